@@ -1,0 +1,89 @@
+"""Every error the library raises on purpose: one base class, one subclass per kind of trouble.
+
+Each message is one line that quotes what arrived and says what was expected. An error about a sample is raised
+before any state changes.
+"""
+
+
+class HebbstreamError(Exception):
+    """Base class of every error that hebbstream raises on purpose."""
+
+
+class ConfigurationError(HebbstreamError, ValueError):
+    """A specification, preset or option that cannot work."""
+
+
+class MissingDependencyError(HebbstreamError, ImportError):
+    """An optional package is needed and not installed; the message names the extra that brings it."""
+
+
+class InputError(HebbstreamError, ValueError):
+    """A sample that was refused; nothing has changed."""
+
+
+class RankError(InputError):
+    """The sample has the wrong number of dimensions."""
+
+
+class ChannelError(InputError):
+    """No axis of the sample has the number of channels the network reads."""
+
+
+class DtypeError(InputError, TypeError):
+    """The sample is neither uint8 nor floating point, or not an array at all."""
+
+
+class NonFiniteError(InputError):
+    """The sample holds NaN or infinity."""
+
+
+class ValueRangeError(InputError):
+    """The sample holds values outside the range the network was told to expect."""
+
+
+class ImageSizeError(InputError):
+    """The image is smaller than the network can pool, or not of the size the network was built for."""
+
+
+class LabelError(InputError, TypeError):
+    """The label cannot be used as a class (it is not hashable) or cannot be stored."""
+
+
+class StreamError(HebbstreamError):
+    """A source of samples that cannot be read."""
+
+
+class EmptyStreamError(StreamError, ValueError):
+    """The stream ended before its first sample."""
+
+
+class SourceNotFoundError(StreamError, FileNotFoundError):
+    """The source does not exist."""
+
+
+class NotAVideoError(StreamError, ValueError):
+    """The source exists but holds no video that can be decoded."""
+
+
+class TruncatedVideoError(StreamError):
+    """The video ended before the length that its own header declares."""
+
+
+class CheckpointError(HebbstreamError):
+    """A checkpoint that cannot be used."""
+
+
+class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
+    """There is no checkpoint at that path."""
+
+
+class CorruptCheckpointError(CheckpointError, ValueError):
+    """The file is damaged, or was never a hebbstream checkpoint."""
+
+
+class CheckpointVersionError(CheckpointError, ValueError):
+    """The checkpoint was written in a format that this version does not read."""
+
+
+class OutputError(HebbstreamError, OSError):
+    """A file could not be written; whatever stood at that path before is untouched."""

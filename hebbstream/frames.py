@@ -1,0 +1,126 @@
+"""From whatever a camera, a file or a user hands over to a checked (B, C, H, W) float32 batch on the device."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hebbstream.errors import ChannelError, DtypeError, ImageSizeError, NonFiniteError, RankError, ValueRangeError
+
+_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+
+def to_batch(
+    frames: Any,
+    *,
+    single: bool,
+    in_channels: int,
+    input_size: tuple[int, int] | None,
+    input_range: tuple[float, float] | None,
+    device: torch.device,
+) -> Tensor:
+    """Check frames and bring them to a float32 (B, C, H, W) batch in channels-last memory.
+
+    Parameters
+    ----------
+    frames
+        NumPy array or tensor. One sample (`single`): (C, H, W), (H, W, C), or (H, W) where C is 1; or (C,) where
+        the input has no extent. A batch has one more leading axis. An axis order that fits both ways is read as
+        (C, H, W). uint8 is scaled by 1/255.
+    single
+        Whether `frames` is one sample; it comes back as a batch of one.
+    in_channels
+        C.
+    input_size
+        (H, W) that every frame must have, or ``None`` for any.
+    input_range
+        Least and greatest value allowed in a floating-point frame, or ``None`` for any finite value.
+    device
+        Where the batch goes. Values are checked before the upload, so that a step needs no synchronisation; a
+        floating-point frame that already lies on an accelerator costs one.
+
+    Raises
+    ------
+    RankError, ChannelError, DtypeError, NonFiniteError, ValueRangeError, ImageSizeError
+
+    Examples
+    --------
+    >>> frame = np.full((4, 6, 3), 255, dtype=np.uint8)
+    >>> options = dict(in_channels=3, input_size=None, input_range=(0, 1), device=torch.device("cpu"))
+    >>> to_batch(frame, single=True, **options).shape
+    torch.Size([1, 3, 4, 6])
+    >>> to_batch(frame[..., :2], single=True, **options)
+    Traceback (most recent call last):
+    ...
+    hebbstream.errors.ChannelError: frame of shape (4, 6, 2): expected 3 channels, as (3, H, W) or (H, W, 3)
+    """
+    x = _as_tensor(frames)
+    _check_dtype(x)
+    x = _as_nchw(x, single, in_channels, input_size)
+    if input_size is not None and tuple(x.shape[2:]) != input_size:
+        raise ImageSizeError(f"frame of {_size(x.shape)} pixels: this network was built for {_size((*input_size,))}")
+    if x.dtype != torch.uint8:
+        _check_values(x, input_range)
+    on_device = x.to(device, non_blocking=True)
+    batch = on_device.to(torch.float32, memory_format=torch.channels_last)
+    return batch / 255.0 if x.dtype == torch.uint8 else batch
+
+
+def _as_tensor(frames: Any) -> Tensor:
+    if isinstance(frames, Tensor):
+        return frames.detach()
+    if not isinstance(frames, np.ndarray):
+        raise DtypeError(f"frame of type {type(frames).__name__}: expected a numpy array or a torch tensor")
+    if frames.dtype.kind not in "uf" or frames.dtype.byteorder == ">" or frames.dtype.itemsize > 8:
+        raise DtypeError(f"frame of dtype {frames.dtype}: expected uint8 or a floating-point type")
+    # torch can neither borrow read-only memory without a warning nor read negative strides.
+    borrowable = frames.flags.writeable and all(stride >= 0 for stride in frames.strides)
+    return torch.from_numpy(frames if borrowable else frames.copy())
+
+
+def _check_dtype(x: Tensor) -> None:
+    if x.dtype != torch.uint8 and x.dtype not in _FLOATS:
+        name = str(x.dtype).removeprefix("torch.")
+        raise DtypeError(f"frame of dtype {name}: expected uint8 (0 to 255) or a floating-point type")
+
+
+def _as_nchw(x: Tensor, single: bool, channels: int, input_size: tuple[int, int] | None) -> Tensor:
+    shape = tuple(x.shape)
+    rank = x.ndim + (1 if single else 0)
+    x = x.unsqueeze(0) if single else x
+    if rank == 2 and input_size == (1, 1):
+        x = x[:, :, None, None]
+    elif rank == 3 and channels == 1:
+        x = x.unsqueeze(1)
+    elif rank != 4:
+        least = "" if single else "B, "
+        expected = f"({least}{channels}, H, W) or ({least}H, W, {channels})"
+        if input_size == (1, 1):
+            expected = f"({least}{channels})" if least else f"({channels},)"
+        raise RankError(f"frame of shape {shape}: expected {expected}" if single else f"batch {shape}: expected {expected}")
+    if x.shape[0] == 0 or 0 in x.shape:
+        raise ImageSizeError(f"frame of shape {shape}: it holds no values")
+    if x.shape[1] != channels:
+        if x.shape[3] != channels:
+            expected = f"({channels}, H, W) or (H, W, {channels})"
+            raise ChannelError(f"frame of shape {shape}: expected {channels} channels, as {expected}")
+        x = x.permute(0, 3, 1, 2)
+    return x
+
+
+def _check_values(x: Tensor, input_range: tuple[float, float] | None) -> None:
+    low, high = (float(bound) for bound in torch.aminmax(x))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        found = "NaN" if np.isnan(low) or np.isnan(high) else "infinity"
+        count = int((~torch.isfinite(x)).sum())
+        raise NonFiniteError(f"frame with {found}: {count} of its {x.numel()} values are not finite")
+    if input_range is not None and not (input_range[0] <= low and high <= input_range[1]):
+        raise ValueRangeError(
+            f"frame with values from {low:.4g} to {high:.4g}: expected {input_range[0]:g} to {input_range[1]:g}"
+            " (pass uint8 as it is, scale floats, or build the network with input_range=None)"
+        )
+
+
+def _size(shape: tuple[int, ...] | torch.Size) -> str:
+    return f"{shape[-2]}×{shape[-1]}"

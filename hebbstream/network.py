@@ -1,0 +1,259 @@
+"""`SoftHebbNet`: a stack of SoftHebb layers that all learn from the same sample as it passes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hebbstream.errors import ConfigurationError, ImageSizeError
+from hebbstream.frames import to_batch
+from hebbstream.layer import SoftHebbLayer
+from hebbstream.presets import get_preset
+from hebbstream.spec import LayerSpec
+
+
+class SoftHebbNet(nn.Module):
+    """A stack of SoftHebb layers. Learning is a side effect of the forward pass; there is no backward pass.
+
+    Parameters
+    ----------
+    layers
+        One `LayerSpec` a layer.
+    in_channels
+        Channels of a frame; for plain vectors, their length (with ``input_size=1``).
+    input_size
+        (height, width) or one number for both. ``None`` takes frames of any size; a network with a dense layer needs
+        it.
+    input_range
+        Least and greatest value of a floating-point frame; ``None`` takes any finite value.
+    seed
+        Of the initial weights, which are the same on every device.
+    device
+        Where the network lives and computes.
+
+    Raises
+    ------
+    ConfigurationError
+        If the layers do not fit together.
+
+    Examples
+    --------
+    >>> net = SoftHebbNet([LayerSpec(channels=8), LayerSpec(channels=16)], in_channels=3, seed=0)
+    >>> net.learn_one(torch.rand(16, 16, 3)).shape
+    torch.Size([256])
+    >>> net.samples_seen, net.layers[1].weight.shape
+    (1, torch.Size([16, 8, 3, 3]))
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[LayerSpec],
+        in_channels: int,
+        *,
+        input_size: int | tuple[int, int] | None = None,
+        input_range: tuple[float, float] | None = (0.0, 1.0),
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        super().__init__()
+        if not layers:
+            raise ConfigurationError("layers=[]: expected at least one LayerSpec")
+        if in_channels < 1:
+            raise ConfigurationError(f"in_channels={in_channels}: expected a positive integer")
+        self.in_channels = in_channels
+        self.input_size = (input_size, input_size) if isinstance(input_size, int) else input_size
+        self.input_range = input_range
+        self.seed = seed
+        self.samples_seen = 0
+        self.frame_size: tuple[int, int] | None = self.input_size
+        """(height, width) of the latest frame learned."""
+        self.generator = torch.Generator().manual_seed(seed)
+        # On the meta device nothing is drawn: the weights are about to be loaded.
+        generator = None if torch.device(device).type == "meta" else self.generator
+        with torch.device("meta" if generator is None else "cpu"):
+            self._layers = nn.ModuleList(self._build(layers, generator))
+        self.to(device)
+
+    def _build(self, specs: Sequence[LayerSpec], generator: torch.Generator | None) -> list[SoftHebbLayer]:
+        built: list[SoftHebbLayer] = []
+        channels, size = self.in_channels, self.input_size
+        for index, spec in enumerate(specs):
+            if spec.kernel_size is None:
+                if size is None:
+                    raise ConfigurationError(f"layer {index + 1} is dense: expected input_size=(height, width)")
+                channels *= size[0] * size[1]
+            built.append(SoftHebbLayer(spec, channels, generator))
+            channels = spec.channels
+            size = None if size is None else spec.output_size(*size)
+            if size is not None and min(size) < 1:
+                raise ConfigurationError(f"input_size={self.input_size}: too small for layer {index + 1} of this network")
+        return built
+
+    @classmethod
+    def from_preset(
+        cls,
+        name: str,
+        *,
+        width: int | None = None,
+        width_factor: int = 4,
+        batch_size: int = 1,
+        normalization: str = "stream",
+        in_channels: int | None = None,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+    ) -> "SoftHebbNet":
+        """Build one of the paper's networks.
+
+        Parameters
+        ----------
+        name
+            ``"cifar10"``, ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``, ``"stl10"`` or ``"imagenet160"``.
+        width
+            Neurons of the first layer; ``None`` keeps the paper's. Each further layer is `width_factor` times as wide.
+        width_factor
+            The paper's is 4 (appendix A.5).
+        batch_size
+            Samples in each learning step. The published rates were found for mini-batches; here they are multiplied
+            by ``√(batch_size / the paper's batch size)``, so a `batch_size` of the paper's (10 for CIFAR) gives them
+            unchanged.
+        normalization
+            ``"stream"``, or ``"batch"`` to repeat the paper.
+        in_channels
+            Channels of a frame; ``None`` keeps the paper's (1 for MNIST, 3 otherwise).
+        seed, device
+            As for `SoftHebbNet`.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such preset.
+
+        Examples
+        --------
+        >>> net = SoftHebbNet.from_preset("cifar10", width=48)
+        >>> [layer.spec.channels for layer in net.layers]
+        [48, 192, 768]
+        """
+        preset = get_preset(name)
+        return cls(
+            preset.resolve(width=width, width_factor=width_factor, batch_size=batch_size, normalization=normalization),
+            preset.in_channels if in_channels is None else in_channels,
+            input_size=preset.input_size,
+            seed=seed,
+            device=device,
+        )
+
+    @property
+    def layers(self) -> tuple[SoftHebbLayer, ...]:
+        """The layers, first to last."""
+        return tuple(self._layers)  # type: ignore[arg-type]  # a ModuleList does not know what it holds
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return self.layers[0].weight_matrix.device
+
+    def learn_one(self, frame: Any) -> Tensor:
+        """Learn from one frame and return its features.
+
+        Every layer updates once. The features are those that the weights gave before this update.
+
+        Parameters
+        ----------
+        frame
+            (H, W, C) or (C, H, W), or (H, W) for one channel; uint8, or floating point in `input_range`; NumPy or
+            torch.
+
+        Returns
+        -------
+        Tensor
+            1-D, on the network's device.
+
+        Raises
+        ------
+        InputError
+            If the frame is refused: one subclass per reason. Nothing has changed then.
+        """
+        return self._learn(self._checked(frame, single=True)).squeeze(0)
+
+    def learn_many(self, frames: Any) -> Tensor:
+        """Learn from a mini-batch with one update a layer; (B, C, H, W) or (B, H, W, C) in, (B, F) out."""
+        return self._learn(self._checked(frames, single=False))
+
+    def transform_one(self, frame: Any) -> Tensor:
+        """Return the features of one frame and change nothing; see `learn_one`."""
+        return self(self._checked(frame, single=True)).squeeze(0)  # type: ignore[no-any-return]
+
+    def transform_many(self, frames: Any) -> Tensor:
+        """Return the features of a batch and change nothing; see `learn_many`."""
+        return self(self._checked(frames, single=False))  # type: ignore[no-any-return]
+
+    def _learn(self, x: Tensor) -> Tensor:
+        self.frame_size = (x.shape[2], x.shape[3])
+        self.samples_seen += x.shape[0]
+        for layer in self.layers:
+            x = layer.learn(x)
+        return x.flatten(1)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
+        for layer in self.layers:
+            x = layer.transform(x)
+        return x.flatten(1)
+
+    def _checked(self, frames: Any, *, single: bool) -> Tensor:
+        x = to_batch(
+            frames,
+            single=single,
+            in_channels=self.in_channels,
+            input_size=self.input_size,
+            input_range=self.input_range,
+            device=self.device,
+        )
+        self.output_shape(x.shape[2], x.shape[3])
+        return x
+
+    def output_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Return the (channels, height, width) of the features of a frame of that size.
+
+        Raises
+        ------
+        ImageSizeError
+            If the frame is smaller than the network can pool.
+
+        Examples
+        --------
+        >>> SoftHebbNet.from_preset("cifar10").output_shape(32, 32)
+        (1536, 4, 4)
+        """
+        size = (height, width)
+        for index, layer in enumerate(self.layers):
+            size = layer.spec.output_size(*size)
+            if min(size) < 1:
+                raise ImageSizeError(f"frame of {height}×{width} pixels: too small for layer {index + 1} of this network")
+        return self.layers[-1].spec.channels, *size
+
+    def r1_fraction(self) -> tuple[float, ...]:
+        """Return, for each layer, the share of neurons whose weight norm has converged to 1 (section 4).
+
+        Examples
+        --------
+        >>> SoftHebbNet.from_preset("cifar10", width=8).r1_fraction()
+        (0.0, 0.0, 0.0)
+        """
+        return tuple(layer.r1_fraction() for layer in self.layers)
+
+    def save(self, path: str | Path) -> None:
+        """Write the network to a safetensors file, atomically; `hebbstream.load` reads it.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written; an earlier file at `path` is then untouched.
+        """
+        from hebbstream.checkpoint import save_checkpoint  # it builds networks, so it imports this module
+
+        save_checkpoint(path, self)

@@ -1,0 +1,98 @@
+"""`StreamNorm`: per-channel standardisation by statistics that follow a stream."""
+
+import torch
+from torch import Tensor, nn
+
+
+class StreamNorm(nn.Module):
+    """Standardise channels by a running mean and variance.
+
+    Batch normalisation takes its statistics from the mini-batch while learning and from a running average
+    afterwards. For single samples that would be two different functions, so here the running statistics, which include
+    the present sample, serve both. They are exact (every sample weighs the same) for the first ``1/momentum``
+    samples and exponential after that. There are no learned scale and shift (section 4 of the paper).
+
+    Parameters
+    ----------
+    channels
+        C.
+    momentum
+        Weight of one sample in the exponential phase. A step of B samples weighs ``1 − (1 − momentum)^B``.
+    use_batch_statistics
+        Standardise by each step's own statistics while learning, as the paper does; the running ones are kept for
+        inference all the same.
+    eps
+        Added to the variance.
+
+    Examples
+    --------
+    >>> norm = StreamNorm(1)
+    >>> x = torch.tensor([1.0, 2.0, 3.0]).reshape(1, 1, 1, 3)
+    >>> norm.learn(x).flatten()
+    tensor([-1.2247,  0.0000,  1.2247])
+    >>> norm(x).flatten()
+    tensor([-1.2247,  0.0000,  1.2247])
+    """
+
+    mean: Tensor
+    var: Tensor
+    count: Tensor
+
+    def __init__(
+        self, channels: int, momentum: float = 0.01, *, use_batch_statistics: bool = False, eps: float = 1e-5
+    ) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.use_batch_statistics = use_batch_statistics
+        self.eps = eps
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("var", torch.ones(channels))
+        # On the device, not in Python: a captured CUDA graph replays tensors, and would freeze a Python number.
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    def learn(self, x: Tensor) -> Tensor:
+        """Take a step's statistics in, then standardise it.
+
+        Parameters
+        ----------
+        x
+            Shape (B, C, H, W).
+
+        Returns
+        -------
+        Tensor
+            Shape (B, C, H, W).
+        """
+        var, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+        self._update(mean, var, x.shape[0])
+        if self.use_batch_statistics:
+            return _standardise(x, mean, torch.rsqrt(var + self.eps))
+        return self.forward(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardise by the running statistics; shape (B, C, H, W) in and out."""
+        return _standardise(x, self.mean, torch.rsqrt(self.var + self.eps))
+
+    def _update(self, mean: Tensor, var: Tensor, samples: int) -> None:
+        self.count += samples
+        steady = 1.0 - (1.0 - self.momentum) ** samples
+        weight = (samples / self.count).clamp_(min=steady)
+        shift = mean - self.mean
+        # The variance of two pooled groups; with weight = samples/count this is the exact variance so far.
+        self.var.add_(weight * shift * shift).mul_(1.0 - weight).add_(weight * var)
+        self.mean.add_(weight * shift)
+
+    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """Return the affine map it applies, ``x·scale + shift``, for folding into a convolution; shape (C,) each.
+
+        Examples
+        --------
+        >>> StreamNorm(1, eps=0.0).scale_and_shift()
+        (tensor([1.]), tensor([-0.]))
+        """
+        scale = torch.rsqrt(self.var + self.eps)
+        return scale, -self.mean * scale
+
+
+def _standardise(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    return (x - mean.view(1, -1, 1, 1)).mul_(scale.view(1, -1, 1, 1))
