@@ -1,0 +1,34 @@
+"""hebbstream: streaming, online, backprop-free feature learning for continuous data."""
+
+from hebbstream._version import __version__
+from hebbstream.checkpoint import Checkpoint, Counters, load, load_checkpoint, save_checkpoint
+from hebbstream.errors import HebbstreamError
+from hebbstream.layer import SoftHebbLayer
+from hebbstream.learner import Report, Step, learn
+from hebbstream.network import SoftHebbNet
+from hebbstream.normalize import StreamNorm
+from hebbstream.presets import PRESETS, Preset
+from hebbstream.probe import SoftmaxProbe
+from hebbstream.sample import Sample
+from hebbstream.spec import LayerSpec
+
+__all__ = [
+    "PRESETS",
+    "Checkpoint",
+    "Counters",
+    "HebbstreamError",
+    "LayerSpec",
+    "Preset",
+    "Report",
+    "Sample",
+    "SoftHebbLayer",
+    "SoftHebbNet",
+    "SoftmaxProbe",
+    "Step",
+    "StreamNorm",
+    "__version__",
+    "learn",
+    "load",
+    "load_checkpoint",
+    "save_checkpoint",
+]

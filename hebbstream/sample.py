@@ -1,0 +1,63 @@
+"""`Sample`: one item of a stream."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from hebbstream.errors import LabelError
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sample:
+    """One frame with what is known about it.
+
+    Parameters
+    ----------
+    x
+        The frame.
+    y
+        Its label, or ``None``.
+    t
+        Its time in the source, in seconds, or ``None``.
+    source
+        Where it came from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Sample(np.zeros((32, 32, 3), dtype=np.uint8), y="cat", t=0.5)
+    Sample(x=uint8 (32, 32, 3), y='cat', t=0.5)
+    """
+
+    x: Any
+    y: Hashable = None
+    t: float | None = None
+    source: str | None = None
+
+    @classmethod
+    def of(cls, item: Any) -> "Sample":
+        """Read a stream's item: a `Sample`, a pair ``(x, y)``, or a bare ``x``.
+
+        Raises
+        ------
+        LabelError
+            If the label is not hashable.
+
+        Examples
+        --------
+        >>> Sample.of(("frame", 3)).y
+        3
+        """
+        if not isinstance(item, cls):
+            item = cls(*item) if isinstance(item, tuple) and len(item) == 2 else cls(item)
+        try:
+            hash(item.y)
+        except TypeError:
+            raise LabelError(f"label of type {type(item.y).__name__}: expected a hashable value") from None
+        return item
+
+    def __repr__(self) -> str:
+        dtype = str(getattr(self.x, "dtype", type(self.x).__name__)).removeprefix("torch.")
+        frame = f"{dtype} {tuple(self.x.shape)}" if hasattr(self.x, "shape") else dtype
+        known = [f"{name}={value!r}" for name in ("y", "t", "source") if (value := getattr(self, name)) is not None]
+        return f"Sample({', '.join([f'x={frame}', *known])})"
