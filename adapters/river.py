@@ -51,11 +51,11 @@ class LinearProbe(base.Classifier):
             self._probe.grow(len(new))
         self._probe.learn_one(self._vector(x), y)
 
-    def predict_proba_one(self, x: Any, **kwargs: Any) -> dict[Hashable, float]:  # noqa: ARG002  # river's signature
+    def predict_proba_one(self, x: Any, **kwargs: Any) -> dict[Any, float]:  # noqa: ARG002  # river's signature
         """Return the probability of each class seen so far; ``{}`` before the first label."""
         return self._probe.predict_proba_one(self._vector(x)) if self._probe.classes else {}
 
-    def predict_one(self, x: Any, **kwargs: Any) -> Hashable | None:  # noqa: ARG002  # river's signature
+    def predict_one(self, x: Any, **kwargs: Any) -> Any:  # noqa: ARG002  # river's signature
         """Return the likeliest class; ``None`` before the first label."""
         return self._probe.predict_one(self._vector(x)) if self._probe.classes else None
 

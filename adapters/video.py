@@ -1,7 +1,7 @@
 """Frames from video files, by PyAV."""
 
 import math
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -125,13 +125,13 @@ class VideoStream(Iterator[Sample]):
         return next(self._samples)
 
     def __length_hint__(self) -> int:
-        """Samples that the file's header announces; 0 where it announces nothing."""
+        """Return the number of samples that the file's header announces; 0 where it announces nothing."""
         frames, duration = self._video.frames, self._declared_seconds()
         if self._rate is None:
-            return math.ceil(frames / self._stride)
-        return min(frames or 2**31, math.ceil(duration * self._rate)) if duration else 0
+            return math.ceil(int(frames) / self._stride)
+        return min(int(frames) or 2**31, math.ceil(duration * self._rate)) if duration else 0
 
-    def _read(self) -> Iterator[Sample]:
+    def _read(self) -> Generator[Sample, None, None]:
         due = 0.0
         for index, time, frame in self._frames():
             if self._rate is not None:

@@ -172,6 +172,7 @@ def _net_tensors(net: SoftHebbNet) -> dict[str, Tensor]:
     for index, layer in enumerate(net.layers):
         tensors[f"layers.{index}.weight"] = layer.weight
         tensors[f"layers.{index}.samples_learned"] = layer.samples_learned
+        tensors[f"layers.{index}.update_peak"] = layer.update_peak
         if layer.norm is not None:
             tensors |= {f"layers.{index}.norm.{name}": tensor for name, tensor in layer.norm.named_buffers()}
     return tensors
@@ -203,7 +204,9 @@ def _build_net(header: dict[str, Any], tensors: dict[str, Tensor], device: torch
     return net
 
 
-def _build_probe(header: dict[str, Any] | None, tensors: dict[str, Tensor], device: torch.device) -> SoftmaxProbe | None:
+def _build_probe(
+    header: dict[str, Any] | None, tensors: dict[str, Tensor], device: torch.device
+) -> SoftmaxProbe | None:
     if header is None:
         return None
     probe = SoftmaxProbe(header["learning_rate"])
@@ -230,7 +233,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _checksum(tensors: dict[str, Tensor]) -> int:
     crc = 0
     for name in sorted(tensors):
-        crc = zlib.crc32(tensors[name].contiguous().view(-1).view(torch.uint8).numpy(), crc)
+        crc = zlib.crc32(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data, crc)
     return crc
 
 

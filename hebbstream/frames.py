@@ -98,7 +98,9 @@ def _as_nchw(x: Tensor, single: bool, channels: int, input_size: tuple[int, int]
         expected = f"({least}{channels}, H, W) or ({least}H, W, {channels})"
         if input_size == (1, 1):
             expected = f"({least}{channels})" if least else f"({channels},)"
-        raise RankError(f"frame of shape {shape}: expected {expected}" if single else f"batch {shape}: expected {expected}")
+        raise RankError(
+            f"frame of shape {shape}: expected {expected}" if single else f"batch {shape}: expected {expected}"
+        )
     if x.shape[0] == 0 or 0 in x.shape:
         raise ImageSizeError(f"frame of shape {shape}: it holds no values")
     if x.shape[1] != channels:

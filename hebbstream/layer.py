@@ -38,6 +38,7 @@ class SoftHebbLayer(nn.Module):
 
     weight_matrix: Tensor
     samples_learned: Tensor
+    update_peak: Tensor
 
     def __init__(self, spec: LayerSpec, in_channels: int, generator: torch.Generator | None) -> None:
         super().__init__()
@@ -52,6 +53,7 @@ class SoftHebbLayer(nn.Module):
         weights = torch.empty(shape) if generator is None else initial_weights(shape, spec.init, spec.radius, generator)
         self.register_buffer("weight_matrix", weights)  # synapses ordered (row, column, channel), as in a patch
         self.register_buffer("samples_learned", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("update_peak", torch.zeros(()))  # the running maximum of |Δw|
 
     @property
     def weight(self) -> Tensor:
@@ -61,7 +63,8 @@ class SoftHebbLayer(nn.Module):
 
     def norms(self) -> Tensor:
         """Return the Euclidean norm of each neuron's weight vector, shape (K,)."""
-        return torch.linalg.vector_norm(self.weight_matrix, dim=1)
+        norms: Tensor = torch.linalg.vector_norm(self.weight_matrix, dim=1)
+        return norms
 
     def r1_fraction(self) -> float:
         """Return the share of neurons whose norm has reached 1 (within 1e-2; within 5e-3 in a dense layer)."""
@@ -137,6 +140,9 @@ class SoftHebbLayer(nn.Module):
         rate = plasticity.norm_dependent_rate(weights, spec.learning_rate, spec.rate_power)
         if spec.decay_samples is not None:
             rate = rate * plasticity.linear_decay(self.samples_learned, spec.decay_samples)
-        if spec.update_scale == "max":
-            rate = rate / plasticity.largest_magnitude(change)
+        if spec.update_scale != "none":
+            scale = plasticity.largest_magnitude(change)
+            if spec.update_scale == "running_max":
+                scale = plasticity.follow_peak(self.update_peak, scale)
+            rate = rate / scale
         weights.addcmul_(change, rate.unsqueeze(1))

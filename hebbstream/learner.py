@@ -206,8 +206,10 @@ class _Run:
         items = iter(stream)
         skipped = sum(1 for _ in islice(items, self.counters.position))
         if skipped < self.counters.position:
-            raise EmptyStreamError(f"the stream ended after {skipped} samples: expected more than the "
-                                   f"{self.counters.position} already learned")
+            raise EmptyStreamError(
+                f"the stream ended after {skipped} samples: expected more than the "
+                f"{self.counters.position} already learned"
+            )
         self.started = shown = time.perf_counter()
         stopped = "limit"
         while limit is None or self.samples < limit:

@@ -88,7 +88,9 @@ class SoftHebbNet(nn.Module):
             channels = spec.channels
             size = None if size is None else spec.output_size(*size)
             if size is not None and min(size) < 1:
-                raise ConfigurationError(f"input_size={self.input_size}: too small for layer {index + 1} of this network")
+                raise ConfigurationError(
+                    f"input_size={self.input_size}: too small for layer {index + 1} of this network"
+                )
         return built
 
     @classmethod
@@ -233,7 +235,9 @@ class SoftHebbNet(nn.Module):
         for index, layer in enumerate(self.layers):
             size = layer.spec.output_size(*size)
             if min(size) < 1:
-                raise ImageSizeError(f"frame of {height}×{width} pixels: too small for layer {index + 1} of this network")
+                raise ImageSizeError(
+                    f"frame of {height}×{width} pixels: too small for layer {index + 1} of this network"
+                )
         return self.layers[-1].spec.channels, *size
 
     def r1_fraction(self) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 PlasticityName = Literal["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian"]
 
+_PEAK_DECAY = 0.999
 _RATE_FLOOR = 1e-10
 _SCALE_FLOOR = 1e-30
 
@@ -138,6 +139,23 @@ def largest_magnitude(change: Tensor) -> Tensor:
     return torch.maximum(high, low.neg()).add(_SCALE_FLOOR)
 
 
+def follow_peak(peak: Tensor, magnitude: Tensor) -> Tensor:
+    """Raise a running maximum to a new magnitude, or let it decay by a thousandth a step; in place, shape ().
+
+    Dividing by each step's own maximum gives every step the same size: a blank wall, or a covered lens, then moves
+    the weights as far as a rich picture does, on noise. Dividing by a running maximum keeps a weak update weak.
+
+    Examples
+    --------
+    >>> peak = torch.tensor(4.0)
+    >>> follow_peak(peak, torch.tensor(1.0))
+    tensor(3.9960)
+    >>> follow_peak(peak, torch.tensor(5.0))
+    tensor(5.)
+    """
+    return torch.maximum(peak.mul_(_PEAK_DECAY), magnitude, out=peak)
+
+
 def norm_dependent_rate(weights: Tensor, learning_rate: float, rate_power: float) -> Tensor:
     """Return each neuron's learning rate ``η·|r − 1|^q``, where ``r`` is its weight vector's norm (eq. 5).
 
@@ -162,7 +180,7 @@ def norm_dependent_rate(weights: Tensor, learning_rate: float, rate_power: float
     >>> norm_dependent_rate(torch.tensor([[3.0, 4.0], [1.0, 0.0]]), learning_rate=0.1, rate_power=0.5)
     tensor([2.0000e-01, 1.0000e-06])
     """
-    norms = torch.linalg.vector_norm(weights, dim=1)
+    norms: Tensor = torch.linalg.vector_norm(weights, dim=1)
     return norms.sub_(1.0).abs_().add_(_RATE_FLOOR).pow_(rate_power).mul_(learning_rate)
 
 

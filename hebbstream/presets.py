@@ -174,7 +174,7 @@ def get_preset(name: str) -> Preset:
     >>> get_preset("cifar")
     Traceback (most recent call last):
     ...
-    hebbstream.errors.ConfigurationError: no preset 'cifar': expected one of cifar10, cifar100, mnist, mnist-dense, stl10, imagenet160
+    hebbstream.errors.ConfigurationError: no preset 'cifar': expected one of cifar10, cifar100, mnist, ...
     """
     if name not in PRESETS:
         raise ConfigurationError(f"no preset {name!r}: expected one of {', '.join(PRESETS)}")

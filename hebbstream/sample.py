@@ -48,13 +48,13 @@ class Sample:
         >>> Sample.of(("frame", 3)).y
         3
         """
-        if not isinstance(item, cls):
-            item = cls(*item) if isinstance(item, tuple) and len(item) == 2 else cls(item)
+        pair = isinstance(item, tuple) and len(item) == 2
+        sample: Sample = item if isinstance(item, cls) else cls(*item) if pair else cls(item)
         try:
-            hash(item.y)
+            hash(sample.y)
         except TypeError:
-            raise LabelError(f"label of type {type(item.y).__name__}: expected a hashable value") from None
-        return item
+            raise LabelError(f"label of type {type(sample.y).__name__}: expected a hashable value") from None
+        return sample
 
     def __repr__(self) -> str:
         dtype = str(getattr(self.x, "dtype", type(self.x).__name__)).removeprefix("torch.")

@@ -11,7 +11,7 @@ from hebbstream.plasticity import PlasticityName
 NormalizationName = Literal["stream", "batch", "none"]
 PoolName = Literal["max", "avg", "none"]
 InitName = Literal["normal", "positive", "negative"]
-UpdateScaleName = Literal["max", "none"]
+UpdateScaleName = Literal["max", "running_max", "none"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "plasticity": get_args(PlasticityName),
@@ -44,7 +44,8 @@ class LayerSpec:
     plasticity
         ``"soft_anti_hebbian"`` (the paper's), ``"soft_hebbian"``, ``"hard_wta"`` or ``"hebbian"``.
     update_scale
-        ``"max"`` divides each update by its largest magnitude, which the published rates assume; ``"none"`` does not.
+        ``"max"`` divides each update by its largest magnitude, which the published rates assume; ``"running_max"`` by
+        the largest magnitude of recent updates, so that a blank frame moves little; ``"none"`` by nothing.
     activation
         ``"triangle"``, ``"repu"``, ``"relu"``, ``"tanh"`` or ``"softmax"``.
     power

@@ -1,0 +1,38 @@
+# `make demo` and `make test` need Python 3.11 or newer and make; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# ONNX Runtime comes from exactly one of two extras, by whether an NVIDIA driver is present.
+ORT ?= $(shell if nvidia-smi -L >/dev/null 2>&1; then echo gpu; else echo cpu; fi)
+
+.PHONY: install demo test lint types clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "hebbstream needs Python 3.11 or newer; set PYTHON=/path/to/it (found: $$($(PYTHON) --version 2>&1))"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,$(ORT)]'
+	@touch $@
+
+demo: install
+	$(BIN)/hebbstream demo
+
+test: install lint types
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy cannot follow the two folders that the build maps into the package, so it gets a tree of links.
+types: install
+	@mkdir -p .typing/hebbstream
+	@ln -sfn $(CURDIR)/adapters .typing/hebbstream/adapters
+	@ln -sfn $(CURDIR)/export .typing/hebbstream/export
+	@for file in hebbstream/*; do case $$file in *__pycache__) ;; *) ln -sfn $(CURDIR)/$$file .typing/$$file ;; esac; done
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .typing build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,171 @@
+"""`hebbstream demo`: learn from the bundled clip and show every result."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hebbstream.adapters.labels import labels_from_json
+from hebbstream.adapters.video import open_video
+from hebbstream.checkpoint import save_checkpoint
+from hebbstream.errors import MissingDependencyError
+from hebbstream.export import OnnxExtractor, to_onnx
+from hebbstream.inspection import new_figure, plot_receptive_fields, save_figure
+from hebbstream.learner import Report, Step, learn
+from hebbstream.network import SoftHebbNet
+from hebbstream.probe import SoftmaxProbe
+
+_ASSETS = Path(str(files("hebbstream"))) / "assets"
+CLIP = _ASSETS / "demo.mp4"
+"""The bundled clip: a virtual camera over freely licensed photographs."""
+
+_SIZE, _WIDTH, _PROBE_RATE = 32, 24, 3e-4
+_COMPARED_FRAMES = 100
+
+
+def clip_label() -> Callable[[float], str]:
+    """Return the function from a time in the bundled clip, in seconds, to the photograph in view.
+
+    Examples
+    --------
+    >>> label = clip_label()
+    >>> isinstance(label(0.0), str)
+    True
+    """
+    return labels_from_json(_ASSETS / "demo.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Prequential results over a stream: whether each prediction was right, and where the scene was cut."""
+
+    right: "np.ndarray[Any, np.dtype[np.bool_]]"
+    cut: "np.ndarray[Any, np.dtype[np.bool_]]"
+
+    def second_half(self) -> float:
+        """Accuracy over the second half of the stream."""
+        return float(self.right[len(self.right) // 2 :].mean())
+
+    def after_cuts(self) -> float:
+        """Accuracy on the first frame after each cut in the second half, where repeating the last label fails."""
+        half = len(self.right) // 2
+        return float(self.right[half:][self.cut[half:]].mean())
+
+
+def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = True, limit: int | None = None) -> list[str]:
+    """Learn from the bundled clip in one pass; write pictures, a checkpoint and an ONNX model.
+
+    Parameters
+    ----------
+    folder
+        Where the results go.
+    seed
+        Of the network.
+    progress
+        Whether to show progress bars.
+    limit
+        Most frames to learn from.
+
+    Returns
+    -------
+    list of str
+        The report, line by line.
+    """
+    folder = Path(folder)
+    started = time.perf_counter()
+    new_figure(1, (1, 1))  # a missing matplotlib is better told now than after a minute
+    net = SoftHebbNet.from_preset("cifar10", width=_WIDTH, seed=seed)
+    before = SoftHebbNet.from_preset("cifar10", width=_WIDTH, seed=seed)
+    probe = SoftmaxProbe(_PROBE_RATE)
+    report, learned = _pass(net, probe, "learning", progress, limit)
+    frozen = [replace(layer.spec, learning_rate=0.0) for layer in net.layers]
+    _, untrained = _pass(SoftHebbNet(frozen, 3, seed=seed), SoftmaxProbe(_PROBE_RATE), "untrained", progress, limit)
+
+    checkpoint = folder / "demo.safetensors"
+    save_checkpoint(checkpoint, net, probe, report.counters)
+    fields = plot_receptive_fields([("before", before), ("after", net)], folder / "receptive-fields.png")
+    curve = _plot_accuracy(learned, untrained, len(probe.classes), folder / "accuracy.png")
+    onnx_lines = _export_and_compare(net, probe, folder / "demo.onnx")
+    r1 = " / ".join(f"{fraction:.1%}" for fraction in report.r1_fraction)
+    norms = " / ".join(f"{float(layer.norms().median()):.1f}" for layer in net.layers)
+    return [
+        f"{report.samples:,} frames, {len(probe.classes)} photographs, one pass, one frame at a time, all layers at once",
+        "",
+        "prequential accuracy, second half       all frames   first frame after a cut",
+        f"  learned by hebbstream                   {learned.second_half():6.1%}       {learned.after_cuts():6.1%}",
+        f"  the same network, untrained weights     {untrained.second_half():6.1%}       {untrained.after_cuts():6.1%}",
+        f"  repeating the last label                {1 - _second_half(learned.cut):6.1%}       {0:6.1%}",
+        f"  chance                                  {1 / len(probe.classes):6.1%}       {1 / len(probe.classes):6.1%}",
+        "",
+        f"neurons with weight norm 1 (R1), by layer {r1}; median norm {norms} (25 at the start)",
+        f"speed {report.samples_per_second:.0f} frames a second, decoding, learning and probe included",
+        *onnx_lines,
+        f"{time.perf_counter() - started:.0f} s in all",
+        "",
+        f"  {fields}    first-layer weights before and after",
+        f"  {curve}            accuracy over the stream",
+        f"  {checkpoint}    network and probe, to go on from",
+        f"  {folder / 'demo.onnx'}               feature extractor and classifier",
+    ]
+
+
+def _pass(
+    net: SoftHebbNet, probe: SoftmaxProbe, title: str, progress: bool, limit: int | None
+) -> tuple[Report, Scores]:
+    right: list[bool] = []
+    labels: list[Any] = []
+
+    def note(step: Step) -> None:
+        right.append(step.prediction == step.sample.y)
+        labels.append(step.sample.y)
+
+    if progress:
+        print(f"{title}:")
+    with open_video(CLIP, size=_SIZE, label=clip_label()) as frames:
+        report = learn(net, frames, probe, limit=limit, callbacks=[note], progress=progress)
+    names = np.array(labels)
+    return report, Scores(np.array(right), np.append(False, names[1:] != names[:-1]))
+
+
+def _second_half(flags: "np.ndarray[Any, np.dtype[np.bool_]]") -> float:
+    return float(flags[len(flags) // 2 :].mean())
+
+
+def _plot_accuracy(learned: Scores, untrained: Scores, classes: int, path: Path) -> Path:
+    figure, (axis,) = new_figure(1, (7.5, 4.0))
+    window = min(500, len(learned.right))
+    for name, scores, colour in (("learned", learned, "tab:blue"), ("untrained weights", untrained, "tab:gray")):
+        smooth = np.convolve(scores.right, np.ones(window) / window, mode="valid")
+        axis.plot(np.arange(window, len(scores.right) + 1), smooth, color=colour, label=name)
+    axis.axhline(1 / classes, color="black", linestyle=":", label="chance")
+    axis.set(
+        xlabel="frames seen",
+        ylabel=f"prequential accuracy, last {window} frames",
+        xlim=(0, len(learned.right)),
+        ylim=(0, 1),
+    )
+    axis.legend(loc="lower right")
+    return save_figure(figure, path)
+
+
+def _export_and_compare(net: SoftHebbNet, probe: SoftmaxProbe, path: Path) -> list[str]:
+    to_onnx(net, path, probe)
+    try:
+        extractor = OnnxExtractor(path)
+    except MissingDependencyError as error:
+        return [f"ONNX model written, not compared: {error}"]
+    with open_video(CLIP, size=_SIZE, stride=20) as stream:
+        frames = np.stack([sample.x for _, sample in zip(range(_COMPARED_FRAMES), stream, strict=False)])
+    difference = relative_difference(net, extractor, frames)
+    return [f"ONNX Runtime against torch on {len(frames)} frames: largest relative difference {difference:.1e}"]
+
+
+def relative_difference(net: SoftHebbNet, extractor: Any, frames: "np.ndarray[Any, Any]") -> float:
+    """Return the largest difference of features between torch and ONNX Runtime, relative to each frame's largest feature."""
+    expected = net.transform_many(frames).cpu().numpy()
+    found = extractor.transform_many(frames)
+    return float((np.abs(found - expected).max(axis=1) / np.abs(expected).max(axis=1)).max())

@@ -1,0 +1,99 @@
+"""SoftHebb in float64 NumPy, written from the equations alone, with loops where they are clearest."""
+
+import numpy as np
+
+
+class ReferenceLayer:
+    def __init__(self, spec, weights):
+        self.spec, self.w = spec, np.array(weights, dtype=np.float64).reshape(len(weights), -1)  # (K, C·k·k)
+        self.mean, self.var, self.n, self.samples, self.peak = 0.0, 1.0, 0, 0, 0.0
+
+    def learn(self, x):
+        """(B, C, H, W) to (B, K, H', W')."""
+        s = self.spec
+        if s.kernel_size is None:
+            x = x.reshape(len(x), -1, 1, 1)
+        x = self.normalise(x)
+        patches = self.patches(x)  # (B, H, W, N)
+        b, h, w, n = patches.shape
+        patches = patches.reshape(-1, n)
+        u = patches @ self.w.T
+        out = self.pool(self.activate(u).reshape(b, h, w, -1).transpose(0, 3, 1, 2))
+
+        delta = np.zeros_like(self.w)
+        for x_p, u_p in zip(patches, u, strict=True):  # eq. 2, position by position
+            y = self.compete(u_p)
+            delta += y[:, None] * (x_p[None, :] - u_p[:, None] * self.w)
+        scale = np.abs(delta).max() + 1e-30
+        if s.update_scale == "running_max":
+            scale = self.peak = max(0.999 * self.peak, scale)
+        elif s.update_scale == "none":
+            scale = 1.0
+        norms = np.sqrt((self.w**2).sum(axis=1))
+        rate = s.learning_rate * (np.abs(norms - 1) + 1e-10) ** s.rate_power  # eq. 5
+        if s.decay_samples is not None:
+            rate = rate * max(0.0, 1 - self.samples / s.decay_samples)
+        self.w = self.w + rate[:, None] * delta / scale
+        self.samples += b
+        return out
+
+    def normalise(self, x):
+        s = self.spec
+        if s.normalization == "none":
+            return x
+        mean, var = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
+        self.n += len(x)
+        a = max(len(x) / self.n, 1 - (1 - s.momentum) ** len(x))
+        shift = mean - self.mean
+        self.var = (1 - a) * (self.var + a * shift**2) + a * var
+        self.mean = self.mean + a * shift
+        if s.normalization == "stream":
+            mean, var = self.mean, self.var
+        return (x - mean[:, None, None]) / np.sqrt(var[:, None, None] + 1e-5)
+
+    def patches(self, x):
+        k = self.spec.kernel_size or 1
+        p = k // 2
+        x = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)), mode="reflect") if p else x
+        h, w = x.shape[2] - 2 * p, x.shape[3] - 2 * p
+        return np.stack(
+            [np.stack([x[:, :, i : i + k, j : j + k].reshape(len(x), -1) for j in range(w)], 1) for i in range(h)], 1
+        )
+
+    def compete(self, u):
+        s = self.spec
+        winner = int(np.argmax(u))
+        if s.plasticity == "hebbian":
+            return u
+        if s.plasticity == "hard_wta":
+            return np.eye(len(u))[winner]
+        y = np.exp(s.inverse_temperature * u - (s.inverse_temperature * u).max())
+        y /= y.sum()  # eq. 1
+        if s.plasticity == "soft_anti_hebbian":
+            y = np.where(np.arange(len(u)) == winner, y, -y)
+        return y
+
+    def activate(self, u):
+        s = self.spec
+        if s.activation == "triangle":
+            return np.maximum(0, u - u.mean(axis=1, keepdims=True)) ** s.power
+        if s.activation == "repu":
+            return np.maximum(0, u) ** s.power
+        if s.activation == "relu":
+            return np.maximum(0, u)
+        if s.activation == "tanh":
+            return np.tanh(u)
+        y = np.exp(s.activation_inverse_temperature * (u - u.max(axis=1, keepdims=True)))
+        return y / y.sum(axis=1, keepdims=True)
+
+    def pool(self, x):
+        s = self.spec
+        if s.pool == "none":
+            return x
+        p, size, step = s.pool_padding, s.pool_size, s.pool_stride
+        fill = -np.inf if s.pool == "max" else 0.0
+        x = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)), constant_values=fill)
+        reduce = np.max if s.pool == "max" else np.mean
+        rows = range(0, x.shape[2] - size + 1, step)
+        columns = range(0, x.shape[3] - size + 1, step)
+        return np.stack([np.stack([reduce(x[:, :, i : i + size, j : j + size], (2, 3)) for j in columns], -1) for i in rows], -2)

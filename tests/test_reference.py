@@ -1,0 +1,87 @@
+"""A learning step equals the equations, in float64, for every rule, normalisation, scaling and layer kind."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from reference import ReferenceLayer
+
+from hebbstream import LayerSpec, SoftHebbNet
+
+CONV = LayerSpec(channels=12, kernel_size=5, learning_rate=0.08, power=0.7, pool_size=4, pool_padding=1)
+DEEP = LayerSpec(channels=20, kernel_size=3, learning_rate=0.05, inverse_temperature=0.65, power=1.4, pool="avg")
+DENSE = LayerSpec(channels=30, kernel_size=None, pool="none", learning_rate=0.05, inverse_temperature=0.5)
+
+
+def compare(specs, batch, steps=5, in_channels=3, size=12):
+    net = SoftHebbNet(specs, in_channels, input_size=size, seed=1)
+    reference = [ReferenceLayer(layer.spec, layer.weight.numpy()) for layer in net.layers]
+    generator = np.random.default_rng(0)
+    for _ in range(steps):
+        # Smooth pictures, so that channels and positions are correlated as in real ones.
+        x = generator.random((batch, in_channels, size, size)).astype(np.float32)
+        x = (x + np.roll(x, 1, 2) + np.roll(x, 1, 3)) / 3
+        features = net.learn_many(x)
+        expected = x.astype(np.float64)
+        for layer in reference:
+            expected = layer.learn(expected)
+        expected = expected.reshape(batch, -1)
+        np.testing.assert_allclose(features.numpy(), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+    for layer, ours in zip(reference, net.layers, strict=True):
+        found = ours.weight.numpy().reshape(layer.w.shape).astype(np.float64)
+        assert np.linalg.norm(found - layer.w) <= 1e-5 * np.linalg.norm(layer.w)
+        # Not met by standing still: the weights have moved a thousand times the tolerance.
+        assert np.linalg.norm(found - layer.initial) >= 1e-2 * np.linalg.norm(layer.w)
+
+
+@pytest.fixture(autouse=True)
+def _keep_initial_weights(monkeypatch):
+    original = ReferenceLayer.__init__
+
+    def remember(self, spec, weights):
+        original(self, spec, weights)
+        self.initial = self.w
+
+    monkeypatch.setattr(ReferenceLayer, "__init__", remember)
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+@pytest.mark.parametrize("normalization", ["stream", "batch"])
+@pytest.mark.parametrize("plasticity", ["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian"])
+def test_two_convolutions(batch, normalization, plasticity):
+    changes = {"normalization": normalization, "plasticity": plasticity}
+    compare([replace(CONV, **changes), replace(DEEP, **changes)], batch)
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+@pytest.mark.parametrize(("normalization", "init"), [("stream", "normal"), ("batch", "normal"), ("none", "positive")])
+@pytest.mark.parametrize("plasticity", ["soft_anti_hebbian", "hard_wta"])
+def test_dense(batch, normalization, init, plasticity):
+    if normalization == "batch" and batch == 1:
+        pytest.skip("one dense sample has no batch variance: its normalised input is all zeros")
+    compare([replace(DENSE, normalization=normalization, init=init, plasticity=plasticity)], batch, size=6)
+
+
+@pytest.mark.parametrize("activation", ["triangle", "repu", "relu", "tanh", "softmax"])
+def test_activations(activation):
+    compare([replace(CONV, activation=activation, activation_inverse_temperature=0.1), DEEP], batch=1)
+
+
+@pytest.mark.parametrize("update_scale", ["max", "running_max"])
+@pytest.mark.parametrize("decay_samples", [None, 4])
+def test_rates(update_scale, decay_samples):
+    changes = {"update_scale": update_scale, "decay_samples": decay_samples, "rate_power": 0.75}
+    compare([replace(CONV, **changes), replace(DEEP, **changes)], batch=1)
+
+
+def test_unscaled_update():
+    compare([replace(CONV, update_scale="none", learning_rate=1e-4)], batch=1)
+
+
+def test_weight_view_is_in_channel_row_column_order():
+    net = SoftHebbNet([replace(CONV, normalization="none", activation="relu", pool="none")], 3, seed=0)
+    x = torch.rand(1, 3, 9, 7)
+    padded = torch.nn.functional.pad(x, (2, 2, 2, 2), mode="reflect")
+    expected = torch.nn.functional.conv2d(padded, net.layers[0].weight).relu()
+    torch.testing.assert_close(net.transform_many(x).view_as(expected), expected, rtol=1e-4, atol=1e-4)
