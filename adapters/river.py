@@ -28,7 +28,7 @@ class LinearProbe(base.Classifier):
     --------
     >>> from river import datasets, evaluate, metrics
     >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe(learning_rate=0.01), metrics.Accuracy())
-    Accuracy: 87.59%
+    Accuracy: 89.99%
     """
 
     def __init__(self, solver: str = "gradient", learning_rate: float = 1e-3) -> None:

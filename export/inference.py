@@ -59,7 +59,8 @@ class InferenceNet(nn.Module):
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
     >>> frames = torch.rand(2, 3, 32, 32)
     >>> (features,) = InferenceNet(net)(frames)
-    >>> torch.allclose(features, net.transform_many(frames), rtol=1e-4, atol=1e-3)
+    >>> expected = net.transform_many(frames)
+    >>> bool((features - expected).abs().max() < 1e-4 * expected.max())
     True
     """
 

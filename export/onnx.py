@@ -1,7 +1,10 @@
 """`to_onnx`: a network, and optionally its probe, as one ONNX file."""
 
 import json
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +75,9 @@ def to_onnx(
     if softmax is not None and not softmax.classes:
         raise ConfigurationError("probe without classes: expected one that has learned from a label")
     names = ["features"] if softmax is None else ["features", "probabilities"]
-    # Height differs from width nowhere else: a model traced at batch 2 cannot mistake the batch for a constant 1.
+    # Batch 2: a trace at batch 1 may take the batch for a constant.
     example = torch.zeros(2, net.in_channels, height, width, device=net.device)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's exporter warns about its own internals
+    with _quiet_exporter():
         program = torch.onnx.export(
             InferenceNet(net, softmax).eval(),
             (example,),
@@ -102,6 +104,20 @@ def to_onnx(
         # By path, so that models over protobuf's 2 GB in memory are refused by onnx itself with its own reason.
         onnx.checker.check_model(str(temporary), full_check=True)
     return Path(path)
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Hold back what torch's exporter says of its own internals, such as a torchvision that nobody needs."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _clean(model: onnx.ModelProto) -> None:

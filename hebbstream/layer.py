@@ -103,14 +103,16 @@ class SoftHebbLayer(nn.Module):
         return self._output(self._patches(x) @ self.weight_matrix.t(), x)
 
     def _as_layer_input(self, x: Tensor) -> Tensor:
-        return x.flatten(1)[:, :, None, None] if self.spec.kernel_size is None else x
+        return x.reshape(x.shape[0], -1, 1, 1) if self.spec.kernel_size is None else x
 
     def _patches(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
         k, p = self.spec.kernel_size or 1, self.spec.padding
         if p:
             x = F.pad(x, (p, p, p, p), mode="reflect")
-        x = x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
+        x = x.permute(0, 2, 3, 1)
+        if not x.is_contiguous():
+            x = x.clone(memory_format=torch.contiguous_format)
         if p:
             sample, row, column, channel = x.stride()
             x = x.as_strided(

@@ -49,7 +49,8 @@ class Preset:
         """Return the layers for a width, a step size and a normalisation.
 
         A step of fewer samples is a noisier one, yet is scaled to the same largest magnitude. Rates multiplied by the
-        square root of the ratio of batch sizes bring nearly all of the accuracy back at single samples.
+        square root of the ratio of batch sizes bring nearly all of the accuracy back at single samples. For the same
+        reason the running normalisation comes with a running maximum as the scale of the updates.
 
         Examples
         --------
@@ -67,7 +68,8 @@ class Preset:
         resolved = []
         for index, spec in enumerate(self.layers):
             if spec.normalization != "none":
-                changes = {"normalization": normalization}
+                scale = "running_max" if normalization == "stream" else spec.update_scale
+                changes = {"normalization": normalization, "update_scale": scale}
             resolved.append(
                 replace(
                     spec,

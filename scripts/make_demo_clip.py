@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["av>=14", "numpy>=2", "pillow>=10", "scikit-image>=0.24"]
+# dependencies = ["av>=14", "numpy>=2", "pillow>=10", "scikit-image>=0.24", "scikit-learn>=1.5"]
 # ///
 """Build hebbstream/assets/demo.mp4 and demo.json: a virtual camera over real, freely licensed photographs.
 
@@ -19,6 +19,7 @@ import av
 import numpy as np
 from PIL import Image
 from skimage import data
+from sklearn.datasets import load_sample_image
 
 ASSETS = Path(__file__).parent.parent / "hebbstream" / "assets"
 SEED = 2023
@@ -30,17 +31,23 @@ LEAST_CONTRAST = 20.0  # standard deviation of a view's pixels
 NOISE = 4.0  # standard deviation of the sensor's noise
 VIEW = (0.25, 0.6)  # side of the camera's view, as a share of the photograph's shorter side
 
-# Terms as stated in scikit-image's documentation of each photograph.
+# Terms as scikit-image and scikit-learn, which ship the photographs, state them.
 PHOTOGRAPHS = {
-    "brick": ("CC0 1.0", "CC0Textures, Bricks25"),
+    "astronaut": ("public domain", "NASA, Eileen Collins"),
     "camera": ("CC0 1.0", "Lav Varshney"),
     "cat": ("CC0 1.0", "Stefan van der Walt"),
     "coffee": ("CC0 1.0", "Rachel Michetti, courtesy of Pikolo Espresso Bar"),
-    "grass": ("CC0 1.0", "linolafett, Grass 01"),
-    "gravel": ("CC0 1.0", "CC0Textures, Gravel04"),
+    "flower": ("CC BY 2.0", "vultilion, flickr.com/photos/vultilion/6056698931"),
+    "temple": ("CC BY 2.0", "danielbuechele, flickr.com/photos/danielbuechele/6061409035"),
     "retina": ("CC0 1.0", "Mikael Häggström, Wikimedia Commons"),
     "rocket": ("public domain", "SpaceX, launch of DSCOVR"),
 }
+
+
+def photograph(name: str) -> np.ndarray:
+    if name in ("flower", "temple"):
+        return load_sample_image({"flower": "flower.jpg", "temple": "china.jpg"}[name])
+    return getattr(data, name)()
 
 
 def shots(rng: np.random.Generator) -> Iterator[tuple[str, int]]:
@@ -53,25 +60,25 @@ def shots(rng: np.random.Generator) -> Iterator[tuple[str, int]]:
         left, last = left - length, name
 
 
-def pose(photograph: Image.Image, rng: np.random.Generator) -> np.ndarray:
+def pose(picture: Image.Image, rng: np.random.Generator) -> np.ndarray:
     """Draw a view as (left, top, side) in pixels of the photograph; one that shows something, not just sky."""
     while True:
-        side = rng.uniform(*VIEW) * min(photograph.size)
-        view = np.array([rng.uniform(0, photograph.width - side), rng.uniform(0, photograph.height - side), side])
-        if np.asarray(photograph.crop((view[0], view[1], view[0] + side, view[1] + side))).std() > LEAST_CONTRAST:
+        side = rng.uniform(*VIEW) * min(picture.size)
+        view = np.array([rng.uniform(0, picture.width - side), rng.uniform(0, picture.height - side), side])
+        if np.asarray(picture.crop((view[0], view[1], view[0] + side, view[1] + side))).std() > LEAST_CONTRAST:
             return view
 
 
-def film(photograph: Image.Image, length: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def film(picture: Image.Image, length: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield the frames of one shot."""
-    start = pose(photograph, rng)
-    end = start + 0.35 * (pose(photograph, rng) - start)
+    start = pose(picture, rng)
+    end = start + 0.35 * (pose(picture, rng) - start)
     gain = rng.uniform(0.6, 1.4, size=(2, 1)) * rng.uniform(
         0.8, 1.2, size=(2, 3)
     )  # exposure × colour cast, start and end
     for progress in np.linspace(0, 1, length):
         left, top, side = start + progress * (end - start)
-        frame = photograph.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
+        frame = picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
         frame = np.asarray(frame, dtype=np.float32) * (gain[0] + progress * (gain[1] - gain[0]))
         yield np.clip(frame + rng.normal(0, NOISE, frame.shape), 0, 255).astype(np.uint8)
 
@@ -81,7 +88,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ASSETS, metavar="FOLDER")
     folder = parser.parse_args().output
     rng = np.random.default_rng(SEED)
-    photographs = {name: Image.fromarray(getattr(data, name)()).convert("RGB") for name in PHOTOGRAPHS}
+    photographs = {name: Image.fromarray(photograph(name)).convert("RGB") for name in PHOTOGRAPHS}
     segments, position = [], 0
     with av.open(str(folder / "demo.mp4"), "w", options={"movflags": "+faststart"}) as container:
         video = container.add_stream("libx264", rate=RATE, options={"crf": "30", "preset": "veryslow"})

@@ -96,4 +96,6 @@ class ReferenceLayer:
         reduce = np.max if s.pool == "max" else np.mean
         rows = range(0, x.shape[2] - size + 1, step)
         columns = range(0, x.shape[3] - size + 1, step)
-        return np.stack([np.stack([reduce(x[:, :, i : i + size, j : j + size], (2, 3)) for j in columns], -1) for i in rows], -2)
+        return np.stack(
+            [np.stack([reduce(x[:, :, i : i + size, j : j + size], (2, 3)) for j in columns], -1) for i in rows], -2
+        )

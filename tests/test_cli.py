@@ -1,0 +1,142 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hebbstream as hs
+from hebbstream.cli import main
+from hebbstream.demo import CLIP
+
+LABELS = str(CLIP.with_suffix(".json"))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run the command in an empty folder; give its exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:  # argparse
+            code = stop.code
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+def learn(run, *more):
+    return run("learn", CLIP, "--width", 4, "--size", 32, "--checkpoint", "run.safetensors", "--quiet", *more)
+
+
+def test_learn_evaluate_inspect_export(run):
+    code, out, _ = learn(run, "--labels", LABELS, "--limit", 60)
+    assert code == 0
+    assert "learned 60 samples" in out
+    assert "checkpoint run.safetensors" in out
+
+    code, out, _ = run("evaluate", "run.safetensors", CLIP, "--labels", LABELS, "--limit", 30, "--quiet")
+    assert code == 0
+    assert "prequential accuracy" in out
+    assert "over 30 frames" in out
+
+    code, out, _ = run("inspect", "run.safetensors", "--picture", "fields.png")
+    assert code == 0
+    assert "60 samples learned" in out
+    assert Path("fields.png").read_bytes().startswith(b"\x89PNG")
+
+    code, out, _ = run("export", "run.safetensors", "net.onnx", "--verify", CLIP)
+    assert code == 0
+    assert "against torch on 100 frames" in out
+    assert Path("net.onnx").stat().st_size > 1000
+
+
+def test_resume_goes_on_where_the_last_run_stopped(run):
+    assert learn(run, "--limit", 20)[0] == 0
+    code, out, _ = learn(run, "--limit", 15, "--resume")
+    assert code == 0
+    assert "going on from run.safetensors, after 20 frames" in out
+    parts = hs.load("run.safetensors")
+    assert parts.samples_seen == 35
+    assert learn(run, "--limit", 35)[0] == 0  # without --resume it starts anew
+    assert (hs.load("run.safetensors").layers[2].weight == parts.layers[2].weight).all()
+
+
+def test_resume_without_a_checkpoint_simply_starts(run):
+    assert learn(run, "--limit", 3, "--resume")[0] == 0
+    assert hs.load("run.safetensors").samples_seen == 3
+
+
+def test_the_demo_writes_everything_it_names(run):
+    code, out, _ = run("demo", "--limit", 120, "--quiet", "--output", "out")
+    assert code == 0
+    for name in ("receptive-fields.png", "accuracy.png", "demo.safetensors", "demo.onnx"):
+        assert f"out/{name}" in out
+        assert (Path("out") / name).stat().st_size > 1000
+    for words in (
+        "learned by hebbstream",
+        "untrained weights",
+        "chance",
+        "R1",
+        "frames a second",
+        "ONNX Runtime against torch",
+    ):
+        assert words in out
+    assert hs.load_checkpoint("out/demo.safetensors").probe.steps == 120
+
+
+def test_info(run):
+    code, out, _ = run("info")
+    assert code == 0
+    assert f"hebbstream {hs.__version__}" in out
+    assert "cifar10" in out
+    assert "96/384/1536" in out
+
+
+@pytest.mark.parametrize("command", ["demo", "learn", "evaluate", "export", "inspect", "info"])
+def test_every_command_explains_itself(run, command):
+    assert command in run("--help")[1]
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"usage: hebbstream {command}" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["learn", "missing.mp4"], "no file at missing.mp4"),
+        (["learn", "."], "is a folder"),
+        (["learn", CLIP, "--device", "nonsense"], "device 'nonsense'"),
+        (["learn", CLIP, "--rate", "-3"], "rate=-3.0"),
+        (["learn", CLIP, "--size", "4", "--quiet"], "4×4 pixels: too small"),
+        (["learn", CLIP, "--labels", "missing.json"], "labels missing.json"),
+        (["inspect", "missing.safetensors"], "no checkpoint at missing.safetensors"),
+        (["inspect", CLIP], "not a checkpoint"),
+        (["export", "missing.safetensors", "net.onnx"], "no checkpoint at"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_1(run, arguments, message):
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert err.startswith("hebbstream: ")
+    assert message in err
+    assert err.count("\n") == 1
+    with pytest.raises(hs.HebbstreamError):
+        main([*map(str, arguments), "--debug"])
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["learn"], ["learn", CLIP, "--limit", "0"], ["learn", CLIP, "--preset", "x"]]
+)
+def test_wrong_usage_is_exit_code_2(run, arguments):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "usage: hebbstream" in err
+
+
+def test_the_installed_command_runs():
+    command = Path(sys.executable).parent / "hebbstream"
+    printed = subprocess.run([command, "--version"], check=True, capture_output=True, text=True).stdout
+    assert printed == f"hebbstream {hs.__version__}\n"

@@ -1,0 +1,108 @@
+"""What a network takes, and what it refuses: one error of its own kind each, before anything changes."""
+
+import numpy as np
+import pytest
+import torch
+
+import hebbstream as hs
+from hebbstream import errors
+
+
+@pytest.fixture
+def net(frames):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    net.learn_one(frames[0])
+    return net
+
+
+def spoiled(value):
+    frame = np.full((32, 32, 3), 0.5, dtype=np.float32)
+    frame[3, 4, 1] = value
+    return frame
+
+
+REFUSED = [
+    (spoiled(np.nan), errors.NonFiniteError, "NaN: 1 of its 3072 values"),
+    (spoiled(np.inf), errors.NonFiniteError, "infinity: 1 of its 3072 values"),
+    (spoiled(-np.inf), errors.NonFiniteError, "infinity"),
+    (spoiled(255.0), errors.ValueRangeError, "values from 0.5 to 255: expected 0 to 1"),
+    (np.zeros((32, 32, 4), np.uint8), errors.ChannelError, "(32, 32, 4): expected 3 channels"),
+    (np.zeros((32, 32), np.uint8), errors.RankError, "(32, 32): expected (3, H, W) or (H, W, 3)"),
+    (np.zeros((1, 3, 32, 32), np.uint8), errors.RankError, "(1, 3, 32, 32): expected"),
+    (np.float32(0.5), errors.DtypeError, "type float32"),
+    (np.zeros((32, 32, 3), np.int64), errors.DtypeError, "dtype int64: expected uint8"),
+    (np.zeros((32, 32, 3), bool), errors.DtypeError, "dtype bool"),
+    (np.zeros((32, 32, 3), ">f4"), errors.DtypeError, "dtype >f4"),
+    (torch.zeros(3, 32, 32, dtype=torch.int32), errors.DtypeError, "dtype int32"),
+    (torch.zeros(3, 32, 32, dtype=torch.complex64), errors.DtypeError, "dtype complex64"),
+    ([[0.0]], errors.DtypeError, "type list"),
+    (None, errors.DtypeError, "type NoneType"),
+    (np.zeros((5, 5, 3), np.uint8), errors.ImageSizeError, "5×5 pixels: too small for layer 3"),
+    (np.zeros((0, 32, 3), np.uint8), errors.ImageSizeError, "holds no values"),
+]
+
+
+@pytest.mark.parametrize(("frame", "kind", "message"), REFUSED)
+def test_a_bad_frame_is_refused_before_anything_changes(net, frame, kind, message):
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    for method in (net.learn_one, net.transform_one):
+        with pytest.raises(kind) as caught:
+            method(frame)
+        assert type(caught.value) is kind
+        assert message in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert isinstance(caught.value, hs.HebbstreamError)
+    assert net.samples_seen == 1
+    for name, tensor in net.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_layouts_dtypes_and_memory_give_the_same_features(net, frames):
+    frame = frames[5]
+    read_only = frame.copy()
+    read_only.flags.writeable = False
+    wide = np.repeat(frame, 2, axis=1)
+    same = [
+        frame,
+        frame.transpose(2, 0, 1),
+        np.asfortranarray(frame),
+        read_only,
+        wide[:, ::2],
+        frame[::-1].copy()[::-1],
+        torch.from_numpy(frame),
+        torch.from_numpy(frame).permute(2, 0, 1),
+        frame / np.float32(255),
+        frame / np.float64(255),
+    ]
+    expected = net.transform_one(frame)
+    for other in same:
+        torch.testing.assert_close(net.transform_one(other), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_gray_frames_may_leave_out_the_channel():
+    net = hs.SoftHebbNet.from_preset("mnist", width=4)
+    frame = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    expected = net.transform_one(frame)
+    for other in (frame[None], frame[..., None]):
+        assert torch.equal(net.transform_one(other), expected)
+    assert torch.equal(net.transform_many(frame[None])[0], expected)
+
+
+def test_a_dense_network_takes_vectors_and_insists_on_their_length():
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=None, pool="none")], 6, input_size=1, input_range=None)
+    assert net.learn_one(np.arange(6.0)).shape == (4,)
+    with pytest.raises(errors.ChannelError):
+        net.learn_one(np.arange(7.0))
+    with pytest.raises(errors.RankError):
+        net.learn_one(np.zeros((6, 1)))
+
+
+def test_a_network_of_fixed_size_insists_on_it():
+    net = hs.SoftHebbNet.from_preset("mnist-dense", width=8)
+    with pytest.raises(errors.ImageSizeError, match="30×28 pixels: this network was built for 28×28"):
+        net.learn_one(np.zeros((30, 28), np.uint8))
+
+
+def test_input_range_none_takes_any_finite_value():
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 1, input_range=None)
+    assert torch.isfinite(net.learn_one(np.linspace(-50, 50, 64).reshape(8, 8))).all()

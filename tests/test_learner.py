@@ -1,0 +1,157 @@
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import hebbstream as hs
+from hebbstream import errors
+
+
+class Recorder:
+    """A probe that notes the order of calls."""
+
+    def __init__(self):
+        self.calls = []
+
+    def predict_one(self, x):
+        self.calls.append("predict")
+        return "cat"
+
+    def learn_one(self, x, y):
+        self.calls.append(y)
+
+
+def tiny():
+    return hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+
+
+def frames(count):
+    return [np.full((8, 8, 3), i % 256, dtype=np.uint8) for i in range(count)]
+
+
+def test_the_probe_predicts_before_it_learns_and_is_scored():
+    probe = Recorder()
+    stream = list(zip(frames(4), ["cat", "dog", None, "cat"], strict=True))
+    report = hs.learn(tiny(), stream, probe, progress=False)
+    assert probe.calls == ["predict", "cat", "predict", "dog", "predict", "cat"]
+    assert report.accuracy == report.recent_accuracy == pytest.approx(2 / 3)
+    assert report.samples == 4
+    assert report.stopped == "end of stream"
+
+
+def test_frames_pairs_and_samples_are_the_same_stream():
+    def weights(stream):
+        net = tiny()
+        hs.learn(net, stream, progress=False)
+        return net.layers[0].weight
+
+    bare = frames(5)
+    expected = weights(bare)
+    assert torch.equal(weights([(x, "label") for x in bare]), expected)
+    assert torch.equal(weights(hs.Sample(x, t=0.0) for x in bare), expected)
+
+
+def test_a_limit_stops_an_endless_stream_without_taking_one_more():
+    def endless():
+        while True:
+            taken.append(1)
+            yield np.zeros((8, 8, 3), np.uint8)
+
+    taken = []
+    report = hs.learn(tiny(), endless(), limit=7, progress=False)
+    assert (report.samples, report.stopped, len(taken)) == (7, "limit", 7)
+
+
+def test_an_empty_stream_is_an_error():
+    net = tiny()
+    with pytest.raises(errors.EmptyStreamError, match="before its first sample"):
+        hs.learn(net, [], progress=False)
+    assert net.samples_seen == 0
+
+
+def test_a_label_that_cannot_be_a_class_is_refused_before_anything_changes():
+    net = tiny()
+    before = net.layers[0].weight.clone()
+    with pytest.raises(errors.LabelError, match="label of type list"):
+        hs.learn(net, [(frames(1)[0], ["a", "list"])], hs.SoftmaxProbe(), progress=False)
+    assert torch.equal(net.layers[0].weight, before)
+
+
+def test_checkpoints_are_written_on_the_way_and_at_the_end(tmp_path):
+    path, positions = tmp_path / "run.safetensors", []
+
+    def look(step):
+        if path.exists():
+            positions.append(hs.load_checkpoint(path).counters.position)
+
+    hs.learn(tiny(), frames(10), checkpoint=path, checkpoint_every=4, callbacks=[look], progress=False)
+    assert positions == [4, 4, 4, 4, 8, 8]
+    assert hs.load_checkpoint(path).counters.position == 10
+
+
+@pytest.mark.parametrize("failure", ["stream", "frame"])
+def test_nothing_learned_is_lost_when_the_stream_fails(tmp_path, failure):
+    def failing():
+        yield from frames(3)
+        if failure == "stream":
+            raise ConnectionError("gone")
+        yield np.full((8, 8, 3), np.nan, dtype=np.float32)
+
+    path, net = tmp_path / "run.safetensors", tiny()
+    with pytest.raises(ConnectionError if failure == "stream" else errors.NonFiniteError):
+        hs.learn(net, failing(), checkpoint=path, progress=False)
+    saved = hs.load_checkpoint(path)
+    assert saved.counters.position == saved.net.samples_seen == 3
+    assert torch.equal(saved.net.layers[0].weight, net.layers[0].weight)
+
+
+def test_ctrl_c_finishes_the_sample_saves_and_returns(tmp_path):
+    def interrupt(step):
+        if step.index == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    path = tmp_path / "run.safetensors"
+    before = signal.getsignal(signal.SIGINT)
+    report = hs.learn(tiny(), frames(100), checkpoint=path, callbacks=[interrupt], progress=False)
+    assert (report.stopped, report.samples) == ("interrupted", 5)
+    assert hs.load_checkpoint(path).counters.position == 5
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_stops_at_once():
+    def twice(step):
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        hs.learn(tiny(), frames(100), callbacks=[twice], progress=False)
+
+
+def test_learning_works_outside_the_main_thread():
+    reports = []
+    thread = threading.Thread(target=lambda: reports.append(hs.learn(tiny(), frames(5), progress=False)))
+    thread.start()
+    thread.join()
+    assert reports[0].samples == 5
+
+
+def test_the_progress_bar_shows_speed_accuracy_and_r1(labelled, capsys, monkeypatch):
+    monkeypatch.setattr("hebbstream.learner._STATUS_SECONDS", 0.0)
+    report = hs.learn(hs.SoftHebbNet.from_preset("cifar10", width=4), labelled[:50], hs.SoftmaxProbe())
+    shown = capsys.readouterr().err
+    assert "50/50" in shown
+    assert "samples/s" in shown
+    assert "accuracy" in shown
+    assert "R1 0% / 0% / 0%" in shown
+    assert "prequential accuracy" in str(report)
+
+
+@pytest.mark.parametrize("option", [{"limit": 0}, {"checkpoint_every": 0}])
+def test_options_are_checked(option):
+    with pytest.raises(errors.ConfigurationError, match="=0: expected"):
+        hs.learn(tiny(), frames(1), progress=False, **option)

@@ -1,0 +1,196 @@
+import gc
+import tracemalloc
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+import hebbstream as hs
+from hebbstream.errors import ConfigurationError
+
+TINY = [hs.LayerSpec(channels=4, kernel_size=3), hs.LayerSpec(channels=6, kernel_size=3, learning_rate=0.02)]
+
+
+def state(net):
+    return {name: tensor.clone() for name, tensor in net.state_dict().items()}
+
+
+def test_every_layer_changes_in_the_first_step(frames):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=8)
+    before = state(net)
+    net.learn_one(frames[0])
+    for index in range(3):
+        name = f"_layers.{index}.weight_matrix"
+        moved = (net.state_dict()[name] - before[name]).norm() / before[name].norm()
+        assert moved > 1e-5, name
+
+
+def test_features_are_those_of_the_weights_before_the_update(frames):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=8, normalization="none")], 3)
+    expected = net.transform_one(frames[0])
+    assert torch.equal(net.learn_one(frames[0]), expected)
+    assert not torch.equal(net.transform_one(frames[0]), expected)
+
+
+def test_transform_changes_nothing(frames):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=8)
+    net.learn_one(frames[0])
+    before = state(net)
+    net.transform_one(frames[1])
+    net.transform_many(frames[:5])
+    assert net.samples_seen == 1
+    for name, tensor in net.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_learn_one_is_learn_many_of_one(frames):
+    one, many = (hs.SoftHebbNet.from_preset("cifar10", width=8, seed=3) for _ in range(2))
+    for frame in frames[:4]:
+        assert torch.equal(one.learn_one(frame), many.learn_many(frame[None])[0])
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, many.state_dict()[name]), name
+
+
+def test_a_seed_makes_a_run_reproducible(frames):
+    def features(seed):
+        net = hs.SoftHebbNet.from_preset("cifar10", width=8, seed=seed)
+        return torch.stack([net.learn_one(frame) for frame in frames[:10]])
+
+    assert torch.equal(features(1), features(1))
+    assert not torch.equal(features(1), features(2))
+
+
+def test_nothing_requires_grad_during_learning(frames):
+    torch.rand(1)  # gradients are enabled, as they are for users
+    assert torch.is_grad_enabled()
+    net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    features = [net.learn_one(frames[0]), net.learn_many(frames[:2]), net.transform_one(frames[0])]
+    alive = [item for item in gc.get_objects() if type(item) is torch.Tensor]
+    assert len(alive) > 10
+    assert not any(tensor.requires_grad for tensor in alive)
+    assert all(tensor.grad_fn is None for tensor in [*features, *net.state_dict().values()])
+
+
+def test_memory_is_flat_over_20_000_steps():
+    net = hs.SoftHebbNet(TINY, 3)
+    frame = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    process = psutil.Process()
+    for _ in range(2_000):
+        net.learn_one(frame)
+    gc.collect()
+    tracemalloc.start()
+    resident, traced = process.memory_info().rss, tracemalloc.get_traced_memory()[0]
+    for _ in range(20_000):
+        net.learn_one(frame)
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - traced
+    tracemalloc.stop()
+    assert grown < 50_000
+    assert process.memory_info().rss - resident < 4e6
+
+
+def test_a_rate_of_zero_keeps_the_weights_and_follows_the_statistics(frames):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4, learning_rate=0.0)], 3)
+    weight, mean = net.layers[0].weight.clone(), net.layers[0].norm.mean.clone()
+    net.learn_one(frames[0])
+    assert torch.equal(net.layers[0].weight, weight)
+    assert not torch.equal(net.layers[0].norm.mean, mean)
+
+
+def test_a_blank_frame_moves_little_under_a_running_maximum(frames):
+    def moved(update_scale):
+        net = hs.SoftHebbNet([hs.LayerSpec(channels=8, kernel_size=5, update_scale=update_scale)], 3)
+        for frame in frames[:30]:
+            net.learn_one(frame)
+        before = net.layers[0].weight.clone()
+        noise = np.random.default_rng(0).normal(128, 1, (32, 32, 3)).astype(np.uint8)
+        net.learn_one(noise)
+        return float((net.layers[0].weight - before).norm())
+
+    assert moved("running_max") < 0.6 * moved("max")
+
+
+def test_weight_norms_converge_to_one():
+    """Section 4: the R1 features of a converged network."""
+    net = hs.SoftHebbNet(
+        [
+            hs.LayerSpec(
+                channels=4,
+                kernel_size=None,
+                pool="none",
+                normalization="none",
+                plasticity="soft_hebbian",
+                radius=3.0,
+                learning_rate=0.02,
+            )
+        ],
+        8,
+        input_size=1,
+    )
+    generator = np.random.default_rng(0)
+    for _ in range(3000):
+        net.learn_one(generator.random(8).astype(np.float32))
+    assert net.r1_fraction() == (1.0,)
+
+
+@pytest.mark.parametrize("name", hs.PRESETS)
+def test_every_preset_learns_at_small_width(name):
+    preset = hs.PRESETS[name]
+    net = hs.SoftHebbNet.from_preset(name, width=2, width_factor=2)
+    side = preset.image_size
+    before = [layer.weight.clone() for layer in net.layers]
+    frame = np.random.default_rng(0).random((side, side, preset.in_channels))
+    features = net.learn_one(frame)
+    assert features.shape == (int(np.prod(net.output_shape(side, side))),)
+    assert all(not torch.equal(layer.weight, old) for layer, old in zip(net.layers, before, strict=True))
+
+
+def test_presets_have_the_papers_sizes():
+    features = {
+        name: int(np.prod(hs.SoftHebbNet.from_preset(name, device="meta").output_shape(p.image_size, p.image_size)))
+        for name, p in hs.PRESETS.items()
+    }
+    assert features == {
+        "cifar10": 24_576,
+        "cifar100": 24_576,
+        "mnist": 13_824,
+        "mnist-dense": 2000,
+        "stl10": 221_184,
+        "imagenet160": 307_200,
+    }
+
+
+def test_the_papers_batch_size_gives_the_papers_rates():
+    net = hs.SoftHebbNet.from_preset("cifar10", batch_size=10, normalization="batch", device="meta")
+    specs = [layer.spec for layer in net.layers]
+    assert [spec.learning_rate for spec in specs] == [0.08, 0.005, 0.01]
+    assert {(spec.normalization, spec.update_scale) for spec in specs} == {("batch", "max")}
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: hs.LayerSpec(channels=0), "channels=0: expected a positive integer"),
+        (lambda: hs.LayerSpec(channels=4, kernel_size=2), "kernel_size=2"),
+        (lambda: hs.LayerSpec(channels=4, pool="mean"), "pool='mean': expected one of 'max', 'avg', 'none'"),
+        (lambda: hs.LayerSpec(channels=4, learning_rate=float("nan")), "learning_rate=nan"),
+        (lambda: hs.LayerSpec(channels=4, kernel_size=None), "pool='max': expected 'none' for a dense layer"),
+        (lambda: hs.SoftHebbNet([], 3), "expected at least one LayerSpec"),
+        (lambda: hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=None, pool="none")], 3), "expected input_size"),
+        (lambda: hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=7)], 3, input_size=3), "too small for layer 1"),
+        (lambda: hs.SoftHebbNet.from_preset("cifar"), "no preset 'cifar': expected one of cifar10"),
+        (lambda: hs.SoftHebbNet.from_preset("cifar10", width=0), "width=0"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused(build, message):
+    with pytest.raises(ConfigurationError) as caught:
+        build()
+    assert message in str(caught.value)
+
+
+@pytest.mark.cuda
+def test_cuda_learns_as_the_cpu_does(frames):
+    cpu, cuda = (hs.SoftHebbNet.from_preset("cifar10", width=16, device=device) for device in ("cpu", "cuda"))
+    for frame in frames[:5]:
+        torch.testing.assert_close(cuda.learn_one(frame).cpu(), cpu.learn_one(frame), rtol=1e-2, atol=1e-2)

@@ -1,0 +1,99 @@
+import subprocess
+import sys
+import tarfile
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+FOLDERS = {"hebbstream": "hebbstream", "hebbstream/adapters": "adapters", "hebbstream/export": "export"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def test_wheel_and_sdist_hold_every_module_and_asset(built):
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
+        names = set(wheel.namelist())
+    with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
+        sources = {name.partition("/")[2] for name in sdist.getnames()}
+    for package, folder in FOLDERS.items():
+        for path in (ROOT / folder).glob("*.py"):
+            assert f"{package}/{path.name}" in names
+            assert f"{folder}/{path.name}" in sources
+    for asset in (
+        "hebbstream/py.typed",
+        *(f"hebbstream/assets/{p.name}" for p in (ROOT / "hebbstream/assets").iterdir()),
+    ):
+        assert asset in names
+        assert asset in sources
+    assert not [name for name in names if name.startswith(("adapters/", "export/", "tests/"))]
+
+
+def test_the_wheel_imports_in_an_empty_environment(built, tmp_path):
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    wheel = next(built.glob("*.whl"))
+    install = [python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel]
+    subprocess.run(install, check=True, cwd=tmp_path)
+    code = (
+        "import hebbstream, hebbstream.adapters.video, hebbstream.adapters.river, hebbstream.export, importlib.util as u\n"
+        "assert 'env' in hebbstream.__file__ and hebbstream.adapters.__name__ == 'hebbstream.adapters'\n"
+        "assert u.find_spec('adapters') is None and u.find_spec('export') is None\n"
+        "from hebbstream.demo import CLIP\n"
+        "with hebbstream.adapters.video.open_video(CLIP, size=32) as s:\n"
+        "    print(hebbstream.learn(hebbstream.SoftHebbNet.from_preset('cifar10', width=4), s, limit=5).samples)\n"
+    )
+    printed = subprocess.run(
+        [python, "-W", "error", "-c", code], check=True, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert printed.stdout == "5\n"
+
+
+def test_every_folder_with_modules_is_listed_as_a_package():
+    folders = {path.parent for name in FOLDERS.values() for path in (ROOT / name).rglob("*.py")}
+    mapped = PROJECT["tool"]["setuptools"]["package-dir"]
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == set(mapped)
+    assert {ROOT / folder for folder in mapped.values()} == folders
+
+
+@pytest.mark.parametrize(
+    ("platform", "machine", "gpu"),
+    [
+        ("linux", "x86_64", True),
+        ("linux", "aarch64", True),
+        ("linux", "ppc64le", False),
+        ("win32", "AMD64", True),
+        ("win32", "ARM64", False),
+        ("darwin", "arm64", False),
+        ("darwin", "x86_64", False),
+    ],
+)
+def test_each_extra_brings_exactly_one_onnx_runtime(platform, machine, gpu):
+    environment = {"sys_platform": platform, "platform_machine": machine}
+
+    def names(extra):
+        requirements = map(Requirement, PROJECT["project"]["optional-dependencies"][extra])
+        return [r.name for r in requirements if r.marker is None or r.marker.evaluate(environment)]
+
+    assert names("gpu") == ["onnxruntime-gpu" if gpu else "onnxruntime"]
+    assert names("cpu") == ["onnxruntime"]
+
+
+def test_the_core_imports_no_adapter_and_no_heavy_package():
+    code = (
+        "import sys, hebbstream\n"
+        "print([m for m in ('av', 'river', 'onnx', 'onnxruntime', 'matplotlib', 'hebbstream.adapters', 'hebbstream.export')"
+        " if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
