@@ -28,7 +28,7 @@ CLIP = _ASSETS / "demo.mp4"
 _SIZE, _WIDTH, _PROBE_RATE = 32, 32, 3e-4
 # The clip lasts minutes, the published rates assume 50,000 pictures: start nearer to the goal, take larger steps, and
 # let them end after a while (appendix A.2), so that the probe then stands on firm ground.
-_RADIUS, _RATE_SCALE, _DECAY_SAMPLES, _MOMENTUM = 5.0, 4.0, 2000, 0.001
+_RADIUS, _RATE_SCALE, _DECAY_SAMPLES, _MOMENTUM = 3.0, 16.0, 2000, 0.001
 _COMPARED_FRAMES = 100
 
 

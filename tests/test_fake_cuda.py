@@ -39,5 +39,5 @@ def test_so_do_the_other_rules(rule, monkeypatch):
 def test_a_planted_synchronisation_is_caught(monkeypatch):
     original = plasticity.largest_magnitude
     monkeypatch.setattr(plasticity, "largest_magnitude", lambda change: change.new_tensor(original(change).item()))
-    with pytest.raises(Exception, match="item|data-dependent|_local_scalar_dense"):
+    with pytest.raises(Exception, match=r"item|data-dependent|_local_scalar_dense"):
         step("cifar10", "stream", 1)

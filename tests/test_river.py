@@ -41,7 +41,7 @@ def test_classes_appear_on_the_fly_and_features_may_come_and_go():
     for _ in range(50):
         probe.learn_one({"a": 1.0}, "first")
         probe.learn_one({"b": 1.0}, 2)
-        probe.learn_one({"c": 1.0, "a": 0.5}, None or "third")
+        probe.learn_one({"c": 1.0, "a": 0.5}, "third")
     assert [probe.predict_one({name: 1.0}) for name in "ab"] == ["first", 2]
     assert probe.predict_one({"c": 1.0, "a": 0.5, "never seen": 9.0}) == "third"
     assert sum(probe.predict_proba_one({"c": 1.0}).values()) == pytest.approx(1.0, abs=1e-9)
