@@ -148,7 +148,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
         net = _build_net(header, tensors, torch.device(device))
         probe = _build_probe(header["probe"], tensors, torch.device(device))
         return Checkpoint(net, probe, Counters(**header["counters"]))
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigurationError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, ConfigurationError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CorruptCheckpointError(f"{path}: checkpoint with an inconsistent header ({reason})") from error
 

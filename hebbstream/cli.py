@@ -4,7 +4,7 @@ import argparse
 import platform
 import sys
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import count, islice
 from operator import length_hint
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,7 @@ def _learn(options: argparse.Namespace) -> None:
         print(f"going on from {options.checkpoint}, after {saved.counters.position:,} frames")
     else:
         _check_device(options.device)
+        _keep_earlier(options.checkpoint)
         net = hs.SoftHebbNet.from_preset(options.preset, width=options.width, seed=options.seed, device=options.device)
         saved = hs.Checkpoint(net, hs.SoftmaxProbe() if options.labels else None)
     side = hs.PRESETS[options.preset].image_size
@@ -254,6 +255,18 @@ def _info(options: argparse.Namespace) -> None:  # noqa: ARG001  # every command
         print(
             f"  {name:14} {channels} neurons, {preset.image_size}×{preset.image_size} pixels, {preset.in_channels} channels"
         )
+
+
+def _keep_earlier(checkpoint: Path) -> None:
+    """Move an earlier run's checkpoint aside rather than write over it."""
+    if checkpoint.is_file():
+        aside = next(
+            path
+            for number in count(1)
+            if not (path := checkpoint.with_suffix(f".{number}{checkpoint.suffix}")).exists()
+        )
+        checkpoint.rename(aside)
+        print(f"starting anew (--resume goes on instead); the earlier checkpoint is now {aside}")
 
 
 def _check_device(name: str) -> None:

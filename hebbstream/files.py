@@ -1,7 +1,8 @@
 """Writing files so that a reader never sees half of one."""
 
+import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,25 +31,47 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     'kept'
     """
     path = Path(path)
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
-            raise IsADirectoryError(f"{path} is a folder")
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        temporary.touch(exist_ok=False)
         yield temporary
         _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private; a normal file follows the umask
         temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        if temporary is not None:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def check_writable(path: str | Path) -> None:
+    """Find out now, not after hours of learning, whether `atomic_write` could write to `path`.
+
+    Raises
+    ------
+    OutputError
+        If it could not.
+
+    Examples
+    --------
+    >>> check_writable("/dev/null/run.safetensors")
+    Traceback (most recent call last):
+    ...
+    hebbstream.errors.OutputError: cannot write /dev/null/run.safetensors: ...
+    """
+    trial = Path(path).with_name(f".{Path(path).name}.{secrets.token_hex(4)}.trial")
+    try:
+        if Path(path).is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        trial.parent.mkdir(parents=True, exist_ok=True)
+        trial.touch(exist_ok=False)
+        trial.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _flush(path: Path) -> None:
@@ -59,9 +82,3 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

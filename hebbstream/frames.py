@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hebbstream.errors import ChannelError, DtypeError, ImageSizeError, NonFiniteError, RankError, ValueRangeError
 
+_ROUNDING = 1e-6  # what scaling by 1/255 may add
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
@@ -117,7 +118,7 @@ def _check_values(x: Tensor, input_range: tuple[float, float] | None) -> None:
         found = "NaN" if np.isnan(low) or np.isnan(high) else "infinity"
         count = int((~torch.isfinite(x)).sum())
         raise NonFiniteError(f"frame with {found}: {count} of its {x.numel()} values are not finite")
-    if input_range is not None and not (input_range[0] <= low and high <= input_range[1]):
+    if input_range is not None and not (input_range[0] - _ROUNDING <= low and high <= input_range[1] + _ROUNDING):
         raise ValueRangeError(
             f"frame with values from {low:.4g} to {high:.4g}: expected {input_range[0]:g} to {input_range[1]:g}"
             " (pass uint8 as it is, scale floats, or build the network with input_range=None)"

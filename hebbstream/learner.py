@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from hebbstream.checkpoint import Counters, save_checkpoint
 from hebbstream.errors import ConfigurationError, EmptyStreamError, InputError
+from hebbstream.files import check_writable
 from hebbstream.network import SoftHebbNet
 from hebbstream.sample import Sample
 
@@ -103,8 +104,7 @@ class Report:
             f"R1 fraction {_percentages(self.r1_fraction)} (layer 1 to {len(self.r1_fraction)})",
         ]
         if self.accuracy is not None and self.recent_accuracy is not None:
-            recent = f"last {min(_WINDOW, self.counters.scored):,} {self.recent_accuracy:.1%}"
-            lines.append(f"prequential accuracy {self.accuracy:.1%}, {recent}")
+            lines.append(f"prequential accuracy {self.accuracy:.1%}, of late {self.recent_accuracy:.1%}")
         if self.checkpoint is not None:
             lines.append(f"checkpoint {self.checkpoint}")
         return "\n".join(lines)
@@ -161,7 +161,7 @@ def learn(
     InputError
         If a sample is refused. What was learned before it stays, and is in the checkpoint.
     OutputError
-        If the checkpoint cannot be written.
+        If the checkpoint cannot be written; found out before the first sample where it can be.
 
     Examples
     --------
@@ -175,6 +175,8 @@ def learn(
         raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
     if checkpoint_every < 1:
         raise ConfigurationError(f"checkpoint_every={checkpoint_every}: expected a positive number of samples")
+    if checkpoint is not None:
+        check_writable(checkpoint)
     run = _Run(net, probe, counters or Counters(), None if checkpoint is None else Path(checkpoint))
     with _interruption() as interrupted, _progress_bar(stream, limit, run.counters, enabled=progress) as bar:
         stopped = run.over(stream, limit, checkpoint_every, tuple(callbacks), interrupted, bar)

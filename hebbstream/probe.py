@@ -11,6 +11,7 @@ from hebbstream.errors import ConfigurationError, NonFiniteError, RankError
 
 _BETA1, _BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8
 _VAR_EPS = 1e-5
+_ROWS = ("weight", "first_moment", "second_moment")  # tensors with a row for each class
 
 
 class SoftmaxProbe:
@@ -129,16 +130,25 @@ class SoftmaxProbe:
         """Return everything learned, by name, for a checkpoint; empty before the first sample."""
         if not self._allocated:
             return {}
-        names = ("mean", "var", "weight", "first_moment", "second_moment")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in ("mean", "var", *_ROWS)}
 
     def load(self, tensors: dict[str, Tensor], classes: list[Hashable], steps: int) -> None:
-        """Take over what `tensors` returned, with the classes and the number of steps."""
+        """Take over what `tensors` returned, with the classes and the number of steps.
+
+        Raises
+        ------
+        ValueError
+            If they do not belong together.
+        """
+        if tensors:
+            rows = (len(classes), tensors["mean"].numel() + 1)
+            if tensors["var"].shape != tensors["mean"].shape or any(tensors[name].shape != rows for name in _ROWS):
+                raise ValueError(f"probe tensors that are not {rows[0]} classes by {rows[1] - 1} features and a bias")
         self.classes = list(classes)
         self._row = {label: row for row, label in enumerate(classes)}
         self.steps = steps
-        for name, tensor in tensors.items():
-            setattr(self, name, tensor)
+        for name in ("mean", "var", *_ROWS) if tensors else ():
+            setattr(self, name, tensors[name])
         self._allocated = bool(tensors)
 
     def grow(self, features: int) -> None:
@@ -147,7 +157,7 @@ class SoftmaxProbe:
             return
         self.mean = torch.nn.functional.pad(self.mean, (0, features))
         self.var = torch.nn.functional.pad(self.var, (0, features))
-        for name in ("weight", "first_moment", "second_moment"):
+        for name in _ROWS:
             rows = getattr(self, name)
             blank = rows.new_zeros(rows.shape[0], features)
             setattr(self, name, torch.cat([rows[:, :-1], blank, rows[:, -1:]], dim=1))
@@ -155,7 +165,7 @@ class SoftmaxProbe:
     def _add_class(self, label: Hashable) -> None:
         self._row[label] = len(self.classes)
         self.classes.append(label)
-        for name in ("weight", "first_moment", "second_moment"):
+        for name in _ROWS:
             rows = getattr(self, name)
             setattr(self, name, torch.cat([rows, rows.new_zeros(1, rows.shape[1])]))
 

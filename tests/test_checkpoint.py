@@ -113,6 +113,8 @@ DAMAGE = {
     "more layers than tensors": lambda path: rewrite(path, lambda h, t: h["layers"].append(h["layers"][-1])),
     "huge layer": lambda path: rewrite(path, lambda h, t: h["layers"][0].update(channels=10**9)),
     "unknown field": lambda path: rewrite(path, lambda h, t: h["layers"][0].update(kernel=3)),
+    "probe without weights": lambda path: rewrite(path, lambda h, t: t.pop("probe.weight")),
+    "probe of other classes": lambda path: rewrite(path, lambda h, t: h["probe"]["classes"].append(["str", "x"])),
     "no layers": lambda path: rewrite(path, lambda h, t: h.pop("layers")),
 }
 
@@ -129,7 +131,7 @@ def test_a_corrupt_checkpoint_is_refused_in_one_line(tmp_path, learned, damage):
     path = tmp_path / "run.safetensors"
     hs.save_checkpoint(path, *learned)
     DAMAGE[damage](path)
-    if damage in ("missing tensor", "wrong shape"):
+    if damage in ("missing tensor", "wrong shape", "probe without weights"):
         heal_checksum(path)
     with pytest.raises(errors.CorruptCheckpointError) as caught:
         hs.load(path)

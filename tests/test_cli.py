@@ -60,7 +60,10 @@ def test_resume_goes_on_where_the_last_run_stopped(run):
     assert "going on from run.safetensors, after 20 frames" in out
     parts = hs.load("run.safetensors")
     assert parts.samples_seen == 35
-    assert learn(run, "--limit", 35)[0] == 0  # without --resume it starts anew
+    code, out, _ = learn(run, "--limit", 35)  # without --resume it starts anew, and loses nothing
+    assert code == 0
+    assert "the earlier checkpoint is now run.1.safetensors" in out
+    assert hs.load("run.1.safetensors").samples_seen == 35
     assert (hs.load("run.safetensors").layers[2].weight == parts.layers[2].weight).all()
 
 

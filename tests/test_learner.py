@@ -109,6 +109,16 @@ def test_nothing_learned_is_lost_when_the_stream_fails(tmp_path, failure):
     assert torch.equal(saved.net.layers[0].weight, net.layers[0].weight)
 
 
+def test_an_unwritable_checkpoint_is_found_out_before_the_first_sample(tmp_path):
+    net = tiny()
+    (tmp_path / "file").write_text("in the way")
+    for path in (tmp_path, tmp_path / "file" / "run.safetensors"):
+        with pytest.raises(errors.OutputError, match="cannot write"):
+            hs.learn(net, frames(3), checkpoint=path, progress=False)
+    assert net.samples_seen == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_ctrl_c_finishes_the_sample_saves_and_returns(tmp_path):
     def interrupt(step):
         if step.index == 4:

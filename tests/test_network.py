@@ -99,16 +99,18 @@ def test_a_rate_of_zero_keeps_the_weights_and_follows_the_statistics(frames):
 
 
 def test_a_blank_frame_moves_little_under_a_running_maximum(frames):
+    """Under each step's own maximum, it moves the weights as far as a rich picture does."""
+
     def moved(update_scale):
         net = hs.SoftHebbNet([hs.LayerSpec(channels=8, kernel_size=5, update_scale=update_scale)], 3)
         for frame in frames[:30]:
             net.learn_one(frame)
         before = net.layers[0].weight.clone()
-        noise = np.random.default_rng(0).normal(128, 1, (32, 32, 3)).astype(np.uint8)
-        net.learn_one(noise)
-        return float((net.layers[0].weight - before).norm())
+        noise = np.random.default_rng(0).normal(0, 1, (32, 32, 3))
+        net.learn_one((frames[:30].mean(axis=(0, 1, 2)) + noise).astype(np.uint8))
+        return float((net.layers[0].weight - before).abs().max())
 
-    assert moved("running_max") < 0.6 * moved("max")
+    assert moved("running_max") < 0.2 * moved("max")
 
 
 def test_weight_norms_converge_to_one():
