@@ -60,9 +60,10 @@ def open_video(
     SourceNotFoundError
         If there is no such file.
     NotAVideoError
-        If the file holds no video that can be decoded; also for a file cut before the index it needs.
+        If the file holds no video that can be decoded.
     TruncatedVideoError
-        While iterating, after the last good frame, if the file ends before the length that its header declares.
+        If the file is cut before the index it needs. While iterating, after the last good frame, if the file ends
+        before the length that its header declares.
     ConfigurationError
         If an option cannot work.
 
@@ -193,9 +194,21 @@ def _open(path: Path) -> Any:
         raise StreamError(f"{path}: no permission to read it") from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise NotAVideoError(f"{path}: not a video, or cut before its index ({reason})") from error
+        if _begins_as_video(path):
+            raise TruncatedVideoError(f"{path}: begins as a video, but is cut before its index ({reason})") from error
+        raise NotAVideoError(f"{path}: not a video ({reason})") from error
     # FFmpeg "plays" text files as a terminal recording.
     if container.format.name == "tty" or not container.streams.video:
+        nothing = not container.streams
         container.close()
+        if nothing and _begins_as_video(path):
+            raise TruncatedVideoError(f"{path}: begins as a video, but is cut before its index")
         raise NotAVideoError(f"{path}: it holds no video")
     return container
+
+
+def _begins_as_video(path: Path) -> bool:
+    """Tell an MP4 or QuickTime, Matroska or AVI file by its first bytes."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3" or (head[:4], head[8:]) == (b"RIFF", b"AVI ")
