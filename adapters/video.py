@@ -199,7 +199,7 @@ def _open(path: Path) -> Any:
         raise NotAVideoError(f"{path}: not a video ({reason})") from error
     # FFmpeg "plays" text files as a terminal recording.
     if container.format.name == "tty" or not container.streams.video:
-        nothing = not container.streams
+        nothing = not container.streams.audio  # a sound file is whole, and no video
         container.close()
         if nothing and _begins_as_video(path):
             raise TruncatedVideoError(f"{path}: begins as a video, but is cut before its index")
