@@ -15,6 +15,7 @@ from hebbstream.errors import (
     SourceNotFoundError,
 )
 from hebbstream.frames import to_batch
+from hebbstream.network import SoftHebbNet
 
 
 class OnnxExtractor:
@@ -117,3 +118,10 @@ class OnnxExtractor:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def relative_difference(net: SoftHebbNet, extractor: OnnxExtractor, frames: "np.ndarray[Any, Any]") -> float:
+    """Return the largest difference of features between torch and ONNX Runtime, relative to each frame's largest feature."""
+    expected = net.transform_many(frames).cpu().numpy()
+    found = extractor.transform_many(frames)
+    return float((np.abs(found - expected).max(axis=1) / np.abs(expected).max(axis=1)).max())

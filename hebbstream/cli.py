@@ -16,9 +16,10 @@ from tqdm import tqdm
 import hebbstream as hs
 from hebbstream.adapters.labels import labels_from_json
 from hebbstream.adapters.video import VideoStream, open_video
-from hebbstream.demo import relative_difference, run_demo
+from hebbstream.demo import run_demo
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import OnnxExtractor, to_onnx
+from hebbstream.export.session import relative_difference
 from hebbstream.inspection import plot_receptive_fields, summarize
 
 _INTERRUPTED = 130

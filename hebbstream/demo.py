@@ -1,5 +1,6 @@
 """`hebbstream demo`: learn from the bundled clip and show every result."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from hebbstream.adapters.video import open_video
 from hebbstream.checkpoint import save_checkpoint
 from hebbstream.errors import MissingDependencyError
 from hebbstream.export import OnnxExtractor, to_onnx
+from hebbstream.export.session import relative_difference
 from hebbstream.inspection import new_figure, plot_receptive_fields, save_figure
 from hebbstream.learner import Report, Step, learn
 from hebbstream.network import SoftHebbNet
@@ -58,7 +60,8 @@ class Scores:
     def after_cuts(self) -> float:
         """Accuracy on the first frame after each cut in the second half, where repeating the last label fails."""
         half = len(self.right) // 2
-        return float(self.right[half:][self.cut[half:]].mean())
+        after_cut = self.right[half:][self.cut[half:]]
+        return float(after_cut.mean()) if after_cut.size else math.nan
 
 
 def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = True, limit: int | None = None) -> list[str]:
@@ -100,7 +103,7 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = True, limit:
     return [
         f"{report.samples:,} frames, {len(probe.classes)} photographs, one pass, one frame at a time, all layers at once",
         "",
-        "prequential accuracy, second half       all frames   first frame after a cut",
+        f"prequential accuracy, last {len(learned.right) - len(learned.right) // 2:,} frames    all frames   first frame after a cut",
         f"  learned by hebbstream                   {learned.second_half():6.1%}       {learned.after_cuts():6.1%}",
         f"  the same network, untrained weights     {untrained.second_half():6.1%}       {untrained.after_cuts():6.1%}",
         f"  repeating the last label                {1 - _second_half(learned.cut):6.1%}       {0:6.1%}",
@@ -145,6 +148,8 @@ def _pass(
         print(f"{title}:")
     with open_video(CLIP, size=_SIZE, label=clip_label()) as frames:
         report = learn(net, frames, probe, limit=limit, callbacks=[note], progress=progress)
+    if report.stopped == "interrupted":
+        raise KeyboardInterrupt
     names = np.array(labels)
     return report, Scores(np.array(right), np.append(False, names[1:] != names[:-1]))
 
@@ -180,10 +185,3 @@ def _export_and_compare(net: SoftHebbNet, probe: SoftmaxProbe, path: Path) -> li
         frames = np.stack([sample.x for _, sample in zip(range(_COMPARED_FRAMES), stream, strict=False)])
     difference = relative_difference(net, extractor, frames)
     return [f"ONNX Runtime against torch on {len(frames)} frames: largest relative difference {difference:.1e}"]
-
-
-def relative_difference(net: SoftHebbNet, extractor: Any, frames: "np.ndarray[Any, Any]") -> float:
-    """Return the largest difference of features between torch and ONNX Runtime, relative to each frame's largest feature."""
-    expected = net.transform_many(frames).cpu().numpy()
-    found = extractor.transform_many(frames)
-    return float((np.abs(found - expected).max(axis=1) / np.abs(expected).max(axis=1)).max())

@@ -19,6 +19,7 @@ from hebbstream.checkpoint import Counters, save_checkpoint
 from hebbstream.errors import ConfigurationError, EmptyStreamError, InputError
 from hebbstream.files import check_writable
 from hebbstream.network import SoftHebbNet
+from hebbstream.probe import SoftmaxProbe
 from hebbstream.sample import Sample
 
 _WINDOW = 1000
@@ -134,7 +135,8 @@ def learn(
         Any iterable of frames, of pairs (frame, label) or of `Sample`; it may be endless.
     probe
         Is scored prequentially: on each labelled sample it predicts first and learns afterwards. Anything with
-        ``predict_one`` and ``learn_one`` on a 1-D tensor.
+        ``predict_one`` and ``learn_one`` on a 1-D tensor will do; a checkpoint holds a `SoftmaxProbe` or a
+        ``LinearProbe``.
     limit
         Most samples to learn in this call.
     checkpoint
@@ -177,6 +179,10 @@ def learn(
         raise ConfigurationError(f"checkpoint_every={checkpoint_every}: expected a positive number of samples")
     if checkpoint is not None:
         check_writable(checkpoint)
+        if probe is not None and not (isinstance(probe, SoftmaxProbe) or hasattr(probe, "as_softmax_probe")):
+            raise ConfigurationError(
+                f"checkpoint with a {type(probe).__name__}: expected a SoftmaxProbe or a LinearProbe, which it can hold"
+            )
     run = _Run(net, probe, counters or Counters(), None if checkpoint is None else Path(checkpoint))
     with _interruption() as interrupted, _progress_bar(stream, limit, run.counters, enabled=progress) as bar:
         stopped = run.over(stream, limit, checkpoint_every, tuple(callbacks), interrupted, bar)

@@ -119,6 +119,13 @@ def test_an_unwritable_checkpoint_is_found_out_before_the_first_sample(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_probe_that_no_checkpoint_can_hold_is_refused_first(tmp_path):
+    net = tiny()
+    with pytest.raises(errors.ConfigurationError, match="checkpoint with a Recorder"):
+        hs.learn(net, frames(3), Recorder(), checkpoint=tmp_path / "run", progress=False)
+    assert net.samples_seen == 0
+
+
 def test_ctrl_c_finishes_the_sample_saves_and_returns(tmp_path):
     def interrupt(step):
         if step.index == 4:
