@@ -154,6 +154,17 @@ def test_an_unwritable_output_is_reported_and_leaves_nothing_behind(tmp_path, le
     assert sorted(item.name for item in tmp_path.iterdir()) == ["file"]
 
 
+def test_a_reader_never_sees_half_of_a_checkpoint(tmp_path, learned):
+    path = tmp_path / "run.safetensors"
+    hs.save_checkpoint(path, *learned)
+    whole = path.read_bytes()
+    with path.open("rb") as reader:  # opened before the next write, read after it
+        learned[0].learn_one(torch.rand(3, 32, 32))
+        hs.save_checkpoint(path, *learned)
+        assert reader.read() == whole
+    assert path.read_bytes() != whole
+
+
 def test_a_failed_write_keeps_the_last_checkpoint(tmp_path, learned, monkeypatch):
     path = tmp_path / "run.safetensors"
     hs.save_checkpoint(path, *learned)
