@@ -256,9 +256,10 @@ class _Run:
         if self.probe is not None and sample.y is not None:
             prediction = self.probe.predict_one(features)
             self.probe.learn_one(features, sample.y)
+            right = bool(prediction == sample.y)  # of NumPy labels, a NumPy bool, which JSON does not know
             self.counters.scored += 1
-            self.counters.correct += prediction == sample.y
-            self.recent.append(prediction == sample.y)
+            self.counters.correct += right
+            self.recent.append(right)
         step = Step(self.counters.position, sample, features, prediction)
         self.counters.position += 1
         self.samples += 1
@@ -266,8 +267,8 @@ class _Run:
             callback(step)
 
     def save(self) -> None:
-        if self.checkpoint is None or self.saved_at == self.samples:
-            return
+        if self.checkpoint is None or self.samples in (0, self.saved_at):
+            return  # nothing new
         probe: Any = self.probe
         save_checkpoint(self.checkpoint, self.net, probe, self.counters)
         self.saved_at = self.samples

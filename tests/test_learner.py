@@ -109,6 +109,26 @@ def test_nothing_learned_is_lost_when_the_stream_fails(tmp_path, failure):
     assert torch.equal(saved.net.layers[0].weight, net.layers[0].weight)
 
 
+def test_a_run_that_learned_nothing_leaves_an_earlier_checkpoint_alone(tmp_path):
+    path = tmp_path / "run.safetensors"
+    hs.learn(tiny(), frames(3), checkpoint=path, progress=False)
+    before = path.read_bytes()
+    for stream, error in (([], errors.EmptyStreamError), ([np.zeros(3)], errors.RankError)):
+        with pytest.raises(error):
+            hs.learn(tiny(), stream, checkpoint=path, progress=False)
+    assert path.read_bytes() == before
+
+
+def test_numpy_labels_are_scored_and_saved(tmp_path):
+    path = tmp_path / "run.safetensors"
+    stream = zip(frames(6), np.array([0, 1, 1, 1, 1, 1]), strict=True)
+    report = hs.learn(tiny(), stream, hs.SoftmaxProbe(), checkpoint=path, progress=False)
+    saved = hs.load_checkpoint(path)
+    assert saved.counters == report.counters
+    assert saved.counters.scored == 6
+    assert saved.probe.classes == [0, 1]
+
+
 def test_an_unwritable_checkpoint_is_found_out_before_the_first_sample(tmp_path):
     net = tiny()
     (tmp_path / "file").write_text("in the way")
