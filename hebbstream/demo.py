@@ -55,7 +55,7 @@ class Scores:
 
     def second_half(self) -> float:
         """Accuracy over the second half of the stream."""
-        return float(self.right[len(self.right) // 2 :].mean())
+        return _second_half(self.right)
 
     def after_cuts(self) -> float:
         """Accuracy on the first frame after each cut in the second half, where repeating the last label fails."""

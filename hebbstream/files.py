@@ -33,10 +33,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        temporary.touch(exist_ok=False)
+        _reserve(path, temporary)
         yield temporary
         _flush(temporary)
         temporary.replace(path)
@@ -63,15 +60,20 @@ def check_writable(path: str | Path) -> None:
     ...
     hebbstream.errors.OutputError: cannot write /dev/null/run.safetensors: ...
     """
-    trial = Path(path).with_name(f".{Path(path).name}.{secrets.token_hex(4)}.trial")
+    path = Path(path)
+    trial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.trial")
     try:
-        if Path(path).is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        trial.parent.mkdir(parents=True, exist_ok=True)
-        trial.touch(exist_ok=False)
+        _reserve(path, trial)
         trial.unlink()
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _reserve(path: Path, temporary: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary.touch(exist_ok=False)
 
 
 def _flush(path: Path) -> None:

@@ -65,7 +65,7 @@ def to_batch(
         _check_values(x, input_range)
     on_device = x.to(device, non_blocking=True)
     batch = on_device.to(torch.float32, memory_format=torch.channels_last)
-    return batch / 255.0 if x.dtype == torch.uint8 else batch
+    return batch.div_(255.0) if x.dtype == torch.uint8 else batch  # a float batch may be the caller's own memory
 
 
 def _as_tensor(frames: Any) -> Tensor:
