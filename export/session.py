@@ -14,7 +14,7 @@ from hebbstream.errors import (
     MissingDependencyError,
     SourceNotFoundError,
 )
-from hebbstream.frames import to_batch
+from hebbstream.frames import check_frames, to_input
 from hebbstream.network import SoftHebbNet
 
 
@@ -105,14 +105,10 @@ class OnnxExtractor:
         return dict(zip(self.classes, probabilities.tolist(), strict=True))
 
     def _run(self, output: str, frames: Any, *, single: bool) -> "np.ndarray[Any, np.dtype[np.float32]]":
-        batch = to_batch(
-            frames,
-            single=single,
-            in_channels=self._channels,
-            input_size=self._size,
-            input_range=None,
-            device=torch.device("cpu"),
+        checked = check_frames(
+            frames, single=single, in_channels=self._channels, input_size=self._size, input_range=None
         )
+        batch = to_input(checked, torch.device("cpu"))
         return self._session.run([output], {"frames": batch.contiguous().numpy()})[0]  # type: ignore[no-any-return]
 
 

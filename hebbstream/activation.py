@@ -32,8 +32,29 @@ def triangle(weighted_input: Tensor, power: float = 1.0) -> Tensor:
     >>> triangle(torch.tensor([[1.0, 2.0, 6.0]]))
     tensor([[0., 0., 3.]])
     """
-    centred = (weighted_input - weighted_input.mean(dim=1, keepdim=True)).relu_()
-    return centred if power == 1.0 else centred.pow_(power)
+    return activate(weighted_input, "triangle", power=power)
+
+
+def prepare(weighted_input: Tensor, activation: ActivationName, inverse_temperature: float = 1.0) -> Tensor:
+    """Do the part of an activation that needs all neurons of a position; shape (P, K) in and out.
+
+    What is left, `rectify`, treats every value alone and never decreases, so that max-pooling may come between the
+    two: it gives the same result on a quarter of the values.
+    """
+    if activation == "triangle":
+        return weighted_input - weighted_input.mean(dim=1, keepdim=True)
+    if activation == "softmax":
+        return torch.softmax(weighted_input * inverse_temperature, dim=1)
+    return weighted_input
+
+
+def rectify(prepared: Tensor, activation: ActivationName, power: float = 1.0) -> Tensor:
+    """Do the part of an activation that treats every value alone; any shape."""
+    if activation in ("triangle", "repu"):
+        return repu(prepared, power)
+    if activation == "relu":
+        return torch.relu(prepared)
+    return torch.tanh(prepared) if activation == "tanh" else prepared
 
 
 def activate(
@@ -66,12 +87,4 @@ def activate(
     >>> activate(torch.tensor([[-1.0, 2.0]]), "relu")
     tensor([[0., 2.]])
     """
-    if activation == "triangle":
-        return triangle(weighted_input, power)
-    if activation == "repu":
-        return repu(weighted_input, power)
-    if activation == "relu":
-        return torch.relu(weighted_input)
-    if activation == "tanh":
-        return torch.tanh(weighted_input)
-    return torch.softmax(weighted_input * inverse_temperature, dim=1)
+    return rectify(prepare(weighted_input, activation, inverse_temperature), activation, power)

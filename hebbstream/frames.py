@@ -1,4 +1,4 @@
-"""From whatever a camera, a file or a user hands over to a checked (B, C, H, W) float32 batch on the device."""
+"""From whatever a camera, a file or a user hands over to a checked (B, C, H, W) batch, and on to the device."""
 
 from typing import Any
 
@@ -12,16 +12,18 @@ _ROUNDING = 1e-6  # what scaling by 1/255 may add
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
-def to_batch(
+def check_frames(
     frames: Any,
     *,
     single: bool,
     in_channels: int,
     input_size: tuple[int, int] | None,
     input_range: tuple[float, float] | None,
-    device: torch.device,
 ) -> Tensor:
-    """Check frames and bring them to a float32 (B, C, H, W) batch in channels-last memory.
+    """Check frames and view them as a (B, C, H, W) batch, still of their own dtype and on their own device.
+
+    A floating-point frame that already lies on an accelerator costs one synchronisation; values on the host are
+    checked before their upload, so that a step needs none.
 
     Parameters
     ----------
@@ -37,9 +39,6 @@ def to_batch(
         (H, W) that every frame must have, or ``None`` for any.
     input_range
         Least and greatest value allowed in a floating-point frame, or ``None`` for any finite value.
-    device
-        Where the batch goes. Values are checked before the upload, so that a step needs no synchronisation; a
-        floating-point frame that already lies on an accelerator costs one.
 
     Raises
     ------
@@ -48,10 +47,10 @@ def to_batch(
     Examples
     --------
     >>> frame = np.full((4, 6, 3), 255, dtype=np.uint8)
-    >>> options = dict(in_channels=3, input_size=None, input_range=(0, 1), device=torch.device("cpu"))
-    >>> to_batch(frame, single=True, **options).shape
+    >>> options = dict(in_channels=3, input_size=None, input_range=(0, 1))
+    >>> check_frames(frame, single=True, **options).shape
     torch.Size([1, 3, 4, 6])
-    >>> to_batch(frame[..., :2], single=True, **options)
+    >>> check_frames(frame[..., :2], single=True, **options)
     Traceback (most recent call last):
     ...
     hebbstream.errors.ChannelError: frame of shape (4, 6, 2): expected 3 channels, as (3, H, W) or (H, W, 3)
@@ -63,6 +62,19 @@ def to_batch(
         raise ImageSizeError(f"frame of {_size(x.shape)} pixels: this network was built for {_size((*input_size,))}")
     if x.dtype != torch.uint8:
         _check_values(x, input_range)
+    return x
+
+
+def to_input(x: Tensor, device: torch.device) -> Tensor:
+    """Bring a checked batch to a device as float32 in [0, 1], in channels-last memory.
+
+    Examples
+    --------
+    >>> to_input(torch.full((1, 1, 1, 2), 255, dtype=torch.uint8), torch.device("cpu"))
+    tensor([[[[1., 1.]]]])
+    """
+    if device.type == "cuda" and x.device.type == "cpu":
+        x = x.pin_memory()  # from pinned memory the upload does not block
     on_device = x.to(device, non_blocking=True)
     batch = on_device.to(torch.float32, memory_format=torch.channels_last)
     return batch.div_(255.0) if x.dtype == torch.uint8 else batch  # a float batch may be the caller's own memory

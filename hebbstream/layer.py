@@ -1,14 +1,40 @@
 """`SoftHebbLayer`: normalise, weigh, compete and learn, activate, pool."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hebbstream import plasticity
-from hebbstream.activation import activate
+from hebbstream.activation import prepare, rectify
+from hebbstream.events import Events, find_events
 from hebbstream.initialize import initial_weights
 from hebbstream.normalize import StreamNorm
+from hebbstream.precision import Product, product
 from hebbstream.spec import LayerSpec
+from hebbstream.workspace import Workspace
+
+_FLOAT32 = product("float32")
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """What a step's forward pass leaves for the next layer and for the update.
+
+    Parameters
+    ----------
+    output
+        For the next layer, shape (B, K, H', W').
+    weighted_input
+        ``u``, shape (P, K).
+    patches
+        ``x``, shape (P, N).
+    """
+
+    output: Tensor
+    weighted_input: Tensor
+    patches: Tensor
 
 
 class SoftHebbLayer(nn.Module):
@@ -61,6 +87,11 @@ class SoftHebbLayer(nn.Module):
         k = self.spec.kernel_size or 1
         return self.weight_matrix.view(self.spec.channels, k, k, self.in_channels).permute(0, 3, 1, 2)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the layer computes."""
+        return self.weight_matrix.device
+
     def norms(self) -> Tensor:
         """Return the Euclidean norm of each neuron's weight vector, shape (K,)."""
         norms: Tensor = torch.linalg.vector_norm(self.weight_matrix, dim=1)
@@ -71,75 +102,100 @@ class SoftHebbLayer(nn.Module):
         tolerance = 5e-3 if self.spec.kernel_size is None else 1e-2
         return float(((self.norms() - 1.0).abs() < tolerance).float().mean())
 
-    @torch.no_grad()
-    def learn(self, x: Tensor) -> Tensor:
+    def learn(self, x: Tensor, workspace: Workspace | None = None, multiply: Product = _FLOAT32) -> Tensor:
         """Learn from a step and return what the weights gave *before* this update.
 
         Parameters
         ----------
         x
             Shape (B, C, H, W), float32, on the layer's device.
+        workspace
+            Memory to compute in, kept from step to step; ``None`` for new memory.
+        multiply
+            Computes the products of matrices.
 
         Returns
         -------
         Tensor
             Shape (B, K, H', W').
         """
+        workspace = workspace or Workspace()
+        forward = self.weigh(x, workspace, multiply)
+        self.update(forward, workspace, multiply)
+        return forward.output
+
+    @torch.no_grad()
+    def weigh(self, x: Tensor, workspace: Workspace, multiply: Product = _FLOAT32) -> Forward:
+        """Do the first half of a step, the forward pass; the statistics of the normalisation take `x` in.
+
+        The next layer needs nothing else of this one, so it may begin while this one updates.
+        """
         x = self._as_layer_input(x)
-        x = x if self.norm is None else self.norm.learn(x)
-        patches = self._patches(x)
-        weighted_input = patches @ self.weight_matrix.t()
-        out = self._output(weighted_input, x)
+        return self._forward(x if self.norm is None else self.norm.learn(x), workspace, multiply)
+
+    @torch.no_grad()
+    def update(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> None:
+        """Do the second half of a step: update the weights by what the first half computed from them."""
         if self.spec.learning_rate > 0:
-            self._update(weighted_input, patches)
-        self.samples_learned += x.shape[0]
-        return out
+            self._update(forward.weighted_input, forward.patches, workspace, multiply)
+        self.samples_learned += forward.output.shape[0]
 
     @torch.no_grad()
     def transform(self, x: Tensor) -> Tensor:
         """Return the layer's output and change nothing; shapes as in `learn`."""
         x = self._as_layer_input(x)
-        x = x if self.norm is None else self.norm(x)
-        return self._output(self._patches(x) @ self.weight_matrix.t(), x)
+        return self._forward(x if self.norm is None else self.norm(x), Workspace(), _FLOAT32).output
 
     def _as_layer_input(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], -1, 1, 1) if self.spec.kernel_size is None else x
 
-    def _patches(self, x: Tensor) -> Tensor:
+    def _forward(self, x: Tensor, workspace: Workspace, multiply: Product) -> Forward:
+        patches = self._patches(x, workspace)
+        out = workspace.take("weighted_input", (patches.shape[0], self.spec.channels), patches)
+        weighted_input = multiply(patches, self.weight_matrix.t(), out)
+        return Forward(self._output(weighted_input, x), weighted_input, patches)
+
+    def _patches(self, x: Tensor, workspace: Workspace) -> Tensor:
         batch, channels, height, width = x.shape
         k, p = self.spec.kernel_size or 1, self.spec.padding
         if p:
             x = F.pad(x, (p, p, p, p), mode="reflect")
-        x = x.permute(0, 2, 3, 1)
-        if not x.is_contiguous():
-            x = x.clone(memory_format=torch.contiguous_format)
-        if p:
-            sample, row, column, channel = x.stride()
-            x = x.as_strided(
-                (batch, height, width, k, k, channels), (sample, row, column, row, column, channel)
-            )  # every patch as a view
-        return x.reshape(batch * height * width, k * k * channels)
+        x = x.permute(0, 2, 3, 1).contiguous()
+        sample, row, column, channel = x.stride()
+        windows = x.as_strided((batch, height, width, k, k, channels), (sample, row, column, row, column, channel))
+        patches = workspace.take("patches", (batch * height * width, k * k * channels), x)
+        patches.view(windows.shape).copy_(windows)
+        return patches
 
     def _output(self, weighted_input: Tensor, x: Tensor) -> Tensor:
         spec = self.spec
-        out = activate(
-            weighted_input,
-            spec.activation,
-            power=spec.power,
-            inverse_temperature=spec.activation_inverse_temperature,
-        )
+        out = prepare(weighted_input, spec.activation, spec.activation_inverse_temperature)
         out = out.view(x.shape[0], x.shape[2], x.shape[3], spec.channels).permute(0, 3, 1, 2)
+        if spec.pool == "max" and spec.activation != "softmax":
+            out = F.max_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
+            return rectify(out, spec.activation, spec.power)
+        out = rectify(out, spec.activation, spec.power)
         if spec.pool == "max":
             return F.max_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
         if spec.pool == "avg":
             return F.avg_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
         return out
 
-    def _update(self, weighted_input: Tensor, patches: Tensor) -> None:
+    def _update(self, weighted_input: Tensor, patches: Tensor, workspace: Workspace, multiply: Product) -> None:
         spec, weights = self.spec, self.weight_matrix
-        activity = plasticity.plastic_activity(weighted_input, spec.plasticity, spec.inverse_temperature)
-        change = plasticity.weight_change(activity, weighted_input, patches, weights)
-        rate = plasticity.norm_dependent_rate(weights, spec.learning_rate, spec.rate_power)
+        events = self._events(weighted_input)
+        if events is None:
+            rows = weights
+            activity = plasticity.plastic_activity(
+                weighted_input, spec.plasticity, spec.inverse_temperature, spec.event_threshold
+            )
+            out = workspace.take("change", tuple(weights.shape), weights)
+            change = plasticity.weight_change(activity, weighted_input, patches, weights, multiply=multiply, out=out)
+        else:
+            out = workspace.take("rows", (len(events.neurons), weights.shape[1]), weights)
+            rows = torch.index_select(weights, 0, events.neurons, out=out)
+            change = events.weight_change(patches, rows)
+        rate = plasticity.norm_dependent_rate(rows, spec.learning_rate, spec.rate_power)
         if spec.decay_samples is not None:
             rate = rate * plasticity.linear_decay(self.samples_learned, spec.decay_samples)
         if spec.update_scale != "none":
@@ -147,4 +203,13 @@ class SoftHebbLayer(nn.Module):
             if spec.update_scale == "running_max":
                 scale = plasticity.follow_peak(self.update_peak, scale)
             rate = rate / scale
-        weights.addcmul_(change, rate.unsqueeze(1))
+        if events is None:
+            weights.addcmul_(change, rate.unsqueeze(1))
+        else:
+            weights.index_add_(0, events.neurons, change.mul_(rate.unsqueeze(1)))
+
+    def _events(self, weighted_input: Tensor) -> Events | None:
+        spec = self.spec
+        if not spec.event_threshold or spec.plasticity == "hebbian" or weighted_input.device.type != "cpu":
+            return None
+        return find_events(weighted_input, spec.plasticity, spec.inverse_temperature, spec.event_threshold)

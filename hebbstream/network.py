@@ -1,14 +1,15 @@
 """`SoftHebbNet`: a stack of SoftHebb layers that all learn from the same sample as it passes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hebbstream.engine import Engine, EngineName, make_engine
 from hebbstream.errors import ConfigurationError, ImageSizeError
-from hebbstream.frames import to_batch
+from hebbstream.frames import check_frames, to_input
 from hebbstream.layer import SoftHebbLayer
 from hebbstream.presets import get_preset
 from hebbstream.spec import LayerSpec
@@ -32,6 +33,9 @@ class SoftHebbNet(nn.Module):
         Of the initial weights, which are the same on every device.
     device
         Where the network lives and computes.
+    engine
+        How a learning step is executed: an `Engine`, or the name of one: ``"eager"``, ``"cuda-graph"`` or
+        ``"pipelined"``. The attribute of the same name may be set at any time; it is no part of the network's state.
 
     Raises
     ------
@@ -56,6 +60,7 @@ class SoftHebbNet(nn.Module):
         input_range: tuple[float, float] | None = (0.0, 1.0),
         seed: int = 0,
         device: str | torch.device = "cpu",
+        engine: Engine | EngineName = "eager",
     ) -> None:
         super().__init__()
         if not layers:
@@ -66,6 +71,7 @@ class SoftHebbNet(nn.Module):
         self.input_size = (input_size, input_size) if isinstance(input_size, int) else input_size
         self.input_range = input_range
         self.seed = seed
+        self.engine = make_engine(engine)
         self.samples_seen = 0
         self.frame_size: tuple[int, int] | None = self.input_size
         """(height, width) of the latest frame learned."""
@@ -103,8 +109,10 @@ class SoftHebbNet(nn.Module):
         batch_size: int = 1,
         normalization: str = "stream",
         in_channels: int | None = None,
+        event_threshold: float | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
+        engine: Engine | EngineName = "eager",
     ) -> "SoftHebbNet":
         """Build one of the paper's networks.
 
@@ -124,7 +132,10 @@ class SoftHebbNet(nn.Module):
             ``"stream"``, or ``"batch"`` to repeat the paper.
         in_channels
             Channels of a frame; ``None`` keeps the paper's (1 for MNIST, 3 otherwise).
-        seed, device
+        event_threshold
+            Activities up to this are left out of the update. ``None`` takes 1e-3 with ``"stream"`` normalisation and
+            0, the paper's exact update, with ``"batch"``.
+        seed, device, engine
             As for `SoftHebbNet`.
 
         Raises
@@ -140,11 +151,18 @@ class SoftHebbNet(nn.Module):
         """
         preset = get_preset(name)
         return cls(
-            preset.resolve(width=width, width_factor=width_factor, batch_size=batch_size, normalization=normalization),
+            preset.resolve(
+                width=width,
+                width_factor=width_factor,
+                batch_size=batch_size,
+                normalization=normalization,
+                event_threshold=event_threshold,
+            ),
             preset.in_channels if in_channels is None else in_channels,
             input_size=preset.input_size,
             seed=seed,
             device=device,
+            engine=engine,
         )
 
     @property
@@ -155,7 +173,7 @@ class SoftHebbNet(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the network computes."""
-        return self.layers[0].weight_matrix.device
+        return self.layers[0].device
 
     def learn_one(self, frame: Any) -> Tensor:
         """Learn from one frame and return its features.
@@ -184,6 +202,23 @@ class SoftHebbNet(nn.Module):
         """Learn from a mini-batch with one update a layer; (B, C, H, W) or (B, H, W, C) in, (B, F) out."""
         return self._learn(self._checked(frames, single=False))
 
+    def learn_stream(self, frames: Iterable[Any]) -> Iterator[Tensor]:
+        """Learn from frames one at a time, and yield the features of each, in order; see `learn_one`.
+
+        The pipelined engine overlaps successive frames here, and takes in a few of them before it yields the features
+        of the first. Whether the iterator ends, fails or is closed early, every frame taken in is learned by every
+        layer.
+
+        Examples
+        --------
+        >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+        >>> [features.shape for features in net.learn_stream(torch.rand(2, 32, 32, 3))]
+        [torch.Size([1024]), torch.Size([1024])]
+        """
+        batches = (self._taken_in(self._checked(frame, single=True)) for frame in frames)
+        for features in self.engine.learn_stream(self.layers, batches):
+            yield features.squeeze(0)
+
     def transform_one(self, frame: Any) -> Tensor:
         """Return the features of one frame and change nothing; see `learn_one`."""
         return self(self._checked(frame, single=True)).squeeze(0)  # type: ignore[no-any-return]
@@ -193,27 +228,28 @@ class SoftHebbNet(nn.Module):
         return self(self._checked(frames, single=False))  # type: ignore[no-any-return]
 
     def _learn(self, x: Tensor) -> Tensor:
+        return self.engine.learn(self.layers, self._taken_in(x))
+
+    def _taken_in(self, x: Tensor) -> Tensor:
         self.frame_size = (x.shape[2], x.shape[3])
         self.samples_seen += x.shape[0]
-        for layer in self.layers:
-            x = layer.learn(x)
-        return x.flatten(1)
+        return x
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
+        x = to_input(x, self.device)
         for layer in self.layers:
-            x = layer.transform(x)
+            x = layer.transform(x.to(layer.device))
         return x.flatten(1)
 
     def _checked(self, frames: Any, *, single: bool) -> Tensor:
-        x = to_batch(
+        x = check_frames(
             frames,
             single=single,
             in_channels=self.in_channels,
             input_size=self.input_size,
             input_range=self.input_range,
-            device=self.device,
         )
         self.output_shape(x.shape[2], x.shape[3])
         return x

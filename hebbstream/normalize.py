@@ -63,7 +63,9 @@ class StreamNorm(nn.Module):
         Tensor
             Shape (B, C, H, W).
         """
-        var, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+        # Two passes: torch.var_mean is as exact, but several times slower on channels-last memory.
+        mean = x.mean(dim=(0, 2, 3))
+        var = (x - mean.view(1, -1, 1, 1)).square_().mean(dim=(0, 2, 3))
         self._update(mean, var, x.shape[0])
         if self.use_batch_statistics:
             return _standardise(x, mean, torch.rsqrt(var + self.eps))
@@ -79,8 +81,8 @@ class StreamNorm(nn.Module):
         weight = (samples / self.count).clamp_(min=steady)
         shift = mean - self.mean
         # The variance of two pooled groups; with weight = samples/count this is the exact variance so far.
-        self.var.add_(weight * shift * shift).mul_(1.0 - weight).add_(weight * var)
-        self.mean.add_(weight * shift)
+        self.var.addcmul_(shift, weight * shift).lerp_(var, weight)
+        self.mean.lerp_(mean, weight)
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor]:
         """Return the affine map it applies, ``x·scale + shift``, for folding into a convolution; shape (C,) each.

@@ -9,11 +9,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from hebbstream.precision import Product, product
+
 PlasticityName = Literal["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian"]
 
 _PEAK_DECAY = 0.999
 _RATE_FLOOR = 1e-10
 _SCALE_FLOOR = 1e-30
+# Activities this small add nothing in float32, but a product slows down sixfold on subnormal numbers.
+_NEGLIGIBLE = 1e-30
 
 
 def soft_winner_take_all(weighted_input: Tensor, inverse_temperature: float) -> Tensor:
@@ -76,27 +80,40 @@ def anti_hebbian_sign(activity: Tensor, weighted_input: Tensor) -> Tensor:
     return activity.neg().scatter_(1, winner, activity.gather(1, winner))
 
 
-def plastic_activity(weighted_input: Tensor, plasticity: PlasticityName, inverse_temperature: float) -> Tensor:
+def plastic_activity(
+    weighted_input: Tensor, plasticity: PlasticityName, inverse_temperature: float, threshold: float = 0.0
+) -> Tensor:
     """Return the signed activity that drives the update, ``s·y``, for a named rule.
 
     ``"soft_anti_hebbian"`` is SoftHebb as published; ``"soft_hebbian"`` leaves out the anti-Hebbian sign;
     ``"hard_wta"`` moves only the winner; ``"hebbian"`` has no competition at all (``y = u``, which makes the update
-    Oja's rule in every neuron).
+    Oja's rule in every neuron). The soft rules take activities up to `threshold` for zero.
 
     Examples
     --------
     >>> plastic_activity(torch.tensor([[1.0, 1.0]]), "soft_hebbian", inverse_temperature=1.0)
     tensor([[0.5000, 0.5000]])
+    >>> plastic_activity(torch.tensor([[0.0, 2.0, 2.0]]), "soft_anti_hebbian", 1.0, threshold=0.1)
+    tensor([[-0.0000,  0.4683, -0.4683]])
     """
     if plasticity == "hebbian":
         return weighted_input
     if plasticity == "hard_wta":
         return hard_winner_take_all(weighted_input)
     activity = soft_winner_take_all(weighted_input, inverse_temperature)
+    torch.threshold_(activity, max(threshold, _NEGLIGIBLE), 0.0)
     return activity if plasticity == "soft_hebbian" else anti_hebbian_sign(activity, weighted_input)
 
 
-def weight_change(activity: Tensor, weighted_input: Tensor, patches: Tensor, weights: Tensor) -> Tensor:
+def weight_change(
+    activity: Tensor,
+    weighted_input: Tensor,
+    patches: Tensor,
+    weights: Tensor,
+    *,
+    multiply: Product = product("float32"),
+    out: Tensor | None = None,
+) -> Tensor:
     """Sum the local updates of every position (eq. 2), without the learning rate.
 
     Parameters
@@ -109,6 +126,10 @@ def weight_change(activity: Tensor, weighted_input: Tensor, patches: Tensor, wei
         ``x``, shape (P, N): the same patches that gave ``u``.
     weights
         ``w``, shape (K, N).
+    multiply
+        Computes the product of activity and patches.
+    out
+        Where the result goes, shape (K, N); ``None`` for new memory.
 
     Returns
     -------
@@ -124,7 +145,8 @@ def weight_change(activity: Tensor, weighted_input: Tensor, patches: Tensor, wei
     tensor([[2.]])
     """
     pull = (activity * weighted_input).sum(dim=0).unsqueeze(1)
-    return torch.mm(activity.t(), patches).addcmul_(pull, weights, value=-1.0)
+    change = multiply(activity.t(), patches, torch.empty_like(weights) if out is None else out)
+    return change.addcmul_(pull, weights, value=-1.0)
 
 
 def largest_magnitude(change: Tensor) -> Tensor:

@@ -14,6 +14,9 @@ from hebbstream.errors import ConfigurationError
 from hebbstream.spec import LayerSpec
 
 
+EVENT_THRESHOLD = 1e-3
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preset:
     """An architecture with the hyper-parameters found for it.
@@ -45,12 +48,14 @@ class Preset:
         width_factor: int = 4,
         batch_size: int = 1,
         normalization: str = "stream",
+        event_threshold: float | None = None,
     ) -> list[LayerSpec]:
         """Return the layers for a width, a step size and a normalisation.
 
         A step of fewer samples is a noisier one, yet is scaled to the same largest magnitude. Rates multiplied by the
         square root of the ratio of batch sizes bring nearly all of the accuracy back at single samples. For the same
-        reason the running normalisation comes with a running maximum as the scale of the updates.
+        reason the running normalisation comes with a running maximum as the scale of the updates. It also comes with
+        event-driven plasticity, unless `event_threshold` says otherwise.
 
         Examples
         --------
@@ -64,6 +69,8 @@ class Preset:
                 raise ConfigurationError(f"{name}={value}: expected a positive integer")
         rate_scale = math.sqrt(batch_size / self.batch_size)
         first = width or self.layers[0].channels
+        if event_threshold is None:
+            event_threshold = EVENT_THRESHOLD if normalization == "stream" else 0.0
         changes: dict[str, Any] = {}
         resolved = []
         for index, spec in enumerate(self.layers):
@@ -75,6 +82,7 @@ class Preset:
                     spec,
                     channels=first * width_factor**index,
                     learning_rate=spec.learning_rate * rate_scale,
+                    event_threshold=event_threshold,
                     **changes,
                 )
             )

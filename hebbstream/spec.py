@@ -46,6 +46,9 @@ class LayerSpec:
     update_scale
         ``"max"`` divides each update by its largest magnitude, which the published rates assume; ``"running_max"`` by
         the largest magnitude of recent updates, so that a blank frame moves little; ``"none"`` by nothing.
+    event_threshold
+        Activities ``y`` up to this are left out of the update (the pull on the weights included), which makes it
+        several times faster on a CPU; 0 leaves nothing out. See `hebbstream.events` for the error this may cause.
     activation
         ``"triangle"``, ``"repu"``, ``"relu"``, ``"tanh"`` or ``"softmax"``.
     power
@@ -89,6 +92,7 @@ class LayerSpec:
     decay_samples: int | None = None
     plasticity: PlasticityName = "soft_anti_hebbian"
     update_scale: UpdateScaleName = "max"
+    event_threshold: float = 0.0
     activation: ActivationName = "triangle"
     power: float = 1.0
     activation_inverse_temperature: float = 1.0
@@ -115,6 +119,8 @@ class LayerSpec:
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) >= 0, "a number of at least 0")
         for name in ("inverse_temperature", "power", "activation_inverse_temperature", "radius"):
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
+        threshold = self.event_threshold
+        self._require("event_threshold", _is_number(threshold) and 0 <= threshold < 1, "a number in [0, 1)")
         self._require("momentum", _is_number(self.momentum) and 0 < self.momentum <= 1, "a number in (0, 1]")
         self._require("pool", kernel is not None or self.pool == "none", "'none' for a dense layer")
 

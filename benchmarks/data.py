@@ -1,0 +1,44 @@
+"""The real data that benchmarks run on, from the folder that HEBBSTREAM_DATA names."""
+
+import io
+import os
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hebbstream.adapters.video import open_video
+from hebbstream.demo import CLIP
+
+Images = "np.ndarray[Any, np.dtype[np.uint8]]"
+
+
+def folder() -> Path:
+    """Return the data folder, or stop with what to set."""
+    named = os.environ.get("HEBBSTREAM_DATA")
+    if not named:
+        sys.exit("HEBBSTREAM_DATA is not set: it names a folder with cifar10-train.tar.xz and cifar10-test.tar.xz")
+    return Path(named)
+
+
+def cifar10(split: str) -> tuple[Any, Any]:
+    """Return CIFAR-10 images (n, 32, 32, 3), uint8, and labels (n,), sorted by class; `split` is "train" or "test"."""
+    from PIL import Image
+
+    pictures: list[Any] = []
+    classes: list[str] = []
+    with tarfile.open(folder() / f"cifar10-{split}.tar.xz") as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.isfile() else None
+            if file is not None:
+                pictures.append(np.asarray(Image.open(io.BytesIO(file.read())).convert("RGB")))
+                classes.append(Path(member.name).parent.name)
+    return np.stack(pictures), np.unique(classes, return_inverse=True)[1]
+
+
+def clip_frames(size: int, count: int = 200, stride: int = 10) -> Any:
+    """Return frames (count, size, size, 3), uint8, spread over the bundled clip."""
+    with open_video(CLIP, size=size, stride=stride) as stream:
+        return np.stack([sample.x for _, sample in zip(range(count), stream, strict=False)])

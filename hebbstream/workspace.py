@@ -1,0 +1,41 @@
+"""`Workspace`: memory that steps use again and again."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+class Workspace:
+    """Named buffers that grow to the largest size asked for, and no further.
+
+    Large allocations are the slow ones: the system hands them out as pages of zeros, one fault at a time. What a step
+    writes here is valid until the same name is taken again. A copy, or a pickle, of a workspace is an empty one.
+
+    Examples
+    --------
+    >>> workspace = Workspace()
+    >>> large = workspace.take("patches", (4, 5), torch.zeros(1))
+    >>> small = workspace.take("patches", (2, 3), torch.zeros(1))
+    >>> small.shape, small.data_ptr() == large.data_ptr(), workspace.nbytes
+    (torch.Size([2, 3]), True, 80)
+    """
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, Tensor] = {}
+
+    def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Return a contiguous tensor of that shape, with `like`'s dtype and device; its contents are undefined."""
+        size = math.prod(shape)
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.numel() < size or buffer.device != like.device or buffer.dtype != like.dtype:
+            buffer = self._buffers[name] = torch.empty(size, dtype=like.dtype, device=like.device)
+        return buffer.narrow(0, 0, size).view(shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(buffer.nbytes for buffer in self._buffers.values())
+
+    def __reduce__(self) -> tuple[type["Workspace"], tuple[()]]:
+        return Workspace, ()
