@@ -17,6 +17,7 @@ from hebbstream.errors import (
     StreamError,
     TruncatedVideoError,
 )
+from hebbstream.prefetch import Prefetch
 from hebbstream.sample import Sample
 
 _SLACK_SECONDS = 0.5
@@ -31,6 +32,7 @@ def open_video(
     rate: float | None = None,
     gray: bool = False,
     label: Callable[[float], Hashable] | None = None,
+    prefetch: int = 4,
 ) -> "VideoStream":
     """Open a video file as a stream of samples.
 
@@ -48,6 +50,9 @@ def open_video(
         One channel of brightness instead of red, green and blue.
     label
         Gives a frame's label for its time in seconds; ``None`` for no labels.
+    prefetch
+        Frames to decode ahead, in a thread of its own, so that decoding overlaps learning; 0 decodes each when it is
+        asked for.
 
     Returns
     -------
@@ -81,7 +86,9 @@ def open_video(
     shape = (size, size) if isinstance(size, int) else size
     if shape is not None and min(shape) < 1:
         raise ConfigurationError(f"size={size}: expected positive numbers of pixels")
-    return VideoStream(Path(source), size=shape, stride=stride, rate=rate, gray=gray, label=label)
+    if prefetch < 0:
+        raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of frames")
+    return VideoStream(Path(source), size=shape, stride=stride, rate=rate, gray=gray, label=label, prefetch=prefetch)
 
 
 class VideoStream(Iterator[Sample]):
@@ -96,6 +103,7 @@ class VideoStream(Iterator[Sample]):
         rate: float | None,
         gray: bool,
         label: Callable[[float], Hashable] | None,
+        prefetch: int,
     ) -> None:
         self.path = path
         self._container = _open(path)
@@ -104,7 +112,7 @@ class VideoStream(Iterator[Sample]):
         self._size, self._stride, self._rate, self._label = size, stride, rate, label
         self._format = "gray" if gray else "rgb24"
         self._reformatter = VideoReformatter()  # one for all frames keeps FFmpeg's scaling context
-        self._samples = self._read()
+        self._samples = Prefetch(self._read(), prefetch) if prefetch else self._read()
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,9 @@
 """hebbstream: streaming, online, backprop-free feature learning for continuous data."""
 
+from hebbstream import threads  # isort: skip  # first: it must come before torch
 from hebbstream._version import __version__
 from hebbstream.checkpoint import Checkpoint, Counters, load, load_checkpoint, save_checkpoint
+from hebbstream.engine import CudaGraphEngine, EagerEngine, Engine, PipelinedEngine
 from hebbstream.errors import HebbstreamError
 from hebbstream.layer import SoftHebbLayer
 from hebbstream.learner import Report, Step, learn
@@ -16,8 +18,12 @@ __all__ = [
     "PRESETS",
     "Checkpoint",
     "Counters",
+    "CudaGraphEngine",
+    "EagerEngine",
+    "Engine",
     "HebbstreamError",
     "LayerSpec",
+    "PipelinedEngine",
     "Preset",
     "Report",
     "Sample",
@@ -31,4 +37,5 @@ __all__ = [
     "load",
     "load_checkpoint",
     "save_checkpoint",
+    "threads",
 ]

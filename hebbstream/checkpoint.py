@@ -210,7 +210,12 @@ def _build_probe(
     if header is None:
         return None
     probe = SoftmaxProbe(header["learning_rate"])
-    learned = {name.removeprefix("probe."): t.to(device) for name, t in tensors.items() if name.startswith("probe.")}
+    # Copies, in torch's own memory: a tensor of a file lies at any address, and sums are rounded by where they start.
+    learned = {
+        name.removeprefix("probe."): tensor.to(device, copy=True)
+        for name, tensor in tensors.items()
+        if name.startswith("probe.")
+    }
     probe.load(learned, [_decode_label(label) for label in header["classes"]], header["steps"])
     return probe
 

@@ -65,9 +65,7 @@ class Events:
             Shape (A, N).
         """
         # A bag for each neuron: the sum of the patches at its events' positions, weighted by their strengths.
-        change = F.embedding_bag(
-            self.positions, patches, self.starts, mode="sum", per_sample_weights=self.strengths
-        )
+        change = F.embedding_bag(self.positions, patches, self.starts, mode="sum", per_sample_weights=self.strengths)
         return change.addcmul_(self.pull.unsqueeze(1), rows, value=-1.0)
 
 

@@ -160,11 +160,13 @@ class SoftHebbLayer(nn.Module):
         k, p = self.spec.kernel_size or 1, self.spec.padding
         if p:
             x = F.pad(x, (p, p, p, p), mode="reflect")
-        x = x.permute(0, 2, 3, 1).contiguous()
+        x = x.permute(0, 2, 3, 1)
+        if not x.is_contiguous():
+            x = x.clone(memory_format=torch.contiguous_format)
         sample, row, column, channel = x.stride()
-        windows = x.as_strided((batch, height, width, k, k, channels), (sample, row, column, row, column, channel))
+        windows = (batch, height, width, k, k, channels)
         patches = workspace.take("patches", (batch * height * width, k * k * channels), x)
-        patches.view(windows.shape).copy_(windows)
+        torch.as_strided_copy(x, windows, (sample, row, column, row, column, channel), out=patches.view(windows))
         return patches
 
     def _output(self, weighted_input: Tensor, x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import length_hint
@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from hebbstream.checkpoint import Counters, save_checkpoint
-from hebbstream.errors import ConfigurationError, EmptyStreamError, InputError
+from hebbstream.errors import ConfigurationError, EmptyStreamError
 from hebbstream.files import check_writable
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import SoftmaxProbe
@@ -185,8 +185,8 @@ def learn(
             )
     run = _Run(net, probe, counters or Counters(), None if checkpoint is None else Path(checkpoint))
     with _interruption() as interrupted, _progress_bar(stream, limit, run.counters, enabled=progress) as bar:
-        stopped = run.over(stream, limit, checkpoint_every, tuple(callbacks), interrupted, bar)
-    return run.report(stopped)
+        run.over(stream, limit, checkpoint_every, tuple(callbacks), interrupted, bar)
+    return run.report()
 
 
 @dataclass(slots=True)
@@ -198,8 +198,10 @@ class _Run:
     counters: Counters
     checkpoint: Path | None
     samples: int = 0
+    stopped: str = ""
     saved_at: int | None = None
     started: float = 0.0
+    under_way: deque[Sample] = field(default_factory=deque)
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=_WINDOW))
 
     def over(
@@ -210,7 +212,7 @@ class _Run:
         callbacks: tuple[Callable[[Step], None], ...],
         interrupted: threading.Event,
         bar: "tqdm[Any]",
-    ) -> str:
+    ) -> None:
         items = iter(stream)
         skipped = sum(1 for _ in islice(items, self.counters.position))
         if skipped < self.counters.position:
@@ -219,39 +221,46 @@ class _Run:
                 f"{self.counters.position} already learned"
             )
         self.started = shown = time.perf_counter()
-        stopped = "limit"
-        while limit is None or self.samples < limit:
-            try:
-                sample = Sample.of(next(items))
-            except StopIteration:
-                stopped = "end of stream"
-                break
-            except Exception:
-                self.save()  # the stream failed, not the network: nothing learned is lost
-                raise
-            self._learn(sample, callbacks)
-            bar.update()
-            now = time.perf_counter()
-            if now - shown > _STATUS_SECONDS:
-                shown = now
-                bar.set_postfix_str(self._status())
-            if self.samples % checkpoint_every == 0:
-                self.save()
+        while not self.stopped:
+            wanted = checkpoint_every if limit is None else min(checkpoint_every, limit - self.samples)
+            # A checkpoint needs a network that no sample is passing through, so each stretch is learned to its end.
+            with closing(self.net.learn_stream(self._feed(items, wanted, interrupted))) as learned:
+                while True:
+                    try:
+                        features = next(learned, None)
+                    except Exception:
+                        self.save()  # the stream failed, or a sample was refused: nothing learned is lost
+                        raise
+                    if features is None:
+                        break
+                    self._take(features, callbacks)
+                    bar.update()
+                    now = time.perf_counter()
+                    if now - shown > _STATUS_SECONDS:
+                        shown = now
+                        bar.set_postfix_str(self._status())
             if interrupted.is_set():
-                stopped = "interrupted"
-                break
+                self.stopped = "interrupted"
+            elif self.samples == limit:
+                self.stopped = "limit"
+            self.save()
         if not self.samples and not self.counters.position:
             raise EmptyStreamError("the stream ended before its first sample: expected at least one")
         bar.set_postfix_str(self._status())
-        self.save()
-        return stopped
 
-    def _learn(self, sample: Sample, callbacks: tuple[Callable[[Step], None], ...]) -> None:
-        try:
-            features = self.net.learn_one(sample.x)
-        except InputError:
-            self.save()  # refused before anything changed
-            raise
+    def _feed(self, items: Iterator[Any], count: int, interrupted: threading.Event) -> Iterator[Any]:
+        for item in islice(items, count):
+            sample = Sample.of(item)
+            self.under_way.append(sample)
+            yield sample.x
+            if interrupted.is_set():
+                return
+            count -= 1
+        if count:
+            self.stopped = "end of stream"
+
+    def _take(self, features: Tensor, callbacks: tuple[Callable[[Step], None], ...]) -> None:
+        sample = self.under_way.popleft()
         prediction = None
         if self.probe is not None and sample.y is not None:
             prediction = self.probe.predict_one(features)
@@ -279,14 +288,14 @@ class _Run:
             parts.insert(0, f"accuracy {sum(self.recent) / len(self.recent):.1%}")
         return ", ".join(parts)
 
-    def report(self, stopped: str) -> Report:
+    def report(self) -> Report:
         return Report(
             samples=self.samples,
             seconds=time.perf_counter() - self.started,
             r1_fraction=self.net.r1_fraction(),
             accuracy=self.counters.correct / self.counters.scored if self.counters.scored else None,
             recent_accuracy=sum(self.recent) / len(self.recent) if self.recent else None,
-            stopped=stopped,
+            stopped=self.stopped,
             checkpoint=self.checkpoint if self.saved_at is not None else None,
             counters=self.counters,
         )

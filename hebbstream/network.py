@@ -1,6 +1,6 @@
 """`SoftHebbNet`: a stack of SoftHebb layers that all learn from the same sample as it passes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +202,7 @@ class SoftHebbNet(nn.Module):
         """Learn from a mini-batch with one update a layer; (B, C, H, W) or (B, H, W, C) in, (B, F) out."""
         return self._learn(self._checked(frames, single=False))
 
-    def learn_stream(self, frames: Iterable[Any]) -> Iterator[Tensor]:
+    def learn_stream(self, frames: Iterable[Any]) -> Generator[Tensor, None, None]:
         """Learn from frames one at a time, and yield the features of each, in order; see `learn_one`.
 
         The pipelined engine overlaps successive frames here, and takes in a few of them before it yields the features

@@ -13,6 +13,7 @@ from hebbstream.precision import Product, product
 
 PlasticityName = Literal["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian"]
 
+_FLOAT32 = product("float32")
 _PEAK_DECAY = 0.999
 _RATE_FLOOR = 1e-10
 _SCALE_FLOOR = 1e-30
@@ -111,7 +112,7 @@ def weight_change(
     patches: Tensor,
     weights: Tensor,
     *,
-    multiply: Product = product("float32"),
+    multiply: Product = _FLOAT32,
     out: Tensor | None = None,
 ) -> Tensor:
     """Sum the local updates of every position (eq. 2), without the learning rate.

@@ -13,7 +13,6 @@ from typing import Any
 from hebbstream.errors import ConfigurationError
 from hebbstream.spec import LayerSpec
 
-
 EVENT_THRESHOLD = 1e-3
 
 

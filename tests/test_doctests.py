@@ -10,6 +10,7 @@ MODULES = sorted(
     f"{package}.{path.stem}"
     for package, folder in (
         ("hebbstream", "hebbstream"),
+        ("hebbstream.engine", "hebbstream/engine"),
         ("hebbstream.adapters", "adapters"),
         ("hebbstream.export", "export"),
     )

@@ -1,43 +1,89 @@
 """A step on fake CUDA tensors: no host synchronisation, no data-dependent shape, no mixed device."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import hebbstream as hs
 from hebbstream import plasticity
 
 
-def step(name, normalization, batch):
-    net = hs.SoftHebbNet.from_preset(name, width=4, width_factor=2, normalization=normalization)
-    preset = hs.PRESETS[name]
+class OnDeviceOnly(TorchDispatchMode):
+    """Refuses what fake tensors let pass: copies to the host, and operations on host tensors."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves((args, kwargs, out)):
+            assert not isinstance(leaf, torch.Tensor) or leaf.device.type == "cuda", f"{func} on {leaf.device}"
+        return out
+
+
+@contextmanager
+def fake_cuda(net):
+    """Put a network on a CUDA device that does not exist."""
     with FakeTensorMode(allow_non_fake_inputs=False):
         for module in net.modules():
             for key, tensor in list(module._buffers.items()):
                 module._buffers[key] = torch.empty(tensor.shape, dtype=tensor.dtype, device="cuda")
-        x = torch.empty(batch, preset.in_channels, preset.image_size, preset.image_size, device="cuda")
-        held = [layer.weight_matrix for layer in net.layers]
+        with OnDeviceOnly():
+            yield
+
+
+def step(name, normalization="stream", batch=1, threshold=None, engine="eager", dtype=torch.float32):
+    net = hs.SoftHebbNet.from_preset(
+        name, width=4, width_factor=2, normalization=normalization, event_threshold=threshold, engine=engine
+    )
+    preset = hs.PRESETS[name]
+    with fake_cuda(net):
+        x = torch.empty(batch, preset.in_channels, preset.image_size, preset.image_size, dtype=dtype, device="cuda")
+        held = [buffer for layer in net.layers for buffer in layer.buffers()]
         features = net._learn(x)
         assert features.device.type == net(x).device.type == "cuda"
-        assert all(layer.weight_matrix is old for layer, old in zip(net.layers, held, strict=True))
+        after = [buffer for layer in net.layers for buffer in layer.buffers()]
+        assert all(new is old for new, old in zip(after, held, strict=True))  # updated in place, never replaced
 
 
+@pytest.mark.parametrize("threshold", [0.0, 1e-3])
 @pytest.mark.parametrize("batch", [1, 10])
 @pytest.mark.parametrize("normalization", ["stream", "batch"])
 @pytest.mark.parametrize("name", hs.PRESETS)
-def test_a_step_launches_without_synchronisation(name, normalization, batch):
-    step(name, normalization, batch)
+def test_a_step_launches_without_synchronisation(name, normalization, batch, threshold):
+    step(name, normalization, batch, threshold)
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])
+def test_so_it_does_at_every_precision(precision):
+    step("cifar10", engine=hs.EagerEngine(precision))
 
 
 @pytest.mark.parametrize("rule", ["soft_hebbian", "hard_wta", "hebbian"])
 def test_so_do_the_other_rules(rule, monkeypatch):
     original = plasticity.plastic_activity
-    monkeypatch.setattr(plasticity, "plastic_activity", lambda u, _, t: original(u, rule, t))
-    step("cifar10", "stream", 1)
+    monkeypatch.setattr(plasticity, "plastic_activity", lambda u, _, *rest: original(u, rule, *rest))
+    step("cifar10")
 
 
-def test_a_planted_synchronisation_is_caught(monkeypatch):
+def test_so_do_bytes():
+    step("cifar10", dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lambda scale: scale.new_tensor(scale.item()),
+        lambda scale: scale if scale > 0 else -scale,
+        lambda scale: scale.cpu().to("cuda"),
+        lambda scale: scale * torch.ones(()),
+        lambda scale: torch.ops.aten.nonzero.default(scale).sum() * scale,
+    ],
+    ids=["item", "branch", "copy to the host", "host scalar", "data-dependent shape"],
+)
+def test_a_planted_synchronisation_is_caught(monkeypatch, plant):
     original = plasticity.largest_magnitude
-    monkeypatch.setattr(plasticity, "largest_magnitude", lambda change: change.new_tensor(original(change).item()))
-    with pytest.raises(Exception, match=r"item|data-dependent|_local_scalar_dense"):
-        step("cifar10", "stream", 1)
+    monkeypatch.setattr(plasticity, "largest_magnitude", lambda change: plant(original(change)))
+    with pytest.raises(Exception, match=r"item|data-dependent|_local_scalar_dense|on cpu|dynamic|nonzero"):
+        step("cifar10")

@@ -11,7 +11,12 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-FOLDERS = {"hebbstream": "hebbstream", "hebbstream/adapters": "adapters", "hebbstream/export": "export"}
+FOLDERS = {
+    "hebbstream": "hebbstream",
+    "hebbstream/engine": "hebbstream/engine",
+    "hebbstream/adapters": "adapters",
+    "hebbstream/export": "export",
+}
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ class EagerEngine(Engine):
         self._workspaces: list[Workspace] = []
 
     def learn(self, layers: Sequence[SoftHebbLayer], frames: Tensor) -> Tensor:
+        """Let the layers learn one after the other; see `Engine.learn`."""
         self._workspaces.extend(Workspace() for _ in layers[len(self._workspaces) :])
         x = to_input(frames, layers[0].device)
         with tensor_float32(enabled=self.precision == "tf32"):

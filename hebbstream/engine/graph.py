@@ -43,6 +43,7 @@ class CudaGraphEngine(Engine):
         self._refused = False
 
     def learn(self, layers: Sequence[SoftHebbLayer], frames: Tensor) -> Tensor:
+        """Replay the step for this input shape, or capture it first; see `Engine.learn`."""
         if not self._refused and not _on_one_cuda_device(layers):
             self._refuse(f"the network is on {layers[0].device}, expected one CUDA device")
         if self._refused:
@@ -59,7 +60,7 @@ class CudaGraphEngine(Engine):
             if step.recording is None:
                 try:
                     step.recording = _record(layers, frames, step, self)
-                except (RuntimeError, torch.AcceleratorError) as error:  # nothing has run yet, so nothing is lost
+                except RuntimeError as error:  # nothing has run yet, so nothing is lost
                     self._refuse(f"the step could not be captured: {str(error).splitlines()[0]}")
                     return self._eager.learn(layers, frames)
             return step.recording.replay(frames)
@@ -105,7 +106,7 @@ def _record(layers: Sequence[SoftHebbLayer], frames: Tensor, step: _Step, engine
 
 def _run(layers: Sequence[SoftHebbLayer], x: Tensor, step: _Step, engine: Engine) -> Tensor:
     """Launch a step, each layer's update on a stream of its own beside the forward pass of the layers after it."""
-    step.side_streams = step.side_streams or [cuda.Stream() for _ in layers]
+    step.side_streams = step.side_streams or [cuda.Stream() for _ in layers]  # type: ignore[no-untyped-call]
     main = cuda.current_stream()
     # Memory of the main stream must not be given out again while a side stream reads it: hold it until they join.
     held: list[Forward] = []

@@ -73,13 +73,14 @@ class PipelinedEngine(Engine):
         self.devices = None if devices is None else [torch.device(device) for device in devices]
         self.threads = threads
         self._eager = EagerEngine(precision)
-        self._workspaces: list[list[Workspace]] = []
 
     def learn(self, layers: Sequence[SoftHebbLayer], frames: Tensor) -> Tensor:
+        """Let one sample through every stage: nothing overlaps; see `Engine.learn`."""
         self._split(layers, frames)
         return self._eager.learn(layers, frames)
 
     def learn_stream(self, layers: Sequence[SoftHebbLayer], batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Keep every stage at work with another sample, and yield features in order; see `Engine.learn_stream`."""
         source = iter(batches)
         first = next(source, None)
         if first is None:
@@ -125,7 +126,9 @@ class PipelinedEngine(Engine):
         queues: list[SimpleQueue[_Item]] = [SimpleQueue() for _ in range(len(stages) + 1)]
         workspaces = [[Workspace() for _ in stage] for stage in stages]
         workers = [
-            threading.Thread(target=self._work_through, args=(*arguments,), name=f"hebbstream-stage-{index}", daemon=True)
+            threading.Thread(
+                target=self._work_through, args=(*arguments,), name=f"hebbstream-stage-{index}", daemon=True
+            )
             for index, arguments in enumerate(zip(stages, workspaces, queues, queues[1:], strict=False), start=1)
         ]
         threads = torch.get_num_threads()

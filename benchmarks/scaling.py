@@ -1,0 +1,129 @@
+"""How the cost of a step grows: with width, image size and depth, and with the number of samples seen; and memory.
+
+The last is measured twice. Raw times of the first and last 1,000 samples include how the machine's speed drifted in
+between, so afterwards the network as it was after 1,000 samples and as it is at the end take turns on the same frames.
+"""
+
+import argparse
+import copy
+import gc
+import os
+import time
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import trange
+
+import hebbstream as hs
+from benchmarks.common import alternate, new_figure, output_option, save_figure, timing, write_result
+from benchmarks.data import cifar10, clip_frames
+
+_WINDOW = 1000
+
+
+def sizes(seconds: float) -> list[dict[str, Any]]:
+    """Time single-sample steps over widths, image sizes and depths of the CIFAR-10 preset."""
+    rows = []
+    variants = [("width", width, hs.PRESETS["cifar10"].resolve(width=width), 32) for width in (12, 24, 48, 96, 192)]
+    variants += [("image size", side, hs.PRESETS["cifar10"].resolve(width=48), side) for side in (16, 32, 64, 96, 160)]
+    full = hs.PRESETS["cifar10"].resolve(width=48)
+    variants += [("depth", depth, full[:depth], 32) for depth in (1, 2, 3)]
+    for axis, value, specs, side in variants:
+        net = hs.SoftHebbNet(specs, 3)
+        frames = cycle(clip_frames(side, count=50))
+        found = alternate(
+            {"learn": lambda: net.learn_one(next(frames)), "transform": lambda: net.transform_one(next(frames))},  # noqa: B023
+            seconds=seconds,
+        )
+        rows.append({"axis": axis, "value": value, "ms": {name: t.as_dict() for name, t in found.items()}})
+        print(f"{axis} {value}: learn {found['learn'].median:.2f} ms, transform {found['transform'].median:.2f} ms")
+    return rows
+
+
+def samples(count: int, width: int) -> dict[str, Any]:
+    """Learn from a long stream; return times of the first and last samples, and memory on the way."""
+    images = cifar10("train")[0] if os.environ.get("HEBBSTREAM_DATA") else clip_frames(32)
+    order = np.random.default_rng(0)
+    net = hs.SoftHebbNet.from_preset("cifar10", width=width)
+    warm = copy.deepcopy(net)
+    for image in images[:50]:
+        warm.learn_one(image)
+    taken = np.empty(count)
+    resident: list[tuple[int, float]] = []
+    young: hs.SoftHebbNet | None = None
+    for index in trange(count, desc="samples"):
+        image = images[order.integers(len(images))]
+        start = time.perf_counter()
+        net.learn_one(image)
+        taken[index] = 1e3 * (time.perf_counter() - start)
+        if index == _WINDOW - 1:
+            young = copy.deepcopy(net)
+        if (index + 1) % (count // 50) == 0:
+            gc.collect()
+            resident.append((index + 1, resident_megabytes()))
+    assert young is not None
+    again = iter(images[order.integers(len(images), size=20_000)])
+    both = alternate(
+        {"after 1,000": lambda: young.learn_one(next(again)), "at the end": lambda: net.learn_one(next(again))},
+        seconds=20,
+    )
+    first, last = timing(taken[:_WINDOW]), timing(taken[-_WINDOW:])
+    step = max(1, count // 200)
+    return {
+        "samples": count,
+        "width": width,
+        "first_1000": first.as_dict(),
+        "last_1000": last.as_dict(),
+        "last_over_first": round(last.median / first.median, 4),
+        "in_turns": {name: found.as_dict() for name, found in both.items()},
+        "end_over_1000_in_turns": round(both["at the end"].median / both["after 1,000"].median, 4),
+        "r1_fraction": [round(value, 3) for value in net.r1_fraction()],
+        "curve_ms": [round(float(np.median(taken[i : i + step])), 4) for i in range(0, count, step)],
+        "resident_mb": [(seen, round(megabytes, 2)) for seen, megabytes in resident],
+    }
+
+
+def resident_megabytes() -> float:
+    """Return the resident memory of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
+    parser.add_argument("--samples", type=int, default=100_000)
+    parser.add_argument("--width", type=int, default=24, help="of the network that learns from them")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of measurement for each size")
+    output_option(parser, "scaling")
+    options = parser.parse_args()
+    if options.samples < 2 * _WINDOW:
+        parser.error(f"--samples {options.samples}: expected at least {2 * _WINDOW}")
+    rows, stream = sizes(options.seconds), samples(options.samples, options.width)
+    print(
+        f"last 1,000 of {options.samples:,} samples / first 1,000: {stream['last_over_first']:.3f};"
+        f" in turns {stream['end_over_1000_in_turns']:.3f};"
+        f" resident memory {stream['resident_mb'][0][1]:.1f} MB then {stream['resident_mb'][-1][1]:.1f} MB"
+    )
+    write_result(options.output, {"sizes": rows, "stream": stream})
+
+    figure, axes = new_figure(5, (17, 3.4))
+    for axis, name in zip(axes, ("width", "image size", "depth"), strict=False):
+        chosen = [row for row in rows if row["axis"] == name]
+        for call, marker in (("learn", "o-"), ("transform", "s--")):
+            axis.plot([r["value"] for r in chosen], [r["ms"][call]["median_ms"] for r in chosen], marker, label=call)
+        axis.set(xlabel=name, ylabel="ms a sample", yscale="log", xscale="log" if name != "depth" else "linear")
+        axis.set_xticks([r["value"] for r in chosen], [str(r["value"]) for r in chosen])
+        axis.minorticks_off()
+    axes[0].legend()
+    curve = stream["curve_ms"]
+    axes[3].plot(np.linspace(0, stream["samples"], len(curve)), curve)
+    axes[3].set(xlabel="samples seen", ylabel="ms a sample", ylim=(0, None))
+    axes[4].plot(*zip(*stream["resident_mb"], strict=True))
+    axes[4].set(xlabel="samples seen", ylabel="resident memory, MB", ylim=(0, None))
+    print(f"picture {save_figure(figure, options.output.with_suffix('.png'))}")
+
+
+if __name__ == "__main__":
+    main()
