@@ -9,11 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP
-
-Images = "np.ndarray[Any, np.dtype[np.uint8]]"
-
 
 def folder() -> Path:
     """Return the data folder, or stop with what to set."""
@@ -36,9 +31,3 @@ def cifar10(split: str) -> tuple[Any, Any]:
                 pictures.append(np.asarray(Image.open(io.BytesIO(file.read())).convert("RGB")))
                 classes.append(Path(member.name).parent.name)
     return np.stack(pictures), np.unique(classes, return_inverse=True)[1]
-
-
-def clip_frames(size: int, count: int = 200, stride: int = 10) -> Any:
-    """Return frames (count, size, size, 3), uint8, spread over the bundled clip."""
-    with open_video(CLIP, size=size, stride=stride) as stream:
-        return np.stack([sample.x for _, sample in zip(range(count), stream, strict=False)])

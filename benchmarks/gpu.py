@@ -13,7 +13,7 @@ import torch
 import hebbstream as hs
 from benchmarks.common import output_option, product_peak, synchronize, timing, write_result
 from benchmarks.contenders import BackpropStep, multiplications
-from benchmarks.data import clip_frames
+from hebbstream.demo import demo_frames
 
 _PEAK_DTYPE = {
     "float32": torch.float32,
@@ -83,7 +83,7 @@ def main() -> None:
 
     blank = hs.SoftHebbNet.from_preset(options.preset, width=options.width, device="meta")
     for batch in options.batches:
-        frames = torch.from_numpy(clip_frames(side, count=max(50, batch))[:batch]).permute(0, 3, 1, 2)
+        frames = torch.from_numpy(demo_frames(side, max(50, batch))[:batch]).permute(0, 3, 1, 2)
         if blank.in_channels == 1:
             frames = frames[:, :1].contiguous()
         for precision in options.precisions:

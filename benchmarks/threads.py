@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from benchmarks.common import new_figure, output_option, save_figure, timing, write_result
-from benchmarks.data import clip_frames
+from hebbstream.demo import demo_frames
 
 _BUSY = "while True: pass"
 
@@ -25,7 +25,7 @@ def child(threads: int, width: int, seconds: float) -> None:
 
     torch.set_num_threads(threads)
     net = hs.SoftHebbNet.from_preset("cifar10", width=width)
-    frames = clip_frames(32, count=50)
+    frames = demo_frames(32, 50)
     for frame in frames[:10]:
         net.learn_one(frame)
     taken = []

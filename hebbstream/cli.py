@@ -3,11 +3,12 @@
 import argparse
 import platform
 import sys
+import time
 from collections.abc import Callable, Sequence
-from itertools import count, islice
+from itertools import count, cycle, islice
 from operator import length_hint
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -16,11 +17,13 @@ from tqdm import tqdm
 import hebbstream as hs
 from hebbstream.adapters.labels import labels_from_json
 from hebbstream.adapters.video import VideoStream, open_video
-from hebbstream.demo import run_demo
+from hebbstream.demo import demo_frames, run_demo
+from hebbstream.engine import EngineName, make_engine
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import OnnxExtractor, to_onnx
 from hebbstream.export.session import relative_difference
 from hebbstream.inspection import plot_receptive_fields, summarize
+from hebbstream.precision import PrecisionName
 
 _INTERRUPTED = 130
 
@@ -63,7 +66,13 @@ def _parser() -> argparse.ArgumentParser:
         "--width", type=_positive, metavar="N", help="neurons of the first layer (default: the preset's)"
     )
     learn.add_argument("--seed", type=int, default=0, help="of the initial weights")
-    learn.add_argument("--device", default="cpu", help="torch device to compute on")
+    learn.add_argument(
+        "--event-threshold",
+        type=float,
+        metavar="Y",
+        help="leave activities up to this out of the update; 0 leaves none out (default: the preset's)",
+    )
+    _execution(learn)
     learn.add_argument("--limit", type=_positive, metavar="N", help="stop after N frames")
     learn.add_argument("--checkpoint", type=Path, metavar="FILE", default=Path("run.safetensors"), help="file to write")
     learn.add_argument("--checkpoint-every", type=_positive, metavar="N", default=1000, help="frames between writes")
@@ -84,6 +93,15 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("model", type=Path, metavar="MODEL")
     export.add_argument("--size", type=_size, metavar="N or WxH", help="of the frames (default: of the last learned)")
     export.add_argument("--verify", metavar="SOURCE", help="compare ONNX Runtime with torch on frames of this video")
+
+    bench = _command(commands, "bench", _bench, "time learning steps on this machine; write nothing")
+    bench.add_argument("--preset", default="cifar10", choices=hs.PRESETS, help="the network's architecture")
+    bench.add_argument(
+        "--width", type=_positive, metavar="N", help="neurons of the first layer (default: the preset's)"
+    )
+    bench.add_argument("--batches", type=_positive, nargs="+", default=[1, 10], metavar="N", help="samples in a step")
+    bench.add_argument("--seconds", type=float, default=5.0, help="of measurement for each")
+    _execution(bench)
 
     inspect = _command(commands, "inspect", _inspect, "show a checkpoint's layers, and draw its receptive fields")
     inspect.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
@@ -128,6 +146,14 @@ def _source(command: argparse.ArgumentParser, *, labels_required: bool = False) 
     )
 
 
+def _execution(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", default="cpu", help="torch device to compute on")
+    command.add_argument("--engine", default="eager", choices=get_args(EngineName), help="how a step is executed")
+    command.add_argument(
+        "--precision", default="float32", choices=get_args(PrecisionName), help="of matrix products while learning"
+    )
+
+
 def _quiet(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -164,13 +190,22 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _learn(options: argparse.Namespace) -> None:
+    engine = make_engine(options.engine, options.precision)
     if options.resume and options.checkpoint.exists():
         saved = hs.load_checkpoint(options.checkpoint, options.device)
+        saved.net.engine = engine
         print(f"going on from {options.checkpoint}, after {saved.counters.position:,} frames")
     else:
         _check_device(options.device)
         _keep_earlier(options.checkpoint)
-        net = hs.SoftHebbNet.from_preset(options.preset, width=options.width, seed=options.seed, device=options.device)
+        net = hs.SoftHebbNet.from_preset(
+            options.preset,
+            width=options.width,
+            event_threshold=options.event_threshold,
+            seed=options.seed,
+            device=options.device,
+            engine=engine,
+        )
         saved = hs.Checkpoint(net, hs.SoftmaxProbe() if options.labels else None)
     side = hs.PRESETS[options.preset].image_size
     with _open(options, saved.net, saved.net.frame_size or (side, side)) as frames:
@@ -220,6 +255,46 @@ def _export(options: argparse.Namespace) -> None:
     print(f"model {options.model} ({options.model.stat().st_size / 1e6:.1f} MB)")
 
 
+def _bench(options: argparse.Namespace) -> None:
+    _check_device(options.device)
+    side = hs.PRESETS[options.preset].image_size
+    print(f"{options.preset}, {options.engine} engine, {options.precision}, {options.device}, median of a step")
+    for batch in options.batches:
+        net = hs.SoftHebbNet.from_preset(
+            options.preset,
+            width=options.width,
+            batch_size=batch,
+            device=options.device,
+            engine=make_engine(options.engine, options.precision),
+        )
+        frames = demo_frames(side, max(batch, 50), gray=net.in_channels == 1)
+        batches = cycle([np.roll(frames, -shift, axis=0)[:batch] for shift in range(0, 50, 7)])
+        steps = (lambda: net.learn_many(next(batches)), lambda: net.transform_many(next(batches)))  # noqa: B023
+        learn, transform = (_median_seconds(step, options.seconds / 2, options.device) for step in steps)
+        print(
+            f"batch {batch:4}: learn {1e3 * learn:9.2f} ms ({batch / learn:8.0f} samples a second),"
+            f" transform {1e3 * transform:9.2f} ms, learning over inference {learn / transform:.2f}"
+        )
+
+
+def _median_seconds(step: Callable[[], Any], seconds: float, device: str) -> float:
+    def wait() -> None:
+        if torch.device(device).type == "cuda":
+            torch.cuda.synchronize(device)
+
+    taken: list[float] = []
+    for _ in range(6):  # a CUDA graph is captured at the fourth
+        step()
+    wait()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(taken) < 3:
+        start = time.perf_counter()
+        step()
+        wait()
+        taken.append(time.perf_counter() - start)
+    return float(np.median(taken))
+
+
 def _inspect(options: argparse.Namespace) -> None:
     saved = hs.load_checkpoint(options.checkpoint)
     net = saved.net
@@ -249,7 +324,8 @@ def _info(options: argparse.Namespace) -> None:  # noqa: ARG001  # every command
             print(f"{package:16} not installed")
     cuda = ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
     print(f"{'CUDA devices':16} {cuda or 'none'}")
-    print(f"{'CPU threads':16} {torch.get_num_threads()}")
+    waiting = f"spin {hs.threads.SPIN_COUNT} times" if hs.threads.SHORT_SPIN else "as the environment or torch sets it"
+    print(f"{'CPU threads':16} {torch.get_num_threads()}, waiting for each other: {waiting}")
     print("presets")
     for name, preset in hs.PRESETS.items():
         channels = "/".join(str(spec.channels) for spec in preset.layers)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ _SIZE, _WIDTH, _PROBE_RATE = 32, 32, 3e-4
 # let them end after a while (appendix A.2), so that the probe then stands on firm ground.
 _RADIUS, _RATE_SCALE, _DECAY_SAMPLES, _MOMENTUM = 3.0, 16.0, 2000, 0.001
 _COMPARED_FRAMES = 100
+_FRAMES = 6000  # of the clip
 
 
 def clip_label() -> Callable[[float], str]:
@@ -44,6 +46,19 @@ def clip_label() -> Callable[[float], str]:
     True
     """
     return labels_from_json(_ASSETS / "demo.json")
+
+
+def demo_frames(size: int, count: int, *, gray: bool = False) -> "np.ndarray[Any, Any]":
+    """Return frames spread over the bundled clip, uint8, shape (count, size, size, 3), or (…, 1) if `gray`.
+
+    Examples
+    --------
+    >>> demo_frames(16, 5).shape
+    (5, 16, 16, 3)
+    """
+    with open_video(CLIP, size=size, stride=max(1, _FRAMES // count), gray=gray) as stream:
+        frames = np.stack([sample.x for sample in islice(stream, count)])
+    return frames[..., None] if gray else frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +196,6 @@ def _export_and_compare(net: SoftHebbNet, probe: SoftmaxProbe, path: Path) -> li
         extractor = OnnxExtractor(path)
     except MissingDependencyError as error:
         return [f"ONNX model written, not compared: {error}"]
-    with open_video(CLIP, size=_SIZE, stride=20) as stream:
-        frames = np.stack([sample.x for _, sample in zip(range(_COMPARED_FRAMES), stream, strict=False)])
+    frames = demo_frames(_SIZE, _COMPARED_FRAMES)
     difference = relative_difference(net, extractor, frames)
     return [f"ONNX Runtime against torch on {len(frames)} frames: largest relative difference {difference:.1e}"]

@@ -1,0 +1,52 @@
+"""Every benchmark runs, in a reduced form; the figures it gives here mean nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+REDUCED = {
+    "step": "--presets cifar10 mnist-dense --width 8 --batches 1 2 --seconds 0.1",
+    "breakdown": "--width 8 --batches 1 2 --steps 10",
+    "video": "--widths 8 --limit 30 --rounds 1",
+    "pipeline": "--widths 8 --frames 10 --rounds 1",
+    "gpu": "--device cpu --width 8 --batches 1 4 --seconds 0.05",
+}
+
+
+@pytest.mark.parametrize("name", REDUCED)
+def test_a_benchmark_writes_its_result_and_picture(name, tmp_path):
+    output = tmp_path / "result.json"
+    command = [sys.executable, "-m", f"benchmarks.{name}", *REDUCED[name].split(), "--output", str(output)]
+    environment = {key: value for key, value in os.environ.items() if key != "HEBBSTREAM_DATA"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(output.read_text())
+    assert {"processor", "threads", "torch", "commit", "date", "command"} <= result["machine"].keys()
+    assert str(output) in done.stdout
+    if f"picture {output.with_suffix('.png')}" in done.stdout:
+        assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    else:
+        assert name in ("pipeline", "gpu")  # tables
+    if name == "pipeline":
+        assert all(row["weights_equal_sequential_1_thread"] for row in result["engines"] if "1 thread" in row["engine"])
+
+
+@pytest.mark.parametrize("name", ["events", "scaling", "threads"])
+def test_the_long_ones_say_what_they_do(name):
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "--output FILE" in done.stdout
+
+
+def test_without_data_a_benchmark_says_what_to_set(tmp_path):
+    environment = {key: value for key, value in os.environ.items() if key != "HEBBSTREAM_DATA"}
+    command = [sys.executable, "-m", "benchmarks.events", "--output", str(tmp_path / "result.json")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("HEBBSTREAM_DATA is not set")
