@@ -138,7 +138,7 @@ class SoftHebbLayer(nn.Module):
         """Do the second half of a step: update the weights by what the first half computed from them."""
         if self.spec.learning_rate > 0:
             self._update(forward.weighted_input, forward.patches, workspace, multiply)
-        self.samples_learned += forward.output.shape[0]
+        self.samples_learned.add_(forward.output.shape[0])
 
     @torch.no_grad()
     def transform(self, x: Tensor) -> Tensor:
@@ -163,10 +163,11 @@ class SoftHebbLayer(nn.Module):
         x = x.permute(0, 2, 3, 1)
         if not x.is_contiguous():
             x = x.clone(memory_format=torch.contiguous_format)
+        # A row of a patch, its columns and channels, is one run of memory.
         sample, row, column, channel = x.stride()
-        windows = (batch, height, width, k, k, channels)
+        runs = x.as_strided((batch, height, width, k, k * channels), (sample, row, column, row, channel))
         patches = workspace.take("patches", (batch * height * width, k * k * channels), x)
-        torch.as_strided_copy(x, windows, (sample, row, column, row, column, channel), out=patches.view(windows))
+        patches.view(runs.shape).copy_(runs)
         return patches
 
     def _output(self, weighted_input: Tensor, x: Tensor) -> Tensor:

@@ -41,7 +41,8 @@ def soft_winner_take_all(weighted_input: Tensor, inverse_temperature: float) -> 
     >>> soft_winner_take_all(torch.tensor([[0.0, 0.0]]), inverse_temperature=1.0)
     tensor([[0.5000, 0.5000]])
     """
-    return torch.softmax(weighted_input * inverse_temperature, dim=1)
+    scaled = weighted_input if inverse_temperature == 1.0 else weighted_input * inverse_temperature
+    return torch.softmax(scaled, dim=1)
 
 
 def hard_winner_take_all(weighted_input: Tensor) -> Tensor:

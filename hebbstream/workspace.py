@@ -23,14 +23,19 @@ class Workspace:
 
     def __init__(self) -> None:
         self._buffers: dict[str, Tensor] = {}
+        self._latest: dict[str, Tensor] = {}  # views of the buffers
 
     def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """Return a contiguous tensor of that shape, with `like`'s dtype and device; its contents are undefined."""
+        latest = self._latest.get(name)
+        if latest is not None and latest.shape == shape and latest.device == like.device and latest.dtype == like.dtype:
+            return latest
         size = math.prod(shape)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.numel() < size or buffer.device != like.device or buffer.dtype != like.dtype:
             buffer = self._buffers[name] = torch.empty(size, dtype=like.dtype, device=like.device)
-        return buffer.narrow(0, 0, size).view(shape)
+        latest = self._latest[name] = buffer.narrow(0, 0, size).view(shape)
+        return latest
 
     @property
     def nbytes(self) -> int:

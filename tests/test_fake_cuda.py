@@ -25,7 +25,9 @@ class OnDeviceOnly(TorchDispatchMode):
 @contextmanager
 def fake_cuda(net):
     """Put a network on a CUDA device that does not exist."""
-    with FakeTensorMode(allow_non_fake_inputs=False):
+    with FakeTensorMode(allow_non_fake_inputs=False), pytest.MonkeyPatch.context() as patch:
+        # The method asks for the device's runtime before it gets to the fake tensors; the operator does not.
+        patch.setattr(torch.Tensor, "copy_", lambda target, source: torch.ops.aten.copy_.default(target, source))
         for module in net.modules():
             for key, tensor in list(module._buffers.items()):
                 module._buffers[key] = torch.empty(tensor.shape, dtype=tensor.dtype, device="cuda")
