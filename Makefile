@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # ONNX Runtime comes from exactly one of two extras, by whether an NVIDIA driver is present.
 ORT ?= $(shell if nvidia-smi -L >/dev/null 2>&1; then echo gpu; else echo cpu; fi)
 
-.PHONY: install demo test lint types clean
+.PHONY: install demo test bench lint types clean
 
 install: $(VENV)/.installed
 
@@ -21,6 +21,11 @@ demo: install
 
 test: install lint types
 	$(BIN)/python -m pytest
+
+# Writes benchmarks/results/; about half an hour. PEER=path/to/clone adds the authors' demo to the comparison.
+bench: install
+	$(BIN)/python -m benchmarks.step $(if $(PEER),--peer $(PEER))
+	for name in breakdown scaling video pipeline threads; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 lint: install
 	$(BIN)/ruff check .

@@ -105,11 +105,19 @@ def machine() -> dict[str, Any]:
         "hebbstream": __version__,
         "commit": _commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "command": shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *map(_anywhere, sys.argv[1:])]),
     }
     if torch.cuda.is_available():
         described["gpu"] = torch.cuda.get_device_name()
     return described
+
+
+def _anywhere(argument: str) -> str:
+    """Shorten a path of this machine to one that means something elsewhere."""
+    path, data = Path(argument), os.environ.get("HEBBSTREAM_DATA")
+    if data and path.is_relative_to(Path(data).absolute()):
+        return f"$HEBBSTREAM_DATA/{path.relative_to(Path(data).absolute())}"
+    return path.name if path.is_absolute() else argument
 
 
 def _processor() -> str:

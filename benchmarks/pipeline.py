@@ -63,12 +63,16 @@ def main() -> None:
                 {
                     "width": width,
                     "engine": name,
-                    "samples_per_second": round(1 / seconds, 1),
-                    "latency_ms": round(1e3 * latency, 2),
+                    "samples_per_second": round(float(1 / seconds), 1),
+                    "latency_ms": round(float(1e3 * latency), 2),
                     "weights_equal_sequential_1_thread": same,
                 }
             )
-            print(rows[-1], flush=True)
+            print(
+                f"width {width}, {name}: {rows[-1]['samples_per_second']:.0f} samples a second, latency"
+                f" {rows[-1]['latency_ms']:.1f} ms, same weights as sequential with 1 thread: {same}",
+                flush=True,
+            )
     write_result(options.output, {"frames": options.frames, "engines": rows})
 
 

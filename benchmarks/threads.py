@@ -79,7 +79,7 @@ def main() -> None:
         )
     axis.set_xticks(range(3), [f"{busy} of {cores} cores busy" for busy in (0, 1, cores)])
     axis.set(ylabel="ms a learning step", yscale="log")
-    axis.legend(fontsize="small")
+    axis.legend(fontsize="small", ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.12), frameon=False)
     print(f"picture {save_figure(figure, options.output.with_suffix('.png'))}")
 
 

@@ -76,7 +76,7 @@ def main() -> None:
         axis.bar(places, [row["frames_per_second"][name] for row in rows], 0.2, label=name)
     axis.set_xticks(range(len(rows)), [f"width {row['width']}" for row in rows])
     axis.set(ylabel="frames a second", yscale="log")
-    axis.legend(fontsize="small")
+    axis.legend(fontsize="small", ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.12), frameon=False)
     print(f"picture {save_figure(figure, options.output.with_suffix('.png'))}")
 
 

@@ -38,6 +38,8 @@ def initial_weights(shape: tuple[int, int], init: InitName, radius: float, gener
     """
     synapses = shape[1]
     if init == "normal":
-        return torch.randn(shape, generator=generator) * (radius / math.sqrt(synapses))
+        return torch.randn(shape, generator=generator).mul_(
+            radius / math.sqrt(synapses)
+        )  # in place: it may be gigabytes
     bound = radius * math.sqrt(3.0 / synapses)
-    return torch.rand(shape, generator=generator) * (bound if init == "positive" else -bound)
+    return torch.rand(shape, generator=generator).mul_(bound if init == "positive" else -bound)

@@ -13,7 +13,7 @@ import importlib
 import os
 import sys
 
-SPIN_COUNT = 5000
+SPIN_COUNT = 1000
 _SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 

@@ -53,6 +53,24 @@ def test_learn_evaluate_inspect_export(run):
     assert Path("net.onnx").stat().st_size > 1000
 
 
+def test_bench_prints_a_line_for_each_batch_size(run):
+    code, out, _ = run("bench", "--width", 4, "--batches", 1, 3, "--seconds", 0.1, "--engine", "pipelined")
+    assert code == 0
+    assert out.splitlines()[0].startswith("cifar10, pipelined engine, float32, cpu")
+    assert [line.split(":")[0] for line in out.splitlines()[1:]] == ["batch    1", "batch    3"]
+    assert "learning over inference" in out
+
+
+def test_engine_precision_and_threshold_reach_the_network(run):
+    options = ("--limit", 8, "--event-threshold", 0, "--engine", "pipelined", "--precision", "bfloat16")
+    assert learn(run, *options)[0] == 0
+    dense = hs.load("run.safetensors")
+    assert {layer.spec.event_threshold for layer in dense.layers} == {0.0}
+    code, out, _ = learn(run, "--limit", 8, "--resume", "--engine", "pipelined")
+    assert code == 0
+    assert "after 8 frames" in out
+
+
 def test_resume_goes_on_where_the_last_run_stopped(run):
     assert learn(run, "--limit", 20)[0] == 0
     code, out, _ = learn(run, "--limit", 15, "--resume")

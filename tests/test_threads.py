@@ -37,4 +37,4 @@ def test_openmp_takes_the_spin_count():
     _, said = run("import hebbstream", OMP_DISPLAY_ENV="VERBOSE")
     if "GOMP_SPINCOUNT" not in said:
         pytest.skip("this torch does not use GNU OpenMP")
-    assert "GOMP_SPINCOUNT = '5000'" in said
+    assert "GOMP_SPINCOUNT = '1000'" in said
