@@ -86,6 +86,26 @@ def samples(count: int, width: int) -> dict[str, Any]:
     }
 
 
+def plot(rows: list[dict[str, Any]], stream: dict[str, Any], path: Path) -> None:
+    figure, axes = new_figure(5, (17, 3.4))
+    for axis, name in zip(axes, ("width", "image size", "depth"), strict=False):
+        chosen = [row for row in rows if row["axis"] == name]
+        for call, marker in (("learn", "o-"), ("transform", "s--")):
+            axis.plot([r["value"] for r in chosen], [r["ms"][call]["median_ms"] for r in chosen], marker, label=call)
+        axis.set(xlabel=name, ylabel="ms a sample", yscale="log", xscale="log" if name != "depth" else "linear")
+        axis.set_xticks([r["value"] for r in chosen], [str(r["value"]) for r in chosen])
+        axis.minorticks_off()
+    axes[0].legend()
+    curve = stream["curve_ms"]
+    axes[3].plot(np.linspace(0, stream["samples"], len(curve)), curve)
+    axes[3].set(xlabel="samples seen", ylabel="ms a sample", ylim=(0, None))
+    axes[4].plot(*zip(*stream["resident_mb"], strict=True))
+    axes[4].set(xlabel="samples seen", ylabel="resident memory, MB", ylim=(0, None))
+    for axis in axes[3:]:
+        axis.set_xticks([0, stream["samples"] // 2, stream["samples"]])
+    print(f"picture {save_figure(figure, path)}")
+
+
 def resident_megabytes() -> float:
     """Return the resident memory of this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -109,21 +129,7 @@ def main() -> None:
     )
     write_result(options.output, {"sizes": rows, "stream": stream})
 
-    figure, axes = new_figure(5, (17, 3.4))
-    for axis, name in zip(axes, ("width", "image size", "depth"), strict=False):
-        chosen = [row for row in rows if row["axis"] == name]
-        for call, marker in (("learn", "o-"), ("transform", "s--")):
-            axis.plot([r["value"] for r in chosen], [r["ms"][call]["median_ms"] for r in chosen], marker, label=call)
-        axis.set(xlabel=name, ylabel="ms a sample", yscale="log", xscale="log" if name != "depth" else "linear")
-        axis.set_xticks([r["value"] for r in chosen], [str(r["value"]) for r in chosen])
-        axis.minorticks_off()
-    axes[0].legend()
-    curve = stream["curve_ms"]
-    axes[3].plot(np.linspace(0, stream["samples"], len(curve)), curve)
-    axes[3].set(xlabel="samples seen", ylabel="ms a sample", ylim=(0, None))
-    axes[4].plot(*zip(*stream["resident_mb"], strict=True))
-    axes[4].set(xlabel="samples seen", ylabel="resident memory, MB", ylim=(0, None))
-    print(f"picture {save_figure(figure, options.output.with_suffix('.png'))}")
+    plot(rows, stream, options.output.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def measure(name: str, batch: int, peer: Path | None, seconds: float, width: int
     for one, other in zip(dense.modules(), events.modules(), strict=True):
         one._buffers = other._buffers  # the same weights: the largest preset has no room for two of them
     # Weights, gradients, and what the convolutions' backward pass keeps beside them.
-    fits = 6 * sum(layer.weight_matrix.nbytes for layer in events.layers) < memory_bytes()
+    fits = 8 * sum(layer.weight_matrix.nbytes for layer in events.layers) < memory_bytes()
     backprop = BackpropStep(events, side) if fits else None
     batches = cycle([frames.roll(-shift, 0)[:batch] for shift in range(0, 50, 7)])
     floats = cycle([to_input(next(batches), events.device) for _ in range(8)])

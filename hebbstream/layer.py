@@ -174,14 +174,11 @@ class SoftHebbLayer(nn.Module):
         spec = self.spec
         out = prepare(weighted_input, spec.activation, spec.activation_inverse_temperature)
         out = out.view(x.shape[0], x.shape[2], x.shape[3], spec.channels).permute(0, 3, 1, 2)
-        if spec.pool == "max" and spec.activation != "softmax":
-            out = F.max_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
-            return rectify(out, spec.activation, spec.power)
-        out = rectify(out, spec.activation, spec.power)
         if spec.pool == "max":
-            return F.max_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
+            out = F.max_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
+        out = rectify(out, spec.activation, spec.power)
         if spec.pool == "avg":
-            return F.avg_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
+            out = F.avg_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
         return out
 
     def _update(self, weighted_input: Tensor, patches: Tensor, workspace: Workspace, multiply: Product) -> None:
