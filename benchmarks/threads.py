@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from benchmarks.common import new_figure, output_option, save_figure, timing, write_result
@@ -35,6 +36,19 @@ def child(threads: int, width: int, seconds: float) -> None:
         net.learn_one(frames[len(taken) % len(frames)])
         taken.append(1e3 * (time.perf_counter() - start))
     print(json.dumps({**timing(taken).as_dict(), "mean_ms": sum(taken) / len(taken)}))
+
+
+def plot(rows: list[dict[str, Any]], cores: int, path: Path) -> None:
+    figure, (axis,) = new_figure(1, (7, 4))
+    for index, name in enumerate(dict.fromkeys(row["setting"] for row in rows)):
+        chosen = [row for row in rows if row["setting"] == name]
+        axis.bar(
+            [i + 0.2 * (index - 1.5) for i in range(len(chosen))], [r["median_ms"] for r in chosen], 0.2, label=name
+        )
+    axis.set_xticks(range(3), [f"{busy} of {cores} cores busy" for busy in (0, 1, cores)])
+    axis.set(ylabel="ms a learning step")
+    axis.legend(fontsize="small", ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.12), frameon=False)
+    print(f"picture {save_figure(figure, path)}")
 
 
 def main() -> None:
@@ -71,16 +85,7 @@ def main() -> None:
             rows.append({"busy_cores": busy, "setting": name, "threads": threads, **json.loads(found)})
             print(f"{busy} of {cores} cores busy, {name}: median {rows[-1]['median_ms']:.1f} ms", flush=True)
     write_result(options.output, {"width": options.width, "cores": cores, "threads": rows})
-    figure, (axis,) = new_figure(1, (7, 4))
-    for index, name in enumerate(settings):
-        chosen = [row for row in rows if row["setting"] == name]
-        axis.bar(
-            [i + 0.2 * (index - 1.5) for i in range(len(chosen))], [r["median_ms"] for r in chosen], 0.2, label=name
-        )
-    axis.set_xticks(range(3), [f"{busy} of {cores} cores busy" for busy in (0, 1, cores)])
-    axis.set(ylabel="ms a learning step", yscale="log")
-    axis.legend(fontsize="small", ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.12), frameon=False)
-    print(f"picture {save_figure(figure, options.output.with_suffix('.png'))}")
+    plot(rows, cores, options.output.with_suffix(".png"))
 
 
 if __name__ == "__main__":

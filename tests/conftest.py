@@ -1,3 +1,5 @@
+import hebbstream  # noqa: F401, I001  # before torch, so that a busy machine does not slow the tests down
+
 import os
 from pathlib import Path
 
