@@ -3,9 +3,8 @@
 import argparse
 import platform
 import sys
-import time
 from collections.abc import Callable, Sequence
-from itertools import count, cycle, islice
+from itertools import count, islice
 from operator import length_hint
 from pathlib import Path
 from typing import Any, get_args
@@ -17,7 +16,8 @@ from tqdm import tqdm
 import hebbstream as hs
 from hebbstream.adapters.labels import labels_from_json
 from hebbstream.adapters.video import VideoStream, open_video
-from hebbstream.demo import demo_frames, run_demo
+from hebbstream.bench import time_steps
+from hebbstream.demo import run_demo
 from hebbstream.engine import EngineName, make_engine
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import OnnxExtractor, to_onnx
@@ -257,42 +257,16 @@ def _export(options: argparse.Namespace) -> None:
 
 def _bench(options: argparse.Namespace) -> None:
     _check_device(options.device)
-    side = hs.PRESETS[options.preset].image_size
     print(f"{options.preset}, {options.engine} engine, {options.precision}, {options.device}, median of a step")
     for batch in options.batches:
-        net = hs.SoftHebbNet.from_preset(
-            options.preset,
-            width=options.width,
-            batch_size=batch,
-            device=options.device,
-            engine=make_engine(options.engine, options.precision),
+        engine = make_engine(options.engine, options.precision)
+        learn, transform = time_steps(
+            options.preset, batch, width=options.width, device=options.device, engine=engine, seconds=options.seconds
         )
-        frames = demo_frames(side, max(batch, 50), gray=net.in_channels == 1)
-        batches = cycle([np.roll(frames, -shift, axis=0)[:batch] for shift in range(0, 50, 7)])
-        steps = (lambda: net.learn_many(next(batches)), lambda: net.transform_many(next(batches)))  # noqa: B023
-        learn, transform = (_median_seconds(step, options.seconds / 2, options.device) for step in steps)
         print(
             f"batch {batch:4}: learn {1e3 * learn:9.2f} ms ({batch / learn:8.0f} samples a second),"
             f" transform {1e3 * transform:9.2f} ms, learning over inference {learn / transform:.2f}"
         )
-
-
-def _median_seconds(step: Callable[[], Any], seconds: float, device: str) -> float:
-    def wait() -> None:
-        if torch.device(device).type == "cuda":
-            torch.cuda.synchronize(device)
-
-    taken: list[float] = []
-    for _ in range(6):  # a CUDA graph is captured at the fourth
-        step()
-    wait()
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(taken) < 3:
-        start = time.perf_counter()
-        step()
-        wait()
-        taken.append(time.perf_counter() - start)
-    return float(np.median(taken))
 
 
 def _inspect(options: argparse.Namespace) -> None:
