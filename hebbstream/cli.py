@@ -197,7 +197,6 @@ def _learn(options: argparse.Namespace) -> None:
         print(f"going on from {options.checkpoint}, after {saved.counters.position:,} frames")
     else:
         _check_device(options.device)
-        _keep_earlier(options.checkpoint)
         net = hs.SoftHebbNet.from_preset(
             options.preset,
             width=options.width,
@@ -206,6 +205,7 @@ def _learn(options: argparse.Namespace) -> None:
             device=options.device,
             engine=engine,
         )
+        _keep_earlier(options.checkpoint)
         saved = hs.Checkpoint(net, hs.SoftmaxProbe() if options.labels else None)
     side = hs.PRESETS[options.preset].image_size
     with _open(options, saved.net, saved.net.frame_size or (side, side)) as frames:
