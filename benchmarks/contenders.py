@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -96,14 +95,3 @@ def _load(path: Path) -> ModuleType:
     with patch.dict(sys.modules, {"torchvision": stub}):
         spec.loader.exec_module(module)
     return module
-
-
-def multiplications(layers: Sequence[hs.SoftHebbLayer], side: int) -> int:
-    """Multiply-adds of one forward pass."""
-    height = width = side
-    total = 0
-    for layer in layers:
-        positions = 1 if layer.spec.kernel_size is None else height * width
-        total += positions * layer.weight_matrix.numel()
-        height, width = layer.spec.output_size(height, width)
-    return total

@@ -12,8 +12,9 @@ import torch
 
 import hebbstream as hs
 from benchmarks.common import output_option, product_peak, synchronize, timing, write_result
-from benchmarks.contenders import BackpropStep, multiplications
+from benchmarks.contenders import BackpropStep
 from hebbstream.demo import demo_frames
+from hebbstream.engine.pipeline import multiplications
 
 _PEAK_DTYPE = {
     "float32": torch.float32,
@@ -73,7 +74,7 @@ def main() -> None:
     print(f"{'contender':24} {'precision':9} {'batch':>5} {'images/s':>10} {'latency ms':>10} {'share of peak':>13}")
 
     def report(name: str, precision: str, batch: int, found: dict[str, Any], passes: float) -> None:
-        work = passes * 2 * multiplications(blank.layers, side)
+        work = passes * 2 * sum(multiplications(blank.layers, side, side))
         share = found["images_per_second"] * work / 1e12 / peaks[precision]
         rows.append(
             {"contender": name, "precision": precision, "batch": batch, "share_of_peak": round(share, 4), **found}

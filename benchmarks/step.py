@@ -14,8 +14,9 @@ import torch
 
 import hebbstream as hs
 from benchmarks.common import alternate, new_figure, output_option, product_peak, save_figure, write_result
-from benchmarks.contenders import BackpropStep, PeerStep, multiplications
+from benchmarks.contenders import BackpropStep, PeerStep
 from hebbstream.demo import demo_frames
+from hebbstream.engine.pipeline import multiplications
 from hebbstream.frames import to_input
 
 _BACKPROP = 3.0  # forward passes that a backward step costs, roughly
@@ -55,7 +56,7 @@ def measure(name: str, batch: int, peer: Path | None, seconds: float, width: int
         step = PeerStep(peer)
         calls["peer"] = lambda: step(next(floats).contiguous())
     timings = alternate(calls, seconds=seconds)
-    work = batch * multiplications(events.layers, side)
+    work = batch * sum(multiplications(events.layers, side, side))
     return {
         "preset": name,
         "width": width,
@@ -87,7 +88,8 @@ def main() -> None:
             continue  # the same network as cifar10
         for batch in options.batches:
             blank = hs.SoftHebbNet.from_preset(name, width=options.width, device="meta")
-            one_pass = 2e-9 * batch * multiplications(blank.layers, hs.PRESETS[name].image_size) / peak
+            side = hs.PRESETS[name].image_size
+            one_pass = 2e-9 * batch * sum(multiplications(blank.layers, side, side)) / peak
             if (round_seconds := one_pass * (1 + 1.5 + 2 + _BACKPROP)) > options.most_seconds:
                 left_out.append(f"{name}, batch {batch}: about {round_seconds:.0f} s for one round")
                 print(f"left out: {left_out[-1]}")

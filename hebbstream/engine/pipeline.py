@@ -111,7 +111,7 @@ class PipelinedEngine(Engine):
 
     def _split(self, layers: Sequence[SoftHebbLayer], frames: Tensor) -> list[Sequence[SoftHebbLayer]]:
         """Cut the layers into runs of about equal work, and move each run to its device."""
-        bounds = _balanced(_work(layers, frames.shape[2], frames.shape[3]), self.stages or len(layers))
+        bounds = _balanced(multiplications(layers, frames.shape[2], frames.shape[3]), self.stages or len(layers))
         stages = [layers[start:stop] for start, stop in pairwise(bounds)]
         for stage, device in zip(stages, self.devices or [], strict=False):
             for layer in stage:
@@ -173,8 +173,8 @@ def _result(exit_: "SimpleQueue[_Item]") -> Tensor:
     return item.flatten(1)
 
 
-def _work(layers: Sequence[SoftHebbLayer], height: int, width: int) -> list[int]:
-    """Multiplications of each layer for one frame."""
+def multiplications(layers: Sequence[SoftHebbLayer], height: int, width: int) -> list[int]:
+    """Return the multiply-adds of each layer's forward pass for one frame."""
     work = []
     for layer in layers:
         positions = 1 if layer.spec.kernel_size is None else height * width
