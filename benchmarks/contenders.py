@@ -17,8 +17,9 @@ import hebbstream as hs
 class BackpropNet(nn.Module):
     """The same layers, trained by backpropagation: batch norm, convolution, activation, pooling; a linear classifier."""
 
-    def __init__(self, net: hs.SoftHebbNet, side: int, classes: int = 10) -> None:
+    def __init__(self, net: hs.SoftHebbNet, side: int, classes: int = 10, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = dropout
         self.specs = [layer.spec for layer in net.layers]
         self.norms = nn.ModuleList(nn.BatchNorm2d(layer.in_channels, affine=False) for layer in net.layers)
         self.weights = nn.ParameterList(
@@ -46,7 +47,8 @@ class BackpropNet(nn.Module):
                 x = F.max_pool2d(x, spec.pool_size, spec.pool_stride, spec.pool_padding)
             elif spec.pool == "avg":
                 x = F.avg_pool2d(x, spec.pool_size, spec.pool_stride, spec.pool_padding)
-        return self.classifier(x.flatten(1))  # type: ignore[no-any-return]
+        x = F.dropout(x.flatten(1), self.dropout, self.training)
+        return self.classifier(x)  # type: ignore[no-any-return]
 
 
 class BackpropStep:

@@ -1,0 +1,1 @@
+"""The paper's experiments, and the same from single samples: `python -m benchmarks.paper --help`."""

@@ -1,0 +1,47 @@
+"""Backpropagation on the architecture that SoftHebb learned: from the start, or as fine-tuning of what it learned."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+import hebbstream as hs
+from benchmarks.contenders import BackpropNet
+from benchmarks.paper.data import Task
+from benchmarks.paper.probe import Protocol, accuracy, as_input, halving
+
+
+def backprop_accuracy(
+    net: hs.SoftHebbNet, task: Task, protocol: Protocol, *, epochs: int, seed: int, learned: bool, progress: bool
+) -> float:
+    """Train all layers and a classifier end to end, and return the test accuracy.
+
+    With `learned` the network's weights and statistics are the start, otherwise weights of variance 2/fan-in are.
+    """
+    torch.manual_seed(seed)
+    images, labels = task.train.images, torch.from_numpy(task.train.labels)
+    model = BackpropNet(net, task.test.images[:1].shape[1], int(labels.max()) + 1, 0.5 * protocol.dropout)
+    for layer, norm, weight in zip(net.layers, model.norms, model.weights, strict=True):
+        if not learned:
+            torch.nn.init.kaiming_normal_(weight)
+        elif layer.norm is not None:
+            norm.running_mean.copy_(layer.norm.mean)
+            norm.running_var.copy_(layer.norm.var)
+    rates = [{"params": model.weights, "lr": 1e-4 if learned else 1e-3}, {"params": model.classifier.parameters()}]
+    optimizer = torch.optim.Adam(rates, lr=1e-3)
+    scheduler = halving(optimizer, epochs)
+    for _ in tqdm(range(epochs), desc="backprop", leave=False, disable=not progress):
+        model.train()
+        for indices in tqdm(torch.randperm(len(labels)).split(protocol.batch), leave=False, disable=not progress):
+            optimizer.zero_grad()
+            F.cross_entropy(model(as_input(images[indices.numpy()])), labels[indices]).backward()
+            optimizer.step()
+        scheduler.step()
+    model.eval()
+
+    def of(indices: Tensor) -> Any:
+        return as_input(task.test.images[indices.numpy()])
+
+    return accuracy(model, of, task.test.labels)
