@@ -1,17 +1,19 @@
 """Learning as each rule, protocol, mode and order of the experiments has it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 import hebbstream as hs
+from benchmarks.contenders import PeerStep
 from benchmarks.data import folder
 from benchmarks.paper.data import Split
-from benchmarks.paper.probe import as_input
+from benchmarks.paper.probe import Extractor, as_input
 from benchmarks.paper.run import Run
 from hebbstream.adapters.video import open_video
 from hebbstream.streams import shuffle
@@ -42,6 +44,16 @@ def learn(run: Run, split: Split, *, progress: bool) -> tuple[hs.SoftHebbNet, hs
                             probe.learn_one(row, int(label))
                 bar.update(len(x))
     return net, probe
+
+
+def learn_authors(run: Run, split: Split, clone: Path, *, progress: bool) -> Extractor:
+    """Drive the layers of the authors' demo through the same samples, and return what computes their features."""
+    step = PeerStep(clone)
+    for x, _ in tqdm(_steps(run, split, run.samples or len(split)), desc="learn", leave=False, disable=not progress):
+        step(x)
+    step.model.eval()
+    step.model.classifier = step.model.dropout = nn.Identity()
+    return lambda x: [step.model(x)]
 
 
 def _fields(spec: hs.LayerSpec) -> dict[str, Any]:

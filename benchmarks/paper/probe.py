@@ -1,6 +1,6 @@
 """The paper's linear probe (section 4): dropout, a linear layer, Adam, cross-entropy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,30 +43,40 @@ PROTOCOLS = {
 
 def as_input(images: Any) -> Tensor:
     """Return uint8 images (B, H, W, C) as a network's input (B, C, H, W) in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().div_(255)
+    return torch.tensor(images).permute(0, 3, 1, 2).float().div_(255)
+
+
+Extractor = Callable[[Tensor], Sequence[Tensor]]
+"""From an input (B, C, H, W) to every layer's output, flattened, (B, F) each."""
+
+
+def extractor_of(net: hs.SoftHebbNet) -> Extractor:
+    """Return what computes the outputs of a network's layers."""
+
+    def outputs(x: Tensor) -> list[Tensor]:
+        found = []
+        for layer in net.layers:
+            x = layer.transform(x)
+            found.append(x.flatten(1))
+        return found
+
+    return outputs
 
 
 @torch.no_grad()
-def outputs(net: hs.SoftHebbNet, images: Any) -> list[Tensor]:
-    """Return every layer's output, flattened, shape (B, F) each."""
-    x, found = as_input(images), []
-    for layer in net.layers:
-        x = layer.transform(x)
-        found.append(x.flatten(1))
-    return found
-
-
-def cached_features(net: hs.SoftHebbNet, split: Split, layers: tuple[int, ...], progress: bool) -> dict[int, Tensor]:
+def cached_features(
+    extract: Extractor, split: Split, layers: Sequence[int], *, progress: bool = False
+) -> dict[int, Tensor]:
     """Return the features that some layers (counted from 1) give every image, (N, F) each, in half precision."""
     stored: dict[int, Tensor] = {}
     with tqdm(total=len(split), desc="features", leave=False, disable=not progress) as bar:
         for start in range(0, len(split), _CHUNK):
-            rows = outputs(net, split.images[start : start + _CHUNK])
+            rows = extract(as_input(split.images[start : start + _CHUNK]))
             for layer in layers:
                 if layer not in stored:
                     stored[layer] = torch.empty(len(split), rows[layer - 1].shape[1], dtype=torch.float16)
                 stored[layer][start : start + _CHUNK] = rows[layer - 1]
-            bar.update(len(rows[0]))
+            bar.update(len(rows[-1]))
     return stored
 
 

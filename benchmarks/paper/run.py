@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
+from hebbstream.presets import get_preset
 
-Rule = Literal["soft", "hard", "random", "backprop", "finetune"]
+Rule = Literal["soft", "hard", "random", "backprop", "finetune", "authors"]
 Protocol = Literal["paper", "stream"]
 Mode = Literal["consecutive", "successive", "simultaneous"]
 Order = Literal["shuffled", "sorted", "sorted+shuffle", "video"]
@@ -24,8 +25,8 @@ class Run:
         Of the architecture; ``None`` takes `data`.
     rule
         ``"soft"`` (SoftHebb), ``"hard"`` (winner-take-all, on the same architecture), ``"random"`` (initial weights;
-        the normalisation has seen the data), ``"backprop"`` (the same architecture, end to end with labels) or
-        ``"finetune"`` (SoftHebb, then backprop).
+        the normalisation has seen the data), ``"backprop"`` (the same architecture, end to end with labels),
+        ``"finetune"`` (SoftHebb, then backprop) or ``"authors"`` (the layers of their public demo).
     protocol
         ``"paper"``: mini-batches with their own statistics. ``"stream"``: one sample at a time, running statistics.
     mode
@@ -41,6 +42,8 @@ class Run:
         Unlabelled samples to learn from; ``None`` takes the whole set once.
     labels
         Labelled samples that the probe gets; ``None`` takes all.
+    tested
+        Test samples; ``None`` takes all.
     epochs
         Of the probe, or of backprop; ``None`` takes the protocol's.
     probes
@@ -62,6 +65,7 @@ class Run:
     depth: int | None = None
     samples: int | None = None
     labels: int | None = None
+    tested: int | None = None
     epochs: int | None = None
     probes: tuple[int, ...] = ()
     changes: tuple[tuple[int, str, Any], ...] = ()
@@ -81,11 +85,11 @@ class Run:
     @property
     def batch(self) -> int:
         """Samples in a learning step."""
-        return hs.get_preset(self.preset or self.data).batch_size if self.protocol == "paper" else 1
+        return get_preset(self.preset or self.data).batch_size if self.protocol == "paper" else 1
 
     def specs(self) -> list[hs.LayerSpec]:
         """Return the layers."""
-        preset = hs.get_preset(self.preset or self.data)
+        preset = get_preset(self.preset or self.data)
         normalization = "batch" if self.protocol == "paper" else "stream"
         specs = preset.resolve(
             width=self.width, width_factor=self.width_factor, batch_size=self.batch, normalization=normalization
@@ -101,5 +105,5 @@ class Run:
 
     def network(self) -> hs.SoftHebbNet:
         """Build the network, untrained."""
-        preset = hs.get_preset(self.preset or self.data)
+        preset = get_preset(self.preset or self.data)
         return hs.SoftHebbNet(self.specs(), preset.in_channels, input_size=preset.input_size, seed=self.seed)

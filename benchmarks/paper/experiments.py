@@ -1,0 +1,159 @@
+"""The experiments: for each, the runs that it compares."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from benchmarks.paper.run import Protocol, Rule, Run
+
+WIDTHS = {"full": 1.0, "half": 0.5, "quarter": 0.25}
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What it shows, and its runs at a seed, as (name in tables and plots, run)."""
+
+    title: str
+    runs: Callable[[int, str], list[tuple[str, Run]]]
+
+
+def _width(preset: str, name: str) -> int:
+    from hebbstream.presets import get_preset
+
+    return int(get_preset(preset).layers[0].channels * WIDTHS[name])
+
+
+def _benchmark(data: str) -> Callable[[int, str], list[tuple[str, Run]]]:
+    """Both protocols on a data set, and what they have to beat."""
+
+    def runs(seed: int, width: str) -> list[tuple[str, Run]]:
+        base = Run(data=data, width=_width(data, width), seed=seed)
+        return [
+            ("paper", base),
+            ("stream", replace(base, protocol="stream")),
+            ("random", replace(base, rule="random")),
+        ]
+
+    return runs
+
+
+def _authors(seed: int, width: str) -> list[tuple[str, Run]]:  # noqa: ARG001  # their demo has one width
+    return [("authors", Run(rule="authors", width=96, seed=seed))]
+
+
+def _depth(seed: int, width: str) -> list[tuple[str, Run]]:
+    base = Run(width=_width("cifar10", width), probes=(1, 2, 3), epochs=20, seed=seed)
+    rules: tuple[Rule, ...] = ("soft", "hard", "random")
+    return [(rule, replace(base, rule=rule)) for rule in rules] + [
+        ("stream", replace(base, protocol="stream")),
+        *((f"backprop, {depth} layers", replace(base, rule="backprop", depth=depth, probes=())) for depth in (1, 2, 3)),
+    ]
+
+
+def _width_factor(seed: int, width: str) -> list[tuple[str, Run]]:
+    base = Run(width=_width("cifar10", width), probes=(1, 2, 3), epochs=20, seed=seed)
+    return [(f"factor {factor}", replace(base, width_factor=factor)) for factor in (1, 2, 4)]
+
+
+def _layer_width(seed: int, width: str) -> list[tuple[str, Run]]:
+    most = _width("cifar10", width)
+    return [(f"{first} neurons", Run(width=first, epochs=20, seed=seed)) for first in (most // 4, most // 2, most)]
+
+
+def _single(seed: int, width: str) -> Run:
+    """One layer on part of the data: the base of the studies of one hyper-parameter."""
+    return Run(width=_width("cifar10", width), depth=1, samples=20_000, labels=20_000, epochs=20, seed=seed)
+
+
+def _temperature(seed: int, width: str) -> list[tuple[str, Run]]:
+    base = _single(seed, width)
+    values = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 10.0)
+    return [(f"{value:g}", replace(base, changes=((1, "inverse_temperature", value),))) for value in values]
+
+
+def _radius(seed: int, width: str) -> list[tuple[str, Run]]:
+    base = _single(seed, width)
+    return [
+        (f"{value:g}", replace(base, changes=((1, "radius", value),)))
+        for value in (0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 100.0)
+    ]
+
+
+def _rate(seed: int, width: str) -> list[tuple[str, Run]]:
+    base = replace(_single(seed, width), samples=None)
+    runs = []
+    for samples in (500, 2_000, 10_000, 50_000):
+        adaptive = replace(base, samples=samples)
+        decay = (1, "decay_samples", samples)
+        runs += [
+            (f"adaptive, {samples}", adaptive),
+            (f"linear decay, {samples}", replace(adaptive, changes=((1, "rate_power", 0.0), decay))),
+            (f"constant, {samples}", replace(adaptive, changes=((1, "rate_power", 0.0),))),
+        ]
+    return runs
+
+
+def _activations(seed: int, width: str) -> list[tuple[str, Run]]:
+    base = Run(width=_width("cifar10", width), epochs=20, seed=seed)
+    names = ("relu", "tanh", "repu", "softmax", "triangle")
+    return [(name, replace(base, changes=((0, "activation", name),))) for name in names]
+
+
+def _modes(seed: int, width: str) -> list[tuple[str, Run]]:
+    base = Run(width=_width("cifar10", width), epochs=20, seed=seed)
+    return [
+        ("successive", replace(base, mode="successive")),
+        ("consecutive", base),
+        ("simultaneous", replace(base, mode="simultaneous", epochs=None)),
+    ]
+
+
+def _finetune(seed: int, width: str) -> list[tuple[str, Run]]:
+    base = Run(width=_width("cifar10", width), epochs=5, seed=seed)
+    return [("finetune", replace(base, rule="finetune")), ("backprop", replace(base, rule="backprop"))]
+
+
+def _dense(seed: int, width: str) -> list[tuple[str, Run]]:
+    base = Run(data="mnist", preset="mnist-dense", width=_width("mnist-dense", width), seed=seed)
+    hard = replace(base, changes=((1, "plasticity", "hard_wta"),))
+    return [
+        ("paper", base),
+        ("stream", replace(base, protocol="stream")),
+        ("hard", hard),
+        ("random", replace(base, rule="random")),
+    ]
+
+
+def _order(seed: int, width: str) -> list[tuple[str, Run]]:
+    base = Run(protocol="stream", width=_width("cifar10", width), epochs=20, seed=seed)
+    return [
+        ("shuffled", base),
+        ("sorted", replace(base, order="sorted")),
+        ("sorted+shuffle", replace(base, order="sorted+shuffle")),
+        ("video", replace(base, order="video")),
+    ]
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "cifar10": Experiment("CIFAR-10 (Table 1)", _benchmark("cifar10")),
+    "mnist": Experiment("MNIST (section 4)", _benchmark("mnist")),
+    "stl10": Experiment("STL-10 (Table 2)", _benchmark("stl10")),
+    "imagenette": Experiment("ImageNette (section 4)", _benchmark("imagenette")),
+    "imagenet160": Experiment("ImageNet at 160 pixels (Table 2)", _benchmark("imagenet160")),
+    "authors": Experiment("The authors' own layers on this copy of CIFAR-10", _authors),
+    "depth": Experiment("Accuracy by depth (Fig. 1 and 3)", _depth),
+    "width-factor": Experiment("Growth of width with depth (Fig. 4)", _width_factor),
+    "width": Experiment("Width of the layers (Fig. B.4)", _layer_width),
+    "temperature": Experiment("Temperature, accuracy and R1 features (Fig. B.1)", _temperature),
+    "radius": Experiment("Radius of the initial weights (Fig. B.3A)", _radius),
+    "rate": Experiment("Adaptive rate against linear decay (Fig. B.3B)", _rate),
+    "activations": Experiment("Forward activations (appendix B.3)", _activations),
+    "modes": Experiment("Training modes", _modes),
+    "finetune": Experiment("Fine-tuning by backpropagation (Table 2)", _finetune),
+    "dense": Experiment("One dense layer on MNIST (appendix)", _dense),
+    "order": Experiment("Order of the samples, one at a time", _order),
+}
+
+
+def protocol_filter(runs: list[tuple[str, Run]], protocol: Protocol | None) -> list[tuple[str, Run]]:
+    """Keep the runs of one protocol."""
+    return [(name, run) for name, run in runs if protocol is None or run.protocol == protocol]

@@ -1,0 +1,31 @@
+"""The result files: one for each experiment, a list of runs, each with what it took and gave."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import RESULTS
+from benchmarks.paper.run import Run
+from hebbstream.files import atomic_write
+
+FOLDER = RESULTS / "paper"
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    """Return the runs of a result file; none if there is no such file."""
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
+    return found
+
+
+def find(results: list[dict[str, Any]], run: Run) -> dict[str, Any] | None:
+    """Return the result of a run, if it is there."""
+    return next((result for result in results if result["run"] == run.described()), None)
+
+
+def add(path: Path, result: dict[str, Any]) -> None:
+    """Add a result to a file, or put it in the place of an earlier one of the same run."""
+    results = [earlier for earlier in load(path) if earlier["run"] != result["run"]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary:
+        text = json.dumps({"runs": [*results, result]}, indent=1, ensure_ascii=False) + "\n"
+        Path(temporary).write_text(text, encoding="utf-8")
