@@ -13,6 +13,7 @@ from typing import get_args
 from benchmarks.paper import store
 from benchmarks.paper.execute import execute
 from benchmarks.paper.experiments import EXPERIMENTS, WIDTHS
+from benchmarks.paper.page import write_page
 from benchmarks.paper.run import Protocol, Run
 from hebbstream.errors import HebbstreamError
 
@@ -27,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
                 for label, run in EXPERIMENTS[name].runs(seed, options.width):
                     if options.protocol in (None, run.protocol) and (options.only in (None, label)):
                         _run(path, label, _reduced(run) if options.reduced else run, options)
+        if "page" in options.experiments:
+            for written in write_page():
+                print(f"wrote {written}")
     except HebbstreamError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -41,7 +45,7 @@ def _run(path: Path, label: str, run: Run, options: argparse.Namespace) -> None:
             options.keep.mkdir(parents=True, exist_ok=True)
             keep = options.keep / f"{path.stem}-{label}-{options.width}-{run.seed}.safetensors"
         result = execute(run, peer=options.peer, keep=keep, progress=not options.quiet)
-        store.add(path, result)
+        store.add(path, {"name": label} | result)
     accuracies = ", ".join(f"layer {layer} {value:.2%}" for layer, value in result["test_accuracy"].items())
     seconds = result["learning_seconds"], result["probing_seconds"]
     print(
@@ -52,13 +56,17 @@ def _run(path: Path, label: str, run: Run, options: argparse.Namespace) -> None:
 def _reduced(run: Run) -> Run:
     """Shrink a run to seconds: every path, no meaning."""
     samples = 40 if run.samples is None else min(40, run.samples)
-    return replace(run, width=8, samples=samples, labels=100, tested=100, epochs=1)
+    return replace(run, width=max(2, (run.width or 8) // 8), samples=samples, labels=100, tested=100, epochs=1)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.paper", description=__doc__)
     parser.add_argument(
-        "experiments", nargs="+", choices=["all", *EXPERIMENTS], metavar="EXPERIMENT", help=", ".join(EXPERIMENTS)
+        "experiments",
+        nargs="+",
+        choices=["all", "page", *EXPERIMENTS],
+        metavar="EXPERIMENT",
+        help="; ".join([*EXPERIMENTS, "all of these", "or page: fill in docs/paper.md"]),
     )
     parser.add_argument("--protocol", choices=get_args(Protocol), help="only the runs of this protocol")
     parser.add_argument("--only", metavar="NAME", help="only the runs of this name")

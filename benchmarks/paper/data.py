@@ -20,8 +20,6 @@ import numpy as np
 from benchmarks.data import cifar10, folder
 from hebbstream.errors import ConfigurationError
 
-_SIDE = 160  # of ImageNet's images: shorter side scaled to it, centre kept
-
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -37,8 +35,11 @@ class Split:
         """Keep some samples, drawn at random."""
         if count is None or count >= len(self):
             return self
-        kept = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
-        return Split(self.images[kept], self.labels[kept])
+        return self.at(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
+
+    def at(self, indices: Any) -> "Split":
+        """Keep the samples of some indices."""
+        return Split(self.images[indices], self.labels[indices])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +52,37 @@ class Task:
 
 
 class ImageFiles:
-    """Image files that are read when asked for, square, RGB."""
+    """Image files that are read when asked for, cut to a square, RGB."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = np.array(paths, dtype=object)
+    def __init__(self, paths: Sequence[Path], side: int) -> None:
+        self.paths, self.side = np.array(paths, dtype=object), side
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, indices: Any) -> Any:
-        return np.stack([_read(path) for path in self.paths[indices]])
+        return np.stack([self._read(path) for path in self.paths[indices]])
+
+    def _read(self, path: Path) -> Any:
+        from PIL import Image, ImageOps
+
+        with Image.open(path) as image:
+            size = (self.side, self.side)
+            return np.asarray(ImageOps.fit(image.convert("RGB"), size, Image.Resampling.BILINEAR))
 
 
-def _read(path: Path) -> Any:
-    from PIL import Image, ImageOps
+def image_folder(path: Path, side: int) -> Split:
+    """Return the images of a folder that holds one folder for each class.
 
-    with Image.open(path) as image:
-        return np.asarray(ImageOps.fit(image.convert("RGB"), (_SIDE, _SIDE), Image.Resampling.BILINEAR))
+    Raises
+    ------
+    ConfigurationError
+        If there are none.
+    """
+    paths = sorted(file for file in path.glob("*/*") if file.suffix.lower() in (".jpeg", ".jpg", ".png"))
+    if not paths:
+        raise ConfigurationError(f"{path.name}: expected folders of .jpeg, .jpg or .png files, one for each class")
+    return Split(ImageFiles(paths, side), np.unique([file.parent.name for file in paths], return_inverse=True)[1])
 
 
 def _cifar10() -> Task:
@@ -99,23 +114,17 @@ def _stl10() -> Task:
     return Task(Split(unlabelled, np.full(len(unlabelled), -1)), train, test)
 
 
-def _image_folder(name: str) -> Task:
-    def split(part: str) -> Split:
-        paths = sorted((folder() / name / part).glob("*/*.JPEG"))
-        if not paths:
-            raise FileNotFoundError(folder() / name / part)
-        return Split(ImageFiles(paths), np.unique([path.parent.name for path in paths], return_inverse=True)[1])
-
-    train = split("train")
-    return Task(train, train, split("val"))
+def _imagenet(name: str) -> Task:
+    train = image_folder(folder() / name / "train", 160)
+    return Task(train, train, image_folder(folder() / name / "val", 160))
 
 
 _TASKS: dict[str, Callable[[], Task]] = {
     "cifar10": _cifar10,
     "mnist": _mnist,
     "stl10": _stl10,
-    "imagenette": lambda: _image_folder("imagenette2-160"),
-    "imagenet160": lambda: _image_folder("imagenet"),
+    "imagenette": lambda: _imagenet("imagenette2-160"),
+    "imagenet160": lambda: _imagenet("imagenet"),
 }
 
 
@@ -132,6 +141,5 @@ def load_task(name: str) -> Task:
     try:
         return _TASKS[name]()
     except FileNotFoundError as error:
-        raise ConfigurationError(
-            f"{name} is not in HEBBSTREAM_DATA: no {Path(error.filename or error.args[0]).relative_to(folder())}"
-        ) from None
+        missing = Path(error.filename).relative_to(folder())
+        raise ConfigurationError(f"{name} is not in HEBBSTREAM_DATA: no {missing}") from None

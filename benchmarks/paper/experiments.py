@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from benchmarks.paper.run import Protocol, Rule, Run
+from benchmarks.paper.run import Rule, Run
+from hebbstream.presets import get_preset
 
 WIDTHS = {"full": 1.0, "half": 0.5, "quarter": 0.25}
 
@@ -17,16 +18,14 @@ class Experiment:
 
 
 def _width(preset: str, name: str) -> int:
-    from hebbstream.presets import get_preset
-
     return int(get_preset(preset).layers[0].channels * WIDTHS[name])
 
 
-def _benchmark(data: str) -> Callable[[int, str], list[tuple[str, Run]]]:
+def _benchmark(data: str, preset: str | None = None) -> Callable[[int, str], list[tuple[str, Run]]]:
     """Both protocols on a data set, and what they have to beat."""
 
     def runs(seed: int, width: str) -> list[tuple[str, Run]]:
-        base = Run(data=data, width=_width(data, width), seed=seed)
+        base = Run(data=data, preset=preset, width=_width(preset or data, width), seed=seed)
         return [
             ("paper", base),
             ("stream", replace(base, protocol="stream")),
@@ -67,7 +66,8 @@ def _single(seed: int, width: str) -> Run:
 def _temperature(seed: int, width: str) -> list[tuple[str, Run]]:
     base = _single(seed, width)
     values = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 10.0)
-    return [(f"{value:g}", replace(base, changes=((1, "inverse_temperature", value),))) for value in values]
+    soft = [(f"{value:g}", replace(base, changes=((1, "inverse_temperature", value),))) for value in values]
+    return [*soft, ("hard", replace(base, rule="hard"))]
 
 
 def _radius(seed: int, width: str) -> list[tuple[str, Run]]:
@@ -94,8 +94,17 @@ def _rate(seed: int, width: str) -> list[tuple[str, Run]]:
 
 def _activations(seed: int, width: str) -> list[tuple[str, Run]]:
     base = Run(width=_width("cifar10", width), epochs=20, seed=seed)
-    names = ("relu", "tanh", "repu", "softmax", "triangle")
-    return [(name, replace(base, changes=((0, "activation", name),))) for name in names]
+    variants = {
+        "ReLU": (("activation", "relu"),),
+        "tanh": (("activation", "tanh"),),
+        "softmax": (("activation", "softmax"), ("activation_inverse_temperature", 4.0)),
+        "RePU": (("activation", "repu"), ("power", 0.7)),
+        "RePU + Triangle": (),
+    }
+    return [
+        (name, replace(base, changes=tuple((0, field, value) for field, value in changes)))
+        for name, changes in variants.items()
+    ]
 
 
 def _modes(seed: int, width: str) -> list[tuple[str, Run]]:
@@ -137,7 +146,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "cifar10": Experiment("CIFAR-10 (Table 1)", _benchmark("cifar10")),
     "mnist": Experiment("MNIST (section 4)", _benchmark("mnist")),
     "stl10": Experiment("STL-10 (Table 2)", _benchmark("stl10")),
-    "imagenette": Experiment("ImageNette (section 4)", _benchmark("imagenette")),
+    "imagenette": Experiment("ImageNette (section 4)", _benchmark("imagenette", "imagenet160")),
     "imagenet160": Experiment("ImageNet at 160 pixels (Table 2)", _benchmark("imagenet160")),
     "authors": Experiment("The authors' own layers on this copy of CIFAR-10", _authors),
     "depth": Experiment("Accuracy by depth (Fig. 1 and 3)", _depth),
@@ -152,8 +161,3 @@ EXPERIMENTS: dict[str, Experiment] = {
     "dense": Experiment("One dense layer on MNIST (appendix)", _dense),
     "order": Experiment("Order of the samples, one at a time", _order),
 }
-
-
-def protocol_filter(runs: list[tuple[str, Run]], protocol: Protocol | None) -> list[tuple[str, Run]]:
-    """Keep the runs of one protocol."""
-    return [(name, run) for name, run in runs if protocol is None or run.protocol == protocol]

@@ -1,0 +1,171 @@
+"""The tables and plots of docs/paper.md, from the result files."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from benchmarks.common import new_figure, save_figure
+from benchmarks.paper import store
+from benchmarks.paper.experiments import EXPERIMENTS
+from benchmarks.paper.published import PUBLISHED
+from hebbstream.files import atomic_write
+
+PAGE = Path(__file__).parents[2] / "docs" / "paper.md"
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # safe for the colour-blind
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The runs that differ only in the seed, and one layer they were probed at."""
+
+    name: str
+    layer: int
+    width: int
+    accuracies: tuple[float, ...]
+    r1: float | None
+    probed_layers: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}, layer {self.layer}" if self.probed_layers > 1 else self.name
+
+    @property
+    def spread(self) -> float:
+        return stdev(self.accuracies) if len(self.accuracies) > 1 else 0.0
+
+
+def rows_of(results: list[dict[str, Any]]) -> list[Row]:
+    """Gather the seeds of each run, in the order in which the runs first appear."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        settings = {key: value for key, value in result["run"].items() if key != "seed"}
+        groups.setdefault(f"{result['name']} {settings}", []).append(result)
+    rows = []
+    for seeds in groups.values():
+        first = seeds[0]
+        for layer in first["test_accuracy"]:
+            r1 = [result["r1_fraction"][int(layer) - 1] for result in seeds if "r1_fraction" in result]
+            rows.append(
+                Row(
+                    first["name"],
+                    int(layer),
+                    first["run"]["width"],
+                    tuple(100 * result["test_accuracy"][layer] for result in seeds),
+                    mean(r1) if r1 else None,
+                    len(first["test_accuracy"]),
+                )
+            )
+    return rows
+
+
+def table(experiment: str) -> str:
+    """Return an experiment's table in Markdown, or what to run where there are no results."""
+    rows = rows_of(store.load(store.FOLDER / f"{experiment}.json"))
+    if not rows:
+        return f"Not run: `python -m benchmarks.paper {experiment}`."
+    lines = ["| | width | seeds | test % | R1 features | paper % |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        spread = f" ± {row.spread:.2f}" if len(row.accuracies) > 1 else ""
+        r1 = "" if row.r1 is None else f"{row.r1:.0%}"
+        quoted = PUBLISHED.get((experiment, row.label), "")
+        lines.append(
+            f"| {row.label} | {row.width} | {len(row.accuracies)} | {mean(row.accuracies):.2f}{spread} | {r1} | {quoted} |"
+        )
+    return "\n".join(lines)
+
+
+def plot(experiment: str) -> Path | None:
+    """Draw an experiment: curves over depth or over a number, else bars; beside its results."""
+    rows = rows_of(store.load(store.FOLDER / f"{experiment}.json"))
+    if not rows:
+        return None
+    figure, (axis,) = new_figure(1, (6.0, 3.6))
+    if any(row.probed_layers > 1 for row in rows):
+        _depth_curves(axis, rows)
+    elif sum(_number(row.name) is not None for row in rows) > 2:
+        _number_curve(axis, rows)
+    else:
+        names = [f"{row.name}\n(width {row.width})" for row in rows]
+        bars = axis.bar(
+            names,
+            [mean(row.accuracies) for row in rows],
+            yerr=[row.spread for row in rows],
+            color=_COLORS[0],
+            capsize=3,
+        )
+        axis.bar_label(bars, fmt="%.1f", padding=2)
+        least = min(min(row.accuracies) for row in rows)
+        axis.set_ylim(bottom=max(0, least - 8))
+        axis.tick_params(axis="x", labelsize=8)
+    axis.set_ylabel("test accuracy, %")
+    axis.set_title(EXPERIMENTS[experiment].title)
+    axis.spines[["top", "right"]].set_visible(False)
+    return save_figure(figure, store.FOLDER / f"{experiment}.png")
+
+
+def _number(name: str) -> float | None:
+    match = re.fullmatch(r"\d+(\.\d+)?", name)
+    return float(name) if match else None
+
+
+def _depth_curves(axis: Any, rows: list[Row]) -> None:
+    curves: dict[str, list[Row]] = {}
+    for row in rows:
+        curves.setdefault(f"{row.name.partition(', ')[0]}", []).append(row)
+    for color, (name, points) in zip(_COLORS * 2, curves.items(), strict=False):
+        points = sorted(points, key=lambda row: row.layer)
+        axis.errorbar(
+            [row.layer for row in points],
+            [mean(row.accuracies) for row in points],
+            yerr=[row.spread for row in points],
+            marker="o",
+            capsize=3,
+            color=color,
+            label=name,
+        )
+    axis.set_xticks(sorted({row.layer for row in rows}))
+    axis.set_xlabel("layers")
+    axis.legend(frameon=False)
+
+
+def _number_curve(axis: Any, rows: list[Row]) -> None:
+    points = sorted((row for row in rows if _number(row.name) is not None), key=lambda row: float(row.name))
+    axis.errorbar(
+        [float(row.name) for row in points],
+        [mean(row.accuracies) for row in points],
+        yerr=[row.spread for row in points],
+        marker="o",
+        capsize=3,
+        color=_COLORS[0],
+    )
+    for color, row in zip(_COLORS[2:], (row for row in rows if _number(row.name) is None), strict=False):
+        axis.axhline(mean(row.accuracies), color=color, linestyle=":", label=row.name)
+        axis.legend(frameon=False, loc="lower center")
+    axis.set_xscale("log")
+    other = axis.twinx()
+    other.plot(
+        [float(row.name) for row in points], [100 * (row.r1 or 0) for row in points], color=_COLORS[1], marker="s"
+    )
+    other.set_ylabel("R1 features, %", color=_COLORS[1])
+    other.spines["top"].set_visible(False)
+
+
+def write_page(path: Path = PAGE) -> list[Path]:
+    """Put the current tables between the page's markers and draw the plots; return what was written."""
+    text = path.read_text(encoding="utf-8")
+    written = []
+    for name in EXPERIMENTS:
+        opening, closing = f"<!-- {name} -->", "<!-- end -->"
+        picture = plot(name)
+        shown = table(name)
+        if picture is not None:
+            written.append(picture)
+            shown += f"\n\n![{EXPERIMENTS[name].title}](../benchmarks/results/paper/{picture.name})"
+        before, found, rest = text.partition(opening)
+        if found:
+            text = before + opening + "\n" + shown + "\n" + closing + rest.partition(closing)[2]
+    with atomic_write(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")
+    return [*written, path]

@@ -1,0 +1,194 @@
+import gzip
+import io
+import json
+import shutil
+import tarfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from benchmarks.paper import __main__ as command
+from benchmarks.paper import execute as executing
+from benchmarks.paper import grid, page, store
+from benchmarks.paper.data import load_task
+from benchmarks.paper.experiments import EXPERIMENTS
+from benchmarks.paper.learn import sample_order
+from benchmarks.paper.probe import Protocol as ProbeProtocol
+from benchmarks.paper.probe import accuracy, augmented, half_dropped, train_probe
+from benchmarks.paper.run import Run
+from hebbstream.demo import CLIP
+from hebbstream.errors import ConfigurationError
+
+CLASSES = 4
+
+
+def gratings(count, side, channels, seed):
+    """Stripes: the class is the orientation, the phase is random. Labels are sorted, as in a folder of images."""
+    generator = np.random.default_rng(seed)
+    labels = np.sort(np.arange(count) % CLASSES)
+    rows, columns = np.mgrid[:side, :side]
+    angle = (np.pi * labels / CLASSES)[:, None, None]
+    phase = generator.uniform(0, 2 * np.pi, (count, 1, 1))
+    waves = 0.5 + 0.4 * np.sin((np.cos(angle) * columns + np.sin(angle) * rows) * 1.5 + phase)
+    noisy = waves[..., None] + 0.1 * generator.standard_normal((count, side, side, channels))
+    return (255 * noisy.clip(0, 1)).astype(np.uint8), labels
+
+
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory):
+    """Every data set in its owner's format, small."""
+    folder = tmp_path_factory.mktemp("data")
+    for split, count in (("train", 160), ("test", 80)):
+        images, labels = gratings(count, 32, 3, seed=len(split))
+        with tarfile.open(folder / f"cifar10-{split}.tar.xz", "w:xz") as archive:
+            for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+                buffer = io.BytesIO()
+                Image.fromarray(image).save(buffer, "JPEG")
+                member = tarfile.TarInfo(f"./class{label}/{index:04}.jpg")
+                member.size = len(buffer.getvalue())
+                archive.addfile(member, io.BytesIO(buffer.getvalue()))
+    (folder / "mnist").mkdir()
+    for name, count in (("train", 160), ("t10k", 80)):
+        images, labels = gratings(count, 28, 1, seed=1)
+        for kind, header, values in (("images-idx3", 16, images), ("labels-idx1", 8, labels.astype(np.uint8))):
+            path = folder / "mnist" / f"{name}-{kind}-ubyte.gz"
+            path.write_bytes(gzip.compress(bytes(header) + values.tobytes()))
+    (folder / "stl10_binary").mkdir()
+    for name, count in (("unlabeled", 24), ("train", 8), ("test", 8)):
+        images, labels = gratings(count, 96, 3, seed=2)
+        images.transpose(0, 3, 2, 1).tofile(folder / "stl10_binary" / f"{name}_X.bin")
+        (labels + 1).astype(np.uint8).tofile(folder / "stl10_binary" / f"{name}_y.bin")
+    (folder / "video").mkdir()
+    for name in ("bikes", "carphone_pristine"):
+        shutil.copy(CLIP, folder / "video" / f"{name}.mp4")
+    for part in ("train", "val"):
+        images, labels = gratings(24, 170, 3, seed=3)
+        for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+            path = folder / "imagenette2-160" / part / f"n{label}" / f"{index}.JPEG"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[:, :165]).save(path)
+    return folder
+
+
+@pytest.fixture
+def data(data_folder, monkeypatch):
+    monkeypatch.setenv("HEBBSTREAM_DATA", str(data_folder))
+    executing._load.cache_clear()
+    yield data_folder
+    executing._load.cache_clear()
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in ("authors", "imagenet160")])
+def test_every_experiment_runs_reduced(name, data, tmp_path, capsys):
+    arguments = [name, "--reduced", "--quiet", "--output", str(tmp_path)]
+    assert command.main(arguments) == 0
+    results = store.load(tmp_path / f"{name}.json")
+    assert all(0 <= value <= 1 for result in results for value in result["test_accuracy"].values())
+    shown = [line.split(", ")[1] for line in capsys.readouterr().out.splitlines()]
+    assert shown == [label.partition(",")[0] for label, _ in EXPERIMENTS[name].runs(0, "half")]
+
+
+def test_finished_runs_are_not_repeated(data, tmp_path, monkeypatch):
+    arguments = ["mnist", "--protocol", "stream", "--reduced", "--quiet", "--output", str(tmp_path)]
+    command.main(arguments)
+    monkeypatch.setattr(command, "execute", lambda *_, **__: pytest.fail("ran again"))
+    assert command.main(arguments) == 0
+
+
+def test_learned_features_beat_chance(data):
+    run = Run(width=8, protocol="stream", epochs=20)
+    assert executing.execute(run, progress=False)["test_accuracy"]["3"] > 2 / CLASSES
+
+
+def test_one_seed_gives_one_result(data):
+    run = Run(width=8, samples=20, labels=40, tested=40, epochs=1, seed=3)
+    first, second = (executing.execute(run, progress=False) for _ in range(2))
+    assert first["test_accuracy"] == second["test_accuracy"]
+    assert first["median_norm"] == second["median_norm"]
+
+
+def test_data_that_is_not_there_is_named(data, capsys):
+    assert command.main(["imagenet160", "--reduced", "--quiet"]) == 1
+    assert "train: expected folders" in capsys.readouterr().err
+    with pytest.raises(ConfigurationError, match="no data set 'cifar'"):
+        load_task("cifar")
+
+
+def test_the_authors_layers_need_a_clone(data, capsys, tmp_path):
+    assert command.main(["authors", "--reduced", "--quiet", "--output", str(tmp_path)]) == 1
+    assert "--peer" in capsys.readouterr().err
+
+
+def test_stl10_is_read_upright(data):
+    images, labels = gratings(8, 96, 3, seed=2)
+    task = load_task("stl10")
+    np.testing.assert_array_equal(task.train.images, images)
+    np.testing.assert_array_equal(task.train.labels, labels)
+
+
+def test_sorted_order_holds_one_class_after_another_and_the_buffer_mixes_it(data):
+    split = load_task("cifar10").unlabelled
+    run = Run(order="sorted")
+    ordered = list(sample_order(run, split, len(split)))
+    assert (np.diff(split.labels[ordered]) >= 0).all()
+    mixed = list(sample_order(replace(run, order="sorted+shuffle"), split, len(split)))
+    assert sorted(mixed) == sorted(ordered)
+    assert mixed != ordered
+
+
+def test_the_probe_separates_what_is_separable():
+    torch.manual_seed(0)
+    labels = np.arange(200) % 2
+    features = torch.randn(200, 16) + torch.from_numpy(2 * labels - 1)[:, None]
+    model = train_probe(features.__getitem__, labels, ProbeProtocol(), epochs=50, seed=0, progress=False)
+    assert accuracy(model, features.__getitem__, labels) > 0.95
+
+
+def test_dropout_zeroes_half_and_doubles_the_rest():
+    torch.manual_seed(0)
+    dropped = half_dropped(torch.ones(101, 99))
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}
+    assert dropped.mean().item() == pytest.approx(1.0, abs=0.05)
+
+
+def test_augmentation_keeps_shape_and_flips_some():
+    images = np.tile(np.arange(16, dtype=np.uint8)[None, None, :, None], (50, 16, 1, 1))
+    result = augmented(images, np.random.default_rng(0))
+    assert result.shape == images.shape
+    rising = (np.diff(result[:, 0, 6:10, 0].astype(int)) > 0).all(axis=1)
+    assert 10 < rising.sum() < 40
+
+
+def test_page_shows_measured_beside_published(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "FOLDER", tmp_path)
+    for seed, found in ((0, 0.7), (1, 0.72)):
+        run = Run(width=96, seed=seed)
+        store.add(
+            tmp_path / "cifar10.json",
+            {"name": "paper", "run": run.described(), "test_accuracy": {"3": found}, "r1_fraction": [0.5, 0, 0.25]},
+        )
+    target = tmp_path / "page.md"
+    target.write_text("a\n<!-- cifar10 -->\nold\n<!-- end -->\nb\n<!-- mnist -->\n<!-- end -->\n")
+    written = page.write_page(target)
+    text = target.read_text()
+    assert "| paper | 96 | 2 | 71.00 ± 1.41 | 25% | 80.31 ± 0.14 |" in text
+    assert "Not run: `python -m benchmarks.paper mnist`" in text
+    assert "old" not in text
+    assert text.startswith("a\n")
+    assert [path.name for path in written] == ["cifar10.png", "page.md"]
+
+
+def test_grid_search_measures_once_and_keeps_the_best(data, tmp_path, monkeypatch, capsys):
+    stages = ({"learning_rate": (0.0, 0.05)}, {"kernel_size": (3, 5)})
+    monkeypatch.setitem(grid.STAGES, "quick", stages)
+    arguments = ["--data", "cifar10", "--width", "4", "--samples", "60", "--epochs", "2", "--output"]
+    assert grid.main([*arguments, str(tmp_path / "grid.json")]) == 0
+    measured = json.loads((tmp_path / "grid.json").read_text())["measured"]
+
+    assert len(measured) == 4
+    best = max(measured[:2], key=lambda one: one["accuracy"])
+    assert all(one["layers"][0]["learning_rate"] == best["layers"][0]["learning_rate"] for one in measured[2:])
+    assert "layer 1:" in capsys.readouterr().out
