@@ -142,6 +142,42 @@ def _order(seed: int, width: str) -> list[tuple[str, Run]]:
     ]
 
 
+def _ablation(seed: int, width: str) -> list[tuple[str, Run]]:
+    """The streaming regime, one setting changed at a time, on part of the data."""
+    base = Run(protocol="stream", width=_width("cifar10", width), samples=30_000, labels=20_000, epochs=12, seed=seed)
+
+    def changed(field: str, value: float | str) -> Run:
+        return replace(base, changes=((0, field, value),))
+
+    def rates(*factors: float) -> Run:
+        scaled = [factor * spec.learning_rate for factor, spec in zip(factors, base.specs(), strict=True)]
+        return replace(
+            base, changes=tuple((layer, "learning_rate", rate) for layer, rate in enumerate(scaled, start=1))
+        )
+
+    unscaled = rates(0.01, 0.01, 0.01)
+    unscaled = replace(unscaled, changes=(*unscaled.changes, (0, "update_scale", "none")))
+    return [
+        ("default", base),
+        ("untrained", replace(base, rule="random")),
+        ("paper: batches of 10", replace(base, protocol="paper")),
+        ("momentum 0.1", changed("momentum", 0.1)),
+        ("momentum 0.001", changed("momentum", 0.001)),
+        ("statistics of each sample", changed("normalization", "batch")),
+        ("scale: each step's maximum", changed("update_scale", "max")),
+        ("scale: none, rates × 0.01", unscaled),
+        ("rates × 3.2 (the preset's)", rates(10**0.5, 10**0.5, 10**0.5)),
+        ("rates × 0.3", rates(0.3, 0.3, 0.3)),
+        ("rates × 1, 3, 3", rates(1, 3, 3)),
+        ("rates × 1, 10, 10", rates(1, 10, 10)),
+        ("radius 5", changed("radius", 5.0)),
+        ("radius 50", changed("radius", 50.0)),
+        ("every activity (dense)", changed("event_threshold", 0.0)),
+        ("activities above 0.01", changed("event_threshold", 0.01)),
+        ("successive", replace(base, mode="successive")),
+    ]
+
+
 EXPERIMENTS: dict[str, Experiment] = {
     "cifar10": Experiment("CIFAR-10 (Table 1)", _benchmark("cifar10")),
     "mnist": Experiment("MNIST (section 4)", _benchmark("mnist")),
@@ -159,5 +195,6 @@ EXPERIMENTS: dict[str, Experiment] = {
     "modes": Experiment("Training modes", _modes),
     "finetune": Experiment("Fine-tuning by backpropagation (Table 2)", _finetune),
     "dense": Experiment("One dense layer on MNIST (appendix)", _dense),
+    "ablation": Experiment("The streaming regime, one change at a time", _ablation),
     "order": Experiment("Order of the samples, one at a time", _order),
 }
