@@ -22,7 +22,7 @@ from hebbstream.engine import EngineName, make_engine
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import OnnxExtractor, to_onnx
 from hebbstream.export.session import relative_difference
-from hebbstream.inspection import plot_receptive_fields, summarize
+from hebbstream.inspection import observe, plot_receptive_fields, summarize, write_report
 from hebbstream.precision import PrecisionName
 
 _INTERRUPTED = 130
@@ -103,9 +103,17 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--seconds", type=float, default=5.0, help="of measurement for each")
     _execution(bench)
 
-    inspect = _command(commands, "inspect", _inspect, "show a checkpoint's layers, and draw its receptive fields")
+    inspect = _command(
+        commands, "inspect", _inspect, "show a checkpoint's layers, and draw what their neurons look for"
+    )
     inspect.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
     inspect.add_argument("--picture", type=Path, metavar="FILE", help="draw the first layer's weights to this file")
+    inspect.add_argument("--report", type=Path, metavar="FOLDER", help="draw everything there is to see to this folder")
+    inspect.add_argument("--neurons", type=_positive, default=48, metavar="N", help="to show of each layer")
+    inspect.add_argument("--seed", type=int, default=0, help="of the optimal inputs and the embedding")
+    _source(inspect, "--source")
+    inspect.add_argument("--limit", type=_positive, default=500, metavar="N", help="stop after N frames")
+    _quiet(inspect)
 
     _command(commands, "info", _info, "show versions, devices and presets")
     return parser
@@ -130,10 +138,14 @@ def _command(
     return command
 
 
-def _source(command: argparse.ArgumentParser, *, labels_required: bool = False) -> None:
-    command.add_argument("source", metavar="SOURCE", help="a video file")
+def _source(command: argparse.ArgumentParser, name: str = "source", *, labels_required: bool = False) -> None:
+    command.add_argument(name, metavar="SOURCE", help="a video file")
     command.add_argument(
-        "--size", type=_size, default=None, metavar="N or WxH", help="scale to (default: the preset's)"
+        "--size",
+        type=_size,
+        default=None,
+        metavar="N or WxH",
+        help="scale to (default: that of the frames learned, or the preset's)",
     )
     command.add_argument("--stride", type=_positive, default=1, metavar="N", help="keep every N-th frame")
     command.add_argument("--rate", type=float, metavar="FPS", help="keep this many frames for each second of video")
@@ -270,21 +282,39 @@ def _bench(options: argparse.Namespace) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> None:
+    if options.labels and not options.source:
+        raise ConfigurationError(f"--labels {options.labels}: expected --source, the video that they belong to")
     saved = hs.load_checkpoint(options.checkpoint)
     net = saved.net
     print(f"{options.checkpoint}: {net.samples_seen:,} samples learned, frames {net.frame_size}, seed {net.seed}")
-    print("layer  neurons  synapses     R1   weight norm: least  median  greatest")
+    print("layer  neurons  synapses     R1  duplicates   weight norm: least  median  greatest")
     for index, layer in enumerate(summarize(net), start=1):
         least, median, greatest = layer.norm_quantiles
         print(
-            f"{index:5}  {layer.neurons:7,}  {layer.synapses:8,}  {layer.r1_fraction:5.1%}"
+            f"{index:5}  {layer.neurons:7,}  {layer.synapses:8,}  {layer.r1_fraction:5.1%}  {layer.duplicates:10,}"
             f"  {least:17.2f}  {median:6.2f}  {greatest:8.2f}"
         )
     if saved.probe is not None:
         print(f"probe: {saved.probe.steps:,} labels, classes {', '.join(map(str, saved.probe.classes))}")
+    samples = []
+    if options.source:
+        with _open(options, net, net.frame_size) as stream:
+            samples = list(islice(stream, options.limit))
+        print(f"\non {len(samples):,} frames of {options.source}")
+        print("layer    dead  silent  entropy of wins  winner's share  active")
+        for index, activity in enumerate(observe(net, samples, progress=not options.quiet), start=1):
+            print(
+                f"{index:5}  {activity.dead:6,}  {activity.silent:6,}  {activity.win_entropy:15.2f}"
+                f"  {activity.winner_share:14.1%}  {float(activity.active.mean()):6.1%}"
+            )
+    written = []
     if options.picture:
-        plot_receptive_fields([(f"after {net.samples_seen:,} samples", net)], options.picture)
-        print(f"picture {options.picture}")
+        written.append(plot_receptive_fields([(f"after {net.samples_seen:,} samples", net)], options.picture))
+    if options.report:
+        written += write_report(
+            net, options.report, samples, neurons=options.neurons, seed=options.seed, progress=not options.quiet
+        )
+    print("\n".join(f"picture {path}" for path in written) or "nothing was written")
 
 
 def _info(options: argparse.Namespace) -> None:  # noqa: ARG001  # every command takes its options

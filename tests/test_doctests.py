@@ -11,6 +11,7 @@ MODULES = sorted(
     for package, folder in (
         ("hebbstream", "hebbstream"),
         ("hebbstream.engine", "hebbstream/engine"),
+        ("hebbstream.inspection", "hebbstream/inspection"),
         ("hebbstream.adapters", "adapters"),
         ("hebbstream.export", "export"),
     )

@@ -14,6 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = {
     "hebbstream": "hebbstream",
     "hebbstream/engine": "hebbstream/engine",
+    "hebbstream/inspection": "hebbstream/inspection",
     "hebbstream/adapters": "adapters",
     "hebbstream/export": "export",
 }

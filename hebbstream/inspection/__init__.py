@@ -1,0 +1,26 @@
+"""Looking inside a network: numbers per layer, and pictures."""
+
+from hebbstream.inspection.canvas import new_figure as new_figure
+from hebbstream.inspection.canvas import save_figure as save_figure
+from hebbstream.inspection.embedding import embed as embed
+from hebbstream.inspection.embedding import untrained_twin as untrained_twin
+from hebbstream.inspection.fields import OptimalInputs as OptimalInputs
+from hebbstream.inspection.fields import optimal_inputs as optimal_inputs
+from hebbstream.inspection.fields import receptive_fields as receptive_fields
+from hebbstream.inspection.figures import plot_best_images as plot_best_images
+from hebbstream.inspection.figures import plot_best_patches as plot_best_patches
+from hebbstream.inspection.figures import plot_embedding as plot_embedding
+from hebbstream.inspection.figures import plot_norms as plot_norms
+from hebbstream.inspection.figures import plot_pictures as plot_pictures
+from hebbstream.inspection.figures import plot_receptive_fields as plot_receptive_fields
+from hebbstream.inspection.forward import ReceptiveField as ReceptiveField
+from hebbstream.inspection.forward import receptive_field as receptive_field
+from hebbstream.inspection.forward import some_neurons as some_neurons
+from hebbstream.inspection.patches import BestPatches as BestPatches
+from hebbstream.inspection.patches import best_patches as best_patches
+from hebbstream.inspection.report import write_report as write_report
+from hebbstream.inspection.summary import LayerActivity as LayerActivity
+from hebbstream.inspection.summary import LayerSummary as LayerSummary
+from hebbstream.inspection.summary import count_duplicates as count_duplicates
+from hebbstream.inspection.summary import observe as observe
+from hebbstream.inspection.summary import summarize as summarize
