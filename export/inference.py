@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hebbstream.frames import merge_views, views
 from hebbstream.layer import SoftHebbLayer
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import SoftmaxProbe
@@ -67,6 +68,7 @@ class InferenceNet(nn.Module):
     def __init__(self, net: SoftHebbNet, probe: SoftmaxProbe | None = None) -> None:
         super().__init__()
         self.folded = nn.Sequential(*(FoldedLayer(layer) for layer in net.layers)).to(net.device)
+        self.mirror = net.mirror
         self.head: nn.Linear | None = None
         if probe is not None:
             weight, bias = probe.affine()
@@ -77,7 +79,7 @@ class InferenceNet(nn.Module):
 
     def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
         """(B, C, H, W) in [0, 1] to features (B, F), followed by probabilities (B, classes) if there is a probe."""
-        features = self.folded(frames).flatten(1)
+        features = merge_views(self.folded(views(frames, self.mirror)).flatten(1), self.mirror)
         if self.head is None:
             return (features,)
         return features, torch.softmax(self.head(features), dim=1)

@@ -98,6 +98,7 @@ def save_checkpoint(
         "in_channels": net.in_channels,
         "input_size": net.input_size,
         "input_range": net.input_range,
+        "mirror": net.mirror,
         "frame_size": net.frame_size,
         "seed": net.seed,
         "samples_seen": net.samples_seen,
@@ -187,6 +188,7 @@ def _build_net(header: dict[str, Any], tensors: dict[str, Tensor], device: torch
         header["in_channels"],
         input_size=None if size is None else tuple(size),
         input_range=None if value_range is None else tuple(value_range),
+        mirror=header.get("mirror", False),
         seed=header["seed"],
         device="meta",
     )

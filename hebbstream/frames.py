@@ -80,6 +80,23 @@ def to_input(x: Tensor, device: torch.device) -> Tensor:
     return batch.div_(255.0) if x.dtype == torch.uint8 else batch  # a float batch may be the caller's own memory
 
 
+def views(x: Tensor, mirror: bool) -> Tensor:
+    """Return what a step sees of (B, C, H, W) frames: with `mirror` their mirror images after them, (2B, C, H, W)."""
+    return torch.cat([x, x.flip(3)]) if mirror else x
+
+
+def merge_views(features: Tensor, mirror: bool) -> Tensor:
+    """Return the features of frames, (B, F), from those of their views: with `mirror` (2B, F).
+
+    Examples
+    --------
+    >>> merge_views(torch.tensor([[1.0], [2.0], [3.0], [4.0]]), mirror=True)
+    tensor([[2.],
+            [3.]])
+    """
+    return features.unflatten(0, (2, features.shape[0] // 2)).mean(dim=0) if mirror else features
+
+
 def _as_tensor(frames: Any) -> Tensor:
     if isinstance(frames, Tensor):
         return frames.detach()

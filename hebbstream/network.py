@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hebbstream.engine import Engine, EngineName, make_engine
 from hebbstream.errors import ConfigurationError, ImageSizeError
-from hebbstream.frames import check_frames, to_input
+from hebbstream.frames import check_frames, merge_views, to_input, views
 from hebbstream.layer import SoftHebbLayer
 from hebbstream.presets import get_preset
 from hebbstream.spec import LayerSpec
@@ -29,6 +29,10 @@ class SoftHebbNet(nn.Module):
         it.
     input_range
         Least and greatest value of a floating-point frame; ``None`` takes any finite value.
+    mirror
+        Whether to see each frame together with its mirror image: a step learns from both, and features are the mean
+        of those of the two, so that they do not depend on which way a thing faces. For natural images; not where left
+        and right differ, as in writing. Learning and inference take twice as long.
     seed
         Of the initial weights, which are the same on every device.
     device
@@ -58,6 +62,7 @@ class SoftHebbNet(nn.Module):
         *,
         input_size: int | tuple[int, int] | None = None,
         input_range: tuple[float, float] | None = (0.0, 1.0),
+        mirror: bool = False,
         seed: int = 0,
         device: str | torch.device = "cpu",
         engine: Engine | EngineName = "eager",
@@ -70,6 +75,7 @@ class SoftHebbNet(nn.Module):
         self.in_channels = in_channels
         self.input_size = (input_size, input_size) if isinstance(input_size, int) else input_size
         self.input_range = input_range
+        self.mirror = mirror
         self.seed = seed
         self.engine = make_engine(engine)
         self.samples_seen = 0
@@ -110,6 +116,7 @@ class SoftHebbNet(nn.Module):
         normalization: str = "stream",
         in_channels: int | None = None,
         event_threshold: float | None = None,
+        mirror: bool = False,
         seed: int = 0,
         device: str | torch.device = "cpu",
         engine: Engine | EngineName = "eager",
@@ -135,7 +142,7 @@ class SoftHebbNet(nn.Module):
         event_threshold
             Activities up to this are left out of the update. ``None`` takes 1e-3 with ``"stream"`` normalisation and
             0, the paper's exact update, with ``"batch"``.
-        seed, device, engine
+        mirror, seed, device, engine
             As for `SoftHebbNet`.
 
         Raises
@@ -160,6 +167,7 @@ class SoftHebbNet(nn.Module):
             ),
             preset.in_channels if in_channels is None else in_channels,
             input_size=preset.input_size,
+            mirror=mirror,
             seed=seed,
             device=device,
             engine=engine,
@@ -217,7 +225,7 @@ class SoftHebbNet(nn.Module):
         """
         batches = (self._taken_in(self._checked(frame, single=True)) for frame in frames)
         for features in self.engine.learn_stream(self.layers, batches):
-            yield features.squeeze(0)
+            yield merge_views(features, self.mirror).squeeze(0)
 
     def transform_one(self, frame: Any) -> Tensor:
         """Return the features of one frame and change nothing; see `learn_one`."""
@@ -228,20 +236,20 @@ class SoftHebbNet(nn.Module):
         return self(self._checked(frames, single=False))  # type: ignore[no-any-return]
 
     def _learn(self, x: Tensor) -> Tensor:
-        return self.engine.learn(self.layers, self._taken_in(x))
+        return merge_views(self.engine.learn(self.layers, self._taken_in(x)), self.mirror)
 
     def _taken_in(self, x: Tensor) -> Tensor:
         self.frame_size = (x.shape[2], x.shape[3])
         self.samples_seen += x.shape[0]
-        return x
+        return views(x, self.mirror)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
-        x = to_input(x, self.device)
+        x = views(to_input(x, self.device), self.mirror)
         for layer in self.layers:
             x = layer.transform(x.to(layer.device))
-        return x.flatten(1)
+        return merge_views(x.flatten(1), self.mirror)
 
     def _checked(self, frames: Any, *, single: bool) -> Tensor:
         x = check_frames(

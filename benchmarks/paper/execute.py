@@ -25,6 +25,7 @@ from benchmarks.paper.probe import (
     augmented,
     cached_features,
     extractor_of,
+    standardizer,
     train_probe,
 )
 from benchmarks.paper.run import Run
@@ -41,9 +42,11 @@ def execute(run: Run, *, peer: Path | None = None, keep: Path | None = None, pro
     ConfigurationError
         If the data are not there, or the run needs a clone of the authors' repository and `peer` names none.
     """
+    protocol = PROTOCOLS[run.preset or run.data]
+    if run.standardize and protocol.augment:
+        raise ConfigurationError(f"standardize=True: features of {run.data} are augmented, never all at hand")
     task = _load(run.data)
     labelled = replace(task, train=task.train.take(run.labels, run.seed), test=task.test.take(run.tested, run.seed))
-    protocol = PROTOCOLS[run.preset or run.data]
     epochs = run.epochs or protocol.epochs
     torch.manual_seed(run.seed)
     started = time.perf_counter()
@@ -109,12 +112,19 @@ def _probed(
     train = {} if protocol.augment else cached_features(extract, task.train, layers, progress=progress)
     found = {}
     for layer in layers:
+        scale = standardizer(train[layer]) if run.standardize else Tensor.float
         batch_of = (
-            _augmented_features(extract, task.train, layer, run.seed) if protocol.augment else train[layer].__getitem__
+            _augmented_features(extract, task.train, layer, run.seed)
+            if protocol.augment
+            else _scaled(train.pop(layer), scale)
         )
         model = train_probe(batch_of, task.train.labels, protocol, epochs=epochs, seed=run.seed, progress=progress)
-        found[layer] = accuracy(model, test[layer].__getitem__, task.test.labels)
+        found[layer] = accuracy(model, _scaled(test[layer], scale), task.test.labels)
     return found
+
+
+def _scaled(features: Tensor, scale: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    return lambda indices: scale(features[indices])
 
 
 def _augmented_features(extract: Extractor, split: Split, layer: int, seed: int) -> Callable[[Tensor], Tensor]:

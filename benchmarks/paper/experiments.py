@@ -39,6 +39,24 @@ def _authors(seed: int, width: str) -> list[tuple[str, Run]]:  # noqa: ARG001  #
     return [("authors", Run(rule="authors", width=96, seed=seed))]
 
 
+def _beyond(seed: int, width: str) -> list[tuple[str, Run]]:
+    runs = []
+    for data in ("cifar10", "mnist"):
+        base = Run(data=data, protocol="stream", width=_width(data, width), seed=seed)
+        runs += [
+            (f"{data}: paper", replace(base, protocol="paper")),
+            (f"{data}: stream", base),
+            (f"{data}: + standardised features", replace(base, standardize=True)),
+        ]
+    mirrored = Run(protocol="stream", width=_width("cifar10", width), mirror=True, standardize=True, seed=seed)
+    return [
+        *runs,
+        ("cifar10: + mirror", mirrored),
+        ("cifar10: paper + both", replace(mirrored, protocol="paper")),
+        ("cifar10: random + both", replace(mirrored, rule="random")),
+    ]
+
+
 def _depth(seed: int, width: str) -> list[tuple[str, Run]]:
     base = Run(width=_width("cifar10", width), probes=(1, 2, 3), epochs=20, seed=seed)
     rules: tuple[Rule, ...] = ("soft", "hard", "random")
@@ -185,6 +203,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "imagenette": Experiment("ImageNette (section 4)", _benchmark("imagenette", "imagenet160")),
     "imagenet160": Experiment("ImageNet at 160 pixels (Table 2)", _benchmark("imagenet160")),
     "authors": Experiment("The authors' own layers on this copy of CIFAR-10", _authors),
+    "beyond": Experiment("Beyond the paper, at equal width", _beyond),
     "depth": Experiment("Accuracy by depth (Fig. 1 and 3)", _depth),
     "width-factor": Experiment("Growth of width with depth (Fig. 4)", _width_factor),
     "width": Experiment("Width of the layers (Fig. B.4)", _layer_width),

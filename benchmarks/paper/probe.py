@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 import hebbstream as hs
 from benchmarks.paper.data import Split
+from hebbstream.frames import merge_views, views
 
 HALVINGS = (0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the epochs, where the rate halves
 _CHUNK = 100  # images of one forward pass
@@ -55,9 +56,10 @@ def extractor_of(net: hs.SoftHebbNet) -> Extractor:
 
     def outputs(x: Tensor) -> list[Tensor]:
         found = []
+        x = views(x, net.mirror)
         for layer in net.layers:
             x = layer.transform(x)
-            found.append(x.flatten(1))
+            found.append(merge_views(x.flatten(1), net.mirror))
         return found
 
     return outputs
@@ -78,6 +80,16 @@ def cached_features(
                 stored[layer][start : start + _CHUNK] = rows[layer - 1]
             bar.update(len(rows[-1]))
     return stored
+
+
+def standardizer(features: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return what gives each feature the mean 0 and the deviation 1; those that hardly vary stay small."""
+    parts = features.split(1_000)
+    mean = torch.stack([part.float().sum(dim=0) for part in parts]).sum(dim=0) / len(features)
+    squares = torch.stack([(part.float() - mean).square_().sum(dim=0) for part in parts]).sum(dim=0)
+    deviation = (squares / len(features)).sqrt_()
+    scale = 1 / (deviation + 0.05 * deviation.mean())
+    return lambda x: (x.float() - mean).mul_(scale)
 
 
 def augmented(images: Any, generator: np.random.Generator) -> Any:

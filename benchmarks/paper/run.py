@@ -48,6 +48,10 @@ class Run:
         Of the probe, or of backprop; ``None`` takes the protocol's.
     probes
         Layers whose output is probed, counted from 1. ``()`` takes the last.
+    mirror
+        Whether each image is seen together with its mirror image, in learning and in features.
+    standardize
+        Whether the probe sees standardised features, by the mean and deviation of each over the labelled images.
     changes
         ``(layer or 0 for all, field of LayerSpec, value)``, applied last.
     seed
@@ -68,6 +72,8 @@ class Run:
     tested: int | None = None
     epochs: int | None = None
     probes: tuple[int, ...] = ()
+    mirror: bool = False
+    standardize: bool = False
     changes: tuple[tuple[int, str, Any], ...] = ()
     seed: int = 0
 
@@ -106,4 +112,6 @@ class Run:
     def network(self) -> hs.SoftHebbNet:
         """Build the network, untrained."""
         preset = get_preset(self.preset or self.data)
-        return hs.SoftHebbNet(self.specs(), preset.in_channels, input_size=preset.input_size, seed=self.seed)
+        return hs.SoftHebbNet(
+            self.specs(), preset.in_channels, input_size=preset.input_size, mirror=self.mirror, seed=self.seed
+        )

@@ -103,6 +103,7 @@ def untrained_twin(net: SoftHebbNet, frames: Iterable[Any], *, progress: bool = 
         net.in_channels,
         input_size=net.input_size,
         input_range=net.input_range,
+        mirror=net.mirror,
         seed=net.seed,
         device=net.device,
     )
