@@ -132,9 +132,8 @@ class SoftHebbNet(nn.Module):
         width_factor
             The paper's is 4 (appendix A.5).
         batch_size
-            Samples in each learning step. The published rates were found for mini-batches; here they are multiplied
-            by ``√(batch_size / the paper's batch size)``, so a `batch_size` of the paper's (10 for CIFAR) gives them
-            unchanged.
+            Samples in each learning step. With ``"batch"`` normalisation the published rates, which were found for
+            mini-batches, are multiplied by ``√(batch_size / the paper's batch size)``.
         normalization
             ``"stream"``, or ``"batch"`` to repeat the paper.
         in_channels

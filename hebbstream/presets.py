@@ -15,6 +15,7 @@ from hebbstream.spec import LayerSpec
 
 # Within a tenth of a point of dense learning on CIFAR-10 at half width (benchmarks/results/events.json).
 EVENT_THRESHOLD = 1e-3
+_DEEP_STREAM_RATE = math.sqrt(10)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,36 +53,42 @@ class Preset:
     ) -> list[LayerSpec]:
         """Return the layers for a width, a step size and a normalisation.
 
-        A step of fewer samples is a noisier one, yet is scaled to the same largest magnitude. Rates multiplied by the
-        square root of the ratio of batch sizes bring nearly all of the accuracy back at single samples. For the same
-        reason the running normalisation comes with a running maximum as the scale of the updates. It also comes with
-        event-driven plasticity, unless `event_threshold` says otherwise.
+        With ``"batch"`` the layers are the paper's, but for rates multiplied by the square root of the ratio of batch
+        sizes: a step of fewer samples is a noisier one, yet is scaled to the same largest magnitude.
+
+        With ``"stream"`` the scale is a running maximum, which a single sample reaches rarely: on average its largest
+        change is a tenth of the running maximum in the first layer and a fifth in the others. At the published rates a
+        pass of single samples then moves the first layer as far as a pass of batches of 10 does. The others, whose
+        single changes agree less with each other, need √10 times as much. This regime also comes with event-driven
+        plasticity, unless `event_threshold` says otherwise. What the alternatives cost is in docs/paper.md.
 
         Examples
         --------
-        >>> [round(s.learning_rate, 4) for s in get_preset("cifar10").resolve(batch_size=10)]
+        >>> [s.learning_rate for s in get_preset("cifar10").resolve(batch_size=10, normalization="batch")]
         [0.08, 0.005, 0.01]
         >>> [round(s.learning_rate, 4) for s in get_preset("cifar10").resolve()]
-        [0.0253, 0.0016, 0.0032]
+        [0.08, 0.0158, 0.0316]
         """
         for name, value in (("width", width), ("width_factor", width_factor), ("batch_size", batch_size)):
             if value is not None and value < 1:
                 raise ConfigurationError(f"{name}={value}: expected a positive integer")
-        rate_scale = math.sqrt(batch_size / self.batch_size)
         first = width or self.layers[0].channels
         if event_threshold is None:
             event_threshold = EVENT_THRESHOLD if normalization == "stream" else 0.0
-        changes: dict[str, Any] = {}
         resolved = []
         for index, spec in enumerate(self.layers):
+            rate_factor = math.sqrt(batch_size / self.batch_size)
+            changes: dict[str, Any] = {}
             if spec.normalization != "none":
-                scale = "running_max" if normalization == "stream" else spec.update_scale
-                changes = {"normalization": normalization, "update_scale": scale}
+                changes = {"normalization": normalization}
+                if normalization == "stream":
+                    changes["update_scale"] = "running_max"
+                    rate_factor = _DEEP_STREAM_RATE if index else 1.0
             resolved.append(
                 replace(
                     spec,
                     channels=first * width_factor**index,
-                    learning_rate=spec.learning_rate * rate_scale,
+                    learning_rate=spec.learning_rate * rate_factor,
                     event_threshold=event_threshold,
                     **changes,
                 )

@@ -98,6 +98,13 @@ def test_finished_runs_are_not_repeated(data, tmp_path, monkeypatch):
     assert command.main(arguments) == 0
 
 
+def test_a_result_of_other_layers_does_not_count():
+    run = Run(width=8)
+    result = {"run": run.described(), "layers": run.layers()}
+    assert store.find([result], run) is result
+    assert store.find([result | {"layers": Run(width=8, protocol="stream").layers()}], run) is None
+
+
 def test_learned_features_beat_chance(data):
     run = Run(width=8, protocol="stream", epochs=20)
     assert executing.execute(run, progress=False)["test_accuracy"]["3"] > 2 / CLASSES
@@ -168,7 +175,13 @@ def test_page_shows_measured_beside_published(tmp_path, monkeypatch):
         run = Run(width=96, seed=seed)
         store.add(
             tmp_path / "cifar10.json",
-            {"name": "paper", "run": run.described(), "test_accuracy": {"3": found}, "r1_fraction": [0.5, 0, 0.25]},
+            {
+                "name": "paper",
+                "run": run.described(),
+                "layers": run.layers(),
+                "test_accuracy": {"3": found},
+                "r1_fraction": [0.5, 0, 0.25],
+            },
         )
     target = tmp_path / "page.md"
     target.write_text("a\n<!-- cifar10 -->\nold\n<!-- end -->\nb\n<!-- mnist -->\n<!-- end -->\n")

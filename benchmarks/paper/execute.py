@@ -83,6 +83,7 @@ def _result(run: Run, started: float, measure: Callable[[], dict[int, float]]) -
     accuracies = measure()
     return {
         "run": run.described(),
+        "layers": run.layers(),
         "test_accuracy": {str(layer): round(value, 4) for layer, value in accuracies.items()},
         "learning_seconds": round(learned - started, 1),
         "probing_seconds": round(time.perf_counter() - learned, 1),

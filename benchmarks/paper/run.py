@@ -109,6 +109,17 @@ class Run:
                 specs[index] = replace(specs[index], **{name: value})
         return specs
 
+    def layers(self) -> list[str]:
+        """Return the layers as a result file holds them: what differs from the defaults of `LayerSpec`."""
+        return [
+            " ".join(
+                f"{field.name}={getattr(spec, field.name)}"
+                for field in fields(spec)
+                if getattr(spec, field.name) != field.default
+            )
+            for spec in self.specs()
+        ]
+
     def network(self) -> hs.SoftHebbNet:
         """Build the network, untrained."""
         preset = get_preset(self.preset or self.data)

@@ -18,8 +18,9 @@ def load(path: Path) -> list[dict[str, Any]]:
 
 
 def find(results: list[dict[str, Any]], run: Run) -> dict[str, Any] | None:
-    """Return the result of a run, if it is there."""
-    return next((result for result in results if result["run"] == run.described()), None)
+    """Return the result of a run, if it is there and the layers that its settings stand for are still the same."""
+    wanted = run.described(), run.layers()
+    return next((result for result in results if (result["run"], result["layers"]) == wanted), None)
 
 
 def add(path: Path, result: dict[str, Any]) -> None:
