@@ -105,11 +105,16 @@ def machine() -> dict[str, Any]:
         "hebbstream": __version__,
         "commit": _commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "command": shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *map(_anywhere, sys.argv[1:])]),
+        "command": shlex.join(["python", "-m", _module(Path(sys.argv[0])), *map(_anywhere, sys.argv[1:])]),
     }
     if torch.cuda.is_available():
         described["gpu"] = torch.cuda.get_device_name()
     return described
+
+
+def _module(program: Path) -> str:
+    """Name a benchmark as `python -m` takes it: a file of this folder, or a folder with a __main__."""
+    return f"benchmarks.{program.parent.name if program.stem == '__main__' else program.stem}"
 
 
 def _anywhere(argument: str) -> str:

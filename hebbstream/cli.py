@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "--width", type=_positive, metavar="N", help="neurons of the first layer (default: the preset's)"
     )
     learn.add_argument("--seed", type=int, default=0, help="of the initial weights")
+    learn.add_argument("--mirror", action="store_true", help="see each frame together with its mirror image")
     learn.add_argument(
         "--event-threshold",
         type=float,
@@ -213,6 +214,7 @@ def _learn(options: argparse.Namespace) -> None:
             options.preset,
             width=options.width,
             event_threshold=options.event_threshold,
+            mirror=options.mirror,
             seed=options.seed,
             device=options.device,
             engine=engine,

@@ -15,7 +15,7 @@ from hebbstream.spec import LayerSpec
 
 # Within a tenth of a point of dense learning on CIFAR-10 at half width (benchmarks/results/events.json).
 EVENT_THRESHOLD = 1e-3
-_DEEP_STREAM_RATE = math.sqrt(10)
+_DEEP_STREAM_RATE = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +59,7 @@ class Preset:
         With ``"stream"`` the scale is a running maximum, which a single sample reaches rarely: on average its largest
         change is a tenth of the running maximum in the first layer and a fifth in the others. At the published rates a
         pass of single samples then moves the first layer as far as a pass of batches of 10 does. The others, whose
-        single changes agree less with each other, need √10 times as much. This regime also comes with event-driven
+        single changes agree less with each other, need more: five times as much. This regime also comes with event-driven
         plasticity, unless `event_threshold` says otherwise. What the alternatives cost is in docs/paper.md.
 
         Examples
@@ -67,7 +67,7 @@ class Preset:
         >>> [s.learning_rate for s in get_preset("cifar10").resolve(batch_size=10, normalization="batch")]
         [0.08, 0.005, 0.01]
         >>> [round(s.learning_rate, 4) for s in get_preset("cifar10").resolve()]
-        [0.08, 0.0158, 0.0316]
+        [0.08, 0.025, 0.05]
         """
         for name, value in (("width", width), ("width_factor", width_factor), ("batch_size", batch_size)):
             if value is not None and value < 1:

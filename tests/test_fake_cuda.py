@@ -35,9 +35,15 @@ def fake_cuda(net):
             yield
 
 
-def step(name, normalization="stream", batch=1, threshold=None, engine="eager", dtype=torch.float32):
+def step(name, normalization="stream", batch=1, threshold=None, engine="eager", dtype=torch.float32, mirror=False):
     net = hs.SoftHebbNet.from_preset(
-        name, width=4, width_factor=2, normalization=normalization, event_threshold=threshold, engine=engine
+        name,
+        width=4,
+        width_factor=2,
+        normalization=normalization,
+        event_threshold=threshold,
+        mirror=mirror,
+        engine=engine,
     )
     preset = hs.PRESETS[name]
     with fake_cuda(net):
@@ -55,6 +61,10 @@ def step(name, normalization="stream", batch=1, threshold=None, engine="eager", 
 @pytest.mark.parametrize("name", hs.PRESETS)
 def test_a_step_launches_without_synchronisation(name, normalization, batch, threshold):
     step(name, normalization, batch, threshold)
+
+
+def test_a_mirrored_step_launches_without_synchronisation():
+    step("cifar10", mirror=True, dtype=torch.uint8)
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])

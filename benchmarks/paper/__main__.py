@@ -40,12 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(path: Path, label: str, run: Run, options: argparse.Namespace) -> None:
     result = store.find(store.load(path), run)
     if result is None:
-        keep = None
-        if options.keep is not None:
-            options.keep.mkdir(parents=True, exist_ok=True)
-            keep = options.keep / f"{path.stem}-{label}-{options.width}-{run.seed}.safetensors"
-        result = execute(run, peer=options.peer, keep=keep, progress=not options.quiet)
-        store.add(path, {"name": label} | result)
+        result = store.find_elsewhere(options.output, run)
+        if result is None:
+            keep = None
+            if options.keep is not None:
+                options.keep.mkdir(parents=True, exist_ok=True)
+                keep = options.keep / f"{path.stem}-{label}-{options.width}-{run.seed}.safetensors"
+            result = execute(run, peer=options.peer, keep=keep, progress=not options.quiet)
+        store.add(path, result | {"name": label})
     accuracies = ", ".join(f"layer {layer} {value:.2%}" for layer, value in result["test_accuracy"].items())
     seconds = result["learning_seconds"], result["probing_seconds"]
     print(

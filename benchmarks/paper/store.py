@@ -23,6 +23,11 @@ def find(results: list[dict[str, Any]], run: Run) -> dict[str, Any] | None:
     return next((result for result in results if (result["run"], result["layers"]) == wanted), None)
 
 
+def find_elsewhere(folder: Path, run: Run) -> dict[str, Any] | None:
+    """Return the result of a run that another experiment has in common with this one."""
+    return next((result for path in sorted(folder.glob("*.json")) if (result := find(load(path), run))), None)
+
+
 def add(path: Path, result: dict[str, Any]) -> None:
     """Add a result to a file, or put it in the place of an earlier one of the same run."""
     results = [earlier for earlier in load(path) if earlier["run"] != result["run"]]
