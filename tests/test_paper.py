@@ -4,6 +4,7 @@ import json
 import shutil
 import tarfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 from benchmarks.paper import __main__ as command
 from benchmarks.paper import execute as executing
-from benchmarks.paper import grid, page, store
+from benchmarks.paper import grid, page, pictures, store
 from benchmarks.paper.data import load_task
 from benchmarks.paper.experiments import EXPERIMENTS
 from benchmarks.paper.learn import sample_order
@@ -205,3 +206,17 @@ def test_grid_search_measures_once_and_keeps_the_best(data, tmp_path, monkeypatc
     best = max(measured[:2], key=lambda one: one["accuracy"])
     assert all(one["layers"][0]["learning_rate"] == best["layers"][0]["learning_rate"] for one in measured[2:])
     assert "layer 1:" in capsys.readouterr().out
+
+
+def test_pictures_of_a_kept_network(data, tmp_path, capsys):
+    kept = tmp_path / "nets"
+    arguments = ["cifar10", "--only", "stream", "--reduced", "--quiet", "--output", str(tmp_path), "--keep", str(kept)]
+    assert command.main(arguments) == 0
+    (checkpoint,) = kept.iterdir()
+    assert (
+        pictures.main([str(checkpoint), "--images", "20", "--neurons", "4", "--quiet", "--output", str(tmp_path)]) == 0
+    )
+    drawn = [Path(line.removeprefix("picture ")) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert {"embedding.png", "optimal-inputs-layer-3.png", "best-patches-layer-1.png"} <= {path.name for path in drawn}
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
+    assert pictures.main([str(tmp_path / "none.safetensors"), "--output", str(tmp_path)]) == 1
