@@ -16,9 +16,9 @@ from benchmarks.paper import execute as executing
 from benchmarks.paper import grid, page, pictures, store
 from benchmarks.paper.data import load_task
 from benchmarks.paper.experiments import EXPERIMENTS
-from benchmarks.paper.learn import sample_order
+from benchmarks.paper.learn import sample_order, steps
 from benchmarks.paper.probe import Protocol as ProbeProtocol
-from benchmarks.paper.probe import accuracy, augmented, half_dropped, train_probe
+from benchmarks.paper.probe import accuracy, as_input, augmented, half_dropped, train_probe
 from benchmarks.paper.run import Run
 from hebbstream.demo import CLIP
 from hebbstream.errors import ConfigurationError
@@ -135,6 +135,16 @@ def test_stl10_is_read_upright(data):
     task = load_task("stl10")
     np.testing.assert_array_equal(task.train.images, images)
     np.testing.assert_array_equal(task.train.labels, labels)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "stream"])
+def test_every_sample_is_learned_once(data, protocol):
+    split = load_task("cifar10").unlabelled
+    taken = [x for x, _ in steps(Run(protocol=protocol), split, len(split))]
+    batch = 10 if protocol == "paper" else 1
+    assert [len(x) for x in taken] == [batch] * (len(split) // batch)
+    seen = {image.numpy().tobytes() for x in taken for image in x}
+    assert seen == {image.numpy().tobytes() for image in as_input(split.images)}
 
 
 def test_sorted_order_holds_one_class_after_another_and_the_buffer_mixes_it(data):

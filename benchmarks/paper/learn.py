@@ -1,6 +1,7 @@
 """Learning as each rule, protocol, mode and order of the experiments has it."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,12 @@ def learn(run: Run, split: Split, *, progress: bool) -> tuple[hs.SoftHebbNet, hs
     net = run.network()
     probe = hs.SoftmaxProbe() if run.mode == "simultaneous" else None
     samples = run.samples or len(split)
-    if run.rule == "random":  # only the statistics of the normalisation
-        for layer in net.layers:
-            layer.spec = hs.LayerSpec.from_dict({**_fields(layer.spec), "learning_rate": 0.0})
+    if run.rule == "random":  # only the statistics of the normalisation learn
         samples = min(samples, 2_000)
     passes = len(net.layers) if run.mode == "successive" else 1
     with tqdm(total=passes * samples, desc="learn", unit=" samples", leave=False, disable=not progress) as bar:
         for number in range(passes):
-            for x, labels in _steps(run, split, samples):
+            for x, labels in steps(run, split, samples):
                 if run.mode == "successive":
                     _learn_layer(net, number, x)
                 else:
@@ -49,15 +48,11 @@ def learn(run: Run, split: Split, *, progress: bool) -> tuple[hs.SoftHebbNet, hs
 def learn_authors(run: Run, split: Split, clone: Path, *, progress: bool) -> Extractor:
     """Drive the layers of the authors' demo through the same samples, and return what computes their features."""
     step = PeerStep(clone)
-    for x, _ in tqdm(_steps(run, split, run.samples or len(split)), desc="learn", leave=False, disable=not progress):
+    for x, _ in tqdm(steps(run, split, run.samples or len(split)), desc="learn", leave=False, disable=not progress):
         step(x)
     step.model.eval()
     step.model.classifier = step.model.dropout = nn.Identity()
     return lambda x: [step.model(x)]
-
-
-def _fields(spec: hs.LayerSpec) -> dict[str, Any]:
-    return {name: getattr(spec, name) for name in spec.__dataclass_fields__}
 
 
 @torch.no_grad()
@@ -67,14 +62,14 @@ def _learn_layer(net: hs.SoftHebbNet, number: int, x: Tensor) -> None:
     net.layers[number].learn(x)
 
 
-def _steps(run: Run, split: Split, samples: int) -> Iterator[tuple[Tensor, Any]]:
+def steps(run: Run, split: Split, samples: int) -> Iterator[tuple[Tensor, Any]]:
     """Yield (B, C, H, W) inputs and the labels of their samples."""
     if run.order == "video":
         for crop in _crops(split.images[:1].shape[1], samples, run.seed):
             yield as_input(crop[None]), [-1]
         return
-    indices = iter(sample_order(run, split, samples))
-    while len(step := [index for index, _ in zip(indices, range(run.batch), strict=False)]) == run.batch:
+    indices = sample_order(run, split, samples)
+    while len(step := list(islice(indices, run.batch))) == run.batch:
         yield as_input(split.images[step]), split.labels[step]
 
 

@@ -102,6 +102,8 @@ class Run:
         )[: self.depth]
         if self.rule == "hard":
             specs = [replace(spec, plasticity="hard_wta") for spec in specs]
+        elif self.rule == "random":
+            specs = [replace(spec, learning_rate=0.0) for spec in specs]
         for layer, name, value in self.changes:
             if not 0 <= layer <= len(specs):
                 raise ConfigurationError(f"layer {layer}: expected 1 to {len(specs)}, or 0 for all")
