@@ -15,7 +15,6 @@ from hebbstream.spec import LayerSpec
 
 # Within a tenth of a point of dense learning on CIFAR-10 at half width (benchmarks/results/events.json).
 EVENT_THRESHOLD = 1e-3
-_DEEP_STREAM_RATE = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,17 +56,16 @@ class Preset:
         sizes: a step of fewer samples is a noisier one, yet is scaled to the same largest magnitude.
 
         With ``"stream"`` the scale is a running maximum, which a single sample reaches rarely: on average its largest
-        change is a tenth of the running maximum in the first layer and a fifth in the others. At the published rates a
-        pass of single samples then moves the first layer as far as a pass of batches of 10 does. The others, whose
-        single changes agree less with each other, need more: five times as much. This regime also comes with event-driven
-        plasticity, unless `event_threshold` says otherwise. What the alternatives cost is in docs/paper.md.
+        change is a tenth of the running maximum in the first layer and a fifth in the others. The published rates are
+        then right as they are, whatever the batch size. This regime also comes with event-driven plasticity, unless
+        `event_threshold` says otherwise. What the alternatives cost is in docs/paper.md.
 
         Examples
         --------
         >>> [s.learning_rate for s in get_preset("cifar10").resolve(batch_size=10, normalization="batch")]
         [0.08, 0.005, 0.01]
         >>> [round(s.learning_rate, 4) for s in get_preset("cifar10").resolve()]
-        [0.08, 0.025, 0.05]
+        [0.08, 0.005, 0.01]
         """
         for name, value in (("width", width), ("width_factor", width_factor), ("batch_size", batch_size)):
             if value is not None and value < 1:
@@ -83,7 +81,7 @@ class Preset:
                 changes = {"normalization": normalization}
                 if normalization == "stream":
                     changes["update_scale"] = "running_max"
-                    rate_factor = _DEEP_STREAM_RATE if index else 1.0
+                    rate_factor = 1.0
             resolved.append(
                 replace(
                     spec,
