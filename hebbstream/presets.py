@@ -75,18 +75,15 @@ class Preset:
             event_threshold = EVENT_THRESHOLD if normalization == "stream" else 0.0
         resolved = []
         for index, spec in enumerate(self.layers):
-            rate_factor = math.sqrt(batch_size / self.batch_size)
-            changes: dict[str, Any] = {}
+            changes: dict[str, Any] = {"learning_rate": spec.learning_rate * math.sqrt(batch_size / self.batch_size)}
             if spec.normalization != "none":
-                changes = {"normalization": normalization}
+                changes["normalization"] = normalization
                 if normalization == "stream":
-                    changes["update_scale"] = "running_max"
-                    rate_factor = 1.0
+                    changes |= {"update_scale": "running_max", "learning_rate": spec.learning_rate}
             resolved.append(
                 replace(
                     spec,
                     channels=first * width_factor**index,
-                    learning_rate=spec.learning_rate * rate_factor,
                     event_threshold=event_threshold,
                     **changes,
                 )
