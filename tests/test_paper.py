@@ -125,6 +125,11 @@ def test_data_that_is_not_there_is_named(data, capsys):
         load_task("cifar")
 
 
+def test_a_run_of_no_such_name_is_refused(capsys):
+    assert command.main(["cifar10", "--only", "straem", "--quiet"]) == 1
+    assert "expected --only one of 'paper', 'stream', 'random'" in capsys.readouterr().err
+
+
 def test_the_authors_layers_need_a_clone(data, capsys, tmp_path):
     assert command.main(["authors", "--reduced", "--quiet", "--output", str(tmp_path)]) == 1
     assert "--peer" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from benchmarks.paper.execute import execute
 from benchmarks.paper.experiments import EXPERIMENTS, WIDTHS
 from benchmarks.paper.page import write_page
 from benchmarks.paper.run import Protocol, Run
-from hebbstream.errors import HebbstreamError
+from hebbstream.errors import ConfigurationError, HebbstreamError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,11 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     names = [name for name in EXPERIMENTS if name in options.experiments or "all" in options.experiments]
     try:
         for name in names:
-            path = options.output / f"{name}.json"
             for seed in range(options.first_seed, options.first_seed + options.seeds):
-                for label, run in EXPERIMENTS[name].runs(seed, options.width):
-                    if options.protocol in (None, run.protocol) and (options.only in (None, label)):
-                        _run(path, label, _reduced(run) if options.reduced else run, options)
+                for label, run in _chosen(name, seed, options):
+                    _run(options.output / f"{name}.json", label, _reduced(run) if options.reduced else run, options)
         if "page" in options.experiments:
             for written in write_page():
                 print(f"wrote {written}")
@@ -35,6 +33,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _chosen(experiment: str, seed: int, options: argparse.Namespace) -> list[tuple[str, Run]]:
+    runs = EXPERIMENTS[experiment].runs(seed, options.width)
+    chosen = [
+        (label, run)
+        for label, run in runs
+        if options.protocol in (None, run.protocol) and options.only in (None, label)
+    ]
+    if not chosen:
+        names = ", ".join(repr(label) for label, _ in runs)
+        raise ConfigurationError(f"{experiment}: no run of that name or protocol; expected --only one of {names}")
+    return chosen
 
 
 def _run(path: Path, label: str, run: Run, options: argparse.Namespace) -> None:
