@@ -9,40 +9,26 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from tqdm import tqdm
 
 import hebbstream as hs
 from benchmarks.common import machine, output_option, write_result
 from benchmarks.data import cifar10
-
-_HALVINGS = (0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the epochs: the paper's schedule
-
-
-def features_of(net: hs.SoftHebbNet, images: Any) -> torch.Tensor:
-    """Return the features of many images, (n, F)."""
-    rows = [net.transform_many(images[start : start + 100]) for start in range(0, len(images), 100)]
-    return torch.cat(rows)
+from benchmarks.paper.data import Split
+from benchmarks.paper.probe import PROTOCOLS, accuracy, cached_features, extractor_of, train_probe
 
 
-def probe_accuracy(train: Any, train_labels: Any, test: Any, test_labels: Any, epochs: int, seed: int) -> float:
-    """Train the paper's linear probe (dropout, Adam, batches of 64) and return its test accuracy."""
-    torch.manual_seed(seed)
-    scale = train[:5000].std()
-    train, test = train.div_(scale), test.div_(scale)  # so that Adam's rate suits every set of features
-    labels, expected = torch.from_numpy(train_labels), torch.from_numpy(test_labels)
-    model = torch.nn.Linear(train.shape[1], int(labels.max()) + 1)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [int(part * epochs) for part in _HALVINGS], gamma=0.5)
-    for _ in tqdm(range(epochs), desc="probe", leave=False):
-        for batch in torch.randperm(len(train)).split(64):
-            optimizer.zero_grad()
-            F.cross_entropy(model(F.dropout(train[batch], 0.5)), labels[batch]).backward()
-            optimizer.step()
-        scheduler.step()
-    with torch.no_grad():
-        return float((model(test).argmax(dim=1) == expected).float().mean())
+def probe_accuracy(net: hs.SoftHebbNet, train: Split, test: Split, epochs: int, seed: int) -> float:
+    """Train the paper's linear probe on a network's features and return its test accuracy."""
+    extract, last = extractor_of(net), len(net.layers)
+    features, test_features = (cached_features(extract, split, (last,))[last] for split in (train, test))
+    scale = features[:5000].float().std()  # so that Adam's rate suits every set of features
+    for values in (features, test_features):
+        values.div_(scale)
+    model = train_probe(
+        features.__getitem__, train.labels, PROTOCOLS["cifar10"], epochs=epochs, seed=seed, progress=True
+    )
+    return accuracy(model, test_features.__getitem__, test.labels)
 
 
 def main() -> None:
@@ -54,25 +40,23 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20, help="of the probe")
     output_option(parser, "events")
     options = parser.parse_args()
-    (images, labels), (test_images, test_labels) = cifar10("train"), cifar10("test")
+    train, test = Split(*cifar10("train")), Split(*cifar10("test"))
     settings = {"width": options.width, "samples": options.samples, "probe_epochs": options.epochs}
     runs: list[dict[str, Any]] = []
     if options.output.exists():  # finished runs of the same settings need not be repeated
         earlier = json.loads(options.output.read_text())
         runs = earlier["runs"] if earlier["settings"] == settings else []
     for seed in range(options.seeds):
-        order = np.random.default_rng(seed).permutation(len(images))[: options.samples]
+        order = np.random.default_rng(seed).permutation(len(train))[: options.samples]
         for threshold in options.thresholds:
             if any((run["seed"], run["threshold"]) == (seed, threshold) for run in runs):
                 continue
             net = hs.SoftHebbNet.from_preset("cifar10", width=options.width, seed=seed, event_threshold=threshold)
             started = time.perf_counter()
             for index in tqdm(order, desc=f"seed {seed}, threshold {threshold:g}"):
-                net.learn_one(images[index])
+                net.learn_one(train.images[index])
             seconds = time.perf_counter() - started
-            found = probe_accuracy(
-                features_of(net, images), labels, features_of(net, test_images), test_labels, options.epochs, seed
-            )
+            found = probe_accuracy(net, train, test, options.epochs, seed)
             print(f"seed {seed}, threshold {threshold:g}: {found:.2%}, R1 {net.r1_fraction()}, {seconds:.0f} s")
             runs.append(
                 {
