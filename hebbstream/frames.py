@@ -94,7 +94,7 @@ def merge_views(features: Tensor, mirror: bool) -> Tensor:
     tensor([[2.],
             [3.]])
     """
-    return features.unflatten(0, (2, features.shape[0] // 2)).mean(dim=0) if mirror else features
+    return features.view(2, -1, features.shape[1]).mean(dim=0) if mirror else features
 
 
 def _as_tensor(frames: Any) -> Tensor:

@@ -203,7 +203,7 @@ def test_page_shows_measured_beside_published(tmp_path, monkeypatch):
     target.write_text("a\n<!-- cifar10 -->\nold\n<!-- end -->\nb\n<!-- mnist -->\n<!-- end -->\n")
     written = page.write_page(target)
     text = target.read_text()
-    assert "| paper | 96 | 2 | 71.00 ± 1.41 | 25% | 80.31 ± 0.14 |" in text
+    assert "| paper | 96 | 2 | 71.00 ± 1.41 | 50 / 0 / 25 | 80.31 ± 0.14 |" in text
     assert "Not run: `python -m benchmarks.paper mnist`" in text
     assert "old" not in text
     assert text.startswith("a\n")

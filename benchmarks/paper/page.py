@@ -24,7 +24,8 @@ class Row:
     layer: int
     width: int
     accuracies: tuple[float, ...]
-    r1: float | None
+    r1: tuple[float, ...]
+    """By layer."""
     probed_layers: int
 
     @property
@@ -36,8 +37,11 @@ class Row:
         return stdev(self.accuracies) if len(self.accuracies) > 1 else 0.0
 
 
-def rows_of(results: list[dict[str, Any]]) -> list[Row]:
-    """Gather the seeds of each run, in the order in which the runs first appear."""
+def rows_of(experiment: str) -> list[Row]:
+    """Gather the seeds of each run, in the order of the experiment."""
+    order = [label for label, _ in EXPERIMENTS[experiment].runs(0, "full")]
+    results = [result for result in store.load(store.FOLDER / f"{experiment}.json") if result["name"] in order]
+    results.sort(key=lambda result: (order.index(result["name"]), result["run"].get("seed", 0)))
     groups: dict[str, list[dict[str, Any]]] = {}
     for result in results:
         settings = {key: value for key, value in result["run"].items() if key != "seed"}
@@ -46,14 +50,14 @@ def rows_of(results: list[dict[str, Any]]) -> list[Row]:
     for seeds in groups.values():
         first = seeds[0]
         for layer in first["test_accuracy"]:
-            r1 = [result["r1_fraction"][int(layer) - 1] for result in seeds if "r1_fraction" in result]
+            r1 = [result["r1_fraction"] for result in seeds if "r1_fraction" in result]
             rows.append(
                 Row(
                     first["name"],
                     int(layer),
                     first["run"]["width"],
                     tuple(100 * result["test_accuracy"][layer] for result in seeds),
-                    mean(r1) if r1 else None,
+                    tuple(map(mean, zip(*r1, strict=True))),
                     len(first["test_accuracy"]),
                 )
             )
@@ -62,13 +66,13 @@ def rows_of(results: list[dict[str, Any]]) -> list[Row]:
 
 def table(experiment: str) -> str:
     """Return an experiment's table in Markdown, or what to run where there are no results."""
-    rows = rows_of(store.load(store.FOLDER / f"{experiment}.json"))
+    rows = rows_of(experiment)
     if not rows:
         return f"Not run: `python -m benchmarks.paper {experiment}`."
-    lines = ["| | width | seeds | test % | R1 features | paper % |", "|---|---|---|---|---|---|"]
+    lines = ["| | width | seeds | test % | R1 features by layer, % | paper % |", "|---|---|---|---|---|---|"]
     for row in rows:
         spread = f" ± {row.spread:.2f}" if len(row.accuracies) > 1 else ""
-        r1 = "" if row.r1 is None else f"{row.r1:.0%}"
+        r1 = " / ".join(f"{100 * value:.0f}" for value in row.r1)
         quoted = PUBLISHED.get((experiment, row.label), "")
         lines.append(
             f"| {row.label} | {row.width} | {len(row.accuracies)} | {mean(row.accuracies):.2f}{spread} | {r1} | {quoted} |"
@@ -77,8 +81,8 @@ def table(experiment: str) -> str:
 
 
 def plot(experiment: str) -> Path | None:
-    """Draw an experiment: curves over depth or over a number, else bars; beside its results."""
-    rows = rows_of(store.load(store.FOLDER / f"{experiment}.json"))
+    """Draw an experiment: curves over depth or over a number, else points; beside its results."""
+    rows = rows_of(experiment)
     if not rows:
         return None
     figure, (axis,) = new_figure(1, (6.0, 3.6))
@@ -87,18 +91,7 @@ def plot(experiment: str) -> Path | None:
     elif sum(_number(row.name) is not None for row in rows) > 2:
         _number_curve(axis, rows)
     else:
-        names = [f"{row.name}\n(width {row.width})" for row in rows]
-        bars = axis.bar(
-            names,
-            [mean(row.accuracies) for row in rows],
-            yerr=[row.spread for row in rows],
-            color=_COLORS[0],
-            capsize=3,
-        )
-        axis.bar_label(bars, fmt="%.1f", padding=2)
-        least = min(min(row.accuracies) for row in rows)
-        axis.set_ylim(bottom=max(0, least - 8))
-        axis.tick_params(axis="x", labelsize=8)
+        _points(axis, rows)
     axis.set_ylabel("test accuracy, %")
     axis.set_title(EXPERIMENTS[experiment].title)
     axis.spines[["top", "right"]].set_visible(False)
@@ -108,6 +101,18 @@ def plot(experiment: str) -> Path | None:
 def _number(name: str) -> float | None:
     match = re.fullmatch(r"\d+(\.\d+)?", name)
     return float(name) if match else None
+
+
+def _points(axis: Any, rows: list[Row]) -> None:
+    """Dots rather than bars, whose foot would have to be at 0."""
+    places = range(len(rows))
+    means = [mean(row.accuracies) for row in rows]
+    axis.errorbar(places, means, yerr=[row.spread for row in rows], fmt="o", capsize=4, color=_COLORS[0])
+    for place, value in zip(places, means, strict=True):
+        axis.annotate(f"{value:.1f}", (place, value), xytext=(8, -3), textcoords="offset points", fontsize=9)
+    axis.set_xticks(places, [f"{row.name}\n(width {row.width})" for row in rows], fontsize=8)
+    axis.margins(x=0.2, y=0.3)
+    axis.grid(axis="y", alpha=0.3)
 
 
 def _depth_curves(axis: Any, rows: list[Row]) -> None:
@@ -146,7 +151,10 @@ def _number_curve(axis: Any, rows: list[Row]) -> None:
     axis.set_xscale("log")
     other = axis.twinx()
     other.plot(
-        [float(row.name) for row in points], [100 * (row.r1 or 0) for row in points], color=_COLORS[1], marker="s"
+        [float(row.name) for row in points],
+        [100 * row.r1[row.layer - 1] for row in points],
+        color=_COLORS[1],
+        marker="s",
     )
     other.set_ylabel("R1 features, %", color=_COLORS[1])
     other.spines["top"].set_visible(False)
