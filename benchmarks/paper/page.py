@@ -15,6 +15,8 @@ from hebbstream.files import atomic_write
 PAGE = Path(__file__).parents[2] / "docs" / "paper.md"
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # safe for the colour-blind
 
+_NUMBERS = {"temperature": "inverse temperature", "radius": "radius"}
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -90,6 +92,7 @@ def plot(experiment: str) -> Path | None:
         _depth_curves(axis, rows)
     elif sum(_number(row.name) is not None for row in rows) > 2:
         _number_curve(axis, rows)
+        axis.set_xlabel(_NUMBERS.get(experiment, ""))
     else:
         _points(axis, rows)
     axis.set_ylabel("test accuracy, %")
@@ -146,8 +149,9 @@ def _number_curve(axis: Any, rows: list[Row]) -> None:
         color=_COLORS[0],
     )
     for color, row in zip(_COLORS[2:], (row for row in rows if _number(row.name) is None), strict=False):
-        axis.axhline(mean(row.accuracies), color=color, linestyle=":", label=row.name)
-        axis.legend(frameon=False, loc="lower center")
+        axis.axhline(mean(row.accuracies), color=color, linestyle=":")
+        place = (points[len(points) // 4].name, mean(row.accuracies))
+        axis.annotate(row.name, (float(place[0]), place[1]), xytext=(0, 4), textcoords="offset points", color=color)
     axis.set_xscale("log")
     other = axis.twinx()
     other.plot(
