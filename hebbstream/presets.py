@@ -13,7 +13,8 @@ from typing import Any
 from hebbstream.errors import ConfigurationError
 from hebbstream.spec import LayerSpec
 
-# Within a tenth of a point of dense learning on CIFAR-10 at half width (benchmarks/results/events.json).
+# Within a tenth of a point of dense learning on CIFAR-10 at half width (benchmarks/results/events.json), which was
+# measured at the published rates divided by √10.
 EVENT_THRESHOLD = 1e-3
 
 
@@ -56,8 +57,8 @@ class Preset:
         sizes: a step of fewer samples is a noisier one, yet is scaled to the same largest magnitude.
 
         With ``"stream"`` the scale is a running maximum, which a single sample reaches rarely: on average its largest
-        change is a tenth of the running maximum in the first layer and a fifth in the others. The published rates are
-        then right as they are, whatever the batch size. This regime also comes with event-driven plasticity, unless
+        change is a tenth of the running maximum in the first layer and a fifth in the others. The published rates
+        then serve as they are; this was measured for single samples only. This regime also comes with event-driven plasticity, unless
         `event_threshold` says otherwise. What the alternatives cost is in docs/paper.md.
 
         Examples

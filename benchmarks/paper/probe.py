@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 import hebbstream as hs
 from benchmarks.paper.data import Split
+from hebbstream.errors import ConfigurationError
 from hebbstream.frames import merge_views, views
 
 HALVINGS = (0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the epochs, where the rate halves
@@ -79,6 +80,9 @@ def cached_features(
                     stored[layer] = torch.empty(len(split), rows[layer - 1].shape[1], dtype=torch.float16)
                 stored[layer][start : start + _CHUNK] = rows[layer - 1]
             bar.update(len(rows[-1]))
+    for layer, features in stored.items():
+        if not features.isfinite().all():
+            raise ConfigurationError(f"features of layer {layer}: too large for half precision")
     return stored
 
 
