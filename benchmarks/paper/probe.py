@@ -16,6 +16,7 @@ from hebbstream.errors import ConfigurationError
 from hebbstream.frames import merge_views, views
 
 HALVINGS = (0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the epochs, where the rate halves
+_HALF_MAX = torch.finfo(torch.float16).max
 _CHUNK = 100  # images of one forward pass
 # The 8 bits of a random byte, as factors of 8 features. F.dropout takes 6 to 20 times as long on a CPU.
 _HALF_DROPPED = torch.tensor([[2.0 * (byte >> bit & 1) for bit in range(8)] for byte in range(256)])
@@ -70,7 +71,10 @@ def extractor_of(net: hs.SoftHebbNet) -> Extractor:
 def cached_features(
     extract: Extractor, split: Split, layers: Sequence[int], *, progress: bool = False
 ) -> dict[int, Tensor]:
-    """Return the features that some layers (counted from 1) give every image, (N, F) each, in half precision."""
+    """Return the features that some layers (counted from 1) give every image, (N, F) each, in half precision.
+
+    Features beyond its range, as weights that grow without bound give them, become its largest value.
+    """
     stored: dict[int, Tensor] = {}
     with tqdm(total=len(split), desc="features", leave=False, disable=not progress) as bar:
         for start in range(0, len(split), _CHUNK):
@@ -78,11 +82,10 @@ def cached_features(
             for layer in layers:
                 if layer not in stored:
                     stored[layer] = torch.empty(len(split), rows[layer - 1].shape[1], dtype=torch.float16)
-                stored[layer][start : start + _CHUNK] = rows[layer - 1]
+                if not rows[layer - 1].isfinite().all():
+                    raise ConfigurationError(f"features of layer {layer}: expected finite values, the network diverged")
+                stored[layer][start : start + _CHUNK] = rows[layer - 1].clamp(-_HALF_MAX, _HALF_MAX)
             bar.update(len(rows[-1]))
-    for layer, features in stored.items():
-        if not features.isfinite().all():
-            raise ConfigurationError(f"features of layer {layer}: too large for half precision")
     return stored
 
 
