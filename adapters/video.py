@@ -1,74 +1,118 @@
-"""Frames from video files, by PyAV."""
+"""Frames from video files, cameras and network streams, by PyAV."""
 
 import math
-from collections.abc import Callable, Generator, Hashable, Iterator
-from fractions import Fraction
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import av
-from av.video.reformatter import VideoReformatter
-
-from hebbstream.errors import (
-    ConfigurationError,
-    NotAVideoError,
-    SourceNotFoundError,
-    StreamError,
-    TruncatedVideoError,
-)
+from hebbstream.adapters.decoding import Decoder, StreamStats, TimedFrame
+from hebbstream.adapters.live import live_frames
+from hebbstream.adapters.picture import Fit, PictureMaker
+from hebbstream.adapters.recorded import recorded_frames
+from hebbstream.adapters.source import find_sources
+from hebbstream.errors import ConfigurationError
 from hebbstream.prefetch import Prefetch
 from hebbstream.sample import Sample
 
-_SLACK_SECONDS = 0.5
-_SLACK_FRAMES = 2
+_CLOSING_SECONDS = 1.0
+Labels = Callable[[float], Hashable]
 
 
 def open_video(
     source: str | Path,
     *,
     size: int | tuple[int, int] | None = None,
+    fit: Fit = "stretch",
+    gray: bool = False,
     stride: int = 1,
     rate: float | None = None,
-    gray: bool = False,
-    label: Callable[[float], Hashable] | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
+    loop: bool = False,
+    label: Labels | None = None,
     prefetch: int = 4,
+    live: bool | None = None,
+    hardware: str | None = None,
+    open_timeout: float = 10.0,
+    read_timeout: float = 10.0,
+    retry_for: float = 300.0,
+    options: Mapping[str, str] | None = None,
 ) -> "VideoStream":
-    """Open a video file as a stream of samples.
+    """Open video as a stream of samples.
+
+    Decoding runs in a thread of its own, so that it overlaps learning. From files no frame is lost: decoding waits for
+    learning. A live source cannot wait: when learning is slower, the frames that have waited longest are dropped, so
+    that what is learned is at most `prefetch` frames old. When it breaks off it is connected again.
 
     Parameters
     ----------
     source
-        Path of a file in any format that FFmpeg reads.
+        Path of a file in any format that FFmpeg reads; a glob (``"clips/*.mp4"``: one file after another, in order of
+        their names, passing over those that cannot be read); the number of a webcam (``"0"``) or its device
+        (``"/dev/video0"``); an address (``rtsp://``, ``http://``, ``https://``, ``udp://``, ``tcp://``, …); or a
+        picture that FFmpeg makes (``"lavfi:testsrc2=size=64x48"``).
     size
-        (height, width) to scale to, or one number for both; ``None`` keeps the video's. The picture is stretched.
+        (height, width) to scale to, or one number for both; ``None`` takes the first frame's for all.
+    fit
+        For frames of another shape: ``"stretch"``, ``"crop"`` what is too much on both sides, or ``"pad"`` with black.
+    gray
+        One channel of brightness instead of red, green and blue.
     stride
         Keep every `stride`-th frame.
     rate
         Frames to keep for each second of video; frames are left out, never repeated. Not together with `stride`.
-    gray
-        One channel of brightness instead of red, green and blue.
+    start, duration
+        Seconds to leave out at the start of each file, and to read; ``None`` reads to the end. A live source knows
+        only `duration`.
+    loop
+        Begin again at the end, for ever. Not for a live source.
     label
-        Gives a frame's label for its time in seconds; ``None`` for no labels.
+        Gives a frame's label for its time in seconds, in its own file; ``None`` for no labels.
     prefetch
-        Frames to decode ahead, in a thread of its own, so that decoding overlaps learning; 0 decodes each when it is
-        asked for.
+        Frames to hold ready; 0 decodes each when it is asked for.
+    live
+        Whether the source goes on whether or not it is read; ``None`` says so of cameras and network streams, except
+        those over HTTP that have a length.
+    hardware
+        Device that decodes: ``"auto"``, or one of FFmpeg's (``"cuda"``, ``"vaapi"``, ``"videotoolbox"``, …). Where it
+        cannot, the CPU does, and the log says so. ``None`` is the CPU.
+    open_timeout, read_timeout
+        Seconds to wait for a camera or network stream to open, and for its next frame before it counts as stalled.
+    retry_for
+        Seconds without a frame for which a live source is tried again, with growing pauses; 0 never tries again.
+    options
+        For FFmpeg, as its documentation lists them for the source's format or protocol.
 
     Returns
     -------
     VideoStream
-        An iterator of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, and ``t`` in seconds from
-        the start. A context manager: leaving it closes the file.
+        An iterator of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, turned upright as the file's
+        metadata say; ``t`` in seconds from the start (of a live source: from opening it, by this machine's clock);
+        and ``source``, the file's name, or the address without its credentials. A context manager: leaving it closes
+        the source.
 
     Raises
     ------
     SourceNotFoundError
-        If there is no such file.
+        If there is no such file, camera or stream.
+    SourcePermissionError
+        If it refuses.
     NotAVideoError
         If the file holds no video that can be decoded.
     TruncatedVideoError
         If the file is cut before the index it needs. While iterating, after the last good frame, if the file ends
         before the length that its header declares.
+    ConnectionLostError
+        If the source cannot be reached. While iterating, if it broke off and `retry_for` seconds did not help.
+    StalledStreamError
+        Likewise, if it is there but sends nothing.
     ConfigurationError
         If an option cannot work.
 
@@ -83,36 +127,73 @@ def open_video(
         raise ConfigurationError(f"stride={stride}: expected a positive integer")
     if rate is not None and (stride != 1 or not rate > 0):
         raise ConfigurationError(f"rate={rate}, stride={stride}: expected a rate above 0, or a stride, not both")
-    shape = (size, size) if isinstance(size, int) else size
-    if shape is not None and min(shape) < 1:
-        raise ConfigurationError(f"size={size}: expected positive numbers of pixels")
     if prefetch < 0:
         raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of frames")
-    return VideoStream(Path(source), size=shape, stride=stride, rate=rate, gray=gray, label=label, prefetch=prefetch)
+    for name, seconds in (("duration", duration), ("open_timeout", open_timeout), ("read_timeout", read_timeout)):
+        if seconds is not None and not seconds > 0:
+            raise ConfigurationError(f"{name}={seconds}: expected a positive number of seconds")
+    for name, seconds in (("start", start), ("retry_for", retry_for)):
+        if not seconds >= 0:
+            raise ConfigurationError(f"{name}={seconds}: expected 0 or a positive number of seconds")
+    picture, stats, closing = PictureMaker(size, fit=fit, gray=gray), StreamStats(), threading.Event()
+    sources = find_sources(source, options)
+    connect = partial(Decoder, stats=stats, hardware=hardware, open_timeout=open_timeout, read_timeout=read_timeout)
+    # One source is opened now, so that what is wrong with it shows now; each of many when its turn comes.
+    first = connect(sources[0]) if len(sources) == 1 else None
+    if live is None:
+        live = first is not None and first.live
+    announced = 0
+    if first is None or not live:
+        frames = recorded_frames(sources, connect, first, stats, start=start, duration=duration, loop=loop)
+        if first is not None and not loop:
+            announced = _announced(first, stride, rate, start, duration)
+    elif start or loop:
+        first.close()
+        raise ConfigurationError(f"{sources[0].shown}: expected a recording for start or loop, found a live source")
+    else:
+        frames = live_frames(
+            first, partial(connect, sources[0]), stats, duration=duration, retry_for=retry_for, closing=closing
+        )
+    return VideoStream(
+        _thinned(frames, stride, rate),
+        picture,
+        label,
+        first=first,
+        live=live,
+        prefetch=prefetch,
+        stats=stats,
+        closing=closing,
+        announced=announced,
+    )
 
 
 class VideoStream(Iterator[Sample]):
-    """An open video; made by `open_video`."""
+    """An open video; made by `open_video`.
+
+    Attributes
+    ----------
+    live
+        Whether the source goes on whether or not it is read.
+    """
 
     def __init__(
         self,
-        path: Path,
+        frames: Generator[TimedFrame, None, None],
+        picture: PictureMaker,
+        label: Labels | None,
         *,
-        size: tuple[int, int] | None,
-        stride: int,
-        rate: float | None,
-        gray: bool,
-        label: Callable[[float], Hashable] | None,
+        first: Decoder | None,
+        live: bool,
         prefetch: int,
+        stats: StreamStats,
+        closing: threading.Event,
+        announced: int,
     ) -> None:
-        self.path = path
-        self._container = _open(path)
-        self._video = self._container.streams.video[0]
-        self._video.thread_type = "AUTO"
-        self._size, self._stride, self._rate, self._label = size, stride, rate, label
-        self._format = "gray" if gray else "rgb24"
-        self._reformatter = VideoReformatter()  # one for all frames keeps FFmpeg's scaling context
-        self._samples = Prefetch(self._read(), prefetch) if prefetch else self._read()
+        self.live = live
+        self._frames, self._picture, self._label, self._first = frames, picture, label, first
+        self._stats, self._closing, self._announced = stats, closing, announced
+        samples = self._samples()
+        self._queue = Prefetch(samples, prefetch, "drop_oldest" if live else "block") if prefetch else samples
 
     def __enter__(self) -> Self:
         return self
@@ -123,100 +204,69 @@ class VideoStream(Iterator[Sample]):
         self.close()
 
     def close(self) -> None:
-        """Close the file; iterating afterwards ends at once."""
-        self._samples.close()
-        self._container.close()
+        """Close the source; iterating afterwards ends at once."""
+        self._closing.set()
+        if isinstance(self._queue, Prefetch):
+            if not self._queue.close(_CLOSING_SECONDS):
+                return  # FFmpeg still waits for the source; the thread closes it when that ends
+        else:
+            self._queue.close()
+        if self._first is not None:
+            self._first.close()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Sample:
-        return next(self._samples)
+        return next(self._queue)
 
     def __length_hint__(self) -> int:
         """Return the number of samples that the file's header announces; 0 where it announces nothing."""
-        frames, duration = self._video.frames, self._declared_seconds()
-        if self._rate is None:
-            return math.ceil(int(frames) / self._stride)
-        return min(int(frames) or 2**31, math.ceil(duration * self._rate)) if duration else 0
+        return self._announced
 
-    def _read(self) -> Generator[Sample, None, None]:
-        due = 0.0
-        for index, time, frame in self._frames():
-            if self._rate is not None:
-                if time < due - 1e-6:
-                    continue
-                due = max(due + 1.0 / self._rate, time)
-            elif index % self._stride:
-                continue
-            height, width = self._size or (frame.height, frame.width)
-            picture = self._reformatter.reformat(
-                frame, width=width, height=height, format=self._format, interpolation="AREA"
-            )
-            label = None if self._label is None else self._label(time)
-            yield Sample(picture.to_ndarray(), label, time, self.path.name)
+    @property
+    def stats(self) -> StreamStats:
+        """What has happened so far."""
+        dropped = self._queue.dropped if isinstance(self._queue, Prefetch) else 0
+        return replace(self._stats, dropped=dropped)
 
-    def _frames(self) -> Iterator[tuple[int, float, av.VideoFrame]]:
-        """Yield every frame with its index and time, then complain if the header promised more."""
-        index, packets, time, first = 0, 0, 0.0, None
-        step = 1.0 / float(self._video.average_rate or 25)
-        damage = None
+    def skip(self, count: int) -> int:
+        """Pass over samples without making pictures of them, to go on from a checkpoint; return how many there were.
+
+        A live source goes on from now: nothing is passed over, and `count` returned. Call it before the first sample.
+        """
+        return count if self.live else sum(1 for _ in islice(self._frames, count))
+
+    def _samples(self) -> Generator[Sample, None, None]:
         try:
-            for packet in self._container.demux(self._video):
-                packets += packet.size > 0
-                for frame in packet.decode():
-                    stamp = frame.time
-                    if first is None:
-                        first = stamp or 0.0
-                    time = index * step if stamp is None else stamp - first
-                    yield index, time, frame
-                    index += 1
-        except (av.error.FFmpegError, EOFError) as error:
-            damage = error
-        if not index:
-            raise NotAVideoError(f"{self.path}: no frame of it can be decoded")
-        declared = self._video.frames
-        missing_frames = declared > 0 and packets < declared - _SLACK_FRAMES
-        missing_time = time + step < self._declared_seconds() - _SLACK_SECONDS
-        if damage is not None or missing_frames or missing_time:
-            expected = f"{declared} frames" if declared else f"{self._declared_seconds():.1f} s"
-            raise TruncatedVideoError(
-                f"{self.path}: truncated or damaged after {index} frames ({time + step:.1f} s); its header declares {expected}"
-            )
-
-    def _declared_seconds(self) -> float:
-        if self._video.duration and self._video.time_base:
-            return float(self._video.duration * self._video.time_base)
-        alone = len(self._container.streams) == 1  # otherwise the longest may be the sound
-        return float(Fraction(self._container.duration, av.time_base)) if self._container.duration and alone else 0.0
+            for frame, t, own_time, source in self._frames:
+                label = None if self._label is None else self._label(own_time)
+                captured = time.monotonic() if self.live else None
+                yield Sample(self._picture(frame), label, t, source, captured)
+        finally:
+            self._frames.close()
 
 
-def _open(path: Path) -> Any:
+def _thinned(
+    frames: Generator[TimedFrame, None, None], stride: int, rate: float | None
+) -> Generator[TimedFrame, None, None]:
+    """Keep every `stride`-th frame, or the first of each 1/`rate` seconds."""
+    latest = -1
     try:
-        container = av.open(str(path))
-    except FileNotFoundError:
-        raise SourceNotFoundError(f"no file at {path}") from None
-    except IsADirectoryError:
-        raise NotAVideoError(f"{path} is a folder: expected a video file") from None
-    except PermissionError:
-        raise StreamError(f"{path}: no permission to read it") from None
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        if _begins_as_video(path):
-            raise TruncatedVideoError(f"{path}: begins as a video, but is cut before its index ({reason})") from error
-        raise NotAVideoError(f"{path}: not a video ({reason})") from error
-    # FFmpeg "plays" text files as a terminal recording.
-    if container.format.name == "tty" or not container.streams.video:
-        nothing = not container.streams.audio  # a sound file is whole, and no video
-        container.close()
-        if nothing and _begins_as_video(path):
-            raise TruncatedVideoError(f"{path}: begins as a video, but is cut before its index")
-        raise NotAVideoError(f"{path}: it holds no video")
-    return container
+        for index, frame in enumerate(frames):
+            slot = index // stride if rate is None else int(frame.t * rate + 1e-6)
+            if slot > latest:
+                latest = slot
+                yield frame
+    finally:
+        frames.close()
 
 
-def _begins_as_video(path: Path) -> bool:
-    """Tell an MP4 or QuickTime, Matroska or AVI file by its first bytes."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3" or (head[:4], head[8:]) == (b"RIFF", b"AVI ")
+def _announced(decoder: Decoder, stride: int, rate: float | None, start: float, duration: float | None) -> int:
+    seconds = max(0.0, min(decoder.seconds - start, math.inf if duration is None else duration))
+    frames = int(decoder.video.frames)
+    if seconds and (start or duration is not None or not frames):
+        frames = round(seconds / decoder.frame_seconds)
+    if rate is not None:
+        return min(frames or sys.maxsize, math.ceil(seconds * rate)) if seconds else 0
+    return math.ceil(frames / stride)

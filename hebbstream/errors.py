@@ -69,6 +69,18 @@ class TruncatedVideoError(StreamError):
     """The video ended before the length that its own header declares."""
 
 
+class SourcePermissionError(StreamError, PermissionError):
+    """The source exists but refuses: no permission, or wrong credentials. Trying again would not help."""
+
+
+class ConnectionLostError(StreamError, ConnectionError):
+    """A camera or network stream cannot be reached, or broke off and could not be reached again in time."""
+
+
+class StalledStreamError(StreamError, TimeoutError):
+    """A camera or network stream is there but sends no frame."""
+
+
 class CheckpointError(HebbstreamError):
     """A checkpoint that cannot be used."""
 

@@ -21,6 +21,8 @@ class Sample:
         Its time in the source, in seconds, or ``None``.
     source
         Where it came from.
+    captured
+        When it came in, by `time.monotonic`, of a live source; ``None`` of a recording.
 
     Examples
     --------
@@ -33,6 +35,7 @@ class Sample:
     y: Hashable = None
     t: float | None = None
     source: str | None = None
+    captured: float | None = None
 
     @classmethod
     def of(cls, item: Any) -> "Sample":

@@ -67,3 +67,52 @@ def test_closing_before_the_start_and_twice_is_harmless():
 def test_ahead_must_be_positive():
     with pytest.raises(ConfigurationError, match="ahead=0"):
         Prefetch([], ahead=0)
+
+
+def test_the_oldest_are_dropped_when_asked_to_and_the_end_is_not():
+    produced = threading.Event()
+
+    def source():
+        yield from range(10)
+        produced.set()
+
+    with Prefetch(source(), ahead=3, overflow="drop_oldest") as numbers:
+        seen = [next(numbers)]  # the thread runs from here on
+        produced.wait(5)
+        seen += numbers
+        assert seen[-3:] == [7, 8, 9]
+        assert len(seen) + numbers.dropped == 10
+    with pytest.raises(ConfigurationError, match="overflow='newest'"):
+        Prefetch([], overflow="newest")
+
+
+def test_an_error_of_a_dropping_source_still_arrives_after_what_is_held():
+    def source():
+        yield from range(5)
+        raise KeyError("gone")
+
+    with Prefetch(source(), ahead=2, overflow="drop_oldest") as numbers:
+        while next(numbers) < 4:
+            pass
+        with pytest.raises(KeyError):
+            next(numbers)
+
+
+def test_closing_leaves_a_source_that_waits_alone_after_the_timeout():
+    release, closed = threading.Event(), threading.Event()
+
+    def source():
+        try:
+            yield 1
+            release.wait(10)
+            yield 2
+        finally:
+            closed.set()
+
+    numbers = Prefetch(source(), ahead=1)
+    assert next(numbers) == 1
+    assert numbers.close(timeout=0.1) is False
+    assert list(numbers) == []
+    release.set()
+    assert closed.wait(5)
+    assert numbers.close(timeout=5) is True

@@ -1,9 +1,11 @@
 import av
 import numpy as np
 import pytest
+from clips import ramp, write_clip
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.adapters import decoding
 from hebbstream.adapters.video import open_video
 from hebbstream.demo import CLIP, clip_label
 
@@ -11,15 +13,7 @@ from hebbstream.demo import CLIP, clip_label
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     """50 frames, 40×24, 25 a second; the brightness of frame i is 4·i."""
-    path = tmp_path_factory.mktemp("video") / "ramp.mp4"
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        video = container.add_stream("libx264", rate=25, options={"crf": "10"})
-        video.width, video.height, video.pix_fmt = 40, 24, "yuv420p"
-        for index in range(50):
-            frame = av.VideoFrame.from_ndarray(np.full((24, 40, 3), 4 * index, np.uint8), format="rgb24")
-            container.mux(video.encode(frame))
-        container.mux(video.encode(None))
-    return path
+    return write_clip(tmp_path_factory.mktemp("video") / "ramp.mp4", ramp(), movflags="+faststart")
 
 
 def indices(samples):
@@ -72,11 +66,183 @@ def test_closing_ends_the_stream(clip):
 
 
 @pytest.mark.parametrize(
-    "options", [{"stride": 0}, {"rate": -1}, {"rate": 5, "stride": 2}, {"size": 0}, {"size": (0, 4)}]
+    "options",
+    [
+        {"stride": 0},
+        {"rate": -1},
+        {"rate": 5, "stride": 2},
+        {"size": 0},
+        {"size": (0, 4)},
+        {"fit": "squeeze"},
+        {"prefetch": -1},
+        {"start": -1.0},
+        {"duration": 0.0},
+        {"duration": float("nan")},
+        {"read_timeout": 0},
+        {"retry_for": -1},
+        {"hardware": "abacus"},
+        {"live": True, "loop": True},
+    ],
 )
 def test_options_are_checked(clip, options):
-    with pytest.raises(errors.ConfigurationError, match="expected"):
+    with pytest.raises(errors.ConfigurationError, match="expected") as caught:
         open_video(clip, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_start_and_duration_choose_a_part(clip):
+    with open_video(clip, start=0.4, duration=0.8) as stream:
+        assert stream.__length_hint__() == 20
+        samples = list(stream)
+    assert indices(samples) == list(range(10, 30))
+    assert samples[0].t == pytest.approx(0.4)
+    with open_video(clip, start=9.0) as stream:
+        assert list(stream) == []
+
+
+def test_loop_begins_again_with_rising_times_and_the_same_labels(clip):
+    with open_video(clip, loop=True, label=lambda t: t < 1.0) as stream:
+        samples = [next(stream) for _ in range(120)]
+    assert indices(samples) == [*range(50), *range(50), *range(20)]
+    assert [sample.t for sample in samples] == pytest.approx([i / 25 for i in range(120)])
+    assert [sample.y for sample in samples] == ([True] * 25 + [False] * 25) * 2 + [True] * 20
+
+
+def test_a_glob_is_one_stream_and_passes_over_what_cannot_be_read(clip, tmp_path, caplog):
+    for name in ("b.mp4", "a.mp4"):
+        (tmp_path / name).write_bytes(clip.read_bytes())
+    (tmp_path / "aa.mp4").write_text("no video")
+    with open_video(str(tmp_path / "*.mp4"), stride=10) as stream:
+        samples = list(stream)
+        assert stream.stats.failed == 1
+    assert indices(samples) == [0, 10, 20, 30, 40] * 2
+    assert [sample.source for sample in samples] == ["a.mp4"] * 5 + ["b.mp4"] * 5
+    assert [sample.t for sample in samples] == pytest.approx([0.4 * i for i in range(10)])
+    assert "aa.mp4" in caplog.text
+    with pytest.raises(errors.SourceNotFoundError, match=r"no file matches .*\*\.avi"):
+        open_video(str(tmp_path / "*.avi"))
+    (tmp_path / "bad").mkdir()
+    for name in ("1.mp4", "2.mp4"):
+        (tmp_path / "bad" / name).write_text("no video")
+    with open_video(str(tmp_path / "bad" / "*.mp4"), loop=True) as stream, pytest.raises(errors.NotAVideoError):
+        next(stream)
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_fit(tmp_path, gray):
+    picture = np.zeros((32, 64, 3), np.uint8)
+    picture[:, 16:48] = 255
+    path = write_clip(tmp_path / "wide.mp4", [picture])
+
+    def frame(fit, size):
+        with open_video(path, size=size, fit=fit, gray=gray) as stream:
+            x = next(stream).x
+        assert x.shape == ((size, size) if gray else (size, size, 3))
+        return (x if gray else x[:, :, 0]) > 128
+
+    assert frame("crop", 16).all()
+    assert frame("crop", 64).all()
+    assert (frame("stretch", 16) == ([False] * 4 + [True] * 8 + [False] * 4)).all()
+    padded = frame("pad", 16)
+    assert not padded[:4].any()
+    assert not padded[12:].any()
+    assert (padded[4:12] == ([False] * 4 + [True] * 8 + [False] * 4)).all()
+
+
+@pytest.mark.parametrize(("rotation", "white"), [(90, "bottom"), (-90, "top"), (180, "right"), (None, "left")])
+def test_rotation_is_honoured(tmp_path, rotation, white):
+    picture = np.zeros((32, 48, 3), np.uint8)
+    picture[:, :24] = 255
+    path = write_clip(tmp_path / "lying.mp4", [picture], rotation=rotation)
+    with open_video(path) as stream:
+        x = next(stream).x
+    assert x.shape == ((48, 32, 3) if white in ("top", "bottom") else (32, 48, 3))
+    assert x.flags.c_contiguous
+    edges = {"top": x[:8], "bottom": x[-8:], "left": x[:, :8], "right": x[:, -8:]}
+    assert edges[white].mean() > 250
+    assert [name for name, edge in edges.items() if edge.mean() > 250] == [white]
+
+
+def test_uneven_times_are_kept_and_what_falls_back_is_mended(tmp_path):
+    path = write_clip(tmp_path / "uneven.mp4", ramp(5), rate=100, times=[0, 10, 15, 200, 201])
+    with open_video(path) as stream:
+        assert [sample.t for sample in stream] == pytest.approx([0, 0.1, 0.15, 2.0, 2.01])
+    with open_video(path, rate=1) as stream:
+        assert indices(stream) == [0, 3]
+
+
+def test_a_stream_that_changes_size_and_clock_goes_on(tmp_path):
+    parts = [write_clip(tmp_path / f"{side}.ts", ramp(10, (side, 40))) for side in (24, 48)]
+    path = tmp_path / "both.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with open_video(path) as stream:
+        samples = list(stream)
+    assert indices(samples)[::2] == [0, 2, 4, 6, 8] * 2  # the encoder may repeat a frame that hardly differs
+    assert len(samples) == 20
+    assert {sample.x.shape for sample in samples} == {(24, 40, 3)}
+    times = [sample.t for sample in samples]
+    assert times == pytest.approx([i / 25 for i in range(20)])
+
+
+def test_frames_without_time_stamps_get_the_declared_rate(tmp_path):
+    path = write_clip(tmp_path / "raw.h264", ramp(10))
+    with open_video(path) as stream:
+        assert [sample.t for sample in stream] == pytest.approx([i / 25 for i in range(10)])
+
+
+def test_damaged_packets_are_left_out_and_counted(clip, tmp_path):
+    path = tmp_path / "damaged.mkv"
+    with av.open(str(clip)) as source, av.open(str(path), "w") as target:
+        video = target.add_stream_from_template(source.streams.video[0])
+        for index, packet in enumerate(source.demux(video=0)):
+            if packet.size == 0:
+                continue
+            content = bytes(packet)
+            if index == 20:
+                content = content[:5] + bytes(len(content) - 5)
+            damaged = av.Packet(content)
+            damaged.pts, damaged.dts, damaged.time_base = packet.pts, packet.dts, packet.time_base
+            damaged.is_keyframe, damaged.stream = packet.is_keyframe, video
+            target.mux(damaged)
+    with open_video(path) as stream:
+        samples = list(stream)
+        stats = stream.stats
+    assert stats.corrupt > 0
+    assert 20 <= len(samples) < 50
+    assert stats.frames == len(samples)
+
+
+@pytest.mark.parametrize("hardware", ["auto", "cuda"])
+def test_hardware_that_is_not_there_falls_back_and_says_so(clip, caplog, monkeypatch, hardware):
+    def refuse(kind):
+        raise av.error.PermissionError(1, f"no {kind}")
+
+    monkeypatch.setattr(decoding, "HWAccel", refuse)
+    monkeypatch.setattr(decoding, "hwdevices_available", lambda: ["cuda", "vaapi"])
+    with open_video(clip, hardware=hardware) as stream:
+        assert len(list(stream)) == 50
+    assert f"no hardware decodes it (asked for '{hardware}'); the CPU does" in caplog.text
+
+
+def test_skip_passes_over_samples_and_the_rest_is_the_same(clip):
+    with open_video(clip, stride=3) as stream:
+        whole = [sample.x for sample in stream]
+    with open_video(clip, stride=3) as stream:
+        assert stream.skip(7) == 7
+        rest = [sample.x for sample in stream]
+    assert len(rest) == len(whole) - 7
+    assert all((one == other).all() for one, other in zip(whole[7:], rest, strict=True))
+    with open_video(clip) as stream:
+        assert stream.skip(60) == 50
+
+
+def test_synthetic_pictures():
+    with open_video("lavfi:testsrc2=size=32x24:rate=10:duration=1") as stream:
+        samples = list(stream)
+    assert len(samples) == 10
+    assert samples[0].x.shape == (24, 32, 3)
+    with pytest.raises(errors.ConfigurationError, match="no_such_source"):
+        open_video("lavfi:no_such_source=size=32x24")
 
 
 def test_what_is_no_video_is_told_apart(tmp_path):

@@ -1,0 +1,220 @@
+"""Real streams over loopback, from a second process that is killed and started again."""
+
+import logging
+import socket
+import threading
+import time
+import traceback
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from clips import ramp, sender, write_clip
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.adapters.video import open_video
+
+USER, SECRET = "operator-7", "hunter2"
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def processes():
+    started = []
+    yield started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def open_when_ready(url, **options):
+    """The sender needs a moment before it listens."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return open_video(url, **options)
+        except (errors.ConnectionLostError, errors.StalledStreamError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options"), [("tcp", {}), ("udp", {}), ("rtsp", {"rtsp_flags": "listen"})], ids=["tcp", "udp", "rtsp"]
+)
+def test_learning_resumes_when_the_sender_is_killed_and_restarted(scheme, options, processes):
+    url = f"{scheme}://127.0.0.1:{free_port(socket.SOCK_DGRAM if scheme == 'udp' else socket.SOCK_STREAM)}"
+
+    def start():
+        if scheme == "tcp":
+            processes.append(sender(url + "?listen=1"))
+        elif scheme == "udp":
+            processes.append(sender(url + "?pkt_size=1316"))
+        else:  # the receiver listens; a sender that comes before it does is refused, and ends
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and (not processes or processes[-1].poll() is not None):
+                processes.append(sender(url, "rtsp", "libx264", rtsp_transport="tcp"))
+                time.sleep(2)
+
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+    learned = []
+
+    def kill_and_restart(step):
+        learned.append(step.index)
+        if step.index == 20:
+            processes[-1].kill()
+            processes[-1].wait()
+            threading.Timer(3.0, start).start()  # longer than the read timeout
+
+    threading.Thread(target=start).start()
+    with open_when_ready(url, size=16, read_timeout=2, retry_for=30, options=options) as stream:
+        assert stream.live
+        report = hs.learn(net, stream, limit=50, callbacks=[kill_and_restart], progress=False)
+        assert stream.stats.reconnects == 1
+    assert report.samples == net.samples_seen == 50  # what was learned before is kept
+    assert learned == list(range(50))
+
+
+def test_a_slow_learner_drops_the_oldest_and_stays_up_to_date(processes):
+    url = f"tcp://127.0.0.1:{free_port()}"
+    processes.append(sender(url + "?listen=1", rate=60))
+    ages, held = [], 4
+    with open_when_ready(url, size=16, prefetch=held) as stream:
+        for index, sample in enumerate(stream):
+            time.sleep(1 / 20)  # three times as long as between frames
+            ages.append(time.monotonic() - sample.captured)
+            if index == 40:
+                break
+        stats = stream.stats
+    # A frame waits for at most the learner's own step and as many frames as are held.
+    assert max(ages[5:]) < 1 / 20 + (held + 2) / 60 + 0.5
+    assert ages[-1] < ages[10] + 0.5
+    assert stats.dropped > 40
+    assert stats.frames == pytest.approx(41 + stats.dropped + held, abs=held + 2)
+
+
+def test_end_stall_and_refusal_are_told_apart(tmp_path):
+    port = free_port()
+    with pytest.raises(errors.ConnectionLostError, match="cannot connect"):
+        open_video(f"tcp://127.0.0.1:{port}")
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(errors.StalledStreamError, match="no answer for 1 s"):
+        open_video(f"tcp://127.0.0.1:{port}", open_timeout=1, read_timeout=1)
+    with pytest.raises(errors.SourceNotFoundError, match="no camera at /dev/video99"):
+        open_video("/dev/video99")
+    with pytest.raises(errors.ConfigurationError, match="gopher://"):
+        open_video("gopher://127.0.0.1/clip")
+
+
+def test_a_live_stream_that_ends_just_ends_when_it_does_not_come_back(tmp_path):
+    clip = write_clip(tmp_path / "clip.ts", ramp(10))
+    url, waiting = serve_once(clip.read_bytes())
+    with open_video(url, size=16, read_timeout=2, retry_for=1) as stream:
+        assert len(list(stream)) == 10
+    waiting.join()
+
+
+def test_a_stall_is_an_error_once_trying_again_has_not_helped(tmp_path):
+    clip = write_clip(tmp_path / "clip.ts", ramp(50))
+    url, waiting = serve_once(clip.read_bytes(), hold=True)
+    with open_video(url, size=16, read_timeout=1, retry_for=0) as stream:
+        with pytest.raises(errors.StalledStreamError, match="no frame for 1 s"):
+            list(stream)
+        assert stream.stats.frames > 0
+    waiting.set()
+
+
+def serve_once(content, *, hold=False):
+    """Send bytes over TCP to whoever connects first; then hang up, or hold the line."""
+    server = socket.create_server(("127.0.0.1", 0))
+    released = threading.Event()
+
+    def serve():
+        with server, server.accept()[0] as connection:
+            connection.sendall(content)
+            if hold:
+                released.wait(30)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return f"tcp://127.0.0.1:{server.getsockname()[1]}", released if hold else thread
+
+
+def test_closing_does_not_wait_for_a_source_that_is_silent(tmp_path):
+    clip = write_clip(tmp_path / "clip.ts", ramp(50))
+    url, released = serve_once(clip.read_bytes(), hold=True)
+    before = threading.active_count()
+    stream = open_video(url, size=16, read_timeout=3, retry_for=60)
+    for _ in range(5):
+        next(stream)
+    began = time.monotonic()
+    stream.close()
+    assert time.monotonic() - began < 2
+    assert list(stream) == []
+    released.set()
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before - 1 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert threading.active_count() <= before  # nothing is left running
+
+
+class Refuse(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(401 if "private" in self.path else 404)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def web_server():
+    server = HTTPServer(("127.0.0.1", 0), Refuse)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_over_http_refused_and_missing_are_told_apart_and_a_file_is_no_live_source(web_server):
+    with pytest.raises(errors.SourcePermissionError, match="no permission"):
+        open_video(f"http://127.0.0.1:{web_server}/private.ts")
+    with pytest.raises(errors.SourceNotFoundError, match=r"no stream at http://.*/missing\.ts"):
+        open_video(f"http://127.0.0.1:{web_server}/missing.ts")
+
+
+def test_no_password_ever_appears(web_server, tmp_path, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    port = free_port()
+    urls = [
+        f"rtsp://{USER}:{SECRET}@127.0.0.1:{port}/live",
+        f"rtsp://{USER}:p@{SECRET}/x@127.0.0.1:{port}/live?password={SECRET}",
+        f"http://{USER}:{SECRET}@127.0.0.1:{web_server}/private.ts?token={SECRET}",
+        f"http://{USER}:{SECRET}@127.0.0.1:{web_server}/missing.ts",
+        f"gopher://{USER}:{SECRET}@127.0.0.1/x",
+    ]
+    seen = []
+    for url in urls:
+        with pytest.raises(errors.HebbstreamError) as caught:
+            open_video(url, open_timeout=2)
+        seen += [str(caught.value), repr(caught.value), "".join(traceback.format_exception(caught.value))]
+    clip = write_clip(tmp_path / "clip.ts", ramp(10))
+    url, _ = serve_once(clip.read_bytes())
+    url = url.replace("tcp://", f"tcp://{USER}:{SECRET}@")
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+    try:
+        with open_video(url, size=16, retry_for=0.5) as stream:
+            samples = []
+            hs.learn(net, stream, checkpoint=tmp_path / "run.safetensors", progress=False, callbacks=[samples.append])
+            seen += [repr(stream), repr(samples)]
+    except errors.StreamError as error:  # FFmpeg's TCP may refuse credentials; then they are in this error
+        seen.append(str(error))
+    printed = capfd.readouterr()
+    seen += [caplog.text, printed.out, printed.err]
+    seen += [path.read_bytes().decode("latin-1") for path in tmp_path.glob("*.safetensors")]
+    assert not [text for text in seen if SECRET in text or USER in text]

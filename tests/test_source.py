@@ -1,0 +1,92 @@
+import platform
+from types import SimpleNamespace
+
+import av.device
+import pytest
+
+from hebbstream import errors
+from hebbstream.adapters.source import find_sources
+from hebbstream.credentials import mask_credentials
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "container", "url"),
+    [
+        ("clip.mp4", "file", None, "clip.mp4"),
+        ("file:clip.mp4", "file", None, "clip.mp4"),
+        ("file:///clips/a.mp4", "file", None, "/clips/a.mp4"),
+        ("/dev/video3", "camera", "v4l2", "/dev/video3"),
+        ("rtsp://camera/live", "network", None, "rtsp://camera/live"),
+        ("HTTPS://host/a.m3u8", "network", None, "HTTPS://host/a.m3u8"),
+        ("udp://239.0.0.1:1234", "network", None, "udp://239.0.0.1:1234"),
+        ("tcp://host:1234", "network", None, "tcp://host:1234"),
+        ("lavfi:testsrc2=size=64x48", "synthetic", "lavfi", "testsrc2=size=64x48"),
+    ],
+)
+def test_what_a_text_stands_for(text, kind, container, url):
+    (source,) = find_sources(text)
+    assert (source.kind, source.format, source.url) == (kind, container, url)
+
+
+@pytest.mark.parametrize(
+    ("system", "text", "url", "container"),
+    [
+        ("Linux", "2", "/dev/video2", "v4l2"),
+        ("Darwin", "0", "0", "avfoundation"),
+        ("Windows", "1", "video=Rear", "dshow"),
+        ("Windows", "video=Front", "video=Front", "dshow"),
+    ],
+)
+def test_cameras_by_platform(monkeypatch, system, text, url, container):
+    devices = [
+        SimpleNamespace(name=name, media_types=[kind])
+        for name, kind in (("Microphone", "audio"), ("Front", "video"), ("Rear", "video"))
+    ]
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(av.device, "enumerate_input_devices", lambda name: devices)
+    (source,) = find_sources(text)
+    assert (source.kind, source.url, source.format) == ("camera", url, container)
+    if system == "Windows":
+        with pytest.raises(errors.SourceNotFoundError, match=r"no camera 7: found \['Front', 'Rear'\]"):
+            find_sources("7")
+
+
+def test_options_of_the_user_come_before_ours():
+    assert find_sources("rtsp://camera")[0].options == {"rtsp_transport": "tcp"}
+    assert find_sources("rtsp://camera", {"rtsp_transport": "udp"})[0].options == {"rtsp_transport": "udp"}
+
+
+def test_a_file_whose_name_looks_like_a_pattern(tmp_path):
+    path = tmp_path / "[day] 1.mp4"
+    path.touch()
+    assert [source.url for source in find_sources(str(path))] == [str(path)]
+    assert [source.url for source in find_sources(path)] == [str(path)]
+    for name in ("c.mp4", "a.mp4", "sub/b.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_sources(str(tmp_path / "**" / "?.mp4"))
+    assert [source.name for source in found] == ["a.mp4", "c.mp4", "b.mp4"]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "ftp://host/clip.mp4"])
+def test_what_is_no_source(text):
+    with pytest.raises(errors.ConfigurationError, match="expected"):
+        find_sources(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("rtsp://u:p@h/x", "rtsp://***@h/x"),
+        ("rtsp://u@h/x", "rtsp://***@h/x"),
+        ("rtsp://u:p@ss/w?rd@h:554/x", "rtsp://***@h:554/x"),
+        ("two: rtsp://u:p@h, http://v:q@i/", "two: rtsp://***@h, http://***@i/"),
+        ("http://h/a?user=u&password=p&n=1", "http://h/a?user=***&password=***&n=1"),
+        ("http://h/a?Token=t;x=1#f", "http://h/a?Token=***;x=1#f"),
+        ("[Errno 5] Input/output error: 'rtsp://u:p@h/'", "[Errno 5] Input/output error: 'rtsp://***@h/'"),
+        ("http://h/a?monkey=1&passes=2", "http://h/a?monkey=1&passes=2"),
+        ("me@home.mp4", "me@home.mp4"),
+    ],
+)
+def test_credentials_are_masked(text, masked):
+    assert mask_credentials(text) == masked
