@@ -230,7 +230,7 @@ class VideoStream(Iterator[Sample]):
         dropped = self._queue.dropped if isinstance(self._queue, Prefetch) else 0
         return replace(self._stats, dropped=dropped)
 
-    def skip(self, count: int) -> int:
+    def fast_forward(self, count: int) -> int:
         """Pass over samples without making pictures of them, to go on from a checkpoint; return how many there were.
 
         A live source goes on from now: nothing is passed over, and `count` returned. Call it before the first sample.

@@ -2,20 +2,24 @@
 
 from hebbstream import threads  # isort: skip  # first: it must come before torch
 from hebbstream._version import __version__
+from hebbstream.callback import Callback, Step
 from hebbstream.checkpoint import Checkpoint, Counters, load, load_checkpoint, save_checkpoint
 from hebbstream.engine import CudaGraphEngine, EagerEngine, Engine, PipelinedEngine
 from hebbstream.errors import HebbstreamError
 from hebbstream.layer import SoftHebbLayer
-from hebbstream.learner import Report, Step, learn
+from hebbstream.learner import learn
 from hebbstream.network import SoftHebbNet
 from hebbstream.normalize import StreamNorm
 from hebbstream.presets import PRESETS, Preset
 from hebbstream.probe import SoftmaxProbe
+from hebbstream.report import Report
+from hebbstream.rotation import load_latest_checkpoint
 from hebbstream.sample import Sample
 from hebbstream.spec import LayerSpec
 
 __all__ = [
     "PRESETS",
+    "Callback",
     "Checkpoint",
     "Counters",
     "CudaGraphEngine",
@@ -36,6 +40,7 @@ __all__ = [
     "learn",
     "load",
     "load_checkpoint",
+    "load_latest_checkpoint",
     "save_checkpoint",
     "threads",
 ]

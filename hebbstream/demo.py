@@ -13,15 +13,17 @@ import numpy as np
 
 from hebbstream.adapters.labels import labels_from_json
 from hebbstream.adapters.video import open_video
+from hebbstream.callback import Step
 from hebbstream.checkpoint import save_checkpoint
 from hebbstream.errors import MissingDependencyError
 from hebbstream.export import OnnxExtractor, to_onnx
 from hebbstream.export.session import relative_difference
 from hebbstream.inspection import new_figure, plot_receptive_fields, save_figure
-from hebbstream.learner import Report, Step, learn
+from hebbstream.learner import learn
 from hebbstream.network import SoftHebbNet
 from hebbstream.presets import get_preset
 from hebbstream.probe import SoftmaxProbe
+from hebbstream.report import Report
 from hebbstream.spec import LayerSpec
 
 _ASSETS = Path(str(files("hebbstream"))) / "assets"

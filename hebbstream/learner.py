@@ -1,12 +1,11 @@
 """`learn`: drive a stream through a network."""
 
-import signal
-import threading
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, is_dataclass
 from itertools import islice
 from operator import length_hint
 from pathlib import Path
@@ -15,13 +14,19 @@ from typing import Any, Protocol
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from hebbstream.callback import Callback, Step
 from hebbstream.checkpoint import Counters, save_checkpoint
-from hebbstream.errors import ConfigurationError, EmptyStreamError
+from hebbstream.errors import ConfigurationError, EmptyStreamError, OutputError
 from hebbstream.files import check_writable
+from hebbstream.interruption import Interruption, StopWaiting, interruption
+from hebbstream.latency import Latency
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import SoftmaxProbe
+from hebbstream.report import Report, percentages
+from hebbstream.rotation import keep_generations
 from hebbstream.sample import Sample
 
+log = logging.getLogger("hebbstream.learn")
 _WINDOW = 1000
 _STATUS_SECONDS = 1.0
 
@@ -38,79 +43,6 @@ class Probe(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a callback sees after each sample.
-
-    Parameters
-    ----------
-    index
-        Position of the sample in the stream, from 0.
-    sample
-        The sample.
-    features
-        Its features, as returned by `SoftHebbNet.learn_one`.
-    prediction
-        The probe's, made before it learned the label; ``None`` without a probe or a label.
-    """
-
-    index: int
-    sample: Sample
-    features: Tensor
-    prediction: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a run did.
-
-    Parameters
-    ----------
-    samples
-        Learned in this run.
-    seconds
-        It took, from the first sample's arrival to the end.
-    r1_fraction
-        For each layer, the share of neurons whose weight norm has converged to 1.
-    accuracy
-        Prequential, over every labelled sample, earlier runs of the same counters included; ``None`` without a probe.
-    recent_accuracy
-        The same over the last 1,000 labelled samples of this run.
-    stopped
-        ``"end of stream"``, ``"limit"`` or ``"interrupted"``.
-    checkpoint
-        Path of the last checkpoint written, if any.
-    counters
-        Where the run stands, for going on.
-    """
-
-    samples: int
-    seconds: float
-    r1_fraction: tuple[float, ...]
-    accuracy: float | None
-    recent_accuracy: float | None
-    stopped: str
-    checkpoint: Path | None
-    counters: Counters
-
-    @property
-    def samples_per_second(self) -> float:
-        """Samples learned in a second, waiting for the stream included."""
-        return self.samples / self.seconds if self.seconds else 0.0
-
-    def __str__(self) -> str:
-        lines = [
-            f"learned {self.samples:,} samples in {self.seconds:.1f} s"
-            f" ({self.samples_per_second:.0f} a second), until {self.stopped}",
-            f"R1 fraction {_percentages(self.r1_fraction)} (layer 1 to {len(self.r1_fraction)})",
-        ]
-        if self.accuracy is not None and self.recent_accuracy is not None:
-            lines.append(f"prequential accuracy {self.accuracy:.1%}, of late {self.recent_accuracy:.1%}")
-        if self.checkpoint is not None:
-            lines.append(f"checkpoint {self.checkpoint}")
-        return "\n".join(lines)
-
-
 def learn(
     net: SoftHebbNet,
     stream: Iterable[Any],
@@ -119,13 +51,17 @@ def learn(
     limit: int | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1000,
+    checkpoint_seconds: float | None = None,
+    checkpoints_kept: int = 2,
     counters: Counters | None = None,
     callbacks: Iterable[Callable[[Step], None]] = (),
     progress: bool = True,
 ) -> Report:
     """Let a network, and optionally a probe, learn from every sample of a stream as it passes.
 
-    Ctrl-C finishes the present sample, writes the checkpoint and returns the report; a second Ctrl-C stops at once.
+    Ctrl-C or SIGTERM finishes the present sample, writes the checkpoint and returns the report; a second one stops at
+    once. A checkpoint that cannot be written, as on a full disk, is reported by the log and tried again when the next
+    is due; learning goes on, and the last good one is kept.
 
     Parameters
     ----------
@@ -140,14 +76,19 @@ def learn(
     limit
         Most samples to learn in this call.
     checkpoint
-        File to write every `checkpoint_every` samples, at the end, on Ctrl-C and when the stream fails.
+        File to write every `checkpoint_every` samples, at the end, when interrupted and when the stream fails.
     checkpoint_every
         Samples between checkpoints.
+    checkpoint_seconds
+        Most seconds between checkpoints; ``None`` counts samples only.
+    checkpoints_kept
+        Generations of the checkpoint to keep, the newest included; see `load_latest_checkpoint`.
     counters
         Of an earlier run over the same stream, from `load_checkpoint`: that many samples are passed over first, and
-        the counts go on. They are advanced in place.
+        the counts go on. They are advanced in place. Where the stream has a method ``fast_forward(count)``, which
+        returns how many samples it passed over, that is used; a live video goes on from now.
     callbacks
-        Each is called with a `Step` after every sample.
+        Each is called with a `Step` after every sample; a `Callback` learns of the start, checkpoints and the end too.
     progress
         Whether to show a progress bar.
 
@@ -163,7 +104,7 @@ def learn(
     InputError
         If a sample is refused. What was learned before it stays, and is in the checkpoint.
     OutputError
-        If the checkpoint cannot be written; found out before the first sample where it can be.
+        If the last checkpoint cannot be written; found out before the first sample where it can be.
 
     Examples
     --------
@@ -177,16 +118,38 @@ def learn(
         raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
     if checkpoint_every < 1:
         raise ConfigurationError(f"checkpoint_every={checkpoint_every}: expected a positive number of samples")
+    if checkpoint_seconds is not None and not checkpoint_seconds > 0:
+        raise ConfigurationError(f"checkpoint_seconds={checkpoint_seconds}: expected a positive number, or None")
+    if checkpoints_kept < 1:
+        raise ConfigurationError(f"checkpoints_kept={checkpoints_kept}: expected a positive number")
     if checkpoint is not None:
         check_writable(checkpoint)
         if probe is not None and not (isinstance(probe, SoftmaxProbe) or hasattr(probe, "as_softmax_probe")):
             raise ConfigurationError(
                 f"checkpoint with a {type(probe).__name__}: expected a SoftmaxProbe or a LinearProbe, which it can hold"
             )
-    run = _Run(net, probe, counters or Counters(), None if checkpoint is None else Path(checkpoint))
-    with _interruption() as interrupted, _progress_bar(stream, limit, run.counters, enabled=progress) as bar:
-        run.over(stream, limit, checkpoint_every, tuple(callbacks), interrupted, bar)
-    return run.report()
+    run = _Run(
+        net,
+        stream,
+        probe,
+        counters or Counters(),
+        None if checkpoint is None else Path(checkpoint),
+        checkpoint_every,
+        checkpoint_seconds,
+        checkpoints_kept,
+        tuple(callbacks),
+    )
+    with interruption() as interrupted, _progress_bar(stream, limit, run.counters, enabled=progress) as bar:
+        run.watch("on_start", net, stream, run.counters)
+        try:
+            run.go(limit, interrupted, bar)
+        except BaseException as error:
+            run.stopped = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            report = run.report()
+            run.watch("on_end", report)
+    return report
 
 
 @dataclass(slots=True)
@@ -194,72 +157,86 @@ class _Run:
     """One call of `learn`."""
 
     net: SoftHebbNet
+    stream: Iterable[Any]
     probe: Probe | None
     counters: Counters
     checkpoint: Path | None
+    checkpoint_every: int
+    checkpoint_seconds: float | None
+    checkpoints_kept: int
+    callbacks: tuple[Callable[[Step], None], ...]
     samples: int = 0
     stopped: str = ""
     saved_at: int | None = None
-    started: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+    latency: Latency = field(default_factory=Latency)
     under_way: deque[Sample] = field(default_factory=deque)
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=_WINDOW))
 
-    def over(
-        self,
-        stream: Iterable[Any],
-        limit: int | None,
-        checkpoint_every: int,
-        callbacks: tuple[Callable[[Step], None], ...],
-        interrupted: threading.Event,
-        bar: "tqdm[Any]",
-    ) -> None:
-        items = iter(stream)
-        skipped = sum(1 for _ in islice(items, self.counters.position))
-        if skipped < self.counters.position:
-            raise EmptyStreamError(
-                f"the stream ended after {skipped} samples: expected more than the "
-                f"{self.counters.position} already learned"
-            )
+    def go(self, limit: int | None, interrupted: Interruption, bar: "tqdm[Any]") -> None:
+        items = iter(self.stream)
+        try:
+            with interrupted.waiting():
+                self._pass_over(items)
+        except StopWaiting:
+            self.stopped = "interrupted"
         self.started = shown = time.perf_counter()
         while not self.stopped:
-            wanted = checkpoint_every if limit is None else min(checkpoint_every, limit - self.samples)
+            wanted = self.checkpoint_every if limit is None else min(self.checkpoint_every, limit - self.samples)
             # A checkpoint needs a network that no sample is passing through, so each stretch is learned to its end.
             with closing(self.net.learn_stream(self._feed(items, wanted, interrupted))) as learned:
                 while True:
                     try:
                         features = next(learned, None)
                     except Exception:
-                        self.save()  # the stream failed, or a sample was refused: nothing learned is lost
+                        self._try_to_save()  # the stream failed, or a sample was refused: nothing learned is lost
                         raise
                     if features is None:
                         break
-                    self._take(features, callbacks)
+                    self._take(features)
                     bar.update()
                     now = time.perf_counter()
                     if now - shown > _STATUS_SECONDS:
                         shown = now
                         bar.set_postfix_str(self._status())
-            if interrupted.is_set():
+            if interrupted.requested:
                 self.stopped = "interrupted"
             elif self.samples == limit:
                 self.stopped = "limit"
-            self.save()
-        if not self.samples and not self.counters.position:
+            if not self.stopped:
+                self._try_to_save()
+        self.save()
+        if not self.samples and not self.counters.position and self.stopped == "end of stream":
             raise EmptyStreamError("the stream ended before its first sample: expected at least one")
         bar.set_postfix_str(self._status())
 
-    def _feed(self, items: Iterator[Any], count: int, interrupted: threading.Event) -> Iterator[Any]:
-        for item in islice(items, count):
+    def _pass_over(self, items: Iterator[Any]) -> None:
+        position = self.counters.position
+        fast_forward = getattr(self.stream, "fast_forward", None)
+        passed = sum(1 for _ in islice(items, position)) if fast_forward is None else fast_forward(position)
+        if passed < position:
+            raise EmptyStreamError(
+                f"the stream ended after {passed} samples: expected more than the {position} already learned"
+            )
+
+    def _feed(self, items: Iterator[Any], count: int, interrupted: Interruption) -> Iterator[Any]:
+        due = time.perf_counter() + (self.checkpoint_seconds or float("inf"))
+        for _ in range(count):
+            try:
+                with interrupted.waiting():
+                    item = next(items)
+            except StopIteration:
+                self.stopped = "end of stream"
+                return
+            except StopWaiting:
+                return
             sample = Sample.of(item)
             self.under_way.append(sample)
             yield sample.x
-            if interrupted.is_set():
+            if interrupted.requested or time.perf_counter() >= due:
                 return
-            count -= 1
-        if count:
-            self.stopped = "end of stream"
 
-    def _take(self, features: Tensor, callbacks: tuple[Callable[[Step], None], ...]) -> None:
+    def _take(self, features: Tensor) -> None:
         sample = self.under_way.popleft()
         prediction = None
         if self.probe is not None and sample.y is not None:
@@ -272,18 +249,33 @@ class _Run:
         step = Step(self.counters.position, sample, features, prediction)
         self.counters.position += 1
         self.samples += 1
-        for callback in callbacks:
+        self.latency.take(sample)
+        for callback in self.callbacks:
             callback(step)
+
+    def _try_to_save(self) -> None:
+        try:
+            self.save()
+        except OutputError as error:
+            log.error("%s; learning goes on, the last good checkpoint is kept", error)  # no traceback
 
     def save(self) -> None:
         if self.checkpoint is None or self.samples in (0, self.saved_at):
             return  # nothing new
         probe: Any = self.probe
+        keep_generations(self.checkpoint, self.checkpoints_kept)
         save_checkpoint(self.checkpoint, self.net, probe, self.counters)
         self.saved_at = self.samples
+        log.debug("%s: written after %d samples", self.checkpoint, self.counters.position)
+        self.watch("on_checkpoint", self.checkpoint)
+
+    def watch(self, method: str, *arguments: Any) -> None:
+        for callback in self.callbacks:
+            if isinstance(callback, Callback):
+                getattr(callback, method)(*arguments)
 
     def _status(self) -> str:
-        parts = [f"R1 {_percentages(self.net.r1_fraction())}"]
+        parts = [f"R1 {percentages(self.net.r1_fraction())}"]
         if self.recent:
             parts.insert(0, f"accuracy {sum(self.recent) / len(self.recent):.1%}")
         return ", ".join(parts)
@@ -298,7 +290,15 @@ class _Run:
             stopped=self.stopped,
             checkpoint=self.checkpoint if self.saved_at is not None else None,
             counters=self.counters,
+            latency=(self.latency.mean, self.latency.greatest) if self.latency.count else None,
+            stream_counts=counts_of(self.stream),
         )
+
+
+def counts_of(stream: Any) -> dict[str, int]:
+    """Return what a stream counts in a dataclass `stats`, as `VideoStream` does; empty if it counts nothing."""
+    stats = getattr(stream, "stats", None)
+    return asdict(stats) if is_dataclass(stats) and not isinstance(stats, type) else {}
 
 
 def _progress_bar(stream: Iterable[Any], limit: int | None, counters: Counters, *, enabled: bool) -> "tqdm[Any]":
@@ -307,27 +307,3 @@ def _progress_bar(stream: Iterable[Any], limit: int | None, counters: Counters, 
     if limit is not None:
         total = limit if total is None else min(limit, total)
     return tqdm(total=total, unit=" samples", disable=not enabled, dynamic_ncols=True)
-
-
-@contextmanager
-def _interruption() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event; the second is a KeyboardInterrupt again."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event  # only the main thread receives signals
-        return
-
-    def on_interrupt(signum: int, frame: Any) -> None:  # noqa: ARG001  # what signal.signal calls
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    previous = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def _percentages(fractions: tuple[float, ...]) -> str:
-    return " / ".join(f"{fraction:.0%}" for fraction in fractions)

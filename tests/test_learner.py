@@ -146,17 +146,43 @@ def test_a_probe_that_no_checkpoint_can_hold_is_refused_first(tmp_path):
     assert net.samples_seen == 0
 
 
-def test_ctrl_c_finishes_the_sample_saves_and_returns(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_sample_saves_and_returns(tmp_path, number):
     def interrupt(step):
         if step.index == 4:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     path = tmp_path / "run.safetensors"
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(number)
     report = hs.learn(tiny(), frames(100), checkpoint=path, callbacks=[interrupt], progress=False)
     assert (report.stopped, report.samples) == ("interrupted", 5)
     assert hs.load_checkpoint(path).counters.position == 5
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_breaks_off_a_wait_for_a_stream_that_is_silent(tmp_path):
+    def silent():
+        yield from frames(3)
+        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+        threading.Event().wait(60)
+        yield from frames(3)
+
+    path, began = tmp_path / "run.safetensors", time.monotonic()
+    report = hs.learn(tiny(), silent(), checkpoint=path, progress=False)
+    assert time.monotonic() - began < 10
+    assert (report.stopped, report.samples) == ("interrupted", 3)
+    assert hs.load_checkpoint(path).counters.position == 3
+
+
+def test_a_signal_while_the_learned_part_is_passed_over_changes_nothing(tmp_path):
+    def slow():
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield from frames(5)
+
+    path, net = tmp_path / "run.safetensors", tiny()
+    report = hs.learn(net, slow(), checkpoint=path, counters=hs.Counters(position=3), progress=False)
+    assert (report.stopped, report.samples, net.samples_seen) == ("interrupted", 0, 0)
+    assert not path.exists()
 
 
 def test_a_second_ctrl_c_stops_at_once():
@@ -188,7 +214,77 @@ def test_the_progress_bar_shows_speed_accuracy_and_r1(labelled, capsys, monkeypa
     assert "prequential accuracy" in str(report)
 
 
-@pytest.mark.parametrize("option", [{"limit": 0}, {"checkpoint_every": 0}])
+def test_checkpoints_by_seconds_and_their_generations(tmp_path):
+    path, written = tmp_path / "run.safetensors", []
+
+    class Note(hs.Callback):
+        def on_checkpoint(self, saved):
+            written.append((saved, hs.load_checkpoint(saved).counters.position))
+
+    def slow():
+        for frame in frames(6):
+            time.sleep(0.03)
+            yield frame
+
+    hs.learn(
+        tiny(),
+        slow(),
+        checkpoint=path,
+        checkpoint_seconds=0.02,
+        checkpoints_kept=3,
+        callbacks=[Note()],
+        progress=False,
+    )
+    assert written == [(path, position) for position in range(1, 7)]
+    kept = [path, *(path.with_name(f"run.safetensors.{number}") for number in (1, 2))]
+    assert [hs.load_checkpoint(generation).counters.position for generation in kept] == [6, 5, 4]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_callback_hears_of_start_and_end_even_of_an_error():
+    heard = []
+
+    class Note(hs.Callback):
+        def on_start(self, net, stream, counters):
+            heard.append(("start", net.samples_seen, counters.position))
+
+        def __call__(self, step):
+            heard.append(step.index)
+
+        def on_end(self, report):
+            heard.append(("end", report.samples, report.stopped))
+
+    def failing():
+        yield from frames(2)
+        raise ConnectionError("gone")
+
+    with pytest.raises(ConnectionError):
+        hs.learn(tiny(), failing(), callbacks=[Note()], progress=False)
+    assert heard == [("start", 0, 0), 0, 1, ("end", 2, "ConnectionError: gone")]
+
+
+def test_a_stream_may_pass_over_what_was_learned_in_its_own_way():
+    class Camera:
+        def __init__(self):
+            self.passed = []
+
+        def __iter__(self):
+            return iter(frames(2))
+
+        def fast_forward(self, count):
+            self.passed.append(count)
+            return count
+
+    net, camera, counters = tiny(), Camera(), hs.Counters(position=1000)
+    hs.learn(net, camera, counters=counters, progress=False)
+    assert camera.passed == [1000]
+    assert net.samples_seen == 2
+    assert counters.position == 1002
+
+
+@pytest.mark.parametrize(
+    "option", [{"limit": 0}, {"checkpoint_every": 0}, {"checkpoint_seconds": 0}, {"checkpoints_kept": 0}]
+)
 def test_options_are_checked(option):
     with pytest.raises(errors.ConfigurationError, match="=0: expected"):
         hs.learn(tiny(), frames(1), progress=False, **option)

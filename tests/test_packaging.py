@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = {
     "hebbstream": "hebbstream",
+    "hebbstream/cli": "hebbstream/cli",
     "hebbstream/engine": "hebbstream/engine",
     "hebbstream/inspection": "hebbstream/inspection",
     "hebbstream/adapters": "adapters",

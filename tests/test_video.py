@@ -224,16 +224,16 @@ def test_hardware_that_is_not_there_falls_back_and_says_so(clip, caplog, monkeyp
     assert f"no hardware decodes it (asked for '{hardware}'); the CPU does" in caplog.text
 
 
-def test_skip_passes_over_samples_and_the_rest_is_the_same(clip):
+def test_fast_forward_passes_over_samples_and_the_rest_is_the_same(clip):
     with open_video(clip, stride=3) as stream:
         whole = [sample.x for sample in stream]
     with open_video(clip, stride=3) as stream:
-        assert stream.skip(7) == 7
+        assert stream.fast_forward(7) == 7
         rest = [sample.x for sample in stream]
     assert len(rest) == len(whole) - 7
     assert all((one == other).all() for one, other in zip(whole[7:], rest, strict=True))
     with open_video(clip) as stream:
-        assert stream.skip(60) == 50
+        assert stream.fast_forward(60) == 50
 
 
 def test_synthetic_pictures():

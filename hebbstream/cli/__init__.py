@@ -1,0 +1,38 @@
+"""The `hebbstream` command."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from hebbstream.cli.parser import make_parser
+from hebbstream.errors import HebbstreamError
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 an error, 2 wrong usage, 130 interrupted."""
+    options = make_parser().parse_args(arguments)
+    logger = logging.getLogger("hebbstream")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    level_before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(options.log_level.upper())
+    try:
+        with logging_redirect_tqdm([logger]):
+            options.run(options)
+    except HebbstreamError as error:
+        if options.debug:
+            raise
+        print(f"hebbstream: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("hebbstream: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level_before)
+    return 0

@@ -1,0 +1,7 @@
+"""`python -m hebbstream.cli`."""
+
+import sys
+
+from hebbstream.cli import main
+
+sys.exit(main())

@@ -1,0 +1,88 @@
+"""The options that name a video and how to read it."""
+
+import argparse
+from pathlib import Path
+from typing import get_args
+
+from hebbstream.adapters.labels import labels_from_json
+from hebbstream.adapters.picture import Fit
+from hebbstream.adapters.video import VideoStream, open_video
+from hebbstream.errors import ConfigurationError
+from hebbstream.network import SoftHebbNet
+
+
+def add_source(command: argparse.ArgumentParser, name: str = "source", *, labels_required: bool = False) -> None:
+    """Let a command take a video and how to read it."""
+    command.add_argument(
+        name, metavar="SOURCE", help="a file, a glob, a webcam's number, or rtsp://, http://, udp://, ..."
+    )
+    command.add_argument(
+        "--size",
+        type=size,
+        default=None,
+        metavar="N or WxH",
+        help="scale to (default: that of the frames learned, or the preset's)",
+    )
+    command.add_argument("--fit", default="stretch", choices=get_args(Fit), help="to another shape")
+    command.add_argument("--stride", type=positive, default=1, metavar="N", help="keep every N-th frame")
+    command.add_argument("--rate", type=float, metavar="FPS", help="keep this many frames for each second of video")
+    command.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds to leave out of each file")
+    command.add_argument("--duration", type=float, metavar="S", help="seconds to read of each file or live source")
+    command.add_argument("--loop", action="store_true", help="begin again at the end, for ever")
+    command.add_argument("--hardware", metavar="KIND", help="decode by auto, cuda, vaapi, ... where it can")
+    command.add_argument("--timeout", type=float, default=10.0, metavar="S", help="wait so long for a live source")
+    command.add_argument("--retry-for", type=float, default=300.0, metavar="S", help="try a lost live source so long")
+    command.add_argument(
+        "--option", action="append", type=key_value, default=[], metavar="KEY=VALUE", help="for FFmpeg; repeat for more"
+    )
+    command.add_argument(
+        "--labels",
+        type=Path,
+        required=labels_required,
+        metavar="FILE",
+        help='JSON: {"segments": [{"start": seconds, "label": name}, ...]}',
+    )
+
+
+def positive(text: str) -> int:
+    """Read a positive integer."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a positive integer")
+    return int(text)
+
+
+def size(text: str) -> tuple[int, int]:
+    """Read ``N`` or ``WIDTHxHEIGHT`` as (height, width)."""
+    width, _, height = text.partition("x")
+    return positive(height or width), positive(width)
+
+
+def key_value(text: str) -> tuple[str, str]:
+    """Read ``KEY=VALUE``."""
+    key, found, value = text.partition("=")
+    if not (key and found):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected KEY=VALUE")
+    return key, value
+
+
+def open_source(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None) -> VideoStream:
+    """Open the video that the options name, for a network."""
+    if net.in_channels not in (1, 3):
+        raise ConfigurationError(f"a network of {net.in_channels} input channels: expected 1 or 3 for video")
+    return open_video(
+        options.source,
+        size=options.size or size,
+        fit=options.fit,
+        gray=net.in_channels == 1,
+        stride=options.stride,
+        rate=options.rate,
+        start=options.start,
+        duration=options.duration,
+        loop=options.loop,
+        label=None if options.labels is None else labels_from_json(options.labels),
+        hardware=options.hardware,
+        open_timeout=options.timeout,
+        read_timeout=options.timeout,
+        retry_for=options.retry_for,
+        options=dict(options.option),
+    )

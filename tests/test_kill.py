@@ -1,0 +1,79 @@
+"""A process that learns from a video is killed at random moments; what it goes on to learn is the same, bit for bit."""
+
+import multiprocessing
+import time
+
+import numpy as np
+import pytest
+from clips import ramp, write_clip
+
+import hebbstream as hs
+from hebbstream.adapters.video import open_video
+from hebbstream.rotation import earlier_generations
+
+KILLS = 50
+FRAMES = 30
+
+
+def learn_from(clip, checkpoint, ready=None):
+    """Go on from the checkpoint, if there is one, to the end of the clip."""
+    if checkpoint.exists() or earlier_generations(checkpoint):
+        saved = hs.load_latest_checkpoint(checkpoint)
+    else:
+        net = hs.SoftHebbNet([hs.LayerSpec(channels=4, pool="max"), hs.LayerSpec(channels=8)], 3, seed=1)
+        saved = hs.Checkpoint(net, hs.SoftmaxProbe())
+    with open_video(clip, size=16, label=lambda t: t < 0.6) as frames:
+        if ready is not None:
+            ready.set()
+        hs.learn(
+            saved.net,
+            frames,
+            saved.probe,
+            checkpoint=checkpoint,
+            checkpoint_every=3,
+            counters=saved.counters,
+            progress=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes that start fast: forked from one that has imported everything, and computed nothing."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hebbstream", "hebbstream.adapters.video"])
+    return context
+
+
+def test_a_run_killed_at_any_moment_and_resumed_is_bit_identical(processes, tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", ramp(FRAMES))
+    whole = tmp_path / "whole.safetensors"
+    began = time.monotonic()
+    run_to_the_end(processes, clip, whole)
+    seconds = time.monotonic() - began
+    expected = whole.read_bytes()
+    generator = np.random.default_rng(0)
+    stopped_at = []
+    for number in range(KILLS):
+        checkpoint = tmp_path / f"{number}.safetensors"
+        ready = processes.Event()
+        process = processes.Process(target=learn_from, args=(clip, checkpoint, ready))
+        process.start()
+        assert ready.wait(60)
+        time.sleep(generator.uniform(0, 0.8 * seconds))
+        process.kill()
+        process.join()
+        found = checkpoint.exists()
+        stopped_at.append(hs.load_latest_checkpoint(checkpoint).counters.position if found else 0)
+        run_to_the_end(processes, clip, checkpoint)
+        assert checkpoint.read_bytes() == expected, f"kill {number}, after {stopped_at[-1]} frames"
+        for path in tmp_path.glob(f"*{number}.safetensors*"):
+            path.unlink()
+    inside = [position for position in stopped_at if 0 < position < FRAMES]
+    assert len(set(inside)) > 5, stopped_at  # the moments did fall into learning
+
+
+def run_to_the_end(processes, clip, checkpoint):
+    process = processes.Process(target=learn_from, args=(clip, checkpoint))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0

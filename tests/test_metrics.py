@@ -1,0 +1,142 @@
+import json
+import logging
+import resource
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.adapters.decoding import StreamStats
+from hebbstream.metrics import Metrics
+
+
+class Camera:
+    """A live source that has been slow to be learned from."""
+
+    def __init__(self, samples):
+        self._samples = samples
+        self.stats = StreamStats(frames=30, dropped=7)
+
+    def __iter__(self):
+        return iter(self._samples)
+
+
+def network():
+    return hs.SoftHebbNet.from_preset("cifar10", width=4)
+
+
+def records(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_record_holds_what_it_says(tmp_path, monkeypatch):
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("hebbstream.latency.time.monotonic", lambda: clock.now)
+    frames = torch.rand(20, 3, 32, 32)
+    camera = Camera([hs.Sample(x, y=i % 2, captured=clock.now - 0.1 * (i % 3)) for i, x in enumerate(frames)])
+    path = tmp_path / "logs" / "metrics.jsonl"
+    net, probe = network(), hs.SoftmaxProbe()
+    report = hs.learn(net, camera, probe, callbacks=[Metrics(path, seconds=0)], progress=False)
+    found = records(path)
+    assert [record["samples"] for record in found] == list(range(1, 21))
+    assert [record["position"] for record in found] == list(range(1, 21))
+    last = found[-1]
+    assert last["latency_mean"] == last["latency_max"] == pytest.approx(0.1)
+    assert last["stream"] == {"frames": 30, "dropped": 7, "corrupt": 0, "reconnects": 0, "failed": 0}
+    assert last["accuracy"] == pytest.approx(report.accuracy, abs=1e-4)
+    assert last["recent_accuracy"] == pytest.approx(report.recent_accuracy, abs=1e-4)
+    assert last["r1"] == list(net.r1_fraction())
+    assert last["norm"][0] == pytest.approx(
+        [float(x) for x in (net.layers[0].norms().min(), net.layers[0].norms().median(), net.layers[0].norms().max())],
+        abs=1e-4,
+    )
+    assert all(record["samples_per_second"] > 0 for record in found)
+    assert report.latency == pytest.approx((0.095, 0.2))
+    assert report.stream_counts["dropped"] == 7
+    assert "7 dropped" in str(report)
+
+
+def test_neurons_that_stand_still_are_counted(tmp_path):
+    path, net = tmp_path / "metrics.jsonl", network()
+    frozen = hs.SoftHebbNet.from_preset("cifar10", width=4, normalization="batch", batch_size=10)
+    for layer in frozen.layers:
+        layer.spec = layer.spec.__class__.from_dict(
+            {**{f: getattr(layer.spec, f) for f in layer.spec.__slots__}, "learning_rate": 0.0}
+        )
+    hs.learn(net, torch.rand(5, 3, 32, 32), callbacks=[Metrics(path)], progress=False)
+    hs.learn(frozen, torch.rand(5, 3, 32, 32), callbacks=[Metrics(path)], progress=False)
+    moving, still = records(path)  # appended to, one record at the end of each run
+    assert moving["still"][0] < 0.5
+    assert still["still"] == [1.0, 1.0, 1.0]
+    assert "latency_mean" not in moving
+    assert "stream" not in moving
+    assert "accuracy" not in moving
+
+
+def test_counts_of_a_source_behind_stream_functions(tmp_path):
+    path, camera = tmp_path / "metrics.jsonl", Camera(torch.rand(3, 3, 32, 32))
+    hs.learn(network(), (x for x in camera), callbacks=[Metrics(path, stream=camera)], progress=False)
+    assert records(path)[-1]["stream"]["dropped"] == 7
+
+
+def test_tensorboard_gets_the_same(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    path, folder = tmp_path / "metrics.jsonl", tmp_path / "board"
+    hs.learn(
+        network(), torch.rand(5, 3, 32, 32), callbacks=[Metrics(path, tensorboard=folder, seconds=0)], progress=False
+    )
+    board = EventAccumulator(str(folder))
+    board.Reload()
+    assert {"r1/layer 1", "still/layer 3", "norm/layer 2 median", "samples_per_second"} <= set(board.Tags()["scalars"])
+    values = [(event.step, event.value) for event in board.Scalars("norm/layer 1 greatest")]
+    expected = [(record["position"], record["norm"][0][2]) for record in records(path)]
+    assert values == [(step, pytest.approx(value, rel=1e-5)) for step, value in expected]
+
+
+def test_where_it_cannot_write_is_found_out_first(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(errors.OutputError, match="cannot write"):
+        Metrics(tmp_path / "file" / "metrics.jsonl")
+    with pytest.raises(errors.ConfigurationError, match="expected a path"):
+        Metrics()
+    with pytest.raises(errors.ConfigurationError, match="seconds=-1"):
+        Metrics(tmp_path / "metrics.jsonl", seconds=-1)
+
+
+def test_a_full_disk_does_not_stop_learning(tmp_path, caplog):
+    """The limit on the size of files makes a write fail as a full disk does."""
+    checkpoint, path, net = tmp_path / "run.safetensors", tmp_path / "metrics.jsonl", network()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    positions = []
+
+    def disk(step):
+        if step.index == 9:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, limits[1]))
+        elif step.index == 19:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        positions.append(hs.load_checkpoint(checkpoint).counters.position if checkpoint.exists() else 0)
+
+    frames = [np.full((32, 32, 3), i, np.uint8) for i in range(30)]
+    try:
+        with caplog.at_level(logging.ERROR, "hebbstream"):
+            report = hs.learn(
+                net,
+                frames,
+                checkpoint=checkpoint,
+                checkpoint_every=5,
+                callbacks=[Metrics(path, seconds=0), disk],
+                progress=False,
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert report.samples == 30
+    assert positions == [0] * 5 + [5] * 15 + [20] * 5 + [25] * 5
+    assert f"cannot write {checkpoint}" in caplog.text
+    assert "the last good checkpoint is kept" in caplog.text
+    assert f"cannot write {path}" in caplog.text
+    assert hs.load_checkpoint(checkpoint).counters.position == 30
+    assert not list(tmp_path.glob(".*"))

@@ -1,0 +1,84 @@
+import logging
+import os
+
+import pytest
+import torch
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.rotation import earlier_generations, generation, keep_generations
+
+
+def save(path, position, kept=3):
+    keep_generations(path, kept)
+    hs.save_checkpoint(path, hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3), counters=hs.Counters(position))
+
+
+def positions(path):
+    return [hs.load_checkpoint(found).counters.position for found in (path, *earlier_generations(path))]
+
+
+def test_so_many_generations_are_kept_the_newest_first(tmp_path):
+    path = tmp_path / "run.safetensors"
+    for position in range(1, 6):
+        save(path, position)
+        assert positions(path) == list(range(position, max(0, position - 3), -1))
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_one_generation_is_one_file(tmp_path):
+    path = tmp_path / "run.safetensors"
+    for position in (1, 2):
+        save(path, position, kept=1)
+    assert [found.name for found in tmp_path.iterdir()] == ["run.safetensors"]
+
+
+def test_a_file_system_without_links_gets_copies(tmp_path, monkeypatch):
+    def refuse(*paths):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "run.safetensors"
+    for position in (1, 2):
+        save(path, position)
+    assert positions(path) == [2, 1]
+
+
+def test_between_two_checkpoints_there_is_always_one(tmp_path):
+    path = tmp_path / "run.safetensors"
+    save(path, 1)
+    keep_generations(path, 3)  # the next one was never written
+    assert positions(path) == [1, 1]
+
+
+def test_the_newest_good_one_is_chosen(tmp_path, caplog):
+    path = tmp_path / "run.safetensors"
+    for position in (1, 2, 3):
+        save(path, position)
+    assert hs.load_latest_checkpoint(path).counters.position == 3
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1  # one bit of a weight
+    path.write_bytes(bytes(content))
+    with caplog.at_level(logging.WARNING, "hebbstream"):
+        assert hs.load_latest_checkpoint(path).counters.position == 2
+    assert "damaged checkpoint (its checksum does not match" in caplog.text
+    generation(path, 1).write_bytes(b"")
+    assert hs.load_latest_checkpoint(path).counters.position == 1
+    path.unlink()
+    assert hs.load_latest_checkpoint(path).counters.position == 1
+    generation(path, 2).write_bytes(b"x")
+    with pytest.raises(errors.CorruptCheckpointError, match=r"run\.safetensors\.1"):
+        hs.load_latest_checkpoint(path)
+    with pytest.raises(errors.CheckpointNotFoundError, match="no checkpoint at"):
+        hs.load_latest_checkpoint(tmp_path / "none.safetensors")
+
+
+def test_an_earlier_generation_is_untouched_by_the_next_write(tmp_path):
+    path = tmp_path / "run.safetensors"
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+    net.save(path)
+    before = net.layers[0].weight.clone()
+    keep_generations(path, 2)
+    net.learn_one(torch.rand(3, 8, 8))
+    net.save(path)
+    assert torch.equal(hs.load(generation(path, 1)).layers[0].weight, before)
