@@ -47,6 +47,7 @@ def processes():
 def test_a_run_killed_at_any_moment_and_resumed_is_bit_identical(processes, tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", ramp(FRAMES))
     whole = tmp_path / "whole.safetensors"
+    run_to_the_end(processes, clip, tmp_path / "first.safetensors")  # after it, starting a process takes no time
     began = time.monotonic()
     run_to_the_end(processes, clip, whole)
     seconds = time.monotonic() - began
@@ -59,7 +60,7 @@ def test_a_run_killed_at_any_moment_and_resumed_is_bit_identical(processes, tmp_
         process = processes.Process(target=learn_from, args=(clip, checkpoint, ready))
         process.start()
         assert ready.wait(60)
-        time.sleep(generator.uniform(0, 0.8 * seconds))
+        time.sleep(generator.uniform(0, seconds))
         process.kill()
         process.join()
         found = checkpoint.exists()
