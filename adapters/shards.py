@@ -4,10 +4,11 @@ import glob
 import io
 import json
 import re
+import tarfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from hebbstream.adapters.images import SUFFIXES, ImageStream, picture_format, suffix
 from hebbstream.adapters.picture import Fit
@@ -17,7 +18,6 @@ from hebbstream.errors import (
     DamagedFileError,
     MissingDependencyError,
     SourceNotFoundError,
-    StreamError,
 )
 
 
@@ -103,20 +103,39 @@ def _local(pattern: str) -> list[Path]:
 
 def _shard(path: Path, label: str) -> Iterator[tuple[Any, Hashable, str]]:
     """Yield image, label and source of a shard's samples."""
-    from webdataset.tariterators import group_by_keys, tar_file_expander
+    from webdataset.tariterators import group_by_keys
 
-    wanted = (*SUFFIXES, "cls", "txt", "json")
-    try:
-        with path.open("rb") as file:
-            files = tar_file_expander([{"url": path.name, "stream": file}], select_files=lambda n: suffix(n) in wanted)
-            samples = group_by_keys(files)
-            while (sample := _next_sample(samples, path)) is not None:
-                source = f"{path.name}/{sample['__key__']}"
-                image = next((sample[kind] for kind in SUFFIXES if kind in sample), None)
-                if image is not None:
-                    yield io.BytesIO(image), _label(sample, label, source), source
-    except OSError as error:
-        raise StreamError(f"cannot read {path}: {error.strerror or error}") from error
+    samples = group_by_keys(_files(path))
+    while (sample := _next_sample(samples, path)) is not None:
+        source = f"{path.name}/{sample['__key__']}"
+        image = next((sample[kind] for kind in SUFFIXES if kind in sample), None)
+        if image is not None:
+            yield io.BytesIO(image), _label(sample, label, source), source
+
+
+def _files(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield a tar file's images and labels, in the form that webdataset groups."""
+    with tarfile.open(path, "r|*", tarinfo=_StrictTarInfo) as tar:
+        for member in tar:
+            file = tar.extractfile(member) if suffix(member.name) in (*SUFFIXES, "cls", "txt", "json") else None
+            if file is not None:
+                content = file.read()
+                if len(content) < member.size:
+                    raise tarfile.ReadError(f"cut within {member.name}")
+                yield {"fname": member.name, "data": content, "__url__": path.name}
+            tar.members = []  # type: ignore[attr-defined]  # it would remember them all
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+        """Read a member's header; `tarfile` alone takes one that is damaged or not there for the end of the archive."""
+        try:
+            return super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # not in its stub
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from error
 
 
 def _next_sample(samples: Iterator[dict[str, Any]], path: Path) -> dict[str, Any] | None:

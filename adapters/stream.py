@@ -76,4 +76,5 @@ def plain_label(label: Any) -> Hashable:
 
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message, or the name of its kind where there is none."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    message = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+    return next(iter(message.splitlines()), type(error).__name__)
