@@ -4,6 +4,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from hebbstream.adapters.picture import Fit, PictureFormat
@@ -29,7 +30,7 @@ def samples_from_huggingface(
     Parameters
     ----------
     dataset
-        Its format and transforms are kept: what its rows hold is what arrives.
+        Its format and transforms are kept: what its rows hold is what arrives, but uint8 arrays stay uint8.
     image
         Column of the images: Pillow images, arrays, tensors or nested lists. ``None``: the only column of images (or
         else of 2-D or 3-D arrays) among its features.
@@ -129,13 +130,17 @@ def _array(value: Any, form: PictureFormat, dtype: str | None) -> Any:
         raise ConfigurationError(
             f"size={form.size}, gray={form.gray}: expected Pillow images, not {type(value).__name__}s"
         )
-    try:
-        return np.asarray(value, dtype) if isinstance(value, list) else value
-    except (ValueError, TypeError):
-        raise DtypeError("image of nested lists: expected rows of equal lengths that hold numbers") from None
+    if isinstance(value, list):
+        try:
+            return np.asarray(value, dtype)
+        except (ValueError, TypeError):
+            raise DtypeError("image of nested lists: expected rows of equal lengths that hold numbers") from None
+    if dtype == "uint8" and str(value.dtype).endswith("int64"):  # which the formats make of every integer
+        return value.to(torch.uint8) if isinstance(value, Tensor) else value.astype(np.uint8)
+    return value
 
 
 def _leaf_dtype(feature: Any) -> str | None:
-    while hasattr(feature, "feature"):
-        feature = feature.feature
+    while isinstance(feature, list) or hasattr(feature, "feature"):
+        feature = feature[0] if isinstance(feature, list) else feature.feature  # a plain list before datasets 4
     return getattr(feature, "dtype", None)

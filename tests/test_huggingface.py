@@ -98,6 +98,15 @@ def test_labels_that_are_missing_are_none(frames):
     assert [sample.y for sample in samples] == [None, None, "owl"]
 
 
+@pytest.mark.parametrize("form", [None, "numpy", "torch"])
+@pytest.mark.parametrize("feature", [datasets.Image(), datasets.Array3D((32, 32, 3), "uint8")])
+def test_every_format_is_learned_from(frames, feature, form):
+    rows = {"image": list(frames[:7]), "label": [0] * 7}
+    features = datasets.Features(image=feature, label=CLASSES)
+    dataset = datasets.Dataset.from_dict(rows, features=features).with_format(form)
+    assert assert_learns(samples_from_huggingface(dataset), 7).counters.scored == 7
+
+
 @pytest.mark.parametrize("form", ["numpy", "torch"])
 def test_formats_are_kept(dataset, frames, form):
     samples = list(samples_from_huggingface(dataset.with_format(form)))

