@@ -31,7 +31,7 @@ def samples_from_torch(
         lengths, which may be tensors, arrays or sequences; or a list of tuples or mappings, each an item.
     image, label
         Where the image and the label lie in items of other forms: keys of a mapping, or positions in a longer tuple.
-        `label` alone does nothing; without it there are no labels.
+        Without `label` there are no labels.
     batched
         Whether `data` yields batches; ``None``: a `DataLoader` does unless it was made with ``batch_size=None``, a data
         set does not.
@@ -45,7 +45,8 @@ def samples_from_torch(
     Raises
     ------
     ConfigurationError
-        If `data` is none of the above. While iterating, if an item has another form than the options say.
+        If `data` is none of the above, or `label` comes without `image`. While iterating, if an item has another form
+        than the options say.
     RankError
         While iterating, if a batch's columns differ in length, or are single values.
     LabelError

@@ -98,6 +98,12 @@ def test_labels_that_are_missing_are_none(frames):
     assert [sample.y for sample in samples] == [None, None, "owl"]
 
 
+def test_a_class_that_does_not_exist_is_refused(dataset):
+    dataset.set_transform(lambda rows: {"image": rows["image"], "label": [3] * len(rows["image"])})
+    with pytest.raises(errors.LabelError, match="label 3: expected less than 3"):
+        next(samples_from_huggingface(dataset))
+
+
 @pytest.mark.parametrize("form", [None, "numpy", "torch"])
 @pytest.mark.parametrize("feature", [datasets.Image(), datasets.Array3D((32, 32, 3), "uint8")])
 def test_every_format_is_learned_from(frames, feature, form):

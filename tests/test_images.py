@@ -1,3 +1,4 @@
+import gc
 import io
 import json
 import logging
@@ -67,11 +68,17 @@ def shards(tmp_path, frames):
 
 @pytest.fixture
 def no_commands(monkeypatch):
+    """A test that uses it fails if a command is started, even where the error is caught."""
+    started = []
+
     def refuse(*arguments, **options):
-        raise AssertionError(f"a command was started: {arguments}")
+        started.append(arguments)
+        raise OSError("no commands here")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     monkeypatch.setattr("os.system", refuse)
+    yield
+    assert started == []
 
 
 def test_a_folder_is_read_in_order_with_its_classes(folder, frames):
@@ -320,6 +327,18 @@ def test_a_shard_cut_anywhere_gives_its_whole_pictures_and_then_says_so(tmp_path
         counts.append(len(samples))
     assert counts == sorted(counts)
     assert {0, 1} <= set(counts) <= {0, 1, 2}
+
+
+def test_a_long_shard_takes_no_more_memory(tmp_path, frames):
+    picture = encoded(frames[0])
+    path = write_shard(
+        tmp_path / "a.tar", {f"{index:03}.{kind}": picture for index in range(40) for kind in ("png", "bin")}
+    )
+    stream = open_shards(path, size=4)
+    before = sum(issubclass(type(thing), tarfile.TarInfo) for thing in gc.get_objects())
+    for _ in range(35):
+        next(stream)
+    assert sum(issubclass(type(thing), tarfile.TarInfo) for thing in gc.get_objects()) < before + 5
 
 
 def test_a_damaged_header_is_not_the_end(shards):
