@@ -115,9 +115,10 @@ def _shard(path: Path, label: str) -> Iterator[tuple[Any, Hashable, str]]:
 
 def _files(path: Path) -> Iterator[dict[str, Any]]:
     """Yield a tar file's images and labels, in the form that webdataset groups."""
+    wanted = (*SUFFIXES, "cls", "txt", "json")
     with tarfile.open(path, "r|*", tarinfo=_StrictTarInfo) as tar:
         for member in tar:
-            file = tar.extractfile(member) if suffix(member.name) in (*SUFFIXES, "cls", "txt", "json") else None
+            file = tar.extractfile(member) if member.isreg() and suffix(member.name) in wanted else None
             if file is not None:
                 yield {"fname": member.name, "data": file.read(), "__url__": path.name}
             tar.members = []  # type: ignore[attr-defined]  # it would remember them all

@@ -341,6 +341,19 @@ def test_a_long_shard_takes_no_more_memory(tmp_path, frames):
     assert sum(issubclass(type(thing), tarfile.TarInfo) for thing in gc.get_objects()) < before + 5
 
 
+def test_links_and_folders_in_a_shard_are_passed_over(tmp_path, frames):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, kind in (("0.png", tarfile.SYMTYPE), ("1.png", tarfile.LNKTYPE), ("2.png", tarfile.DIRTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            tar.addfile(member)
+        picture = encoded(frames[0])
+        member = tarfile.TarInfo("3.png")
+        member.size = len(picture)
+        tar.addfile(member, io.BytesIO(picture))
+    assert [sample.source for sample in open_shards(tmp_path / "a.tar")] == ["a.tar/3"]
+
+
 def test_a_damaged_header_is_not_the_end(shards):
     path = shards / "train-0.tar"
     content = bytearray(path.read_bytes())
