@@ -61,6 +61,10 @@ class SourceNotFoundError(StreamError, FileNotFoundError):
     """The source does not exist."""
 
 
+class DamagedFileError(StreamError, ValueError):
+    """A file of samples is cut, damaged, or not of a format that is read."""
+
+
 class NotAVideoError(StreamError, ValueError):
     """The source exists but holds no video that can be decoded."""
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from hebbstream.errors import ChannelError, DtypeError, ImageSizeError, NonFiniteError, RankError, ValueRangeError
 
 _ROUNDING = 1e-6  # what scaling by 1/255 may add
+_LARGEST = 1e15  # the sum of squares of a frame's values stays finite in float32
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
@@ -38,7 +39,7 @@ def check_frames(
     input_size
         (H, W) that every frame must have, or ``None`` for any.
     input_range
-        Least and greatest value allowed in a floating-point frame, or ``None`` for any finite value.
+        Least and greatest value allowed in a floating-point frame, or ``None`` for any up to 1e15 in magnitude.
 
     Raises
     ------
@@ -99,13 +100,16 @@ def merge_views(features: Tensor, mirror: bool) -> Tensor:
 
 def _as_tensor(frames: Any) -> Tensor:
     if isinstance(frames, Tensor):
+        if frames.layout != torch.strided or frames.is_nested or frames.is_meta:
+            kind = "meta" if frames.is_meta else "nested" if frames.is_nested else str(frames.layout)
+            raise DtypeError(f"frame as a {kind.removeprefix('torch.')} tensor: expected a dense one that holds values")
         return frames.detach()
     if not isinstance(frames, np.ndarray):
         raise DtypeError(f"frame of type {type(frames).__name__}: expected a numpy array or a torch tensor")
     if frames.dtype.kind not in "uf" or frames.dtype.byteorder == ">" or frames.dtype.itemsize > 8:
         raise DtypeError(f"frame of dtype {frames.dtype}: expected uint8 or a floating-point type")
-    # torch can neither borrow read-only memory without a warning nor read negative strides.
-    borrowable = frames.flags.writeable and all(stride >= 0 for stride in frames.strides)
+    # torch can neither borrow read-only memory without a warning nor step backwards or by parts of an element.
+    borrowable = frames.flags.writeable and all(step >= 0 and not step % frames.itemsize for step in frames.strides)
     return torch.from_numpy(frames if borrowable else frames.copy())
 
 
@@ -147,10 +151,11 @@ def _check_values(x: Tensor, input_range: tuple[float, float] | None) -> None:
         found = "NaN" if np.isnan(low) or np.isnan(high) else "infinity"
         count = int((~torch.isfinite(x)).sum())
         raise NonFiniteError(f"frame with {found}: {count} of its {x.numel()} values are not finite")
-    if input_range is not None and not (input_range[0] - _ROUNDING <= low and high <= input_range[1] + _ROUNDING):
+    least, most = (-_LARGEST, _LARGEST) if input_range is None else input_range
+    if not (least - _ROUNDING <= low and high <= most + _ROUNDING):
+        other = "" if input_range is None else "pass uint8 as it is, build the network with input_range=None, or "
         raise ValueRangeError(
-            f"frame with values from {low:.4g} to {high:.4g}: expected {input_range[0]:g} to {input_range[1]:g}"
-            " (pass uint8 as it is, scale floats, or build the network with input_range=None)"
+            f"frame with values from {low:.4g} to {high:.4g}: expected {least:g} to {most:g} ({other}scale floats)"
         )
 
 

@@ -28,7 +28,7 @@ class SoftHebbNet(nn.Module):
         (height, width) or one number for both. ``None`` takes frames of any size; a network with a dense layer needs
         it.
     input_range
-        Least and greatest value of a floating-point frame; ``None`` takes any finite value.
+        Least and greatest value of a floating-point frame; ``None`` takes any up to 1e15 in magnitude.
     mirror
         Whether to see each frame together with its mirror image: a step learns from both, and features are the mean
         of those of the two, so that they do not depend on which way a thing faces. For natural images; not where left

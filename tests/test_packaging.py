@@ -104,3 +104,12 @@ def test_the_core_imports_no_adapter_and_no_heavy_package():
         " if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_sources_import_their_packages_only_when_used():
+    code = (
+        "import sys\n"
+        "from hebbstream.adapters import arrays, huggingface, images, shards, torch\n"
+        "print([m for m in ('PIL', 'webdataset', 'braceexpand', 'datasets', 'av', 'river') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

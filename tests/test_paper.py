@@ -54,9 +54,10 @@ def data_folder(tmp_path_factory):
     (folder / "mnist").mkdir()
     for name, count in (("train", 160), ("t10k", 80)):
         images, labels = gratings(count, 28, 1, seed=1)
-        for kind, header, values in (("images-idx3", 16, images), ("labels-idx1", 8, labels.astype(np.uint8))):
+        for kind, values in (("images-idx3", images[..., 0]), ("labels-idx1", labels.astype(np.uint8))):
             path = folder / "mnist" / f"{name}-{kind}-ubyte.gz"
-            path.write_bytes(gzip.compress(bytes(header) + values.tobytes()))
+            header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+            path.write_bytes(gzip.compress(header + values.tobytes()))
     (folder / "stl10_binary").mkdir()
     for name, count in (("unlabeled", 24), ("train", 8), ("test", 8)):
         images, labels = gratings(count, 96, 3, seed=2)

@@ -9,7 +9,6 @@ imagenet160     ``imagenet/{train,val}/<class>/*.JPEG``
 ==============  =====================================================================================
 """
 
-import gzip
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import cifar10, folder
+from hebbstream.adapters.arrays import read_idx
 from hebbstream.errors import ConfigurationError
 
 
@@ -93,10 +93,9 @@ def _cifar10() -> Task:
 def _mnist() -> Task:
     def split(name: str) -> Split:
         images, labels = (
-            np.frombuffer(gzip.decompress((folder() / "mnist" / f"{name}-{kind}-ubyte.gz").read_bytes()), np.uint8)
-            for kind in ("images-idx3", "labels-idx1")
+            read_idx(folder() / "mnist" / f"{name}-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1")
         )
-        return Split(images[16:].reshape(-1, 28, 28, 1), labels[8:].astype(np.int64))
+        return Split(images[..., None], labels.astype(np.int64))
 
     train = split("train")
     return Task(train, train, split("t10k"))
@@ -141,5 +140,5 @@ def load_task(name: str) -> Task:
     try:
         return _TASKS[name]()
     except FileNotFoundError as error:
-        missing = Path(error.filename).relative_to(folder())
-        raise ConfigurationError(f"{name} is not in HEBBSTREAM_DATA: no {missing}") from None
+        missing = f"no {Path(error.filename).relative_to(folder())}" if error.filename else error
+        raise ConfigurationError(f"{name} is not in HEBBSTREAM_DATA: {missing}") from None

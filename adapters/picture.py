@@ -1,0 +1,81 @@
+"""From a Pillow image to an array of the size and channels a network reads."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from hebbstream.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Fit = Literal["stretch", "crop", "pad"]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFormat:
+    """The form that every picture of a source is brought into.
+
+    Parameters
+    ----------
+    size
+        (height, width) to scale to, bilinearly with antialiasing, or one number for both; ``None`` keeps the picture's.
+    fit
+        Where the picture has another aspect ratio: ``"stretch"`` it, ``"crop"`` what sticks out around its centre, or
+        ``"pad"`` it with black.
+    gray
+        One channel of brightness instead of red, green and blue.
+
+    Raises
+    ------
+    ConfigurationError
+        If `size` is not positive or `fit` unknown.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> PictureFormat(size=(16, 32), fit="crop").convert(Image.new("RGB", (640, 480))).shape
+    (16, 32, 3)
+    """
+
+    size: int | tuple[int, int] | None = None
+    fit: Fit = "stretch"
+    gray: bool = False
+
+    def __post_init__(self) -> None:
+        sides = self._shape
+        if sides is not None and (len(sides) != 2 or min(sides) < 1):
+            raise ConfigurationError(f"size={self.size}: expected a positive number of pixels, or (height, width)")
+        if self.fit not in get_args(Fit):
+            raise ConfigurationError(f"fit={self.fit!r}: expected {', '.join(map(repr, get_args(Fit)))}")
+
+    @property
+    def _shape(self) -> tuple[int, int] | None:
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    def convert(self, image: "Image") -> "np.ndarray[Any, Any]":
+        """Return an image, turned upright by its EXIF orientation, as uint8 of shape (H, W, 3), or (H, W) if `gray`.
+
+        16 bits for a channel become 8. Transparency is left out.
+
+        Raises
+        ------
+        ValueError
+            If the image is of floating point, whose range is not known.
+        """
+        from PIL import Image, ImageOps
+
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode == "F":
+            raise ValueError("image of floating-point values: expected 8 or 16 bits for a channel")
+        if upright.mode.startswith("I"):  # Pillow would clip its 16 bits instead of scaling them
+            upright = Image.fromarray((np.asarray(upright).clip(0, 65535) >> 8).astype(np.uint8))
+        picture = upright.convert("L" if self.gray else "RGB")
+        if self._shape is not None and picture.size != self._shape[::-1]:
+            target, method = self._shape[::-1], Image.Resampling.BILINEAR
+            if self.fit == "stretch":
+                picture = picture.resize(target, method)
+            else:
+                picture = {"crop": ImageOps.fit, "pad": ImageOps.pad}[self.fit](picture, target, method)
+        return np.asarray(picture)

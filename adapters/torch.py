@@ -1,0 +1,146 @@
+"""Samples from PyTorch's `Dataset`, `IterableDataset` and `DataLoader`, one at a time."""
+
+from collections.abc import Generator, Hashable, Iterator, Mapping
+from itertools import count
+from operator import length_hint
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from hebbstream.adapters.stream import SampleStream, plain_label
+from hebbstream.errors import ConfigurationError, RankError, StreamError
+from hebbstream.sample import Sample
+
+
+def samples_from_torch(
+    data: "Dataset[Any] | DataLoader[Any]",
+    *,
+    image: Hashable = None,
+    label: Hashable = None,
+    batched: bool | None = None,
+) -> SampleStream:
+    """Return the samples of a PyTorch data set or loader; batches are taken apart.
+
+    Parameters
+    ----------
+    data
+        A map-style data set is read by index, in order; an `IterableDataset` and a `DataLoader` are iterated. An item
+        is a pair (x, y), a lone x, or (x,), as a tuple or a list. A batch is a pair of columns, or of one column, of equal
+        lengths, which may be tensors, arrays or sequences; or a list of tuples or mappings, each an item.
+    image, label
+        Where the image and the label lie in items of other forms: keys of a mapping, or positions in a longer tuple.
+        Without `label` there are no labels.
+    batched
+        Whether `data` yields batches; ``None``: a `DataLoader` does unless it was made with ``batch_size=None``, a data
+        set does not.
+
+    Returns
+    -------
+    SampleStream
+        An iterator of `Sample` with tensors or arrays as they came (Pillow images as arrays), and labels as Python
+        objects.
+
+    Raises
+    ------
+    ConfigurationError
+        If `data` is none of the above, or `label` comes without `image`. While iterating, if an item has another form
+        than the options say.
+    RankError
+        While iterating, if a batch's columns differ in length, or are single values.
+    LabelError
+        While iterating, if a label is a tensor or array of several values.
+    StreamError
+        While iterating, if a map-style data set ends before its own length.
+
+    Examples
+    --------
+    >>> from torch.utils.data import TensorDataset
+    >>> digits = TensorDataset(torch.zeros(5, 1, 28, 28), torch.arange(5))
+    >>> next(samples_from_torch(DataLoader(digits, batch_size=2)))
+    Sample(x=float32 (1, 28, 28), y=0)
+    """
+    if not isinstance(data, Dataset | DataLoader):
+        raise ConfigurationError(f"data of type {type(data).__name__}: expected a torch Dataset or DataLoader")
+    if label is not None and image is None:
+        raise ConfigurationError(f"label={label!r} without image: expected the keys of both, or of the image")
+    if batched is None:
+        batched = isinstance(data, DataLoader) and data.batch_sampler is not None
+    return SampleStream(_samples(data, image, label, batched), _length(data, batched))
+
+
+def _samples(data: Any, image: Hashable, label: Hashable, batched: bool) -> Generator[Sample, None, None]:
+    items = data if isinstance(data, DataLoader | IterableDataset) else _by_index(data)
+    for item in items:
+        if not batched:
+            yield _sample(*_pair(item, image, label))
+        elif isinstance(item, list) and item and all(isinstance(one, tuple | Mapping) for one in item):
+            yield from (_sample(*_pair(one, image, label)) for one in item)
+        else:
+            yield from (_sample(*row) for row in _rows(*_pair(item, image, label)))
+
+
+def _sample(x: Any, y: Any) -> Sample:
+    return Sample(np.asarray(x) if hasattr(x, "__array_interface__") else x, plain_label(y))
+
+
+def _by_index(data: Any) -> Iterator[Any]:
+    length = _hint(data, -1)
+    for index in count() if length < 0 else range(length):
+        try:
+            item = data[index]
+        except IndexError as error:
+            if length < 0:
+                return
+            raise StreamError(f"the data set ended at index {index}: its length is {length} ({error})") from error
+        yield item
+
+
+def _pair(item: Any, image: Hashable, label: Hashable) -> tuple[Any, Any]:
+    if image is not None:
+        try:
+            return item[image], None if label is None else item[label]
+        except (KeyError, IndexError, TypeError):
+            raise ConfigurationError(f"no {image!r} and {label!r} in an item: it is {_form(item)}") from None
+    if isinstance(item, tuple | list) and len(item) in (1, 2):
+        return item[0], item[1] if len(item) == 2 else None
+    if isinstance(item, tuple | list | Mapping):
+        raise ConfigurationError(
+            f"item is {_form(item)}: expected (x, y), or image= and label= that say where they lie"
+        )
+    return item, None
+
+
+def _rows(x: Any, y: Any) -> Iterator[tuple[Any, Any]]:
+    try:
+        sizes = len(x), len(x if y is None else y)
+    except TypeError:
+        raise RankError(f"batch of {_form(x)} and {_form(y)}: expected columns of equal lengths") from None
+    if sizes[0] != sizes[1]:
+        raise RankError(f"batch of {sizes[0]} images and {sizes[1]} labels: expected equal numbers")
+    return ((x[row], None if y is None else y[row]) for row in range(sizes[0]))
+
+
+def _form(item: Any) -> str:
+    if isinstance(item, Mapping):
+        return f"a {type(item).__name__} of {', '.join(map(repr, item))}"
+    if isinstance(item, tuple | list):
+        return f"a {type(item).__name__} of {len(item)}"
+    return f"a {type(item).__name__}" + (f" of shape {tuple(item.shape)}" if isinstance(item, Tensor) else "")
+
+
+def _length(data: Any, batched: bool) -> int:
+    if not isinstance(data, DataLoader) or data.batch_sampler is None:
+        return 0 if batched else _hint(data, 0)
+    if data.batch_size is None:  # a batch sampler of the user's own
+        return 0
+    most = _hint(data, 0) * data.batch_size
+    return min(most, _hint(data.sampler, most))
+
+
+def _hint(data: Any, unknown: int) -> int:
+    try:
+        return length_hint(data, unknown)
+    except NotImplementedError:  # how some data sets say that they have no length
+        return unknown
