@@ -1,4 +1,4 @@
-"""From a Pillow image to an array of the size and channels a network reads."""
+"""`PictureFormat`: the size and channels that a source's pictures are brought into."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -44,14 +44,15 @@ class PictureFormat:
     gray: bool = False
 
     def __post_init__(self) -> None:
-        sides = self._shape
+        sides = self.shape
         if sides is not None and (len(sides) != 2 or min(sides) < 1):
             raise ConfigurationError(f"size={self.size}: expected a positive number of pixels, or (height, width)")
         if self.fit not in get_args(Fit):
             raise ConfigurationError(f"fit={self.fit!r}: expected {', '.join(map(repr, get_args(Fit)))}")
 
     @property
-    def _shape(self) -> tuple[int, int] | None:
+    def shape(self) -> tuple[int, int] | None:
+        """`size` as (height, width)."""
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
     def convert(self, image: "Image") -> "np.ndarray[Any, Any]":
@@ -72,8 +73,8 @@ class PictureFormat:
         if upright.mode.startswith("I"):  # Pillow would clip its 16 bits instead of scaling them
             upright = Image.fromarray((np.asarray(upright).clip(0, 65535) >> 8).astype(np.uint8))
         picture = upright.convert("L" if self.gray else "RGB")
-        if self._shape is not None and picture.size != self._shape[::-1]:
-            target, method = self._shape[::-1], Image.Resampling.BILINEAR
+        if self.shape is not None and picture.size != self.shape[::-1]:
+            target, method = self.shape[::-1], Image.Resampling.BILINEAR
             if self.fit == "stretch":
                 picture = picture.resize(target, method)
             else:

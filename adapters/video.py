@@ -12,9 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from hebbstream.adapters.conversion import FrameConverter
 from hebbstream.adapters.decoding import Decoder, StreamStats, TimedFrame
 from hebbstream.adapters.live import live_frames
-from hebbstream.adapters.picture import Fit, PictureMaker
+from hebbstream.adapters.picture import Fit, PictureFormat
 from hebbstream.adapters.recorded import recorded_frames
 from hebbstream.adapters.source import find_sources
 from hebbstream.errors import ConfigurationError
@@ -135,7 +136,8 @@ def open_video(
     for name, seconds in (("start", start), ("retry_for", retry_for)):
         if not seconds >= 0:
             raise ConfigurationError(f"{name}={seconds}: expected 0 or a positive number of seconds")
-    picture, stats, closing = PictureMaker(size, fit=fit, gray=gray), StreamStats(), threading.Event()
+    convert = FrameConverter(PictureFormat(size, fit, gray))
+    stats, closing = StreamStats(), threading.Event()
     sources = find_sources(source, options)
     connect = partial(Decoder, stats=stats, hardware=hardware, open_timeout=open_timeout, read_timeout=read_timeout)
     # One source is opened now, so that what is wrong with it shows now; each of many when its turn comes.
@@ -156,7 +158,7 @@ def open_video(
         )
     return VideoStream(
         _thinned(frames, stride, rate),
-        picture,
+        convert,
         label,
         first=first,
         live=live,
@@ -179,7 +181,7 @@ class VideoStream(Iterator[Sample]):
     def __init__(
         self,
         frames: Generator[TimedFrame, None, None],
-        picture: PictureMaker,
+        convert: FrameConverter,
         label: Labels | None,
         *,
         first: Decoder | None,
@@ -190,7 +192,7 @@ class VideoStream(Iterator[Sample]):
         announced: int,
     ) -> None:
         self.live = live
-        self._frames, self._picture, self._label, self._first = frames, picture, label, first
+        self._frames, self._convert, self._label, self._first = frames, convert, label, first
         self._stats, self._closing, self._announced = stats, closing, announced
         samples = self._samples()
         self._queue = Prefetch(samples, prefetch, "drop_oldest" if live else "block") if prefetch else samples
@@ -242,7 +244,7 @@ class VideoStream(Iterator[Sample]):
             for frame, t, own_time, source in self._frames:
                 label = None if self._label is None else self._label(own_time)
                 captured = time.monotonic() if self.live else None
-                yield Sample(self._picture(frame), label, t, source, captured)
+                yield Sample(self._convert(frame), label, t, source, captured)
         finally:
             self._frames.close()
 
