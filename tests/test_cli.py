@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,64 @@ def test_the_installed_command_runs():
     command = Path(sys.executable).parent / "hebbstream"
     printed = subprocess.run([command, "--version"], check=True, capture_output=True, text=True).stdout
     assert printed == f"hebbstream {hs.__version__}\n"
+
+
+def test_sigterm_saves_and_exits_0(tmp_path):
+    checkpoint = tmp_path / "run.safetensors"
+    arguments = [str(CLIP), "--loop", "--width", "4", "--size", "32", "--checkpoint", str(checkpoint), "--quiet"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hebbstream.cli", "learn", *arguments, "--checkpoint-every", "10"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "until interrupted" in out
+    saved = hs.load_checkpoint(checkpoint)
+    assert f"learned {saved.counters.position} samples" in out
+
+
+def test_resume_takes_the_newest_good_checkpoint(run):
+    assert learn(run, "--limit", 20, "--checkpoint-every", 15)[0] == 0
+    content = Path("run.safetensors").read_bytes()
+    Path("run.safetensors").write_bytes(content[:-100])
+    code, out, err = learn(run, "--limit", 5, "--resume", "--checkpoint-every", 15)
+    assert code == 0
+    assert "going on from run.safetensors, after 15 frames" in out
+    assert "trying an earlier one" in err
+    assert hs.load("run.safetensors").samples_seen == 20
+
+
+def test_starting_anew_moves_every_generation_aside(run):
+    learn(run, "--limit", 20, "--checkpoint-every", 10)
+    learn(run, "--limit", 3)
+    assert [hs.load_checkpoint(f"run{n}").counters.position for n in (".1.safetensors", ".1.safetensors.1")] == [20, 10]
+    assert not Path("run.safetensors.1").exists()
+
+
+def test_metrics_are_written(run):
+    code, _, _ = learn(run, "--limit", 5, "--metrics", "m.jsonl", "--metrics-every", 0, "--tensorboard", "board")
+    assert code == 0
+    assert len(Path("m.jsonl").read_text().splitlines()) == 5
+    assert list(Path("board").iterdir())
+
+
+def test_a_password_is_not_shown(run):
+    code, out, err = run("learn", "rtsp://operator-7:hunter2@127.0.0.1:9/live", "--timeout", 1, "--log-level", "debug")
+    assert code == 1
+    assert "rtsp://***@127.0.0.1:9/live" in err
+    assert "hunter2" not in out + err
+    assert "operator-7" not in out + err
+
+
+def test_options_for_ffmpeg(run):
+    assert (
+        learn(run, "--limit", 3, "--option", "probesize=50000", "--fit", "crop", "--start", 1, "--duration", 2)[0] == 0
+    )
+    code, _, err = learn(run, "--option", "probesize")
+    assert code == 2
+    assert "'probesize': expected KEY=VALUE" in err
