@@ -68,12 +68,13 @@ def live_frames(
                 reason = error
             finally:
                 current.close()
-            log.warning("%s; trying again for %g s", reason or f"{source.shown}: ended", retry_for)
+            log.warning("%s", reason or f"{source.shown}: ended")
         left = last_frame + retry_for - time.monotonic()
         if left <= 0:
             if reason is None:
                 return
             raise reason
+        log.info("%s: trying again, for %.0f s more", source.shown, left)
         if closing.wait(min(left, wait * random.uniform(0.5, 1.0))):  # noqa: S311  # not a secret
             return
         wait = min(2 * wait, _LONGEST_WAIT)
