@@ -1,80 +1,160 @@
 """river estimators: `LinearProbe`, a classifier on features."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+import inspect
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, Self
 
 import numpy as np
 from river import base
 
 from hebbstream.errors import ConfigurationError
-from hebbstream.probe import SoftmaxProbe
+from hebbstream.probe import SOLVERS, OnlineProbe
 
 
-class LinearProbe(base.Classifier):
+class LinearProbe(base.MiniBatchClassifier):
     """An online linear classifier that follows river's contract and is dense inside.
 
-    Takes river's dicts of numbers as well as plain vectors (tensors or arrays), which cost a river model far more.
-    In dicts, features may appear and disappear: one that is absent counts as 0. Classes appear as their first label
-    arrives.
+    Takes river's dicts of numbers as well as plain vectors (tensors or arrays), which cost a river model far more; as
+    mini-batches data frames, or matrices. In dicts and frames, features may appear and disappear: one that is absent
+    counts as 0. Classes appear as their first label arrives.
 
     Parameters
     ----------
     solver
-        ``"gradient"``: softmax regression by Adam on standardised features.
+        ``"gradient"``: softmax regression by Adam, see `SoftmaxProbe`. ``"ridge"``: least squares, the exact solution
+        in whatever order the samples come, see `RidgeProbe`. ``"slda"``: streaming linear discriminant analysis, see
+        `SldaProbe`.
     learning_rate
-        Of Adam.
+        Of Adam (``"gradient"``).
+    l2
+        Penalty (``"ridge"``).
+    shrinkage
+        Of the covariance (``"slda"``).
+    dimensions
+        Most features to keep products of; more are projected (``"ridge"`` and ``"slda"``).
+    solve_every
+        Labelled samples between two solutions; 1 is exact (``"ridge"`` and ``"slda"``).
+    calibrate
+        Whether to fit a temperature to the labels as they come.
+    min_confidence
+        Least probability for which a class is predicted; below it, the prediction is ``None``.
+    seed
+        Of the projection.
 
     Examples
     --------
     >>> from river import datasets, evaluate, metrics
     >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe(learning_rate=0.01), metrics.Accuracy())
     Accuracy: 89.99%
+    >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe("slda"), metrics.Accuracy())
+    Accuracy: 89.99%
     """
 
-    def __init__(self, solver: str = "gradient", learning_rate: float = 1e-3) -> None:
-        if solver != "gradient":
-            raise ConfigurationError(f"solver={solver!r}: expected 'gradient'")
+    def __init__(
+        self,
+        solver: str = "gradient",
+        learning_rate: float = 1e-3,
+        l2: float = 1.0,
+        shrinkage: float = 0.1,
+        dimensions: int = 1024,
+        solve_every: int = 1,
+        calibrate: bool = False,
+        min_confidence: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        if solver not in SOLVERS:
+            raise ConfigurationError(f"solver={solver!r}: expected one of {', '.join(map(repr, SOLVERS))}")
         self.solver = solver
         self.learning_rate = learning_rate
-        self._probe = SoftmaxProbe(learning_rate)
+        self.l2 = l2
+        self.shrinkage = shrinkage
+        self.dimensions = dimensions
+        self.solve_every = solve_every
+        self.calibrate = calibrate
+        self.min_confidence = min_confidence
+        self.seed = seed
+        self._probe = SOLVERS[solver](**{name: getattr(self, name) for name in SOLVERS[solver].option_names})
         self._column: dict[Hashable, int] = {}
 
     @property
     def _multiclass(self) -> bool:
         return True
 
-    def learn_one(self, x: Any, y: Hashable) -> None:
-        """Learn from the features `x` with label `y`."""
-        if isinstance(x, Mapping):
-            new = [name for name in x if name not in self._column]
-            self._column |= {name: len(self._column) + offset for offset, name in enumerate(new)}
-            self._probe.grow(len(new))
-        self._probe.learn_one(self._vector(x), y)
+    def learn_one(self, x: Any, y: Hashable, w: float = 1.0) -> None:
+        """Learn from the features `x` with label `y`, as from a sample of weight `w`."""
+        self._probe.learn_one(self._vector(x, learn=True), y, w)
+
+    def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:  # noqa: N803  # river's name
+        """Learn from the rows of a data frame, array or tensor, to the same effect as one after another."""
+        self._probe.learn_many(self._matrix(X, learn=True), y, w)
 
     def predict_proba_one(self, x: Any, **kwargs: Any) -> dict[Any, float]:  # noqa: ARG002  # river's signature
         """Return the probability of each class seen so far; ``{}`` before the first label."""
         return self._probe.predict_proba_one(self._vector(x)) if self._probe.classes else {}
 
     def predict_one(self, x: Any, **kwargs: Any) -> Any:  # noqa: ARG002  # river's signature
-        """Return the likeliest class; ``None`` before the first label."""
+        """Return the likeliest class; ``None`` before the first label and below `min_confidence`."""
         return self._probe.predict_one(self._vector(x)) if self._probe.classes else None
 
-    def as_softmax_probe(self) -> SoftmaxProbe:
+    def predict_proba_many(self, X: Any) -> Any:  # noqa: N803
+        """Return the probabilities of each row: of a data frame, a data frame; else a float64 tensor (n, classes)."""
+        if not _is_frame(X):
+            return self._probe.predict_proba_many(X)
+        import pandas as pd
+
+        found = self._probe.predict_proba_many(self._matrix(X)).cpu().numpy() if self._probe.classes else None
+        return pd.DataFrame(found, index=X.index, columns=self._probe.classes)
+
+    def predict_many(self, X: Any) -> Any:  # noqa: N803
+        """Return the likeliest class of each row, as `predict_one` does: of a data frame, a series; else a list."""
+        if not _is_frame(X):
+            return self._probe.predict_many(X)
+        import pandas as pd
+
+        found = self._probe.predict_many(self._matrix(X)) if self._probe.classes else [None] * len(X)
+        return pd.Series(found, index=X.index, dtype=object)
+
+    def forget(self, label: Hashable) -> None:
+        """Remove a class; see `OnlineProbe.forget`."""
+        self._probe.forget(label)
+
+    def as_probe(self) -> OnlineProbe:
         """Return the probe inside, for a checkpoint or an ONNX model."""
         return self._probe
 
     @classmethod
-    def from_softmax_probe(cls, probe: SoftmaxProbe) -> "LinearProbe":
+    def from_probe(cls, probe: OnlineProbe) -> Self:
         """Wrap a probe, for instance one that `hebbstream.load_checkpoint` returned; it is shared, not copied."""
-        linear = cls(learning_rate=probe.learning_rate)
+        linear = cls(probe.solver, **probe.options())
         linear._probe = probe
         return linear
 
-    def _vector(self, x: Any) -> Any:
+    def _vector(self, x: Any, *, learn: bool = False) -> Any:
         if not isinstance(x, Mapping):
             return x
-        vector = np.zeros(len(self._column), dtype=np.float32)
+        if learn:
+            self._add_columns(x)
+        vector = np.zeros(len(self._column))
         for name, value in x.items():
             if name in self._column:  # unknown ones have no weight yet
                 vector[self._column[name]] = value
         return vector
+
+    def _matrix(self, X: Any, *, learn: bool = False) -> Any:  # noqa: N803
+        if not _is_frame(X):
+            return X
+        if learn:
+            self._add_columns(X.columns)
+        known = [name for name in X.columns if name in self._column]
+        matrix = np.zeros((len(X), len(self._column)))
+        matrix[:, [self._column[name] for name in known]] = X[known].to_numpy(dtype=np.float64)
+        return matrix
+
+    def _add_columns(self, names: Iterable[Hashable]) -> None:
+        new = [name for name in names if name not in self._column]
+        self._column |= {name: len(self._column) + offset for offset, name in enumerate(new)}
+        self._probe.grow(len(new))
+
+
+def _is_frame(x: Any) -> bool:
+    return hasattr(x, "columns")

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from hebbstream.frames import merge_views, views
 from hebbstream.layer import SoftHebbLayer
 from hebbstream.network import SoftHebbNet
-from hebbstream.probe import SoftmaxProbe
+from hebbstream.probe import OnlineProbe
 from hebbstream.spec import LayerSpec
 
 
@@ -65,7 +65,7 @@ class InferenceNet(nn.Module):
     True
     """
 
-    def __init__(self, net: SoftHebbNet, probe: SoftmaxProbe | None = None) -> None:
+    def __init__(self, net: SoftHebbNet, probe: OnlineProbe | None = None) -> None:
         super().__init__()
         self.folded = nn.Sequential(*(FoldedLayer(layer) for layer in net.layers)).to(net.device)
         self.mirror = net.mirror

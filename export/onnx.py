@@ -16,7 +16,7 @@ from hebbstream.errors import ConfigurationError
 from hebbstream.export.inference import InferenceNet
 from hebbstream.files import atomic_write
 from hebbstream.network import SoftHebbNet
-from hebbstream.probe import SoftmaxProbe
+from hebbstream.probe import OnlineProbe
 
 _OPSET = 18
 
@@ -41,7 +41,7 @@ def to_onnx(
     path
         File to write, atomically.
     probe
-        `SoftmaxProbe`, or anything that holds one (``LinearProbe``).
+        `OnlineProbe` of any solver, or anything that holds one (``LinearProbe``).
     size
         (height, width) of the frames, or one number for both; ``None`` takes that of the last frame learned.
 
@@ -71,15 +71,15 @@ def to_onnx(
     if not height:
         raise ConfigurationError("size=None: expected a size, as this network has not learned from a frame yet")
     net.output_shape(height, width)
-    softmax = probe if probe is None or isinstance(probe, SoftmaxProbe) else probe.as_softmax_probe()
-    if softmax is not None and not softmax.classes:
+    inner = probe if probe is None or isinstance(probe, OnlineProbe) else probe.as_probe()
+    if inner is not None and not inner.classes:
         raise ConfigurationError("probe without classes: expected one that has learned from a label")
-    names = ["features"] if softmax is None else ["features", "probabilities"]
+    names = ["features"] if inner is None else ["features", "probabilities"]
     # Batch 2: a trace at batch 1 may take the batch for a constant.
     example = torch.zeros(2, net.in_channels, height, width, device=net.device)
     with _quiet_exporter():
         program = torch.onnx.export(
-            InferenceNet(net, softmax).eval(),
+            InferenceNet(net, inner).eval(),
             (example,),
             dynamo=True,
             opset_version=_OPSET,
@@ -96,8 +96,8 @@ def to_onnx(
         "samples_seen": str(net.samples_seen),
         "input": f"frames: float32, 0 to 1, (batch, {net.in_channels}, {height}, {width})",
     }
-    if softmax is not None:
-        properties["classes"] = json.dumps([str(label) for label in softmax.classes])
+    if inner is not None:
+        properties["classes"] = json.dumps([str(label) for label in inner.classes])
     onnx.helper.set_model_props(model, properties)
     with atomic_write(path) as temporary:
         onnx.save_model(model, temporary)

@@ -11,7 +11,7 @@ from hebbstream.learner import learn
 from hebbstream.network import SoftHebbNet
 from hebbstream.normalize import StreamNorm
 from hebbstream.presets import PRESETS, Preset
-from hebbstream.probe import SoftmaxProbe
+from hebbstream.probe import OnlineProbe, RidgeProbe, SldaProbe, SoftmaxProbe
 from hebbstream.report import Report
 from hebbstream.rotation import load_latest_checkpoint
 from hebbstream.sample import Sample
@@ -27,10 +27,13 @@ __all__ = [
     "Engine",
     "HebbstreamError",
     "LayerSpec",
+    "OnlineProbe",
     "PipelinedEngine",
     "Preset",
     "Report",
+    "RidgeProbe",
     "Sample",
+    "SldaProbe",
     "SoftHebbLayer",
     "SoftHebbNet",
     "SoftmaxProbe",

@@ -22,7 +22,7 @@ from hebbstream.errors import (
 )
 from hebbstream.files import atomic_write
 from hebbstream.network import SoftHebbNet
-from hebbstream.probe import SoftmaxProbe
+from hebbstream.probe import SOLVERS, OnlineProbe
 from hebbstream.spec import LayerSpec
 
 FORMAT = 1
@@ -31,10 +31,10 @@ _LABEL_TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool":
 
 
 class SavedProbe(Protocol):
-    """A probe that a checkpoint can hold: one that shows the `SoftmaxProbe` inside it."""
+    """A probe that a checkpoint can hold: one that shows the `OnlineProbe` inside it."""
 
-    def as_softmax_probe(self) -> SoftmaxProbe:
-        """Return the softmax probe that holds everything learned."""
+    def as_probe(self) -> OnlineProbe:
+        """Return the probe that holds everything learned."""
         ...
 
 
@@ -62,14 +62,14 @@ class Checkpoint:
     """What a checkpoint file holds: the network, the probe if there was one, and the run's counters."""
 
     net: SoftHebbNet
-    probe: SoftmaxProbe | None = None
+    probe: OnlineProbe | None = None
     counters: Counters = field(default_factory=Counters)
 
 
 def save_checkpoint(
     path: str | Path,
     net: SoftHebbNet,
-    probe: SoftmaxProbe | SavedProbe | None = None,
+    probe: OnlineProbe | SavedProbe | None = None,
     counters: Counters | None = None,
 ) -> None:
     """Write a network, and optionally a probe and counters, to `path`, atomically.
@@ -106,13 +106,14 @@ def save_checkpoint(
         "probe": None,
     }
     if probe is not None:
-        softmax = probe if isinstance(probe, SoftmaxProbe) else probe.as_softmax_probe()
+        inner = probe if isinstance(probe, OnlineProbe) else probe.as_probe()
         header["probe"] = {
-            "learning_rate": softmax.learning_rate,
-            "steps": softmax.steps,
-            "classes": [_encode_label(label) for label in softmax.classes],
+            "solver": inner.solver,
+            **inner.options(),
+            "steps": inner.steps,
+            "classes": [_encode_label(label) for label in inner.classes],
         }
-        tensors |= {f"probe.{name}": tensor for name, tensor in softmax.tensors().items()}
+        tensors |= {f"probe.{name}": tensor for name, tensor in inner.tensors().items()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header["crc32"] = _checksum(tensors)
     with atomic_write(path) as temporary:
@@ -208,17 +209,19 @@ def _build_net(header: dict[str, Any], tensors: dict[str, Tensor], device: torch
 
 def _build_probe(
     header: dict[str, Any] | None, tensors: dict[str, Tensor], device: torch.device
-) -> SoftmaxProbe | None:
+) -> OnlineProbe | None:
     if header is None:
         return None
-    probe = SoftmaxProbe(header["learning_rate"])
+    options = dict(header)
+    classes, steps = options.pop("classes"), options.pop("steps")
+    probe = SOLVERS[options.pop("solver", "gradient")](**options)  # before there were others, none was named
     # Copies, in torch's own memory: a tensor of a file lies at any address, and sums are rounded by where they start.
     learned = {
         name.removeprefix("probe."): tensor.to(device, copy=True)
         for name, tensor in tensors.items()
         if name.startswith("probe.")
     }
-    probe.load(learned, [_decode_label(label) for label in header["classes"]], header["steps"])
+    probe.load(learned, [_decode_label(label) for label in classes], steps)
     return probe
 
 

@@ -21,7 +21,7 @@ from hebbstream.files import check_writable
 from hebbstream.interruption import Interruption, StopWaiting, interruption
 from hebbstream.latency import Latency
 from hebbstream.network import SoftHebbNet
-from hebbstream.probe import SoftmaxProbe
+from hebbstream.probe import OnlineProbe
 from hebbstream.report import Report, percentages
 from hebbstream.rotation import keep_generations
 from hebbstream.sample import Sample
@@ -71,7 +71,7 @@ def learn(
         Any iterable of frames, of pairs (frame, label) or of `Sample`; it may be endless.
     probe
         Is scored prequentially: on each labelled sample it predicts first and learns afterwards. Anything with
-        ``predict_one`` and ``learn_one`` on a 1-D tensor will do; a checkpoint holds a `SoftmaxProbe` or a
+        ``predict_one`` and ``learn_one`` on a 1-D tensor will do; a checkpoint holds an `OnlineProbe` or a
         ``LinearProbe``.
     limit
         Most samples to learn in this call.
@@ -124,9 +124,9 @@ def learn(
         raise ConfigurationError(f"checkpoints_kept={checkpoints_kept}: expected a positive number")
     if checkpoint is not None:
         check_writable(checkpoint)
-        if probe is not None and not (isinstance(probe, SoftmaxProbe) or hasattr(probe, "as_softmax_probe")):
+        if probe is not None and not (isinstance(probe, OnlineProbe) or hasattr(probe, "as_probe")):
             raise ConfigurationError(
-                f"checkpoint with a {type(probe).__name__}: expected a SoftmaxProbe or a LinearProbe, which it can hold"
+                f"checkpoint with a {type(probe).__name__}: expected an OnlineProbe or a LinearProbe, which it can hold"
             )
     run = _Run(
         net,

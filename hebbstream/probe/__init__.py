@@ -1,0 +1,11 @@
+"""Linear classifiers on features, learned one labelled sample at a time, with one interface for every solver."""
+
+from hebbstream.probe.base import OnlineProbe
+from hebbstream.probe.ridge import RidgeProbe
+from hebbstream.probe.slda import SldaProbe
+from hebbstream.probe.softmax import SoftmaxProbe
+
+SOLVERS: dict[str, type[OnlineProbe]] = {probe.solver: probe for probe in (SoftmaxProbe, RidgeProbe, SldaProbe)}
+"""Every probe by the name of its solver."""
+
+__all__ = ["SOLVERS", "OnlineProbe", "RidgeProbe", "SldaProbe", "SoftmaxProbe"]

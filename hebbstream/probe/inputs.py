@@ -1,0 +1,110 @@
+"""From what a user hands over to checked features, labels and weights."""
+
+import math
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hebbstream.errors import DtypeError, LabelError, NonFiniteError, RankError, ValueRangeError
+
+
+def feature_rows(x: Any, *, single: bool, features: int | None, dtype: torch.dtype) -> Tensor:
+    """Check features and return them as (n, F) of `dtype`; it may be the caller's own memory.
+
+    Parameters
+    ----------
+    x
+        Tensor, array or nested sequence of numbers: (F,) if `single`, else (n, F). Finite in float32.
+    single
+        Whether `x` is one vector; it comes back as (1, F).
+    features
+        F, or ``None`` where it is not known yet.
+    dtype
+        float32 or float64.
+
+    Raises
+    ------
+    DtypeError, RankError, NonFiniteError
+
+    Examples
+    --------
+    >>> feature_rows([1, 2], single=True, features=2, dtype=torch.float64)
+    tensor([[1., 2.]], dtype=torch.float64)
+    """
+    rows = _dense(x, dtype)
+    shape = tuple(rows.shape)
+    if rows.ndim != 2 - single or features not in (None, shape[-1]):
+        length = "F" if features is None else features
+        raise RankError(f"features of shape {shape}: expected {f'({length},)' if single else f'(n, {length})'}")
+    # On an accelerator this look would make every step wait for it.
+    if rows.device.type == "cpu":
+        finite = torch.isfinite(rows.to(torch.float32))
+        if not bool(finite.all()):
+            raise NonFiniteError(f"features with NaN or infinity: {int((~finite).sum())} values")
+    return rows.unsqueeze(0) if single else rows
+
+
+def checked_label(y: Any) -> Hashable:
+    """Return a label as a class's name: a scalar tensor, whose hash is its address, as the number it holds.
+
+    Raises
+    ------
+    LabelError
+        If it is not hashable, ``None``, or not equal to itself.
+
+    Examples
+    --------
+    >>> checked_label(torch.tensor(3))
+    3
+    """
+    if isinstance(y, Tensor) and y.ndim == 0:
+        y = y.item()
+    try:
+        hash(y)
+    except TypeError:
+        raise LabelError(f"label of type {type(y).__name__}: expected a hashable value") from None
+    if y is None or isinstance(y, Tensor) or y != y:
+        raise LabelError(f"label {y!r}: expected a value that equals itself and is not None")
+    label: Hashable = y
+    return label
+
+
+def checked_weight(w: Any) -> float:
+    """Return a sample's weight as a float.
+
+    Raises
+    ------
+    ValueRangeError
+        If it is not a finite number above 0.
+
+    Examples
+    --------
+    >>> checked_weight(2)
+    2.0
+    """
+    try:
+        weight = float(w)
+    except (TypeError, ValueError):
+        weight = math.nan
+    if not 0 < weight < math.inf:
+        raise ValueRangeError(f"sample weight {w!r}: expected a finite number above 0")
+    return weight
+
+
+def _dense(x: Any, dtype: torch.dtype) -> Tensor:
+    if isinstance(x, Tensor):
+        if x.layout != torch.strided or x.is_meta or x.is_complex() or x.is_quantized:
+            raise DtypeError(f"features as a tensor of {x.dtype}, {x.layout}: expected dense real numbers")
+        return x.detach().to(dtype)
+    try:
+        array = np.asarray(x)
+    except ValueError as error:  # rows of different lengths
+        raise RankError(f"features that are no array ({error}): expected numbers of one shape") from None
+    if array.dtype.kind not in "biuf":
+        raise DtypeError(f"features of dtype {array.dtype}: expected numbers")
+    with np.errstate(over="ignore"):  # becomes infinite, which is refused
+        copy = np.array(array, dtype=np.float32 if dtype == torch.float32 else np.float64, order="C")
+    return torch.from_numpy(copy)

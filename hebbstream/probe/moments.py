@@ -1,0 +1,179 @@
+"""`MomentProbe`: a classifier solved from sums over the stream, which no order of the samples changes."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hebbstream.errors import ConfigurationError
+from hebbstream.probe.base import OnlineProbe
+from hebbstream.probe.projection import Projection
+
+_CONSTANT = 1e-12  # of its mean square: a variance below this is rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """First and second moments of the features, from the origin, all float64; d features, C classes.
+
+    Parameters
+    ----------
+    products
+        Σ w x xᵀ, (d, d).
+    total
+        Σ w x, (d,).
+    weight
+        Σ w, a scalar.
+    sums
+        Σ w x of each class, (C, d).
+    counts
+        Σ w of each class, (C,).
+    """
+
+    products: Tensor
+    total: Tensor
+    weight: Tensor
+    sums: Tensor
+    counts: Tensor
+
+
+class MomentProbe(OnlineProbe):
+    """A probe that keeps Σ w x xᵀ, and Σ w x for each class, in float64, and solves when it is asked.
+
+    The sums of a stream are those of its samples in any order, but for rounding: nothing is forgotten. More than
+    `dimensions` features are first brought to that number by a `Projection`.
+
+    Parameters
+    ----------
+    dimensions
+        Most features to keep products of. d of them take 8 d² bytes, and solving for them of the order of d³ steps.
+    seed
+        Of the projection.
+    solve_every
+        Labelled samples after which predictions are made with a new solution; 1 is exact. A class is known from its
+        first sample on, whatever this is.
+    calibrate, min_confidence
+        See `OnlineProbe`.
+    """
+
+    dtype: ClassVar[torch.dtype] = torch.float64
+    sequential: ClassVar[bool] = False
+    option_names: ClassVar[tuple[str, ...]] = ("dimensions", "seed", "solve_every", *OnlineProbe.option_names)
+
+    def __init__(
+        self,
+        *,
+        dimensions: int = 1024,
+        seed: int = 0,
+        solve_every: int = 1,
+        calibrate: bool = False,
+        min_confidence: float = 0.0,
+    ) -> None:
+        super().__init__(calibrate=calibrate, min_confidence=min_confidence)
+        for name, value in (("dimensions", dimensions), ("solve_every", solve_every)):
+            if value < 1:
+                raise ConfigurationError(f"{name}={value!r}: expected a positive number")
+        self.dimensions, self.seed, self.solve_every = dimensions, seed, solve_every
+        self._project = Projection(dimensions, seed)
+
+    @abstractmethod
+    def _solve(self, moments: Moments) -> tuple[Tensor, Tensor]:
+        """Return weights (C, d) and biases (C,), of features from the origin."""
+
+    def _allocate(self, features: int, device: torch.device) -> None:
+        d = min(features, self.dimensions)
+        self._origin: Tensor | None = None  # the first sample: products of features far from 0 would lose their digits
+        # Every vector has a 1 at its end, so that the last row and column are sums and counts.
+        self._gram = torch.zeros(d + 1, d + 1, dtype=self.dtype, device=device)
+        self._sums = torch.zeros(0, d + 1, dtype=self.dtype, device=device)
+        self._forget_solution()
+
+    def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
+        if self._origin is None:
+            self._origin = rows[0].clone()
+        x = self._project(rows - self._origin)
+        x = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
+        if len(classes) == 1:
+            self._gram.addr_(x[0], x[0], alpha=weights[0])
+            self._sums[classes[0]].add_(x[0], alpha=weights[0])
+        else:
+            weighted = x * torch.tensor(weights, dtype=self.dtype).to(x.device).unsqueeze(1)
+            self._gram.addmm_(x.T, weighted)
+            self._sums.index_add_(0, torch.tensor(classes).to(x.device), weighted)
+        self._pending += len(classes)
+
+    def _scores(self, rows: Tensor) -> Tensor:
+        if self._solution is None or self._pending >= self.solve_every:
+            self._solution, self._pending = self._solve(self._moments()), 0
+        weight, bias = self._solution
+        assert self._origin is not None  # noqa: S101  # there are classes, so there was a sample
+        return torch.addmm(bias, self._project(rows - self._origin), weight.T)
+
+    def _affine(self) -> tuple[Tensor, Tensor]:
+        assert self._origin is not None and self.n_features is not None  # noqa: S101, PT018
+        weight, bias = self._solve(self._moments())
+        weight = self._project.transposed(weight, self.n_features)
+        return weight, bias - weight @ self._origin
+
+    def _moments(self) -> Moments:
+        gram, sums = self._gram, self._sums
+        return Moments(gram[:-1, :-1], gram[-1, :-1], gram[-1, -1], sums[:, :-1], sums[:, -1])
+
+    def _tensors(self) -> dict[str, Tensor]:
+        assert self._origin is not None  # noqa: S101
+        found = {"origin": self._origin, "gram": self._gram, "sums": self._sums}
+        if self._solution is not None and self.solve_every > 1:  # may be in use for some more samples
+            found["solution"] = torch.cat([self._solution[0], self._solution[1].unsqueeze(1)], dim=1)
+            found["pending"] = torch.tensor(self._pending)
+        return found
+
+    def _load(self, tensors: dict[str, Tensor], classes: int) -> int:
+        features = tensors["origin"].numel()
+        d = min(features, self.dimensions)
+        expected = {"origin": (features,), "gram": (d + 1, d + 1), "sums": (classes, d + 1)}
+        if "solution" in tensors:
+            expected |= {"solution": (classes, d + 1), "pending": ()}
+        for name, shape in expected.items():
+            if tensors[name].shape != shape:
+                raise ValueError(f"probe tensor {name} of shape {tuple(tensors[name].shape)}: expected {shape}")
+        self._origin, self._gram, self._sums = (tensors[name] for name in ("origin", "gram", "sums"))
+        self._forget_solution()
+        if "solution" in tensors:
+            self._solution = tensors["solution"][:, :-1].contiguous(), tensors["solution"][:, -1].contiguous()
+            self._pending = int(tensors["pending"])
+        return features
+
+    def _widen(self, features: int) -> None:
+        assert self._origin is not None  # noqa: S101
+        self._origin = F.pad(self._origin, (0, features))
+        self._sums = self._widened(self._sums, features)
+        self._gram = self._widened(self._widened(self._gram, features).T.contiguous(), features)
+        self._forget_solution()
+
+    def _widened(self, rows: Tensor, features: int) -> Tensor:
+        """Give rows of d sums and a count the dimensions that the features have with `features` more."""
+        assert self.n_features is not None  # noqa: S101
+        if self.n_features > self.dimensions:
+            return rows
+        return torch.cat([self._project(F.pad(rows[:, :-1], (0, features))), rows[:, -1:]], dim=1)
+
+    def _add_row(self) -> None:
+        self._sums = torch.cat([self._sums, self._sums.new_zeros(1, self._sums.shape[1])])
+        self._forget_solution()
+
+    def _remove_row(self, row: int) -> None:
+        self._sums = torch.cat([self._sums[:row], self._sums[row + 1 :]])
+        self._forget_solution()
+
+    def _forget_solution(self) -> None:
+        self._solution: tuple[Tensor, Tensor] | None = None
+        self._pending = 0
+
+
+def deviation(variance: Tensor, moments: Moments) -> Tensor:
+    """Return standard deviations (d,), and 1 for features that have not varied."""
+    rounding = _CONSTANT * moments.products.diagonal() / moments.weight
+    return torch.where(variance > rounding, variance, 1.0).sqrt()

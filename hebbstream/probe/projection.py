@@ -1,0 +1,64 @@
+"""`Projection`: many features to a bounded number, by a fixed random sketch."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+_Bits = npt.NDArray[np.uint64]
+
+
+class Projection:
+    """The count sketch: every feature is added, with a random sign, to one of a few sums chosen at random.
+
+    It keeps inner products in expectation (Weinberger et al. 2009, *Feature Hashing for Large Scale Multitask
+    Learning*), costs one addition for each feature, and is computed from the features' numbers, so that it needs no
+    memory, and further features leave the sums of the present ones alone.
+
+    Parameters
+    ----------
+    dimensions
+        Sums; fewer features than that are left as they are.
+    seed
+        Of the choice.
+
+    Examples
+    --------
+    >>> projection = Projection(2, seed=0)
+    >>> projection(torch.ones(1, 2)), projection(torch.ones(1, 9)).shape
+    (tensor([[1., 1.]]), torch.Size([1, 2]))
+    """
+
+    def __init__(self, dimensions: int, seed: int) -> None:
+        self.dimensions, self.seed = dimensions, seed
+        self._place, self._sign = torch.zeros(0, dtype=torch.int64), torch.zeros(0)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """(n, F) to (n, min(F, dimensions))."""
+        if rows.shape[1] <= self.dimensions:
+            return rows
+        place, sign = self._choice(rows)
+        return rows.new_zeros(len(rows), self.dimensions).index_add_(1, place, rows * sign)
+
+    def transposed(self, weight: Tensor, features: int) -> Tensor:
+        """(n, min(F, dimensions)), for instance weights of the sums, to (n, F): weights of F features."""
+        if features <= self.dimensions:
+            return weight
+        place, sign = self._choice(weight.new_empty(0, features))
+        return weight[:, place] * sign
+
+    def _choice(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        if len(self._place) != rows.shape[1] or self._sign.device != rows.device or self._sign.dtype != rows.dtype:
+            mixed = _mixed(np.arange(rows.shape[1], dtype=np.uint64), self.seed)
+            place = (mixed >> np.uint64(1)) % np.uint64(self.dimensions)
+            self._place = torch.from_numpy(place.astype(np.int64)).to(rows.device)
+            self._sign = torch.from_numpy(1.0 - 2.0 * (mixed & np.uint64(1))).to(rows)
+        return self._place, self._sign
+
+
+def _mixed(numbers: _Bits, seed: int) -> _Bits:
+    """Return 64 random bits for each number: splitmix64 (Steele et al. 2014), the same on every machine."""
+    x = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed * 0xD1342543DE82EF95 % 2**64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

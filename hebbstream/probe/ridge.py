@@ -1,0 +1,54 @@
+"""`RidgeProbe`: recursive least squares on one-hot labels."""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from hebbstream.errors import ConfigurationError
+from hebbstream.probe.moments import MomentProbe, Moments, deviation
+
+
+class RidgeProbe(MomentProbe):
+    """Ridge regression of one-hot labels on standardised features: the exact solution for all samples so far.
+
+    Its probabilities are a softmax of the regression's outputs in units of their residual deviation. A class removed by
+    `forget` takes its weights along; its samples stay among those that the other classes are told from.
+
+    Parameters
+    ----------
+    l2
+        Penalty on the squared weights of standardised features, divided by their number: with 1, an output's deviation
+        before any sample, if every feature is 1, is that of the labels.
+    dimensions, seed, solve_every, calibrate, min_confidence
+        See `MomentProbe`.
+
+    Examples
+    --------
+    >>> probe = RidgeProbe()
+    >>> for _ in range(20):
+    ...     probe.learn_one([1.0, 0.0], "left")
+    ...     probe.learn_one([0.0, 1.0], "right")
+    >>> probe.predict_one([0.9, 0.1])
+    'left'
+    """
+
+    solver: ClassVar[str] = "ridge"
+    option_names: ClassVar[tuple[str, ...]] = ("l2", *MomentProbe.option_names)
+
+    def __init__(self, l2: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        if not l2 > 0:
+            raise ConfigurationError(f"l2={l2!r}: expected a number above 0")
+        self.l2 = l2
+
+    def _solve(self, moments: Moments) -> tuple[Tensor, Tensor]:
+        mean, share = moments.total / moments.weight, moments.counts / moments.weight
+        covariance = moments.products / moments.weight - torch.outer(mean, mean)
+        scale = deviation(covariance.diagonal(), moments)
+        targets = (moments.sums / moments.weight - torch.outer(share, mean)) / scale
+        covariance = covariance / scale / scale.unsqueeze(1)
+        covariance.diagonal().add_(self.l2 * len(mean) / moments.weight)
+        weight = torch.cholesky_solve(targets.T, torch.linalg.cholesky(covariance)).T
+        weight = weight / scale
+        return weight, share - weight @ mean
