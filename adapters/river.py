@@ -1,6 +1,5 @@
 """river estimators: `LinearProbe`, a classifier on features."""
 
-import inspect
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Self
 

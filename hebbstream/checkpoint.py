@@ -207,9 +207,7 @@ def _build_net(header: dict[str, Any], tensors: dict[str, Tensor], device: torch
     return net
 
 
-def _build_probe(
-    header: dict[str, Any] | None, tensors: dict[str, Tensor], device: torch.device
-) -> OnlineProbe | None:
+def _build_probe(header: dict[str, Any] | None, tensors: dict[str, Tensor], device: torch.device) -> OnlineProbe | None:
     if header is None:
         return None
     options = dict(header)

@@ -8,7 +8,6 @@ from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.probe import SOLVERS
 
-
 CHECKS = list(checks.yield_checks(LinearProbe()))
 
 

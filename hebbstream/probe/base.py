@@ -93,9 +93,13 @@ class OnlineProbe(ABC):
             As of `learn_one`; nothing of the mini-batch is learned then.
         """
         rows, labels = self._rows(X, single=False), [checked_label(label) for label in y]
-        weights = [checked_weight(value) for value in w] if isinstance(w, Iterable) else [checked_weight(w)] * len(labels)
+        weights = (
+            [checked_weight(value) for value in w] if isinstance(w, Iterable) else [checked_weight(w)] * len(labels)
+        )
         if not len(rows) == len(labels) == len(weights):
-            raise InputError(f"{len(rows)} rows, {len(labels)} labels, {len(weights)} weights: expected as many of each")
+            raise InputError(
+                f"{len(rows)} rows, {len(labels)} labels, {len(weights)} weights: expected as many of each"
+            )
         if labels:
             self._take(rows, labels, weights)
 

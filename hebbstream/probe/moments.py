@@ -63,6 +63,12 @@ class MomentProbe(OnlineProbe):
     sequential: ClassVar[bool] = False
     option_names: ClassVar[tuple[str, ...]] = ("dimensions", "seed", "solve_every", *OnlineProbe.option_names)
 
+    _origin: Tensor
+    _gram: Tensor
+    _sums: Tensor
+    _solution: tuple[Tensor, Tensor] | None
+    _pending: int
+
     def __init__(
         self,
         *,
@@ -85,20 +91,20 @@ class MomentProbe(OnlineProbe):
 
     def _allocate(self, features: int, device: torch.device) -> None:
         d = min(features, self.dimensions)
-        self._origin: Tensor | None = None  # the first sample: products of features far from 0 would lose their digits
+        self._origin = torch.zeros(features, dtype=self.dtype, device=device)
         # Every vector has a 1 at its end, so that the last row and column are sums and counts.
         self._gram = torch.zeros(d + 1, d + 1, dtype=self.dtype, device=device)
         self._sums = torch.zeros(0, d + 1, dtype=self.dtype, device=device)
         self._forget_solution()
 
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
-        if self._origin is None:
+        if not self.steps:  # products of features far from 0 would lose their digits
             self._origin = rows[0].clone()
         x = self._project(rows - self._origin)
         x = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
         if len(classes) == 1:
             self._gram.addr_(x[0], x[0], alpha=weights[0])
-            self._sums[classes[0]].add_(x[0], alpha=weights[0])
+            self._sums.select(0, classes[0]).add_(x[0], alpha=weights[0])
         else:
             weighted = x * torch.tensor(weights, dtype=self.dtype).to(x.device).unsqueeze(1)
             self._gram.addmm_(x.T, weighted)
@@ -109,13 +115,11 @@ class MomentProbe(OnlineProbe):
         if self._solution is None or self._pending >= self.solve_every:
             self._solution, self._pending = self._solve(self._moments()), 0
         weight, bias = self._solution
-        assert self._origin is not None  # noqa: S101  # there are classes, so there was a sample
         return torch.addmm(bias, self._project(rows - self._origin), weight.T)
 
     def _affine(self) -> tuple[Tensor, Tensor]:
-        assert self._origin is not None and self.n_features is not None  # noqa: S101, PT018
         weight, bias = self._solve(self._moments())
-        weight = self._project.transposed(weight, self.n_features)
+        weight = self._project.transposed(weight, len(self._origin))
         return weight, bias - weight @ self._origin
 
     def _moments(self) -> Moments:
@@ -123,7 +127,6 @@ class MomentProbe(OnlineProbe):
         return Moments(gram[:-1, :-1], gram[-1, :-1], gram[-1, -1], sums[:, :-1], sums[:, -1])
 
     def _tensors(self) -> dict[str, Tensor]:
-        assert self._origin is not None  # noqa: S101
         found = {"origin": self._origin, "gram": self._gram, "sums": self._sums}
         if self._solution is not None and self.solve_every > 1:  # may be in use for some more samples
             found["solution"] = torch.cat([self._solution[0], self._solution[1].unsqueeze(1)], dim=1)
@@ -147,18 +150,15 @@ class MomentProbe(OnlineProbe):
         return features
 
     def _widen(self, features: int) -> None:
-        assert self._origin is not None  # noqa: S101
+        before, after = len(self._origin), len(self._origin) + features
         self._origin = F.pad(self._origin, (0, features))
-        self._sums = self._widened(self._sums, features)
-        self._gram = self._widened(self._widened(self._gram, features).T.contiguous(), features)
+        if before <= self.dimensions:  # otherwise the new features are added to sums that exist
+            self._sums = self._widened(self._sums, after)
+            self._gram = self._widened(self._widened(self._gram, after).T.contiguous(), after)
         self._forget_solution()
 
     def _widened(self, rows: Tensor, features: int) -> Tensor:
-        """Give rows of d sums and a count the dimensions that the features have with `features` more."""
-        assert self.n_features is not None  # noqa: S101
-        if self.n_features > self.dimensions:
-            return rows
-        return torch.cat([self._project(F.pad(rows[:, :-1], (0, features))), rows[:, -1:]], dim=1)
+        return torch.cat([self._project(F.pad(rows[:, :-1], (0, features + 1 - rows.shape[1]))), rows[:, -1:]], dim=1)
 
     def _add_row(self) -> None:
         self._sums = torch.cat([self._sums, self._sums.new_zeros(1, self._sums.shape[1])])
@@ -169,8 +169,7 @@ class MomentProbe(OnlineProbe):
         self._forget_solution()
 
     def _forget_solution(self) -> None:
-        self._solution: tuple[Tensor, Tensor] | None = None
-        self._pending = 0
+        self._solution, self._pending = None, 0
 
 
 def deviation(variance: Tensor, moments: Moments) -> Tensor:

@@ -12,7 +12,7 @@ from hebbstream.probe.moments import MomentProbe, Moments, deviation
 class RidgeProbe(MomentProbe):
     """Ridge regression of one-hot labels on standardised features: the exact solution for all samples so far.
 
-    Its probabilities are a softmax of the regression's outputs in units of their residual deviation. A class removed by
+    Its probabilities are a softmax of the regression's outputs over twice their mean squared residual. A class removed by
     `forget` takes its weights along; its samples stay among those that the other classes are told from.
 
     Parameters
@@ -48,7 +48,14 @@ class RidgeProbe(MomentProbe):
         scale = deviation(covariance.diagonal(), moments)
         targets = (moments.sums / moments.weight - torch.outer(share, mean)) / scale
         covariance = covariance / scale / scale.unsqueeze(1)
-        covariance.diagonal().add_(self.l2 * len(mean) / moments.weight)
-        weight = torch.cholesky_solve(targets.T, torch.linalg.cholesky(covariance)).T
-        weight = weight / scale
-        return weight, share - weight @ mean
+        penalty = self.l2 * len(mean) / moments.weight
+        covariance.diagonal().add_(penalty)
+        weight = torch.cholesky_solve(targets.T, torch.linalg.cholesky_ex(covariance)[0]).T
+        residual = (share * (1 - share)).mean() - ((weight * targets).sum() + penalty * weight.square().sum()) / len(
+            share
+        )
+        # Normal noise of the residuals' variance would give a temperature of that variance. On features of CIFAR-10 and
+        # pixels of MNIST twice as much was nearer the truth, for these are the residuals of samples that were learned.
+        temperature = (2 * residual).clamp(min=1e-4)
+        weight = weight / scale / temperature
+        return weight, share / temperature - weight @ mean

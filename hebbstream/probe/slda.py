@@ -52,7 +52,7 @@ class SldaProbe(MomentProbe):
         covariance = covariance / scale / scale.unsqueeze(1) * (1 - self.shrinkage)
         covariance.diagonal().add_(self.shrinkage)
         apart = (means - center) / scale
-        weight = torch.cholesky_solve(apart.T, torch.linalg.cholesky(covariance)).T
+        weight = torch.cholesky_solve(apart.T, torch.linalg.cholesky_ex(covariance)[0]).T
         bias = -0.5 * (weight * apart).sum(dim=1)
         weight = weight / scale
         return weight, bias - weight @ center

@@ -46,9 +46,7 @@ class SoftmaxProbe(OnlineProbe):
     first_moment: Tensor
     second_moment: Tensor
 
-    def __init__(
-        self, learning_rate: float = 1e-3, *, calibrate: bool = False, min_confidence: float = 0.0
-    ) -> None:
+    def __init__(self, learning_rate: float = 1e-3, *, calibrate: bool = False, min_confidence: float = 0.0) -> None:
         super().__init__(calibrate=calibrate, min_confidence=min_confidence)
         if not learning_rate > 0:
             raise ConfigurationError(f"learning_rate={learning_rate!r}: expected a number above 0")
