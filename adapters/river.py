@@ -46,7 +46,7 @@ class LinearProbe(base.MiniBatchClassifier):
     >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe(learning_rate=0.01), metrics.Accuracy())
     Accuracy: 89.99%
     >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe("slda"), metrics.Accuracy())
-    Accuracy: 89.99%
+    Accuracy: 89.67%
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class LinearProbe(base.MiniBatchClassifier):
         """Learn from the features `x` with label `y`, as from a sample of weight `w`."""
         self._probe.learn_one(self._vector(x, learn=True), y, w)
 
-    def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:  # noqa: N803  # river's name
+    def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:
         """Learn from the rows of a data frame, array or tensor, to the same effect as one after another."""
         self._probe.learn_many(self._matrix(X, learn=True), y, w)
 
@@ -95,7 +95,7 @@ class LinearProbe(base.MiniBatchClassifier):
         """Return the likeliest class; ``None`` before the first label and below `min_confidence`."""
         return self._probe.predict_one(self._vector(x)) if self._probe.classes else None
 
-    def predict_proba_many(self, X: Any) -> Any:  # noqa: N803
+    def predict_proba_many(self, X: Any) -> Any:
         """Return the probabilities of each row: of a data frame, a data frame; else a float64 tensor (n, classes)."""
         if not _is_frame(X):
             return self._probe.predict_proba_many(X)
@@ -104,7 +104,7 @@ class LinearProbe(base.MiniBatchClassifier):
         found = self._probe.predict_proba_many(self._matrix(X)).cpu().numpy() if self._probe.classes else None
         return pd.DataFrame(found, index=X.index, columns=self._probe.classes)
 
-    def predict_many(self, X: Any) -> Any:  # noqa: N803
+    def predict_many(self, X: Any) -> Any:
         """Return the likeliest class of each row, as `predict_one` does: of a data frame, a series; else a list."""
         if not _is_frame(X):
             return self._probe.predict_many(X)
@@ -139,7 +139,7 @@ class LinearProbe(base.MiniBatchClassifier):
                 vector[self._column[name]] = value
         return vector
 
-    def _matrix(self, X: Any, *, learn: bool = False) -> Any:  # noqa: N803
+    def _matrix(self, X: Any, *, learn: bool = False) -> Any:
         if not _is_frame(X):
             return X
         if learn:

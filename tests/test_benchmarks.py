@@ -16,6 +16,7 @@ REDUCED = {
     "pipeline": "--widths 8 --frames 10 --rounds 1",
     "soak": "--samples 60 --every 10",
     "checkpoints": "--widths 8 --seconds 0.05",
+    "probes": "--features 64 --dimensions 16 --seconds 0.1",
     "gpu": "--device cpu --width 8 --batches 1 4 --seconds 0.05",
 }
 
@@ -33,7 +34,7 @@ def test_a_benchmark_writes_its_result_and_picture(name, tmp_path):
     if f"picture {output.with_suffix('.png')}" in done.stdout:
         assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     else:
-        assert name in ("pipeline", "gpu", "checkpoints")  # tables
+        assert name in ("pipeline", "gpu", "checkpoints", "probes")  # tables
     if name == "pipeline":
         assert all(row["weights_equal_sequential_1_thread"] for row in result["engines"] if "1 thread" in row["engine"])
 

@@ -1,4 +1,7 @@
+import pickle
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from river import checks, datasets, evaluate, metrics
@@ -28,6 +31,64 @@ def test_it_learns_rivers_image_segments_far_above_chance():
     stream = datasets.ImageSegments().take(1500)
     accuracy = evaluate.progressive_val_score(stream, LinearProbe(learning_rate=0.01), metrics.Accuracy())
     assert accuracy.get() > 0.75  # seven classes
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_frames_arrays_and_tensors_are_the_same_mini_batches(solver):
+    rows = np.random.default_rng(0).normal(size=(60, 5))
+    labels = pd.Series(["up" if row[0] > 0 else "down" for row in rows], index=range(100, 160))
+    frame = pd.DataFrame(rows, columns=list("abcde"), index=labels.index)
+    probes = [LinearProbe(solver) for _ in range(4)]
+    probes[0].learn_many(frame[:40], labels[:40])
+    probes[0].learn_many(frame.iloc[40:, ::-1], labels[40:])
+    probes[1].learn_many(rows, labels, w=np.ones(60))
+    probes[2].learn_many(torch.from_numpy(rows), labels.tolist())
+    for (_, row), label in zip(frame.iterrows(), labels, strict=True):
+        probes[3].learn_one(row.to_dict(), label)
+    expected = probes[1].predict_proba_many(rows)
+    for probe in probes:
+        np.testing.assert_allclose(probe.predict_proba_many(rows), expected, atol=1e-6)
+    found = probes[0].predict_proba_many(frame.assign(unknown=9.0))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert found.index.equals(frame.index)
+    assert list(found.columns) == probes[0].as_probe().classes
+    assert found.dtypes.eq(np.float64).all()
+    predicted = probes[0].predict_many(frame)
+    assert predicted.tolist() == probes[1].predict_many(rows)
+    assert predicted.index.equals(frame.index)
+
+
+def test_before_the_first_label_a_frame_has_no_classes():
+    frame = pd.DataFrame({"a": [1.0, 2.0]}, index=[5, 6])
+    assert LinearProbe().predict_proba_many(frame).shape == (2, 0)
+    assert LinearProbe().predict_many(frame).tolist() == [None, None]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_pickle_clone_and_repr(solver):
+    probe = LinearProbe(solver, dimensions=3, calibrate=True, learning_rate=0.02, seed=7)
+    for row in np.random.default_rng(0).normal(size=(30, 5)):
+        probe.learn_one(dict(enumerate(row)), bool(row[0] > 0))
+    again = pickle.loads(pickle.dumps(probe))  # noqa: S301  # written a line ago
+    for model in (probe, again):
+        model.learn_one({0: 1.0, 9: 2.0}, "new")
+    assert again.predict_proba_one({0: 1.0, 9: 1.0}) == probe.predict_proba_one({0: 1.0, 9: 1.0})
+    fresh = probe.clone()
+    assert fresh.predict_one({0: 1.0}) is None
+    assert repr(fresh) == repr(probe)
+    assert f"solver='{solver}'" in repr(probe).replace('"', "'")
+
+
+def test_a_class_is_forgotten_and_an_unsure_probe_abstains():
+    probe = LinearProbe("slda", min_confidence=0.9)
+    for _ in range(5):
+        probe.learn_one({"a": 1.0}, "first")
+        probe.learn_one({"b": 1.0}, "second")
+    assert probe.predict_one({"a": 1.0}) == "first"
+    assert probe.predict_one({"a": 0.5, "b": 0.5}) is None
+    assert probe.predict_many(pd.DataFrame({"a": [1.0, 0.5], "b": [0.0, 0.5]})).tolist() == ["first", None]
+    probe.forget("first")
+    assert probe.predict_one({"a": 1.0}) == "second"
 
 
 def test_dicts_arrays_and_tensors_are_the_same_features():

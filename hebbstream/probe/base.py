@@ -75,7 +75,7 @@ class OnlineProbe(ABC):
         """
         self._take(self._rows(x, single=True), [checked_label(y)], [checked_weight(w)])
 
-    def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:  # noqa: N803  # river's name
+    def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:
         """Learn from labelled samples, to the same effect as one after another.
 
         Parameters
@@ -103,7 +103,7 @@ class OnlineProbe(ABC):
         if labels:
             self._take(rows, labels, weights)
 
-    def predict_proba_many(self, X: Any) -> Tensor:  # noqa: N803
+    def predict_proba_many(self, X: Any) -> Tensor:
         """Return probabilities (n, classes), float64, in the order of `classes`; each row sums to 1."""
         return self._probabilities(self._rows(X, single=False))
 
@@ -112,7 +112,7 @@ class OnlineProbe(ABC):
         probabilities = self._probabilities(self._rows(x, single=True))[0]
         return dict(zip(self.classes, probabilities.tolist(), strict=True))
 
-    def predict_many(self, X: Any) -> list[Hashable | None]:  # noqa: N803
+    def predict_many(self, X: Any) -> list[Hashable | None]:
         """Return the likeliest class for each row; ``None`` before the first label and below `min_confidence`."""
         return self._predicted(self._rows(X, single=False))
 

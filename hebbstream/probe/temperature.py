@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-_MEMORY = 1e-3  # share of the curvature that each sample replaces
-_LONGEST_STEP = 0.5
+_RATE = 0.01  # share of what came before that each sample replaces
+_LONGEST_STEP = 0.1
 
 
 class Temperature:
@@ -16,7 +16,7 @@ class Temperature:
     Attributes
     ----------
     state
-        Float64, (2,): log of the inverse temperature, and the curvature gathered so far.
+        Float64, (2,): log of the inverse temperature, and the running mean of the log-likelihood's curvature in it.
 
     Examples
     --------
@@ -41,6 +41,6 @@ class Temperature:
         scaled = self.inverse * scores.double()
         p = torch.softmax(scaled, dim=0)
         mean = p @ scaled
-        curvature = (1.0 - _MEMORY) * self.state[1] + w * (p @ (scaled - mean).square())
-        step = (w * (scaled[row] - mean) / curvature).clamp(-_LONGEST_STEP, _LONGEST_STEP)
+        curvature = torch.lerp(self.state[1], w * (p @ (scaled - mean).square()), _RATE)
+        step = (_RATE * w * (scaled[row] - mean) / curvature).clamp(-_LONGEST_STEP, _LONGEST_STEP)
         self.state = torch.stack([self.state[0] + step, curvature])
