@@ -1,4 +1,4 @@
-"""What a prequential step (predict, then learn) of each probe costs, beside river's softmax regression on dicts."""
+"""What a step of each probe costs, beside river's softmax regression on dicts: learning, and predicting before it."""
 
 import argparse
 from collections.abc import Callable, Hashable
@@ -6,26 +6,27 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+import torch
 from river import linear_model
 
-import hebbstream  # noqa: F401  # before torch
-from benchmarks.common import alternate, output_option, write_result
+import hebbstream  # noqa: F401  # before torch, so that its threads are set up
+from benchmarks.common import Timing, alternate, output_option, write_result
 from hebbstream.adapters.river import LinearProbe
 
 CLASSES = 10
 SAMPLES = 200
-RIVER = "river SoftmaxRegression on dicts"
+STEPS = 50  # of a quick probe in one measurement: after river's, the first of them finds the caches empty
 
 
-def step(model: Any, rows: list[Any], labels: list[Hashable], *, predicts: bool = True) -> Callable[[], None]:
-    """Return what takes the next sample: it is predicted, so that ridge and slda have to solve, and learned."""
+def steps(model: Any, rows: list[Any], labels: list[Hashable], taken: int, *, predicts: bool) -> Callable[[], None]:
+    """Return what takes some samples, having shown the model every class; it predicts each first, or not."""
     index = count()
 
     def take() -> None:
-        position = next(index) % len(rows)
-        if predicts:
-            model.predict_one(rows[position])
-        model.learn_one(rows[position], labels[position])
+        for position in (next(index) % len(rows) for _ in range(taken)):
+            if predicts:
+                model.predict_one(rows[position])
+            model.learn_one(rows[position], labels[position])
 
     for row, label in zip(rows[:CLASSES], labels[:CLASSES], strict=True):
         model.learn_one(row, label)
@@ -33,34 +34,49 @@ def step(model: Any, rows: list[Any], labels: list[Hashable], *, predicts: bool 
 
 
 def measure(features: int, dimensions: list[int], seconds: float) -> dict[str, Any]:
-    """Time the steps at one number of features, in turn."""
+    """Time the steps at one number of features; river's and the gradient solver's in turn."""
     rng = np.random.default_rng(0)
     labels: list[Hashable] = [*range(CLASSES), *rng.integers(CLASSES, size=SAMPLES - CLASSES).tolist()]
-    rows = list(rng.random((SAMPLES, features), dtype=np.float32))
-    dicts = [dict(enumerate(row.tolist())) for row in rows[:CLASSES]]  # a dict of 24,576 floats takes megabytes
-    calls = {
-        RIVER: step(linear_model.SoftmaxRegression(), dicts, labels[:CLASSES]),
-        f"{RIVER}, learning only": step(linear_model.SoftmaxRegression(), dicts, labels[:CLASSES], predicts=False),
-        "gradient": step(LinearProbe(), rows, labels),
-        "gradient, learning only": step(LinearProbe(), rows, labels, predicts=False),
+    rows = list(torch.from_numpy(rng.random((SAMPLES, features), dtype=np.float32)))  # as a network gives them
+    dicts = [dict(enumerate(row.tolist())) for row in rows[:CLASSES]]  # each takes a megabyte
+    found: dict[str, dict[str, float]] = {}
+    for predicts, what in ((True, "predict and learn"), (False, "learn")):
+        timings = alternate(
+            {
+                "river": steps(linear_model.SoftmaxRegression(), dicts, labels[:CLASSES], 1, predicts=predicts),
+                "gradient": steps(LinearProbe(), rows, labels, STEPS, predicts=predicts),
+            },
+            seconds=seconds,
+        )
+        found[f"river SoftmaxRegression on dicts, {what}"] = timings["river"].as_dict()
+        found[f"gradient, {what}"] = each(timings["gradient"]).as_dict()
+        for solver in ("ridge", "slda"):
+            for d in dimensions:
+                taken = 1 if predicts else STEPS  # a prediction after a label has to solve
+                call = steps(LinearProbe(solver, dimensions=d), rows, labels, taken, predicts=predicts)
+                timing = alternate({"call": call}, seconds=seconds)["call"]
+                found[f"{solver}, {min(d, features)} dimensions, {what}"] = each(timing, taken).as_dict()
+    ratios = {
+        what: found[f"river SoftmaxRegression on dicts, {what}"]["median_ms"] / found[f"gradient, {what}"]["median_ms"]
+        for what in ("predict and learn", "learn")
     }
-    for solver in ("ridge", "slda"):
-        for d in dimensions:
-            size = f"{solver}, {min(d, features)} dimensions"
-            calls[f"{size}, learning only"] = step(LinearProbe(solver, dimensions=d), rows, labels, predicts=False)
-            calls[size] = step(LinearProbe(solver, dimensions=d), rows, labels)
-    timings = alternate(calls, seconds=seconds, warm_up=1)
-    found = {name: timing.as_dict() for name, timing in timings.items()}
-    river = timings[f"{RIVER}, learning only"].median
-    ratio = river / timings["gradient, learning only"].median
-    return {"features": features, "steps": found, "gradient_times_faster_than_river": round(ratio, 1)}
+    return {
+        "features": features,
+        "steps": found,
+        "gradient_times_faster_than_river": {what: round(ratio, 1) for what, ratio in ratios.items()},
+    }
+
+
+def each(timing: Timing, taken: int = STEPS) -> Timing:
+    """Return the time of one step from that of several."""
+    return Timing(timing.median / taken, timing.lower_quartile / taken, timing.upper_quartile / taken, timing.calls)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.probes", description=__doc__)
     parser.add_argument("--features", type=int, nargs="+", default=[4096, 24576])
     parser.add_argument("--dimensions", type=int, nargs="+", default=[512, 1024, 2048])
-    parser.add_argument("--seconds", type=float, default=60.0, help="of measurement for each number of features")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of measurement for each step")
     output_option(parser, "probes")
     options = parser.parse_args()
     rows = []

@@ -1,18 +1,18 @@
 """`OnlineProbe`: what every linear classifier on features shares; a solver says how it learns."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError, InputError, LabelError
 from hebbstream.probe.inputs import checked_label, checked_weight, feature_rows
+from hebbstream.probe.solver import Solver
 from hebbstream.probe.temperature import Temperature
 
 
-class OnlineProbe(ABC):
+class OnlineProbe(Solver):
     """A linear classifier that learns from one labelled sample at a time; classes appear as their first label arrives.
 
     Nothing flows back into the network that gave the features. What is learned lies on the device of the first features.
@@ -24,15 +24,6 @@ class OnlineProbe(ABC):
     min_confidence
         Least probability for which `predict_one` names a class; below it, the prediction is ``None``.
     """
-
-    solver: ClassVar[str]
-    """Name of the method."""
-    dtype: ClassVar[torch.dtype]
-    """Of the features it computes with."""
-    sequential: ClassVar[bool]
-    """Whether what is learned depends on the order of the samples."""
-    option_names: ClassVar[tuple[str, ...]] = ("calibrate", "min_confidence")
-    """Arguments that, with equal values, make an equal probe before it has learned."""
 
     def __init__(self, *, calibrate: bool = False, min_confidence: float = 0.0) -> None:
         if not 0 <= min_confidence <= 1:
@@ -192,36 +183,6 @@ class OnlineProbe(ABC):
         self._row = {label: row for row, label in enumerate(classes)}
         self.steps = steps
 
-    @abstractmethod
-    def _allocate(self, features: int, device: torch.device) -> None: ...
-
-    @abstractmethod
-    def _add_row(self) -> None: ...
-
-    @abstractmethod
-    def _remove_row(self, row: int) -> None: ...
-
-    @abstractmethod
-    def _widen(self, features: int) -> None: ...
-
-    @abstractmethod
-    def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
-        """Learn from (n, F) features of the classes with these rows."""
-
-    @abstractmethod
-    def _scores(self, rows: Tensor) -> Tensor:
-        """Return the scores (n, classes) of (n, F) features."""
-
-    @abstractmethod
-    def _affine(self) -> tuple[Tensor, Tensor]: ...
-
-    @abstractmethod
-    def _tensors(self) -> dict[str, Tensor]: ...
-
-    @abstractmethod
-    def _load(self, tensors: dict[str, Tensor], classes: int) -> int:
-        """Take tensors over and return the number of features."""
-
     def _rows(self, x: Any, *, single: bool) -> Tensor:
         return feature_rows(x, single=single, features=self.n_features, dtype=self.dtype)
 
@@ -234,10 +195,11 @@ class OnlineProbe(ABC):
         size = 1 if self.sequential or self.calibrate else len(labels)
         for start in range(0, len(labels), size):
             part = slice(start, start + size)
+            some = rows if size >= len(labels) else rows[part]
             if self._temperature is not None and labels[start] in self._row:
-                self._temperature.update(self._scores(rows[part])[0], self._row[labels[start]], weights[start])
+                self._temperature.update(self._scores(some)[0], self._row[labels[start]], weights[start])
             classes = [self._row_of(label) for label in labels[part]]
-            self._learn(rows[part], classes, weights[part])
+            self._learn(some, classes, weights[part])
             self.steps += len(classes)
 
     def _row_of(self, label: Hashable) -> int:

@@ -8,6 +8,8 @@ from torch import Tensor
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe.moments import MomentProbe, Moments, deviation
 
+_SIGNS = 16  # they estimate a trace within a few per cent, for which an inverse takes three times as long
+
 
 class SldaProbe(MomentProbe):
     """Linear discriminant analysis: a mean for each class, one covariance for all.
@@ -52,15 +54,19 @@ class SldaProbe(MomentProbe):
         scale = deviation(covariance.diagonal() + between, moments)
         covariance = covariance / scale / scale.unsqueeze(1) * (1 - self.shrinkage)
         covariance.diagonal().add_(self.shrinkage)
-        factor = torch.linalg.cholesky_ex(covariance)[0]
-        apart = (means - center) / scale
-        weight = torch.cholesky_solve(apart.T, factor).T
-        inverse = torch.linalg.solve_triangular(factor, torch.eye(len(factor)).to(factor), upper=False)
-        spread = (len(factor) - self.shrinkage * inverse.square().sum()) / (1 - self.shrinkage)  # tr(ΛΣ)
+        apart, signs = (means - center) / scale, self._signs(covariance)
+        solved = torch.cholesky_solve(torch.cat([apart, signs]).T, torch.linalg.cholesky_ex(covariance)[0]).T
+        weight, trace = solved[: len(apart)], (solved[len(apart) :] * signs).sum() / _SIGNS  # tr Λ
+        spread = (len(covariance) - self.shrinkage * trace) / (1 - self.shrinkage)  # tr(ΛΣ)
         excess = spread * (counts[:, 0] - 1).clamp(min=0) / counts[:, 0].square()
         bias = 0.5 * (excess - (weight * apart).sum(dim=1))
         weight = weight / scale
         return weight, bias - weight @ center
+
+    def _signs(self, like: Tensor) -> Tensor:
+        """Return fixed random signs (n, d), over which the mean of s Λ sᵀ is near the trace of Λ (Hutchinson 1989)."""
+        generator = torch.Generator().manual_seed(0)
+        return (2 * torch.randint(2, (_SIGNS, len(like)), generator=generator) - 1).to(like)
 
     def _remove_row(self, row: int) -> None:
         # What the class had within it stays in the covariance of all; where it lay is taken out.

@@ -1,5 +1,6 @@
 """`SoftmaxProbe`: softmax regression by Adam."""
 
+import math
 from typing import ClassVar
 
 import torch
@@ -61,20 +62,22 @@ class SoftmaxProbe(OnlineProbe):
         self.second_moment = torch.zeros_like(self.weight)
 
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
-        (features,), (row,), (w,), step = rows, classes, weights, self.steps + 1
+        features, row, w, step = rows[0], classes[0], weights[0], self.steps + 1  # one sample: `sequential`
         share = max(1.0 / step, 1e-3)
         shift = features - self.mean
-        self.var.add_(share * shift * shift).mul_(1.0 - share)
+        self.var.addcmul_(shift, shift, value=share).mul_(1.0 - share)
         self.mean.add_(shift, alpha=share)
         z = self._standardised(rows)[0]
         error = torch.softmax(self.weight @ z, dim=0)
-        error[row] -= 1.0
-        gradient = torch.outer(error * w, z)
-        self.first_moment.lerp_(gradient, 1.0 - _BETA1)
-        self.second_moment.mul_(_BETA2).addcmul_(gradient, gradient, value=1.0 - _BETA2)
-        unbias = 1.0 - _BETA1**step, 1.0 - _BETA2**step
-        denominator = (self.second_moment / unbias[1]).sqrt_().add_(_ADAM_EPS)
-        self.weight.addcdiv_(self.first_moment, denominator, value=-self.learning_rate / unbias[0])
+        error.select(0, row).sub_(1.0)
+        if w != 1.0:
+            error *= w
+        # The gradient is their outer product, and its square that of their squares: neither is laid out in memory.
+        self.first_moment.addr_(error, z, beta=_BETA1, alpha=1.0 - _BETA1)
+        self.second_moment.addr_(error.square(), z.square(), beta=_BETA2, alpha=1.0 - _BETA2)
+        unbias = 1.0 - _BETA1**step, math.sqrt(1.0 - _BETA2**step)
+        denominator = self.second_moment.sqrt().add_(_ADAM_EPS * unbias[1])
+        self.weight.addcdiv_(self.first_moment, denominator, value=-self.learning_rate * unbias[1] / unbias[0])
 
     def _scores(self, rows: Tensor) -> Tensor:
         return self._standardised(rows) @ self.weight.T
