@@ -100,20 +100,25 @@ def test_ridge_is_the_closed_form_solution():
 
 
 def test_slda_is_the_discriminant_of_the_pooled_covariance():
-    X, y = blobs(200, features=6)
+    X, y = blobs(250, features=6)
+    few = [i for i, label in enumerate(y) if label < 2 or (label == 2 and y[:i].count(2) < 4) or y[:i].count(3) < 1]
+    X, y = X[few], [y[i] for i in few]
     probe = learned("slda", X, y, shrinkage=0.05)
     y = np.array(y)
     means = np.stack([X[y == label].mean(axis=0) for label in range(4)])
-    within = (X - means[y]).T @ (X - means[y]) / 200
+    within = (X - means[y]).T @ (X - means[y]) / len(y)
     covariance = 0.95 * within + 0.05 * np.diag(X.var(axis=0))
     distances = np.stack(
         [np.einsum("nd,nd->n", X - m, np.linalg.solve(covariance, (X - m).T).T) for m in means], axis=1
     )
     n = np.bincount(y)
     excess = np.trace(np.linalg.solve(covariance, within)) * (n - 1) / n**2
-    expected = torch.softmax(torch.from_numpy((excess - distances) / 2), dim=1)
+    expected = (excess - distances) / 2
     order = [probe.classes.index(label) for label in range(4)]
-    np.testing.assert_allclose(probe.predict_proba_many(X)[:, order].numpy(), expected.numpy(), atol=2e-3)
+    weight, bias = probe.affine()
+    found = (X @ weight.numpy().T + bias.numpy())[:, order]
+    assert n[2:].tolist() == [4, 1]
+    np.testing.assert_allclose(found - found[:, :1], expected - expected[:, :1], atol=0.1)  # a trace is estimated
 
 
 @pytest.mark.parametrize("solver", EXACT)
@@ -340,7 +345,7 @@ def test_options_that_cannot_work_are_refused(solver, options):
 
 
 def test_a_projection_keeps_inner_products_and_does_not_change_as_features_are_added():
-    X = np.random.default_rng(0).normal(size=(20, 3000))
+    X = np.random.default_rng(0).normal(size=(20, 3000)) + 1.0
     X[10:] += X[:10]
     projection = Projection(1024, seed=1)
     found = projection(torch.from_numpy(X))

