@@ -97,9 +97,11 @@ class DriftMonitor:
         action: Callable[[Drift], None] | None = None,
     ) -> None:
         if detector is None:
-            detector = drift.ADWIN(clock=8)
+            detector = drift.ADWIN(clock=8)  # type: ignore[no-untyped-call]
         if not isinstance(detector, base.DriftDetector):
-            raise ConfigurationError(f"detector={detector!r}: expected a river drift detector of a number, like ADWIN()")
+            raise ConfigurationError(
+                f"detector={detector!r}: expected a river drift detector of a number, like ADWIN()"
+            )
         if every < 1:
             raise ConfigurationError(f"every={every}: expected a positive number of samples")
         if not layers:

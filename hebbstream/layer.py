@@ -142,7 +142,8 @@ class SoftHebbLayer(nn.Module):
             self._update(forward.weighted_input, forward.patches, workspace, multiply)
         samples = forward.output.shape[0]
         self.samples_learned.add_(samples)
-        self.opening[0].mul_(self.opening[1] ** samples)
+        opening, factor = self.opening.unbind()
+        opening.mul_(factor**samples)
 
     @torch.no_grad()
     def peek(self, x: Tensor) -> Forward:
@@ -209,7 +210,7 @@ class SoftHebbLayer(nn.Module):
             out = workspace.take("rows", (len(events.neurons), weights.shape[1]), weights)
             rows = torch.index_select(weights, 0, events.neurons, out=out)
             change = events.weight_change(patches, rows)
-        rate = plasticity.norm_dependent_rate(rows, spec.learning_rate, spec.rate_power, self.opening[0])
+        rate = plasticity.norm_dependent_rate(rows, spec.learning_rate, spec.rate_power, self.opening.select(0, 0))
         if spec.decay_samples is not None:
             rate = rate * plasticity.linear_decay(self.samples_learned, spec.decay_samples)
         if spec.update_scale != "none":

@@ -294,7 +294,9 @@ class SoftHebbNet(nn.Module):
         """
         return tuple(layer.r1_fraction() for layer in self.layers)
 
-    def reopen_plasticity(self, opening: float = 1.0, *, half_life: int = 2000, layers: Sequence[int] | None = None) -> None:
+    def reopen_plasticity(
+        self, opening: float = 1.0, *, half_life: int = 2000, layers: Sequence[int] | None = None
+    ) -> None:
         """Let converged neurons learn again for a while, from what they are.
 
         The rate falls to zero as a weight norm reaches 1 (eq. 5). Until it has faded, an opening ρ puts the norm at
