@@ -1,5 +1,6 @@
 """`SoftHebbNet`: a stack of SoftHebb layers that all learn from the same sample as it passes."""
 
+import math
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,49 @@ class SoftHebbNet(nn.Module):
         (0.0, 0.0, 0.0)
         """
         return tuple(layer.r1_fraction() for layer in self.layers)
+
+    def reopen_plasticity(
+        self, opening: float = 1.0, *, half_life: int = 2000, layers: Sequence[int] | None = None
+    ) -> None:
+        """Let converged neurons learn again for a while, from what they are.
+
+        The rate falls to zero as a weight norm reaches 1 (eq. 5). Until it has faded, an opening ρ puts the norm at
+        least that far from 1 in the eyes of the rate, ``η·max(|r − 1|, ρ)^q``, and ``decay_samples`` counts from zero
+        again. No weight changes at the call, so features stay what they were; neurons still further from 1 learn as
+        before. The opening is in the checkpoint.
+
+        Parameters
+        ----------
+        opening
+            ``ρ`` of the next sample, 0 to close.
+        half_life
+            Samples in which it halves.
+        layers
+            Indices of the layers to reopen; ``None`` for all.
+
+        Raises
+        ------
+        ConfigurationError
+            If a number cannot work, or there is no such layer.
+
+        Examples
+        --------
+        >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+        >>> net.reopen_plasticity(half_life=1)
+        >>> _ = net.learn_one(torch.rand(32, 32, 3))
+        >>> net.layers[0].opening
+        tensor([0.5000, 0.5000])
+        """
+        if not (isinstance(opening, int | float) and 0 <= opening < math.inf):
+            raise ConfigurationError(f"opening={opening!r}: expected a number of at least 0")
+        if half_life < 1:
+            raise ConfigurationError(f"half_life={half_life}: expected a positive number of samples")
+        chosen = range(len(self.layers)) if layers is None else layers
+        for index in chosen:
+            if not 0 <= index < len(self.layers):
+                raise ConfigurationError(f"layers={layers}: expected indices from 0 to {len(self.layers) - 1}")
+        for index in chosen:
+            self.layers[index].reopen_plasticity(opening, half_life)
 
     def save(self, path: str | Path) -> None:
         """Write the network to a safetensors file, atomically; `hebbstream.load` reads it.
