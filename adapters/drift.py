@@ -10,10 +10,10 @@ import torch
 from river import base, drift
 from torch import Tensor
 
+from hebbstream.callback import Step
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection.forward import check_layer, read_frame
 from hebbstream.layer import Forward, SoftHebbLayer
-from hebbstream.callback import Step
 from hebbstream.network import SoftHebbNet
 
 _LOGGER = logging.getLogger("hebbstream.drift")

@@ -1,4 +1,4 @@
-"""river estimators: `LinearProbe`, a classifier on features."""
+"""river estimators: `SoftHebbTransformer`, features that learn, and `LinearProbe`, a classifier on them."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from river import base
 
+from hebbstream.adapters.transformer import Features
+from hebbstream.adapters.transformer import SoftHebbTransformer as SoftHebbTransformer
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe import SoftmaxProbe
 
@@ -45,7 +47,7 @@ class LinearProbe(base.Classifier):
 
     def learn_one(self, x: Any, y: Hashable) -> None:
         """Learn from the features `x` with label `y`."""
-        if isinstance(x, Mapping):
+        if isinstance(x, Mapping) and not isinstance(x, Features):
             new = [name for name in x if name not in self._column]
             self._column |= {name: len(self._column) + offset for offset, name in enumerate(new)}
             self._probe.grow(len(new))
@@ -71,6 +73,8 @@ class LinearProbe(base.Classifier):
         return linear
 
     def _vector(self, x: Any) -> Any:
+        if isinstance(x, Features):
+            return x.tensor
         if not isinstance(x, Mapping):
             return x
         vector = np.zeros(len(self._column), dtype=np.float32)

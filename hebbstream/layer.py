@@ -151,6 +151,13 @@ class SoftHebbLayer(nn.Module):
         x = self._as_layer_input(x)
         return self._forward(x if self.norm is None else self.norm(x), Workspace(), _FLOAT32)
 
+    @torch.no_grad()
+    def learn_from(self, x: Tensor, forward: Forward) -> None:
+        """Learn from what `peek` returned for `x`; the statistics of the normalisation take `x` in afterwards."""
+        self.update(forward, Workspace(), _FLOAT32)
+        if self.norm is not None:
+            self.norm.take_in(self._as_layer_input(x))
+
     def transform(self, x: Tensor) -> Tensor:
         """Return the layer's output and change nothing; shapes as in `learn`."""
         return self.peek(x).output

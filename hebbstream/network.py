@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,31 @@ from torch import Tensor, nn
 from hebbstream.engine import Engine, EngineName, make_engine
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.frames import check_frames, merge_views, to_input, views
-from hebbstream.layer import SoftHebbLayer
+from hebbstream.layer import Forward, SoftHebbLayer
 from hebbstream.presets import get_preset
 from hebbstream.spec import LayerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a network computed for one frame without learning from it yet; made by `SoftHebbNet.look_one`.
+
+    Parameters
+    ----------
+    features
+        1-D, on the network's device.
+    passes
+        The input and the forward pass of each layer.
+    frame_size
+        (H, W) of the frame.
+    samples_seen
+        By the network, at the time.
+    """
+
+    features: Tensor
+    passes: tuple[tuple[Tensor, Forward], ...]
+    frame_size: tuple[int, int]
+    samples_seen: int
 
 
 class SoftHebbNet(nn.Module):
@@ -226,6 +249,49 @@ class SoftHebbNet(nn.Module):
         batches = (self._taken_in(self._checked(frame, single=True)) for frame in frames)
         for features in self.engine.learn_stream(self.layers, batches):
             yield merge_views(features, self.mirror).squeeze(0)
+
+    @torch.no_grad()
+    def look_one(self, frame: Any) -> Look:
+        """Return what `transform_one` computes, features and all before them, to `learn_from` later.
+
+        Examples
+        --------
+        >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+        >>> look = net.look_one(torch.rand(32, 32, 3))
+        >>> net.learn_from(look)
+        >>> look.features.shape, net.samples_seen
+        (torch.Size([1024]), 1)
+        """
+        frames = self._checked(frame, single=True)
+        x = views(to_input(frames, self.device), self.mirror)
+        passes = []
+        for layer in self.layers:
+            x = x.to(layer.device)
+            forward = layer.peek(x)
+            passes.append((x, forward))
+            x = forward.output
+        features = merge_views(x.flatten(1), self.mirror).squeeze(0)
+        return Look(features, tuple(passes), (frames.shape[2], frames.shape[3]), self.samples_seen)
+
+    def learn_from(self, look: Look) -> None:
+        """Learn from a frame that was looked at, at the cost of the updates alone.
+
+        It differs from `learn_one` in one thing: the frame was normalised by the statistics of those before it, and is
+        taken in afterwards. At a momentum of 0.01 that is hardly a difference, but for the first few frames it is.
+
+        Raises
+        ------
+        ConfigurationError
+            If the network has learned since then.
+        """
+        if look.samples_seen != self.samples_seen:
+            raise ConfigurationError(
+                f"look taken after {look.samples_seen} samples: expected one after {self.samples_seen}, the present state"
+            )
+        for layer, (x, forward) in zip(self.layers, look.passes, strict=True):
+            layer.learn_from(x, forward)
+        self.frame_size = look.frame_size
+        self.samples_seen += 1
 
     def transform_one(self, frame: Any) -> Tensor:
         """Return the features of one frame and change nothing; see `learn_one`."""
