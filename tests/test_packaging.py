@@ -15,6 +15,7 @@ FOLDERS = {
     "hebbstream": "hebbstream",
     "hebbstream/engine": "hebbstream/engine",
     "hebbstream/inspection": "hebbstream/inspection",
+    "hebbstream/streams": "hebbstream/streams",
     "hebbstream/adapters": "adapters",
     "hebbstream/export": "export",
 }
