@@ -11,6 +11,7 @@ from hebbstream.streams.item import time_of
 from hebbstream.streams.stream import Stream
 
 T = TypeVar("T")
+_ROUNDING = 1e-6  # seconds that a frame's time may be short of what it stands for
 
 
 def shuffle(stream: Iterable[T], buffer_size: int, *, seed: int = 0) -> Stream[T]:
@@ -102,5 +103,5 @@ def _scheduled(stream: Iterable[T], learn: float, skip: float, unit: str) -> Ite
     for item in stream:
         now: Any = next(clock) if unit == "samples" else time_of(Sample.of(item))
         start = now if start is None else start
-        if (now - start) % (learn + skip) < learn:
+        if (now - start + _ROUNDING) % (learn + skip) < learn:
             yield item

@@ -98,7 +98,7 @@ def augment(
     --------
     >>> frame = torch.arange(4, dtype=torch.uint8).view(1, 4)
     >>> [x.tolist() for x in augment([frame, frame], shift=0, brightness=0, contrast=0)]
-    [[[0, 1, 2, 3]], [[3, 2, 1, 0]]]
+    [[[3, 2, 1, 0]], [[0, 1, 2, 3]]]
     """
     if shift < 0:
         raise ConfigurationError(f"shift={shift}: expected 0 or a positive number of pixels")
@@ -135,7 +135,7 @@ def _shifted(length: int, shift: int) -> list[int]:
 
 def _toned(x: Tensor, brightness: float, contrast: float) -> Tensor:
     full = 255.0 if x.dtype == torch.uint8 else 1.0
-    values = x.to(torch.promote_types(x.dtype, torch.float32))
+    values = x.to(torch.promote_types(x.dtype, torch.float32)).contiguous()  # so that every layout has the same mean
     mean = values.mean()
     toned = ((values - mean) * contrast + mean + brightness * full).clamp_(0.0, full)
     return (toned.round_() if x.dtype == torch.uint8 else toned).to(x.dtype)
