@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ LARGE: dict[str, Composition] = {
     ),
 }
 REFERENCES = ("random weights, camera", "random weights, CIFAR-10", "CIFAR-10")
+ROWS = (*REFERENCES, *WHOLE, *LARGE)
 
 
 class Camera:
@@ -121,6 +123,7 @@ def main() -> None:
     parser.add_argument("--tested", type=int, default=5_000, help="test images")
     parser.add_argument("--epochs", type=int, default=12, help="of the probe")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS, metavar="ROW", help="only some of the rows")
     output_option(parser, "streams")
     options = parser.parse_args()
     train, test = Split(*cifar10("train")), Split(*cifar10("test"))
@@ -130,25 +133,50 @@ def main() -> None:
         earlier = json.loads(options.output.read_text())
         runs = earlier["runs"] if earlier["settings"] == settings else []
     for seed in range(options.seeds):
-        for row in (*REFERENCES, *WHOLE, *LARGE):
+        for row in options.rows:
             if not any((run["row"], run["seed"]) == (row, seed) for run in runs):
                 runs.append(measure(row, options, train, test, seed))
                 print(f"{row}, seed {seed}: {runs[-1]['test_accuracy']:.2%}", flush=True)
                 write_result(options.output, {"settings": settings, "runs": runs})
+    print(table(runs))
     print(f"picture {draw(runs, options.output.with_suffix('.png'))}")
 
 
-def draw(runs: list[dict[str, Any]], path: Any) -> Any:
-    """Draw each row's accuracy, best at the top."""
-    accuracies = {run["row"]: [r["test_accuracy"] for r in runs if r["row"] == run["row"]] for run in runs}
-    rows = sorted(accuracies, key=lambda row: float(np.mean(accuracies[row])))
+def best_first(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Gather the seeds of each row."""
+    rows = {run["row"]: [other for other in runs if other["row"] == run["row"]] for run in runs}
+    return dict(sorted(rows.items(), key=lambda row: -average(row[1], "test_accuracy")))
+
+
+def average(seeds: list[dict[str, Any]], key: str) -> Any:
+    """Return a value's mean over seeds, layer by layer where it has layers."""
+    return np.mean([run[key] for run in seeds], axis=0)
+
+
+def table(runs: list[dict[str, Any]]) -> str:
+    """Return the rows as Markdown."""
+    lines = [
+        "| stream | test % | frames | R1 by layer, % | dead by layer, % | entropy of wins |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row, seeds in best_first(runs).items():
+        shares = [" / ".join(f"{100 * value:.0f}" for value in average(seeds, key)) for key in ("r1_fraction", "dead")]
+        entropy = " / ".join(f"{value:.2f}" for value in average(seeds, "win_entropy"))
+        accuracy, frames = 100 * average(seeds, "test_accuracy"), average(seeds, "frames")
+        lines.append(f"| {row} | {accuracy:.1f} | {frames:,.0f} | {shares[0]} | {shares[1]} | {entropy} |")
+    return "\n".join(lines)
+
+
+def draw(runs: list[dict[str, Any]], path: Path) -> Path:
+    """Draw each row's accuracy, best at the top; one mark a seed."""
+    rows = list(best_first(runs).items())[::-1]
     figure, (axis,) = new_figure(1, (7, 4))
-    means = [100 * float(np.mean(accuracies[row])) for row in rows]
-    bars = axis.barh(rows, means, color=["0.7" if row in REFERENCES else "C0" for row in rows])
-    for place, row in enumerate(rows):
-        axis.plot([100 * value for value in accuracies[row]], [place] * len(accuracies[row]), "k.", markersize=4)
-    axis.bar_label(bars, fmt="%.1f", padding=6, fontsize="small")
-    axis.set(xlabel="CIFAR-10 test accuracy of a linear probe, %", xlim=(min(means) - 5, max(means) + 3))
+    for place, (row, seeds) in enumerate(rows):
+        color = "0.5" if row in REFERENCES else "#0072b2"
+        axis.plot([100 * run["test_accuracy"] for run in seeds], [place] * len(seeds), "o", color=color)
+    axis.set_yticks(range(len(rows)), [row for row, _ in rows])
+    axis.grid(axis="x", alpha=0.4)
+    axis.set(xlabel="CIFAR-10 test accuracy of a linear probe, %")
     return save_figure(figure, path)
 
 

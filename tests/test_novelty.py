@@ -20,6 +20,8 @@ def test_frames_are_compared_with_the_last_that_passed():
     assert passed(rising, 0.02) == [0.5, 0.53, 0.5]  # not with the last seen: each step alone is too small
     assert passed(rising, 0.0) == [0.5, 0.515, 0.53, 0.54, 0.5]
     assert passed(rising, 1.0) == [0.5]
+    assert passed([level(0.5), level(0.5), level(0.25)], 0.25) == [0.5, 0.25]  # at least the threshold
+    assert passed([level(0.5), level(0.5)], 0.0) == [0.5, 0.5]
 
 
 def test_the_difference_is_the_mean_over_cells_of_their_absolute_difference():
