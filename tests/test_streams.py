@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError, DtypeError, InputError, LabelError, RankError
-from hebbstream.streams import Stream, augment, crops, interleave, novel, schedule, shuffle
+from hebbstream.streams import Stream, augment, crops, for_live, interleave, novel, schedule, shuffle
 
 few = settings(derandomize=True, deadline=None, max_examples=50)
 
@@ -22,6 +22,7 @@ FUNCTIONS = {
     "novel": (lambda s: novel(s, 0.0), 3),
     "crops": (lambda s: crops(s, 16, per_frame=2), 2),
     "augment": (augment, 3),
+    "for_live": (lambda s: for_live(s, 16, per_frame=2, threshold=0.0), 2),
     "turn": (lambda s: interleave({"door": s}), 3),
     "time": (lambda s: interleave({"door": s}, by="time"), 3),
 }
@@ -121,14 +122,14 @@ def test_what_passes_untouched_is_handed_on_as_it_is(name, frames):
         (np.zeros((0, 32, 3)), InputError, "no values"),
     ],
 )
-@pytest.mark.parametrize("name", ["novel", "crops", "augment"])
+@pytest.mark.parametrize("name", ["novel", "crops", "augment", "for_live"])
 def test_a_frame_that_cannot_be_read_is_refused(name, frame, error, message):
     compose, _ = FUNCTIONS[name]
     with pytest.raises(error, match=message):
         list(compose([frame]))
 
 
-@pytest.mark.parametrize("name", ["novel", "crops", "augment"])
+@pytest.mark.parametrize("name", ["novel", "crops", "augment", "for_live"])
 def test_a_label_that_cannot_be_one_is_refused(name, frames):
     compose, _ = FUNCTIONS[name]
     with pytest.raises(LabelError, match="type list"):
@@ -152,6 +153,8 @@ def test_a_label_that_cannot_be_one_is_refused(name, frames):
         (lambda s: crops(s, 0), "size=0: expected positive numbers of pixels"),
         (lambda s: crops(s, (32, -1)), r"size=\(32, -1\)"),
         (lambda s: crops(s, 32, per_frame=0), "per_frame=0"),
+        (lambda s: for_live(s, 0), "size=0"),
+        (lambda s: for_live(s, 32, threshold=2), "threshold=2"),
         (lambda s: augment(s, shift=-1), "shift=-1"),
         (lambda s: augment(s, brightness=1.5), "brightness=1.5: expected a share, 0 to 1"),
         (lambda s: augment(s, contrast=-0.5), "contrast=-0.5"),
@@ -180,6 +183,13 @@ def test_a_run_goes_on_by_replay(frames):
     hs.learn(halted, stream(), counters=counters, progress=False)
     assert report.samples > 30
     assert all(torch.equal(a.weight, b.weight) for a, b in zip(whole.layers, halted.layers, strict=True))
+
+
+def test_a_camera_s_still_scene_gives_crops_of_the_first_frame_and_a_heartbeat(frames):
+    still = [(frames[0], index) for index in range(600)]
+    assert [y for _, y in for_live(still, 8, per_frame=2)] == [0, 0, 250, 250, 500, 500]
+    moving = [(frames[index], index) for index in range(3)]
+    assert unpacked(for_live(moving, 8, seed=5)) == unpacked(crops(novel(moving), 8, per_frame=4, seed=5))
 
 
 def test_a_stream_of_a_source_that_cannot_be_closed_closes():

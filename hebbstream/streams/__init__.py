@@ -1,5 +1,6 @@
 """Functions from a stream to a stream: an iterator in, an iterator out, bounded memory, nothing read ahead unasked."""
 
+from hebbstream.streams.live import for_live as for_live
 from hebbstream.streams.novelty import NoveltyGate as NoveltyGate
 from hebbstream.streams.novelty import novel as novel
 from hebbstream.streams.order import schedule as schedule
