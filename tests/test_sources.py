@@ -112,6 +112,14 @@ def test_the_last_error_surfaces_when_every_source_has_failed(by):
 
 
 @pytest.mark.parametrize("by", MODES)
+def test_a_source_is_closed_as_soon_as_it_is_done(by):
+    sources = {"door": Source(1), "yard": Source(1000)}
+    with interleave(sources, by=by) as stream:
+        list(itertools.islice(stream, 20))
+        assert [source.closed for source in sources.values()] == [1, 0]
+
+
+@pytest.mark.parametrize("by", MODES)
 def test_a_source_that_ended_well_counts_as_no_failure(by):
     with interleave({"door": Source(2), "yard": Source(2, OSError("gone"))}, by=by) as stream:
         assert len(listed(stream)) == 4
