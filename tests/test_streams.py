@@ -22,7 +22,7 @@ FUNCTIONS = {
     "novel": (lambda s: novel(s, 0.0), 3),
     "crops": (lambda s: crops(s, 16, per_frame=2), 2),
     "augment": (augment, 3),
-    "for_live": (lambda s: for_live(s, 16, per_frame=2, threshold=0.0), 2),
+    "for_live": (lambda s: for_live(s, threshold=0.0), 3),
     "turn": (lambda s: interleave({"door": s}), 3),
     "time": (lambda s: interleave({"door": s}, by="time"), 3),
 }
@@ -153,8 +153,7 @@ def test_a_label_that_cannot_be_one_is_refused(name, frames):
         (lambda s: crops(s, 0), "size=0: expected positive numbers of pixels"),
         (lambda s: crops(s, (32, -1)), r"size=\(32, -1\)"),
         (lambda s: crops(s, 32, per_frame=0), "per_frame=0"),
-        (lambda s: for_live(s, 0), "size=0"),
-        (lambda s: for_live(s, 32, threshold=2), "threshold=2"),
+        (lambda s: for_live(s, threshold=2), "threshold=2"),
         (lambda s: augment(s, shift=-1), "shift=-1"),
         (lambda s: augment(s, brightness=1.5), "brightness=1.5: expected a share, 0 to 1"),
         (lambda s: augment(s, contrast=-0.5), "contrast=-0.5"),
@@ -185,11 +184,11 @@ def test_a_run_goes_on_by_replay(frames):
     assert all(torch.equal(a.weight, b.weight) for a, b in zip(whole.layers, halted.layers, strict=True))
 
 
-def test_a_camera_s_still_scene_gives_crops_of_the_first_frame_and_a_heartbeat(frames):
+def test_a_camera_s_still_scene_gives_its_first_frame_and_a_heartbeat(frames):
     still = [(frames[0], index) for index in range(600)]
-    assert [y for _, y in for_live(still, 8, per_frame=2)] == [0, 0, 250, 250, 500, 500]
-    moving = [(frames[index], index) for index in range(3)]
-    assert unpacked(for_live(moving, 8, seed=5)) == unpacked(crops(novel(moving), 8, per_frame=4, seed=5))
+    assert [y for _, y in for_live(still)] == [0, 250, 500]
+    moving = [(frames[index], index) for index in range(9)]
+    assert unpacked(for_live(moving, threshold=0.1, seed=5)) == unpacked(augment(novel(moving, 0.1), seed=5))
 
 
 def test_a_stream_of_a_source_that_cannot_be_closed_closes():
