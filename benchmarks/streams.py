@@ -142,10 +142,10 @@ def main() -> None:
     print(f"picture {draw(runs, options.output.with_suffix('.png'))}")
 
 
-def best_first(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Gather the seeds of each row."""
-    rows = {run["row"]: [other for other in runs if other["row"] == run["row"]] for run in runs}
-    return dict(sorted(rows.items(), key=lambda row: -average(row[1], "test_accuracy")))
+def by_row(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Gather the seeds of each row that was measured."""
+    rows = {row: [run for run in runs if run["row"] == row] for row in ROWS}
+    return {row: seeds for row, seeds in rows.items() if seeds}
 
 
 def average(seeds: list[dict[str, Any]], key: str) -> Any:
@@ -159,17 +159,18 @@ def table(runs: list[dict[str, Any]]) -> str:
         "| stream | test % | frames | R1 by layer, % | dead by layer, % | entropy of wins |",
         "|---|---|---|---|---|---|",
     ]
-    for row, seeds in best_first(runs).items():
+    for row, seeds in by_row(runs).items():
         shares = [" / ".join(f"{100 * value:.0f}" for value in average(seeds, key)) for key in ("r1_fraction", "dead")]
         entropy = " / ".join(f"{value:.2f}" for value in average(seeds, "win_entropy"))
-        accuracy, frames = 100 * average(seeds, "test_accuracy"), average(seeds, "frames")
-        lines.append(f"| {row} | {accuracy:.1f} | {frames:,.0f} | {shares[0]} | {shares[1]} | {entropy} |")
+        accuracies = ", ".join(f"{100 * run['test_accuracy']:.1f}" for run in seeds)
+        frames = average(seeds, "frames")
+        lines.append(f"| {row} | {accuracies} | {frames:,.0f} | {shares[0]} | {shares[1]} | {entropy} |")
     return "\n".join(lines)
 
 
 def draw(runs: list[dict[str, Any]], path: Path) -> Path:
-    """Draw each row's accuracy, best at the top; one mark a seed."""
-    rows = list(best_first(runs).items())[::-1]
+    """Draw each row's accuracy, one mark a seed."""
+    rows = list(by_row(runs).items())[::-1]
     figure, (axis,) = new_figure(1, (7, 4))
     for place, (row, seeds) in enumerate(rows):
         color = "0.5" if row in REFERENCES else "#0072b2"
