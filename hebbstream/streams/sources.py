@@ -69,8 +69,9 @@ def interleave(
     ...     [(sample.x, sample.source) for sample in samples]
     [('a', 'door'), ('c', 'yard'), ('b', 'door')]
     """
-    if not isinstance(streams, Mapping) or not streams:
-        raise ConfigurationError(f"streams={streams!r}: expected a mapping from names to at least one stream")
+    if not streams or not isinstance(streams, Mapping):
+        found = f"streams of type {type(streams).__name__}" if streams else "no streams"
+        raise ConfigurationError(f"{found}: expected a mapping from names to at least one stream")
     if ahead < 1:
         raise ConfigurationError(f"ahead={ahead}: expected a positive number of samples")
     if by not in ("turn", "time", "arrival"):
