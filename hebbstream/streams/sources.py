@@ -69,8 +69,8 @@ def interleave(
     ...     [(sample.x, sample.source) for sample in samples]
     [('a', 'door'), ('c', 'yard'), ('b', 'door')]
     """
-    if not streams or not isinstance(streams, Mapping):
-        found = f"streams of type {type(streams).__name__}" if streams else "no streams"
+    if not isinstance(streams, Mapping) or not streams:
+        found = "no streams" if isinstance(streams, Mapping) else f"streams of type {type(streams).__name__}"
         raise ConfigurationError(f"{found}: expected a mapping from names to at least one stream")
     if ahead < 1:
         raise ConfigurationError(f"ahead={ahead}: expected a positive number of samples")
