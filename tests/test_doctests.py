@@ -12,6 +12,7 @@ MODULES = sorted(
         ("hebbstream", "hebbstream"),
         ("hebbstream.engine", "hebbstream/engine"),
         ("hebbstream.inspection", "hebbstream/inspection"),
+        ("hebbstream.streams", "hebbstream/streams"),
         ("hebbstream.adapters", "adapters"),
         ("hebbstream.export", "export"),
     )
