@@ -126,7 +126,7 @@ def run_seed(
             Split(night(test_images[tested], seed + 200), test_labels[tested]),
         ),
     }
-    for decay in (None, options.day):
+    for decay in (options.day, None):
         ways = {"before": None, **WAYS, "a new network": None} if decay is None else {"before": None, **WAYS}
         ways = {way: action for way, action in ways.items() if (seed, decay, way) not in done}
         if not ways:
