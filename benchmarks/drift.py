@@ -126,7 +126,7 @@ def run_seed(
             Split(night(test_images[tested], seed + 200), test_labels[tested]),
         ),
     }
-    for decay in (None, options.day):
+    for decay in (options.day, None):
         ways = {"before": None, **WAYS, "a new network": None} if decay is None else {"before": None, **WAYS}
         ways = {way: action for way, action in ways.items() if (seed, decay, way) not in done}
         if not ways:
@@ -185,7 +185,7 @@ def draw(rows: list[dict[str, Any]], path: Any) -> None:
     left.axvline(0, color="black", linewidth=1)
     left.set(xlabel="samples since nightfall (dashed: the alarm)", ylabel="explained share, layer 1")
     left.legend(fontsize="small")
-    names = sorted({(row["decay"] or 0, row["way"]) for row in rows}, key=lambda pair: (pair[0], pair[1] != "before"))
+    names = sorted(dict.fromkeys((row["decay"] or 0, row["way"]) for row in rows), key=lambda pair: pair[0])
     for offset, world in ((-0.2, "day"), (0.2, "night")):
         values = [
             [100 * row["accuracy"][world] for row in rows if (row["decay"] or 0, row["way"]) == pair] for pair in names
@@ -195,8 +195,8 @@ def draw(rows: list[dict[str, Any]], path: Any) -> None:
             right.plot(each, [place + offset] * len(each), "k.", markersize=3)
     right.set_yticks(range(len(names)), [f"{way}{', decayed' if decay else ''}" for decay, way in names])
     right.invert_yaxis()
-    right.set(xlabel="test accuracy, %", xlim=(20, None))
-    right.legend(fontsize="small", loc="lower right")
+    right.set(xlabel="test accuracy, %", xlim=(0, None))
+    right.legend(fontsize="small", ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     print(f"picture {save_figure(figure, path)}")
 
 

@@ -56,12 +56,13 @@ def test_any_detector_of_river_will_do(detector):
 
 
 def test_the_explained_share_is_the_mean_squared_cosine_weighed_by_energy():
-    net = hs.SoftHebbNet([replace(SPEC, kernel_size=1)], 3, seed=0)
+    net = hs.SoftHebbNet([replace(SPEC, kernel_size=1, channels=2)], 3, seed=0)
     net.learn_many(torch.rand(10, 3, 8, 8))
     x, (layer,) = torch.rand(1, 3, 8, 8), net.layers
     patches = layer.norm(x)[0].flatten(1).t()
     cosines = torch.nn.functional.cosine_similarity(patches[:, None], layer.weight_matrix[None], dim=2)
     winner = (patches @ layer.weight_matrix.t()).argmax(dim=1)
+    assert (cosines.amax(dim=1) < 0).any()  # a winner that points away explains nothing
     energy = patches.square().sum(dim=1)
     expected = (cosines[range(64), winner].clamp(min=0).square() * energy).sum() / energy.sum()
     torch.testing.assert_close(explained_share(layer, layer.peek(x)), expected)
