@@ -142,8 +142,7 @@ class SoftHebbLayer(nn.Module):
             self._update(forward.weighted_input, forward.patches, workspace, multiply)
         samples = forward.output.shape[0]
         self.samples_learned.add_(samples)
-        opening, factor = self.opening.unbind()
-        opening.mul_(factor**samples)
+        self.opening.select(0, 0).mul_(self.opening.select(0, 1) ** samples)
 
     @torch.no_grad()
     def peek(self, x: Tensor) -> Forward:
