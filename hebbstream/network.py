@@ -206,6 +206,15 @@ class SoftHebbNet(nn.Module):
         """Where the network computes."""
         return self.layers[0].device
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A generator pickles its state as a new tensor, with its address: equal networks would have unequal pickles.
+        return self.__dict__ | {"generator": self.generator.get_state().numpy().tobytes()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        generator = torch.Generator()
+        generator.set_state(torch.frombuffer(bytearray(state["generator"]), dtype=torch.uint8))
+        super().__setstate__(state | {"generator": generator})  # type: ignore[no-untyped-call]
+
     def learn_one(self, frame: Any) -> Tensor:
         """Learn from one frame and return its features.
 
