@@ -1,4 +1,4 @@
-"""river estimators: `LinearProbe`, a classifier on features."""
+"""river estimators: `SoftHebbTransformer`, features that learn, and `LinearProbe`, a classifier on them."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Self
@@ -6,6 +6,8 @@ from typing import Any, Self
 import numpy as np
 from river import base
 
+from hebbstream.adapters.transformer import Features
+from hebbstream.adapters.transformer import SoftHebbTransformer as SoftHebbTransformer
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe import SOLVERS, OnlineProbe
 
@@ -129,6 +131,8 @@ class LinearProbe(base.MiniBatchClassifier):
         return linear
 
     def _vector(self, x: Any, *, learn: bool = False) -> Any:
+        if isinstance(x, Features):
+            return x.tensor
         if not isinstance(x, Mapping):
             return x
         if learn:

@@ -81,13 +81,19 @@ def main() -> None:
     }
     write_result(options.output, result)
     print({name: value for name, value in result.items() if name != "rows"})
+    print(f"picture {draw(rows, options.output.with_suffix('.png'))}")
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> Path:
+    """Plot memory and speed over the samples."""
     figure, (memory, speed) = new_figure(2, (9, 3.2))
     samples = [row["samples"] for row in rows]
     memory.plot(samples, [row["resident_mib"] for row in rows])
-    memory.set(xlabel="samples", ylabel="resident memory, MiB", ylim=(0, None))
+    memory.set(xlabel="samples", ylabel="resident memory, MiB")
+    memory.set_ylim(0, 1.15 * max(row["resident_mib"] for row in rows))
     speed.plot(samples, [row["cpu_ms_per_sample"] for row in rows])
     speed.set(xlabel="samples", ylabel="CPU time of a sample, ms", ylim=(0, None))
-    print(f"picture {save_figure(figure, options.output.with_suffix('.png'))}")
+    return save_figure(figure, path)
 
 
 def _mean(rows: list[dict[str, Any]]) -> float:

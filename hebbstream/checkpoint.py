@@ -175,6 +175,7 @@ def _net_tensors(net: SoftHebbNet) -> dict[str, Tensor]:
         tensors[f"layers.{index}.weight"] = layer.weight
         tensors[f"layers.{index}.samples_learned"] = layer.samples_learned
         tensors[f"layers.{index}.update_peak"] = layer.update_peak
+        tensors[f"layers.{index}.opening"] = layer.opening
         if layer.norm is not None:
             tensors |= {f"layers.{index}.norm.{name}": tensor for name, tensor in layer.norm.named_buffers()}
     return tensors
@@ -194,6 +195,8 @@ def _build_net(header: dict[str, Any], tensors: dict[str, Tensor], device: torch
         device="meta",
     )
     for name, blank in _net_tensors(net).items():
+        if name.endswith(".opening"):  # earlier checkpoints have none
+            tensors.setdefault(name, torch.zeros(2))
         if name not in tensors or tensors[name].shape != blank.shape or tensors[name].dtype != blank.dtype:
             found = f"{tuple(tensors[name].shape)}" if name in tensors else "nothing"
             raise CorruptCheckpointError(f"checkpoint tensor {name}: expected {tuple(blank.shape)}, found {found}")

@@ -65,6 +65,7 @@ class SoftHebbLayer(nn.Module):
     weight_matrix: Tensor
     samples_learned: Tensor
     update_peak: Tensor
+    opening: Tensor
 
     def __init__(self, spec: LayerSpec, in_channels: int, generator: torch.Generator | None) -> None:
         super().__init__()
@@ -78,8 +79,9 @@ class SoftHebbLayer(nn.Module):
         shape = (spec.channels, in_channels * (spec.kernel_size or 1) ** 2)
         weights = torch.empty(shape) if generator is None else initial_weights(shape, spec.init, spec.radius, generator)
         self.register_buffer("weight_matrix", weights)  # synapses ordered (row, column, channel), as in a patch
-        self.register_buffer("samples_learned", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("samples_learned", torch.zeros((), dtype=torch.int64))  # since plasticity was reopened
         self.register_buffer("update_peak", torch.zeros(()))  # the running maximum of |Δw|
+        self.register_buffer("opening", torch.zeros(2))  # ρ of the rate, and its factor for each sample
 
     @property
     def weight(self) -> Tensor:
@@ -138,13 +140,32 @@ class SoftHebbLayer(nn.Module):
         """Do the second half of a step: update the weights by what the first half computed from them."""
         if self.spec.learning_rate > 0:
             self._update(forward.weighted_input, forward.patches, workspace, multiply)
-        self.samples_learned.add_(forward.output.shape[0])
+        samples = forward.output.shape[0]
+        self.samples_learned.add_(samples)
+        self.opening.select(0, 0).mul_(self.opening.select(0, 1) ** samples)
 
     @torch.no_grad()
+    def peek(self, x: Tensor) -> Forward:
+        """Do a forward pass that changes nothing; `x` as in `learn`."""
+        x = self._as_layer_input(x)
+        return self._forward(x if self.norm is None else self.norm(x), Workspace(), _FLOAT32)
+
+    @torch.no_grad()
+    def learn_from(self, x: Tensor, forward: Forward) -> None:
+        """Learn from what `peek` returned for `x`; the statistics of the normalisation take `x` in afterwards."""
+        self.update(forward, Workspace(), _FLOAT32)
+        if self.norm is not None:
+            self.norm.take_in(self._as_layer_input(x))
+
     def transform(self, x: Tensor) -> Tensor:
         """Return the layer's output and change nothing; shapes as in `learn`."""
-        x = self._as_layer_input(x)
-        return self._forward(x if self.norm is None else self.norm(x), Workspace(), _FLOAT32).output
+        return self.peek(x).output
+
+    @torch.no_grad()
+    def reopen_plasticity(self, opening: float = 1.0, half_life: int = 2000) -> None:
+        """Let converged neurons learn again for a while; see `SoftHebbNet.reopen_plasticity`."""
+        self.opening.copy_(torch.tensor([opening, 0.5 ** (1.0 / half_life)]))
+        self.samples_learned.zero_()
 
     def _as_layer_input(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], -1, 1, 1) if self.spec.kernel_size is None else x
@@ -195,7 +216,7 @@ class SoftHebbLayer(nn.Module):
             out = workspace.take("rows", (len(events.neurons), weights.shape[1]), weights)
             rows = torch.index_select(weights, 0, events.neurons, out=out)
             change = events.weight_change(patches, rows)
-        rate = plasticity.norm_dependent_rate(rows, spec.learning_rate, spec.rate_power)
+        rate = plasticity.norm_dependent_rate(rows, spec.learning_rate, spec.rate_power, self.opening.select(0, 0))
         if spec.decay_samples is not None:
             rate = rate * plasticity.linear_decay(self.samples_learned, spec.decay_samples)
         if spec.update_scale != "none":

@@ -1,6 +1,8 @@
 """`SoftHebbNet`: a stack of SoftHebb layers that all learn from the same sample as it passes."""
 
+import math
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,31 @@ from torch import Tensor, nn
 from hebbstream.engine import Engine, EngineName, make_engine
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.frames import check_frames, merge_views, to_input, views
-from hebbstream.layer import SoftHebbLayer
+from hebbstream.layer import Forward, SoftHebbLayer
 from hebbstream.presets import get_preset
 from hebbstream.spec import LayerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a network computed for one frame without learning from it yet; made by `SoftHebbNet.look_one`.
+
+    Parameters
+    ----------
+    features
+        1-D, on the network's device.
+    passes
+        The input and the forward pass of each layer.
+    frame_size
+        (H, W) of the frame.
+    samples_seen
+        By the network, at the time.
+    """
+
+    features: Tensor
+    passes: tuple[tuple[Tensor, Forward], ...]
+    frame_size: tuple[int, int]
+    samples_seen: int
 
 
 class SoftHebbNet(nn.Module):
@@ -182,6 +206,15 @@ class SoftHebbNet(nn.Module):
         """Where the network computes."""
         return self.layers[0].device
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A generator pickles its state as a new tensor, with its address: equal networks would have unequal pickles.
+        return self.__dict__ | {"generator": self.generator.get_state().numpy().tobytes()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        generator = torch.Generator()
+        generator.set_state(torch.frombuffer(bytearray(state["generator"]), dtype=torch.uint8))
+        super().__setstate__(state | {"generator": generator})  # type: ignore[no-untyped-call]
+
     def learn_one(self, frame: Any) -> Tensor:
         """Learn from one frame and return its features.
 
@@ -225,6 +258,49 @@ class SoftHebbNet(nn.Module):
         batches = (self._taken_in(self._checked(frame, single=True)) for frame in frames)
         for features in self.engine.learn_stream(self.layers, batches):
             yield merge_views(features, self.mirror).squeeze(0)
+
+    @torch.no_grad()
+    def look_one(self, frame: Any) -> Look:
+        """Return what `transform_one` computes, features and all before them, to `learn_from` later.
+
+        Examples
+        --------
+        >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+        >>> look = net.look_one(torch.rand(32, 32, 3))
+        >>> net.learn_from(look)
+        >>> look.features.shape, net.samples_seen
+        (torch.Size([1024]), 1)
+        """
+        frames = self._checked(frame, single=True)
+        x = views(to_input(frames, self.device), self.mirror)
+        passes = []
+        for layer in self.layers:
+            x = x.to(layer.device)
+            forward = layer.peek(x)
+            passes.append((x, forward))
+            x = forward.output
+        features = merge_views(x.flatten(1), self.mirror).squeeze(0)
+        return Look(features, tuple(passes), (frames.shape[2], frames.shape[3]), self.samples_seen)
+
+    def learn_from(self, look: Look) -> None:
+        """Learn from a frame that was looked at, at the cost of the updates alone.
+
+        It differs from `learn_one` in one thing: the frame was normalised by the statistics of those before it, and is
+        taken in afterwards. At a momentum of 0.01 that is hardly a difference, but for the first few frames it is.
+
+        Raises
+        ------
+        ConfigurationError
+            If the network has learned since then.
+        """
+        if look.samples_seen != self.samples_seen:
+            raise ConfigurationError(
+                f"look taken after {look.samples_seen} samples: expected one after {self.samples_seen}, the present state"
+            )
+        for layer, (x, forward) in zip(self.layers, look.passes, strict=True):
+            layer.learn_from(x, forward)
+        self.frame_size = look.frame_size
+        self.samples_seen += 1
 
     def transform_one(self, frame: Any) -> Tensor:
         """Return the features of one frame and change nothing; see `learn_one`."""
@@ -292,6 +368,49 @@ class SoftHebbNet(nn.Module):
         (0.0, 0.0, 0.0)
         """
         return tuple(layer.r1_fraction() for layer in self.layers)
+
+    def reopen_plasticity(
+        self, opening: float = 1.0, *, half_life: int = 2000, layers: Sequence[int] | None = None
+    ) -> None:
+        """Let converged neurons learn again for a while, from what they are.
+
+        The rate falls to zero as a weight norm reaches 1 (eq. 5). Until it has faded, an opening ρ puts the norm at
+        least that far from 1 in the eyes of the rate, ``η·max(|r − 1|, ρ)^q``, and ``decay_samples`` counts from zero
+        again. No weight changes at the call, so features stay what they were; neurons still further from 1 learn as
+        before. The opening is in the checkpoint.
+
+        Parameters
+        ----------
+        opening
+            ``ρ`` of the next sample, 0 to close.
+        half_life
+            Samples in which it halves.
+        layers
+            Indices of the layers to reopen; ``None`` for all.
+
+        Raises
+        ------
+        ConfigurationError
+            If a number cannot work, or there is no such layer.
+
+        Examples
+        --------
+        >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+        >>> net.reopen_plasticity(half_life=1)
+        >>> _ = net.learn_one(torch.rand(32, 32, 3))
+        >>> net.layers[0].opening
+        tensor([0.5000, 0.5000])
+        """
+        if not (isinstance(opening, int | float) and 0 <= opening < math.inf):
+            raise ConfigurationError(f"opening={opening!r}: expected a number of at least 0")
+        if half_life < 1:
+            raise ConfigurationError(f"half_life={half_life}: expected a positive number of samples")
+        chosen = range(len(self.layers)) if layers is None else layers
+        for index in chosen:
+            if not 0 <= index < len(self.layers):
+                raise ConfigurationError(f"layers={layers}: expected indices from 0 to {len(self.layers) - 1}")
+        for index in chosen:
+            self.layers[index].reopen_plasticity(opening, half_life)
 
     def save(self, path: str | Path) -> None:
         """Write the network to a safetensors file, atomically; `hebbstream.load` reads it.

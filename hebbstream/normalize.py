@@ -63,14 +63,19 @@ class StreamNorm(nn.Module):
         Tensor
             Shape (B, C, H, W).
         """
+        mean, var = self.take_in(x)
+        if self.use_batch_statistics:
+            return _standardise(x, mean, torch.rsqrt(var + self.eps))
+        return self.forward(x)
+
+    def take_in(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Take a step's statistics in; return its own mean and variance, shape (C,) each."""
         # Two passes: torch.var_mean is as exact, but several times slower on channels-last memory.
         channels_last = x.permute(0, 2, 3, 1)
         mean = channels_last.mean(dim=(0, 1, 2))
         var = (channels_last - mean).square_().mean(dim=(0, 1, 2))
         self._update(mean, var, x.shape[0])
-        if self.use_batch_statistics:
-            return _standardise(x, mean, torch.rsqrt(var + self.eps))
-        return self.forward(x)
+        return mean, var
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardise by the running statistics; shape (B, C, H, W) in and out."""

@@ -180,10 +180,13 @@ def follow_peak(peak: Tensor, magnitude: Tensor) -> Tensor:
     return torch.maximum(peak.mul_(_PEAK_DECAY), magnitude, out=peak)
 
 
-def norm_dependent_rate(weights: Tensor, learning_rate: float, rate_power: float) -> Tensor:
-    """Return each neuron's learning rate ``η·|r − 1|^q``, where ``r`` is its weight vector's norm (eq. 5).
+def norm_dependent_rate(
+    weights: Tensor, learning_rate: float, rate_power: float, opening: Tensor | None = None
+) -> Tensor:
+    """Return each neuron's learning rate ``η·max(|r − 1|, ρ)^q``, where ``r`` is its weight vector's norm (eq. 5).
 
-    It falls to zero as the norm reaches 1. A power of 0 makes the rate constant.
+    It falls to zero as the norm reaches 1, unless ρ, which is 0 in the paper, keeps it open. A power of 0 makes the
+    rate constant.
 
     Parameters
     ----------
@@ -193,6 +196,8 @@ def norm_dependent_rate(weights: Tensor, learning_rate: float, rate_power: float
         ``η``.
     rate_power
         ``q``.
+    opening
+        ``ρ``, shape (); ``None`` for 0.
 
     Returns
     -------
@@ -201,11 +206,17 @@ def norm_dependent_rate(weights: Tensor, learning_rate: float, rate_power: float
 
     Examples
     --------
-    >>> norm_dependent_rate(torch.tensor([[3.0, 4.0], [1.0, 0.0]]), learning_rate=0.1, rate_power=0.5)
+    >>> weights = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
+    >>> norm_dependent_rate(weights, learning_rate=0.1, rate_power=0.5)
     tensor([2.0000e-01, 1.0000e-06])
+    >>> norm_dependent_rate(weights, learning_rate=0.1, rate_power=0.5, opening=torch.tensor(0.25))
+    tensor([0.2000, 0.0500])
     """
     norms: Tensor = torch.linalg.vector_norm(weights, dim=1)
-    return norms.sub_(1.0).abs_().add_(_RATE_FLOOR).pow_(rate_power).mul_(learning_rate)
+    distance = norms.sub_(1.0).abs_().add_(_RATE_FLOOR)
+    if opening is not None:
+        torch.maximum(distance, opening, out=distance)
+    return distance.pow_(rate_power).mul_(learning_rate)
 
 
 def linear_decay(samples_seen: Tensor, decay_samples: int) -> Tensor:

@@ -7,6 +7,7 @@ class ReferenceLayer:
     def __init__(self, spec, weights):
         self.spec, self.w = spec, np.array(weights, dtype=np.float64).reshape(len(weights), -1)  # (K, C·k·k)
         self.mean, self.var, self.n, self.samples, self.peak = 0.0, 1.0, 0, 0, 0.0
+        self.opening, self.fading = 0.0, 1.0
 
     def learn(self, x):
         """(B, C, H, W) to (B, K, H', W')."""
@@ -30,7 +31,8 @@ class ReferenceLayer:
         elif s.update_scale == "none":
             scale = 1.0
         norms = np.sqrt((self.w**2).sum(axis=1))
-        rate = s.learning_rate * (np.abs(norms - 1) + 1e-10) ** s.rate_power  # eq. 5
+        rate = s.learning_rate * np.maximum(np.abs(norms - 1) + 1e-10, self.opening) ** s.rate_power  # eq. 5
+        self.opening *= self.fading**b
         if s.decay_samples is not None:
             rate = rate * max(0.0, 1 - self.samples / s.decay_samples)
         self.w = self.w + rate[:, None] * delta / scale

@@ -13,6 +13,7 @@ MODULES = sorted(
         ("hebbstream.engine", "hebbstream/engine"),
         ("hebbstream.inspection", "hebbstream/inspection"),
         ("hebbstream.probe", "hebbstream/probe"),
+        ("hebbstream.streams", "hebbstream/streams"),
         ("hebbstream.adapters", "adapters"),
         ("hebbstream.export", "export"),
     )

@@ -23,13 +23,39 @@ def free_port(kind=socket.SOCK_STREAM):
         return probe.getsockname()[1]
 
 
+class Senders:
+    """Processes that send, the last one at work; started from threads, and all ended with the test."""
+
+    def __init__(self):
+        self.processes, self._threads, self.ended = [], [], threading.Event()
+
+    def start(self, *arguments, **options):
+        if not self.ended.is_set():
+            self.processes.append(sender(*arguments, **options))
+
+    def later(self, seconds, start):
+        """Run a function in a thread after so many seconds."""
+        thread = threading.Thread(target=lambda: self.ended.wait(seconds) or start())
+        thread.start()
+        self._threads.append(thread)
+
+    def kill(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+    def end(self):
+        self.ended.set()
+        for thread in self._threads:
+            thread.join()
+        self.kill()
+
+
 @pytest.fixture
-def processes():
-    started = []
-    yield started
-    for process in started:
-        process.kill()
-        process.wait()
+def senders():
+    found = Senders()
+    yield found
+    found.end()
 
 
 def open_when_ready(url, **options):
@@ -47,19 +73,18 @@ def open_when_ready(url, **options):
 @pytest.mark.parametrize(
     ("scheme", "options"), [("tcp", {}), ("udp", {}), ("rtsp", {"rtsp_flags": "listen"})], ids=["tcp", "udp", "rtsp"]
 )
-def test_learning_resumes_when_the_sender_is_killed_and_restarted(scheme, options, processes):
+def test_learning_resumes_when_the_sender_is_killed_and_restarted(scheme, options, senders):
     url = f"{scheme}://127.0.0.1:{free_port(socket.SOCK_DGRAM if scheme == 'udp' else socket.SOCK_STREAM)}"
 
     def start():
         if scheme == "tcp":
-            processes.append(sender(url + "?listen=1"))
+            senders.start(url + "?listen=1")
         elif scheme == "udp":
-            processes.append(sender(url + "?pkt_size=1316"))
+            senders.start(url + "?pkt_size=1316")
         else:  # the receiver listens; a sender that comes before it does is refused, and ends
-            deadline = time.monotonic() + 20
-            while time.monotonic() < deadline and (not processes or processes[-1].poll() is not None):
-                processes.append(sender(url, "rtsp", "libx264", rtsp_transport="tcp"))
-                time.sleep(2)
+            while not senders.ended.is_set() and (not senders.processes or senders.processes[-1].poll() is not None):
+                senders.start(url, "rtsp", "libx264", rtsp_transport="tcp")
+                senders.ended.wait(2)
 
     net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
     learned = []
@@ -67,11 +92,10 @@ def test_learning_resumes_when_the_sender_is_killed_and_restarted(scheme, option
     def kill_and_restart(step):
         learned.append(step.index)
         if step.index == 20:
-            processes[-1].kill()
-            processes[-1].wait()
-            threading.Timer(3.0, start).start()  # longer than the read timeout
+            senders.kill()
+            senders.later(3, start)  # longer than the read timeout
 
-    threading.Thread(target=start).start()
+    senders.later(0, start)
     with open_when_ready(url, size=16, read_timeout=2, retry_for=30, options=options) as stream:
         assert stream.live
         report = hs.learn(net, stream, limit=50, callbacks=[kill_and_restart], progress=False)
@@ -80,9 +104,9 @@ def test_learning_resumes_when_the_sender_is_killed_and_restarted(scheme, option
     assert learned == list(range(50))
 
 
-def test_a_slow_learner_drops_the_oldest_and_stays_up_to_date(processes):
+def test_a_slow_learner_drops_the_oldest_and_stays_up_to_date(senders):
     url = f"tcp://127.0.0.1:{free_port()}"
-    processes.append(sender(url + "?listen=1", rate=60))
+    senders.start(url + "?listen=1", rate=60)
     ages, held = [], 4
     with open_when_ready(url, size=16, prefetch=held) as stream:
         for index, sample in enumerate(stream):

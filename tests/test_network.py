@@ -1,4 +1,5 @@
 import gc
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -196,3 +197,14 @@ def test_cuda_learns_as_the_cpu_does(frames):
     cpu, cuda = (hs.SoftHebbNet.from_preset("cifar10", width=16, device=device) for device in ("cpu", "cuda"))
     for frame in frames[:5]:
         torch.testing.assert_close(cuda.learn_one(frame).cpu(), cpu.learn_one(frame), rtol=1e-2, atol=1e-2)
+
+
+def test_equal_networks_have_equal_pickles_and_go_on_the_same():
+    net = hs.SoftHebbNet(TINY, 3, seed=5)
+    for _ in range(30):  # addresses differ only sometimes
+        assert pickle.dumps(net) == pickle.dumps(net)
+    again = pickle.loads(pickle.dumps(net))  # noqa: S301  # our own
+    assert torch.equal(torch.randn(3, generator=net.generator), torch.randn(3, generator=again.generator))
+    frame = np.full((8, 8, 3), 7, np.uint8)
+    assert torch.equal(net.learn_one(frame), again.learn_one(frame))
+    assert torch.equal(net.layers[0].weight, again.layers[0].weight)

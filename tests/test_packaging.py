@@ -16,6 +16,7 @@ FOLDERS = {
     "hebbstream/cli": "hebbstream/cli",
     "hebbstream/engine": "hebbstream/engine",
     "hebbstream/inspection": "hebbstream/inspection",
+    "hebbstream/streams": "hebbstream/streams",
     "hebbstream/adapters": "adapters",
     "hebbstream/export": "export",
 }

@@ -14,9 +14,13 @@ DEEP = LayerSpec(channels=20, kernel_size=3, learning_rate=0.05, inverse_tempera
 DENSE = LayerSpec(channels=30, kernel_size=None, pool="none", learning_rate=0.05, inverse_temperature=0.5)
 
 
-def compare(specs, batch, steps=5, in_channels=3, size=12):
+def compare(specs, batch, steps=5, in_channels=3, size=12, opening=None):
     net = SoftHebbNet(specs, in_channels, input_size=size, seed=1)
     reference = [ReferenceLayer(layer.spec, layer.weight.numpy()) for layer in net.layers]
+    if opening is not None:
+        net.reopen_plasticity(opening, half_life=4)
+        for layer in reference:
+            layer.opening, layer.fading = opening, 0.5**0.25
     generator = np.random.default_rng(0)
     for _ in range(steps):
         # Smooth pictures, so that channels and positions are correlated as in real ones.
@@ -79,6 +83,12 @@ def test_activations(activation):
 def test_rates(update_scale, decay_samples):
     changes = {"update_scale": update_scale, "decay_samples": decay_samples, "rate_power": 0.75}
     compare([replace(CONV, **changes), replace(DEEP, **changes)], batch=1)
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+@pytest.mark.parametrize("radius", [1.0, 25.0])
+def test_reopened_plasticity(batch, radius):
+    compare([replace(CONV, radius=radius), replace(DEEP, radius=radius)], batch, opening=3.0)
 
 
 def test_unscaled_update():

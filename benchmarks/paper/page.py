@@ -87,15 +87,18 @@ def plot(experiment: str) -> Path | None:
     rows = rows_of(experiment)
     if not rows:
         return None
-    figure, (axis,) = new_figure(1, (6.0, 3.6))
     if any(row.probed_layers > 1 for row in rows):
-        _depth_curves(axis, rows)
+        draw = _depth_curves
     elif sum(_number(row.name) is not None for row in rows) > 2:
-        _number_curve(axis, rows)
-        axis.set_xlabel(_NUMBERS.get(experiment, ""))
+        draw = _number_curve
     else:
-        _points(axis, rows)
-    axis.set_ylabel("test accuracy, %")
+        draw = _points
+    figure, (axis,) = new_figure(1, (7.0, 1.2 + 0.36 * len(rows)) if draw is _points else (6.0, 3.6))
+    if draw is not _points:
+        axis.set_ylabel("test accuracy, %")
+    draw(axis, rows)
+    if draw is _number_curve:
+        axis.set_xlabel(_NUMBERS.get(experiment, ""))
     axis.set_title(EXPERIMENTS[experiment].title)
     axis.spines[["top", "right"]].set_visible(False)
     return save_figure(figure, store.FOLDER / f"{experiment}.png")
@@ -107,15 +110,19 @@ def _number(name: str) -> float | None:
 
 
 def _points(axis: Any, rows: list[Row]) -> None:
-    """Dots rather than bars, whose foot would have to be at 0."""
+    """Dots rather than bars, whose foot would have to be at 0; one below the other, as names are long."""
     places = range(len(rows))
     means = [mean(row.accuracies) for row in rows]
-    axis.errorbar(places, means, yerr=[row.spread for row in rows], fmt="o", capsize=4, color=_COLORS[0])
+    axis.errorbar(means, places, xerr=[row.spread for row in rows], fmt="o", capsize=4, color=_COLORS[0])
     for place, value in zip(places, means, strict=True):
-        axis.annotate(f"{value:.1f}", (place, value), xytext=(8, -3), textcoords="offset points", fontsize=9)
-    axis.set_xticks(places, [f"{row.name}\n(width {row.width})" for row in rows], fontsize=8)
-    axis.margins(x=0.2, y=0.3)
-    axis.grid(axis="y", alpha=0.3)
+        axis.annotate(
+            f"{value:.1f}", (value, place), xytext=(0, 6), textcoords="offset points", fontsize=9, ha="center"
+        )
+    axis.set_yticks(places, [f"{row.name} (width {row.width})" for row in rows], fontsize=9)
+    axis.invert_yaxis()
+    axis.margins(x=0.2, y=0.5 / len(rows))
+    axis.grid(axis="x", alpha=0.3)
+    axis.set_xlabel("test accuracy, %")
 
 
 def _depth_curves(axis: Any, rows: list[Row]) -> None:

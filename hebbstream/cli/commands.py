@@ -24,6 +24,7 @@ from hebbstream.export.session import relative_difference
 from hebbstream.inspection import observe, plot_receptive_fields, summarize, write_report
 from hebbstream.metrics import Metrics
 from hebbstream.rotation import earlier_generations
+from hebbstream.streams import for_live
 
 
 def demo(options: argparse.Namespace) -> None:
@@ -57,9 +58,10 @@ def learn(options: argparse.Namespace) -> None:
         callbacks.append(Metrics(options.metrics, tensorboard=options.tensorboard, seconds=options.metrics_every))
     side = hs.PRESETS[options.preset].image_size
     with open_source(options, saved.net, saved.net.frame_size or (side, side)) as frames:
+        live = frames.live and not options.every_frame
         report = hs.learn(
             saved.net,
-            frames,
+            for_live(frames) if live else frames,
             saved.probe,
             limit=options.limit,
             checkpoint=options.checkpoint,

@@ -37,6 +37,11 @@ def make_parser() -> argparse.ArgumentParser:
     learn.add_argument("--preset", default="cifar10", choices=hs.PRESETS, help="the network's architecture and rates")
     learn.add_argument("--width", type=positive, metavar="N", help="neurons of the first layer (default: the preset's)")
     learn.add_argument("--seed", type=int, default=0, help="of the initial weights")
+    learn.add_argument(
+        "--every-frame",
+        action="store_true",
+        help="learn a live source's frames as they come (default: hebbstream.streams.for_live, those that show something new)",
+    )
     learn.add_argument("--mirror", action="store_true", help="see each frame together with its mirror image")
     learn.add_argument(
         "--event-threshold",
