@@ -7,12 +7,17 @@ import time
 import traceback
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import numpy as np
 import pytest
 from clips import ramp, sender, write_clip
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.adapters.decoding import StreamStats
+from hebbstream.adapters.live import live_frames
+from hebbstream.adapters.source import find_sources
 from hebbstream.adapters.video import open_video
+from hebbstream.cli import commands, main
 
 USER, SECRET = "operator-7", "hunter2"
 
@@ -184,6 +189,71 @@ def test_closing_does_not_wait_for_a_source_that_is_silent(tmp_path):
     while threading.active_count() > before - 1 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert threading.active_count() <= before  # nothing is left running
+
+
+class Line:
+    """Stands for an opened source: some frames, some time between them, and what then goes wrong."""
+
+    source = find_sources("tcp://camera")[0]
+
+    def __init__(self, frames, error=None, pause=0.0):
+        self._frames, self._error, self._pause = frames, error, pause
+
+    def frames(self):
+        for frame in self._frames:
+            time.sleep(self._pause)
+            yield 0.0, frame
+        if self._error:
+            raise self._error
+
+    def close(self):
+        pass
+
+
+def frames_over(lines, **options):
+    lines = iter(lines)
+
+    def connect():
+        line = next(lines, errors.ConnectionLostError("nobody there"))
+        if isinstance(line, Exception):
+            raise line
+        return line
+
+    stats = StreamStats()
+    return [
+        found.frame for found in live_frames(next(lines), connect, stats, closing=threading.Event(), **options)
+    ], stats
+
+
+def test_trying_again_is_bounded_from_the_last_frame_on():
+    lost = errors.ConnectionLostError("lost")
+    # The first line lasts longer than there is to try again for.
+    frames, stats = frames_over([Line("ab", lost, pause=0.6), Line("c")], retry_for=0.9)
+    assert frames == ["a", "b", "c"]
+    assert stats.reconnects == 1
+
+
+def test_a_source_that_has_come_to_refuse_is_not_asked_again():
+    refusal = errors.SourcePermissionError("no")
+    with pytest.raises(errors.SourcePermissionError):
+        frames_over([Line("a", errors.ConnectionLostError("lost")), refusal, Line("b")], retry_for=5)
+
+
+def test_a_live_source_goes_on_from_now(tmp_path):
+    clip = write_clip(tmp_path / "clip.ts", ramp(10))
+    with open_video(clip, live=True, retry_for=0, prefetch=0) as stream:
+        assert stream.fast_forward(1000) == 1000
+        assert sum(1 for _ in stream) == 10
+
+
+@pytest.mark.parametrize(("arguments", "learned"), [([], 1), (["--every-frame"], 10)])
+def test_the_command_learns_what_is_new_of_a_live_source(tmp_path, monkeypatch, arguments, learned):
+    clip = write_clip(tmp_path / "clip.ts", [np.full((24, 40, 3), 80, np.uint8)] * 10)
+    still = open_video(clip, live=True, size=32, retry_for=0, prefetch=0)
+    monkeypatch.setattr(commands, "open_source", lambda *_: still)
+    checkpoint = tmp_path / "run.safetensors"
+    assert main(["learn", "0", "--width", "4", "--quiet", "--checkpoint", str(checkpoint), *arguments]) == 0
+    assert hs.load(checkpoint).samples_seen == learned
 
 
 class Refuse(BaseHTTPRequestHandler):

@@ -47,8 +47,9 @@ def test_a_file_system_without_links_gets_copies(tmp_path, monkeypatch):
 def test_between_two_checkpoints_there_is_always_one(tmp_path):
     path = tmp_path / "run.safetensors"
     save(path, 1)
-    keep_generations(path, 3)  # the next one was never written
-    assert positions(path) == [1, 1]
+    for _ in range(2):  # the next one was never written, and then again
+        keep_generations(path, 2)
+        assert positions(path) == [1, 1]
 
 
 def test_the_newest_good_one_is_chosen(tmp_path, caplog):

@@ -108,6 +108,28 @@ def test_learning_from_a_look_is_learning_with_the_statistics_of_before():
         net.learn_from(look)
 
 
+def test_a_look_that_is_out_of_date_is_not_learned_from(monkeypatch):
+    monkeypatch.setattr(transformer, "_WARM_UP", 0)
+    model, (x, other) = SoftHebbTransformer("cifar10", width=4), images(2)
+    model.transform_one(x)
+    model.net.learn_one(other)
+    expected = copy.deepcopy(model.net)
+    expected.learn_one(x)
+    model.learn_one(x)
+    assert torch.equal(model.net.layers[0].weight, expected.layers[0].weight)
+
+
+def test_with_the_statistics_of_each_sample_it_learns_as_the_network_does(monkeypatch):
+    monkeypatch.setattr(transformer, "_WARM_UP", 0)
+    model = SoftHebbTransformer(layers=(hs.LayerSpec(channels=4, normalization="batch"),))
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4, normalization="batch")], 3, seed=0)
+    for x in images(5):
+        model.transform_one(x)
+        model.learn_one(x)
+        net.learn_one(x)
+    assert torch.equal(model.net.layers[0].weight, net.layers[0].weight)
+
+
 def test_images_come_bare_or_as_the_one_value_of_a_dict():
     one, other = SoftHebbTransformer("mnist", width=4), SoftHebbTransformer("mnist", width=4)
     for frame in np.random.default_rng(0).random((5, 28, 28), np.float32):
