@@ -123,7 +123,8 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
         if preset is not None:
             self.net = SoftHebbNet.from_preset(preset, width=width, mirror=mirror, seed=seed, device=device)
         self._column: dict[Hashable, int] = {}
-        self._last: tuple[Hashable, Features, Look | None] | None = None
+        self._last: tuple[Hashable, Features] | None = None
+        self._look: Look | None = None
 
     def learn_one(self, x: Any) -> None:
         """Learn from an image or a flat row."""
@@ -131,14 +132,12 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
             return
         frame = self._frame(x, new_columns=True)
         assert self.net is not None  # noqa: S101  # a sample has come
-        key = _content(frame)
-        look = self._last[2] if self._last is not None and self._last[0] == key else None
-        if look is not None and look.samples_seen == self.net.samples_seen >= _WARM_UP and self._running():
+        key, look = _content(frame), self._look
+        fresh = look is not None and look.samples_seen == self.net.samples_seen >= _WARM_UP
+        if look is not None and fresh and self._last is not None and self._last[0] == key and self._running():
             self.net.learn_from(look)
-            assert self._last is not None  # noqa: S101
-            self._last = (key, self._last[1], None)
         else:
-            self._last = (key, Features.of(self.net.learn_one(frame)), None)
+            self._last = (key, Features.of(self.net.learn_one(frame)))
 
     def transform_one(self, x: Any) -> Features:
         """Return the features of an image or a flat row, by number."""
@@ -147,8 +146,8 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
             return Features.of(torch.zeros(self.neurons))
         key = _content(frame)
         if self._last is None or self._last[0] != key:
-            look = self.net.look_one(frame)
-            self._last = (key, Features.of(look.features), look)
+            self._look = self.net.look_one(frame, self._look)
+            self._last = (key, Features.of(self._look.features))
         return self._last[1]
 
     def learn_many(self, X: Any) -> None:
@@ -226,7 +225,7 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
                 else:
                     target.copy_(value)
             net.samples_seen = old.samples_seen
-        self.net, self._last = net, None
+        self.net, self._last, self._look = net, None, None
 
 
 def _number(name: Hashable, value: Any) -> float:

@@ -145,15 +145,15 @@ class SoftHebbLayer(nn.Module):
         self.opening.select(0, 0).mul_(self.opening.select(0, 1) ** samples)
 
     @torch.no_grad()
-    def peek(self, x: Tensor) -> Forward:
-        """Do a forward pass that changes nothing; `x` as in `learn`."""
+    def peek(self, x: Tensor, workspace: Workspace | None = None) -> Forward:
+        """Do a forward pass that changes nothing; arguments as in `learn`."""
         x = self._as_layer_input(x)
-        return self._forward(x if self.norm is None else self.norm(x), Workspace(), _FLOAT32)
+        return self._forward(x if self.norm is None else self.norm(x), workspace or Workspace(), _FLOAT32)
 
     @torch.no_grad()
-    def learn_from(self, x: Tensor, forward: Forward) -> None:
+    def learn_from(self, x: Tensor, forward: Forward, workspace: Workspace) -> None:
         """Learn from what `peek` returned for `x`; the statistics of the normalisation take `x` in afterwards."""
-        self.update(forward, Workspace(), _FLOAT32)
+        self.update(forward, workspace, _FLOAT32)
         if self.norm is not None:
             self.norm.take_in(self._as_layer_input(x))
 

@@ -15,6 +15,7 @@ from hebbstream.frames import check_frames, merge_views, to_input, views
 from hebbstream.layer import Forward, SoftHebbLayer
 from hebbstream.presets import get_preset
 from hebbstream.spec import LayerSpec
+from hebbstream.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Look:
     features
         1-D, on the network's device.
     passes
-        The input and the forward pass of each layer.
+        The input and the forward pass of each layer, and the memory that holds them.
     frame_size
         (H, W) of the frame.
     samples_seen
@@ -34,7 +35,7 @@ class Look:
     """
 
     features: Tensor
-    passes: tuple[tuple[Tensor, Forward], ...]
+    passes: tuple[tuple[Tensor, Forward, Workspace], ...]
     frame_size: tuple[int, int]
     samples_seen: int
 
@@ -260,8 +261,10 @@ class SoftHebbNet(nn.Module):
             yield merge_views(features, self.mirror).squeeze(0)
 
     @torch.no_grad()
-    def look_one(self, frame: Any) -> Look:
+    def look_one(self, frame: Any, memory: Look | None = None) -> Look:
         """Return what `transform_one` computes, features and all before them, to `learn_from` later.
+
+        An earlier look that is of no more use, handed in as `memory`, saves the system from finding new memory.
 
         Examples
         --------
@@ -274,10 +277,11 @@ class SoftHebbNet(nn.Module):
         frames = self._checked(frame, single=True)
         x = views(to_input(frames, self.device), self.mirror)
         passes = []
-        for layer in self.layers:
+        for index, layer in enumerate(self.layers):
+            workspace = Workspace() if memory is None else memory.passes[index][2]
             x = x.to(layer.device)
-            forward = layer.peek(x)
-            passes.append((x, forward))
+            forward = layer.peek(x, workspace)
+            passes.append((x, forward, workspace))
             x = forward.output
         features = merge_views(x.flatten(1), self.mirror).squeeze(0)
         return Look(features, tuple(passes), (frames.shape[2], frames.shape[3]), self.samples_seen)
@@ -297,8 +301,8 @@ class SoftHebbNet(nn.Module):
             raise ConfigurationError(
                 f"look taken after {look.samples_seen} samples: expected one after {self.samples_seen}, the present state"
             )
-        for layer, (x, forward) in zip(self.layers, look.passes, strict=True):
-            layer.learn_from(x, forward)
+        for layer, (x, forward, workspace) in zip(self.layers, look.passes, strict=True):
+            layer.learn_from(x, forward, workspace)
         self.frame_size = look.frame_size
         self.samples_seen += 1
 

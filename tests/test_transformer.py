@@ -84,6 +84,18 @@ def test_a_frame_whose_memory_is_used_again_is_a_new_frame():
     assert model.transform_one(tensor) != first
 
 
+@pytest.mark.parametrize("activation", ["triangle", "relu", "tanh", "softmax", "repu"])
+def test_features_handed_out_stay_as_they_were(activation):
+    spec = hs.LayerSpec(channels=5, kernel_size=None, activation=activation, pool="none")
+    step = SoftHebbTransformer(preset=None, layers=[spec])
+    first, second = ({"a": float(i), "b": 1.0} for i in range(2))
+    features = step.transform_one(first)
+    copy_ = features.tensor.clone()
+    step.learn_one(first)
+    step.transform_one(second)
+    assert torch.equal(features.tensor, copy_)
+
+
 def test_learning_from_a_look_is_learning_with_the_statistics_of_before():
     """By hand, one layer: the same update as from a network whose statistics were held at those before the frame."""
     net = hs.SoftHebbNet.from_preset("cifar10", width=4)
