@@ -86,14 +86,13 @@ def test_a_frame_whose_memory_is_used_again_is_a_new_frame():
 
 @pytest.mark.parametrize("activation", ["triangle", "relu", "tanh", "softmax", "repu"])
 def test_features_handed_out_stay_as_they_were(activation):
-    spec = hs.LayerSpec(channels=5, kernel_size=None, activation=activation, pool="none")
-    step = SoftHebbTransformer(preset=None, layers=[spec])
-    first, second = ({"a": float(i), "b": 1.0} for i in range(2))
+    step = SoftHebbTransformer(layers=[hs.LayerSpec(channels=5, kernel_size=1, activation=activation, pool="none")])
+    first, second = np.random.default_rng(0).random((2, 6, 6, 3), dtype=np.float32)
     features = step.transform_one(first)
-    copy_ = features.tensor.clone()
+    kept = features.tensor.clone()
     step.learn_one(first)
     step.transform_one(second)
-    assert torch.equal(features.tensor, copy_)
+    assert torch.equal(features.tensor, kept)
 
 
 def test_learning_from_a_look_is_learning_with_the_statistics_of_before():
