@@ -1,0 +1,233 @@
+"""Labels that come one by one: what each solver makes of them in a single pass, when classes come in turn, and of a few.
+
+A network learns a data set in one pass, in random order and with two classes at a time, and the features that it gave
+on the way are kept, beside those that it gives in the end. Then every solver learns from them, each sample once.
+"""
+
+import argparse
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+import hebbstream as hs
+from benchmarks.common import new_figure, output_option, save_figure, write_result
+from benchmarks.paper.data import Split, load_task
+from benchmarks.paper.experiments import WIDTHS
+from benchmarks.paper.probe import PROTOCOLS, accuracy, cached_features, extractor_of, standardizer, train_probe
+from hebbstream.continual import ContinualScores
+from hebbstream.presets import get_preset
+from hebbstream.probe import OnlineProbe, RidgeProbe, SldaProbe, SoftmaxProbe
+
+CHUNK = 100  # rows of one call to a probe, to the same effect as one after another
+CLASSES_PER_TASK = 2
+SHOTS = (1, 2, 5, 10, 20, 50, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass of a network over the training samples in some order, (N, F) each in half precision.
+
+    `seen` are the features at the time of each sample, `train` and `test` those of the network as it ended.
+    """
+
+    labels: Any
+    seen: Tensor
+    train: Tensor
+    test: Tensor
+
+
+def by_task(labels: Any, order: Any) -> Any:
+    """Sort an order of samples by the pair of classes that they belong to."""
+    return order[np.argsort(labels[order] // CLASSES_PER_TASK, kind="stable")]
+
+
+def one_pass(data: str, width: int, train: Split, test: Split, order: Any, *, seed: int, cache: Path | None) -> Pass:
+    """Learn every sample once, all layers at once, or take what an earlier run left in a file."""
+    if cache is not None and cache.exists():
+        with np.load(cache) as kept:
+            return Pass(train.labels[order], *(torch.from_numpy(kept[name]) for name in ("seen", "train", "test")))
+    net = hs.SoftHebbNet.from_preset(data, width=width, seed=seed)
+    seen = None
+    for position, index in enumerate(tqdm(order, desc="learn", leave=False)):
+        features = net.learn_one(train.images[index])
+        seen = torch.empty(len(order), len(features), dtype=torch.float16) if seen is None else seen
+        seen[position] = features
+    assert seen is not None  # there are samples
+    last, extract = len(net.layers), extractor_of(net)
+    found = Pass(
+        train.labels[order],
+        seen,
+        cached_features(extract, train.at(order), (last,))[last],
+        cached_features(extract, test, (last,))[last],
+    )
+    if cache is not None:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(cache, seen=found.seen.numpy(), train=found.train.numpy(), test=found.test.numpy())
+    return found
+
+
+def solvers(dimensions: list[int]) -> dict[str, Callable[[], OnlineProbe]]:
+    """Return what makes each probe, by name."""
+    found: dict[str, Callable[[], OnlineProbe]] = {"gradient": SoftmaxProbe}
+    for number in dimensions:
+        found[f"ridge, {number} dimensions"] = partial(RidgeProbe, dimensions=number)
+        found[f"slda, {number} dimensions"] = partial(SldaProbe, dimensions=number)
+    return found
+
+
+def teach(probe: OnlineProbe, rows: Tensor, labels: Any) -> OnlineProbe:
+    """Learn rows in their order."""
+    for start in range(0, len(rows), CHUNK):
+        part = slice(start, start + CHUNK)
+        probe.learn_many(rows[part].float(), labels[part].tolist())
+    return probe
+
+
+def predicted(probe: OnlineProbe, rows: Tensor) -> Any:
+    """Return the label that a probe gives to each row; -1 before the first label."""
+    found: list[Hashable] = []
+    for part in rows.split(CHUNK):
+        found += probe.predict_many(part.float())
+    return np.array([-1 if label is None else label for label in found])
+
+
+def class_incremental(make: Callable[[], OnlineProbe], rows: Tensor, labels: Any, test: Tensor, truth: Any) -> Any:
+    """Learn pair of classes after pair of classes; return the scores, with the test's accuracy after each."""
+    probe, tasks = make(), labels // CLASSES_PER_TASK
+    rights, names = [], np.unique(tasks)
+    untrained = np.zeros(len(names))
+    for task in names:
+        teach(probe, rows[tasks == task], labels[tasks == task])
+        rights.append(predicted(probe, test) == truth)
+    of_task = [truth // CLASSES_PER_TASK == task for task in names]
+    return ContinualScores(np.array([[right[mask].mean() for mask in of_task] for right in rights]), untrained)
+
+
+def few_shot(make: Callable[[], OnlineProbe], features: Pass, truth: Any, *, seed: int) -> dict[str, list[float]]:
+    """Know nine classes from all of their samples and the tenth from a few: mean over which one is the tenth.
+
+    Returned are the share of the tenth's test samples that are found, and the accuracy on the whole test.
+    """
+    found, right = np.zeros((2, len(np.unique(truth)), len(SHOTS)))
+    for new in np.unique(truth):
+        known = np.flatnonzero(features.labels != new)
+        probe = teach(make(), features.train[known], features.labels[known])
+        shots = np.random.default_rng(seed).permutation(np.flatnonzero(features.labels == new))
+        for column, (start, stop) in enumerate(zip((0, *SHOTS), SHOTS, strict=False)):
+            teach(probe, features.train[shots[start:stop]], features.labels[shots[start:stop]])
+            guesses = predicted(probe, features.test)
+            found[new, column] = (guesses[truth == new] == new).mean()
+            right[new, column] = (guesses == truth).mean()
+    return {
+        "found": rounded(found.mean(axis=0)),
+        "worst class": rounded(found.min(axis=0)),
+        "all": rounded(right.mean(axis=0)),
+    }
+
+
+def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Run everything on one data set."""
+    task = load_task(data)
+    train, test = task.train.take(options.samples, options.seed), task.test.take(options.samples, options.seed)
+    width = int(get_preset(data).layers[0].channels * WIDTHS[options.width])
+    order = np.random.default_rng(options.seed).permutation(len(train))
+
+    def learned(name: str, order: Any) -> Pass:
+        cache = options.cache and options.cache / f"{data}-{width}-{options.seed}-{len(train)}-{name}.npz"
+        return one_pass(data, width, train, test, order, seed=options.seed, cache=cache)
+
+    made = solvers(options.dimensions)
+    shuffled, truth = learned("shuffled", order), test.labels
+    found: dict[str, Any] = {"width": width, "features": shuffled.train.shape[1], "samples": len(train)}
+    found["offline probe"] = offline(data, shuffled, truth, options)
+    tasks = by_task(shuffled.labels, np.arange(len(train)))
+    for name, make in made.items():
+        live = float((predicted(teach(make(), shuffled.seen, shuffled.labels), shuffled.test) == truth).mean())
+        still = float((predicted(teach(make(), shuffled.train, shuffled.labels), shuffled.test) == truth).mean())
+        turns = class_incremental(make, shuffled.train[tasks], shuffled.labels[tasks], shuffled.test, truth)
+        found[name] = {
+            "single pass, features learning": round(live, 4),
+            "features learned before": {"shuffled": round(still, 4), "two classes at a time": described(turns)},
+        }
+        print(data, name, found[name], flush=True)
+    if data == "mnist":
+        found["few shots"] = {"shots": SHOTS} | {
+            name: few_shot(make, shuffled, truth, seed=options.seed) for name, make in made.items()
+        }
+        print(found["few shots"], flush=True)
+    turned = learned("tasks", by_task(train.labels, order))
+    for name, make in made.items():
+        scores = class_incremental(make, turned.seen, turned.labels, turned.test, truth)
+        found[name]["two classes at a time, features learning"] = described(scores)
+        print(data, name, scores, flush=True)
+    return found
+
+
+def offline(data: str, features: Pass, truth: Any, options: argparse.Namespace) -> dict[str, float]:
+    """Train the paper's probe for many epochs, on features as they are and on standardised ones."""
+    found = {}
+    for name, scale in (("as they are", Tensor.float), ("standardised", standardizer(features.train))):
+        model = train_probe(
+            lambda indices, scale=scale: scale(features.train[indices]),
+            features.labels,
+            PROTOCOLS[data],
+            epochs=options.epochs,
+            seed=options.seed,
+            progress=True,
+        )
+        found[name] = round(accuracy(model, lambda indices, scale=scale: scale(features.test[indices]), truth), 4)
+        print(data, "offline probe", name, found[name], flush=True)
+    return found
+
+
+def described(scores: ContinualScores) -> dict[str, float]:
+    """Return the measures of continual learning; every class has as many test samples as any other, nearly."""
+    return {
+        "average accuracy": round(scores.average_accuracy, 4),
+        "forgetting": round(scores.forgetting, 4),
+    }
+
+
+def rounded(values: Any) -> list[float]:
+    return [round(float(value), 4) for value in values]
+
+
+def plot(found: dict[str, Any], path: Path) -> None:
+    """Draw how much of a new class is found after a few of its samples."""
+    few = found["mnist"]["few shots"]
+    figure, (recall, right) = new_figure(2, (9, 3.6))
+    for name in (name for name in few if name != "shots"):
+        recall.plot(few["shots"], few[name]["found"], marker="o", label=name)
+        right.plot(few["shots"], few[name]["all"], marker="o", label=name)
+    recall.set(xscale="log", xlabel="samples of the new class", ylabel="share of it that is found", ylim=(0, 1))
+    right.set(xscale="log", xlabel="samples of the new class", ylabel="accuracy on all ten classes")
+    recall.legend(frameon=False, fontsize="small")
+    save_figure(figure, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.online_labels", description=__doc__)
+    parser.add_argument("--data", nargs="+", default=["cifar10", "mnist"], choices=("cifar10", "mnist"))
+    parser.add_argument("--width", choices=WIDTHS, default="half", help="of the paper's networks")
+    parser.add_argument("--dimensions", type=int, nargs="+", default=[1024, 4096], help="of ridge and slda")
+    parser.add_argument("--epochs", type=int, default=50, help="of the offline probe")
+    parser.add_argument("--samples", type=int, help="only so many training samples")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="for features, to be taken from there again")
+    output_option(parser, "online-labels")
+    options = parser.parse_args()
+    found = {data: measure(data, options) for data in options.data}
+    write_result(options.output, {"seed": options.seed, "data": found})
+    if "mnist" in found:
+        plot(found, options.output.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()
