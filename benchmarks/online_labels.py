@@ -5,6 +5,7 @@ on the way are kept, beside those that it gives in the end. Then every solver le
 """
 
 import argparse
+import json
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
@@ -76,7 +77,10 @@ def one_pass(data: str, width: int, train: Split, test: Split, order: Any, *, se
 
 def solvers(dimensions: list[int]) -> dict[str, Callable[[], OnlineProbe]]:
     """Return what makes each probe, by name."""
-    found: dict[str, Callable[[], OnlineProbe]] = {"gradient": SoftmaxProbe}
+    found: dict[str, Callable[[], OnlineProbe]] = {
+        "gradient": SoftmaxProbe,
+        "gradient, Adam": partial(SoftmaxProbe, optimizer="adam"),
+    }
     for number in dimensions:
         found[f"ridge, {number} dimensions"] = partial(RidgeProbe, dimensions=number)
         found[f"slda, {number} dimensions"] = partial(SldaProbe, dimensions=number)
@@ -147,7 +151,13 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
     made = solvers(options.dimensions)
     shuffled, truth = learned("shuffled", order), test.labels
     found: dict[str, Any] = {"width": width, "features": shuffled.train.shape[1], "samples": len(train)}
-    found["offline probe"] = offline(data, shuffled, truth, options)
+    kept = options.cache and options.cache / f"{data}-{width}-{options.seed}-{len(train)}-{options.epochs}-epochs.json"
+    if kept is not None and kept.exists():
+        found["offline probe"] = json.loads(kept.read_text())
+    else:
+        found["offline probe"] = offline(data, shuffled, truth, options)
+        if kept is not None:
+            kept.write_text(json.dumps(found["offline probe"]))
     print(data, "offline probe", found["offline probe"], flush=True)
     tasks = by_task(shuffled.labels, np.arange(len(train)))
     for name, make in made.items():
@@ -222,7 +232,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=50, help="of the offline probe")
     parser.add_argument("--samples", type=int, help="only so many training samples")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="for features, to be taken from there again")
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="for what takes long, to be taken from there again"
+    )
     output_option(parser, "online-labels")
     options = parser.parse_args()
     found = {data: measure(data, options) for data in options.data}
