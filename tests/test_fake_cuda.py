@@ -99,3 +99,26 @@ def test_a_planted_synchronisation_is_caught(monkeypatch, plant):
     monkeypatch.setattr(plasticity, "largest_magnitude", lambda change: plant(original(change)))
     with pytest.raises(Exception, match=r"item|data-dependent|_local_scalar_dense|on cpu|dynamic|nonzero"):
         step("cifar10")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        hs.SoftmaxProbe,
+        lambda: hs.SoftmaxProbe(optimizer="adam"),
+        lambda: hs.SoftmaxProbe(calibrate=True),
+        hs.RidgeProbe,
+        lambda: hs.RidgeProbe(dimensions=7),
+        hs.SldaProbe,
+    ],
+)
+def test_a_probe_learns_without_synchronisation(make):
+    probe = make()
+    with FakeTensorMode(allow_non_fake_inputs=False):
+        x = torch.empty(20, device="cuda")
+        for label in "ab":
+            probe.learn_one(x, label)
+        with OnDeviceOnly():
+            probe.learn_one(x, "a")
+            probe.learn_one(x, "b", 2.0)
+        assert all(tensor.device.type == "cuda" for tensor in probe.tensors().values())

@@ -161,13 +161,37 @@ def test_a_weight_of_two_is_the_sample_twice(solver):
     np.testing.assert_allclose(rows_in_order(weighted, range(4)), rows_in_order(repeated, range(4)), rtol=1e-8)
 
 
-def test_a_weight_scales_the_gradient():
+@pytest.mark.parametrize(("optimizer", "tensor"), [("sgd", "weight"), ("adam", "first_moment")])
+def test_a_weight_scales_the_gradient(optimizer, tensor):
     X, _ = blobs(2)
-    probe, heavy = hs.SoftmaxProbe(), hs.SoftmaxProbe()
+    probe, heavy = (hs.SoftmaxProbe(optimizer=optimizer) for _ in range(2))
     for row, label in zip(X, ("a", "b"), strict=True):
         probe.learn_one(row, label)
         heavy.learn_one(row, label, 3.0)
-    torch.testing.assert_close(heavy.first_moment, 3.0 * probe.first_moment, rtol=1e-2, atol=1e-7)
+    assert getattr(probe, tensor).any()
+    torch.testing.assert_close(getattr(heavy, tensor), 3.0 * getattr(probe, tensor), rtol=1e-2, atol=1e-7)
+
+
+def test_sgd_is_normalised_and_predicts_with_the_average_of_its_weights():
+    X, y = blobs(60, features=5, classes=3)
+    probe, mean, var = hs.SoftmaxProbe(0.7), np.zeros(5), np.zeros(5)
+    weight, average, age = np.zeros((3, 6)), np.zeros((3, 6)), np.zeros((3, 1))
+    for index, (row, label) in enumerate(zip(X, y, strict=True)):
+        probe.learn_one(row, label)
+        known = [*probe.classes]  # in the order of their rows
+        share = 1 / (index + 1)
+        var = (1 - share) * (var + share * (row - mean) ** 2)
+        mean = mean + share * (row - mean)
+        z = np.append((row - mean) / np.sqrt(var + 1e-5), 1.0)
+        rows = np.array(known)
+        p = np.exp(weight[rows] @ z)
+        weight[rows] -= 0.7 * np.outer(p / p.sum() - (rows == label), z) / (z @ z)
+        age[rows] += 1
+        average[rows] += 9 / (age[rows] + 8) * (weight[rows] - average[rows])
+    z = np.hstack([(X - mean) / np.sqrt(var + 1e-5), np.ones((60, 1))])
+    found = probe.predict_proba_many(X).numpy()
+    expected = np.exp(z @ average[probe.classes].T)
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -238,8 +262,7 @@ def test_the_within_class_covariance_outlives_a_forgotten_class():
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_below_the_confidence_asked_for_it_abstains(solver):
     X, y = blobs(200, spread=3.0)
-    options = {"learning_rate": 0.01} if solver == "gradient" else {}
-    bold, shy = learned(solver, X, y, **options), learned(solver, X, y, min_confidence=0.7, **options)
+    bold, shy = learned(solver, X, y), learned(solver, X, y, min_confidence=0.7)
     confidence = bold.predict_proba_many(X).amax(dim=1).tolist()
     expected = [label if p >= 0.7 else None for label, p in zip(bold.predict_many(X), confidence, strict=True)]
     assert shy.predict_many(X) == expected == [shy.predict_one(row) for row in X]
@@ -331,6 +354,7 @@ def test_bad_features_are_refused_before_anything_changes(solver, x, kind, messa
     ("solver", "options"),
     [
         ("gradient", {"learning_rate": 0.0}),
+        ("gradient", {"optimizer": "lbfgs"}),
         ("ridge", {"l2": 0.0}),
         ("ridge", {"dimensions": 0}),
         ("ridge", {"solve_every": 0}),
@@ -340,7 +364,7 @@ def test_bad_features_are_refused_before_anything_changes(solver, x, kind, messa
     ],
 )
 def test_options_that_cannot_work_are_refused(solver, options):
-    with pytest.raises(errors.ConfigurationError, match="{}={}".format(*next(iter(options.items())))):
+    with pytest.raises(errors.ConfigurationError, match="{}={!r}".format(*next(iter(options.items())))):
         SOLVERS[solver](**options)
 
 
@@ -392,6 +416,7 @@ def test_between_two_solutions_it_predicts_by_the_last(solver):
 
 OPTIONS = [
     ("gradient", {"learning_rate": 0.02, "calibrate": True}),
+    ("gradient", {"optimizer": "adam"}),
     ("ridge", {"l2": 0.5, "dimensions": 9, "seed": 3}),
     ("ridge", {"solve_every": 7, "calibrate": True}),
     ("slda", {"shrinkage": 0.2, "min_confidence": 0.4}),
@@ -417,7 +442,11 @@ def test_a_checkpoint_resumes_every_solver_bit_for_bit(tmp_path, solver, options
 
 
 def test_a_checkpoint_from_before_there_were_other_solvers_still_loads(tmp_path):
-    net, probe, path = hs.SoftHebbNet.from_preset("cifar10", width=2), hs.SoftmaxProbe(0.02), tmp_path / "run"
+    net, probe, path = (
+        hs.SoftHebbNet.from_preset("cifar10", width=2),
+        hs.SoftmaxProbe(0.02, optimizer="adam"),
+        tmp_path / "run",
+    )
     for row, label in zip(np.eye(3), "abc", strict=True):
         probe.learn_one(row, label)
     hs.save_checkpoint(path, net, probe)

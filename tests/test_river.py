@@ -29,7 +29,9 @@ def test_no_check_is_skipped():
 
 def test_it_learns_rivers_image_segments_far_above_chance():
     stream = datasets.ImageSegments().take(1500)
-    accuracy = evaluate.progressive_val_score(stream, LinearProbe(learning_rate=0.01), metrics.Accuracy())
+    accuracy = evaluate.progressive_val_score(
+        stream, LinearProbe(optimizer="adam", learning_rate=0.01), metrics.Accuracy()
+    )
     assert accuracy.get() > 0.75  # seven classes
 
 

@@ -197,7 +197,7 @@ class OnlineProbe(Solver):
             part = slice(start, start + size)
             some = rows if size >= len(labels) else rows[part]
             if self._temperature is not None and labels[start] in self._row:
-                self._temperature.update(self._scores(some)[0], self._row[labels[start]], weights[start])
+                self._temperature.update(self._scores(some).select(0, 0), self._row[labels[start]], weights[start])
             classes = [self._row_of(label) for label in labels[part]]
             self._learn(some, classes, weights[part])
             self.steps += len(classes)

@@ -101,12 +101,13 @@ class MomentProbe(OnlineProbe):
 
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
         if not self.steps:  # products of features far from 0 would lose their digits
-            self._origin = rows[0].clone()
+            self._origin = rows.select(0, 0).clone()
         x = self._project(rows - self._origin)
         x = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
         if len(classes) == 1:
-            self._gram.addr_(x[0], x[0], alpha=weights[0])
-            self._sums.select(0, classes[0]).add_(x[0], alpha=weights[0])
+            x = x.select(0, 0)
+            self._gram.addr_(x, x, alpha=weights[0])
+            self._sums.select(0, classes[0]).add_(x, alpha=weights[0])
         else:
             weighted = x * torch.tensor(weights, dtype=self.dtype).to(x.device).unsqueeze(1)
             self._gram.addmm_(x.T, weighted)

@@ -84,12 +84,12 @@ class SoftmaxProbe(OnlineProbe):
             setattr(self, name, torch.zeros(0, 1 if name == "age" else features + 1, device=device))
 
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
-        features, row, w = rows[0], classes[0], weights[0]  # one sample: `sequential`
+        features, row, w = rows.select(0, 0), classes[0], weights[0]  # one sample: `sequential`
         share = max(1.0 / (self.steps + 1), 1e-3)
         shift = features - self.mean
         self.var.addcmul_(shift, shift, value=share).mul_(1.0 - share)
         self.mean.add_(shift, alpha=share)
-        z = self._standardised(rows)[0]
+        z = self._standardised(rows).select(0, 0)
         error = torch.softmax(self.weight @ z, dim=0)
         error.select(0, row).sub_(1.0)
         if w != 1.0:

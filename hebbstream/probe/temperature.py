@@ -34,13 +34,13 @@ class Temperature:
     @property
     def inverse(self) -> Tensor:
         """What scores are multiplied by; a scalar."""
-        return self.state[0].exp()
+        return self.state.select(0, 0).exp()
 
     def update(self, scores: Tensor, row: int, w: float = 1.0) -> None:
         """Take the scores (classes,) of a sample of class `row`, of weight `w`."""
         scaled = self.inverse * scores.double()
         p = torch.softmax(scaled, dim=0)
         mean = p @ scaled
-        curvature = torch.lerp(self.state[1], w * (p @ (scaled - mean).square()), _RATE)
-        step = (_RATE * w * (scaled[row] - mean) / curvature).clamp(-_LONGEST_STEP, _LONGEST_STEP)
-        self.state = torch.stack([self.state[0] + step, curvature])
+        curvature = torch.lerp(self.state.select(0, 1), w * (p @ (scaled - mean).square()), _RATE)
+        step = (_RATE * w * (scaled.select(0, row) - mean) / curvature).clamp(-_LONGEST_STEP, _LONGEST_STEP)
+        self.state = torch.stack([self.state.select(0, 0) + step, curvature])
