@@ -1,8 +1,8 @@
 """A river pipeline on images: features that learn, and a classifier that learns on them, one frame at a time.
 
-Prints the accuracy so far every 500 frames and at the end, each frame predicted before it is learned. The frames are those of the
-bundled clip, a virtual camera over eight photographs; the label is the photograph in view. A camera stays on a
-photograph for some frames, so that repeating the last label is right most of the time: that accuracy comes last.
+Prints the accuracy so far every 500 frames and at the end, each frame predicted before it is learned. The frames are
+those of the bundled clip, a virtual camera over eight photographs; the label is the photograph in view. A camera stays
+on a photograph for some frames, so that repeating the last label is right most of the time: that accuracy comes last.
 """
 
 import argparse

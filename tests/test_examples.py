@@ -10,7 +10,10 @@ import pytest
 FOLDER = Path(__file__).parent.parent / "examples"
 REDUCED = {
     "compare_with_river": ("--limit 30", ["128 features", "LinearProbe slda", "SoftmaxRegression", "KNN"]),
-    "river_images": ("--limit 60", ["SoftHebbTransformer", "the pipeline: Accuracy: ", "repeating the last label: Accuracy: "]),
+    "river_images": (
+        "--limit 60",
+        ["SoftHebbTransformer", "the pipeline: Accuracy: ", "repeating the last label: Accuracy: "],
+    ),
     "river_tabular": ("--limit 60 --neurons 8", ["8 features", "ImageSegments", "Phishing", "Bananas"]),
 }
 
