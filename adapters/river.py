@@ -10,6 +10,7 @@ from hebbstream.adapters.transformer import Features
 from hebbstream.adapters.transformer import SoftHebbTransformer as SoftHebbTransformer
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe import SOLVERS, OnlineProbe
+from hebbstream.probe.softmax import OptimizerName
 
 
 class LinearProbe(base.MiniBatchClassifier):
@@ -22,11 +23,11 @@ class LinearProbe(base.MiniBatchClassifier):
     Parameters
     ----------
     solver
-        ``"gradient"``: softmax regression by Adam, see `SoftmaxProbe`. ``"ridge"``: least squares, the exact solution
+        ``"gradient"``: softmax regression, see `SoftmaxProbe`. ``"ridge"``: least squares, the exact solution
         in whatever order the samples come, see `RidgeProbe`. ``"slda"``: streaming linear discriminant analysis, see
         `SldaProbe`.
     learning_rate
-        Of Adam (``"gradient"``).
+        ``None`` takes the optimizer's (``"gradient"``).
     l2
         Penalty (``"ridge"``).
     shrinkage
@@ -41,12 +42,14 @@ class LinearProbe(base.MiniBatchClassifier):
         Least probability for which a class is predicted; below it, the prediction is ``None``.
     seed
         Of the projection.
+    optimizer
+        ``"sgd"``, normalised and averaged, or ``"adam"`` (``"gradient"``).
 
     Examples
     --------
     >>> from river import datasets, evaluate, metrics
-    >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe(learning_rate=0.01), metrics.Accuracy())
-    Accuracy: 89.99%
+    >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe(), metrics.Accuracy())
+    Accuracy: 88.40%
     >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe("slda"), metrics.Accuracy())
     Accuracy: 89.67%
     """
@@ -54,7 +57,7 @@ class LinearProbe(base.MiniBatchClassifier):
     def __init__(
         self,
         solver: str = "gradient",
-        learning_rate: float = 1e-3,
+        learning_rate: float | None = None,
         l2: float = 1.0,
         shrinkage: float = 0.1,
         dimensions: int = 1024,
@@ -62,6 +65,7 @@ class LinearProbe(base.MiniBatchClassifier):
         calibrate: bool = False,
         min_confidence: float = 0.0,
         seed: int = 0,
+        optimizer: OptimizerName = "sgd",
     ) -> None:
         if solver not in SOLVERS:
             raise ConfigurationError(f"solver={solver!r}: expected one of {', '.join(map(repr, SOLVERS))}")
@@ -74,6 +78,7 @@ class LinearProbe(base.MiniBatchClassifier):
         self.calibrate = calibrate
         self.min_confidence = min_confidence
         self.seed = seed
+        self.optimizer = optimizer
         self._probe = SOLVERS[solver](**{name: getattr(self, name) for name in SOLVERS[solver].option_names})
         self._column: dict[Hashable, int] = {}
 

@@ -215,7 +215,10 @@ def _build_probe(header: dict[str, Any] | None, tensors: dict[str, Tensor], devi
         return None
     options = dict(header)
     classes, steps = options.pop("classes"), options.pop("steps")
-    probe = SOLVERS[options.pop("solver", "gradient")](**options)  # before there were others, none was named
+    solver = options.pop("solver", "gradient")  # before there were others, none was named
+    if solver == "gradient":
+        options.setdefault("optimizer", "adam")  # likewise
+    probe = SOLVERS[solver](**options)
     # Copies, in torch's own memory: a tensor of a file lies at any address, and sums are rounded by where they start.
     learned = {
         name.removeprefix("probe."): tensor.to(device, copy=True)

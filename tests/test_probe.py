@@ -112,7 +112,7 @@ def test_slda_is_the_discriminant_of_the_pooled_covariance():
         [np.einsum("nd,nd->n", X - m, np.linalg.solve(covariance, (X - m).T).T) for m in means], axis=1
     )
     n = np.bincount(y)
-    excess = np.trace(np.linalg.solve(covariance, within)) * (n - 1) / n**2
+    excess = np.trace(np.linalg.solve(covariance, within)) / n
     expected = (excess - distances) / 2
     order = [probe.classes.index(label) for label in range(4)]
     weight, bias = probe.affine()

@@ -16,13 +16,14 @@ class SldaProbe(MomentProbe):
 
     Hayes and Kanan 2020, *Lifelong Machine Learning with Deep Streaming Linear Discriminant Analysis*: every class is as
     likely as any other before its features are seen. Where that work runs the covariance along with the stream, this one
-    is the exact covariance within the classes, and the distance to a mean is reduced by what its few samples add to it:
-    by tr(ΛΣ) (n − 1) / n², which is the expected excess where n is large, and nothing for the first sample of a class.
+    is the exact covariance within the classes, and the squared distance to the mean of n samples is reduced by what
+    their chance adds to it on average, tr(ΛΣ) / n: without that a new class lies too far from everything to be predicted.
 
     Parameters
     ----------
     shrinkage
-        Share of the covariance, of standardised features, that is replaced by the identity; above 0 and below 1.
+        Share of the covariance, of standardised features, that is replaced by the identity; above 0 and below 1. More of
+        it finds more of a class that has shown a few samples, and tells classes of many samples apart less well.
     dimensions, seed, solve_every, calibrate, min_confidence
         See `MomentProbe`.
 
@@ -58,8 +59,7 @@ class SldaProbe(MomentProbe):
         solved = torch.cholesky_solve(torch.cat([apart, signs]).T, torch.linalg.cholesky_ex(covariance)[0]).T
         weight, trace = solved[: len(apart)], (solved[len(apart) :] * signs).sum() / _SIGNS  # tr Λ
         spread = (len(covariance) - self.shrinkage * trace) / (1 - self.shrinkage)  # tr(ΛΣ)
-        excess = spread * (counts[:, 0] - 1).clamp(min=0) / counts[:, 0].square()
-        bias = 0.5 * (excess - (weight * apart).sum(dim=1))
+        bias = 0.5 * (spread / counts[:, 0] - (weight * apart).sum(dim=1))
         weight = weight / scale
         return weight, bias - weight @ center
 

@@ -1,7 +1,7 @@
-"""`SoftmaxProbe`: softmax regression by Adam."""
+"""`SoftmaxProbe`: softmax regression by the gradient of each sample."""
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -11,11 +11,17 @@ from hebbstream.probe.base import OnlineProbe
 
 _BETA1, _BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8
 _VAR_EPS = 1e-5
-_ROWS = ("weight", "first_moment", "second_moment")  # tensors with a row for each class
+_AVERAGED = 3000  # samples over which the weights are averaged, once so many have come
+_EARLY = 8  # weight of late samples in the average of the first ones
+
+OptimizerName = Literal["sgd", "adam"]
+_RATES = {"sgd": 3.0, "adam": 1e-3}
+# Tensors with a row for each class.
+_ROWS = {"sgd": ("weight", "average", "age"), "adam": ("weight", "first_moment", "second_moment")}
 
 
 class SoftmaxProbe(OnlineProbe):
-    """Softmax regression by Adam, one sample at a time; classes appear as their first label arrives.
+    """Softmax regression by the gradient of one sample at a time; classes appear as their first label arrives.
 
     Features are standardised by their running mean and variance, so one learning rate suits every network. It follows a
     stream that changes, and for the same reason forgets what the stream no longer shows.
@@ -23,7 +29,12 @@ class SoftmaxProbe(OnlineProbe):
     Parameters
     ----------
     learning_rate
-        Of Adam.
+        ``None`` takes the optimizer's: 3 for ``"sgd"``, 0.001 for ``"adam"``.
+    optimizer
+        ``"sgd"``: normalised and averaged. A step divided by the squared norm of the standardised features fits any
+        number of them (Nagumo and Noda 1967), and predictions are made with the average of the weights of late (Polyak
+        and Juditsky 1992; early on, later weights count more, as in Shamir and Zhang 2013). ``"adam"``: Kingma and Ba
+        2015; with thousands of features, one pass of it comes out several points lower.
     calibrate, min_confidence
         See `OnlineProbe`.
 
@@ -40,30 +51,41 @@ class SoftmaxProbe(OnlineProbe):
     solver: ClassVar[str] = "gradient"
     dtype: ClassVar[torch.dtype] = torch.float32
     sequential: ClassVar[bool] = True
-    option_names: ClassVar[tuple[str, ...]] = ("learning_rate", *OnlineProbe.option_names)
+    option_names: ClassVar[tuple[str, ...]] = ("learning_rate", "optimizer", *OnlineProbe.option_names)
     mean: Tensor
     var: Tensor
     weight: Tensor
+    average: Tensor
+    age: Tensor
     first_moment: Tensor
     second_moment: Tensor
 
-    def __init__(self, learning_rate: float = 1e-3, *, calibrate: bool = False, min_confidence: float = 0.0) -> None:
+    def __init__(
+        self,
+        learning_rate: float | None = None,
+        *,
+        optimizer: OptimizerName = "sgd",
+        calibrate: bool = False,
+        min_confidence: float = 0.0,
+    ) -> None:
         super().__init__(calibrate=calibrate, min_confidence=min_confidence)
-        if not learning_rate > 0:
+        if optimizer not in get_args(OptimizerName):
+            raise ConfigurationError(f"optimizer={optimizer!r}: expected one of {', '.join(map(repr, _RATES))}")
+        if learning_rate is not None and not learning_rate > 0:
             raise ConfigurationError(f"learning_rate={learning_rate!r}: expected a number above 0")
-        self.learning_rate = learning_rate
+        self.learning_rate = _RATES[optimizer] if learning_rate is None else learning_rate
+        self.optimizer = optimizer
 
     def _allocate(self, features: int, device: torch.device) -> None:
         self.mean = torch.zeros(features, device=device)
         self.var = torch.zeros(features, device=device)
         # The last column of the weights is the bias.
-        self.weight = torch.zeros(0, features + 1, device=device)
-        self.first_moment = torch.zeros_like(self.weight)
-        self.second_moment = torch.zeros_like(self.weight)
+        for name in _ROWS[self.optimizer]:
+            setattr(self, name, torch.zeros(0, 1 if name == "age" else features + 1, device=device))
 
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
-        features, row, w, step = rows[0], classes[0], weights[0], self.steps + 1  # one sample: `sequential`
-        share = max(1.0 / step, 1e-3)
+        features, row, w = rows[0], classes[0], weights[0]  # one sample: `sequential`
+        share = max(1.0 / (self.steps + 1), 1e-3)
         shift = features - self.mean
         self.var.addcmul_(shift, shift, value=share).mul_(1.0 - share)
         self.mean.add_(shift, alpha=share)
@@ -72,7 +94,15 @@ class SoftmaxProbe(OnlineProbe):
         error.select(0, row).sub_(1.0)
         if w != 1.0:
             error *= w
-        # The gradient is their outer product, and its square that of their squares: neither is laid out in memory.
+        # The gradient is their outer product, which is not laid out in memory.
+        if self.optimizer == "adam":
+            self._adam(error, z, self.steps + 1)
+        else:
+            self.weight.addr_(error.mul_(-self.learning_rate / z.square().sum()), z)
+            self.age += 1
+            self.average.lerp_(self.weight, ((1 + _EARLY) / (self.age + _EARLY)).clamp_(min=1 / _AVERAGED))
+
+    def _adam(self, error: Tensor, z: Tensor, step: int) -> None:
         self.first_moment.addr_(error, z, beta=_BETA1, alpha=1.0 - _BETA1)
         self.second_moment.addr_(error.square(), z.square(), beta=_BETA2, alpha=1.0 - _BETA2)
         unbias = 1.0 - _BETA1**step, math.sqrt(1.0 - _BETA2**step)
@@ -80,42 +110,46 @@ class SoftmaxProbe(OnlineProbe):
         self.weight.addcdiv_(self.first_moment, denominator, value=-self.learning_rate * unbias[1] / unbias[0])
 
     def _scores(self, rows: Tensor) -> Tensor:
-        return self._standardised(rows) @ self.weight.T
+        return self._standardised(rows) @ self._predicting.T
 
     def _affine(self) -> tuple[Tensor, Tensor]:
         scale = torch.rsqrt(self.var + _VAR_EPS)
-        weight = self.weight[:, :-1] * scale
-        return weight, self.weight[:, -1] - weight @ self.mean
+        weight = self._predicting[:, :-1] * scale
+        return weight, self._predicting[:, -1] - weight @ self.mean
 
     def _tensors(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in ("mean", "var", *_ROWS)}
+        return {name: getattr(self, name) for name in ("mean", "var", *_ROWS[self.optimizer])}
 
     def _load(self, tensors: dict[str, Tensor], classes: int) -> int:
         features = tensors["mean"].numel()
-        rows = (classes, features + 1)
-        if tensors["var"].shape != tensors["mean"].shape or any(tensors[name].shape != rows for name in _ROWS):
+        rows = {name: (classes, 1 if name == "age" else features + 1) for name in _ROWS[self.optimizer]}
+        if tensors["var"].shape != tensors["mean"].shape or any(tensors[name].shape != rows[name] for name in rows):
             raise ValueError(f"probe tensors that are not {classes} classes by {features} features and a bias")
-        for name in ("mean", "var", *_ROWS):
+        for name in ("mean", "var", *_ROWS[self.optimizer]):
             setattr(self, name, tensors[name])
         return features
 
     def _widen(self, features: int) -> None:
         self.mean = torch.nn.functional.pad(self.mean, (0, features))
         self.var = torch.nn.functional.pad(self.var, (0, features))
-        for name in _ROWS:
+        for name in (name for name in _ROWS[self.optimizer] if name != "age"):
             rows = getattr(self, name)
             blank = rows.new_zeros(rows.shape[0], features)
             setattr(self, name, torch.cat([rows[:, :-1], blank, rows[:, -1:]], dim=1))
 
     def _add_row(self) -> None:
-        for name in _ROWS:
+        for name in _ROWS[self.optimizer]:
             rows = getattr(self, name)
             setattr(self, name, torch.cat([rows, rows.new_zeros(1, rows.shape[1])]))
 
     def _remove_row(self, row: int) -> None:
-        for name in _ROWS:
+        for name in _ROWS[self.optimizer]:
             rows = getattr(self, name)
             setattr(self, name, torch.cat([rows[:row], rows[row + 1 :]]))
+
+    @property
+    def _predicting(self) -> Tensor:
+        return self.average if self.optimizer == "sgd" else self.weight
 
     def _standardised(self, rows: Tensor) -> Tensor:
         z = (rows - self.mean) * torch.rsqrt(self.var + _VAR_EPS)
