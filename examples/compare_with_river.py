@@ -47,7 +47,7 @@ net = hs.SoftHebbNet(layers, channels, seed=0)
 scaled = preprocessing.StandardScaler  # for the models that expect features of one scale
 models = {
     "no change": dummy.NoChangeClassifier(),
-    "LinearProbe gradient": scaled() | LinearProbe("gradient"),
+    "LinearProbe gradient": LinearProbe("gradient"),
     "LinearProbe ridge": LinearProbe("ridge"),
     "LinearProbe slda": LinearProbe("slda"),
     "SoftmaxRegression": scaled() | linear_model.SoftmaxRegression(),
@@ -65,9 +65,9 @@ with source:
         started = time.perf_counter()
         features = net.learn_one(sample.x)
         seconds["features"] += time.perf_counter() - started
-        row = dict(enumerate(features.tolist()))  # river's models read dicts; the probes a tensor, where they can
+        row = dict(enumerate(features.tolist()))  # river's models read dicts, the probes tensors too
         for name, model in models.items():
-            x = features if type(model) is LinearProbe else row  # isinstance: river looks into pipelines
+            x = features if isinstance(model, LinearProbe) else row
             started = time.perf_counter()
             prediction = model.predict_one(x)
             model.learn_one(x, sample.y)
