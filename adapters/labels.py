@@ -8,8 +8,10 @@ from pathlib import Path
 from hebbstream.errors import ConfigurationError
 
 
-def labels_from_json(path: str | Path) -> Callable[[float], str]:
+def labels_from_json(path: str | Path) -> Callable[[float], str | None]:
     """Read labels over time from JSON: ``{"segments": [{"start": seconds, "label": name}, …]}``, in order of time.
+
+    A label of ``null`` leaves what follows, up to the next segment, without one.
 
     Raises
     ------
@@ -28,7 +30,7 @@ def labels_from_json(path: str | Path) -> Callable[[float], str]:
     try:
         segments = json.loads(Path(path).read_text(encoding="utf-8"))["segments"]
         starts = [float(segment["start"]) for segment in segments]
-        names = [str(segment["label"]) for segment in segments]
+        names = [None if (name := segment["label"]) is None else str(name) for segment in segments]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"labels {path}: {error!r}; expected JSON with segments of start and label") from None
     if not starts or starts != sorted(starts):

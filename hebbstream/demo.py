@@ -38,7 +38,7 @@ _COMPARED_FRAMES = 100
 _FRAMES = 6000  # of the clip
 
 
-def clip_label() -> Callable[[float], str]:
+def clip_label() -> Callable[[float], str | None]:
     """Return the function from a time in the bundled clip, in seconds, to the photograph in view.
 
     Examples

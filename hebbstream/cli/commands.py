@@ -2,14 +2,11 @@
 
 import argparse
 import platform
-import sys
 from itertools import count, islice
-from operator import length_hint
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 import hebbstream as hs
 from hebbstream import threads
@@ -73,24 +70,6 @@ def learn(options: argparse.Namespace) -> None:
             progress=not options.quiet,
         )
     print(report)
-
-
-def evaluate(options: argparse.Namespace) -> None:
-    """Score frozen features."""
-    saved = hs.load_checkpoint(options.checkpoint)
-    probe = saved.probe
-    if probe is None or options.fresh_probe:
-        probe = hs.SoftmaxProbe()
-    scored = correct = 0
-    with open_source(options, saved.net, saved.net.frame_size) as frames:
-        total = min(length_hint(frames), options.limit or sys.maxsize) or None
-        for sample in tqdm(islice(frames, options.limit), total=total, unit=" samples", disable=options.quiet):
-            features = saved.net.transform_one(sample.x)
-            correct += probe.predict_one(features) == sample.y
-            scored += 1
-            probe.learn_one(features, sample.y)
-    print(f"prequential accuracy {correct / scored:.1%} over {scored:,} frames, {len(probe.classes)} classes")
-    print("nothing was written: the checkpoint is as it was")
 
 
 def export(options: argparse.Namespace) -> None:

@@ -7,9 +7,12 @@ from typing import Any, get_args
 
 import hebbstream as hs
 from hebbstream.cli import commands
-from hebbstream.cli.source import add_source, positive, size
+from hebbstream.cli.evaluation import evaluate as run_evaluate
+from hebbstream.cli.evaluation import metric
+from hebbstream.cli.source import add_source, natural, positive, size
 from hebbstream.engine import EngineName
 from hebbstream.precision import PrecisionName
+from hebbstream.probe import SOLVERS
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -66,14 +69,26 @@ def make_parser() -> argparse.ArgumentParser:
     _quiet(learn)
 
     evaluate = _command(
-        group,
-        "evaluate",
-        commands.evaluate,
-        "score frozen features with a probe that predicts, then learns, frame by frame",
+        group, "evaluate", run_evaluate, "score features with a probe that predicts, then learns, frame by frame"
     )
     evaluate.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
     add_source(evaluate, labels_required=True)
+    evaluate.add_argument(
+        "--learn-features", action="store_true", help="let the network learn on, too (default: it stays as it is)"
+    )
     evaluate.add_argument("--fresh-probe", action="store_true", help="start a new probe instead of the checkpoint's")
+    evaluate.add_argument("--solver", choices=SOLVERS, help="of a new probe (default: gradient)")
+    evaluate.add_argument(
+        "--metrics",
+        type=metric,
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="river's metrics of classification besides Accuracy, such as CohenKappa, MacroF1 or CrossEntropy",
+    )
+    evaluate.add_argument("--window", type=positive, default=1000, metavar="N", help="frames in a windowed score")
+    evaluate.add_argument("--delay", type=natural, default=0, metavar="N", help="frames by which labels come later")
+    evaluate.add_argument("--plot", type=Path, metavar="FILE", help="draw the metrics along the stream to this file")
     evaluate.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
     _quiet(evaluate)
 

@@ -40,7 +40,7 @@ def add_source(command: argparse.ArgumentParser, name: str = "source", *, labels
         type=Path,
         required=labels_required,
         metavar="FILE",
-        help='JSON: {"segments": [{"start": seconds, "label": name}, ...]}',
+        help='JSON: {"segments": [{"start": seconds, "label": name or null}, ...]}',
     )
 
 
@@ -48,6 +48,13 @@ def positive(text: str) -> int:
     """Read a positive integer."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a positive integer")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """Read a positive integer or 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a positive integer or 0")
     return int(text)
 
 

@@ -1,5 +1,6 @@
 """Looking inside a network: numbers per layer, and pictures."""
 
+from hebbstream.inspection.canvas import check_picture as check_picture
 from hebbstream.inspection.canvas import new_figure as new_figure
 from hebbstream.inspection.canvas import save_figure as save_figure
 from hebbstream.inspection.embedding import embed as embed

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hebbstream.errors import MissingDependencyError
-from hebbstream.files import atomic_write
+from hebbstream.errors import MissingDependencyError, OutputError
+from hebbstream.files import atomic_write, check_writable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,11 +26,40 @@ def new_figure(panels: int, size: tuple[float, float], *, rows: int = 1) -> "tup
 
 def save_figure(figure: "Figure", path: str | Path) -> Path:
     """Write a figure atomically, in the format of the path's suffix (PNG without one)."""
+    form = _form(figure, path)
     with atomic_write(path) as temporary:
-        form = Path(path).suffix.removeprefix(".") or "png"
         # The constrained layout leaves a pixel too few above a title where a picture's shape sets that of its axes.
         figure.savefig(temporary, format=form, dpi=150, bbox_inches="tight", pad_inches=0.06)
     return Path(path)
+
+
+def check_picture(path: str | Path) -> None:
+    """Find out now, not after the work, whether `save_figure` could write to `path`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+    OutputError
+        If it could not write there, or not in that format.
+
+    Examples
+    --------
+    >>> check_picture("curve.doc")
+    Traceback (most recent call last):
+    ...
+    hebbstream.errors.OutputError: picture curve.doc: expected a name that ends in .png, ...
+    """
+    _form(new_figure(1, (1, 1))[0], path)
+    check_writable(path)
+
+
+def _form(figure: "Figure", path: str | Path) -> str:
+    form, known = Path(path).suffix.removeprefix(".") or "png", figure.canvas.get_supported_filetypes()
+    if form.lower() not in known:
+        endings = ", ".join(f".{name}" for name in sorted(known, key=lambda name: (name != "png", name)))
+        raise OutputError(f"picture {path}: expected a name that ends in {endings}")
+    return form
 
 
 def show(axis: Any, picture: "np.ndarray[Any, Any]") -> None:

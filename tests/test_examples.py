@@ -1,0 +1,59 @@
+"""Every example runs as it stands, in a reduced form; the figures it gives here mean nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "examples"
+REDUCED = {
+    "compare_with_river": ("--limit 30", ["128 features", "LinearProbe slda", "SoftmaxRegression", "KNN"]),
+    "river_images": (
+        "--limit 60",
+        ["SoftHebbTransformer", "the pipeline: Accuracy: ", "repeating the last label: Accuracy: "],
+    ),
+    "river_tabular": ("--limit 60 --neurons 8", ["8 features", "ImageSegments", "Phishing", "Bananas"]),
+}
+
+
+def run(name, *arguments, **environment):
+    """Run as a reader would, but but with warnings as errors, and without HEBBSTREAM_DATA unless it is given."""
+    command = [sys.executable, "-W", "error", str(FOLDER / f"{name}.py"), *arguments]
+    inherited = {key: value for key, value in os.environ.items() if key != "HEBBSTREAM_DATA"}
+    return subprocess.run(command, env=inherited | environment, capture_output=True, text=True)
+
+
+def test_every_example_is_run_here():
+    assert sorted(REDUCED) == sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", REDUCED)
+def test_an_example_prints_what_it_says(name):
+    arguments, expected = REDUCED[name]
+    done = run(name, *arguments.split())
+    assert done.returncode == 0, done.stderr
+    for text in expected:
+        assert text in done.stdout
+    assert " nan" not in done.stdout
+
+
+@pytest.mark.parametrize("name", REDUCED)
+def test_an_example_explains_itself(name):
+    done = run(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--limit N" in done.stdout
+    assert "Prints" in done.stdout
+
+
+def test_mnist_is_compared_where_it_is():
+    missing = run("compare_with_river", "--data", "mnist")
+    assert missing.returncode == 2
+    assert missing.stderr.splitlines()[-1].endswith("HEBBSTREAM_DATA is not set: expected the folder that holds mnist/")
+    data = os.environ.get("HEBBSTREAM_DATA")
+    if data is None:
+        pytest.skip("HEBBSTREAM_DATA is not set")
+    done = run("compare_with_river", "--data", "mnist", "--limit", "30", HEBBSTREAM_DATA=data)
+    assert done.returncode == 0, done.stderr
+    assert "128 features" in done.stdout
