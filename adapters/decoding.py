@@ -182,7 +182,7 @@ class Decoder:
         origin = clock.origin or 0.0
         try:
             self._container.seek(int((start + origin) / self.video.time_base), stream=self.video)
-        except (av.error.FFmpegError, OSError):
+        except (av.error.FFmpegError, OSError, OverflowError):
             log.warning("%s: cannot seek, reading up to %g s", self.source.shown, start)
 
     def _end_of_stream(self, damage: Exception | None, waited: float) -> None:

@@ -1,16 +1,16 @@
 """`DriftMonitor`: notice that the world has changed, by river's drift detectors."""
 
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from statistics import fmean
+from typing import Any
 
 import torch
 from river import base, drift
 from torch import Tensor
 
-from hebbstream.callback import Step
+from hebbstream.callback import Callback, Step
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection.forward import check_layer, read_frame
 from hebbstream.layer import Forward, SoftHebbLayer
@@ -18,6 +18,7 @@ from hebbstream.network import SoftHebbNet
 
 _LOGGER = logging.getLogger("hebbstream.drift")
 _RECENT = 32  # readings that stand for the present
+_MEMORY = 8192  # most readings that a detector has behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,11 @@ class Drift:
     after: float
 
 
-class DriftMonitor:
+class DriftMonitor(Callback):
     """Watches how well layers represent their input, and reports where that has fallen.
 
     What it watches is the *explained share* (`explained_share`) of one sample in every few. A detector learns what is
-    usual and says when it no longer holds. Only a fall counts: a rise is what learning looks like, or a world that the
+    usual, from the last 4,096 to 8,192 readings, and says when it no longer holds. Only a fall counts: a rise is what learning looks like, or a world that the
     network knows well. What the normalisation absorbs, such as a change of exposure, does not show in it.
 
     The cost is a forward pass of the watched layers, and of those before them, for each reading. On a device it waits
@@ -69,8 +70,7 @@ class DriftMonitor:
     Attributes
     ----------
     drifts : list of Drift
-        What was reported so far. The detectors' state is no part of a checkpoint: a resumed run learns anew what is
-        usual.
+        What was reported so far.
 
     Raises
     ------
@@ -85,6 +85,11 @@ class DriftMonitor:
     >>> report = hs.learn(net, torch.rand(40, 3, 32, 32), callbacks=[monitor], progress=False)
     >>> monitor.drifts
     []
+
+    A checkpoint keeps what the monitor knows, and a resumed run goes on from it:
+
+    >>> again = DriftMonitor(net)
+    >>> again.load_state_dict(monitor.state_dict())  # or ``load_checkpoint(path).callbacks["DriftMonitor"]``
     """
 
     def __init__(
@@ -112,7 +117,7 @@ class DriftMonitor:
         self.every = every
         self.action = action
         self.drifts: list[Drift] = []
-        self._watches = {layer: _Watch(detector.clone()) for layer in sorted(layers)}
+        self._watches = {layer: _Watch(detector) for layer in sorted(layers)}
 
     def __call__(self, step: Step) -> None:
         """Take a reading if it is time, and report what has changed; a callback of `hebbstream.learn`."""
@@ -126,6 +131,33 @@ class DriftMonitor:
                 change = self._watches[index].update(float(explained_share(layer, forward)))
                 if change is not None:
                     self._report(Drift(step.index, index, *change))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the drifts and the readings, from which `load_state_dict` makes the detectors again."""
+        return {
+            "drifts": [astuple(found) for found in self.drifts],
+            "watches": {
+                str(layer): {"readings": list(watch.readings), "earlier": watch.earlier, "mean": watch.mean}
+                for layer, watch in self._watches.items()
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned, exactly if the detector is the same and draws no numbers without a seed.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is of other layers.
+        """
+        watches = {int(layer): watch for layer, watch in state["watches"].items()}
+        if watches.keys() != self._watches.keys():
+            raise ConfigurationError(f"state of layers {sorted(watches)}: expected {sorted(self._watches)}")
+        self.drifts = [Drift(*found) for found in state["drifts"]]
+        for layer, kept in watches.items():
+            watch = self._watches[layer]
+            watch.replay(kept["readings"])
+            watch.earlier, watch.mean = kept["earlier"], kept["mean"]
 
     def _report(self, found: Drift) -> None:
         _LOGGER.warning(
@@ -171,21 +203,37 @@ def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
 
 @dataclass(slots=True)
 class _Watch:
-    """One layer's detector, and the means on both sides of a change."""
+    """One layer's detector, and the means on both sides of a change.
 
-    detector: base.DriftDetector
-    recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    River's detectors cannot be saved, but do the same again for the same readings. So as to need only the latest, all of
+    them that a detector has seen, a new one takes over now and then, in a run that is never stopped as in any other.
+    """
+
+    fresh: base.DriftDetector
+    detector: base.DriftDetector = field(init=False)
+    readings: list[float] = field(default_factory=list)
     earlier: int = 0
     mean: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.replay([])
+
+    def replay(self, readings: Sequence[float]) -> None:
+        """Begin with a new detector that has seen these readings."""
+        self.readings, self.detector = list(readings), self.fresh.clone()
+        for value in readings:
+            self.detector.update(value)
+
     def update(self, value: float) -> tuple[float, float] | None:
         """Take a reading; return the means before and after where it has fallen."""
-        if len(self.recent) == _RECENT:
+        if len(self.readings) >= _MEMORY:
+            self.replay(self.readings[-_MEMORY // 2 :])
+        if len(self.readings) >= _RECENT:
             self.earlier += 1
-            self.mean += (self.recent[0] - self.mean) / self.earlier
-        self.recent.append(value)
+            self.mean += (self.readings[-_RECENT] - self.mean) / self.earlier
+        self.readings.append(value)
         self.detector.update(value)
         if not self.detector.drift_detected or not self.earlier:
             return None
-        before, after, self.earlier = self.mean, fmean(self.recent), 0
+        before, after, self.earlier = self.mean, fmean(self.readings[-_RECENT:]), 0
         return (before, after) if after < before else None

@@ -8,8 +8,9 @@ from river import base
 
 from hebbstream.adapters.transformer import Features
 from hebbstream.adapters.transformer import SoftHebbTransformer as SoftHebbTransformer
-from hebbstream.errors import ConfigurationError
+from hebbstream.errors import ConfigurationError, DtypeError, InputError
 from hebbstream.probe import SOLVERS, OnlineProbe
+from hebbstream.probe.inputs import checked_label, checked_weight, feature_rows
 from hebbstream.probe.softmax import OptimizerName
 
 
@@ -43,13 +44,13 @@ class LinearProbe(base.MiniBatchClassifier):
     seed
         Of the projection.
     optimizer
-        ``"sgd"``, normalised and averaged, or ``"adam"`` (``"gradient"``).
+        ``"adam"``, or ``"sgd"``, normalised and averaged: better in one pass over shuffled samples (``"gradient"``).
 
     Examples
     --------
     >>> from river import datasets, evaluate, metrics
-    >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe(), metrics.Accuracy())
-    Accuracy: 88.40%
+    >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe(learning_rate=0.01), metrics.Accuracy())
+    Accuracy: 89.99%
     >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe("slda"), metrics.Accuracy())
     Accuracy: 89.67%
     """
@@ -65,7 +66,7 @@ class LinearProbe(base.MiniBatchClassifier):
         calibrate: bool = False,
         min_confidence: float = 0.0,
         seed: int = 0,
-        optimizer: OptimizerName = "sgd",
+        optimizer: OptimizerName = "adam",
     ) -> None:
         if solver not in SOLVERS:
             raise ConfigurationError(f"solver={solver!r}: expected one of {', '.join(map(repr, SOLVERS))}")
@@ -87,12 +88,21 @@ class LinearProbe(base.MiniBatchClassifier):
         return True
 
     def learn_one(self, x: Any, y: Hashable, w: float = 1.0) -> None:
-        """Learn from the features `x` with label `y`, as from a sample of weight `w`."""
-        self._probe.learn_one(self._vector(x, learn=True), y, w)
+        """Learn from the features `x` with label `y`, as from a sample of weight `w`; see `OnlineProbe.learn_one`."""
+        new = self._unknown(x)
+        vector = self._vector(x, new)
+        if new:
+            self._add_columns(new, vector, [y], [w])
+        self._probe.learn_one(vector, y, w)
 
     def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:
         """Learn from the rows of a data frame, array or tensor, to the same effect as one after another."""
-        self._probe.learn_many(self._matrix(X, learn=True), y, w)
+        new = self._unknown(X)
+        matrix, labels = self._matrix(X, new), list(y)
+        weights = list(w) if isinstance(w, Iterable) else [w] * len(labels)
+        if new:
+            self._add_columns(new, matrix, labels, weights)
+        self._probe.learn_many(matrix, labels, weights)
 
     def predict_proba_one(self, x: Any, **kwargs: Any) -> dict[Any, float]:  # noqa: ARG002  # river's signature
         """Return the probability of each class seen so far; ``{}`` before the first label."""
@@ -135,34 +145,62 @@ class LinearProbe(base.MiniBatchClassifier):
         linear._probe = probe
         return linear
 
-    def _vector(self, x: Any, *, learn: bool = False) -> Any:
+    def _unknown(self, x: Any) -> dict[Hashable, int]:
+        """Return the columns that the names seen for the first time would get."""
+        if isinstance(x, Features) or not (isinstance(x, Mapping) or _is_frame(x)):
+            return {}
+        names = x.columns if _is_frame(x) else x
+        new = [name for name in names if name not in self._column]
+        if any(name != name for name in new):  # NaN: each would be another feature
+            raise InputError("feature name that does not equal itself: expected one that can be found again")
+        return {name: len(self._column) + offset for offset, name in enumerate(new)}
+
+    def _vector(self, x: Any, new: dict[Hashable, int] | None = None) -> Any:
         if isinstance(x, Features):
             return x.tensor
         if not isinstance(x, Mapping):
             return x
-        if learn:
-            self._add_columns(x)
-        vector = np.zeros(len(self._column))
-        for name, value in x.items():
-            if name in self._column:  # unknown ones have no weight yet
-                vector[self._column[name]] = value
+        column = self._column | (new or {})
+        known = [name for name in x if name in column]  # others have no weight yet
+        vector = np.zeros(len(column))
+        vector[[column[name] for name in known]] = _real_numbers([x[name] for name in known], ndim=1)
         return vector
 
-    def _matrix(self, X: Any, *, learn: bool = False) -> Any:
+    def _matrix(self, X: Any, new: dict[Hashable, int] | None = None) -> Any:
         if not _is_frame(X):
             return X
-        if learn:
-            self._add_columns(X.columns)
-        known = [name for name in X.columns if name in self._column]
-        matrix = np.zeros((len(X), len(self._column)))
-        matrix[:, [self._column[name] for name in known]] = X[known].to_numpy(dtype=np.float64)
+        if not X.columns.is_unique:
+            raise InputError("data frame with two columns of one name: expected each name once")
+        column = self._column | (new or {})
+        known = [name for name in X.columns if name in column]
+        matrix = np.zeros((len(X), len(column)))
+        matrix[:, [column[name] for name in known]] = _real_numbers(X[known].to_numpy(), ndim=2)
         return matrix
 
-    def _add_columns(self, names: Iterable[Hashable]) -> None:
-        new = [name for name in names if name not in self._column]
-        self._column |= {name: len(self._column) + offset for offset, name in enumerate(new)}
+    def _add_columns(self, new: dict[Hashable, int], rows: Any, labels: list[Hashable], weights: list[Any]) -> None:
+        """Make room for new names, once nothing can be refused any more."""
+        length = self._probe.n_features
+        if length not in (None, len(self._column)):
+            raise InputError(f"features by name: expected vectors of {length}, as learned before")
+        feature_rows(rows, single=rows.ndim == 1, features=None, dtype=self._probe.dtype)
+        checked = [checked_label(label) for label in labels], [checked_weight(weight) for weight in weights]
+        if not len(np.atleast_2d(rows)) == len(checked[0]) == len(checked[1]):
+            return  # the probe refuses it
+        self._column |= new
         self._probe.grow(len(new))
 
 
 def _is_frame(x: Any) -> bool:
     return hasattr(x, "columns")
+
+
+def _real_numbers(values: Any, *, ndim: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """Return numbers of any kind as float64; text that reads as a number is none."""
+    try:
+        array = np.asarray(values if len(values) else np.zeros(np.shape(values)))
+        text = array.dtype.kind not in "biufO" or any(isinstance(value, str | bytes) for value in array.flat)
+        if text or array.ndim != ndim:
+            raise TypeError(f"found {array.dtype} of {array.ndim} dimensions")
+        return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise DtypeError(f"features by name: expected a real number for each ({error})") from None

@@ -23,6 +23,7 @@ from hebbstream.prefetch import Prefetch
 from hebbstream.sample import Sample
 
 _CLOSING_SECONDS = 1.0
+_FASTEST = 1e6  # frames a second
 Labels = Callable[[float], Hashable]
 
 
@@ -126,15 +127,17 @@ def open_video(
     """
     if stride < 1:
         raise ConfigurationError(f"stride={stride}: expected a positive integer")
-    if rate is not None and (stride != 1 or not rate > 0):
-        raise ConfigurationError(f"rate={rate}, stride={stride}: expected a rate above 0, or a stride, not both")
+    if rate is not None and (stride != 1 or not 0 < rate <= _FASTEST):
+        raise ConfigurationError(
+            f"rate={rate}, stride={stride}: expected a rate up to a million, or a stride, not both"
+        )
     if prefetch < 0:
         raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of frames")
     for name, seconds in (("duration", duration), ("open_timeout", open_timeout), ("read_timeout", read_timeout)):
         if seconds is not None and not seconds > 0:
             raise ConfigurationError(f"{name}={seconds}: expected a positive number of seconds")
     for name, seconds in (("start", start), ("retry_for", retry_for)):
-        if not seconds >= 0:
+        if not seconds >= 0 or (name == "start" and math.isinf(seconds)):
             raise ConfigurationError(f"{name}={seconds}: expected 0 or a positive number of seconds")
     convert = FrameConverter(PictureFormat(size, fit, gray))
     stats, closing = StreamStats(), threading.Event()

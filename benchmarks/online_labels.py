@@ -78,7 +78,7 @@ def one_pass(data: str, width: int, train: Split, test: Split, order: Any, *, se
 def solvers(dimensions: list[int]) -> dict[str, Callable[[], OnlineProbe]]:
     """Return what makes each probe, by name."""
     found: dict[str, Callable[[], OnlineProbe]] = {
-        "gradient": SoftmaxProbe,
+        "gradient, SGD": partial(SoftmaxProbe, optimizer="sgd"),
         "gradient, Adam": partial(SoftmaxProbe, optimizer="adam"),
     }
     for number in dimensions:

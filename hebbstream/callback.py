@@ -61,5 +61,12 @@ class Callback:
     def on_checkpoint(self, path: Path) -> None:
         """After a checkpoint was written."""
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint is to keep of this callback, in terms that JSON knows; empty for nothing.
+
+        `Checkpoint.callbacks` has it under the name of the class.
+        """
+        return {}
+
     def on_end(self, report: "Report") -> None:
         """At the end, whatever ended the run: ``report.stopped`` says what."""

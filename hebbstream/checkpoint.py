@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,11 +59,12 @@ class Counters:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """What a checkpoint file holds: the network, the probe if there was one, and the run's counters."""
+    """What a checkpoint file holds: the network, the probe if there was one, the run's counters, its callbacks' state."""
 
     net: SoftHebbNet
     probe: OnlineProbe | None = None
     counters: Counters = field(default_factory=Counters)
+    callbacks: dict[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(
@@ -71,8 +72,9 @@ def save_checkpoint(
     net: SoftHebbNet,
     probe: OnlineProbe | SavedProbe | None = None,
     counters: Counters | None = None,
+    callbacks: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a network, and optionally a probe and counters, to `path`, atomically.
+    """Write a network, and optionally a probe, counters and the state of callbacks, to `path`, atomically.
 
     Raises
     ------
@@ -103,6 +105,7 @@ def save_checkpoint(
         "seed": net.seed,
         "samples_seen": net.samples_seen,
         "counters": asdict(counters or Counters()),
+        "callbacks": dict(callbacks or {}),
         "probe": None,
     }
     if probe is not None:
@@ -149,7 +152,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
     try:
         net = _build_net(header, tensors, torch.device(device))
         probe = _build_probe(header["probe"], tensors, torch.device(device))
-        return Checkpoint(net, probe, Counters(**header["counters"]))
+        return Checkpoint(net, probe, Counters(**header["counters"]), header.get("callbacks", {}))
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, ConfigurationError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CorruptCheckpointError(f"{path}: checkpoint with an inconsistent header ({reason})") from error

@@ -30,7 +30,7 @@ _ASSETS = Path(str(files("hebbstream"))) / "assets"
 CLIP = _ASSETS / "demo.mp4"
 """The bundled clip: a virtual camera over freely licensed photographs."""
 
-_SIZE, _WIDTH = 32, 32
+_SIZE, _WIDTH, _PROBE_RATE = 32, 32, 3e-4
 # The clip lasts minutes, the published rates assume 50,000 pictures: start nearer to the goal, take larger steps, and
 # let them end after a while (appendix A.2), so that the probe then stands on firm ground.
 _RADIUS, _RATE_SCALE, _DECAY_SAMPLES, _MOMENTUM = 3.0, 5.0, 2000, 0.001
@@ -105,10 +105,10 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = True, limit:
     new_figure(1, (1, 1))  # a missing matplotlib is better told now than after a minute
     specs = _specs()
     net, before = SoftHebbNet(specs, 3, seed=seed), SoftHebbNet(specs, 3, seed=seed)
-    probe = SoftmaxProbe()
+    probe = SoftmaxProbe(_PROBE_RATE)
     report, learned = _pass(net, probe, "learning", progress, limit)
     frozen = [replace(spec, learning_rate=0.0) for spec in specs]
-    _, untrained = _pass(SoftHebbNet(frozen, 3, seed=seed), SoftmaxProbe(), "untrained", progress, limit)
+    _, untrained = _pass(SoftHebbNet(frozen, 3, seed=seed), SoftmaxProbe(_PROBE_RATE), "untrained", progress, limit)
 
     checkpoint = folder / "demo.safetensors"
     save_checkpoint(checkpoint, net, probe, report.counters)

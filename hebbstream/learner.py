@@ -88,7 +88,8 @@ def learn(
         the counts go on. They are advanced in place. Where the stream has a method ``fast_forward(count)``, which
         returns how many samples it passed over, that is used; a live video goes on from now.
     callbacks
-        Each is called with a `Step` after every sample; a `Callback` learns of the start, checkpoints and the end too.
+        Each is called with a `Step` after every sample; a `Callback` learns of the start, checkpoints and the end too,
+        and may have state that goes into the checkpoint.
     progress
         Whether to show a progress bar.
 
@@ -114,6 +115,7 @@ def learn(
     >>> report.samples, report.stopped
     (10, 'end of stream')
     """
+    callbacks = tuple(callbacks)
     if limit is not None and limit < 1:
         raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
     if checkpoint_every < 1:
@@ -128,6 +130,9 @@ def learn(
             raise ConfigurationError(
                 f"checkpoint with a {type(probe).__name__}: expected an OnlineProbe or a LinearProbe, which it can hold"
             )
+        names = [type(callback).__name__ for callback in _with_state(callbacks)]
+        if len(set(names)) < len(names):
+            raise ConfigurationError(f"callbacks {', '.join(names)}: a checkpoint keeps the state of one of each kind")
     run = _Run(
         net,
         stream,
@@ -137,7 +142,7 @@ def learn(
         checkpoint_every,
         checkpoint_seconds,
         checkpoints_kept,
-        tuple(callbacks),
+        callbacks,
     )
     with interruption() as interrupted, _progress_bar(stream, limit, run.counters, enabled=progress) as bar:
         run.watch("on_start", net, stream, run.counters)
@@ -264,7 +269,8 @@ class _Run:
             return  # nothing new
         probe: Any = self.probe
         keep_generations(self.checkpoint, self.checkpoints_kept)
-        save_checkpoint(self.checkpoint, self.net, probe, self.counters)
+        states = {type(callback).__name__: callback.state_dict() for callback in _with_state(self.callbacks)}
+        save_checkpoint(self.checkpoint, self.net, probe, self.counters, states)
         self.saved_at = self.samples
         log.debug("%s: written after %d samples", self.checkpoint, self.counters.position)
         self.watch("on_checkpoint", self.checkpoint)
@@ -293,6 +299,11 @@ class _Run:
             latency=(self.latency.mean, self.latency.greatest) if self.latency.count else None,
             stream_counts=counts_of(self.stream),
         )
+
+
+def _with_state(callbacks: Iterable[Callable[[Step], None]]) -> list[Callback]:
+    """Return those that a checkpoint keeps something of."""
+    return [c for c in callbacks if isinstance(c, Callback) and type(c).state_dict is not Callback.state_dict]
 
 
 def counts_of(stream: Any) -> dict[str, int]:

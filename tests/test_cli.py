@@ -1,11 +1,18 @@
+import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from clips import ramp, write_clip
 
 import hebbstream as hs
+from hebbstream import cli, errors, learner
+from hebbstream.adapters.video import open_video
 from hebbstream.cli import main
 from hebbstream.demo import CLIP
 
@@ -242,6 +249,34 @@ def test_the_installed_command_runs():
     assert printed == f"hebbstream {hs.__version__}\n"
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("arguments", "stderr_too"),
+    [
+        (["--help"], False),
+        (["learn", CLIP, "--width", "4", "--limit", "3", "--quiet"], False),
+        (["learn", "missing.mp4"], True),
+    ],
+    ids=["help", "learn", "error"],
+)
+def test_when_nobody_reads_it_ends_quietly(tmp_path, arguments, stderr_too, unbuffered):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "hebbstream.cli", *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        stdout=writer,
+        stderr=writer if stderr_too else subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert not done.stderr
+    assert done.returncode in (0, 1)  # argparse passes over what it cannot print
+    if "--limit" in arguments:
+        assert hs.load(tmp_path / "run.safetensors").samples_seen == 3
+
+
 def test_sigterm_saves_and_exits_0(tmp_path):
     checkpoint = tmp_path / "run.safetensors"
     arguments = [str(CLIP), "--loop", "--width", "4", "--size", "32", "--checkpoint", str(checkpoint), "--quiet"]
@@ -277,6 +312,93 @@ def test_starting_anew_moves_every_generation_aside(run):
     learn(run, "--limit", 3)
     assert [hs.load_checkpoint(f"run{n}").counters.position for n in (".1.safetensors", ".1.safetensors.1")] == [20, 10]
     assert not Path("run.safetensors.1").exists()
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Three short clips of different lengths; the last is cut off."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    paths = [write_clip(folder / f"{name}.mp4", ramp(n), movflags="+faststart") for name, n in (("a", 12), ("b", 7))]
+    whole = write_clip(
+        folder / "cut.mp4", np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), np.uint8), movflags="+faststart"
+    )
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    return [*paths, whole]
+
+
+SEVERAL = ("--width", 4, "--size", 32, "--quiet", "--checkpoint-every", 5)
+
+
+def test_several_recordings_take_turns_and_resume_exactly(run, clips, monkeypatch):
+    sources = []
+    take = learner._Run._take
+
+    def watched(self, features):
+        sources.append(self.under_way[0].source)
+        take(self, features)
+
+    monkeypatch.setattr(learner._Run, "_take", watched)
+    a, b, _ = map(str, clips)
+    code, out, _ = run("learn", a, b, *SEVERAL, "--checkpoint", "whole", "--metrics", "m.jsonl")
+    assert code == 0
+    assert "learned 19 samples" in out
+    assert sources == [a, b] * 7 + [a] * 5
+    assert json.loads(Path("m.jsonl").read_text().splitlines()[-1])["stream"]["frames"] == 19
+    for limit in (6, 9, 100):
+        assert run("learn", a, b, *SEVERAL, "--checkpoint", "parts", "--resume", "--limit", limit)[0] == 0
+    assert sources[19:] == sources[:19]
+    whole, parts = hs.load_checkpoint("whole"), hs.load_checkpoint("parts")
+    assert whole.counters == parts.counters
+    assert all(torch.equal(one, other) for one, other in zip(whole.net.buffers(), parts.net.buffers(), strict=True))
+
+
+def test_a_source_that_dies_is_reported_and_the_others_go_on(run, clips):
+    a, b, cut = map(str, clips)
+    code, out, err = run("learn", a, cut, b, *SEVERAL)
+    assert code == 0
+    assert f"source {cut!r} is dropped: TruncatedVideoError" in err
+    assert f"dropped {cut}: {cut}: truncated" in out
+    learned = hs.load("run.safetensors").samples_seen
+    assert 19 < learned < 39
+    assert run("learn", a, cut, b, *SEVERAL, "--limit", 15, "--checkpoint", "parts")[0] == 0
+    assert run("learn", a, cut, b, *SEVERAL, "--resume", "--checkpoint", "parts")[0] == 0
+    assert hs.load("parts").samples_seen == learned
+    code, _, err = run("learn", cut, cut, *SEVERAL)
+    assert code == 1
+    assert f"source '{cut} (2)' is dropped" in err
+
+
+def test_of_several_sources_cameras_are_read_as_they_come_and_one_out_of_reach_is_left_out(run, clips, monkeypatch):
+    def opened(source, **options):
+        if "away" in source:
+            raise errors.ConnectionLostError("rtsp://***@away: cannot connect")
+        return open_video(source, **options | {"live": "a.mp4" not in source, "retry_for": 0})
+
+    monkeypatch.setattr(cli.source, "open_video", opened)
+    away = "rtsp://operator-7:hunter2@away"
+    a, b, _ = map(str, clips)
+    code, out, err = run("learn", b, away, b, *SEVERAL, "--every-frame", "--resume")
+    assert code == 0
+    assert "stream: 14 frames" in out
+    learned = hs.load("run.safetensors").samples_seen
+    assert 2 <= learned <= 14  # what learning was too slow for is dropped
+    assert "source 'rtsp://***@away' is left out" in err
+    assert "hunter2" not in out + err
+    code, out, _ = run("learn", b, away, b, *SEVERAL, "--every-frame", "--resume")
+    assert f"after {learned} frames" in out
+    assert "stream: 14 frames" in out  # cameras go on from now
+    assert run("learn", a, b, *SEVERAL)[0] == 0
+    for arguments, message in (
+        ([a, b, "--resume"], "--resume with recordings and live sources"),
+        ([a, away], "cannot connect"),
+        ([away, away], "cannot connect"),
+        ([a, "missing.mp4"], "no file at missing.mp4"),
+        ([a, b, "--labels", LABELS], "expected a single source"),
+    ):
+        code, _, err = run("learn", *arguments, *SEVERAL, "--log-level", "error")
+        assert code == 1
+        assert message in err
 
 
 def test_metrics_are_written(run):

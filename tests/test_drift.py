@@ -41,6 +41,61 @@ def test_a_change_is_noticed_soon_and_only_once(caplog):
     assert [f"sample {found.index}: layer 1 explains" in record.message for record in caplog.records] == [True]
 
 
+@pytest.mark.parametrize("memory", [8192, 380])
+@pytest.mark.parametrize(
+    "detector",
+    [None, drift.PageHinkley(threshold=2.0), drift.KSWIN(alpha=1e-5, seed=0)],
+    ids=["adwin", "page", "kswin"],
+)
+def test_a_resumed_run_notices_what_one_never_stopped_does(tmp_path, monkeypatch, detector, memory):
+    monkeypatch.setattr("hebbstream.adapters.drift._MEMORY", memory)
+    frames = np.concatenate([pictures(800, 1, smooth=True), pictures(300, 2, smooth=False)])
+
+    def begin(net):
+        return DriftMonitor(net, detector, every=2, action=lambda found: net.reopen_plasticity())
+
+    whole = hs.SoftHebbNet([SPEC], 3, seed=0)
+    expected = begin(whole)
+    hs.learn(whole, frames, callbacks=[expected], progress=False)
+    found = [one.index for one in expected.drifts if one.index >= 800]
+    assert found
+    path = tmp_path / "run.safetensors"
+    for stop in (399, 811, found[0] + 1):
+        net = hs.SoftHebbNet([SPEC], 3, seed=0)
+        hs.learn(net, frames, limit=stop, checkpoint=path, callbacks=[begin(net)], progress=False)
+        saved = hs.load_checkpoint(path)
+        monitor = begin(saved.net)
+        monitor.load_state_dict(saved.callbacks["DriftMonitor"])
+        hs.learn(saved.net, frames, counters=saved.counters, callbacks=[monitor], progress=False)
+        assert monitor.drifts == expected.drifts
+        assert torch.equal(saved.net.layers[0].weight, whole.layers[0].weight)
+        assert monitor.state_dict() == expected.state_dict()
+
+
+def test_readings_kept_are_bounded(monkeypatch):
+    monkeypatch.setattr("hebbstream.adapters.drift._MEMORY", 100)
+    lengths = []
+    net = hs.SoftHebbNet([SPEC], 3, seed=0)
+    monitor = DriftMonitor(net, every=1)
+
+    def look(step):
+        lengths.append(len(monitor.state_dict()["watches"]["0"]["readings"]))
+
+    hs.learn(net, pictures(300, 1, smooth=True), callbacks=[monitor, look], progress=False)
+    assert lengths[:100] == list(range(1, 101))
+    assert min(lengths[100:]) == 51
+    assert max(lengths) == 100
+
+
+def test_a_state_of_other_layers_and_two_monitors_in_one_checkpoint_are_refused(tmp_path):
+    net = hs.SoftHebbNet([SPEC, SPEC], 3, seed=0)
+    with pytest.raises(ConfigurationError, match=r"state of layers \[0\]: expected \[1\]"):
+        DriftMonitor(net, layers=(1,)).load_state_dict(DriftMonitor(net).state_dict())
+    two = [DriftMonitor(net), DriftMonitor(net, layers=(1,))]
+    with pytest.raises(ConfigurationError, match="one of each kind"):
+        hs.learn(net, pictures(1, 1, smooth=True), callbacks=two, checkpoint=tmp_path / "run", progress=False)
+
+
 def test_learning_raises_no_alarm_and_neither_does_a_stationary_world(caplog):
     net, monitor = learn(pictures(3000, 3, smooth=True))
     assert monitor.drifts == []

@@ -105,7 +105,7 @@ def test_a_planted_synchronisation_is_caught(monkeypatch, plant):
     "make",
     [
         hs.SoftmaxProbe,
-        lambda: hs.SoftmaxProbe(optimizer="adam"),
+        lambda: hs.SoftmaxProbe(optimizer="sgd"),
         lambda: hs.SoftmaxProbe(calibrate=True),
         hs.RidgeProbe,
         lambda: hs.RidgeProbe(dimensions=7),

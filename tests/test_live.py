@@ -5,19 +5,23 @@ import socket
 import threading
 import time
 import traceback
+import weakref
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
+import psutil
 import pytest
 from clips import ramp, sender, write_clip
 
 import hebbstream as hs
-from hebbstream import errors
+from hebbstream import cli, errors
+from hebbstream.adapters.conversion import FrameConverter
 from hebbstream.adapters.decoding import StreamStats
 from hebbstream.adapters.live import live_frames
 from hebbstream.adapters.source import find_sources
 from hebbstream.adapters.video import open_video
-from hebbstream.cli import commands, main
+from hebbstream.cli import main
+from hebbstream.engine import make_engine
 
 USER, SECRET = "operator-7", "hunter2"
 
@@ -125,6 +129,37 @@ def test_a_slow_learner_drops_the_oldest_and_stays_up_to_date(senders):
     assert ages[-1] < ages[10] + 0.5
     assert stats.dropped > 40
     assert stats.frames == pytest.approx(41 + stats.dropped + held, abs=held + 2)
+
+
+@pytest.mark.parametrize("engine", ["eager", "pipelined"])
+def test_overload_takes_no_more_memory_however_long_it_lasts(engine, monkeypatch):
+    """A source three times as fast as learning, large frames, and all of it dropped but what the queue may hold."""
+    rate, held, pictures, levels = 240, 4, [], []
+    convert = FrameConverter.__call__
+
+    def watched(self, frame):
+        picture = convert(self, frame)
+        pictures.append(weakref.ref(picture))
+        return picture
+
+    def slowly(step):
+        time.sleep(3 / rate)
+        alive = sum(picture() is not None for picture in tuple(pictures))
+        levels.append((stream._queue._queue.qsize(), alive, psutil.Process().memory_info().rss))
+
+    monkeypatch.setattr(FrameConverter, "__call__", watched)
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=2, kernel_size=3)], 3, engine=make_engine(engine))
+    with open_video(f"lavfi:testsrc2=size=320x240:rate={rate},realtime", live=True, prefetch=held) as stream:
+        report = hs.learn(net, stream, limit=120, callbacks=[slowly], progress=False)
+        stats = stream.stats
+    assert stats.frames > 2.5 * report.samples
+    assert stats.dropped > 1.5 * report.samples
+    queued, alive, resident = zip(*levels, strict=True)
+    assert max(queued) <= held
+    # The queue's, one on either side of it, one that the look itself may miss; of a pipeline, one in each stage.
+    assert max(alive) <= held + 3 + 2 * (engine == "pipelined")
+    lost = stats.dropped * 320 * 240 * 3
+    assert max(resident[60:]) - max(resident[:60]) < lost / 4
 
 
 def test_end_stall_and_refusal_are_told_apart(tmp_path):
@@ -250,7 +285,7 @@ def test_a_live_source_goes_on_from_now(tmp_path):
 def test_the_command_learns_what_is_new_of_a_live_source(tmp_path, monkeypatch, arguments, learned):
     clip = write_clip(tmp_path / "clip.ts", [np.full((24, 40, 3), 80, np.uint8)] * 10)
     still = open_video(clip, live=True, size=32, retry_for=0, prefetch=0)
-    monkeypatch.setattr(commands, "open_source", lambda *_: still)
+    monkeypatch.setattr(cli.source, "open_source", lambda *_: still)
     checkpoint = tmp_path / "run.safetensors"
     assert main(["learn", "0", "--width", "4", "--quiet", "--checkpoint", str(checkpoint), *arguments]) == 0
     assert hs.load(checkpoint).samples_seen == learned

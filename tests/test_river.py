@@ -1,10 +1,15 @@
+import decimal
+import numbers
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from river import checks, datasets, evaluate, metrics
+from strategies import modest
 
 import hebbstream as hs
 from hebbstream import errors
@@ -29,9 +34,7 @@ def test_no_check_is_skipped():
 
 def test_it_learns_rivers_image_segments_far_above_chance():
     stream = datasets.ImageSegments().take(1500)
-    accuracy = evaluate.progressive_val_score(
-        stream, LinearProbe(optimizer="adam", learning_rate=0.01), metrics.Accuracy()
-    )
+    accuracy = evaluate.progressive_val_score(stream, LinearProbe(learning_rate=0.01), metrics.Accuracy())
     assert accuracy.get() > 0.75  # seven classes
 
 
@@ -129,6 +132,99 @@ def test_bad_features_are_refused():
     assert all(torch.equal(tensor, before[name]) for name, tensor in probe.tensors().items())
     with pytest.raises(errors.ConfigurationError, match="solver='svm'"):
         LinearProbe(solver="svm")
+
+
+NAMES = st.one_of(
+    st.sampled_from("abc"), st.integers(-2, 2), st.tuples(st.booleans(), st.none()), st.floats(), st.none(), st.binary()
+)
+VALUES = st.one_of(
+    st.floats(-1e6, 1e6),
+    st.floats(),
+    st.integers(),
+    st.booleans(),
+    st.fractions(),
+    st.decimals(allow_nan=False, allow_infinity=False),
+    st.floats(width=16).map(np.float16),
+    st.integers(0, 255).map(np.uint8),
+    st.floats(-1, 1).map(torch.tensor),
+    st.sampled_from([10**400, "1.5", "one", b"2", None, 1j, [1.0], [], np.ones(2), np.ones(1), object(), pd.NA]),
+)
+LABELS = st.sampled_from(["up", "down", 3, True, None, float("nan"), [1]])
+WEIGHTS = st.sampled_from([1.0, 1.0, 1.0, 2, 0.0, -1.0, float("nan"), "heavy", None])
+
+
+def everything(probe):
+    inner = probe.as_probe()
+    return probe._column.copy(), inner.classes.copy(), inner.n_features, inner.steps, state_of(inner)
+
+
+def state_of(probe):
+    return {name: tensor.tolist() for name, tensor in probe.tensors().items()}
+
+
+def is_number(value, most=1e38):
+    """Whether it is a real number, of a size that float32 holds."""
+    number = isinstance(value, numbers.Real | decimal.Decimal | np.number) and not isinstance(value, complex)
+    number = number or (isinstance(value, torch.Tensor) and value.ndim == 0)
+    return number and abs(value if isinstance(value, int) else float(value)) <= most
+
+
+@given(
+    st.sampled_from(sorted(SOLVERS)),
+    st.lists(st.tuples(st.dictionaries(NAMES, VALUES, max_size=4), LABELS, WEIGHTS), max_size=5),
+)
+@settings(modest, max_examples=200)
+def test_any_dict_is_learned_or_refused_before_anything_changes(solver, rows):
+    probe = LinearProbe(solver)
+    for x, y, w in rows:
+        before = everything(probe)
+        good = all(map(is_number, x.values())) and all(name == name for name in x)
+        good = good and y in ("up", "down", 3, True) and w in (1.0, 2)
+        try:
+            probe.learn_one(x, y, w)
+        except errors.InputError:
+            learned = False
+            assert str(everything(probe)) == str(before)
+        else:
+            learned = True
+            assert probe.as_probe().steps == before[3] + 1
+            assert set(probe._column) == {*before[0], *x}
+            assert set(probe.predict_proba_one(x)) == {*before[1], y}
+        # What float32 just holds may be learned or not.
+        borderline = any(is_number(value, 1e39) and not is_number(value) for value in x.values())
+        assert learned == good or borderline
+
+
+@given(
+    st.lists(st.sampled_from("abcd"), min_size=1, max_size=3),
+    st.lists(VALUES, min_size=6, max_size=6),
+    st.lists(LABELS, min_size=1, max_size=3),
+    st.one_of(WEIGHTS, st.lists(WEIGHTS, max_size=3)),
+)
+@settings(modest, max_examples=100)
+def test_any_data_frame_is_learned_or_refused_before_anything_changes(names, values, labels, weights):
+    probe = LinearProbe("ridge")
+    probe.learn_one({"a": 1.0}, "up")
+    columns = [pd.Series([values[2 * index], values[2 * index + 1]], dtype=object) for index in range(len(names))]
+    frame = pd.concat(columns, axis=1, keys=names)
+    before = everything(probe)
+    try:
+        probe.learn_many(frame, labels, weights)
+    except errors.InputError:
+        assert str(everything(probe)) == str(before)
+    else:
+        assert probe.as_probe().steps == 1 + len(labels) == 3
+        assert set(probe._column) == {"a", *names}
+
+
+def test_names_after_vectors_are_refused():
+    probe = LinearProbe()
+    probe.learn_one(np.ones(3), "up")
+    before = everything(probe)
+    for names in ({"a": 1.0}, {}, {"a": 1.0, "b": 2.0, "c": 3.0}):
+        with pytest.raises(errors.InputError, match="expected"):
+            probe.learn_one(names, "up")
+    assert everything(probe) == before
 
 
 def test_a_probe_wrapped_again_goes_on_where_it_was(tmp_path):

@@ -12,7 +12,7 @@ import hebbstream as hs
 from hebbstream import threads
 from hebbstream.adapters.video import open_video
 from hebbstream.bench import time_steps
-from hebbstream.cli.source import open_source
+from hebbstream.cli.source import open_source, open_stream
 from hebbstream.demo import run_demo
 from hebbstream.engine import make_engine
 from hebbstream.errors import ConfigurationError
@@ -21,7 +21,6 @@ from hebbstream.export.session import relative_difference
 from hebbstream.inspection import observe, plot_receptive_fields, summarize, write_report
 from hebbstream.metrics import Metrics
 from hebbstream.rotation import earlier_generations
-from hebbstream.streams import for_live
 
 
 def demo(options: argparse.Namespace) -> None:
@@ -54,11 +53,10 @@ def learn(options: argparse.Namespace) -> None:
     if options.metrics or options.tensorboard:
         callbacks.append(Metrics(options.metrics, tensorboard=options.tensorboard, seconds=options.metrics_every))
     side = hs.PRESETS[options.preset].image_size
-    with open_source(options, saved.net, saved.net.frame_size or (side, side)) as frames:
-        live = frames.live and not options.every_frame
+    with open_stream(options, saved.net, saved.net.frame_size or (side, side)) as frames:
         report = hs.learn(
             saved.net,
-            for_live(frames) if live else frames,
+            frames,
             saved.probe,
             limit=options.limit,
             checkpoint=options.checkpoint,
@@ -70,6 +68,8 @@ def learn(options: argparse.Namespace) -> None:
             progress=not options.quiet,
         )
     print(report)
+    for name, error in getattr(frames, "failures", {}).items():
+        print(f"dropped {name}: {error}")
 
 
 def export(options: argparse.Namespace) -> None:

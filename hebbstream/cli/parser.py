@@ -36,7 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
     learn = _command(
         group, "learn", commands.learn, "learn features from a video, a camera or a network stream, frame by frame"
     )
-    add_source(learn)
+    add_source(learn, several=True)
     learn.add_argument("--preset", default="cifar10", choices=hs.PRESETS, help="the network's architecture and rates")
     learn.add_argument("--width", type=positive, metavar="N", help="neurons of the first layer (default: the preset's)")
     learn.add_argument("--seed", type=int, default=0, help="of the initial weights")

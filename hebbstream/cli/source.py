@@ -1,20 +1,32 @@
 """The options that name a video and how to read it."""
 
 import argparse
+import logging
+from contextlib import ExitStack
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from hebbstream.adapters.labels import labels_from_json
 from hebbstream.adapters.picture import Fit
 from hebbstream.adapters.video import VideoStream, open_video
-from hebbstream.errors import ConfigurationError
+from hebbstream.credentials import mask_credentials
+from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
 from hebbstream.network import SoftHebbNet
+from hebbstream.streams import Interleaved, Stream, for_live, interleave
+
+log = logging.getLogger("hebbstream.video")
 
 
-def add_source(command: argparse.ArgumentParser, name: str = "source", *, labels_required: bool = False) -> None:
-    """Let a command take a video and how to read it."""
+def add_source(
+    command: argparse.ArgumentParser, name: str = "source", *, several: bool = False, labels_required: bool = False
+) -> None:
+    """Let a command take a video, or several, and how to read it."""
     command.add_argument(
-        name, metavar="SOURCE", help="a file, a glob, a webcam's number, or rtsp://, http://, udp://, ..."
+        name,
+        metavar="SOURCE",
+        nargs="+" if several else None,
+        help="a file, a glob, a webcam's number, or rtsp://, http://, udp://, ..."
+        + ("; of several, one frame of each in turn" if several else ""),
     )
     command.add_argument(
         "--size",
@@ -72,12 +84,51 @@ def key_value(text: str) -> tuple[str, str]:
     return key, value
 
 
-def open_source(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None) -> VideoStream:
-    """Open the video that the options name, for a network."""
+def open_stream(
+    options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int]
+) -> VideoStream | Stream[Any] | Interleaved:
+    """Open the source that `learn` is to learn from, or several as one stream; of live ones, what is new.
+
+    A live source that cannot be reached is reported and left out, as is one that dies later; a file must be there.
+    """
+    if len(options.source) == 1:
+        return _worth_learning(open_source(options, net, size, options.source[0]), options)
+    if options.labels:
+        raise ConfigurationError(f"--labels {options.labels}: expected a single source, which they belong to")
+    streams: dict[str, VideoStream] = {}
+    unreachable: StreamError | None = None
+    with ExitStack() as opened:
+        for number, source in enumerate(options.source, start=1):
+            name = mask_credentials(source)
+            try:
+                stream = opened.enter_context(open_source(options, net, size, source))
+            except (ConnectionLostError, StalledStreamError) as error:
+                log.warning("source %r is left out: %s", name, error)
+                unreachable = error
+            else:
+                streams[f"{name} ({number})" if name in streams else name] = stream
+        live = [stream.live for stream in streams.values()]
+        if unreachable is not None and not (live and all(live)):
+            raise unreachable  # to leave it out would change the order of the recordings
+        if options.resume and any(live) != all(live):
+            raise ConfigurationError("--resume with recordings and live sources: expected only one of the two kinds")
+        opened.pop_all()
+    prepared = {name: _worth_learning(stream, options) for name, stream in streams.items()}
+    return interleave(prepared, by="arrival" if any(live) else "turn")
+
+
+def _worth_learning(stream: VideoStream, options: argparse.Namespace) -> VideoStream | Stream[Any]:
+    return for_live(stream) if stream.live and not options.every_frame else stream
+
+
+def open_source(
+    options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None, source: str | None = None
+) -> VideoStream:
+    """Open the video that the options name, or another in the same way, for a network."""
     if net.in_channels not in (1, 3):
         raise ConfigurationError(f"a network of {net.in_channels} input channels: expected 1 or 3 for video")
     return open_video(
-        options.source,
+        source or options.source,
         size=options.size or size,
         fit=options.fit,
         gray=net.in_channels == 1,

@@ -34,7 +34,8 @@ class SoftmaxProbe(OnlineProbe):
         ``"sgd"``: normalised and averaged. A step divided by the squared norm of the standardised features fits any
         number of them (Nagumo and Noda 1967), and predictions are made with the average of the weights of late (Polyak
         and Juditsky 1992; early on, later weights count more, as in Shamir and Zhang 2013). ``"adam"``: Kingma and Ba
-        2015; with thousands of features, one pass of it comes out several points lower.
+        2015, which keeps up with a stream whose labels come in runs. In one pass over shuffled CIFAR-10, of 12,288 features,
+        ``"sgd"`` is right for 72.9 % and ``"adam"`` for 62.7 % (`benchmarks/online_labels.py`).
     calibrate, min_confidence
         See `OnlineProbe`.
 
@@ -64,7 +65,7 @@ class SoftmaxProbe(OnlineProbe):
         self,
         learning_rate: float | None = None,
         *,
-        optimizer: OptimizerName = "sgd",
+        optimizer: OptimizerName = "adam",
         calibrate: bool = False,
         min_confidence: float = 0.0,
     ) -> None:

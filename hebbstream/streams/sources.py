@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from queue import SimpleQueue
 from typing import Any, Literal
 
@@ -96,6 +96,16 @@ class Interleaved(Stream[Sample]):
     def live(self) -> bool:
         """Whether every source goes on whether or not it is read."""
         return all(getattr(source, "live", False) for source in self._streams)
+
+    @property
+    def stats(self) -> Any:
+        """What the sources count, added up by name; ``None`` if one of them counts something else."""
+        stats = [getattr(source, "stats", None) for source in self._streams]
+        kind = type(stats[0])
+        if not is_dataclass(kind) or any(type(one) is not kind for one in stats):
+            return None
+        make: Any = kind
+        return make(**{part.name: sum(getattr(one, part.name) for one in stats) for part in fields(kind)})
 
     def close(self) -> None:
         """Close every source; iterating afterwards ends at once.
