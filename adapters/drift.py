@@ -47,8 +47,9 @@ class DriftMonitor(Callback):
     """Watches how well layers represent their input, and reports where that has fallen.
 
     What it watches is the *explained share* (`explained_share`) of one sample in every few. A detector learns what is
-    usual, from the last 4,096 to 8,192 readings, and says when it no longer holds. Only a fall counts: a rise is what learning looks like, or a world that the
-    network knows well. What the normalisation absorbs, such as a change of exposure, does not show in it.
+    usual, from the last 4,096 to 8,192 readings, and says when it no longer holds. Only a fall counts: a rise is what
+    learning looks like, or a world that the network knows well. What the normalisation absorbs, such as a change of
+    exposure, does not show in it.
 
     The cost is a forward pass of the watched layers, and of those before them, for each reading. On a device it waits
     for the result.

@@ -39,7 +39,7 @@ def test_a_benchmark_writes_its_result_and_picture(name, tmp_path):
         assert all(row["weights_equal_sequential_1_thread"] for row in result["engines"] if "1 thread" in row["engine"])
 
 
-@pytest.mark.parametrize("name", ["drift", "events", "scaling", "streams", "threads"])
+@pytest.mark.parametrize("name", ["drift", "events", "online_labels", "scaling", "streams", "threads"])
 def test_the_long_ones_say_what_they_do(name):
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
