@@ -38,7 +38,8 @@ def fold(layer: SoftHebbLayer) -> FoldedLayer:
 
     All of it is exact. A per-channel affine map commutes with reflection padding, so ``conv(pad(x·s + b))`` is a
     convolution of ``pad(x)`` with scaled weights and a constant. Subtracting the mean over neurons (eq. 7) is
-    subtracting the mean of their weights.
+    subtracting the mean of their weights. A softmax over neurons takes no notice of that, but its sums become smaller and
+    their rounding with them.
 
     Examples
     --------
@@ -56,7 +57,7 @@ def fold(layer: SoftHebbLayer) -> FoldedLayer:
         scale, shift = (value.detach().cpu().double().view(shape) for value in layer.norm.scale_and_shift())
         bias = (weight * shift).flatten(1).sum(dim=1)
         weight = weight * scale
-    if spec.activation == "triangle":
+    if spec.activation in ("triangle", "softmax"):
         weight = weight - weight.mean(dim=0, keepdim=True)
         bias = bias - bias.mean()
     if spec.kernel_size is None:

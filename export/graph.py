@@ -120,7 +120,9 @@ def _read(graph: _Nodes, contract: Contract, resize_to: tuple[int, int] | None, 
         if contract.input.dtype != "float32":
             x = graph.add("Cast", [x], "pixels", to=TensorProto.FLOAT)
         sides = graph.constant("size", list(resize_to), "int64")
-        x = graph.add("Resize", [x, "", "", sides], "resized", mode="linear", antialias=1, axes=[2, 3])
+        x = graph.add(
+            "Resize", [x, "", "", sides], "resized", mode="linear", antialias=1, exclude_outside=1, axes=[2, 3]
+        )
     if resize_to is not None or contract.input.dtype == "float32":
         return x if dtype == "float32" else graph.add("Cast", [x], "half", to=_TYPES[dtype])
     return graph.add("Cast", [x], "values", to=_TYPES[dtype])

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+import numpy as np
 import onnx
 from torch import Tensor
 
@@ -240,7 +241,10 @@ def _mean_distance(data: bytes, reference: bytes, batches: list[Tensor], contrac
     total = 0.0
     for batch in batches:
         values = batch.cpu().numpy()
-        found, expected = (s.run([contract.outputs[0]], {contract.input.name: values})[0].ravel() for s in sessions)
-        length = float((expected**2).sum()) ** 0.5
-        total += float(((found - expected) ** 2).sum()) ** 0.5 / length if length else 0.0
+        found, expected = (
+            s.run([contract.outputs[0]], {contract.input.name: values})[0].ravel().astype(np.float64) for s in sessions
+        )
+        length = float(np.linalg.norm(expected))
+        with np.errstate(invalid="ignore"):  # the difference of infinities
+            total += float(np.linalg.norm(found - expected)) / length if length else 0.0
     return total / len(batches) if math.isfinite(total) else math.inf

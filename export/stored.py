@@ -1,6 +1,7 @@
 """Models as bytes: the description and checksum inside them, and what is refused when one is read."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import onnx
@@ -35,7 +36,8 @@ def seal(model: onnx.ModelProto, contract: Contract) -> bytes:
             f"a model of {model.ByteSize() / 1e9:.1f} GB: expected less than 2.1, the most that one ONNX file holds;"
             " precision='float16' halves it"
         )
-    onnx.helper.set_model_props(model, contract.properties() | {_CHECKSUM: _checksum(model)})
+    onnx.helper.set_model_props(model, contract.properties())
+    model.metadata_props.add(key=_CHECKSUM, value=_checksum(model))
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString()
     return data
@@ -110,4 +112,9 @@ _PLAIN = frozenset(
 
 
 def _checksum(model: onnx.ModelProto) -> str:
-    return hashlib.sha256(model.graph.SerializeToString(deterministic=True)).hexdigest()
+    """Return the SHA-256 of all that a runtime or a reader goes by."""
+    said = sorted((entry.key, entry.value) for entry in model.metadata_props if entry.key != _CHECKSUM)
+    versions = model.ir_version, [(opset.domain, opset.version) for opset in model.opset_import]
+    digest = hashlib.sha256(json.dumps([said, versions]).encode())
+    digest.update(model.graph.SerializeToString(deterministic=True))
+    return digest.hexdigest()

@@ -36,7 +36,7 @@ def add_model_options(command: argparse.ArgumentParser, prefix: str = "") -> Non
     command.add_argument(
         f"--{prefix}resize", dest="resize", action="store_true", help="take frames of any size, and scale them"
     )
-    limits = ", ".join(f"{limit:.0%} for {name}" for name, limit in ERROR_LIMITS.items() if name != "float32")
+    limits = ", ".join(f"{limit:g} for {name}" for name, limit in ERROR_LIMITS.items() if name != "float32")
     command.add_argument(
         f"--{prefix}precision",
         dest="model_precision",

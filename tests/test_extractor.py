@@ -1,0 +1,257 @@
+"""`OnnxExtractor`: what it takes and gives, where it runs, and what it refuses to open."""
+
+import logging
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.adapters.onnx import OnnxTransformer
+from hebbstream.adapters.river import LinearProbe
+from hebbstream.export import OnnxExtractor, to_onnx
+from hebbstream.export import runtime as runtime_module
+from hebbstream.export.onnx import export_model
+from hebbstream.export.stored import seal
+
+
+@pytest.fixture(scope="module")
+def net(frames):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    net.learn_many(frames[:3])
+    return net
+
+
+@pytest.fixture(scope="module")
+def exported(net):
+    return export_model(net, input_dtype="uint8", layout="NHWC")
+
+
+@pytest.fixture(scope="module")
+def extractor(exported):
+    return OnnxExtractor(exported.data, threads=1)
+
+
+class OnlyDlpack:
+    """An array of a library that speaks DLPack and nothing else."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def __dlpack__(self, **options):
+        return self.tensor.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.tensor.__dlpack_device__()
+
+
+def test_what_goes_in_comes_out(net, extractor, frames):
+    expected = net.transform_many(frames[:4])
+    arrays, tensors = extractor.transform_many(frames[:4]), extractor.transform_many(torch.from_numpy(frames[:4]))
+    foreign = extractor.transform_many(OnlyDlpack(torch.from_numpy(frames[:4])))
+    assert isinstance(arrays, np.ndarray)
+    assert isinstance(tensors, torch.Tensor)
+    assert isinstance(foreign, torch.Tensor)
+    torch.testing.assert_close(tensors, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(arrays, tensors.numpy())
+    np.testing.assert_array_equal(arrays, foreign.numpy())
+    np.testing.assert_array_equal(extractor.transform_one(frames[0]).shape, (1024,))
+
+
+def test_frames_of_the_models_own_type_and_layout_are_not_copied(extractor, frames, monkeypatch):
+    seen = []
+    run = extractor._shared.run
+    monkeypatch.setattr(
+        type(extractor._shared), "run", lambda self, outputs, batch: seen.append(batch) or run(outputs, batch)
+    )
+    batch = torch.from_numpy(frames[:4].copy())
+    extractor.transform_many(batch)
+    extractor.transform_many(batch.numpy())
+    assert [tensor.data_ptr() for tensor in seen] == [batch.data_ptr()] * 2
+
+
+def test_results_stay_what_they_were_when_more_is_computed(extractor, frames):
+    first = extractor.transform_many(torch.from_numpy(frames[:2]))
+    before = first.clone()
+    for start in range(0, 40, 2):
+        extractor.transform_many(torch.from_numpy(frames[start : start + 2]))
+    assert (first == before).all()
+
+
+def test_a_stream_in_batches_keeps_its_samples(net, extractor, frames):
+    stream = [hs.Sample(frame, y=number % 3, source=f"camera {number % 2}") for number, frame in enumerate(frames[:7])]
+    for batch in (1, 3, 7, 10):
+        found = list(extractor.transform_stream(iter(stream), batch=batch))
+        assert [sample for sample, _ in found] == stream
+        np.testing.assert_allclose([f for _, f in found], net.transform_many(frames[:7]), rtol=1e-3, atol=1e-3)
+    with pytest.raises(errors.ConfigurationError, match="batch=0"):
+        next(extractor.transform_stream(stream, batch=0))
+
+
+def test_input_that_the_model_does_not_read_is_refused(extractor, net, frames):
+    with pytest.raises(errors.DtypeError, match="this model reads uint8"):
+        extractor.transform_one(frames[0] / np.float32(255))
+    with pytest.raises(errors.ImageSizeError, match="32×32"):
+        extractor.transform_one(np.zeros((31, 32, 3), np.uint8))
+    with pytest.raises(errors.RankError):
+        extractor.transform_many(frames[0])
+    with pytest.raises(errors.ChannelError):
+        extractor.transform_one(np.zeros((32, 32, 4), np.uint8))
+    with pytest.raises(errors.DtypeError):
+        extractor.transform_one(frames[0].astype(np.int16))
+    floats = OnnxExtractor(export_model(net).data)
+    for bad, error in ((np.nan, errors.NonFiniteError), (np.inf, errors.NonFiniteError), (1.5, errors.ValueRangeError)):
+        frame = np.full((3, 32, 32), bad, np.float32)
+        with pytest.raises(error):
+            floats.transform_one(frame)
+    with pytest.raises(errors.InputError, match="cannot run on it"):
+        OnnxExtractor(export_model(net, feature_map=True).data).transform_one(np.zeros((3, 3, 3), np.uint8))
+    with pytest.raises(errors.ConfigurationError, match="without a probe"):
+        extractor.predict_proba_one(frames[0])
+
+
+def test_a_provider_that_cannot_be_had_is_said_aloud(exported, monkeypatch, caplog):
+    with pytest.raises(errors.ConfigurationError, match=r"provider 'GPU'.*CPUExecutionProvider.*hebbstream\[gpu\]"):
+        OnnxExtractor(exported.data, ["GPU"])
+    with pytest.raises(errors.ConfigurationError, match="threads=0"):
+        OnnxExtractor(exported.data, threads=0)
+    with pytest.raises(errors.ConfigurationError, match=r"providers=\[\]"):
+        OnnxExtractor(exported.data, [])
+    # As of onnxruntime-gpu on a machine without a GPU: it lists the provider, and falls back.
+    import onnxruntime
+
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    real = onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnxruntime,
+        "InferenceSession",
+        lambda model, options, providers: real(model, options, providers=["CPUExecutionProvider"]),
+    )
+    with caplog.at_level(logging.WARNING, "hebbstream.onnx"):
+        assert OnnxExtractor(exported.data, ["cuda", "cpu"]).providers == ["CPUExecutionProvider"]
+    assert "cannot use CUDAExecutionProvider here and runs on CPUExecutionProvider" in caplog.text
+    assert "hebbstream[gpu]" in caplog.text
+
+
+def test_a_gpu_that_the_runtime_is_not_built_for_is_said_aloud(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with caplog.at_level(logging.WARNING, "hebbstream.onnx"):
+        assert runtime_module._wanted(None, ["CPUExecutionProvider"]) == ["CPUExecutionProvider"]
+    assert "built for the CPU alone" in caplog.text
+
+
+def test_without_onnx_runtime_the_error_names_the_extras(exported, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    with pytest.raises(errors.MissingDependencyError, match=r"hebbstream\[cpu\].*hebbstream\[gpu\]"):
+        OnnxExtractor(exported.data)
+
+
+def test_a_river_pipeline_on_a_model(net, exported, frames, tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(exported.data)
+    pipeline = OnnxTransformer(str(path)) | LinearProbe()
+    for number, frame in enumerate(frames[:10]):
+        pipeline.learn_one(frame, number % 2)
+    assert set(pipeline.predict_proba_one(frames[0])) == {0, 1}
+    features = OnnxTransformer(str(path)).transform_one(frames[0])
+    np.testing.assert_allclose(features.tensor, net.transform_one(frames[0]), rtol=1e-3, atol=1e-3)
+    assert len(features) == 1024
+    assert OnnxTransformer(str(path)).transform_many(frames[:3]).shape == (3, 1024)
+    clone = pipeline.clone()
+    assert clone["OnnxTransformer"].path == str(path)
+
+
+def test_truncated_models_are_refused(exported, tmp_path):
+    path = tmp_path / "net.onnx"
+    for share in np.linspace(0, 0.999, 40):
+        path.write_bytes(exported.data[: int(share * len(exported.data))])
+        with pytest.raises(errors.CorruptModelError, match=str(path)):
+            OnnxExtractor(path)
+
+
+def test_flipped_bits_are_refused_or_change_nothing(exported, extractor, frames):
+    expected, generator = extractor.transform_one(frames[0]), np.random.default_rng(0)
+    structure = len(exported.data) - exported.data.index(b"hebbstream-model-1") + 3000
+    places = np.concatenate(
+        [generator.integers(0, len(exported.data), 150), len(exported.data) - generator.integers(0, structure, 150)]
+    )
+    refused = 0
+    for place, bit in zip(places % len(exported.data), generator.integers(0, 8, 300), strict=True):
+        damaged = bytearray(exported.data)
+        damaged[place] ^= 1 << bit
+        try:
+            found = OnnxExtractor(bytes(damaged), threads=1)
+        except errors.CorruptModelError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(found.transform_one(frames[0]), expected)
+    assert refused >= 290
+
+
+def test_what_is_no_model_of_ours_is_refused(tmp_path):
+    with pytest.raises(errors.ModelNotFoundError):
+        OnnxExtractor(tmp_path / "none.onnx")
+    (tmp_path / "junk.onnx").write_bytes(b"junk")
+    with pytest.raises(errors.CorruptModelError):
+        OnnxExtractor(tmp_path / "junk.onnx")
+    node = onnx.helper.make_node("Identity", ["x"], ["features"])
+    values = [onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "features")]
+    other = onnx.helper.make_model(onnx.helper.make_graph([node], "other", values[:1], values[1:]))
+    with pytest.raises(errors.CorruptModelError, match="of other origin"):
+        OnnxExtractor(other.SerializeToString())
+
+
+def _external(model, folder):
+    tensor = model.graph.initializer[0]
+    raw = tensor.raw_data
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "../secret.bin"), ("offset", "0"), ("length", str(len(raw)))):
+        tensor.external_data.add(key=key, value=value)
+    (folder / "secret.bin").write_bytes(raw)
+
+
+def _other_operator(model, folder):
+    relu = next(node for node in model.graph.node if node.op_type == "Relu")
+    relu.op_type = "Abs"
+
+
+def _constant(model, folder):
+    conv = next(node for node in model.graph.node if node.op_type == "Conv")
+    conv.attribute.add(name="value", type=onnx.AttributeProto.TENSOR)
+
+
+def _other_output(model, folder):
+    model.graph.node[-1].output[0] = model.graph.output[0].name = "else"
+
+
+@pytest.mark.parametrize("forge", [_external, _other_operator, _constant, _other_output])
+def test_forged_models_with_a_right_checksum_are_refused(exported, forge, tmp_path, monkeypatch):
+    model = onnx.load_model_from_string(exported.data)
+    folder = tmp_path / "models"
+    folder.mkdir()
+    forge(model, tmp_path)
+    monkeypatch.setattr(onnx.checker, "check_model", lambda *arguments, **options: None)
+    (folder / "net.onnx").write_bytes(seal(model, exported.contract))
+    with pytest.raises(errors.CorruptModelError, match=r"expected all in one|ours never have|not what its description"):
+        OnnxExtractor(folder / "net.onnx")
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("cuda_graph", [False, True])
+def test_on_a_gpu_frames_and_features_stay_there(net, exported, frames, cuda_graph):
+    extractor = OnnxExtractor(exported.data, ["cuda"], cuda_graph=cuda_graph)
+    assert extractor.providers[0] == "CUDAExecutionProvider"
+    for batch in (1, 4, 1):
+        found = extractor.transform_many(torch.from_numpy(frames[:batch]).cuda())
+        assert found.is_cuda
+        torch.testing.assert_close(found.cpu(), net.transform_many(frames[:batch]), rtol=1e-3, atol=1e-3)
+
+
+def test_to_onnx_and_the_path(net, tmp_path):
+    assert OnnxExtractor(str(to_onnx(net, tmp_path / "net.onnx"))).contract.samples_seen == 3

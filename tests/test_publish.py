@@ -1,0 +1,249 @@
+"""Models published while learning goes on, and an extractor that follows them."""
+
+import errno
+import hashlib
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.export import ExportEvery, OnnxExtractor, publish, to_onnx
+
+SPECS = [hs.LayerSpec(channels=4, pool="max", normalization="none", power=1.0)]
+
+
+@pytest.fixture
+def net():
+    net = hs.SoftHebbNet(SPECS, in_channels=3, seed=0)
+    net.frame_size = (8, 8)
+    return net
+
+
+FRAMES = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+
+
+def test_a_published_model_is_what_the_manifest_says(net, tmp_path):
+    probe = hs.SoftmaxProbe()
+    probe.learn_one(net.learn_one(FRAMES[0]), "left")
+    model = publish(net, tmp_path / "net.json", probe, input_dtype="uint8", layout="NHWC")
+    named = json.loads((tmp_path / "net.json").read_text())
+    assert named["format"] == "hebbstream-model-1"
+    assert named["model"] == model.name == "net-000000001.onnx"
+    assert named["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert named["bytes"] == model.stat().st_size
+    assert named["classes"] == ["left"]
+    assert named["input"] == {
+        "name": "frames",
+        "dtype": "uint8",
+        "layout": "NHWC",
+        "channels": 3,
+        "height": 8,
+        "width": 8,
+        "value_range": [0.0, 1.0],
+    }
+    assert named["outputs"] == ["features", "scores", "probabilities"]
+
+
+def test_old_models_go_and_strangers_stay(net, tmp_path):
+    (tmp_path / "net-best.onnx").write_bytes(b"mine")
+    for samples in range(5):
+        net.samples_seen = samples
+        publish(net, tmp_path / "net.json", kept=3)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["net-000000002.onnx", "net-000000003.onnx", "net-000000004.onnx", "net-best.onnx", "net.json"]
+    for wrong, match in (({"kept": 1}, "kept=1"), ({}, "ends in .json")):
+        with pytest.raises(errors.ConfigurationError, match=match):
+            publish(net, tmp_path / ("net.onnx" if not wrong else "net.json"), **wrong)
+
+
+def test_learning_publishes_and_is_the_same_as_without(frames, tmp_path):
+    def learned(*callbacks, engine="eager"):
+        net = hs.SoftHebbNet.from_preset("cifar10", width=4, engine=engine)
+        probe = hs.SoftmaxProbe()
+        stream = [(frame, number % 2) for number, frame in enumerate(frames[:25])]
+        hs.learn(net, stream, probe, callbacks=callbacks, progress=False)
+        return net
+
+    alone = learned()
+    for engine in ("eager", "pipelined"):
+        manifest = tmp_path / engine / "net.json"
+        callback = ExportEvery(manifest, 10)
+        beside = learned(callback, engine=engine)
+        assert callback.models == 3
+        assert [path.name for path in sorted(manifest.parent.glob("*.onnx"))] == [
+            "net-000000020.onnx",
+            "net-000000025.onnx",
+        ]
+        for one, other in zip(alone.layers, beside.layers, strict=True):
+            assert (one.weight == other.weight).all()
+        # A model of 20 samples is the network after 20 samples, in every layer.
+        after = hs.SoftHebbNet.from_preset("cifar10", width=4)
+        for frame in frames[:20]:
+            after.learn_one(frame)
+        found = OnnxExtractor(manifest.with_name("net-000000020.onnx")).transform_many(frames[:3])
+        np.testing.assert_allclose(found, after.transform_many(frames[:3]), rtol=1e-3, atol=1e-3)
+
+
+def test_a_probe_and_lower_precision_come_along(frames, tmp_path):
+    net, probe = hs.SoftHebbNet.from_preset("cifar10", width=4), hs.SoftmaxProbe()
+    callback = ExportEvery(tmp_path / "net.json", 20, probe, precision="int8")
+    hs.learn(net, [(frame, "x") for frame in frames[:20]], probe, callbacks=[callback], progress=False)
+    extractor = OnnxExtractor(tmp_path / "net-000000020.onnx")
+    assert extractor.contract.precision == "int8"
+    assert extractor.classes == ["x"]
+
+
+def test_a_full_disk_is_reported_and_learning_goes_on(frames, tmp_path, monkeypatch, caplog):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    callback = ExportEvery(tmp_path / "net.json", 5)
+    write, full = Path.write_bytes, [False]
+
+    def write_bytes(self, data):
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, data)
+
+    def fill(step):
+        full[0] = step.index >= 5
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    with caplog.at_level(logging.ERROR, "hebbstream.onnx"):
+        report = hs.learn(net, frames[:12], callbacks=[callback, fill], progress=False)
+    assert report.samples == 12
+    assert "No space left on device" in caplog.text
+    assert json.loads((tmp_path / "net.json").read_text())["samples_seen"] == 5
+    assert len(list(tmp_path.glob("*.onnx"))) == 1
+
+
+def _damage(kind, manifest, model):
+    """Publish nothing, but put a damaged model where a new one would be."""
+    data = bytearray(model.read_bytes())
+    named = json.loads(manifest.read_text())
+    if kind == "cut":
+        data = data[: len(data) // 2]
+    elif kind == "flipped":
+        data[len(data) // 2] ^= 4
+    elif kind == "flipped, with its own hash":
+        data[len(data) // 2] ^= 4
+        named["sha256"] = hashlib.sha256(data).hexdigest()
+    elif kind == "elsewhere":
+        named["model"] = "../" + model.name
+    name = f"damaged-{hashlib.sha256(data + kind.encode()).hexdigest()[:8]}.onnx"
+    if kind != "missing":
+        manifest.with_name(name).write_bytes(data)
+    part = manifest.with_suffix(".part")
+    part.write_text(
+        "{ no JSON"
+        if kind == "no JSON"
+        else json.dumps(named | {"model": named["model"] if kind == "elsewhere" else name, "written": kind})
+    )
+    part.replace(manifest)
+
+
+def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
+    manifest = tmp_path / "net.json"
+    kinds = [
+        "cut",
+        "flipped",
+        "flipped, with its own hash",
+        "missing",
+        "elsewhere",
+        "no JSON",
+        "cut",
+        "flipped",
+        "missing",
+        "elsewhere",
+    ]
+    damaged = dict(zip(range(15, 200, 19), kinds, strict=True))
+    weight = net.layers[0].weight.clone()
+    frame = FRAMES[0]
+    base = net.transform_one(frame).numpy()
+    results, errors_met, done = [[], []], [], threading.Event()
+
+    def consume(mine):
+        try:
+            while not done.is_set():
+                mine.append(follower.transform_many(np.stack([frame] * 3)))
+        except Exception as error:
+            errors_met.append(error)
+
+    net.samples_seen = 1
+    publish(net, manifest)
+    with OnnxExtractor.follow(manifest, every=0.001, threads=1) as follower:
+        threads = [threading.Thread(target=consume, args=(mine,)) for mine in results]
+        for thread in threads:
+            thread.start()
+        for number in range(2, 202):
+            if number in damaged:
+                _damage(damaged[number], manifest, tmp_path / f"net-{net.samples_seen:09}.onnx")
+                refused = follower.refused
+                deadline = time.monotonic() + 5
+                while damaged[number] != "no JSON" and follower.refused == refused and time.monotonic() < deadline:
+                    time.sleep(0.001)
+                time.sleep(0.003)
+                assert follower.contract.samples_seen == net.samples_seen
+                publish(net, manifest)  # a manifest that is whole again, of the model that is in place
+            net.layers[0].weight.copy_(weight * number)  # what comes out says which model it came from
+            net.samples_seen = number
+            publish(net, manifest)
+            deadline = time.monotonic() + 20
+            while follower.contract.samples_seen != number and time.monotonic() < deadline:
+                time.sleep(0.0005)
+            assert follower.contract.samples_seen == number
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert not errors_met
+    assert follower.refused == 9  # the manifest that is no JSON names none
+    assert follower.swaps >= 200
+    for mine in results:
+        models = []
+        for found in mine:
+            assert found.shape == (3, base.size)  # nothing lost
+            model = round(float(found[0].sum() / base.sum()))
+            np.testing.assert_allclose(found, np.stack([base * model] * 3), rtol=1e-3)  # of one model, all of it
+            models.append(model)
+        assert models == sorted(models)  # never back to an older one
+        assert len(set(models)) > 20
+        assert set(models) <= set(range(1, 202))
+
+
+def test_a_model_that_reads_or_gives_something_else_is_refused(net, tmp_path, caplog):
+    manifest = tmp_path / "net.json"
+    publish(net, manifest)
+    with OnnxExtractor.follow(manifest, every=60) as follower:
+        for number, options in enumerate(({"input_dtype": "uint8"}, {"size": 16}, {"feature_map": True}), start=1):
+            net.samples_seen = number
+            publish(net, manifest, **options)
+            with caplog.at_level(logging.WARNING, "hebbstream.onnx"):
+                assert not follower.look()
+            assert not follower.look()  # once is enough
+        assert follower.refused == 3
+        assert "the model before stays" in caplog.text
+        assert follower.transform_one(FRAMES[0]).shape == (4 * 4 * 4,)
+        net.samples_seen = 9
+        publish(net, manifest)
+        assert follower.look()
+        assert follower.contract.samples_seen == 9
+
+
+def test_following_what_is_not_there_is_refused(net, tmp_path):
+    with pytest.raises(errors.ModelNotFoundError, match="no manifest at"):
+        OnnxExtractor.follow(tmp_path / "net.json")
+    (tmp_path / "net.json").write_text("[]")
+    with pytest.raises(errors.CorruptModelError, match="expected an object"):
+        OnnxExtractor.follow(tmp_path / "net.json")
+    publish(net, tmp_path / "net.json")
+    with pytest.raises(errors.ConfigurationError, match="every=0"):
+        OnnxExtractor.follow(tmp_path / "net.json", every=0)
+    to_onnx(net, tmp_path.parent / "outside.onnx")
+    named = json.loads((tmp_path / "net.json").read_text()) | {"model": "../outside.onnx"}
+    (tmp_path / "net.json").write_text(json.dumps(named))
+    with pytest.raises(errors.CorruptModelError, match="expected the name of a file beside it"):
+        OnnxExtractor.follow(tmp_path / "net.json")

@@ -1,0 +1,140 @@
+"""`verify` and the commands around models."""
+
+import math
+
+import numpy as np
+import pytest
+
+import hebbstream as hs
+from hebbstream import cli, errors
+from hebbstream.demo import CLIP
+from hebbstream.export import to_onnx, verify
+
+LABELS = CLIP.with_suffix(".json")
+
+
+@pytest.fixture(scope="module")
+def learned(labelled):
+    net, probe = hs.SoftHebbNet.from_preset("cifar10", width=4), hs.SoftmaxProbe()
+    hs.learn(net, labelled[:60], probe, progress=False)
+    return net, probe
+
+
+def test_it_compares_places_and_times(learned, frames, tmp_path):
+    net, probe = learned
+    path = to_onnx(net, tmp_path / "net.onnx", probe)
+    found = verify(path, frames[:20], net, probe, seconds=0.01)
+    assert found.frames == 20
+    assert 0 < found.mean <= found.greatest <= 1e-4
+    assert found.same_label == 1
+    assert set(found.placement) == {"CPUExecutionProvider"}
+    assert sum(found.placement.values()) > 5
+    assert [timing.batch for timing in found.timings] == [1, 16]
+    assert all(timing.network > 0 for timing in found.timings)
+    text = str(found)
+    for said in (
+        "float32",
+        "opset 17",
+        "with torch on 20 frames",
+        "100.0% have the same label",
+        "frames a second; torch",
+    ):
+        assert said in text
+    alone = verify(path, frames[:2], seconds=0.01)
+    assert alone.greatest is None
+    assert "agreement" not in str(alone)
+
+
+def test_it_sees_a_model_of_another_network(learned, frames, tmp_path):
+    net, _ = learned
+    other = hs.SoftHebbNet.from_preset("cifar10", width=4, seed=1)
+    other.samples_seen = net.samples_seen
+    path = to_onnx(other, tmp_path / "other.onnx", size=32)
+    assert verify(path, frames[:5], net, seconds=0.01).mean > 0.1
+    other.samples_seen += 1
+    with pytest.raises(errors.ConfigurationError, match="expected as many"):
+        verify(path, frames[:5], other)
+    with pytest.raises(errors.ConfigurationError, match=r"frames=\[\]"):
+        verify(path, [])
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        code = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    assert run("learn", CLIP, "--width", 4, "--size", 32, "--labels", LABELS, "--limit", 60, "--quiet")[0] == 0
+    return run
+
+
+def test_export_and_verify_by_command(run, tmp_path):
+    options = ("--input-dtype", "uint8", "--layout", "NHWC", "--resize", "--precision", "int8", "--error-limit", "inf")
+    code, out, _ = run(
+        "export", "run.safetensors", "net.onnx", *options, "--source", CLIP, "--verify", "--seconds", 0.01
+    )
+    assert code == 0
+    assert "int8" in out
+    assert "with torch on 200 frames" in out
+    assert "model net.onnx" in out
+    code, out, _ = run("verify", "net.onnx", CLIP, "--checkpoint", "run.safetensors", "--seconds", 0.01)
+    assert code == 0
+    assert "(batch, height, width, 3)" in out
+    assert "have the same label" in out
+    code, out, _ = run("verify", "net.onnx", CLIP, "--seconds", 0.01, "--size", "48x40")
+    assert code == 0
+    assert "agreement" not in out
+    for wrong, said in (
+        (("export", "run.safetensors", "b.onnx", "--verify"), "--verify without --source"),
+        (("export", "run.safetensors", "b.onnx", "--precision", "int8"), "--precision int8 without --source"),
+        (("verify", "none.onnx", CLIP), "no model at none.onnx"),
+        (("verify", "run.safetensors", CLIP), "run.safetensors: "),
+        (("verify", "net.onnx", CLIP, "--providers", "GPU"), "provider 'GPU'"),
+        (
+            ("export", "run.safetensors", "b.onnx", "--precision", "int8", "--error-limit", 1e-6, "--source", CLIP),
+            "error_limit allows more",
+        ),
+    ):
+        code, _, err = run(*wrong)
+        assert code == 1
+        assert said in err
+    assert not (tmp_path / "b.onnx").exists()
+
+
+def test_feature_maps_by_command(run):
+    code, _, _ = run(
+        "export", "run.safetensors", "map.onnx", "--feature-map", "--source", CLIP, "--verify", "--seconds", 0.01
+    )
+    assert code == 0
+
+
+def test_learning_publishes_by_command(run, tmp_path):
+    options = (
+        "--width",
+        4,
+        "--size",
+        32,
+        "--labels",
+        LABELS,
+        "--limit",
+        50,
+        "--quiet",
+        "--checkpoint",
+        "b.safetensors",
+    )
+    code, out, _ = run(
+        "learn", CLIP, *options, "--export", "site/net.json", "--export-every", 20, "--export-input-dtype", "uint8"
+    )
+    assert code == 0
+    assert "models named by site/net.json" in out
+    assert sorted(path.name for path in (tmp_path / "site").iterdir()) == [
+        "net-000000040.onnx",
+        "net-000000050.onnx",
+        "net.json",
+    ]
+    found = hs.load_checkpoint("b.safetensors")
+    assert found.net.preset == "cifar10"
+    assert math.isfinite(float(np.asarray(found.net.r1_fraction()).sum()))
