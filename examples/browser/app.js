@@ -116,8 +116,9 @@ follow(
   MANIFEST,
   POLL_SECONDS,
   (loaded) => {
+    newer?.release();
     newer = loaded;
     adoptNewer();
   },
-  (problem) => showMessage("model-message", problem && (model ? `Keeping the model in use: ${problem}.` : `${problem}.`)),
+  (problem) => showMessage("model-message", problem && `${model ? "Keeping the model in use" : "No model yet"}: ${problem}.`),
 );

@@ -32,7 +32,7 @@ export async function follow(url, seconds, onModel, onProblem) {
         console.error(error);
       }
       refused = { sha256: manifest?.sha256 ?? null, until: performance.now() + 1000 * seconds * POLLS_TO_RETRY };
-      onProblem(error.message);
+      onProblem(error.message.replace(/\.+$/, ""));
     }
     await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
   }
@@ -46,7 +46,7 @@ async function fetchManifest(url) {
     throw new ModelError("the server does not answer");
   }
   if (!response.ok) {
-    throw new ModelError(`no model yet: ${url.pathname} is missing (HTTP ${response.status})`);
+    throw new ModelError(`${url.pathname} is missing (HTTP ${response.status})`);
   }
   let json;
   try {

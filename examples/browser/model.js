@@ -32,7 +32,8 @@ export async function loadModel(manifest, folder) {
     return model;
   } catch (error) {
     await session?.release();
-    throw error instanceof ModelError ? error : new ModelError(`${manifest.model} does not run here: ${error.message}`);
+    const reason = String(error.message).replace(/^.*ERROR_MESSAGE:\s*/s, "");
+    throw error instanceof ModelError ? error : new ModelError(`${manifest.model} does not run here: ${reason}`);
   }
 }
 
