@@ -1,38 +1,73 @@
 """`to_onnx`: a network, and optionally its probe, as one ONNX file."""
 
-import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import onnx
-import torch
+from torch import Tensor
 
 from hebbstream._version import __version__
-from hebbstream.errors import ConfigurationError
-from hebbstream.export.inference import InferenceNet
+from hebbstream.errors import ConfigurationError, PrecisionError
+from hebbstream.export.batch import model_batch
+from hebbstream.export.contract import Contract, InputType, LayoutName, ModelInput, ModelPrecision, label_in_json
+from hebbstream.export.folding import fold
+from hebbstream.export.graph import build_model
+from hebbstream.export.quantize import quantize
+from hebbstream.export.runtime import make_session
+from hebbstream.export.stored import seal
 from hebbstream.files import atomic_write
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import OnlineProbe
 
-_OPSET = 18
+ERROR_LIMITS: dict[str, float] = {"float32": math.inf, "float16": 0.01, "int8": 0.15}
+"""Mean distance of features from those of float32, relative to their length, that an export allows."""
+
+_FRAMES = 200
 
 
-def to_onnx(
-    net: SoftHebbNet,
-    path: str | Path,
-    probe: Any = None,
-    *,
-    size: int | tuple[int, int] | None = None,
-) -> Path:
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A model, before it is written.
+
+    Parameters
+    ----------
+    data
+        The file's bytes.
+    contract
+        What it promises.
+    error
+        Mean relative distance of its features from float32's on the frames given; 0 of a float32 model.
+    """
+
+    data: bytes
+    contract: Contract
+    error: float = 0.0
+
+
+class ExportOptions(TypedDict, total=False):
+    """The options of `to_onnx`, where they are explained."""
+
+    size: int | tuple[int, int] | None
+    input_dtype: InputType
+    layout: LayoutName
+    resize: bool
+    feature_map: bool
+    precision: ModelPrecision
+    frames: Iterable[Any] | None
+    error_limit: float | None
+
+
+def to_onnx(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Unpack[ExportOptions]) -> Path:
     """Write an ONNX model of the network as it is now; the network itself is untouched and may go on learning.
 
-    The model takes ``frames``, float32 in [0, 1] of shape (batch, C, H, W) with any batch, and gives ``features``
-    (batch, F) and, with a probe, ``probabilities`` (batch, classes). Its metadata names the library's version, the
-    number of samples seen and the classes. Normalisation is folded into the convolutions.
+    The model takes ``frames``, (N, C, H, W) or (N, H, W, C) with any N, and gives ``features`` (N, F), and with a probe
+    ``scores`` and ``probabilities`` (N, classes). Normalisation, scaling of pixels, the probe's standardisation and its
+    projection are folded into the weights. Its metadata names the library's version, the preset, the number of samples
+    seen, the classes, what it reads, and a checksum.
 
     Parameters
     ----------
@@ -44,6 +79,23 @@ def to_onnx(
         `OnlineProbe` of any solver, or anything that holds one (``LinearProbe``).
     size
         (height, width) of the frames, or one number for both; ``None`` takes that of the last frame learned.
+    input_dtype
+        ``"float32"``, in the network's `input_range`, or ``"uint8"``, pixels as a camera gives them.
+    layout
+        ``"NCHW"`` or ``"NHWC"``.
+    resize
+        Read frames of any size and scale them to `size` in the graph, bilinearly, smoothed where they shrink (as
+        ``torch.nn.functional.interpolate(..., mode="bilinear", antialias=True)``).
+    feature_map
+        Give ``feature_map`` (N, K, H', W') of frames of any size instead of features; there is no probe then.
+    precision
+        ``"float32"``, ``"float16"`` (half the size; for GPUs) or ``"int8"`` (a quarter; the quickest on a CPU).
+        Input, output and probe are float32 in any case.
+    frames
+        What the network is for, as it reads it: lower precision is calibrated on, and compared with float32 on, the
+        first 200.
+    error_limit
+        Greatest error allowed of lower precision, see `ERROR_LIMITS`, which ``None`` takes; ``math.inf`` allows any.
 
     Returns
     -------
@@ -53,9 +105,13 @@ def to_onnx(
     Raises
     ------
     ConfigurationError
-        If no size is given and no frame was learned, or the probe has seen no label.
+        If the options do not fit together, no size is known, or the probe has seen no label.
     ImageSizeError
         If the size is too small for the network.
+    PrecisionError
+        If lower precision costs more than `error_limit`. Nothing is written then.
+    MissingDependencyError
+        If lower precision is wanted without ONNX Runtime.
     OutputError
         If the file cannot be written.
 
@@ -63,73 +119,128 @@ def to_onnx(
     --------
     >>> import tempfile
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
-    >>> path = to_onnx(net, Path(tempfile.mkdtemp()) / "net.onnx", size=32)
+    >>> path = to_onnx(net, Path(tempfile.mkdtemp()) / "net.onnx", size=32, input_dtype="uint8", layout="NHWC")
     >>> [output.name for output in onnx.load(path).graph.output]
     ['features']
     """
-    height, width = (size, size) if isinstance(size, int) else size or net.frame_size or (0, 0)
-    if not height:
-        raise ConfigurationError("size=None: expected a size, as this network has not learned from a frame yet")
-    net.output_shape(height, width)
-    inner = probe if probe is None or isinstance(probe, OnlineProbe) else probe.as_probe()
-    if inner is not None and not inner.classes:
-        raise ConfigurationError("probe without classes: expected one that has learned from a label")
-    names = ["features"] if inner is None else ["features", "probabilities"]
-    # Batch 2: a trace at batch 1 may take the batch for a constant.
-    example = torch.zeros(2, net.in_channels, height, width, device=net.device)
-    with _quiet_exporter():
-        program = torch.onnx.export(
-            InferenceNet(net, inner).eval(),
-            (example,),
-            dynamo=True,
-            opset_version=_OPSET,
-            input_names=["frames"],
-            output_names=names,
-            dynamic_shapes={"frames": {0: torch.export.Dim("batch", min=1)}},
-            verbose=False,
-        )
-    assert program is not None  # noqa: S101  # what dynamo=True returns
-    model = program.model_proto
-    _clean(model)
-    properties = {
-        "hebbstream_version": __version__,
-        "samples_seen": str(net.samples_seen),
-        "input": f"frames: float32, 0 to 1, (batch, {net.in_channels}, {height}, {width})",
-    }
-    if inner is not None:
-        properties["classes"] = json.dumps([str(label) for label in inner.classes])
-    onnx.helper.set_model_props(model, properties)
-    with atomic_write(path) as temporary:
-        onnx.save_model(model, temporary)
-        # By path, so that models over protobuf's 2 GB in memory are refused by onnx itself with its own reason.
-        onnx.checker.check_model(str(temporary), full_check=True)
+    with atomic_write(path) as temporary:  # a place that cannot be written to is found out first
+        exported = export_model(net, probe, **options)
+        temporary.write_bytes(exported.data)
     return Path(path)
 
 
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Hold back what torch's exporter says of its own internals, such as a torchvision that nobody needs."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+def export_model(
+    net: SoftHebbNet,
+    probe: Any = None,
+    *,
+    size: int | tuple[int, int] | None = None,
+    input_dtype: InputType = "float32",
+    layout: LayoutName = "NCHW",
+    resize: bool = False,
+    feature_map: bool = False,
+    precision: ModelPrecision = "float32",
+    frames: Iterable[Any] | None = None,
+    error_limit: float | None = None,
+) -> Exported:
+    """Do what `to_onnx` does, but return the model instead of writing it."""
+    head = None if probe is None else probe if isinstance(probe, OnlineProbe) else probe.as_probe()
+    contract, pixels = _promise(net, head, size, input_dtype, layout, resize, feature_map)
+
+    def build(dtype: str) -> onnx.ModelProto:
+        return build_model(
+            [fold(layer) for layer in net.layers],
+            None if head is None else head.affine(),
+            contract,
+            resize_to=pixels if resize else None,
+            mirror=net.mirror,
+            dtype=dtype,
+        )
+
+    if precision == "float32":
+        return Exported(seal(build("float32"), contract), contract)
+    if precision not in ERROR_LIMITS:
+        raise ConfigurationError(f"precision={precision!r}: expected one of {', '.join(map(repr, ERROR_LIMITS))}")
+    if frames is None:
+        raise ConfigurationError(f"precision={precision!r} without frames: expected some to compare it with float32 on")
+    batches = [model_batch(frame, contract.input, single=True) for frame in islice(frames, _FRAMES)]
+    if not batches:
+        raise ConfigurationError("frames=[]: expected at least one")
+    reference = build("float32")
+    lower = build("float16") if precision == "float16" else quantize(reference, batches, contract.input.name)
+    lower_contract = replace(contract, precision=precision)
+    data = seal(lower, lower_contract)
+    error = _mean_distance(data, seal(reference, contract), batches, contract)
+    limit = ERROR_LIMITS[precision] if error_limit is None else error_limit
+    if not error <= limit:
+        raise PrecisionError(
+            f"precision={precision!r}: features differ from float32's by {error:.1%} on {len(batches)} frames,"
+            f" expected at most {limit:.1%} (error_limit allows more)"
+        )
+    return Exported(data, lower_contract, error)
 
 
-def _clean(model: onnx.ModelProto) -> None:
-    """Remove what the exporter notes about this machine: source files and lines in every node."""
-    model.producer_name, model.producer_version = "hebbstream", __version__
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
-        del value.metadata_props[:]
-        value.doc_string = ""
-    del model.graph.metadata_props[:]
-    del model.metadata_props[:]
-    model.graph.doc_string = ""
-    model.graph.name = "hebbstream"
+def _promise(
+    net: SoftHebbNet,
+    probe: OnlineProbe | None,
+    size: int | tuple[int, int] | None,
+    input_dtype: InputType,
+    layout: LayoutName,
+    resize: bool,
+    feature_map: bool,
+) -> tuple[Contract, tuple[int, int]]:
+    """Return the contract that the options ask for, and the (height, width) that the layers see."""
+    for name, value, allowed in (
+        ("input_dtype", input_dtype, ("float32", "uint8")),
+        ("layout", layout, ("NCHW", "NHWC")),
+    ):
+        if value not in allowed:
+            raise ConfigurationError(f"{name}={value!r}: expected {allowed[0]!r} or {allowed[1]!r}")
+    if input_dtype == "uint8" and net.input_range != (0.0, 1.0):
+        raise ConfigurationError(f"uint8 for a network of input_range={net.input_range}: expected (0.0, 1.0)")
+    height, width = (size, size) if isinstance(size, int) else size or net.frame_size or (0, 0)
+    if not (height or feature_map):
+        raise ConfigurationError("size=None: expected a size, as this network has not learned from a frame yet")
+    if probe is not None and not probe.classes:
+        raise ConfigurationError("probe without classes: expected one that has learned from a label")
+    if feature_map and (probe is not None or resize or net.layers[-1].spec.kernel_size is None):
+        what = "a probe" if probe is not None else "resize" if resize else "a dense layer"
+        raise ConfigurationError(f"feature_map=True with {what}: expected convolutions alone, on frames as they come")
+    any_size = resize or feature_map
+    features = net.layers[-1].spec.channels if feature_map else math.prod(net.output_shape(height, width))
+    if probe is not None and probe.n_features != features:
+        raise ConfigurationError(
+            f"a probe of {probe.n_features} features: expected {features}, of frames of {height}×{width} pixels"
+        )
+    contract = Contract(
+        input=ModelInput(
+            dtype=input_dtype,
+            layout=layout,
+            channels=net.in_channels,
+            height=None if any_size else height,
+            width=None if any_size else width,
+            value_range=net.input_range,
+        ),
+        features=features,
+        outputs=("feature_map",)
+        if feature_map
+        else ("features", *(() if probe is None else ("scores", "probabilities"))),
+        classes=() if probe is None else tuple(label_in_json(label) for label in probe.classes),
+        min_confidence=0.0 if probe is None else probe.min_confidence,
+        preset=net.preset,
+        layers=tuple(layer.spec.channels for layer in net.layers),
+        samples_seen=net.samples_seen,
+        hebbstream_version=__version__,
+    )
+    return contract, (height, width)
+
+
+def _mean_distance(data: bytes, reference: bytes, batches: list[Tensor], contract: Contract) -> float:
+    """Return the mean over frames of ‖f − g‖/‖g‖, infinite where a feature is no number."""
+    sessions = [make_session(model, providers=["CPUExecutionProvider"]) for model in (data, reference)]
+    total = 0.0
+    for batch in batches:
+        values = batch.cpu().numpy()
+        found, expected = (s.run([contract.outputs[0]], {contract.input.name: values})[0].ravel() for s in sessions)
+        length = float((expected**2).sum()) ** 0.5
+        total += float(((found - expected) ** 2).sum()) ** 0.5 / length if length else 0.0
+    return total / len(batches) if math.isfinite(total) else math.inf

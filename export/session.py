@@ -1,42 +1,59 @@
 """`OnnxExtractor`: run an exported model on ONNX Runtime."""
 
-import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from hebbstream.errors import (
-    ConfigurationError,
-    CorruptCheckpointError,
-    MissingDependencyError,
-    SourceNotFoundError,
-)
-from hebbstream.frames import check_frames, to_input
-from hebbstream.network import SoftHebbNet
+from hebbstream.errors import ConfigurationError, CorruptModelError, InputError
+from hebbstream.export.batch import model_batch
+from hebbstream.export.binding import SharedRun
+from hebbstream.export.runtime import PROVIDERS, first_line, make_session
+from hebbstream.export.stored import read_model, unseal
+from hebbstream.sample import Sample
+
+if TYPE_CHECKING:
+    from hebbstream.export.follow import FollowingExtractor
+
+log = logging.getLogger("hebbstream.onnx")
 
 
 class OnnxExtractor:
     """A trained network on ONNX Runtime, with the same `transform_one` and `transform_many`.
 
+    What goes in comes out: of NumPy arrays NumPy arrays, of torch tensors (and anything else with ``__dlpack__``)
+    tensors where the frames lie. On the CPU neither is copied on the way in if it has the model's type and layout; on a
+    GPU frames and results stay there.
+
     Parameters
     ----------
-    path
-        Model written by `to_onnx`.
+    model
+        A file that `to_onnx` wrote, or its bytes.
     providers
-        ONNX Runtime execution providers, in order of preference; ``None`` takes CUDA where the installed runtime has
-        it, then the CPU. `providers` of the instance tells what is really used.
+        Execution providers in order of preference, by ONNX Runtime's names or as ``"tensorrt"``, ``"cuda"`` and
+        ``"cpu"``; ``None`` takes CUDA where it is, else the CPU. Where one cannot be had, the log says so, and
+        `providers` of the instance tells what is really used.
+    threads
+        On the CPU; ``None`` takes all cores.
+    cuda_graph
+        Record a CUDA graph for each shape of batch that comes, and replay it from then on.
+    warm_up
+        Run once on a blank frame, so that the first real one does not wait for memory and kernels.
 
     Raises
     ------
     MissingDependencyError
         If ONNX Runtime is not installed.
-    SourceNotFoundError
+    ModelNotFoundError
         If there is no file.
-    CorruptCheckpointError
-        If the file is no model that `to_onnx` wrote.
+    CorruptModelError
+        If the file is damaged, or no model that `to_onnx` wrote.
+    ConfigurationError
+        If a provider or the number of threads cannot work.
 
     Examples
     --------
@@ -49,49 +66,94 @@ class OnnxExtractor:
     (1024,)
     """
 
-    def __init__(self, path: str | Path, providers: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path | bytes,
+        providers: Sequence[str] | None = None,
+        *,
+        threads: int | None = None,
+        cuda_graph: bool = False,
+        warm_up: bool = True,
+    ) -> None:
+        name = "model" if isinstance(model, bytes) else str(model)
+        data, self.contract = (model, unseal(model)) if isinstance(model, bytes) else read_model(model)
+        """What the model reads and gives, and where it comes from."""
         try:
-            import onnxruntime
-        except ImportError:
-            raise MissingDependencyError(
-                "ONNX Runtime is not installed: pip install 'hebbstream[cpu]', or 'hebbstream[gpu]' beside an NVIDIA driver"
-            ) from None
-        path = Path(path)
-        if not path.is_file():
-            raise SourceNotFoundError(f"no model at {path}")
-        available = onnxruntime.get_available_providers()
-        if providers is None:
-            providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in available]
-        elif unknown := [p for p in providers if p not in available]:
-            raise ConfigurationError(f"provider {unknown[0]!r}: this ONNX Runtime has {', '.join(available)}")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
-        except Exception as error:  # onnxruntime's own exceptions share no base class
-            raise CorruptCheckpointError(f"{path}: not a model ONNX Runtime can read ({_first_line(error)})") from error
-        names = [output.name for output in self._session.get_outputs()]
-        if not names or names[0] != "features":
-            raise CorruptCheckpointError(f"{path}: a model with outputs {names}, not one that hebbstream wrote")
-        _, self._channels, height, width = self._session.get_inputs()[0].shape
-        self._size = (height, width)
-        self.classes: list[str] = json.loads(self._session.get_modelmeta().custom_metadata_map.get("classes", "[]"))
-        """Names of the classes, in the order of the probabilities; empty without a probe."""
+            self._session = make_session(data, providers=providers, threads=threads, cuda_graph=cuda_graph)
+        except CorruptModelError as error:
+            raise CorruptModelError(f"{name}: {error}") from error
+        self._shared = SharedRun(self._session, self.contract.input.name, cuda_graph)
+        if warm_up:
+            self._warm_up()
+
+    @classmethod
+    def follow(
+        cls, manifest: str | Path, providers: Sequence[str] | None = None, *, every: float = 1.0, **options: Any
+    ) -> "FollowingExtractor":
+        """Return an extractor that takes over each new model that a manifest names, between two samples.
+
+        Parameters
+        ----------
+        manifest
+            File that `publish` or ``hebbstream learn --export-every`` writes beside the models.
+        providers, **options
+            As of `OnnxExtractor`.
+        every
+            Seconds between looks at the manifest.
+        """
+        from hebbstream.export.follow import FollowingExtractor  # which is made of this class
+
+        return FollowingExtractor(manifest, providers, every=every, **options)
 
     @property
     def providers(self) -> list[str]:
         """Execution providers in use."""
         return list(self._session.get_providers())
 
-    def transform_one(self, frame: Any) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    @property
+    def classes(self) -> list[Any]:
+        """Labels in the order of the probabilities; empty without a probe."""
+        return list(self.contract.classes)
+
+    def transform_one(self, frame: Any) -> Any:
         """Return the features of one frame, as `SoftHebbNet.transform_one` takes it; shape (F,)."""
-        return self._run("features", frame, single=True)[0]  # type: ignore[no-any-return]
+        return self._run(self.contract.outputs[:1], frame, single=True)[0][0]
 
-    def transform_many(self, frames: Any) -> "np.ndarray[Any, np.dtype[np.float32]]":
-        """Return the features of a batch; shape (B, F)."""
-        return self._run("features", frames, single=False)
+    def transform_many(self, frames: Any) -> Any:
+        """Return the features of a batch; shape (N, F)."""
+        return self._run(self.contract.outputs[:1], frames, single=False)[0]
 
-    def predict_proba_one(self, frame: Any) -> dict[str, float]:
+    def transform_stream(self, stream: Iterable[Any], *, batch: int = 1) -> Iterator[tuple[Sample, Any]]:
+        """Yield each sample of a stream with its features, `batch` of them computed at a time.
+
+        For many cameras, `hebbstream.streams.interleave` them and take as many at a time as there are. All frames of a
+        batch have one size.
+
+        Examples
+        --------
+        >>> import hebbstream as hs
+        >>> from hebbstream.export.onnx import export_model
+        >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+        >>> extractor = OnnxExtractor(export_model(net, size=32).data)
+        >>> frames = np.zeros((5, 32, 32, 3), np.uint8)
+        >>> [features.shape for _, features in extractor.transform_stream(frames, batch=2)]
+        [(1024,), (1024,), (1024,), (1024,), (1024,)]
+        """
+        if batch < 1:
+            raise ConfigurationError(f"batch={batch}: expected a positive integer")
+        waiting: list[Sample] = []
+        for item in stream:
+            waiting.append(Sample.of(item))
+            if len(waiting) == batch:
+                yield from self._flush(waiting)
+        yield from self._flush(waiting)
+
+    def predict_proba_many(self, frames: Any) -> Any:
+        """Return probabilities (N, classes), in the order of `classes`."""
+        self._need_probe()
+        return self._run(("probabilities",), frames, single=False)[0]
+
+    def predict_proba_one(self, frame: Any) -> dict[Hashable, float]:
         """Return the probability of every class.
 
         Raises
@@ -99,25 +161,47 @@ class OnnxExtractor:
         ConfigurationError
             If the model was exported without a probe.
         """
-        if not self.classes:
+        self._need_probe()
+        (probabilities,) = self._run(("probabilities",), frame, single=True)
+        return dict(zip(self.contract.classes, probabilities[0].tolist(), strict=True))
+
+    def predict_one(self, frame: Any) -> Hashable | None:
+        """Return the likeliest class, or ``None`` below the probe's `min_confidence`."""
+        probabilities = self.predict_proba_one(frame)
+        best = max(probabilities, key=lambda label: probabilities[label])
+        return best if probabilities[best] >= self.contract.min_confidence else None
+
+    def _need_probe(self) -> None:
+        if "probabilities" not in self.contract.outputs:
             raise ConfigurationError("this model was exported without a probe: expected probabilities in it")
-        probabilities = self._run("probabilities", frame, single=True)[0]
-        return dict(zip(self.classes, probabilities.tolist(), strict=True))
 
-    def _run(self, output: str, frames: Any, *, single: bool) -> "np.ndarray[Any, np.dtype[np.float32]]":
-        checked = check_frames(
-            frames, single=single, in_channels=self._channels, input_size=self._size, input_range=None
-        )
-        batch = to_input(checked, torch.device("cpu"))
-        return self._session.run([output], {"frames": batch.contiguous().numpy()})[0]  # type: ignore[no-any-return]
+    def _run(self, outputs: Sequence[str], frames: Any, *, single: bool) -> list[Any]:
+        batch = model_batch(frames, self.contract.input, single=single)
+        computed = batch if self._computes_on(batch.device) else batch.cpu()
+        try:
+            found = self._shared.run(outputs, computed)
+        except Exception as error:  # onnxruntime's own exceptions share no base class
+            raise InputError(
+                f"batch {tuple(batch.shape)}: this model cannot run on it ({first_line(error)})"
+            ) from error
+        if isinstance(frames, np.ndarray):
+            return [values.numpy() for values in found]
+        return [values.to(batch.device) for values in found]
 
+    def _computes_on(self, device: torch.device) -> bool:
+        """Whether memory of a device can be shared: any session reads the host's, and one on CUDA that of CUDA."""
+        return device.type == "cpu" or (device.type == "cuda" and self.providers[0] != PROVIDERS["cpu"])
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    def _flush(self, waiting: list[Sample]) -> Iterator[tuple[Sample, Any]]:
+        samples = waiting[:]
+        waiting.clear()
+        if samples:
+            frames = [sample.x for sample in samples]
+            stacked = torch.stack(frames) if isinstance(frames[0], Tensor) else np.stack(frames)
+            yield from zip(samples, self.transform_many(stacked), strict=True)
 
-
-def relative_difference(net: SoftHebbNet, extractor: OnnxExtractor, frames: "np.ndarray[Any, Any]") -> float:
-    """Return the largest difference of features between torch and ONNX Runtime, relative to each frame's largest feature."""
-    expected = net.transform_many(frames).cpu().numpy()
-    found = extractor.transform_many(frames)
-    return float((np.abs(found - expected).max(axis=1) / np.abs(expected).max(axis=1)).max())
+    def _warm_up(self) -> None:
+        taken = self.contract.input
+        side = 64  # a size for where any will do
+        blank = np.zeros((1, taken.channels, taken.height or side, taken.width or side), np.uint8)
+        self._run(self.contract.outputs, blank, single=False)

@@ -52,11 +52,17 @@ class Callback:
     3 samples until end of stream
     """
 
+    pause_every: int | None = None
+    """Samples between calls of `on_pause`; ``None`` for none."""
+
     def on_start(self, net: SoftHebbNet, stream: Iterable[Any], counters: Counters) -> None:
         """Before the first sample. `counters` advance in place."""
 
     def __call__(self, step: Step) -> None:
         """After each sample."""
+
+    def on_pause(self) -> None:
+        """Every `pause_every` samples, while no sample is passing through the network: its weights are all of one time."""
 
     def on_checkpoint(self, path: Path) -> None:
         """After a checkpoint was written."""

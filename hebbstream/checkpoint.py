@@ -103,6 +103,7 @@ def save_checkpoint(
         "mirror": net.mirror,
         "frame_size": net.frame_size,
         "seed": net.seed,
+        "preset": net.preset,
         "samples_seen": net.samples_seen,
         "counters": asdict(counters or Counters()),
         "callbacks": dict(callbacks or {}),
@@ -209,6 +210,7 @@ def _build_net(header: dict[str, Any], tensors: dict[str, Tensor], device: torch
             target.copy_(tensors[name])
     net.generator.set_state(tensors["random_state"])
     net.samples_seen = header["samples_seen"]
+    net.preset = header.get("preset")  # earlier checkpoints have none
     net.frame_size = None if header["frame_size"] is None else tuple(header["frame_size"])
     return net
 

@@ -16,8 +16,7 @@ from hebbstream.adapters.video import open_video
 from hebbstream.callback import Step
 from hebbstream.checkpoint import save_checkpoint
 from hebbstream.errors import MissingDependencyError
-from hebbstream.export import OnnxExtractor, to_onnx
-from hebbstream.export.session import relative_difference
+from hebbstream.export import to_onnx, verify
 from hebbstream.inspection import new_figure, plot_receptive_fields, save_figure
 from hebbstream.learner import learn
 from hebbstream.network import SoftHebbNet
@@ -194,10 +193,12 @@ def _plot_accuracy(learned: Scores, untrained: Scores, classes: int, path: Path)
 
 def _export_and_compare(net: SoftHebbNet, probe: SoftmaxProbe, path: Path) -> list[str]:
     to_onnx(net, path, probe)
+    frames = demo_frames(_SIZE, _COMPARED_FRAMES)
     try:
-        extractor = OnnxExtractor(path)
+        found = verify(path, list(frames), net, probe, seconds=0.2)
     except MissingDependencyError as error:
         return [f"ONNX model written, not compared: {error}"]
-    frames = demo_frames(_SIZE, _COMPARED_FRAMES)
-    difference = relative_difference(net, extractor, frames)
-    return [f"ONNX Runtime against torch on {len(frames)} frames: largest relative difference {difference:.1e}"]
+    return [
+        f"ONNX Runtime against torch on {found.frames} frames: features differ by at most {found.greatest:.1e} of their"
+        f" length, {found.same_label:.1%} have the same label"
+    ]

@@ -101,5 +101,21 @@ class CheckpointVersionError(CheckpointError, ValueError):
     """The checkpoint was written in a format that this version does not read."""
 
 
+class ModelError(HebbstreamError):
+    """An exported model that cannot be used."""
+
+
+class ModelNotFoundError(ModelError, FileNotFoundError):
+    """There is no model at that path."""
+
+
+class CorruptModelError(ModelError, ValueError):
+    """The file is damaged, or was never a model that hebbstream wrote."""
+
+
+class PrecisionError(ModelError, ValueError):
+    """A model of lower precision differs from the network by more than is allowed."""
+
+
 class OutputError(HebbstreamError, OSError):
     """A file could not be written; whatever stood at that path before is untouched."""

@@ -173,6 +173,7 @@ class _Run:
     samples: int = 0
     stopped: str = ""
     saved_at: int | None = None
+    saved_time: float = 0.0
     started: float = field(default_factory=time.perf_counter)
     latency: Latency = field(default_factory=Latency)
     under_way: deque[Sample] = field(default_factory=deque)
@@ -185,10 +186,14 @@ class _Run:
                 self._pass_over(items)
         except StopWaiting:
             self.stopped = "interrupted"
-        self.started = shown = time.perf_counter()
+        self.started = self.saved_time = shown = time.perf_counter()
+        pauses = [c for c in self.callbacks if isinstance(c, Callback) and c.pause_every]
         while not self.stopped:
-            wanted = self.checkpoint_every if limit is None else min(self.checkpoint_every, limit - self.samples)
             # A checkpoint needs a network that no sample is passing through, so each stretch is learned to its end.
+            periods = [self.checkpoint_every, *(c.pause_every for c in pauses if c.pause_every)]
+            wanted = min(period - self.samples % period for period in periods)
+            if limit is not None:
+                wanted = min(wanted, limit - self.samples)
             with closing(self.net.learn_stream(self._feed(items, wanted, interrupted))) as learned:
                 while True:
                     try:
@@ -208,7 +213,10 @@ class _Run:
                 self.stopped = "interrupted"
             elif self.samples == limit:
                 self.stopped = "limit"
-            if not self.stopped:
+            for callback in pauses:
+                if callback.pause_every and self.samples % callback.pause_every == 0:
+                    callback.on_pause()
+            if not self.stopped and (self.samples % self.checkpoint_every == 0 or self._due()):
                 self._try_to_save()
         self.save()
         if not self.samples and not self.counters.position and self.stopped == "end of stream":
@@ -225,7 +233,6 @@ class _Run:
             )
 
     def _feed(self, items: Iterator[Any], count: int, interrupted: Interruption) -> Iterator[Any]:
-        due = time.perf_counter() + (self.checkpoint_seconds or float("inf"))
         for _ in range(count):
             try:
                 with interrupted.waiting():
@@ -238,8 +245,11 @@ class _Run:
             sample = Sample.of(item)
             self.under_way.append(sample)
             yield sample.x
-            if interrupted.requested or time.perf_counter() >= due:
+            if interrupted.requested or self._due():
                 return
+
+    def _due(self) -> bool:
+        return self.checkpoint_seconds is not None and time.perf_counter() - self.saved_time >= self.checkpoint_seconds
 
     def _take(self, features: Tensor) -> None:
         sample = self.under_way.popleft()
@@ -259,6 +269,7 @@ class _Run:
             callback(step)
 
     def _try_to_save(self) -> None:
+        self.saved_time = time.perf_counter()
         try:
             self.save()
         except OutputError as error:

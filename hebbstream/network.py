@@ -104,6 +104,8 @@ class SoftHebbNet(nn.Module):
         self.seed = seed
         self.engine = make_engine(engine)
         self.samples_seen = 0
+        self.preset: str | None = None
+        """Name of the preset that the layers were taken from."""
         self.frame_size: tuple[int, int] | None = self.input_size
         """(height, width) of the latest frame learned."""
         self.generator = torch.Generator().manual_seed(seed)
@@ -181,7 +183,7 @@ class SoftHebbNet(nn.Module):
         [48, 192, 768]
         """
         preset = get_preset(name)
-        return cls(
+        net = cls(
             preset.resolve(
                 width=width,
                 width_factor=width_factor,
@@ -196,6 +198,8 @@ class SoftHebbNet(nn.Module):
             device=device,
             engine=engine,
         )
+        net.preset = name
+        return net
 
     @property
     def layers(self) -> tuple[SoftHebbLayer, ...]:

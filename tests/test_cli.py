@@ -55,7 +55,7 @@ def test_learn_evaluate_inspect_export(run):
     assert "60 samples learned" in out
     assert Path("fields.png").read_bytes().startswith(b"\x89PNG")
 
-    code, out, _ = run("export", "run.safetensors", "net.onnx", "--verify", CLIP)
+    code, out, _ = run("export", "run.safetensors", "net.onnx", "--verify", "--source", CLIP, "--seconds", "0.01")
     assert code == 0
     assert "against torch on 100 frames" in out
     assert Path("net.onnx").stat().st_size > 1000
@@ -202,7 +202,7 @@ def test_info(run):
     assert "96/384/1536" in out
 
 
-@pytest.mark.parametrize("command", ["demo", "learn", "evaluate", "export", "inspect", "info"])
+@pytest.mark.parametrize("command", ["demo", "learn", "evaluate", "export", "verify", "inspect", "info"])
 def test_every_command_explains_itself(run, command):
     assert command in run("--help")[1]
     code, out, _ = run(command, "--help")

@@ -5,19 +5,17 @@ import platform
 from itertools import count, islice
 from pathlib import Path
 
-import numpy as np
 import torch
 
 import hebbstream as hs
 from hebbstream import threads
-from hebbstream.adapters.video import open_video
 from hebbstream.bench import time_steps
+from hebbstream.cli.deploy import model_options
 from hebbstream.cli.source import open_source, open_stream
 from hebbstream.demo import run_demo
 from hebbstream.engine import make_engine
 from hebbstream.errors import ConfigurationError
-from hebbstream.export import OnnxExtractor, to_onnx
-from hebbstream.export.session import relative_difference
+from hebbstream.export import ExportEvery
 from hebbstream.inspection import observe, plot_receptive_fields, summarize, write_report
 from hebbstream.metrics import Metrics
 from hebbstream.rotation import earlier_generations
@@ -49,7 +47,9 @@ def learn(options: argparse.Namespace) -> None:
         )
         _keep_earlier(options.checkpoint)
         saved = hs.Checkpoint(net, hs.SoftmaxProbe() if options.labels else None)
-    callbacks = []
+    callbacks: list[hs.Callback] = []
+    if options.export:
+        callbacks.append(ExportEvery(options.export, options.export_every, saved.probe, **model_options(options)))
     if options.metrics or options.tensorboard:
         callbacks.append(Metrics(options.metrics, tensorboard=options.tensorboard, seconds=options.metrics_every))
     side = hs.PRESETS[options.preset].image_size
@@ -68,25 +68,10 @@ def learn(options: argparse.Namespace) -> None:
             progress=not options.quiet,
         )
     print(report)
+    if options.export:
+        print(f"models named by {options.export}")
     for name, error in getattr(frames, "failures", {}).items():
         print(f"dropped {name}: {error}")
-
-
-def export(options: argparse.Namespace) -> None:
-    """Write an ONNX model."""
-    saved = hs.load_checkpoint(options.checkpoint)
-    probe = saved.probe if saved.probe is not None and saved.probe.classes else None
-    to_onnx(saved.net, options.model, probe, size=options.size)
-    if options.verify:
-        size = options.size or saved.net.frame_size
-        with open_video(options.verify, size=size, gray=saved.net.in_channels == 1) as stream:
-            frames = np.stack([sample.x for sample in islice(stream, 100)])
-        extractor = OnnxExtractor(options.model)
-        difference = relative_difference(saved.net, extractor, frames)
-        print(
-            f"{extractor.providers[0]} against torch on {len(frames)} frames: largest relative difference {difference:.1e}"
-        )
-    print(f"model {options.model} ({options.model.stat().st_size / 1e6:.1f} MB)")
 
 
 def bench(options: argparse.Namespace) -> None:
@@ -122,7 +107,7 @@ def inspect(options: argparse.Namespace) -> None:
         print(f"probe: {saved.probe.steps:,} labels, classes {', '.join(map(str, saved.probe.classes))}")
     samples = []
     if options.source:
-        with open_source(options, net, net.frame_size) as stream:
+        with open_source(options, net.in_channels, net.frame_size) as stream:
             samples = list(islice(stream, options.limit))
         print(f"\non {len(samples):,} frames of {options.source}")
         print("layer    dead  silent  entropy of wins  winner's share  active")

@@ -29,7 +29,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if probe is None or options.fresh_probe:
         probe = SOLVERS[options.solver or "gradient"]()
     wanted = {type(metric): metric for metric in (Accuracy(), *options.metrics)}  # type: ignore[no-untyped-call]
-    with open_source(options, saved.net, saved.net.frame_size) as frames:
+    with open_source(options, saved.net.in_channels, saved.net.frame_size) as frames:
         found = prequential(
             saved.net,
             frames,

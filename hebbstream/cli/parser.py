@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import hebbstream as hs
-from hebbstream.cli import commands
+from hebbstream.cli import commands, deploy
 from hebbstream.cli.evaluation import evaluate as run_evaluate
 from hebbstream.cli.evaluation import metric
-from hebbstream.cli.source import add_source, natural, positive, size
+from hebbstream.cli.source import add_source, natural, positive
 from hebbstream.engine import EngineName
 from hebbstream.precision import PrecisionName
 from hebbstream.probe import SOLVERS
@@ -65,6 +65,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--metrics", type=Path, metavar="FILE", help="write JSON Lines: rates, drops, latency, R1, norms"
     )
     learn.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write the same for TensorBoard")
+    learn.add_argument(
+        "--export", type=Path, metavar="FILE.json", help="write ONNX models beside this manifest while learning"
+    )
+    learn.add_argument("--export-every", type=positive, metavar="N", default=10_000, help="frames between models")
+    deploy.add_model_options(learn, "export-")
     learn.add_argument("--metrics-every", type=float, metavar="S", default=10.0, help="seconds between records")
     _quiet(learn)
 
@@ -92,11 +97,31 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
     _quiet(evaluate)
 
-    export = _command(group, "export", commands.export, "write an ONNX model")
+    export = _command(group, "export", deploy.export, "write an ONNX model")
     export.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
     export.add_argument("model", type=Path, metavar="MODEL")
-    export.add_argument("--size", type=size, metavar="N or WxH", help="of the frames (default: of the last learned)")
-    export.add_argument("--verify", metavar="SOURCE", help="compare ONNX Runtime with torch on frames of this video")
+    deploy.add_model_options(export)
+    export.add_argument("--feature-map", action="store_true", help="give the last layer's maps, of frames of any size")
+    export.add_argument("--verify", action="store_true", help="compare with torch on frames of --source, and time both")
+    export.add_argument("--seconds", type=float, default=1.0, help="of each timing")
+    add_source(export, "--source", sized=False)
+
+    verify = _command(
+        group,
+        "verify",
+        deploy.verify,
+        "check an ONNX model, compare it with its checkpoint, and time it on real frames",
+    )
+    verify.add_argument("model", type=Path, metavar="MODEL")
+    add_source(verify)
+    verify.add_argument("--checkpoint", type=Path, metavar="FILE", help="that the model was made from")
+    verify.add_argument(
+        "--providers",
+        nargs="+",
+        metavar="NAME",
+        help="tensorrt, cuda, cpu, or ONNX Runtime's own names (default: the best)",
+    )
+    verify.add_argument("--seconds", type=float, default=1.0, help="of each timing")
 
     bench = _command(group, "bench", commands.bench, "time learning steps on this machine; write nothing")
     bench.add_argument("--preset", default="cifar10", choices=hs.PRESETS, help="the network's architecture")

@@ -18,9 +18,14 @@ log = logging.getLogger("hebbstream.video")
 
 
 def add_source(
-    command: argparse.ArgumentParser, name: str = "source", *, several: bool = False, labels_required: bool = False
+    command: argparse.ArgumentParser,
+    name: str = "source",
+    *,
+    several: bool = False,
+    labels_required: bool = False,
+    sized: bool = True,
 ) -> None:
-    """Let a command take a video, or several, and how to read it."""
+    """Let a command take a video, or several, and how to read it; `sized` where no other option says its size."""
     command.add_argument(
         name,
         metavar="SOURCE",
@@ -28,13 +33,14 @@ def add_source(
         help="a file, a glob, a webcam's number, or rtsp://, http://, udp://, ..."
         + ("; of several, one frame of each in turn" if several else ""),
     )
-    command.add_argument(
-        "--size",
-        type=size,
-        default=None,
-        metavar="N or WxH",
-        help="scale to (default: that of the frames learned, or the preset's)",
-    )
+    if sized:
+        command.add_argument(
+            "--size",
+            type=size,
+            default=None,
+            metavar="N or WxH",
+            help="scale to (default: that of the frames learned, or the preset's)",
+        )
     command.add_argument("--fit", default="stretch", choices=get_args(Fit), help="to another shape")
     command.add_argument("--stride", type=positive, default=1, metavar="N", help="keep every N-th frame")
     command.add_argument("--rate", type=float, metavar="FPS", help="keep this many frames for each second of video")
@@ -92,7 +98,7 @@ def open_stream(
     A live source that cannot be reached is reported and left out, as is one that dies later; a file must be there.
     """
     if len(options.source) == 1:
-        return _worth_learning(open_source(options, net, size, options.source[0]), options)
+        return _worth_learning(open_source(options, net.in_channels, size, options.source[0]), options)
     if options.labels:
         raise ConfigurationError(f"--labels {options.labels}: expected a single source, which they belong to")
     streams: dict[str, VideoStream] = {}
@@ -101,7 +107,7 @@ def open_stream(
         for number, source in enumerate(options.source, start=1):
             name = mask_credentials(source)
             try:
-                stream = opened.enter_context(open_source(options, net, size, source))
+                stream = opened.enter_context(open_source(options, net.in_channels, size, source))
             except (ConnectionLostError, StalledStreamError) as error:
                 log.warning("source %r is left out: %s", name, error)
                 unreachable = error
@@ -122,16 +128,16 @@ def _worth_learning(stream: VideoStream, options: argparse.Namespace) -> VideoSt
 
 
 def open_source(
-    options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None, source: str | None = None
+    options: argparse.Namespace, channels: int, size: tuple[int, int] | None, source: str | None = None
 ) -> VideoStream:
-    """Open the video that the options name, or another in the same way, for a network."""
-    if net.in_channels not in (1, 3):
-        raise ConfigurationError(f"a network of {net.in_channels} input channels: expected 1 or 3 for video")
+    """Open the video that the options name, or another in the same way, for a network of so many input channels."""
+    if channels not in (1, 3):
+        raise ConfigurationError(f"a network of {channels} input channels: expected 1 or 3 for video")
     return open_video(
         source or options.source,
-        size=options.size or size,
+        size=getattr(options, "size", None) or size,
         fit=options.fit,
-        gray=net.in_channels == 1,
+        gray=channels == 1,
         stride=options.stride,
         rate=options.rate,
         start=options.start,

@@ -1,0 +1,186 @@
+"""`Contract`: what a model reads, what it gives, and where it comes from; written into the model and its manifest."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from hebbstream.errors import CorruptModelError
+
+InputType = Literal["float32", "uint8"]
+LayoutName = Literal["NCHW", "NHWC"]
+ModelPrecision = Literal["float32", "float16", "int8"]
+
+FORMAT = "hebbstream-model-1"
+_KEY = "hebbstream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInput:
+    """The one input of a model.
+
+    Parameters
+    ----------
+    name
+        ``"frames"``.
+    dtype
+        ``"float32"``, in `value_range`, or ``"uint8"``, 0 to 255.
+    layout
+        ``"NCHW"`` or ``"NHWC"``; N is any.
+    channels
+        C.
+    height, width
+        H and W in pixels; ``None`` for any.
+    value_range
+        Least and greatest value of float32 frames; ``None`` for any.
+    """
+
+    name: str = "frames"
+    dtype: InputType = "float32"
+    layout: LayoutName = "NCHW"
+    channels: int
+    height: int | None
+    width: int | None
+    value_range: tuple[float, float] | None = (0.0, 1.0)
+
+    @property
+    def shape(self) -> tuple[str | int, ...]:
+        """As an ONNX graph declares it, names for what may be any number."""
+        size = (self.height or "height", self.width or "width")
+        return ("batch", self.channels, *size) if self.layout == "NCHW" else ("batch", *size, self.channels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """What a model promises.
+
+    Parameters
+    ----------
+    input
+        What it reads.
+    features
+        Number of them, F; of a model that gives feature maps, the number of channels.
+    outputs
+        Names, in order: ``"features"`` (N, F) or ``"feature_map"`` (N, F, H', W'), and with a probe ``"scores"`` and
+        ``"probabilities"`` (N, classes).
+    classes
+        Labels in the order of the scores.
+    min_confidence
+        Probability below which the probe abstains.
+    precision
+        ``"float32"``, ``"float16"`` or ``"int8"``.
+    preset, layers, samples_seen, hebbstream_version
+        Where it comes from: the preset's name, the neurons of each layer, the samples learned, and who wrote it.
+    """
+
+    input: ModelInput
+    features: int
+    outputs: tuple[str, ...]
+    classes: tuple[Any, ...] = ()
+    min_confidence: float = 0.0
+    precision: ModelPrecision = "float32"
+    preset: str | None = None
+    layers: tuple[int, ...] = ()
+    samples_seen: int = 0
+    hebbstream_version: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it in JSON's terms."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> "Contract":
+        """Read what `to_dict` returned.
+
+        Raises
+        ------
+        CorruptModelError
+            If it is something else.
+
+        Examples
+        --------
+        >>> Contract.from_dict({"format": "other"})
+        Traceback (most recent call last):
+        ...
+        hebbstream.errors.CorruptModelError: model of format 'other': expected 'hebbstream-model-1'
+        """
+        if not isinstance(values, dict) or values.get("format") != FORMAT:
+            found = values.get("format") if isinstance(values, dict) else type(values).__name__
+            raise CorruptModelError(f"model of format {found!r}: expected {FORMAT!r}")
+        try:
+            fields = {name: values[name] for name in cls.__slots__}
+            given = dict(fields.pop("input"))
+            if given["value_range"] is not None:
+                low, high = given["value_range"]
+                given["value_range"] = (float(low), float(high))
+            fields |= {name: tuple(fields[name]) for name in ("outputs", "classes", "layers")}
+            contract = cls(input=ModelInput(**given), **fields)
+            _check(contract)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptModelError(f"model with a damaged description ({type(error).__name__}: {error})") from error
+        return contract
+
+    def properties(self) -> dict[str, str]:
+        """Return it as ONNX metadata: whole under one key, and under others what people look for."""
+        return {
+            _KEY: json.dumps(self.to_dict()),
+            "hebbstream_version": self.hebbstream_version,
+            "preset": self.preset or "",
+            "samples_seen": str(self.samples_seen),
+            "precision": self.precision,
+            "classes": json.dumps(list(self.classes)),
+            "input": f"{self.input.name}: {self.input.dtype}, {self._range()}, {self._shape()}",
+        }
+
+    @classmethod
+    def from_properties(cls, properties: dict[str, str]) -> "Contract":
+        """Read the metadata of a model.
+
+        Raises
+        ------
+        CorruptModelError
+            If hebbstream did not write it.
+        """
+        if _KEY not in properties:
+            raise CorruptModelError("a model of other origin: expected one that hebbstream wrote")
+        try:
+            values = json.loads(properties[_KEY])
+        except ValueError as error:
+            raise CorruptModelError(f"model with a damaged description ({error})") from error
+        return cls.from_dict(values)
+
+    def _range(self) -> str:
+        if self.input.dtype == "uint8":
+            return "0 to 255"
+        return "any value" if self.input.value_range is None else "{:g} to {:g}".format(*self.input.value_range)
+
+    def _shape(self) -> str:
+        return f"({', '.join(map(str, self.input.shape))})"
+
+
+def label_in_json(label: Any) -> Any:
+    """Return a label as JSON can hold it: numbers, strings and truth values as they are, anything else as its text.
+
+    Examples
+    --------
+    >>> label_in_json(3), label_in_json(("a", 1))
+    (3, "('a', 1)")
+    """
+    value = label.item() if hasattr(label, "item") else label
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def _check(contract: Contract) -> None:
+    numbers = [contract.input.channels, contract.features, *contract.layers]
+    numbers += [side for side in (contract.input.height, contract.input.width) if side is not None]
+    if any(not isinstance(number, int) or number < 1 for number in numbers):
+        raise ValueError(f"sizes {numbers}: expected positive integers")
+    for value, allowed in (
+        (contract.input.dtype, get_args(InputType)),
+        (contract.input.layout, get_args(LayoutName)),
+        (contract.precision, get_args(ModelPrecision)),
+        (contract.outputs[0], ("features", "feature_map")),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{value!r}: expected one of {', '.join(allowed)}")
+    if not 0 <= contract.min_confidence <= 1:
+        raise ValueError(f"min_confidence={contract.min_confidence!r}: expected 0 to 1")
