@@ -19,7 +19,7 @@ from benchmarks.common import output_option, timing, write_result
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.adapters.video import open_video
 from hebbstream.demo import CLIP, clip_label
-from handmade import publish
+from hebbstream.export import publish
 
 _CALLS = 10  # in a row, by turns
 _TIME_RUNS = """async ([pixels, size, calls]) => {
@@ -38,7 +38,7 @@ def export(width: int, folder: Path) -> Path:
     net, probe = hs.SoftHebbNet.from_preset("cifar10", width=width), LinearProbe()
     with open_video(CLIP, size=32, label=clip_label()) as stream:
         hs.learn(net, stream, probe, limit=100, progress=False)
-    return publish(net, folder, probe)
+    return publish(net, folder / "net.json", probe, input_dtype="uint8", layout="NHWC")
 
 
 def native(path: Path) -> Any:
@@ -91,7 +91,9 @@ def main() -> None:
             for width in options.widths:
                 rows.append(measure(width, options.rounds, browser))
                 web, ort = (rows[-1][key]["median_ms"] for key in ("onnxruntime_web", "onnxruntime"))
-                print(f"width {width}: {web:.1f} ms in Chromium, {ort:.1f} ms natively; the page shows {rows[-1]['page_shows']}")
+                print(
+                    f"width {width}: {web:.1f} ms in Chromium, {ort:.1f} ms natively; the page shows {rows[-1]['page_shows']}"
+                )
             version = browser.version
     write_result(options.output, {"chromium": version, "preset": "cifar10", "threads_each": 1, "rows": rows})
 

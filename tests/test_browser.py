@@ -7,13 +7,14 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import torch
 
 import hebbstream as hs
 from benchmarks.chromium import launch, missing, serve, write_camera
-from handmade import publish
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.adapters.video import open_video
 from hebbstream.demo import CLIP, clip_label
+from hebbstream.export import publish
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
 expect = sync_api.expect
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 WAIT_MS = 60_000  # for a machine with much else to do
 SHOWN = "rocket"
+CAMERA = {"input_dtype": "uint8", "layout": "NHWC"}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def learned(labelled):
 def published(learned, tmp_path_factory):
     """A folder with a model and its manifest."""
     net, probe = learned
-    return publish(net, tmp_path_factory.mktemp("published"), probe).parent
+    return publish(net, tmp_path_factory.mktemp("published") / "net.json", probe, **CAMERA).parent
 
 
 def test_the_webcam_becomes_labels_and_features_that_match_torch(browser, learned, published, site):
@@ -127,17 +129,33 @@ def test_the_webcam_becomes_labels_and_features_that_match_torch(browser, learne
         expect(page.locator("#model-message")).to_be_hidden()
 
 
-def test_a_known_frame_gives_what_torch_gives(browser, learned, published, frames, site):
+def test_a_known_frame_gives_what_torch_gives(browser, learned, site):
     folder, address = site
     net, probe = learned
-    shutil.copytree(published, folder / "models", dirs_exist_ok=True)
+    grey = hs.SoftHebbNet.from_preset("mnist", width=4)
+    generator = np.random.default_rng(0)
     with opened(browser, address) as page:
-        shows(page, "samples", "250")
-        for frame in frames[::20]:
+        for model, labels, options, shown in (
+            (net, probe, {"layout": "NHWC", "input_dtype": "uint8"}, "32 × 32, RGB, uint8 NHWC"),
+            (net, probe, {"layout": "NCHW", "input_dtype": "float32"}, "32 × 32, RGB, float32 NCHW"),
+            (net, probe, {"layout": "NHWC", "input_dtype": "uint8", "resize": True}, "any size, RGB, uint8 NHWC"),
+            (grey, None, {"layout": "NCHW", "input_dtype": "uint8", "size": 28}, "28 × 28, grey, uint8 NCHW"),
+        ):
+            publish(model, folder / "models" / "net.json", labels, **options)
+            shows(page, "input", shown)
+            side = options.get("size", 32)
+            height, width = (48, 64) if "resize" in options else (side, side)
+            frame = generator.integers(0, 256, (height, width, model.in_channels), dtype=np.uint8)
             features, probabilities = run(page, frame)
-            expected = net.transform_one(frame)
+            image = torch.from_numpy(frame).permute(2, 0, 1)[None] / 255
+            scaled = torch.nn.functional.interpolate(image, (side, side), mode="bilinear", antialias=True)
+            expected = model.transform_one(scaled[0].clamp(0, 1))
             assert relative(features, expected) <= 1e-4
-            assert probabilities == pytest.approx(list(probe.predict_proba_one(expected).values()), abs=1e-3)
+            if labels:
+                found = list(labels.predict_proba_one(expected).values())
+                assert probabilities == pytest.approx(found, abs=1e-3)
+            else:
+                assert probabilities is None
 
 
 def test_a_newer_model_takes_over_and_a_damaged_one_does_not(browser, published, site):
@@ -151,7 +169,7 @@ def test_a_newer_model_takes_over_and_a_damaged_one_does_not(browser, published,
         page.click("#toggle")
         shows(page, "label", SHOWN)
 
-        path = publish(hs.SoftHebbNet.from_preset("cifar10", width=4), models)
+        path = publish(hs.SoftHebbNet.from_preset("cifar10", width=4), models / "net.json", size=32, **CAMERA)
         shows(page, "model", path.name)
         shows(page, "features-note", "1,024 features")
         expect(page.locator("#labels")).to_be_hidden()  # a model without a probe
@@ -160,7 +178,7 @@ def test_a_newer_model_takes_over_and_a_damaged_one_does_not(browser, published,
         damaged[len(damaged) // 2] ^= 1
         (models / "damaged.onnx").write_bytes(damaged)
         (models / "junk.onnx").write_bytes(b"junk")
-        manifest = json.loads((models / "manifest.json").read_text())
+        manifest = json.loads((models / "net.json").read_text())
         for change, complaint in (
             ({"sha256": "0" * 64, "model": "damaged.onnx"}, "damaged.onnx is damaged"),
             ({"sha256": hashlib.sha256(b"junk").hexdigest(), "model": "junk.onnx"}, "junk.onnx does not run here"),
@@ -168,7 +186,7 @@ def test_a_newer_model_takes_over_and_a_damaged_one_does_not(browser, published,
             ({"sha256": "2" * 64, "model": "none.onnx"}, "none.onnx is missing"),
             ({"format": "other"}, "manifest of format"),
         ):
-            (models / "manifest.json").write_text(json.dumps(manifest | change))
+            (models / "net.json").write_text(json.dumps(manifest | change))
             shows(page, "model-message", complaint)
             shows(page, "model-message", "Keeping the model in use")
             shows(page, "model", path.name)
@@ -176,7 +194,7 @@ def test_a_newer_model_takes_over_and_a_damaged_one_does_not(browser, published,
         while np.array_equal(latest(page)[1], features):  # frames go on through the model that was kept
             page.wait_for_timeout(20)
         assert len(latest(page)[1]) == 1024
-        (models / "manifest.json").write_text(json.dumps(manifest))
+        (models / "net.json").write_text(json.dumps(manifest))
         expect(page.locator("#model-message")).to_be_hidden(timeout=WAIT_MS)
 
 

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 import hebbstream as hs
 from hebbstream.adapters.river import LinearProbe
+from hebbstream.adapters.video import open_video
+from hebbstream.demo import CLIP
 from hebbstream.export import to_onnx
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install openvino")
@@ -52,13 +55,18 @@ def test_every_preset_gives_what_torch_gives(core, name, changes, tolerance, tmp
         assert relative(found, net.transform_many(images[:batch]).numpy()) <= tolerance
 
 
-def test_labels_of_real_frames(core, labelled, tmp_path):
+@pytest.mark.parametrize("resize", [False, True])
+def test_labels_of_real_frames_as_a_camera_gives_them(core, labelled, resize, tmp_path):
     net, probe = hs.SoftHebbNet.from_preset("cifar10", width=8), LinearProbe()
     hs.learn(net, labelled[:250], probe, progress=False)
-    frames = np.stack([sample.x for sample in labelled[250:266]])
-    inputs = frames.transpose(0, 3, 1, 2).astype(np.float32) / 255
-    found = run(core, to_onnx(net, tmp_path / "net.onnx", probe), inputs)
-    expected = net.transform_many(frames)
-    assert relative(found["features"], expected.numpy()) <= 1e-4
-    for features, probabilities in zip(expected, found["probabilities"], strict=True):
-        assert probabilities == pytest.approx(list(probe.predict_proba_one(features).values()), abs=1e-3)
+    path = to_onnx(net, tmp_path / "net.onnx", probe, input_dtype="uint8", layout="NHWC", resize=resize)
+    with open_video(CLIP, size=(48, 64) if resize else 32) as stream:
+        frames = np.stack([sample.x for _, sample in zip(range(16), stream, strict=False)])
+    images = torch.from_numpy(frames).permute(0, 3, 1, 2) / 255
+    scaled = torch.nn.functional.interpolate(images, (32, 32), mode="bilinear", antialias=True).clamp(0, 1)
+    expected = net.transform_many(scaled)
+    for batch in (1, 3, 16):
+        found = run(core, path, frames[:batch])
+        assert relative(found["features"], expected[:batch].numpy()) <= 1e-4
+        for features, probabilities in zip(expected, found["probabilities"], strict=False):
+            assert probabilities == pytest.approx(list(probe.predict_proba_one(features).values()), abs=1e-3)

@@ -5,7 +5,7 @@ import { follow } from "./follow.js";
 import { showFeatures, showLabels, showMessage, showModel, showSeen, showSpeed } from "./view.js";
 
 const query = new URLSearchParams(location.search);
-const MANIFEST = new URL(query.get("manifest") ?? "models/manifest.json", location.href);
+const MANIFEST = new URL(query.get("manifest") ?? "models/net.json", location.href);
 const POLL_SECONDS = Number(query.get("seconds") ?? 3);
 const SPEED_EVERY_MS = 500;
 

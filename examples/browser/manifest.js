@@ -16,6 +16,8 @@ export function readManifest(json) {
   expect(input && typeof input.name === "string", "input", input, "an object with a name");
   expect(["uint8", "float32"].includes(input.dtype), "input.dtype", input.dtype, "uint8 or float32");
   expect(["NHWC", "NCHW"].includes(input.layout), "input.layout", input.layout, "NHWC or NCHW");
+  const range = input.value_range ?? [0, 1];
+  expect(input.dtype === "uint8" || (range[0] === 0 && range[1] === 1), "input.value_range", range, "0 to 1");
   expect([1, 3].includes(input.channels), "input.channels", input.channels, "1 or 3");
   for (const side of ["height", "width"]) {
     expect(input[side] === null || (Number.isInteger(input[side]) && input[side] > 0), `input.${side}`, input[side], "pixels, or null");
@@ -30,6 +32,7 @@ export function readManifest(json) {
     minConfidence: Number(json.min_confidence ?? 0),
     samplesSeen: json.samples_seen,
     preset: json.preset,
+    layers: Array.isArray(json.layers) ? json.layers : [],
     precision: json.precision,
     written: json.written,
   };

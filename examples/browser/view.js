@@ -22,11 +22,12 @@ export function showMessage(id, text) {
   }
 }
 
-export function showModel({ model, samplesSeen, preset, precision, input, classes, written }) {
-  element("model").textContent = preset ? `${model} (${preset})` : model;
+export function showModel({ model, samplesSeen, preset, layers, precision, input, classes, written }) {
   element("samples").textContent = samplesSeen?.toLocaleString("en") ?? "–";
+  element("network").textContent = [preset, layers.join(" · "), precision].filter(Boolean).join(", ") || "–";
   const size = input.height && input.width ? `${input.height} × ${input.width}` : "any size";
-  element("input").textContent = `${size}, ${input.channels === 1 ? "grey" : "RGB"}, ${precision ?? input.dtype}`;
+  element("input").textContent = `${size}, ${input.channels === 1 ? "grey" : "RGB"}, ${input.dtype} ${input.layout}`;
+  element("model").textContent = model;
   const time = new Date(written);
   element("written").textContent = Number.isNaN(time.getTime()) ? "–" : time.toLocaleString();
   element("labels").hidden = classes.length === 0;
