@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # ONNX Runtime comes from exactly one of two extras, by whether an NVIDIA driver is present.
 ORT ?= $(shell if nvidia-smi -L >/dev/null 2>&1; then echo gpu; else echo cpu; fi)
 
-.PHONY: install demo test bench lint types clean
+.PHONY: install demo test browser bench lint types clean
 
 install: $(VENV)/.installed
 
@@ -19,8 +19,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: install
 	$(BIN)/hebbstream demo
 
-test: install lint types
+test: install browser lint types
 	$(BIN)/python -m pytest
+
+# For tests/test_browser.py, where npm is there and Debian's packages can be installed; it is skipped elsewhere.
+browser:
+	@scripts/install_browser.sh
 
 # Writes benchmarks/results/; about half an hour. PEER=path/to/clone adds the authors' demo to the comparison.
 bench: install

@@ -46,7 +46,7 @@ class FollowingExtractor:
     >>> with OnnxExtractor.follow(manifest) as extractor:
     ...     before = extractor.contract.samples_seen
     ...     _ = net.learn_one(frame), publish(net, manifest, size=32)
-    ...     extractor.look()
+    ...     _ = extractor.look()
     ...     before, extractor.contract.samples_seen, extractor.transform_one(frame).shape
     (0, 1, (1024,))
     """

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from hebbstream.export.contract import Contract
 from hebbstream.export.folding import FoldedLayer
+from hebbstream.export.resampling import resample
 
 # The oldest that has every operator used: CUDA's kernels of ONNX Runtime lag behind (Pad ended at 18 until 2026), and
-# what reads newer opsets reads these. Only version 18 of Resize can smooth what it shrinks.
-OPSET, OPSET_RESIZE, IR_VERSION = 17, 18, 8
+# what reads newer opsets reads these.
+OPSET, IR_VERSION = 17, 8
 _TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
 
 
@@ -87,9 +88,8 @@ def build_model(
         features += ["map_height", "map_width"]
     elif layers[-1].spec.kernel_size is not None:
         x = graph.add("Flatten", [x], "flat", axis=1)
-    opset = OPSET if resize_to is None else OPSET_RESIZE
     if mirror:
-        x = _mean_of_views(graph, x, opset, dtype)
+        x = _mean_of_views(graph, x, dtype)
     # A cast to the same type costs nothing, and gives the output its name.
     graph.add("Cast", [x], first, to=TensorProto.FLOAT)
     outputs = [helper.make_tensor_value_info(first, TensorProto.FLOAT, features)]
@@ -104,7 +104,7 @@ def build_model(
     taken = helper.make_tensor_value_info(contract.input.name, _TYPES[contract.input.dtype], list(contract.input.shape))
     return helper.make_model(
         helper.make_graph(graph.nodes, "hebbstream", [taken], outputs, graph.initializers),
-        opset_imports=[helper.make_opsetid("", opset)],
+        opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="hebbstream",
         producer_version=contract.hebbstream_version,
@@ -119,10 +119,7 @@ def _read(graph: _Nodes, contract: Contract, resize_to: tuple[int, int] | None, 
     if resize_to is not None:
         if contract.input.dtype != "float32":
             x = graph.add("Cast", [x], "pixels", to=TensorProto.FLOAT)
-        sides = graph.constant("size", list(resize_to), "int64")
-        x = graph.add(
-            "Resize", [x, "", "", sides], "resized", mode="linear", antialias=1, exclude_outside=1, axes=[2, 3]
-        )
+        x = resample(graph.add, graph.constant, x, resize_to)
     if resize_to is not None or contract.input.dtype == "float32":
         return x if dtype == "float32" else graph.add("Cast", [x], "half", to=_TYPES[dtype])
     return graph.add("Cast", [x], "values", to=_TYPES[dtype])
@@ -165,9 +162,8 @@ def _layer(graph: _Nodes, x: str, layer: FoldedLayer, name: str, dtype: str) -> 
     return x
 
 
-def _mean_of_views(graph: _Nodes, x: str, opset: int, dtype: str) -> str:
+def _mean_of_views(graph: _Nodes, x: str, dtype: str) -> str:
     """Features of frames from those of frames and, after them, their mirror images."""
-    halves: dict[str, Any] = {} if opset < OPSET_RESIZE else {"num_outputs": 2}  # which version 18 wants said
-    graph.nodes.append(helper.make_node("Split", [x], ["of_frames", "of_mirrored"], name="by_view", axis=0, **halves))
+    graph.nodes.append(helper.make_node("Split", [x], ["of_frames", "of_mirrored"], name="by_view", axis=0))
     both = graph.add("Add", ["of_frames", "of_mirrored"], "of_both")
     return graph.add("Mul", [both, graph.constant("one_half", np.float32(0.5), dtype)], "mean_of_both")

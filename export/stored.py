@@ -14,8 +14,9 @@ from hebbstream.export.contract import Contract
 # ONNX Runtime has a CUDA kernel for each of these, in the versions of our opsets and for the types used (docs/deploy.md).
 _LINEAR = ("Conv", "Gemm", "Add", "Mul", "QuantizeLinear", "DequantizeLinear")
 _POINTWISE = ("Cast", "Pow", "Relu", "Softmax", "Tanh")
-_SPATIAL = ("AveragePool", "Concat", "Flatten", "MaxPool", "Pad", "Resize", "Slice", "Split", "Transpose")
-OPERATORS = frozenset((*_LINEAR, *_POINTWISE, *_SPATIAL))
+_SPATIAL = ("AveragePool", "Concat", "Flatten", "MaxPool", "Pad", "Slice", "Split", "Transpose")
+_RESAMPLING = ("Abs", "Div", "Gather", "MatMul", "Max", "Range", "ReduceSum", "Shape", "Sub")
+OPERATORS = frozenset((*_LINEAR, *_POINTWISE, *_SPATIAL, *_RESAMPLING))
 """Every operator that a model of ours may hold."""
 
 _CHECKSUM = "checksum"

@@ -1,0 +1,102 @@
+"""A frame in the browser: onnxruntime-web in headless Chromium against ONNX Runtime, on the same model and the same frames.
+
+The page's own speed is that of its camera, a file of 30 frames a second, where the machine keeps up.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from playwright.sync_api import expect, sync_playwright
+
+import hebbstream as hs
+from benchmarks.chromium import launch, missing, serve, write_camera
+from benchmarks.common import output_option, timing, write_result
+from hebbstream.adapters.river import LinearProbe
+from hebbstream.adapters.video import open_video
+from hebbstream.demo import CLIP, clip_label
+from hebbstream.export import publish
+
+_CALLS = 10  # in a row, by turns
+_TIME_RUNS = """async ([pixels, size, calls]) => {
+    const { run } = await import("/app.js");
+    const frame = Uint8Array.from(pixels), taken = [];
+    for (let call = 0; call < calls; call++) {
+        const started = performance.now();
+        await run(frame, size, size);
+        taken.push(performance.now() - started);
+    }
+    return taken;
+}"""
+
+
+def export(width: int, folder: Path) -> Path:
+    net, probe = hs.SoftHebbNet.from_preset("cifar10", width=width), LinearProbe()
+    with open_video(CLIP, size=32, label=clip_label()) as stream:
+        hs.learn(net, stream, probe, limit=100, progress=False)
+    return publish(net, folder / "net.json", probe, input_dtype="uint8", layout="NHWC")
+
+
+def native(path: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # as many as the page has
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def measure(width: int, rounds: int, browser: Any) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as name, serve(Path(name)) as address:
+        session = native(export(width, Path(name) / "models"))
+        page = browser.new_page()
+        page.goto(address)
+        expect(page.locator("#samples")).to_have_text("100", timeout=60_000)
+        frame = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        in_page: list[float] = []
+        natively: list[float] = []
+        for _ in range(rounds):
+            in_page += page.evaluate(_TIME_RUNS, [frame.ravel().tolist(), 32, _CALLS])
+            for _ in range(_CALLS):
+                started = time.perf_counter()
+                session.run(None, {"frames": frame[None]})
+                natively.append(1e3 * (time.perf_counter() - started))
+        page.click("#toggle")
+        page.wait_for_timeout(3000)
+        shown = page.locator("#speed").inner_text()
+        latency = page.locator("#latency").inner_text()
+        page.close()
+    return {
+        "width": width,
+        "onnxruntime_web": timing(in_page).as_dict(),
+        "onnxruntime": timing(natively).as_dict(),
+        "page_shows": f"{shown}, {latency}",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.browser", description=__doc__)
+    parser.add_argument("--widths", type=int, nargs="+", default=[24, 48, 96])
+    parser.add_argument("--rounds", type=int, default=20)
+    output_option(parser, "browser")
+    options = parser.parse_args()
+    if reason := missing():
+        parser.exit(1, f"{reason}\n")
+    rows = []
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        with open_video(CLIP, size=(480, 640)) as stream:
+            camera = write_camera(Path(name) / "camera.y4m", (s.x for s, _ in zip(stream, range(60), strict=False)), 30)
+        with launch(playwright, camera) as browser:
+            for width in options.widths:
+                rows.append(measure(width, options.rounds, browser))
+                web, ort = (rows[-1][key]["median_ms"] for key in ("onnxruntime_web", "onnxruntime"))
+                print(
+                    f"width {width}: {web:.1f} ms in Chromium, {ort:.1f} ms natively; the page shows {rows[-1]['page_shows']}"
+                )
+            version = browser.version
+    write_result(options.output, {"chromium": version, "preset": "cifar10", "threads_each": 1, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()
