@@ -8,6 +8,7 @@ from river import drift
 
 import hebbstream as hs
 from hebbstream.adapters.drift import Drift, DriftMonitor, explained_share
+from hebbstream.adapters.watch import Watch
 from hebbstream.errors import ConfigurationError
 
 SPEC = hs.LayerSpec(channels=8, kernel_size=3, learning_rate=0.05, radius=3.0, update_scale="running_max")
@@ -48,7 +49,7 @@ def test_a_change_is_noticed_soon_and_only_once(caplog):
     ids=["adwin", "page", "kswin"],
 )
 def test_a_resumed_run_notices_what_one_never_stopped_does(tmp_path, monkeypatch, detector, memory):
-    monkeypatch.setattr("hebbstream.adapters.drift._MEMORY", memory)
+    monkeypatch.setattr("hebbstream.adapters.watch._MEMORY", memory)
     frames = np.concatenate([pictures(800, 1, smooth=True), pictures(300, 2, smooth=False)])
 
     def begin(net):
@@ -73,7 +74,7 @@ def test_a_resumed_run_notices_what_one_never_stopped_does(tmp_path, monkeypatch
 
 
 def test_readings_kept_are_bounded(monkeypatch):
-    monkeypatch.setattr("hebbstream.adapters.drift._MEMORY", 100)
+    monkeypatch.setattr("hebbstream.adapters.watch._MEMORY", 100)
     lengths = []
     net = hs.SoftHebbNet([SPEC], 3, seed=0)
     monitor = DriftMonitor(net, every=1)
@@ -85,6 +86,34 @@ def test_readings_kept_are_bounded(monkeypatch):
     assert lengths[:100] == list(range(1, 101))
     assert min(lengths[100:]) == 51
     assert max(lengths) == 100
+
+
+class AtItsFiftieth(drift.NoDrift):
+    """Notices something at the 50th of the readings that it is shown."""
+
+    seen = 0
+
+    def update(self, x):
+        self.seen += 1
+
+    @property
+    def drift_detected(self):
+        return self.seen == 50
+
+
+class AtTheNinetieth(AtItsFiftieth):
+    """Notices the 90th reading of all."""
+
+    def update(self, x):
+        self.seen = 50 if x == -89.0 else 0
+
+
+@pytest.mark.parametrize(("detector", "expected"), [(AtItsFiftieth(), [50, 101, 151, 201]), (AtTheNinetieth(), [90])])
+def test_what_is_noticed_where_a_new_detector_takes_over_is_reported_and_once(monkeypatch, detector, expected):
+    monkeypatch.setattr("hebbstream.adapters.watch._MEMORY", 100)
+    watch = Watch(detector)
+    reported = [watch.update(-float(index)) for index in range(220)]
+    assert [index + 1 for index, found in enumerate(reported) if found] == expected
 
 
 def test_a_state_of_other_layers_and_two_monitors_in_one_checkpoint_are_refused(tmp_path):
