@@ -19,8 +19,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: install
 	$(BIN)/hebbstream demo
 
+# A worker takes whole files, whose tests share fixtures. One thread each: of more, the late ones keep the others waiting.
 test: install lint types
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # Writes benchmarks/results/; about half an hour. PEER=path/to/clone adds the authors' demo to the comparison.
 bench: install

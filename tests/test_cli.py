@@ -249,15 +249,15 @@ def test_the_installed_command_runs():
     assert printed == f"hebbstream {hs.__version__}\n"
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
-    ("arguments", "stderr_too"),
+    ("arguments", "stderr_too", "unbuffered"),
     [
-        (["--help"], False),
-        (["learn", CLIP, "--width", "4", "--limit", "3", "--quiet"], False),
-        (["learn", "missing.mp4"], True),
+        (["--help"], False, ""),
+        (["learn", CLIP, "--width", "4", "--limit", "3", "--quiet"], False, ""),
+        (["learn", CLIP, "--width", "4", "--limit", "3", "--quiet"], False, "1"),
+        (["learn", "missing.mp4"], True, ""),
     ],
-    ids=["help", "learn", "error"],
+    ids=["help", "learn", "learn unbuffered", "error"],
 )
 def test_when_nobody_reads_it_ends_quietly(tmp_path, arguments, stderr_too, unbuffered):
     reader, writer = os.pipe()
