@@ -15,7 +15,7 @@ REDUCED = {
     "soak": "--samples 60 --every 10",
     "checkpoints": "--widths 8 --seconds 0.05",
     "probes": "--features 64 --dimensions 16 --seconds 0.1",
-    "gpu": "--device cpu --width 8 --batches 1 4 --seconds 0.05",
+    "gpu": "--device cpu --width 8 --batches 1 2 --seconds 0.05",
 }
 
 

@@ -18,6 +18,7 @@ FOLDERS = {
     "hebbstream/cli": "hebbstream/cli",
     "hebbstream/engine": "hebbstream/engine",
     "hebbstream/inspection": "hebbstream/inspection",
+    "hebbstream/probe": "hebbstream/probe",
     "hebbstream/streams": "hebbstream/streams",
     "hebbstream/adapters": "adapters",
     "hebbstream/export": "export",
