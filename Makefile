@@ -19,8 +19,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: install
 	$(BIN)/hebbstream demo
 
+# A worker takes whole files, whose tests share fixtures. One thread each: of more, the late ones keep the others waiting.
 test: install browser lint types
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # For tests/test_browser.py, where npm is there and Debian's packages can be installed; it is skipped elsewhere.
 browser:

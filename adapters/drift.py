@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
-from statistics import fmean
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import torch
 from river import base, drift
 from torch import Tensor
 
+from hebbstream.adapters.watch import Watch
 from hebbstream.callback import Callback, Step
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection.forward import check_layer, read_frame
@@ -17,8 +17,6 @@ from hebbstream.layer import Forward, SoftHebbLayer
 from hebbstream.network import SoftHebbNet
 
 _LOGGER = logging.getLogger("hebbstream.drift")
-_RECENT = 32  # readings that stand for the present
-_MEMORY = 8192  # most readings that a detector has behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class DriftMonitor(Callback):
         self.every = every
         self.action = action
         self.drifts: list[Drift] = []
-        self._watches = {layer: _Watch(detector) for layer in sorted(layers)}
+        self._watches = {layer: Watch(detector) for layer in sorted(layers)}
 
     def __call__(self, step: Step) -> None:
         """Take a reading if it is time, and report what has changed; a callback of `hebbstream.learn`."""
@@ -200,41 +198,3 @@ def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
     best, winner = forward.weighted_input.max(dim=1)
     along = best.clamp(min=0.0) / layer.norms().clamp(min=1e-12)[winner]
     return along.square().sum() / forward.patches.square().sum().clamp(min=1e-12)
-
-
-@dataclass(slots=True)
-class _Watch:
-    """One layer's detector, and the means on both sides of a change.
-
-    River's detectors cannot be saved, but do the same again for the same readings. So as to need only the latest, all of
-    them that a detector has seen, a new one takes over now and then, in a run that is never stopped as in any other.
-    """
-
-    fresh: base.DriftDetector
-    detector: base.DriftDetector = field(init=False)
-    readings: list[float] = field(default_factory=list)
-    earlier: int = 0
-    mean: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.replay([])
-
-    def replay(self, readings: Sequence[float]) -> None:
-        """Begin with a new detector that has seen these readings."""
-        self.readings, self.detector = list(readings), self.fresh.clone()
-        for value in readings:
-            self.detector.update(value)
-
-    def update(self, value: float) -> tuple[float, float] | None:
-        """Take a reading; return the means before and after where it has fallen."""
-        if len(self.readings) >= _MEMORY:
-            self.replay(self.readings[-_MEMORY // 2 :])
-        if len(self.readings) >= _RECENT:
-            self.earlier += 1
-            self.mean += (self.readings[-_RECENT] - self.mean) / self.earlier
-        self.readings.append(value)
-        self.detector.update(value)
-        if not self.detector.drift_detected or not self.earlier:
-            return None
-        before, after, self.earlier = self.mean, fmean(self.readings[-_RECENT:]), 0
-        return (before, after) if after < before else None

@@ -13,7 +13,8 @@ from river import base
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError, InputError
-from hebbstream.network import Look, SoftHebbNet
+from hebbstream.look import Look
+from hebbstream.network import SoftHebbNet
 from hebbstream.spec import LayerSpec
 
 if TYPE_CHECKING:

@@ -239,6 +239,11 @@ class VideoStream(Iterator[Sample]):
         """Pass over samples without making pictures of them, to go on from a checkpoint; return how many there were.
 
         A live source goes on from now: nothing is passed over, and `count` returned. Call it before the first sample.
+
+        A recording is decoded from its start, for a resumed run must see the frames of one that was never stopped, bit
+        for bit. To seek would be faster and not exact: containers differ in where they land, packets are not frames
+        (hidden frames, fields, damage that is left out), frames behind an open group of pictures refer to what was
+        passed over, and the clock that mends time stamps depends on every stamp before.
         """
         return count if self.live else sum(1 for _ in islice(self._frames, count))
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from hebbstream.engine import Engine, EngineName, make_engine
-from hebbstream.errors import ConfigurationError, ImageSizeError
+from hebbstream.errors import ConfigurationError
 from hebbstream.frames import check_frames, merge_views, to_input, views
-from hebbstream.layer import Forward, SoftHebbLayer
+from hebbstream.layer import SoftHebbLayer
+from hebbstream.look import Look, look_through
 from hebbstream.presets import get_preset
 from hebbstream.spec import LayerSpec
-from hebbstream.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a network computed for one frame without learning from it yet; made by `SoftHebbNet.look_one`.
-
-    Parameters
-    ----------
-    features
-        1-D, on the network's device.
-    passes
-        The input and the forward pass of each layer, and the memory that holds them.
-    frame_size
-        (H, W) of the frame.
-    samples_seen
-        By the network, at the time.
-    """
-
-    features: Tensor
-    passes: tuple[tuple[Tensor, Forward, Workspace], ...]
-    frame_size: tuple[int, int]
-    samples_seen: int
+from hebbstream.stack import build_layers, output_size
 
 
 class SoftHebbNet(nn.Module):
@@ -112,25 +90,8 @@ class SoftHebbNet(nn.Module):
         # On the meta device nothing is drawn: the weights are about to be loaded.
         generator = None if torch.device(device).type == "meta" else self.generator
         with torch.device("meta" if generator is None else "cpu"):
-            self._layers = nn.ModuleList(self._build(layers, generator))
+            self._layers = nn.ModuleList(build_layers(layers, in_channels, self.input_size, generator))
         self.to(device)
-
-    def _build(self, specs: Sequence[LayerSpec], generator: torch.Generator | None) -> list[SoftHebbLayer]:
-        built: list[SoftHebbLayer] = []
-        channels, size = self.in_channels, self.input_size
-        for index, spec in enumerate(specs):
-            if spec.kernel_size is None:
-                if size is None:
-                    raise ConfigurationError(f"layer {index + 1} is dense: expected input_size=(height, width)")
-                channels *= size[0] * size[1]
-            built.append(SoftHebbLayer(spec, channels, generator))
-            channels = spec.channels
-            size = None if size is None else spec.output_size(*size)
-            if size is not None and min(size) < 1:
-                raise ConfigurationError(
-                    f"input_size={self.input_size}: too small for layer {index + 1} of this network"
-                )
-        return built
 
     @classmethod
     def from_preset(
@@ -280,15 +241,9 @@ class SoftHebbNet(nn.Module):
         """
         frames = self._checked(frame, single=True)
         x = views(to_input(frames, self.device), self.mirror)
-        passes = []
-        for index, layer in enumerate(self.layers):
-            workspace = Workspace() if memory is None else memory.passes[index][2]
-            x = x.to(layer.device)
-            forward = layer.peek(x, workspace)
-            passes.append((x, forward, workspace))
-            x = forward.output
-        features = merge_views(x.flatten(1), self.mirror).squeeze(0)
-        return Look(features, tuple(passes), (frames.shape[2], frames.shape[3]), self.samples_seen)
+        passes = look_through(self.layers, x, memory)
+        features = merge_views(passes[-1][1].output.flatten(1), self.mirror).squeeze(0)
+        return Look(features, passes, (frames.shape[2], frames.shape[3]), self.samples_seen)
 
     def learn_from(self, look: Look) -> None:
         """Learn from a frame that was looked at, at the cost of the updates alone.
@@ -358,14 +313,7 @@ class SoftHebbNet(nn.Module):
         >>> SoftHebbNet.from_preset("cifar10").output_shape(32, 32)
         (1536, 4, 4)
         """
-        size = (height, width)
-        for index, layer in enumerate(self.layers):
-            size = layer.spec.output_size(*size)
-            if min(size) < 1:
-                raise ImageSizeError(
-                    f"frame of {height}×{width} pixels: too small for layer {index + 1} of this network"
-                )
-        return self.layers[-1].spec.channels, *size
+        return self.layers[-1].spec.channels, *output_size(self.layers, height, width)
 
     def r1_fraction(self) -> tuple[float, ...]:
         """Return, for each layer, the share of neurons whose weight norm has converged to 1 (section 4).

@@ -1,12 +1,10 @@
 """Every benchmark runs, in a reduced form; the figures it gives here mean nothing."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import run_program
 
 ROOT = Path(__file__).parent.parent
 REDUCED = {
@@ -17,16 +15,22 @@ REDUCED = {
     "soak": "--samples 60 --every 10",
     "checkpoints": "--widths 8 --seconds 0.05",
     "probes": "--features 64 --dimensions 16 --seconds 0.1",
-    "gpu": "--device cpu --width 8 --batches 1 4 --seconds 0.05",
+    "gpu": "--device cpu --width 8 --batches 1 2 --seconds 0.05",
 }
 
 
+@pytest.fixture
+def run(tmp_path):
+    def call(name, *arguments):
+        return run_program(f"benchmarks.{name}", *arguments, folder=tmp_path, cwd=ROOT, without=["HEBBSTREAM_DATA"])
+
+    return call
+
+
 @pytest.mark.parametrize("name", REDUCED)
-def test_a_benchmark_writes_its_result_and_picture(name, tmp_path):
+def test_a_benchmark_writes_its_result_and_picture(run, name, tmp_path):
     output = tmp_path / "result.json"
-    command = [sys.executable, "-m", f"benchmarks.{name}", *REDUCED[name].split(), "--output", str(output)]
-    environment = {key: value for key, value in os.environ.items() if key != "HEBBSTREAM_DATA"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = run(name, *REDUCED[name].split(), "--output", output)
     assert done.returncode == 0, done.stderr
     result = json.loads(output.read_text())
     assert {"processor", "threads", "torch", "commit", "date", "command"} <= result["machine"].keys()
@@ -40,16 +44,13 @@ def test_a_benchmark_writes_its_result_and_picture(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["drift", "events", "online_labels", "scaling", "streams", "threads"])
-def test_the_long_ones_say_what_they_do(name):
-    done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+def test_the_long_ones_say_what_they_do(run, name):
+    done = run(name, "--help")
+    assert done.returncode == 0, done.stderr
     assert "--output FILE" in done.stdout
 
 
-def test_without_data_a_benchmark_says_what_to_set(tmp_path):
-    environment = {key: value for key, value in os.environ.items() if key != "HEBBSTREAM_DATA"}
-    command = [sys.executable, "-m", "benchmarks.events", "--output", str(tmp_path / "result.json")]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+def test_without_data_a_benchmark_says_what_to_set(run, tmp_path):
+    done = run("events", "--output", tmp_path / "result.json")
     assert done.returncode == 1
     assert done.stderr.startswith("HEBBSTREAM_DATA is not set")

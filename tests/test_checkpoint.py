@@ -1,28 +1,31 @@
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 import torch
+from forked import processes
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 import hebbstream as hs
 from hebbstream import errors
-
-CONTINUE = """
-import sys
-import hebbstream as hs
 from hebbstream.adapters.video import open_video
 from hebbstream.demo import CLIP, clip_label
 
-path, position = sys.argv[1], int(sys.argv[2])
-saved = hs.load_checkpoint(path)
-assert saved.counters.position == position
-with open_video(CLIP, size=32, label=clip_label()) as stream:
-    hs.learn(saved.net, stream, saved.probe, limit=60 - position, counters=saved.counters, checkpoint=path, progress=False)
-"""
+
+def go_on(path, position):
+    saved = hs.load_checkpoint(path)
+    assert saved.counters.position == position
+    with open_video(CLIP, size=32, label=clip_label()) as frames:
+        hs.learn(
+            saved.net,
+            frames,
+            saved.probe,
+            limit=60 - position,
+            counters=saved.counters,
+            checkpoint=path,
+            progress=False,
+        )
 
 
 @pytest.fixture
@@ -55,7 +58,10 @@ def test_a_run_resumed_in_a_new_process_is_bit_identical(tmp_path, labelled, pos
     hs.learn(net, labelled[:60], probe, checkpoint=whole, progress=False)
     net, probe = start()
     hs.learn(net, labelled, probe, limit=position, checkpoint=parts, progress=False)
-    subprocess.run([sys.executable, "-c", CONTINUE, str(parts), str(position)], check=True)
+    process = processes.Process(target=go_on, args=(parts, position))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
     expected_header, expected = contents(whole)
     header, tensors = contents(parts)

@@ -15,6 +15,7 @@ from hebbstream import cli, errors, learner
 from hebbstream.adapters.video import open_video
 from hebbstream.cli import main
 from hebbstream.demo import CLIP
+from hebbstream.streams import interleave
 
 LABELS = str(CLIP.with_suffix(".json"))
 
@@ -249,15 +250,15 @@ def test_the_installed_command_runs():
     assert printed == f"hebbstream {hs.__version__}\n"
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
-    ("arguments", "stderr_too"),
+    ("arguments", "stderr_too", "unbuffered"),
     [
-        (["--help"], False),
-        (["learn", CLIP, "--width", "4", "--limit", "3", "--quiet"], False),
-        (["learn", "missing.mp4"], True),
+        (["--help"], False, ""),
+        (["learn", CLIP, "--width", "4", "--limit", "3", "--quiet"], False, ""),
+        (["learn", CLIP, "--width", "4", "--limit", "3", "--quiet"], False, "1"),
+        (["learn", "missing.mp4"], True, ""),
     ],
-    ids=["help", "learn", "error"],
+    ids=["help", "learn", "learn unbuffered", "error"],
 )
 def test_when_nobody_reads_it_ends_quietly(tmp_path, arguments, stderr_too, unbuffered):
     reader, writer = os.pipe()
@@ -375,7 +376,14 @@ def test_of_several_sources_cameras_are_read_as_they_come_and_one_out_of_reach_i
             raise errors.ConnectionLostError("rtsp://***@away: cannot connect")
         return open_video(source, **options | {"live": "a.mp4" not in source, "retry_for": 0})
 
+    orders = []
+
+    def ordered(streams, by):
+        orders.append(by)
+        return interleave(streams, by)
+
     monkeypatch.setattr(cli.source, "open_video", opened)
+    monkeypatch.setattr(cli.source, "interleave", ordered)
     away = "rtsp://operator-7:hunter2@away"
     a, b, _ = map(str, clips)
     code, out, err = run("learn", b, away, b, *SEVERAL, "--every-frame", "--resume")
@@ -389,6 +397,7 @@ def test_of_several_sources_cameras_are_read_as_they_come_and_one_out_of_reach_i
     assert f"after {learned} frames" in out
     assert "stream: 14 frames" in out  # cameras go on from now
     assert run("learn", a, b, *SEVERAL)[0] == 0
+    assert orders == ["arrival"] * 3
     for arguments, message in (
         ([a, b, "--resume"], "--resume with recordings and live sources"),
         ([a, away], "cannot connect"),

@@ -8,6 +8,7 @@ from river import drift
 
 import hebbstream as hs
 from hebbstream.adapters.drift import Drift, DriftMonitor, explained_share
+from hebbstream.adapters.watch import Watch
 from hebbstream.errors import ConfigurationError
 
 SPEC = hs.LayerSpec(channels=8, kernel_size=3, learning_rate=0.05, radius=3.0, update_scale="running_max")
@@ -23,19 +24,19 @@ def pictures(count, seed, *, smooth):
 
 def learn(frames, net=None, **options):
     net = net or hs.SoftHebbNet([SPEC], 3, seed=0)
-    monitor = DriftMonitor(net, every=2, **options)
+    monitor = DriftMonitor(net, **{"every": 1} | options)
     hs.learn(net, frames, callbacks=[monitor], progress=False)
     return net, monitor
 
 
 def test_a_change_is_noticed_soon_and_only_once(caplog):
-    frames = np.concatenate([pictures(1500, 1, smooth=True), pictures(500, 2, smooth=False)])
+    frames = np.concatenate([pictures(800, 1, smooth=True), pictures(200, 2, smooth=False)])
     called = []
     with caplog.at_level(logging.WARNING, logger="hebbstream.drift"):
         _, monitor = learn(frames, action=called.append)
     (found,) = monitor.drifts
     assert called == [found]
-    assert 1500 <= found.index < 1700
+    assert 800 <= found.index < 900
     assert found.layer == 0
     assert 0 < found.after < found.before < 1
     assert [f"sample {found.index}: layer 1 explains" in record.message for record in caplog.records] == [True]
@@ -48,19 +49,19 @@ def test_a_change_is_noticed_soon_and_only_once(caplog):
     ids=["adwin", "page", "kswin"],
 )
 def test_a_resumed_run_notices_what_one_never_stopped_does(tmp_path, monkeypatch, detector, memory):
-    monkeypatch.setattr("hebbstream.adapters.drift._MEMORY", memory)
-    frames = np.concatenate([pictures(800, 1, smooth=True), pictures(300, 2, smooth=False)])
+    monkeypatch.setattr("hebbstream.adapters.watch._MEMORY", memory)
+    frames = np.concatenate([pictures(400, 1, smooth=True), pictures(150, 2, smooth=False)])
 
     def begin(net):
-        return DriftMonitor(net, detector, every=2, action=lambda found: net.reopen_plasticity())
+        return DriftMonitor(net, detector, every=1, action=lambda found: net.reopen_plasticity())
 
     whole = hs.SoftHebbNet([SPEC], 3, seed=0)
     expected = begin(whole)
     hs.learn(whole, frames, callbacks=[expected], progress=False)
-    found = [one.index for one in expected.drifts if one.index >= 800]
+    found = [one.index for one in expected.drifts if one.index >= 400]
     assert found
     path = tmp_path / "run.safetensors"
-    for stop in (399, 811, found[0] + 1):
+    for stop in (199, 405, found[0] + 1) if memory < len(frames) else (405,):
         net = hs.SoftHebbNet([SPEC], 3, seed=0)
         hs.learn(net, frames, limit=stop, checkpoint=path, callbacks=[begin(net)], progress=False)
         saved = hs.load_checkpoint(path)
@@ -73,7 +74,7 @@ def test_a_resumed_run_notices_what_one_never_stopped_does(tmp_path, monkeypatch
 
 
 def test_readings_kept_are_bounded(monkeypatch):
-    monkeypatch.setattr("hebbstream.adapters.drift._MEMORY", 100)
+    monkeypatch.setattr("hebbstream.adapters.watch._MEMORY", 100)
     lengths = []
     net = hs.SoftHebbNet([SPEC], 3, seed=0)
     monitor = DriftMonitor(net, every=1)
@@ -87,6 +88,34 @@ def test_readings_kept_are_bounded(monkeypatch):
     assert max(lengths) == 100
 
 
+class AtItsFiftieth(drift.NoDrift):
+    """Notices something at the 50th of the readings that it is shown."""
+
+    seen = 0
+
+    def update(self, x):
+        self.seen += 1
+
+    @property
+    def drift_detected(self):
+        return self.seen == 50
+
+
+class AtTheNinetieth(AtItsFiftieth):
+    """Notices the 90th reading of all."""
+
+    def update(self, x):
+        self.seen = 50 if x == -89.0 else 0
+
+
+@pytest.mark.parametrize(("detector", "expected"), [(AtItsFiftieth(), [50, 101, 151, 201]), (AtTheNinetieth(), [90])])
+def test_what_is_noticed_where_a_new_detector_takes_over_is_reported_and_once(monkeypatch, detector, expected):
+    monkeypatch.setattr("hebbstream.adapters.watch._MEMORY", 100)
+    watch = Watch(detector)
+    reported = [watch.update(-float(index)) for index in range(220)]
+    assert [index + 1 for index, found in enumerate(reported) if found] == expected
+
+
 def test_a_state_of_other_layers_and_two_monitors_in_one_checkpoint_are_refused(tmp_path):
     net = hs.SoftHebbNet([SPEC, SPEC], 3, seed=0)
     with pytest.raises(ConfigurationError, match=r"state of layers \[0\]: expected \[1\]"):
@@ -97,7 +126,7 @@ def test_a_state_of_other_layers_and_two_monitors_in_one_checkpoint_are_refused(
 
 
 def test_learning_raises_no_alarm_and_neither_does_a_stationary_world(caplog):
-    net, monitor = learn(pictures(3000, 3, smooth=True))
+    net, monitor = learn(pictures(1500, 3, smooth=True))
     assert monitor.drifts == []
     assert not caplog.records
     assert net.r1_fraction()[0] > 0.5  # the weights moved far meanwhile
@@ -105,9 +134,9 @@ def test_learning_raises_no_alarm_and_neither_does_a_stationary_world(caplog):
 
 @pytest.mark.parametrize("detector", [drift.PageHinkley(threshold=2.0), drift.KSWIN(alpha=1e-5, seed=0)])
 def test_any_detector_of_river_will_do(detector):
-    frames = np.concatenate([pictures(1500, 1, smooth=True), pictures(500, 2, smooth=False)])
+    frames = np.concatenate([pictures(800, 1, smooth=True), pictures(200, 2, smooth=False)])
     _, monitor = learn(frames, detector=detector)
-    assert any(1500 <= found.index < 1800 for found in monitor.drifts)
+    assert any(800 <= found.index < 950 for found in monitor.drifts)
 
 
 def test_the_explained_share_is_the_mean_squared_cosine_weighed_by_energy():
@@ -144,7 +173,7 @@ def test_each_layer_is_watched_by_a_detector_of_its_own(layers):
             return True
 
     net = hs.SoftHebbNet([SPEC, SPEC], 3, seed=0)
-    learn(pictures(20, 5, smooth=True), net, detector=Always(), layers=layers)
+    learn(pictures(20, 5, smooth=True), net, detector=Always(), layers=layers, every=2)
     assert len(seen) == 10 * len(layers)
     assert len({id(detector) for detector in seen}) == len(layers)
 

@@ -1,11 +1,10 @@
 """Every example runs as it stands, in a reduced form; the figures it gives here mean nothing."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import run_program
 
 FOLDER = Path(__file__).parent.parent / "examples"
 REDUCED = {
@@ -18,11 +17,15 @@ REDUCED = {
 }
 
 
-def run(name, *arguments, **environment):
-    """Run as a reader would, but but with warnings as errors, and without HEBBSTREAM_DATA unless it is given."""
-    command = [sys.executable, "-W", "error", str(FOLDER / f"{name}.py"), *arguments]
-    inherited = {key: value for key, value in os.environ.items() if key != "HEBBSTREAM_DATA"}
-    return subprocess.run(command, env=inherited | environment, capture_output=True, text=True)
+@pytest.fixture
+def run(tmp_path):
+    """Run as a reader would, but with warnings as errors, and without HEBBSTREAM_DATA unless it is given."""
+
+    def call(name, *arguments, **environment):
+        program = FOLDER / f"{name}.py"
+        return run_program(program, *arguments, folder=tmp_path, without=["HEBBSTREAM_DATA"], **environment)
+
+    return call
 
 
 def test_every_example_is_run_here():
@@ -30,7 +33,7 @@ def test_every_example_is_run_here():
 
 
 @pytest.mark.parametrize("name", REDUCED)
-def test_an_example_prints_what_it_says(name):
+def test_an_example_prints_what_it_says(run, name):
     arguments, expected = REDUCED[name]
     done = run(name, *arguments.split())
     assert done.returncode == 0, done.stderr
@@ -40,14 +43,14 @@ def test_an_example_prints_what_it_says(name):
 
 
 @pytest.mark.parametrize("name", REDUCED)
-def test_an_example_explains_itself(name):
+def test_an_example_explains_itself(run, name):
     done = run(name, "--help")
     assert done.returncode == 0, done.stderr
     assert "--limit N" in done.stdout
     assert "Prints" in done.stdout
 
 
-def test_mnist_is_compared_where_it_is():
+def test_mnist_is_compared_where_it_is(run):
     missing = run("compare_with_river", "--data", "mnist")
     assert missing.returncode == 2
     assert missing.stderr.splitlines()[-1].endswith("HEBBSTREAM_DATA is not set: expected the folder that holds mnist/")

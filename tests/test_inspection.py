@@ -1,4 +1,3 @@
-import subprocess
 import sys
 from pathlib import Path
 
@@ -318,11 +317,3 @@ def test_the_command_writes_what_it_names(net, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.endswith("nothing was written\n")
     assert main(["inspect", "run.safetensors", "--labels", labels]) == 1
     assert "expected --source" in capsys.readouterr().err
-
-
-def test_importing_inspection_is_quick():
-    code = (
-        "import sys, hebbstream.inspection\n"
-        "print([name for name in ('umap', 'numba', 'matplotlib', 'sklearn', 'hebbstream.adapters') if name in sys.modules])"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

@@ -1,18 +1,17 @@
 """A process that learns from a video is killed at random moments; what it goes on to learn is the same, bit for bit."""
 
-import multiprocessing
 import time
 
 import numpy as np
-import pytest
 from clips import ramp, write_clip
+from forked import processes
 
 import hebbstream as hs
 from hebbstream.adapters.video import open_video
 from hebbstream.rotation import earlier_generations
 
 KILLS = 50
-FRAMES = 30
+FRAMES = 24
 
 
 def learn_from(clip, checkpoint, progress=None):
@@ -40,18 +39,10 @@ def learn_from(clip, checkpoint, progress=None):
         )
 
 
-@pytest.fixture(scope="module")
-def processes():
-    """Processes that start fast: forked from one that has imported everything, and computed nothing."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hebbstream", "hebbstream.adapters.video"])
-    return context
-
-
-def test_a_run_killed_at_any_moment_and_resumed_is_bit_identical(processes, tmp_path):
+def test_a_run_killed_at_any_moment_and_resumed_is_bit_identical(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", ramp(FRAMES))
     whole = tmp_path / "whole.safetensors"
-    run_to_the_end(processes, clip, whole)
+    learn_from(clip, whole)
     expected = whole.read_bytes()
     generator = np.random.default_rng(0)
     stopped_at = []
@@ -67,16 +58,9 @@ def test_a_run_killed_at_any_moment_and_resumed_is_bit_identical(processes, tmp_
         process.join()
         found = checkpoint.exists()
         stopped_at.append(hs.load_latest_checkpoint(checkpoint).counters.position if found else 0)
-        run_to_the_end(processes, clip, checkpoint)
+        learn_from(clip, checkpoint)
         assert checkpoint.read_bytes() == expected, f"kill {number}, after {stopped_at[-1]} frames"
         for path in tmp_path.glob(f"*{number}.safetensors*"):
             path.unlink()
     inside = [position for position in stopped_at if 0 < position < FRAMES]
     assert len(inside) > KILLS / 3, stopped_at  # the moments did fall into learning
-
-
-def run_to_the_end(processes, clip, checkpoint):
-    process = processes.Process(target=learn_from, args=(clip, checkpoint))
-    process.start()
-    process.join(120)
-    assert process.exitcode == 0

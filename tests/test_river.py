@@ -173,7 +173,7 @@ def is_number(value, most=1e38):
     st.sampled_from(sorted(SOLVERS)),
     st.lists(st.tuples(st.dictionaries(NAMES, VALUES, max_size=4), LABELS, WEIGHTS), max_size=5),
 )
-@settings(modest, max_examples=200)
+@settings(modest, max_examples=100)
 def test_any_dict_is_learned_or_refused_before_anything_changes(solver, rows):
     probe = LinearProbe(solver)
     for x, y, w in rows:

@@ -1,0 +1,127 @@
+"""Classes that come, one after another, and go."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from probes import EXACT, accuracy, blobs, learned, rows_in_order
+
+from hebbstream import errors
+from hebbstream.adapters.arrays import read_idx
+from hebbstream.probe import SOLVERS
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_labels_of_any_hashable_type_and_none_that_is_not_one(solver):
+    probe = SOLVERS[solver]()
+    labels = ["a", 3, 2.5, ("x", 1), frozenset([1]), np.str_("b")]
+    X = np.eye(6)
+    for _ in range(3):
+        for row, label in zip(X, labels, strict=True):
+            probe.learn_one(row, label)
+    probe.learn_one(X[1], torch.tensor(3))
+    assert probe.classes == labels
+    before = pickle.dumps(probe)
+    for label in (["list"], None, float("nan"), torch.ones(2)):
+        with pytest.raises(errors.LabelError):
+            probe.learn_one(X[0], label)
+        with pytest.raises(errors.LabelError):
+            probe.learn_many(X[:2], ["new", label])
+    for weight in (0.0, -1.0, float("nan"), float("inf"), "heavy"):
+        with pytest.raises(errors.ValueRangeError, match="sample weight"):
+            probe.learn_one(X[0], "new", weight)
+    with pytest.raises(errors.InputError, match="6 rows, 1 labels, 1 weights"):
+        probe.learn_many(X, ["new"])
+    assert pickle.dumps(probe) == before
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_forgotten_class_is_predicted_no_more_and_the_others_as_before(solver):
+    X, y = blobs(400)
+    probe = learned(solver, X, y)
+    before = rows_in_order(probe, [0, 1, 3])
+    probe.forget(2)
+    assert sorted(probe.classes) == [0, 1, 3]
+    assert set(probe.predict_many(X)) == {0, 1, 3}
+    others = [label != 2 for label in y]
+    assert accuracy(probe, X[others], [label for label in y if label != 2]) > 0.95
+    if solver != "slda":  # there the scale of the features is that of the classes known
+        after = rows_in_order(probe, [0, 1, 3])
+        cosine = torch.nn.functional.cosine_similarity(after[:, :-1].double(), before[:, :-1].double())
+        assert cosine.min() > 1 - 1e-6
+    with pytest.raises(errors.LabelError, match="label 2: expected one of the 3 classes"):
+        probe.forget(2)
+    for row, label in zip(*blobs(200, seed=7), strict=True):
+        probe.learn_one(row, label)
+    assert accuracy(probe, *blobs(200, seed=8)) > 0.9
+    for label in list(probe.classes):
+        probe.forget(label)
+    assert probe.predict_one(X[0]) is None
+    assert probe.predict_proba_one(X[0]) == {}
+    probe.learn_one(X[0], "again")
+    assert probe.predict_one(X[0]) == "again"
+
+
+def test_the_within_class_covariance_outlives_a_forgotten_class():
+    X, y = blobs(300)
+    probe = learned("slda", X, y, shrinkage=1e-9)
+    probe.forget(2)
+    known = np.array([label for label in y if label != 2])
+    means = {label: X[np.array(y) == label].mean(axis=0) for label in range(4)}
+    within = sum(np.outer(row - means[label], row - means[label]) for row, label in zip(X, y, strict=True)) / 300
+    weight = probe.affine()[0].numpy()
+    expected = np.linalg.solve(within, (means[1] - means[0]))
+    found = weight[probe.classes.index(1)] - weight[probe.classes.index(0)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert len(known) < 300
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_before_the_first_label_there_is_nothing_to_predict(solver):
+    probe = SOLVERS[solver]()
+    assert probe.predict_one(np.ones(3)) is None
+    assert probe.predict_many(np.ones((2, 3))) == [None, None]
+    assert probe.predict_proba_one(np.ones(3)) == {}
+    assert probe.predict_proba_many(np.ones((2, 3))).shape == (2, 0)
+    assert probe.tensors() == {}
+    probe.learn_many(np.ones((0, 3)), [])
+    assert probe.n_features is None
+    with pytest.raises(errors.ConfigurationError, match="without classes"):
+        probe.affine()
+
+
+@pytest.mark.parametrize("solver", EXACT)
+def test_class_after_class_is_as_good_as_shuffled(solver):
+    X, y = blobs(600, classes=6, spread=2.5)
+    test, truth = blobs(500, classes=6, seed=1, spread=2.5)
+    order = np.argsort(y, kind="stable")
+    by_class, shuffled = learned(solver, X[order], np.array(y)[order].tolist()), learned(solver, X, y)
+    assert accuracy(by_class, test, truth) == accuracy(shuffled, test, truth) > 0.75
+
+
+def test_class_after_class_on_mnist(data):
+    train, train_labels, test, test_labels = (
+        read_idx(data / "mnist" / f"{name}-ubyte.gz")[:2000]
+        for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    )
+    X, T = (images.reshape(len(images), -1) / 255.0 for images in (train, test))
+    order = np.argsort(train_labels // 2, kind="stable")  # two classes at a time, never seen again
+    found = {}
+    for solver in SOLVERS:
+        for name, indices in (("shuffled", np.arange(len(X))), ("by class", order)):
+            probe = learned(solver, X[indices], train_labels[indices].tolist())
+            found[solver, name] = accuracy(probe, T, test_labels)
+    for solver in EXACT:
+        assert found[solver, "shuffled"] > 0.75
+        assert abs(found[solver, "by class"] - found[solver, "shuffled"]) < 0.01
+    assert found["gradient", "by class"] < found["gradient", "shuffled"] - 0.1  # it forgets
+
+
+def test_a_few_samples_of_a_new_class_are_enough_for_slda():
+    X, y = blobs(1000, features=40, classes=5, spread=2.0)
+    new = [index for index, label in enumerate(y) if label == 4]
+    probe = learned("slda", *zip(*((X[i], label) for i, label in enumerate(y) if label != 4), strict=True))
+    probe.learn_many(X[new[:5]], [4] * 5)
+    assert accuracy(probe, X[new[5:]], [4] * len(new[5:])) > 0.8
+    assert accuracy(probe, X, y) > 0.9

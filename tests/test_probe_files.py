@@ -1,0 +1,108 @@
+"""A probe of every solver in a checkpoint, and as ONNX."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from probes import assert_equal_probes, blobs, learned
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.adapters.river import LinearProbe
+from hebbstream.export import OnnxExtractor, to_onnx
+from hebbstream.probe import SOLVERS
+
+OPTIONS = [
+    ("gradient", {"learning_rate": 0.02, "calibrate": True}),
+    ("gradient", {"optimizer": "sgd"}),
+    ("ridge", {"l2": 0.5, "dimensions": 9, "seed": 3}),
+    ("ridge", {"solve_every": 7, "calibrate": True}),
+    ("slda", {"shrinkage": 0.2, "min_confidence": 0.4}),
+    ("slda", {"solve_every": 7, "dimensions": 9, "calibrate": True}),
+]
+
+
+@pytest.mark.parametrize(("solver", "options"), OPTIONS)
+def test_a_checkpoint_resumes_every_solver_bit_for_bit(tmp_path, solver, options):
+    X, y = blobs(60)
+    net, whole, path = hs.SoftHebbNet.from_preset("cifar10", width=2), SOLVERS[solver](**options), tmp_path / "run"
+
+    def go(probe, part):
+        return [(probe.predict_proba_one(X[i]), probe.learn_one(X[i], y[i]))[0] for i in part]
+
+    go(whole, range(33))
+    hs.save_checkpoint(path, net, whole if solver == "gradient" else LinearProbe.from_probe(whole))
+    resumed = hs.load_checkpoint(path).probe
+    assert_equal_probes(whole, resumed)
+    assert go(resumed, range(33, 60)) == go(whole, range(33, 60))
+    assert_equal_probes(whole, resumed)
+    assert (whole.affine()[0] == resumed.affine()[0]).all()
+
+
+def test_a_checkpoint_from_before_there_were_other_solvers_still_loads(tmp_path):
+    net, probe, path = (
+        hs.SoftHebbNet.from_preset("cifar10", width=2),
+        hs.SoftmaxProbe(0.02, optimizer="adam"),
+        tmp_path / "run",
+    )
+    for row, label in zip(np.eye(3), "abc", strict=True):
+        probe.learn_one(row, label)
+    hs.save_checkpoint(path, net, probe)
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["hebbstream"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    header["probe"] = {name: header["probe"][name] for name in ("learning_rate", "steps", "classes")}
+    save_file(tensors, path, metadata={"hebbstream": json.dumps(header)})
+    assert_equal_probes(hs.load_checkpoint(path).probe, probe)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h, t: h.update(solver="svm"),
+        lambda h, t: h.update(l2=-1),
+        lambda h, t: h.update(unknown=1),
+        lambda h, t: h["classes"].append(["str", "more"]),
+        lambda h, t: h.update(dimensions=2),
+        lambda h, t: h.update(calibrate=False),
+        lambda h, t: t.update({"probe.temperature": torch.zeros(3)}),
+        lambda h, t: [t.pop(name) for name in list(t) if name.startswith("probe.")],
+    ],
+)
+def test_a_checkpoint_with_another_probe_than_it_says_is_refused(tmp_path, change):
+    from hebbstream.checkpoint import _checksum
+
+    path = tmp_path / "run"
+    probe = learned("ridge", *blobs(20), calibrate=True)
+    hs.save_checkpoint(path, hs.SoftHebbNet.from_preset("cifar10", width=2), probe)
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["hebbstream"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(header["probe"], tensors)
+    header["crc32"] = _checksum(tensors)
+    save_file(tensors, path, metadata={"hebbstream": json.dumps(header)})
+    with pytest.raises(errors.CorruptCheckpointError) as caught:
+        hs.load_checkpoint(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("solver", "options"), [*OPTIONS, ("ridge", {"dimensions": 50})])
+def test_every_solver_leaves_as_onnx(tmp_path, labelled, solver, options):
+    net, probe = hs.SoftHebbNet.from_preset("cifar10", width=4), LinearProbe(solver, **options)
+    hs.learn(net, labelled[:120], probe, checkpoint=tmp_path / "run", progress=False)
+    extractor = OnnxExtractor(to_onnx(net, tmp_path / "net.onnx", probe), providers=["CPUExecutionProvider"])
+    frames = [sample.x for sample in labelled[120:130]]
+    plain = LinearProbe.from_probe(
+        SOLVERS[solver](**{**options, "solve_every": 1} if solver != "gradient" else options)
+    )
+    plain.as_probe().load(probe.as_probe().tensors(), probe.as_probe().classes, 120)
+    plain.as_probe()._pending = 1  # the model is of all that was learned, not of the last solution in use
+    for frame in frames:
+        found = extractor.predict_proba_one(frame)
+        for label, probability in plain.predict_proba_one(net.transform_one(frame)).items():
+            assert found[str(label)] == pytest.approx(probability, abs=2e-3)
+    assert [node.op_type for node in onnx.load(tmp_path / "net.onnx").graph.node][-2:] == ["Gemm", "Softmax"]
