@@ -61,7 +61,7 @@ def assert_equal_probes(first, second):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_it_tells_classes_apart(solver):
-    probe = learned(solver, *blobs(600), **({"learning_rate": 0.03} if solver == "gradient" else {}))
+    probe = learned(solver, *blobs(600))
     assert accuracy(probe, *blobs(300, seed=1)) > 0.95
 
 
@@ -135,8 +135,9 @@ def test_features_far_from_zero_and_features_that_never_vary_do_no_harm(solver):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_mini_batch_is_its_samples_one_after_another(solver):
     X, y = blobs(60)
-    for calibrate in (False, True):
-        one, many = learned(solver, X, y, calibrate=calibrate), SOLVERS[solver](calibrate=calibrate)
+    fading = [] if solver == "gradient" else [{"half_life": 30.0}]
+    for options in ({}, {"calibrate": True}, *fading):
+        one, many = learned(solver, X, y, **options), SOLVERS[solver](**options)
         many.learn_many(X[:25], y[:25])
         many.learn_many(torch.from_numpy(X[25:]), torch.tensor(y[25:]), np.ones(35))
         assert one.classes == many.classes
@@ -192,6 +193,77 @@ def test_sgd_is_normalised_and_predicts_with_the_average_of_its_weights():
     found = probe.predict_proba_many(X).numpy()
     expected = np.exp(z @ average[probe.classes].T)
     np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), rtol=1e-3, atol=1e-4)
+
+
+def runs(length, samples=1200, **options):
+    """Blobs whose label changes only every so many samples."""
+    X, y = blobs(samples, features=40, spread=6.0, **options)
+    order = np.argsort(y, kind="stable")
+    rng = np.random.default_rng(1)
+    pieces = [order[start : start + length] for start in range(0, samples, length)]
+    order = np.concatenate([pieces[index] for index in rng.permutation(len(pieces))])
+    return X[order], [y[index] for index in order]
+
+
+@pytest.mark.parametrize("length", [1, 40])
+def test_sgd_predicts_with_the_weights_that_did_better_of_late(length):
+    X, y = runs(length)
+    probe, right = hs.SoftmaxProbe(), []
+    for row, label in zip(X, y, strict=True):
+        right.append(probe.predict_one(row) == label)
+        probe.learn_one(row, label)
+    current, average = probe.losses.tolist()
+    assert (current < average) == (length > 1)
+    z = probe._standardised(torch.from_numpy(X))
+    expected = z @ (probe.weight if length > 1 else probe.average).T
+    weight, bias = probe.affine()
+    torch.testing.assert_close(torch.from_numpy(X) @ weight.T + bias, expected)
+    assert not torch.allclose(probe.weight, probe.average)
+    if length > 1:  # as good as repeating the last label
+        assert np.mean(right) > 1 - 2 / length
+
+
+def moments(probe):
+    found = probe._moments()
+    return [found.products, found.total, found.weight, found.sums, found.counts]
+
+
+@pytest.mark.parametrize("solver", EXACT)
+def test_with_a_half_life_a_sample_counts_half_after_so_many(solver):
+    X, y = blobs(60)
+    faded, weighted = learned(solver, X, y, half_life=7.0), SOLVERS[solver]()
+    for index, (row, label) in enumerate(zip(X, y, strict=True)):
+        weighted.learn_one(row, label, 0.5 ** ((59 - index) / 7))
+    for found, expected in zip(moments(faded), moments(weighted), strict=True):
+        torch.testing.assert_close(found, expected)
+    if solver == "ridge":
+        torch.testing.assert_close(faded.affine()[0], weighted.affine()[0])
+    # A mean of weights wᵢ is as uncertain as one of (Σw)² / Σw² samples.
+    w = torch.tensor([0.5 ** ((59 - index) / 7) for index in range(60)], dtype=torch.float64)
+    for row, label in enumerate(faded.classes):
+        of_class = w[torch.tensor(y) == label]
+        assert float(faded._moments().samples[row]) == pytest.approx(
+            float(of_class.sum() ** 2 / of_class.square().sum())
+        )
+
+
+@pytest.mark.parametrize("solver", EXACT)
+def test_with_a_half_life_it_follows_features_that_change(solver):
+    (X, y), (test, truth) = blobs(1200), blobs(300, seed=1)
+    X[:600] = X[:600, ::-1]  # what they meant before
+    fading, exact = learned(solver, X, y, half_life=100.0), learned(solver, X, y)
+    assert accuracy(fading, test, truth) > max(0.95, accuracy(exact, test, truth) + 0.01)
+
+
+@pytest.mark.parametrize("solver", EXACT)
+def test_a_class_long_gone_does_no_harm(solver):
+    X, y = blobs(900, classes=3)
+    gone, others = np.array(y) == 2, np.array(y) != 2
+    probe = learned(solver, X[gone], [2] * int(gone.sum()), half_life=1.0)
+    for _ in range(4):  # 2000 half-lives: nothing that float64 could hold
+        probe.learn_many(X[others], np.array(y)[others].tolist())
+    assert probe.affine()[0].isfinite().all()
+    assert probe.predict_proba_many(X).isfinite().all()
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -359,6 +431,8 @@ def test_bad_features_are_refused_before_anything_changes(solver, x, kind, messa
         ("ridge", {"l2": 0.0}),
         ("ridge", {"dimensions": 0}),
         ("ridge", {"solve_every": 0}),
+        ("ridge", {"half_life": 0.0}),
+        ("slda", {"half_life": float("nan")}),
         ("slda", {"shrinkage": 0.0}),
         ("slda", {"shrinkage": 1.0}),
         ("slda", {"min_confidence": 1.5}),
@@ -416,12 +490,14 @@ def test_between_two_solutions_it_predicts_by_the_last(solver):
 
 
 OPTIONS = [
-    ("gradient", {"learning_rate": 0.02, "calibrate": True}),
-    ("gradient", {"optimizer": "sgd"}),
+    ("gradient", {"learning_rate": 0.02, "optimizer": "adam", "calibrate": True}),
+    ("gradient", {"min_confidence": 0.3}),
     ("ridge", {"l2": 0.5, "dimensions": 9, "seed": 3}),
     ("ridge", {"solve_every": 7, "calibrate": True}),
     ("slda", {"shrinkage": 0.2, "min_confidence": 0.4}),
     ("slda", {"solve_every": 7, "dimensions": 9, "calibrate": True}),
+    ("slda", {"half_life": 20.0}),
+    ("ridge", {"half_life": 20.0, "solve_every": 7}),
 ]
 
 

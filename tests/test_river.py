@@ -25,6 +25,17 @@ def test_rivers_own_checks(solver, check):
     check(LinearProbe(solver))
 
 
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_so_they_pass_with_adam(check):
+    check(LinearProbe(optimizer="adam"))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("solver", ["ridge", "slda"])
+def test_so_they_pass_with_a_half_life(solver, check):
+    check(LinearProbe(solver, half_life=50.0))
+
+
 def test_no_check_is_skipped():
     assert LinearProbe()._unit_test_skips() == set()
     names = {check.__name__ for check in CHECKS}
