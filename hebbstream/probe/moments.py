@@ -12,7 +12,7 @@ from hebbstream.probe.base import OnlineProbe
 from hebbstream.probe.projection import Projection
 from hebbstream.probe.sums import Moments
 
-_FADED = 1e-9  # weight at which a class's sums stop fading: they say where it lay, and would underflow
+_FADED = 1e-9  # weight below which no class's sums fade: they say where it lay, and would underflow
 
 
 class MomentProbe(OnlineProbe):
@@ -113,7 +113,7 @@ class MomentProbe(OnlineProbe):
         """Let the classes' sums fade by so many samples; return the factor."""
         keeps = self._keeps**samples
         if self.half_life is not None:
-            kept = torch.where(self._sums[:, -1] > _FADED, keeps, 1.0)
+            kept = (_FADED / self._sums.select(1, -1)).clamp(keeps, 1.0)
             self._sums *= kept.unsqueeze(1)
             self._squares *= kept.square()
         return keeps

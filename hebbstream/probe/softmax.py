@@ -134,7 +134,9 @@ class SoftmaxProbe(OnlineProbe):
 
     def _load(self, tensors: dict[str, Tensor], classes: int) -> int:
         features = tensors["mean"].numel()
-        shapes = {name: (2,) if name == "losses" else (features,) for name in _SHARED[self.optimizer]}
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_SHARED[self.optimizer], (features,))
+        if "losses" in shapes:
+            shapes["losses"] = (2,)
         shapes |= {name: (classes, 1 if name == "age" else features + 1) for name in _ROWS[self.optimizer]}
         if any(tensors[name].shape != shape for name, shape in shapes.items()):
             raise ValueError(f"probe tensors that are not {classes} classes by {features} features and a bias")
