@@ -45,7 +45,7 @@ def test_no_check_is_skipped():
 
 def test_it_learns_rivers_image_segments_far_above_chance():
     stream = datasets.ImageSegments().take(1500)
-    accuracy = evaluate.progressive_val_score(stream, LinearProbe(learning_rate=0.01), metrics.Accuracy())
+    accuracy = evaluate.progressive_val_score(stream, LinearProbe(), metrics.Accuracy())
     assert accuracy.get() > 0.75  # seven classes
 
 
@@ -119,7 +119,7 @@ def test_dicts_arrays_and_tensors_are_the_same_features():
 
 
 def test_classes_appear_on_the_fly_and_features_may_come_and_go():
-    probe = LinearProbe(learning_rate=0.05)
+    probe = LinearProbe()
     assert probe.predict_one({"a": 1.0}) is None
     assert probe.predict_proba_one({"a": 1.0}) == {}
     for _ in range(50):
