@@ -109,7 +109,7 @@ class SoftmaxProbe(OnlineProbe):
         if self.optimizer == "adam":
             self._adam(error, z, self.steps + 1)
         else:
-            self.weight.addr_(error.mul_(-self.learning_rate / z.square().sum()), z)
+            self.weight.addr_(error.mul_(-self.learning_rate / z.dot(z)), z)
             self.age += 1
             self.average.lerp_(self.weight, ((1 + _EARLY) / (self.age + _EARLY)).clamp_(min=1 / _AVERAGED))
 
