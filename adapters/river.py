@@ -37,6 +37,8 @@ class LinearProbe(base.MiniBatchClassifier):
         Most features to keep products of; more are projected (``"ridge"`` and ``"slda"``).
     solve_every
         Labelled samples between two solutions; 1 is exact (``"ridge"`` and ``"slda"``).
+    half_life
+        Labelled samples after which one counts half; ``None``: all count alike (``"ridge"`` and ``"slda"``).
     calibrate
         Whether to fit a temperature to the labels as they come.
     min_confidence
@@ -44,13 +46,13 @@ class LinearProbe(base.MiniBatchClassifier):
     seed
         Of the projection.
     optimizer
-        ``"adam"``, or ``"sgd"``, normalised and averaged: better in one pass over shuffled samples (``"gradient"``).
+        ``"sgd"``, normalised and averaged, or ``"adam"`` (``"gradient"``).
 
     Examples
     --------
     >>> from river import datasets, evaluate, metrics
-    >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe(learning_rate=0.01), metrics.Accuracy())
-    Accuracy: 89.99%
+    >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe(), metrics.Accuracy())
+    Accuracy: 88.47%
     >>> evaluate.progressive_val_score(datasets.Phishing(), LinearProbe("slda"), metrics.Accuracy())
     Accuracy: 89.67%
     """
@@ -66,7 +68,8 @@ class LinearProbe(base.MiniBatchClassifier):
         calibrate: bool = False,
         min_confidence: float = 0.0,
         seed: int = 0,
-        optimizer: OptimizerName = "adam",
+        optimizer: OptimizerName = "sgd",
+        half_life: float | None = None,
     ) -> None:
         if solver not in SOLVERS:
             raise ConfigurationError(f"solver={solver!r}: expected one of {', '.join(map(repr, SOLVERS))}")
@@ -76,6 +79,7 @@ class LinearProbe(base.MiniBatchClassifier):
         self.shrinkage = shrinkage
         self.dimensions = dimensions
         self.solve_every = solve_every
+        self.half_life = half_life
         self.calibrate = calibrate
         self.min_confidence = min_confidence
         self.seed = seed

@@ -30,6 +30,7 @@ CHUNK = 100  # rows of one call to a probe, to the same effect as one after anot
 CLASSES_PER_TASK = 2
 SHOTS = (1, 2, 5, 10, 20, 50, 100)
 KNOWN = 10_000  # samples from which the other classes are known before them
+MEASURES = ("learning", "learned", "tasks", "tasks learning", "few shots")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def one_pass(data: str, width: int, train: Split, test: Split, order: Any, *, se
     return found
 
 
-def solvers(dimensions: list[int]) -> dict[str, Callable[[], OnlineProbe]]:
+def solvers(dimensions: list[int], half_lives: list[float]) -> dict[str, Callable[[], OnlineProbe]]:
     """Return what makes each probe, by name."""
     found: dict[str, Callable[[], OnlineProbe]] = {
         "gradient, SGD": partial(SoftmaxProbe, optimizer="sgd"),
@@ -84,6 +85,10 @@ def solvers(dimensions: list[int]) -> dict[str, Callable[[], OnlineProbe]]:
     for number in dimensions:
         found[f"ridge, {number} dimensions"] = partial(RidgeProbe, dimensions=number)
         found[f"slda, {number} dimensions"] = partial(SldaProbe, dimensions=number)
+        for half_life in half_lives:
+            after = f"{number} dimensions, half-life {half_life:g}"
+            found[f"ridge, {after}"] = partial(RidgeProbe, dimensions=number, half_life=half_life)
+            found[f"slda, {after}"] = partial(SldaProbe, dimensions=number, half_life=half_life)
     return found
 
 
@@ -148,43 +153,60 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
         cache = options.cache and options.cache / f"{data}-{width}-{options.seed}-{len(train)}-{name}.npz"
         return one_pass(data, width, train, test, order, seed=options.seed, cache=cache)
 
-    made = solvers(options.dimensions)
+    made = solvers(options.dimensions, options.half_life)
+    made = {name: make for name, make in made.items() if not options.only or name in options.only}
     shuffled, truth = learned("shuffled", order), test.labels
     found: dict[str, Any] = {"width": width, "features": shuffled.train.shape[1], "samples": len(train)}
-    kept = options.cache and options.cache / f"{data}-{width}-{options.seed}-{len(train)}-{options.epochs}-epochs.json"
-    if kept is not None and kept.exists():
-        found["offline probe"] = json.loads(kept.read_text())
-    else:
-        found["offline probe"] = offline(data, shuffled, truth, options)
-        if kept is not None:
-            kept.write_text(json.dumps(found["offline probe"]))
-    print(data, "offline probe", found["offline probe"], flush=True)
-    tasks = by_task(shuffled.labels, np.arange(len(train)))
+    if options.hold_out:
+        shuffled, truth = held_out(shuffled, options.hold_out)
+        found["held out"] = options.hold_out
+    if options.epochs:
+        found["offline probe"] = offline(data, width, shuffled, truth, options)
+        print(data, "offline probe", found["offline probe"], flush=True)
+    tasks = by_task(shuffled.labels, np.arange(len(shuffled.labels)))
+
+    def accuracy_of(make: Callable[[], OnlineProbe], rows: Tensor) -> float:
+        return round(float((predicted(teach(make(), rows, shuffled.labels), shuffled.test) == truth).mean()), 4)
+
     for name, make in made.items():
-        live = float((predicted(teach(make(), shuffled.seen, shuffled.labels), shuffled.test) == truth).mean())
-        still = float((predicted(teach(make(), shuffled.train, shuffled.labels), shuffled.test) == truth).mean())
-        turns = class_incremental(make, shuffled.train[tasks], shuffled.labels[tasks], shuffled.test, truth)
-        found[name] = {
-            "single pass, features learning": round(live, 4),
-            "features learned before": {"shuffled": round(still, 4), "two classes at a time": described(turns)},
-        }
+        row: dict[str, Any] = {}
+        if "learning" in options.measures:
+            row["single pass, features learning"] = accuracy_of(make, shuffled.seen)
+        before: dict[str, Any] = {}
+        if "learned" in options.measures:
+            before["shuffled"] = accuracy_of(make, shuffled.train)
+        if "tasks" in options.measures:
+            turns = class_incremental(make, shuffled.train[tasks], shuffled.labels[tasks], shuffled.test, truth)
+            before["two classes at a time"] = described(turns)
+        found[name] = row | ({"features learned before": before} if before else {})
         print(data, name, found[name], flush=True)
-    if data == "mnist":
+    if data == "mnist" and "few shots" in options.measures:
+        more = {} if options.only else {"slda, shrinkage 0.5": partial(SldaProbe, shrinkage=0.5)}
         found["few shots"] = {"shots": SHOTS} | {
-            name: few_shot(make, shuffled, truth, seed=options.seed)
-            for name, make in (made | {"slda, shrinkage 0.5": partial(SldaProbe, shrinkage=0.5)}).items()
+            name: few_shot(make, shuffled, truth, seed=options.seed) for name, make in (made | more).items()
         }
         print(found["few shots"], flush=True)
-    turned = learned("tasks", by_task(train.labels, order))
-    for name, make in made.items():
-        scores = class_incremental(make, turned.seen, turned.labels, turned.test, truth)
-        found[name]["two classes at a time, features learning"] = described(scores)
-        print(data, name, scores, flush=True)
+    if "tasks learning" in options.measures and not options.hold_out:
+        turned = learned("tasks", by_task(train.labels, order))
+        for name, make in made.items():
+            scores = class_incremental(make, turned.seen, turned.labels, turned.test, truth)
+            found[name]["two classes at a time, features learning"] = described(scores)
+            print(data, name, scores, flush=True)
     return found
 
 
-def offline(data: str, features: Pass, truth: Any, options: argparse.Namespace) -> float:
-    """Train the paper's probe for many epochs; return its accuracy."""
+def held_out(features: Pass, number: int) -> tuple[Pass, Any]:
+    """Let the last training samples, as the network ended, take the place of the test, to choose settings by."""
+    labels, seen, train = (rows[:-number] for rows in (features.labels, features.seen, features.train))
+    return Pass(labels, seen, train, features.train[-number:]), features.labels[-number:]
+
+
+def offline(data: str, width: int, features: Pass, truth: Any, options: argparse.Namespace) -> float:
+    """Train the paper's probe for many epochs, or take what an earlier run left in a file; return its accuracy."""
+    name = f"{data}-{width}-{options.seed}-{len(features.labels)}-{options.epochs}-epochs.json"
+    kept = options.cache and options.cache / name
+    if kept is not None and kept.exists():
+        return float(json.loads(kept.read_text()))
     model = train_probe(
         lambda indices: features.train[indices].float(),
         features.labels,
@@ -193,7 +215,10 @@ def offline(data: str, features: Pass, truth: Any, options: argparse.Namespace) 
         seed=options.seed,
         progress=True,
     )
-    return round(accuracy(model, lambda indices: features.test[indices].float(), truth), 4)
+    found = round(accuracy(model, lambda indices: features.test[indices].float(), truth), 4)
+    if kept is not None:
+        kept.write_text(json.dumps(found))
+    return found
 
 
 def described(scores: ContinualScores) -> dict[str, float]:
@@ -229,7 +254,13 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=["cifar10", "mnist"], choices=("cifar10", "mnist"))
     parser.add_argument("--width", choices=WIDTHS, default="half", help="of the paper's networks")
     parser.add_argument("--dimensions", type=int, nargs="+", default=[1024, 4096], help="of ridge and slda")
-    parser.add_argument("--epochs", type=int, default=50, help="of the offline probe")
+    parser.add_argument("--half-life", type=float, nargs="*", default=[10_000], help="of ridge and slda, besides none")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="solvers, by the names of their rows")
+    parser.add_argument("--measures", nargs="+", choices=MEASURES, default=MEASURES)
+    parser.add_argument(
+        "--hold-out", type=int, metavar="N", help="test on the last N training samples instead, to choose settings by"
+    )
+    parser.add_argument("--epochs", type=int, default=50, help="of the offline probe; 0 leaves it out")
     parser.add_argument("--samples", type=int, help="only so many training samples")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -239,7 +270,7 @@ def main() -> None:
     options = parser.parse_args()
     found = {data: measure(data, options) for data in options.data}
     write_result(options.output, {"seed": options.seed, "data": found})
-    if "mnist" in found:
+    if "few shots" in found.get("mnist", {}):
         plot(found, options.output.with_suffix(".png"))
 
 

@@ -171,7 +171,7 @@ def learn_continually(
     Examples
     --------
     >>> from hebbstream import SoftmaxProbe
-    >>> probe, points = SoftmaxProbe(learning_rate=0.1), np.eye(4)
+    >>> probe, points = SoftmaxProbe(), np.eye(4)
     >>> tasks = class_incremental([(points[i % 4], i % 4) for i in range(80)])
     >>> print(learn_continually(lambda s: probe.learn_one(s.x, s.y), probe.predict_one, tasks, tasks))
     average accuracy 100.0%, forgetting 0.0%, forward transfer +0.0% (2 tasks)

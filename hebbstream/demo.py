@@ -104,10 +104,12 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = True, limit:
     new_figure(1, (1, 1))  # a missing matplotlib is better told now than after a minute
     specs = _specs()
     net, before = SoftHebbNet(specs, 3, seed=seed), SoftHebbNet(specs, 3, seed=seed)
-    probe = SoftmaxProbe(_PROBE_RATE)
+    probe = SoftmaxProbe(_PROBE_RATE, optimizer="adam")
     report, learned = _pass(net, probe, "learning", progress, limit)
     frozen = [replace(spec, learning_rate=0.0) for spec in specs]
-    _, untrained = _pass(SoftHebbNet(frozen, 3, seed=seed), SoftmaxProbe(_PROBE_RATE), "untrained", progress, limit)
+    _, untrained = _pass(
+        SoftHebbNet(frozen, 3, seed=seed), SoftmaxProbe(_PROBE_RATE, optimizer="adam"), "untrained", progress, limit
+    )
 
     checkpoint = folder / "demo.safetensors"
     save_checkpoint(checkpoint, net, probe, report.counters)

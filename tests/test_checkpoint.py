@@ -69,7 +69,7 @@ def test_a_run_resumed_in_a_new_process_is_bit_identical(tmp_path, labelled, pos
     assert header["counters"]["position"] == header["counters"]["scored"] == 60
     assert header["samples_seen"] == 60
     assert tensors.keys() == expected.keys()
-    assert {"probe.weight", "probe.second_moment", "random_state", "layers.2.norm.var"} <= tensors.keys()
+    assert {"probe.weight", "probe.average", "probe.losses", "random_state", "layers.2.norm.var"} <= tensors.keys()
     for name, tensor in tensors.items():
         assert torch.equal(tensor, expected[name]), name
 

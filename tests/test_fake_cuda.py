@@ -105,10 +105,11 @@ def test_a_planted_synchronisation_is_caught(monkeypatch, plant):
     "make",
     [
         hs.SoftmaxProbe,
-        lambda: hs.SoftmaxProbe(optimizer="sgd"),
+        lambda: hs.SoftmaxProbe(optimizer="adam"),
         lambda: hs.SoftmaxProbe(calibrate=True),
         hs.RidgeProbe,
         lambda: hs.RidgeProbe(dimensions=7),
+        lambda: hs.SldaProbe(half_life=9.0),
         hs.SldaProbe,
     ],
 )

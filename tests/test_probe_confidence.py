@@ -12,7 +12,7 @@ from hebbstream.probe.temperature import Temperature
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_below_the_confidence_asked_for_it_abstains(solver):
     X, y = blobs(200, spread=3.0)
-    options = {"learning_rate": 0.01} if solver == "gradient" else {}
+    options = {"learning_rate": 0.1} if solver == "gradient" else {}
     bold, shy = learned(solver, X, y, **options), learned(solver, X, y, min_confidence=0.7, **options)
     confidence = bold.predict_proba_many(X).amax(dim=1).tolist()
     expected = [label if p >= 0.7 else None for label, p in zip(bold.predict_many(X), confidence, strict=True)]

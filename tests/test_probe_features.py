@@ -70,6 +70,8 @@ def test_bad_features_are_refused_before_anything_changes(solver, x, kind, messa
         ("ridge", {"l2": 0.0}),
         ("ridge", {"dimensions": 0}),
         ("ridge", {"solve_every": 0}),
+        ("ridge", {"half_life": 0.0}),
+        ("slda", {"half_life": float("nan")}),
         ("slda", {"shrinkage": 0.0}),
         ("slda", {"shrinkage": 1.0}),
         ("slda", {"min_confidence": 1.5}),

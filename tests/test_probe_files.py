@@ -17,12 +17,14 @@ from hebbstream.export import OnnxExtractor, to_onnx
 from hebbstream.probe import SOLVERS
 
 OPTIONS = [
-    ("gradient", {"learning_rate": 0.02, "calibrate": True}),
-    ("gradient", {"optimizer": "sgd"}),
+    ("gradient", {"learning_rate": 0.02, "optimizer": "adam", "calibrate": True}),
+    ("gradient", {"calibrate": True}),
     ("ridge", {"l2": 0.5, "dimensions": 9, "seed": 3}),
     ("ridge", {"solve_every": 7, "calibrate": True}),
     ("slda", {"shrinkage": 0.2, "min_confidence": 0.4}),
     ("slda", {"solve_every": 7, "dimensions": 9, "calibrate": True}),
+    ("slda", {"half_life": 20.0}),
+    ("ridge", {"half_life": 20.0, "solve_every": 7}),
 ]
 
 

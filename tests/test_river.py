@@ -25,6 +25,17 @@ def test_rivers_own_checks(solver, check):
     check(LinearProbe(solver))
 
 
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_so_they_pass_with_adam(check):
+    check(LinearProbe(optimizer="adam"))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("solver", ["ridge", "slda"])
+def test_so_they_pass_with_a_half_life(solver, check):
+    check(LinearProbe(solver, half_life=50.0))
+
+
 def test_no_check_is_skipped():
     assert LinearProbe()._unit_test_skips() == set()
     names = {check.__name__ for check in CHECKS}
@@ -34,7 +45,7 @@ def test_no_check_is_skipped():
 
 def test_it_learns_rivers_image_segments_far_above_chance():
     stream = datasets.ImageSegments().take(1500)
-    accuracy = evaluate.progressive_val_score(stream, LinearProbe(learning_rate=0.01), metrics.Accuracy())
+    accuracy = evaluate.progressive_val_score(stream, LinearProbe(), metrics.Accuracy())
     assert accuracy.get() > 0.75  # seven classes
 
 
@@ -108,7 +119,7 @@ def test_dicts_arrays_and_tensors_are_the_same_features():
 
 
 def test_classes_appear_on_the_fly_and_features_may_come_and_go():
-    probe = LinearProbe(learning_rate=0.05)
+    probe = LinearProbe()
     assert probe.predict_one({"a": 1.0}) is None
     assert probe.predict_proba_one({"a": 1.0}) == {}
     for _ in range(50):

@@ -1,7 +1,6 @@
 """`MomentProbe`: a classifier solved from sums over the stream, which no order of the samples changes."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -11,40 +10,16 @@ from torch import Tensor
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe.base import OnlineProbe
 from hebbstream.probe.projection import Projection
+from hebbstream.probe.sums import Moments
 
-_CONSTANT = 1e-12  # of its mean square: a variance below this is rounding
-
-
-@dataclass(frozen=True, slots=True)
-class Moments:
-    """First and second moments of the features, from the origin, all float64; d features, C classes.
-
-    Parameters
-    ----------
-    products
-        Σ w x xᵀ, (d, d).
-    total
-        Σ w x, (d,).
-    weight
-        Σ w, a scalar.
-    sums
-        Σ w x of each class, (C, d).
-    counts
-        Σ w of each class, (C,).
-    """
-
-    products: Tensor
-    total: Tensor
-    weight: Tensor
-    sums: Tensor
-    counts: Tensor
+_FADED = 1e-9  # weight below which no class's sums fade: they say where it lay, and would underflow
 
 
 class MomentProbe(OnlineProbe):
     """A probe that keeps Σ w x xᵀ, and Σ w x for each class, in float64, and solves when it is asked.
 
-    The sums of a stream are those of its samples in any order, but for rounding: nothing is forgotten. More than
-    `dimensions` features are first brought to that number by a `Projection`.
+    The sums of a stream are those of its samples in any order, but for rounding: nothing is forgotten, unless `half_life`
+    is given. More than `dimensions` features are first brought to that number by a `Projection`.
 
     Parameters
     ----------
@@ -57,17 +32,26 @@ class MomentProbe(OnlineProbe):
     solve_every
         Labelled samples after which predictions are made with a new solution; 1 is exact. A class is known from its
         first sample on, whatever this is.
+    half_life
+        Labelled samples after which one counts half, for features that change as they learn; ``None``: all count alike.
     calibrate, min_confidence
         See `OnlineProbe`.
     """
 
-    dtype: ClassVar[torch.dtype] = torch.float64
+    dtype = torch.float64
     sequential: ClassVar[bool] = False
-    option_names: ClassVar[tuple[str, ...]] = ("dimensions", "seed", "solve_every", *OnlineProbe.option_names)
+    option_names: ClassVar[tuple[str, ...]] = (
+        "dimensions",
+        "seed",
+        "solve_every",
+        "half_life",
+        *OnlineProbe.option_names,
+    )
 
     _origin: Tensor
     _gram: Tensor
     _sums: Tensor
+    _squares: Tensor
     _solution: tuple[Tensor, Tensor] | None
     _pending: int
 
@@ -77,6 +61,7 @@ class MomentProbe(OnlineProbe):
         dimensions: int = 1024,
         seed: int = 0,
         solve_every: int = 1,
+        half_life: float | None = None,
         calibrate: bool = False,
         min_confidence: float = 0.0,
     ) -> None:
@@ -84,7 +69,10 @@ class MomentProbe(OnlineProbe):
         for name, value in (("dimensions", dimensions), ("solve_every", solve_every)):
             if value < 1:
                 raise ConfigurationError(f"{name}={value!r}: expected a positive number")
-        self.dimensions, self.seed, self.solve_every = dimensions, seed, solve_every
+        if half_life is not None and not half_life > 0:
+            raise ConfigurationError(f"half_life={half_life!r}: expected a number above 0, or None")
+        self.dimensions, self.seed, self.solve_every, self.half_life = dimensions, seed, solve_every, half_life
+        self._keeps = 1.0 if half_life is None else 0.5 ** (1 / half_life)  # of everything, at each sample
         self._project = Projection(dimensions, seed)
 
     @abstractmethod
@@ -97,6 +85,7 @@ class MomentProbe(OnlineProbe):
         # Every vector has a 1 at its end, so that the last row and column are sums and counts.
         self._gram = torch.zeros(d + 1, d + 1, dtype=self.dtype, device=device)
         self._sums = torch.zeros(0, d + 1, dtype=self.dtype, device=device)
+        self._squares = torch.zeros(0, dtype=self.dtype, device=device)
         self._forget_solution()
 
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
@@ -104,15 +93,30 @@ class MomentProbe(OnlineProbe):
             self._origin = rows.select(0, 0).clone()
         x = self._project(rows - self._origin)
         x = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
+        keeps = self._fade(len(classes))
         if len(classes) == 1:
             x = x.select(0, 0)
-            self._gram.addr_(x, x, alpha=weights[0])
+            self._gram.addr_(x, x, beta=keeps, alpha=weights[0])
             self._sums.select(0, classes[0]).add_(x, alpha=weights[0])
+            self._squares.select(0, classes[0]).add_(weights[0])
         else:
-            weighted = x * torch.tensor(weights, dtype=self.dtype).to(x.device).unsqueeze(1)
-            self._gram.addmm_(x.T, weighted)
-            self._sums.index_add_(0, torch.tensor(classes).to(x.device), weighted)
+            rows = torch.tensor(classes).to(x.device)
+            age = torch.arange(len(classes) - 1, -1, -1, dtype=self.dtype)
+            faded = torch.tensor(weights, dtype=self.dtype) * self._keeps**age
+            weighted = x * faded.to(x.device).unsqueeze(1)
+            self._gram.addmm_(x.T, weighted, beta=keeps)
+            self._sums.index_add_(0, rows, weighted)
+            self._squares.index_add_(0, rows, (faded * self._keeps**age).to(x.device))
         self._pending += len(classes)
+
+    def _fade(self, samples: int) -> float:
+        """Let the classes' sums fade by so many samples; return the factor."""
+        keeps = self._keeps**samples
+        if self.half_life is not None:
+            kept = (_FADED / self._sums.select(1, -1)).clamp(keeps, 1.0)
+            self._sums *= kept.unsqueeze(1)
+            self._squares *= kept.square()
+        return keeps
 
     def _scores(self, rows: Tensor) -> Tensor:
         if self._solution is None or self._pending >= self.solve_every:
@@ -127,10 +131,13 @@ class MomentProbe(OnlineProbe):
 
     def _moments(self) -> Moments:
         gram, sums = self._gram, self._sums
-        return Moments(gram[:-1, :-1], gram[-1, :-1], gram[-1, -1], sums[:, :-1], sums[:, -1])
+        samples = sums[:, -1].square() / self._squares
+        return Moments(gram[:-1, :-1], gram[-1, :-1], gram[-1, -1], sums[:, :-1], sums[:, -1], samples)
 
     def _tensors(self) -> dict[str, Tensor]:
         found = {"origin": self._origin, "gram": self._gram, "sums": self._sums}
+        if self.half_life is not None:
+            found["squares"] = self._squares
         if self._solution is not None and self.solve_every > 1:  # may be in use for some more samples
             found["solution"] = torch.cat([self._solution[0], self._solution[1].unsqueeze(1)], dim=1)
             found["pending"] = torch.tensor(self._pending)
@@ -140,12 +147,15 @@ class MomentProbe(OnlineProbe):
         features = tensors["origin"].numel()
         d = min(features, self.dimensions)
         expected = {"origin": (features,), "gram": (d + 1, d + 1), "sums": (classes, d + 1)}
+        if self.half_life is not None:
+            expected["squares"] = (classes,)
         if "solution" in tensors:
             expected |= {"solution": (classes, d + 1), "pending": ()}
         for name, shape in expected.items():
             if tensors[name].shape != shape:
                 raise ValueError(f"probe tensor {name} of shape {tuple(tensors[name].shape)}: expected {shape}")
         self._origin, self._gram, self._sums = (tensors[name] for name in ("origin", "gram", "sums"))
+        self._squares = tensors["squares"] if "squares" in tensors else self._sums[:, -1].clone()
         self._forget_solution()
         if "solution" in tensors:
             self._solution = tensors["solution"][:, :-1].contiguous(), tensors["solution"][:, -1].contiguous()
@@ -164,18 +174,12 @@ class MomentProbe(OnlineProbe):
         return torch.cat([self._project(F.pad(rows[:, :-1], (0, features + 1 - rows.shape[1]))), rows[:, -1:]], dim=1)
 
     def _add_row(self) -> None:
-        self._sums = torch.cat([self._sums, self._sums.new_zeros(1, self._sums.shape[1])])
+        self._sums, self._squares = F.pad(self._sums, (0, 0, 0, 1)), F.pad(self._squares, (0, 1))
         self._forget_solution()
 
     def _remove_row(self, row: int) -> None:
-        self._sums = torch.cat([self._sums[:row], self._sums[row + 1 :]])
+        self._sums, self._squares = (torch.cat([rows[:row], rows[row + 1 :]]) for rows in (self._sums, self._squares))
         self._forget_solution()
 
     def _forget_solution(self) -> None:
         self._solution, self._pending = None, 0
-
-
-def deviation(variance: Tensor, moments: Moments) -> Tensor:
-    """Return standard deviations (d,), and 1 for features that have not varied."""
-    rounding = _CONSTANT * moments.products.diagonal() / moments.weight
-    return torch.where(variance > rounding, variance, 1.0).sqrt()

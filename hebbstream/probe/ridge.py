@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError
-from hebbstream.probe.moments import MomentProbe, Moments, deviation
+from hebbstream.probe.moments import MomentProbe
+from hebbstream.probe.sums import Moments, deviation
 
 
 class RidgeProbe(MomentProbe):
@@ -20,7 +21,7 @@ class RidgeProbe(MomentProbe):
     l2
         Penalty on the squared weights of standardised features, divided by their number: with 1, an output's deviation
         before any sample, if every feature is 1, is that of the labels.
-    dimensions, seed, solve_every, calibrate, min_confidence
+    dimensions, seed, solve_every, half_life, calibrate, min_confidence
         See `MomentProbe`.
 
     Examples

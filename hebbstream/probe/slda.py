@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError
-from hebbstream.probe.moments import MomentProbe, Moments, deviation
+from hebbstream.probe.moments import MomentProbe
+from hebbstream.probe.sums import Moments, deviation
 
 _SIGNS = 16  # they estimate a trace within a few per cent, for which an inverse takes three times as long
 
@@ -26,7 +27,7 @@ class SldaProbe(MomentProbe):
     shrinkage
         Share of the covariance, of standardised features, that is replaced by the identity; above 0 and below 1. More of
         it finds more of a class that has shown a few samples, and tells classes of many samples apart less well.
-    dimensions, seed, solve_every, calibrate, min_confidence
+    dimensions, seed, solve_every, half_life, calibrate, min_confidence
         See `MomentProbe`.
 
     Examples
@@ -61,7 +62,7 @@ class SldaProbe(MomentProbe):
         solved = torch.cholesky_solve(torch.cat([apart, signs]).T, torch.linalg.cholesky_ex(covariance)[0]).T
         weight, trace = solved[: len(apart)], (solved[len(apart) :] * signs).sum() / _SIGNS  # tr Λ
         spread = (len(covariance) - self.shrinkage * trace) / (1 - self.shrinkage)  # tr(ΛΣ)
-        bias = 0.5 * (spread / counts[:, 0] - (weight * apart).sum(dim=1))
+        bias = 0.5 * (spread / moments.samples - (weight * apart).sum(dim=1))
         weight = weight / scale
         return weight, bias - weight @ center
 

@@ -16,7 +16,10 @@ _EARLY = 8  # weight of late samples in the average of the first ones
 
 OptimizerName = Literal["sgd", "adam"]
 _RATES = {"sgd": 3.0, "adam": 1e-3}
-# Tensors with a row for each class.
+# Steps as long as those of SGD double what rounding does in every few samples; in float32 it would soon be seen.
+_DTYPES = {"sgd": torch.float64, "adam": torch.float32}
+# Tensors without and with a row for each class.
+_SHARED = {"sgd": ("mean", "var", "losses"), "adam": ("mean", "var")}
 _ROWS = {"sgd": ("weight", "average", "age"), "adam": ("weight", "first_moment", "second_moment")}
 
 
@@ -31,12 +34,12 @@ class SoftmaxProbe(OnlineProbe):
     learning_rate
         ``None`` takes the optimizer's: 3 for ``"sgd"``, 0.001 for ``"adam"``.
     optimizer
-        ``"sgd"``: normalised and averaged. A step divided by the squared norm of the standardised features fits any
-        number of them (Nagumo and Noda 1967), and predictions are made with the average of the weights of late (Polyak
-        and Juditsky 1992; early on, later weights count more, as in Shamir and Zhang 2013). ``"adam"``: Kingma and Ba
-        2015. In one pass over shuffled CIFAR-10, of 12,288 features, ``"sgd"`` is right for 72.9 % of the test and
-        ``"adam"`` for 62.7 % (`benchmarks/online_labels.py`); where labels come in long runs, as in video, neither does
-        as well as `RidgeProbe` or `SldaProbe` (`examples/compare_with_river.py`).
+        ``"sgd"``: normalised and averaged, in float64. A step divided by the squared norm of the standardised features
+        fits any number of them (Nagumo and Noda 1967). Predictions are made with the average of the weights of late (Polyak
+        and Juditsky 1992; early on, later weights count more, as in Shamir and Zhang 2013) or with the weights as they
+        are, whichever had the smaller loss on the samples of late before they were learned: the average is better for
+        samples in random order, the other where labels come in long runs, as in video. ``"adam"``: Kingma and Ba 2015,
+        in float32; worse in both (docs/labels.md).
     calibrate, min_confidence
         See `OnlineProbe`.
 
@@ -51,11 +54,11 @@ class SoftmaxProbe(OnlineProbe):
     """
 
     solver: ClassVar[str] = "gradient"
-    dtype: ClassVar[torch.dtype] = torch.float32
     sequential: ClassVar[bool] = True
     option_names: ClassVar[tuple[str, ...]] = ("learning_rate", "optimizer", *OnlineProbe.option_names)
     mean: Tensor
     var: Tensor
+    losses: Tensor
     weight: Tensor
     average: Tensor
     age: Tensor
@@ -66,7 +69,7 @@ class SoftmaxProbe(OnlineProbe):
         self,
         learning_rate: float | None = None,
         *,
-        optimizer: OptimizerName = "adam",
+        optimizer: OptimizerName = "sgd",
         calibrate: bool = False,
         min_confidence: float = 0.0,
     ) -> None:
@@ -77,13 +80,15 @@ class SoftmaxProbe(OnlineProbe):
             raise ConfigurationError(f"learning_rate={learning_rate!r}: expected a number above 0")
         self.learning_rate = _RATES[optimizer] if learning_rate is None else learning_rate
         self.optimizer = optimizer
+        self.dtype = _DTYPES[optimizer]
 
     def _allocate(self, features: int, device: torch.device) -> None:
-        self.mean = torch.zeros(features, device=device)
-        self.var = torch.zeros(features, device=device)
+        for name in _SHARED[self.optimizer]:  # the losses are of the weights and of their average
+            setattr(self, name, torch.zeros(2 if name == "losses" else features, dtype=self.dtype, device=device))
         # The last column of the weights is the bias.
         for name in _ROWS[self.optimizer]:
-            setattr(self, name, torch.zeros(0, 1 if name == "age" else features + 1, device=device))
+            columns = 1 if name == "age" else features + 1
+            setattr(self, name, torch.zeros(0, columns, dtype=self.dtype, device=device))
 
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
         features, row, w = rows.select(0, 0), classes[0], weights[0]  # one sample: `sequential`
@@ -92,7 +97,11 @@ class SoftmaxProbe(OnlineProbe):
         self.var.addcmul_(shift, shift, value=share).mul_(1.0 - share)
         self.mean.add_(shift, alpha=share)
         z = self._standardised(rows).select(0, 0)
-        error = torch.softmax(self.weight @ z, dim=0)
+        log_p = torch.log_softmax(self.weight @ z, dim=0)
+        if self.optimizer == "sgd":
+            averaged = torch.log_softmax(self.average @ z, dim=0)
+            self.losses.lerp_(-torch.stack([log_p.select(0, row), averaged.select(0, row)]), share)
+        error = log_p.exp()
         error.select(0, row).sub_(1.0)
         if w != 1.0:
             error *= w
@@ -100,7 +109,7 @@ class SoftmaxProbe(OnlineProbe):
         if self.optimizer == "adam":
             self._adam(error, z, self.steps + 1)
         else:
-            self.weight.addr_(error.mul_(-self.learning_rate / z.square().sum()), z)
+            self.weight.addr_(error.mul_(-self.learning_rate / z.dot(z)), z)
             self.age += 1
             self.average.lerp_(self.weight, ((1 + _EARLY) / (self.age + _EARLY)).clamp_(min=1 / _AVERAGED))
 
@@ -112,23 +121,27 @@ class SoftmaxProbe(OnlineProbe):
         self.weight.addcdiv_(self.first_moment, denominator, value=-self.learning_rate * unbias[1] / unbias[0])
 
     def _scores(self, rows: Tensor) -> Tensor:
-        return self._standardised(rows) @ self._predicting.T
+        return self._standardised(rows) @ self._predicting().T
 
     def _affine(self) -> tuple[Tensor, Tensor]:
         scale = torch.rsqrt(self.var + _VAR_EPS)
-        weight = self._predicting[:, :-1] * scale
-        return weight, self._predicting[:, -1] - weight @ self.mean
+        predicting = self._predicting()
+        weight = predicting[:, :-1] * scale
+        return weight, predicting[:, -1] - weight @ self.mean
 
     def _tensors(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in ("mean", "var", *_ROWS[self.optimizer])}
+        return {name: getattr(self, name) for name in (*_SHARED[self.optimizer], *_ROWS[self.optimizer])}
 
     def _load(self, tensors: dict[str, Tensor], classes: int) -> int:
         features = tensors["mean"].numel()
-        rows = {name: (classes, 1 if name == "age" else features + 1) for name in _ROWS[self.optimizer]}
-        if tensors["var"].shape != tensors["mean"].shape or any(tensors[name].shape != rows[name] for name in rows):
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_SHARED[self.optimizer], (features,))
+        if "losses" in shapes:
+            shapes["losses"] = (2,)
+        shapes |= {name: (classes, 1 if name == "age" else features + 1) for name in _ROWS[self.optimizer]}
+        if any(tensors[name].shape != shape for name, shape in shapes.items()):
             raise ValueError(f"probe tensors that are not {classes} classes by {features} features and a bias")
-        for name in ("mean", "var", *_ROWS[self.optimizer]):
-            setattr(self, name, tensors[name])
+        for name in shapes:
+            setattr(self, name, tensors[name].to(self.dtype))
         return features
 
     def _widen(self, features: int) -> None:
@@ -149,9 +162,10 @@ class SoftmaxProbe(OnlineProbe):
             rows = getattr(self, name)
             setattr(self, name, torch.cat([rows[:row], rows[row + 1 :]]))
 
-    @property
     def _predicting(self) -> Tensor:
-        return self.average if self.optimizer == "sgd" else self.weight
+        if self.optimizer == "adam":
+            return self.weight
+        return torch.where(self.losses.select(0, 0) < self.losses.select(0, 1), self.weight, self.average)
 
     def _standardised(self, rows: Tensor) -> Tensor:
         z = (rows - self.mean) * torch.rsqrt(self.var + _VAR_EPS)

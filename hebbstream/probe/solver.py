@@ -12,7 +12,7 @@ class Solver(ABC):
 
     solver: ClassVar[str]
     """Name of the method."""
-    dtype: ClassVar[torch.dtype]
+    dtype: torch.dtype
     """Of the features it computes with."""
     sequential: ClassVar[bool]
     """Whether what is learned depends on the order of the samples."""

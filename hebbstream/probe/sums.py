@@ -1,0 +1,42 @@
+"""`Moments`: what a classifier is solved from, and how far features lie apart in it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_CONSTANT = 1e-12  # of its mean square: a variance below this is rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """First and second moments of the features, from the origin, all float64; d features, C classes.
+
+    Parameters
+    ----------
+    products
+        Σ w x xᵀ, (d, d).
+    total
+        Σ w x, (d,).
+    weight
+        Σ w, a scalar.
+    sums
+        Σ w x of each class, (C, d).
+    counts
+        Σ w of each class, (C,).
+    samples
+        Number of samples of equal weight whose mean is as uncertain as that of each class, (C,); without fading, `counts`.
+    """
+
+    products: Tensor
+    total: Tensor
+    weight: Tensor
+    sums: Tensor
+    counts: Tensor
+    samples: Tensor
+
+
+def deviation(variance: Tensor, moments: Moments) -> Tensor:
+    """Return standard deviations (d,), and 1 for features that have not varied."""
+    rounding = _CONSTANT * moments.products.diagonal() / moments.weight
+    return torch.where(variance > rounding, variance, 1.0).sqrt()

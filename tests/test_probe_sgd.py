@@ -1,0 +1,57 @@
+"""Normalised, averaged SGD."""
+
+import numpy as np
+import pytest
+import torch
+from probes import blobs, learned
+
+import hebbstream as hs
+
+
+def test_sgd_is_normalised_and_averaged():
+    X, y = blobs(60, features=5, classes=3)
+    probe, mean, var = hs.SoftmaxProbe(0.7, optimizer="sgd"), np.zeros(5), np.zeros(5)
+    weight, average, age, losses = np.zeros((3, 6)), np.zeros((3, 6)), np.zeros((3, 1)), np.zeros(2)
+    for index, (row, label) in enumerate(zip(X, y, strict=True)):
+        probe.learn_one(row, label)
+        known = [*probe.classes]  # in the order of their rows
+        share = 1 / (index + 1)
+        var = (1 - share) * (var + share * (row - mean) ** 2)
+        mean = mean + share * (row - mean)
+        z = np.append((row - mean) / np.sqrt(var + 1e-5), 1.0)
+        rows = np.array(known)
+        p, averaged = (np.exp(w[rows] @ z) / np.exp(w[rows] @ z).sum() for w in (weight, average))
+        losses += share * (-np.log([p[rows == label][0], averaged[rows == label][0]]) - losses)
+        weight[rows] -= 0.7 * np.outer(p - (rows == label), z) / (z @ z)
+        age[rows] += 1
+        average[rows] += 9 / (age[rows] + 8) * (weight[rows] - average[rows])
+    z = np.hstack([(X - mean) / np.sqrt(var + 1e-5), np.ones((60, 1))])
+    found = probe.predict_proba_many(X).numpy()
+    expected = np.exp(z @ (weight if losses[0] < losses[1] else average)[probe.classes].T)
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), rtol=1e-9)
+    np.testing.assert_allclose(
+        [probe.average, probe.weight], [average[probe.classes], weight[probe.classes]], rtol=1e-9
+    )
+
+
+def runs(length, samples=1200, **options):
+    """Blobs whose label changes only every so many samples."""
+    X, y = blobs(samples, features=40, spread=6.0, **options)
+    order = np.argsort(y, kind="stable")
+    rng = np.random.default_rng(1)
+    pieces = [order[start : start + length] for start in range(0, samples, length)]
+    order = np.concatenate([pieces[index] for index in rng.permutation(len(pieces))])
+    return X[order], [y[index] for index in order]
+
+
+@pytest.mark.parametrize("length", [1, 40])
+def test_sgd_predicts_with_the_weights_that_did_better_of_late(length):
+    X, y = runs(length)
+    probe = learned("gradient", X, y)
+    current, average = probe.losses.tolist()
+    assert (current < average) == (length > 1)
+    z = probe._standardised(torch.from_numpy(X))
+    expected = z @ (probe.weight if length > 1 else probe.average).T
+    weight, bias = probe.affine()
+    torch.testing.assert_close(torch.from_numpy(X) @ weight.T + bias, expected)
+    assert not torch.allclose(probe.weight, probe.average)
