@@ -13,9 +13,11 @@ from torch import Tensor
 
 from hebbstream.errors import MissingDependencyError
 
+_WARNINGS, _ERRORS = 2, 3  # ONNX Runtime's levels; the first is its default
+
 
 def quantize(model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str) -> onnx.ModelProto:
-    """Return a float32 model with its convolutions in 8 bits, by ONNX Runtime's static quantisation.
+    """Return a float32 model with its layers in 8 bits, by ONNX Runtime's static quantisation; the probe stays as it is.
 
     Weights have one scale a neuron, activations one a layer. Both are unsigned, with zero points: of signed weights,
     the products of two neighbours overflow 16 bits on processors without VNNI, which costs accuracy there. Runtimes
@@ -36,6 +38,7 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str)
         If ONNX Runtime is not installed.
     """
     try:
+        import onnxruntime
         from onnxruntime import quantization
     except ImportError:
         raise MissingDependencyError(
@@ -53,6 +56,7 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str)
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)  # it advises, on the root logger, a clean-up that our graphs do not need
+    onnxruntime.set_default_logger_severity(_ERRORS)  # and warns of what it added itself
     try:
         with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
             path = Path(folder) / "int8.onnx"
@@ -63,7 +67,8 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str)
                 path,
                 Reader(),
                 quant_format=quantization.QuantFormat.QDQ,
-                op_types_to_quantize=["Conv"],
+                op_types_to_quantize=["Conv", "Gemm"],
+                nodes_to_exclude=["scores"],
                 per_channel=True,
                 activation_type=quantization.QuantType.QUInt8,
                 weight_type=quantization.QuantType.QUInt8,
@@ -71,3 +76,4 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str)
             return onnx.load(path)
     finally:
         root.setLevel(level)
+        onnxruntime.set_default_logger_severity(_WARNINGS)
