@@ -25,7 +25,6 @@ from hebbstream.export import publish
 from hebbstream.export.onnx import ExportOptions
 
 _CALLS = 10  # in a row, by turns
-_WARM_UP = 4  # times as many before: Chromium compiles again, and better, what is called often
 _TIME_RUNS = """async ([pixels, size, calls]) => {
     const { run } = await import("/app.js");
     const frame = Uint8Array.from(pixels), taken = [];
@@ -73,7 +72,8 @@ def measure(width: int, precision: str, rounds: int, seconds: float, browser: An
         in_page: list[float] = []
         natively: list[float] = []
         arguments = [frame.ravel().tolist(), 32, _CALLS]
-        for _ in range(_WARM_UP):
+        end = time.monotonic() + 2 * seconds
+        while time.monotonic() < end:  # Chromium compiles again, and better, what is called often, but takes its time
             page.evaluate(_TIME_RUNS, arguments)
         cpu = {"onnxruntime_web": 0.0, "onnxruntime": 0.0}
         for _ in range(rounds):
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=[24, 48, 96])
     parser.add_argument("--precisions", nargs="+", default=["float32", "int8"])
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=3.0, help="in front of the camera, for the page's own figures")
+    parser.add_argument("--seconds", type=float, default=3.0, help="in front of the camera; twice as many to warm up")
     output_option(parser, "browser")
     options = parser.parse_args()
     if reason := missing():
