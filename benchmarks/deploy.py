@@ -37,7 +37,7 @@ def accuracies(data: str, width: int, samples: int | None, seed: int) -> dict[st
     task = load_task(data)
     train, test = task.train.take(samples, seed), task.test.take(samples, seed)
     order = np.random.default_rng(seed).permutation(len(train))
-    net, probe = hs.SoftHebbNet.from_preset(data, width=width, seed=seed), hs.SoftmaxProbe(optimizer="sgd")
+    net, probe = hs.SoftHebbNet.from_preset(data, width=width, seed=seed), hs.SoftmaxProbe()
     for index in tqdm(order, desc=f"{data}: learn"):
         net.learn_one(train.images[index])
     whole = OnnxExtractor(export_model(net, input_dtype="uint8", layout="NHWC").data)
@@ -121,12 +121,13 @@ def main() -> None:
     )
     parser.add_argument("--samples", type=int, help="only so many (default: all)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of timing for each network and batch")
+    parser.add_argument("--threads", type=int, default=1, help="of both runtimes")
     parser.add_argument("--seed", type=int, default=0)
     output_option(parser, "deploy")
     options = parser.parse_args()
     accuracy = {data: accuracies(data, options.width or 24, options.samples, options.seed) for data in options.data}
-    threads = torch.get_num_threads()
-    speed = {name: speeds(name, options.width, options.seconds, threads) for name in options.networks}
+    torch.set_num_threads(options.threads)
+    speed = {name: speeds(name, options.width, options.seconds, options.threads) for name in options.networks}
     result: dict[str, Any] = {"seed": options.seed}
     if options.output.exists():  # a run of one half leaves the other
         import json

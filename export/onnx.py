@@ -24,7 +24,7 @@ from hebbstream.files import atomic_write
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import OnlineProbe
 
-ERROR_LIMITS: dict[str, float] = {"float32": math.inf, "float16": 0.01, "int8": 0.15}
+ERROR_LIMITS: dict[str, float] = {"float32": math.inf, "float16": 0.01, "int8": 0.2}
 """Mean distance of features from those of float32, relative to their length, that an export allows."""
 
 _FRAMES = 200
