@@ -218,7 +218,7 @@ def _external(model, folder):
 
 def _other_operator(model, folder):
     relu = next(node for node in model.graph.node if node.op_type == "Relu")
-    relu.op_type = "Abs"
+    relu.op_type = "Sigmoid"
 
 
 def _constant(model, folder):
