@@ -77,10 +77,10 @@ class Preset:
         resolved = []
         for index, spec in enumerate(self.layers):
             changes: dict[str, Any] = {"learning_rate": spec.learning_rate * math.sqrt(batch_size / self.batch_size)}
+            if normalization == "stream":
+                changes |= {"update_scale": "running_max", "learning_rate": spec.learning_rate}
             if spec.normalization != "none":
                 changes["normalization"] = normalization
-                if normalization == "stream":
-                    changes |= {"update_scale": "running_max", "learning_rate": spec.learning_rate}
             resolved.append(
                 replace(
                     spec,
