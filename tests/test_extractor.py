@@ -193,6 +193,13 @@ def test_flipped_bits_are_refused_or_change_nothing(exported, extractor, frames)
     assert refused >= 290
 
 
+def test_a_changed_description_is_refused(exported):
+    changed = exported.data.replace(b'"samples_seen": 3', b'"samples_seen": 4')
+    assert changed != exported.data
+    with pytest.raises(errors.CorruptModelError, match="its checksum does not match"):
+        OnnxExtractor(changed)
+
+
 def test_what_is_no_model_of_ours_is_refused(tmp_path):
     with pytest.raises(errors.ModelNotFoundError):
         OnnxExtractor(tmp_path / "none.onnx")

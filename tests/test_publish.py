@@ -14,6 +14,7 @@ import pytest
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.export import ExportEvery, OnnxExtractor, publish, to_onnx
+from hebbstream.export.onnx import export_model
 
 SPECS = [hs.LayerSpec(channels=4, pool="max", normalization="none", power=1.0)]
 
@@ -132,6 +133,8 @@ def _damage(kind, manifest, model):
     elif kind == "flipped, with its own hash":
         data[len(data) // 2] ^= 4
         named["sha256"] = hashlib.sha256(data).hexdigest()
+    elif kind == "another, whole":
+        data = bytearray(export_model(hs.SoftHebbNet(SPECS, in_channels=3, seed=9), size=8).data)
     elif kind == "elsewhere":
         named["model"] = "../" + model.name
     name = f"damaged-{hashlib.sha256(data + kind.encode()).hexdigest()[:8]}.onnx"
@@ -157,7 +160,7 @@ def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
         "no JSON",
         "cut",
         "flipped",
-        "missing",
+        "another, whole",
         "elsewhere",
     ]
     damaged = dict(zip(range(15, 200, 19), kinds, strict=True))
