@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 import hebbstream as hs
-from benchmarks.common import alternate, new_figure, output_option, save_figure, write_result
+from benchmarks.common import alternate, machine, new_figure, output_option, save_figure, write_result
 from benchmarks.paper.data import Split, load_task
 from hebbstream.adapters.video import open_video
 from hebbstream.demo import CLIP
@@ -133,7 +133,9 @@ def main() -> None:
         import json
 
         result |= {key: value for key, value in json.loads(options.output.read_text()).items() if key != "machine"}
-    result |= {key: value for key, value in (("accuracy", accuracy), ("speed", speed)) if value}
+    result |= {
+        key: {"measured": machine()} | value for key, value in (("accuracy", accuracy), ("speed", speed)) if value
+    }
     write_result(options.output, result)
     if speed:
         plot(speed, options.output.with_suffix(".png"))
