@@ -1,7 +1,7 @@
 """The ONNX graph of a network: from pixels to features, scores and probabilities.
 
 It is written out operator by operator, for the operators, their version and their names to be the same whatever
-version of torch is installed, and so that writing a model takes milliseconds and may happen while learning goes on.
+version of torch is installed, and so that writing a model is quick enough to happen while learning goes on.
 """
 
 from collections.abc import Sequence

@@ -42,11 +42,14 @@ class Exported:
         What it promises.
     error
         Mean relative distance of its features from float32's on the frames given; 0 of a float32 model.
+    whole_bytes
+        Size of the model in float32.
     """
 
     data: bytes
     contract: Contract
     error: float = 0.0
+    whole_bytes: int = 0
 
 
 class ExportOptions(TypedDict, total=False):
@@ -124,10 +127,16 @@ def to_onnx(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Un
     >>> [output.name for output in onnx.load(path).graph.output]
     ['features']
     """
+    write_model(net, path, probe, **options)
+    return Path(path)
+
+
+def write_model(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Unpack[ExportOptions]) -> Exported:
+    """Do what `to_onnx` does, and return what was written."""
     with atomic_write(path) as temporary:  # a place that cannot be written to is found out first
         exported = export_model(net, probe, **options)
         temporary.write_bytes(exported.data)
-    return Path(path)
+    return exported
 
 
 def export_model(
@@ -158,7 +167,8 @@ def export_model(
         )
 
     if precision == "float32":
-        return Exported(seal(build("float32"), contract), contract)
+        data = seal(build("float32"), contract)
+        return Exported(data, contract, whole_bytes=len(data))
     if precision not in ERROR_LIMITS:
         raise ConfigurationError(f"precision={precision!r}: expected one of {', '.join(map(repr, ERROR_LIMITS))}")
     if frames is None:
@@ -169,15 +179,15 @@ def export_model(
     reference = build("float32")
     lower = build("float16") if precision == "float16" else quantize(reference, batches, contract.input.name)
     lower_contract = replace(contract, precision=precision)
-    data = seal(lower, lower_contract)
-    error = _mean_distance(data, seal(reference, contract), batches, contract)
+    data, whole = seal(lower, lower_contract), seal(reference, contract)
+    error = _mean_distance(data, whole, batches, contract)
     limit = ERROR_LIMITS[precision] if error_limit is None else error_limit
     if not error <= limit:
         raise PrecisionError(
             f"precision={precision!r}: features differ from float32's by {error:.1%} on {len(batches)} frames,"
             f" expected at most {limit:.1%} (error_limit allows more)"
         )
-    return Exported(data, lower_contract, error)
+    return Exported(data, lower_contract, error, len(whole))
 
 
 def _promise(

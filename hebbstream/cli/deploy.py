@@ -9,7 +9,7 @@ from hebbstream.cli.source import open_source, size
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import verify as verify_model
 from hebbstream.export.contract import InputType, LayoutName, ModelPrecision
-from hebbstream.export.onnx import ERROR_LIMITS, ExportOptions, to_onnx
+from hebbstream.export.onnx import ERROR_LIMITS, ExportOptions, write_model
 
 _FRAMES = 200
 
@@ -76,7 +76,12 @@ def export(options: argparse.Namespace) -> None:
         _frames(options, saved.net.in_channels, options.model_size or saved.net.frame_size) if options.source else None
     )
     chosen: ExportOptions = {**model_options(options), "feature_map": options.feature_map, "frames": frames}
-    to_onnx(saved.net, options.model, probe, **chosen)
+    exported = write_model(saved.net, options.model, probe, **chosen)
+    if options.model_precision != "float32" and frames:
+        print(
+            f"{options.model_precision}: features differ from float32's by {exported.error:.2%} on {len(frames)} frames,"
+            f" {len(exported.data) / 1e6:.2f} MB instead of {exported.whole_bytes / 1e6:.2f}"
+        )
     if options.verify and frames:
         print(verify_model(options.model, frames, saved.net, probe, seconds=options.seconds))
     print(f"model {options.model} ({options.model.stat().st_size / 1e6:.2f} MB)")
