@@ -8,7 +8,7 @@ from torch.utils.dlpack import from_dlpack
 
 from hebbstream.errors import DtypeError
 from hebbstream.export.contract import ModelInput
-from hebbstream.frames import check_frames, to_input
+from hebbstream.frames import check_frames
 
 
 def model_batch(frames: Any, taken: ModelInput, *, single: bool) -> Tensor:
@@ -44,7 +44,9 @@ def model_batch(frames: Any, taken: ModelInput, *, single: bool) -> Tensor:
         input_range=taken.value_range,
     )
     if taken.dtype == "float32":
-        batch = to_input(batch, batch.device)
+        scaled = batch.dtype == torch.uint8
+        batch = batch.to(torch.float32)
+        batch = batch.div_(255.0) if scaled else batch  # a float batch may be the caller's own memory
     elif batch.dtype != torch.uint8:
         raise DtypeError(f"frame of dtype {str(batch.dtype).removeprefix('torch.')}: this model reads uint8, 0 to 255")
     return (batch if taken.layout == "NCHW" else batch.permute(0, 2, 3, 1)).contiguous()

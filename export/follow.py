@@ -4,13 +4,14 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from hebbstream.errors import ConfigurationError, CorruptModelError, HebbstreamError, ModelNotFoundError
 from hebbstream.export.contract import Contract
-from hebbstream.export.session import OnnxExtractor
+from hebbstream.export.session import OnnxExtractor, in_batches
+from hebbstream.sample import Sample
 
 log = logging.getLogger("hebbstream.onnx")
 
@@ -129,6 +130,10 @@ class FollowingExtractor:
     def transform_many(self, frames: Any) -> Any:
         """See `OnnxExtractor.transform_many`."""
         return self._current.transform_many(frames)
+
+    def transform_stream(self, stream: Iterable[Any], *, batch: int = 1) -> Iterator[tuple[Sample, Any]]:
+        """See `OnnxExtractor.transform_stream`; each batch is of the model in place as it begins."""
+        return in_batches(self.transform_many, stream, batch)
 
     def predict_one(self, frame: Any) -> Hashable | None:
         """See `OnnxExtractor.predict_one`."""

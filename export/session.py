@@ -1,7 +1,7 @@
 """`OnnxExtractor`: run an exported model on ONNX Runtime."""
 
-import logging
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,6 @@ from hebbstream.sample import Sample
 
 if TYPE_CHECKING:
     from hebbstream.export.follow import FollowingExtractor
-
-log = logging.getLogger("hebbstream.onnx")
 
 
 class OnnxExtractor:
@@ -139,14 +137,7 @@ class OnnxExtractor:
         >>> [features.shape for _, features in extractor.transform_stream(frames, batch=2)]
         [(1024,), (1024,), (1024,), (1024,), (1024,)]
         """
-        if batch < 1:
-            raise ConfigurationError(f"batch={batch}: expected a positive integer")
-        waiting: list[Sample] = []
-        for item in stream:
-            waiting.append(Sample.of(item))
-            if len(waiting) == batch:
-                yield from self._flush(waiting)
-        yield from self._flush(waiting)
+        return in_batches(self.transform_many, stream, batch)
 
     def predict_proba_many(self, frames: Any) -> Any:
         """Return probabilities (N, classes), in the order of `classes`."""
@@ -192,16 +183,19 @@ class OnnxExtractor:
         """Whether memory of a device can be shared: any session reads the host's, and one on CUDA that of CUDA."""
         return device.type == "cpu" or (device.type == "cuda" and self.providers[0] != PROVIDERS["cpu"])
 
-    def _flush(self, waiting: list[Sample]) -> Iterator[tuple[Sample, Any]]:
-        samples = waiting[:]
-        waiting.clear()
-        if samples:
-            frames = [sample.x for sample in samples]
-            stacked = torch.stack(frames) if isinstance(frames[0], Tensor) else np.stack(frames)
-            yield from zip(samples, self.transform_many(stacked), strict=True)
-
     def _warm_up(self) -> None:
         taken = self.contract.input
         side = 64  # a size for where any will do
         blank = np.zeros((1, taken.channels, taken.height or side, taken.width or side), np.uint8)
         self._run(self.contract.outputs, blank, single=False)
+
+
+def in_batches(transform_many: Callable[[Any], Any], stream: Iterable[Any], batch: int) -> Iterator[tuple[Sample, Any]]:
+    """Yield each sample of a stream with its features, `batch` of them computed at a time."""
+    if batch < 1:
+        raise ConfigurationError(f"batch={batch}: expected a positive integer")
+    items = map(Sample.of, stream)
+    while samples := list(islice(items, batch)):
+        frames = [sample.x for sample in samples]
+        stacked = torch.stack(frames) if isinstance(frames[0], Tensor) else np.stack(frames)
+        yield from zip(samples, transform_many(stacked), strict=True)

@@ -61,16 +61,22 @@ def test_what_goes_in_comes_out(net, extractor, frames):
     np.testing.assert_array_equal(extractor.transform_one(frames[0]).shape, (1024,))
 
 
-def test_frames_of_the_models_own_type_and_layout_are_not_copied(extractor, frames, monkeypatch):
+@pytest.mark.parametrize(("input_dtype", "layout"), [("uint8", "NHWC"), ("float32", "NCHW"), ("float32", "NHWC")])
+def test_frames_of_the_models_own_type_and_layout_are_not_copied(net, frames, monkeypatch, input_dtype, layout):
+    extractor = OnnxExtractor(export_model(net, input_dtype=input_dtype, layout=layout).data, threads=1)
     seen = []
     run = extractor._shared.run
     monkeypatch.setattr(
         type(extractor._shared), "run", lambda self, outputs, batch: seen.append(batch) or run(outputs, batch)
     )
     batch = torch.from_numpy(frames[:4].copy())
+    batch = batch if input_dtype == "uint8" else batch / 255
+    batch = batch if layout == "NHWC" else batch.permute(0, 3, 1, 2).contiguous()
+    before = batch.clone()
     extractor.transform_many(batch)
     extractor.transform_many(batch.numpy())
     assert [tensor.data_ptr() for tensor in seen] == [batch.data_ptr()] * 2
+    assert (batch == before).all()
 
 
 def test_results_stay_what_they_were_when_more_is_computed(extractor, frames):

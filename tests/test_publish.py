@@ -232,8 +232,11 @@ def test_a_model_that_reads_or_gives_something_else_is_refused(net, tmp_path, ca
         assert follower.transform_one(FRAMES[0]).shape == (4 * 4 * 4,)
         net.samples_seen = 9
         publish(net, manifest)
+        stream = follower.transform_stream(FRAMES, batch=2)
+        first = next(stream)[1]
         assert follower.look()
         assert follower.contract.samples_seen == 9
+        np.testing.assert_array_equal([first, *(features for _, features in stream)], follower.transform_many(FRAMES))
 
 
 def test_following_what_is_not_there_is_refused(net, tmp_path):
