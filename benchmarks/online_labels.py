@@ -1,7 +1,8 @@
 """Labels that come one by one: what each solver makes of them in a single pass, when classes come in turn, and of a few.
 
 A network learns a data set in one pass, in random order and with two classes at a time, and the features that it gave
-on the way are kept, beside those that it gives in the end. Then every solver learns from them, each sample once.
+on the way are kept, beside those that it gives in the end, and those of frames that it looked at again. Then every
+solver learns from them, each sample once.
 """
 
 import argparse
@@ -15,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 import hebbstream as hs
 from benchmarks.common import new_figure, output_option, save_figure, write_result
@@ -30,20 +30,44 @@ CHUNK = 100  # rows of one call to a probe, to the same effect as one after anot
 CLASSES_PER_TASK = 2
 SHOTS = (1, 2, 5, 10, 20, 50, 100)
 KNOWN = 10_000  # samples from which the other classes are known before them
-MEASURES = ("learning", "learned", "tasks", "tasks learning", "few shots")
+MEASURES = ("learning", "learned", "tasks", "tasks learning", "few shots", "replay", "tasks replay")
+PER_SAMPLE, EVERY = 3, 32  # of a replay, the defaults
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
     """One pass of a network over the training samples in some order, (N, F) each in half precision.
 
-    `seen` are the features at the time of each sample, `train` and `test` those of the network as it ended.
+    `seen` are the features at the time of each sample, `train` and `test` those of the network as it ended; `again` those
+    of a replay: after every 32 samples, of 96 labelled `again_labels`.
     """
 
     labels: Any
     seen: Tensor
     train: Tensor
     test: Tensor
+    again: Tensor
+    again_labels: Any
+
+
+class Recorder(SoftmaxProbe):
+    """Learns nothing: keeps the features that it is to learn from, in half precision."""
+
+    def __init__(self, samples: int, replayed: int) -> None:
+        super().__init__()
+        self.room = {"seen": samples, "again": replayed}
+        self.labels: list[Hashable] = []
+        self.kept: dict[str, Tensor] = {}
+        self.filled = {"seen": 0, "again": 0}
+
+    def _take(self, rows: Tensor, labels: list[Hashable], weights: list[float]) -> None:  # noqa: ARG002
+        name = "seen" if len(rows) == 1 else "again"
+        if name == "again":
+            self.labels += labels
+        if name not in self.kept:
+            self.kept[name] = torch.empty(self.room[name], rows.shape[1], dtype=torch.float16)
+        self.kept[name][self.filled[name] : self.filled[name] + len(rows)] = rows
+        self.filled[name] += len(rows)
 
 
 def by_task(labels: Any, order: Any) -> Any:
@@ -51,28 +75,38 @@ def by_task(labels: Any, order: Any) -> Any:
     return order[np.argsort(labels[order] // CLASSES_PER_TASK, kind="stable")]
 
 
-def one_pass(data: str, width: int, train: Split, test: Split, order: Any, *, seed: int, cache: Path | None) -> Pass:
-    """Learn every sample once, all layers at once, or take what an earlier run left in a file."""
+def one_pass(
+    data: str, width: int, train: Split, test: Split, order: Any, *, seed: int, capacity: int, cache: Path | None
+) -> Pass:
+    """Learn every sample once, all layers at once, or take what an earlier run left in a file; replay if `capacity`."""
     if cache is not None and cache.exists():
         with np.load(cache) as kept:
-            return Pass(train.labels[order], *(torch.from_numpy(kept[name]) for name in ("seen", "train", "test")))
+            rows = {name: torch.from_numpy(kept[name]) for name in ("seen", "train", "test")}
+            again = torch.from_numpy(kept["again"]) if capacity else torch.empty(0)
+            return Pass(train.labels[order], **rows, again=again, again_labels=kept["again_labels"] if capacity else [])
     net = hs.SoftHebbNet.from_preset(data, width=width, seed=seed)
-    seen = None
-    for position, index in enumerate(tqdm(order, desc="learn", leave=False)):
-        features = net.learn_one(train.images[index])
-        seen = torch.empty(len(order), len(features), dtype=torch.float16) if seen is None else seen
-        seen[position] = features
-    assert seen is not None  # there are samples
+    recorder = Recorder(len(order), len(order) // EVERY * EVERY * PER_SAMPLE)
+    replay = hs.Replay(capacity, per_sample=PER_SAMPLE, every=EVERY, seed=seed) if capacity else None
+    hs.learn(net, ((train.images[index], int(train.labels[index])) for index in order), recorder, replay=replay)
     last, extract = len(net.layers), extractor_of(net)
     found = Pass(
         train.labels[order],
-        seen,
+        recorder.kept["seen"],
         cached_features(extract, train.at(order), (last,))[last],
         cached_features(extract, test, (last,))[last],
+        recorder.kept.get("again", torch.empty(0)),
+        np.array(recorder.labels),
     )
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(cache, seen=found.seen.numpy(), train=found.train.numpy(), test=found.test.numpy())
+        np.savez(
+            cache,
+            seen=found.seen.numpy(),
+            train=found.train.numpy(),
+            test=found.test.numpy(),
+            again=found.again.numpy(),
+            again_labels=found.again_labels,
+        )
     return found
 
 
@@ -100,6 +134,19 @@ def teach(probe: OnlineProbe, rows: Tensor, labels: Any) -> OnlineProbe:
     return probe
 
 
+def teach_again(probe: OnlineProbe, features: Pass, at: Any) -> OnlineProbe:
+    """Learn samples of successive positions with their features at the time, and those that a replay looked at."""
+    start, stop = at[0], at[-1] + 1
+    for first in range(start - start % EVERY, stop, EVERY):
+        part = slice(max(first, start), min(first + EVERY, stop))
+        probe.learn_many(features.seen[part].float(), features.labels[part].tolist())
+        if first + EVERY <= stop:
+            looked = slice(first * PER_SAMPLE, (first + EVERY) * PER_SAMPLE)
+            labels = features.again_labels[looked].tolist()
+            probe.learn_many(features.again[looked].float(), labels, 1 / PER_SAMPLE)
+    return probe
+
+
 def predicted(probe: OnlineProbe, rows: Tensor) -> Any:
     """Return the label that a probe gives to each row; -1 before the first label."""
     found: list[Hashable] = []
@@ -108,13 +155,19 @@ def predicted(probe: OnlineProbe, rows: Tensor) -> Any:
     return np.array([-1 if label is None else label for label in found])
 
 
-def class_incremental(make: Callable[[], OnlineProbe], rows: Tensor, labels: Any, test: Tensor, truth: Any) -> Any:
-    """Learn pair of classes after pair of classes; return the scores, with the test's accuracy after each."""
+def class_incremental(
+    make: Callable[[], OnlineProbe],
+    labels: Any,
+    test: Tensor,
+    truth: Any,
+    learn: Callable[[OnlineProbe, Any], OnlineProbe],
+) -> Any:
+    """Let `learn` a probe the positions of each pair of classes in turn; return the scores on the test after each."""
     probe, tasks = make(), labels // CLASSES_PER_TASK
     rights, names = [], np.unique(tasks)
     untrained = np.zeros(len(names))
     for task in names:
-        teach(probe, rows[tasks == task], labels[tasks == task])
+        learn(probe, np.flatnonzero(tasks == task))
         rights.append(predicted(probe, test) == truth)
     of_task = [truth // CLASSES_PER_TASK == task for task in names]
     return ContinualScores(np.array([[right[mask].mean() for mask in of_task] for right in rights]), untrained)
@@ -149,13 +202,16 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
     width = int(get_preset(data).layers[0].channels * WIDTHS[options.width])
     order = np.random.default_rng(options.seed).permutation(len(train))
 
-    def learned(name: str, order: Any) -> Pass:
+    def learned(name: str, order: Any, capacity: int = 0) -> Pass:
+        name += f"-replay-{capacity}" if capacity else ""
         cache = options.cache and options.cache / f"{data}-{width}-{options.seed}-{len(train)}-{name}.npz"
-        return one_pass(data, width, train, test, order, seed=options.seed, cache=cache)
+        return one_pass(data, width, train, test, order, seed=options.seed, capacity=capacity, cache=cache)
 
     made = solvers(options.dimensions, options.half_life)
     made = {name: make for name, make in made.items() if not options.only or name in options.only}
-    shuffled, truth = learned("shuffled", order), test.labels
+    wanted = {name: name in options.measures for name in MEASURES}
+    shuffled = learned("shuffled", order, options.capacity if wanted["replay"] else 0)
+    truth = test.labels
     found: dict[str, Any] = {"width": width, "features": shuffled.train.shape[1], "samples": len(train)}
     if options.hold_out:
         shuffled, truth = held_out(shuffled, options.hold_out)
@@ -165,40 +221,56 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
         print(data, "offline probe", found["offline probe"], flush=True)
     tasks = by_task(shuffled.labels, np.arange(len(shuffled.labels)))
 
-    def accuracy_of(make: Callable[[], OnlineProbe], rows: Tensor) -> float:
-        return round(float((predicted(teach(make(), rows, shuffled.labels), shuffled.test) == truth).mean()), 4)
+    def accuracy_of(probe: OnlineProbe) -> float:
+        return round(float((predicted(probe, shuffled.test) == truth).mean()), 4)
+
+    def learn_before(probe: OnlineProbe, at: Any) -> OnlineProbe:
+        return teach(probe, shuffled.train[tasks[at]], shuffled.labels[tasks[at]])
 
     for name, make in made.items():
         row: dict[str, Any] = {}
-        if "learning" in options.measures:
-            row["single pass, features learning"] = accuracy_of(make, shuffled.seen)
+        if wanted["learning"]:
+            row["single pass, features learning"] = accuracy_of(teach(make(), shuffled.seen, shuffled.labels))
+        if wanted["replay"]:
+            probe = teach_again(make(), shuffled, np.arange(len(shuffled.labels)))
+            row["single pass, features learning, replay"] = accuracy_of(probe)
         before: dict[str, Any] = {}
-        if "learned" in options.measures:
-            before["shuffled"] = accuracy_of(make, shuffled.train)
-        if "tasks" in options.measures:
-            turns = class_incremental(make, shuffled.train[tasks], shuffled.labels[tasks], shuffled.test, truth)
+        if wanted["learned"]:
+            before["shuffled"] = accuracy_of(teach(make(), shuffled.train, shuffled.labels))
+        if wanted["tasks"]:
+            turns = class_incremental(make, shuffled.labels[tasks], shuffled.test, truth, learn_before)
             before["two classes at a time"] = described(turns)
         found[name] = row | ({"features learned before": before} if before else {})
         print(data, name, found[name], flush=True)
-    if data == "mnist" and "few shots" in options.measures:
+    if data == "mnist" and wanted["few shots"]:
         more = {} if options.only else {"slda, shrinkage 0.5": partial(SldaProbe, shrinkage=0.5)}
         found["few shots"] = {"shots": SHOTS} | {
             name: few_shot(make, shuffled, truth, seed=options.seed) for name, make in (made | more).items()
         }
         print(found["few shots"], flush=True)
-    if "tasks learning" in options.measures and not options.hold_out:
-        turned = learned("tasks", by_task(train.labels, order))
+    if (wanted["tasks learning"] or wanted["tasks replay"]) and not options.hold_out:
+        turned = learned("tasks", by_task(train.labels, order), options.capacity if wanted["tasks replay"] else 0)
+
+        def learn_now(probe: OnlineProbe, at: Any) -> OnlineProbe:
+            return teach(probe, turned.seen[at], turned.labels[at])
+
+        def learn_again(probe: OnlineProbe, at: Any) -> OnlineProbe:
+            return teach_again(probe, turned, at)
+
+        ways = {"tasks learning": ("", learn_now), "tasks replay": (", replay", learn_again)}
         for name, make in made.items():
-            scores = class_incremental(make, turned.seen, turned.labels, turned.test, truth)
-            found[name]["two classes at a time, features learning"] = described(scores)
-            print(data, name, scores, flush=True)
+            for suffix, way in (way for measure, way in ways.items() if wanted[measure]):
+                scores = class_incremental(make, turned.labels, turned.test, truth, way)
+                found[name][f"two classes at a time, features learning{suffix}"] = described(scores)
+                print(data, name + suffix, scores, flush=True)
     return found
 
 
 def held_out(features: Pass, number: int) -> tuple[Pass, Any]:
     """Let the last training samples, as the network ended, take the place of the test, to choose settings by."""
     labels, seen, train = (rows[:-number] for rows in (features.labels, features.seen, features.train))
-    return Pass(labels, seen, train, features.train[-number:]), features.labels[-number:]
+    tested, truth = features.train[-number:], features.labels[-number:]
+    return Pass(labels, seen, train, tested, features.again, features.again_labels), truth
 
 
 def offline(data: str, width: int, features: Pass, truth: Any, options: argparse.Namespace) -> float:
@@ -260,6 +332,7 @@ def main() -> None:
     parser.add_argument(
         "--hold-out", type=int, metavar="N", help="test on the last N training samples instead, to choose settings by"
     )
+    parser.add_argument("--capacity", type=int, default=10_000, help="frames that a replay keeps")
     parser.add_argument("--epochs", type=int, default=50, help="of the offline probe; 0 leaves it out")
     parser.add_argument("--samples", type=int, help="only so many training samples")
     parser.add_argument("--seed", type=int, default=0)

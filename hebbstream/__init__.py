@@ -12,6 +12,7 @@ from hebbstream.network import SoftHebbNet
 from hebbstream.normalize import StreamNorm
 from hebbstream.presets import PRESETS, Preset
 from hebbstream.probe import OnlineProbe, RidgeProbe, SldaProbe, SoftmaxProbe
+from hebbstream.replay import Replay
 from hebbstream.report import Report
 from hebbstream.rotation import load_latest_checkpoint
 from hebbstream.sample import Sample
@@ -30,6 +31,7 @@ __all__ = [
     "OnlineProbe",
     "PipelinedEngine",
     "Preset",
+    "Replay",
     "Report",
     "RidgeProbe",
     "Sample",

@@ -23,6 +23,7 @@ from hebbstream.errors import (
 from hebbstream.files import atomic_write
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import SOLVERS, OnlineProbe
+from hebbstream.replay import Replay
 from hebbstream.spec import LayerSpec
 
 FORMAT = 1
@@ -59,12 +60,13 @@ class Counters:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """What a checkpoint file holds: the network, the probe if there was one, the run's counters, its callbacks' state."""
+    """What a checkpoint file holds: the network, the run's counters, and what there was of probe, callbacks and replay."""
 
     net: SoftHebbNet
     probe: OnlineProbe | None = None
     counters: Counters = field(default_factory=Counters)
     callbacks: dict[str, Any] = field(default_factory=dict)
+    replay: Replay | None = None
 
 
 def save_checkpoint(
@@ -73,8 +75,9 @@ def save_checkpoint(
     probe: OnlineProbe | SavedProbe | None = None,
     counters: Counters | None = None,
     callbacks: Mapping[str, Any] | None = None,
+    replay: Replay | None = None,
 ) -> None:
-    """Write a network, and optionally a probe, counters and the state of callbacks, to `path`, atomically.
+    """Write a network, and optionally a probe, counters, the state of callbacks and a replay, to `path`, atomically.
 
     Raises
     ------
@@ -108,6 +111,7 @@ def save_checkpoint(
         "counters": asdict(counters or Counters()),
         "callbacks": dict(callbacks or {}),
         "probe": None,
+        "replay": None,
     }
     if probe is not None:
         inner = probe if isinstance(probe, OnlineProbe) else probe.as_probe()
@@ -118,6 +122,13 @@ def save_checkpoint(
             "classes": [_encode_label(label) for label in inner.classes],
         }
         tensors |= {f"probe.{name}": tensor for name, tensor in inner.tensors().items()}
+    if replay is not None:
+        header["replay"] = {
+            "options": replay.options(),
+            "classes": [_encode_label(label) for label in replay.classes()],
+            "state": replay.state(),
+        }
+        tensors |= {f"replay.{name}": tensor for name, tensor in replay.tensors().items()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header["crc32"] = _checksum(tensors)
     with atomic_write(path) as temporary:
@@ -153,7 +164,8 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
     try:
         net = _build_net(header, tensors, torch.device(device))
         probe = _build_probe(header["probe"], tensors, torch.device(device))
-        return Checkpoint(net, probe, Counters(**header["counters"]), header.get("callbacks", {}))
+        replay = _build_replay(header.get("replay"), tensors)  # earlier checkpoints have none
+        return Checkpoint(net, probe, Counters(**header["counters"]), header.get("callbacks", {}), replay)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, ConfigurationError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CorruptCheckpointError(f"{path}: checkpoint with an inconsistent header ({reason})") from error
@@ -232,6 +244,15 @@ def _build_probe(header: dict[str, Any] | None, tensors: dict[str, Tensor], devi
     }
     probe.load(learned, [_decode_label(label) for label in classes], steps)
     return probe
+
+
+def _build_replay(header: dict[str, Any] | None, tensors: dict[str, Tensor]) -> Replay | None:
+    if header is None:
+        return None
+    replay = Replay(**header["options"])
+    kept = {name.removeprefix("replay."): tensor for name, tensor in tensors.items() if name.startswith("replay.")}
+    replay.load(kept, [_decode_label(label) for label in header["classes"]], header["state"])
+    return replay
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

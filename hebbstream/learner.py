@@ -22,6 +22,7 @@ from hebbstream.interruption import Interruption, StopWaiting, interruption
 from hebbstream.latency import Latency
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import OnlineProbe
+from hebbstream.replay import Replay
 from hebbstream.report import Report, percentages
 from hebbstream.rotation import keep_generations
 from hebbstream.sample import Sample
@@ -48,6 +49,7 @@ def learn(
     stream: Iterable[Any],
     probe: Probe | None = None,
     *,
+    replay: Replay | None = None,
     limit: int | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1000,
@@ -73,6 +75,9 @@ def learn(
         Is scored prequentially: on each labelled sample it predicts first and learns afterwards. Anything with
         ``predict_one`` and ``learn_one`` on a 1-D tensor will do; a checkpoint holds an `OnlineProbe` or a
         ``LinearProbe``.
+    replay
+        Keeps labelled frames, from which the probe, one of these two, learns again with the features that they have by
+        then; together, those looked at again for a new sample weigh as much as it does. See `Replay`.
     limit
         Most samples to learn in this call.
     checkpoint
@@ -126,17 +131,22 @@ def learn(
         raise ConfigurationError(f"checkpoints_kept={checkpoints_kept}: expected a positive number")
     if checkpoint is not None:
         check_writable(checkpoint)
-        if probe is not None and not (isinstance(probe, OnlineProbe) or hasattr(probe, "as_probe")):
+        if probe is not None and _online(probe) is None:
             raise ConfigurationError(
                 f"checkpoint with a {type(probe).__name__}: expected an OnlineProbe or a LinearProbe, which it can hold"
             )
         names = [type(callback).__name__ for callback in _with_state(callbacks)]
         if len(set(names)) < len(names):
             raise ConfigurationError(f"callbacks {', '.join(names)}: a checkpoint keeps the state of one of each kind")
+    if replay is not None and _online(probe) is None:
+        raise ConfigurationError(
+            f"replay with a probe of type {type(probe).__name__}: expected an OnlineProbe or a LinearProbe"
+        )
     run = _Run(
         net,
         stream,
         probe,
+        replay,
         counters or Counters(),
         None if checkpoint is None else Path(checkpoint),
         checkpoint_every,
@@ -164,6 +174,7 @@ class _Run:
     net: SoftHebbNet
     stream: Iterable[Any]
     probe: Probe | None
+    replay: Replay | None
     counters: Counters
     checkpoint: Path | None
     checkpoint_every: int
@@ -187,6 +198,7 @@ class _Run:
         except StopWaiting:
             self.stopped = "interrupted"
         self.started = self.saved_time = shown = time.perf_counter()
+        online = _online(self.probe)
         pauses = [c for c in self.callbacks if isinstance(c, Callback) and c.pause_every]
         while not self.stopped:
             # A checkpoint needs a network that no sample is passing through, so each stretch is learned to its end.
@@ -194,6 +206,8 @@ class _Run:
             wanted = min(period - self.samples % period for period in periods)
             if limit is not None:
                 wanted = min(wanted, limit - self.samples)
+            if self.replay is not None:
+                wanted = min(wanted, self.replay.every - self.replay.waiting)
             with closing(self.net.learn_stream(self._feed(items, wanted, interrupted))) as learned:
                 while True:
                     try:
@@ -209,6 +223,8 @@ class _Run:
                     if now - shown > _STATUS_SECONDS:
                         shown = now
                         bar.set_postfix_str(self._status())
+            if self.replay is not None and online is not None and self.replay.waiting == self.replay.every:
+                self._look_again(self.replay, online)
             if interrupted.requested:
                 self.stopped = "interrupted"
             elif self.samples == limit:
@@ -243,6 +259,8 @@ class _Run:
             except StopWaiting:
                 return
             sample = Sample.of(item)
+            if self.replay is not None and sample.y is not None:
+                self.replay.add(self.net.checked(sample.x, single=True).squeeze(0), sample.y)
             self.under_way.append(sample)
             yield sample.x
             if interrupted.requested or self._due():
@@ -268,6 +286,13 @@ class _Run:
         for callback in self.callbacks:
             callback(step)
 
+    def _look_again(self, replay: Replay, probe: OnlineProbe) -> None:
+        frames, labels = replay.draw(replay.per_sample * replay.waiting)
+        for start in range(0, len(labels), replay.every):
+            part = slice(start, start + replay.every)
+            probe.learn_many(self.net.transform_many(frames[part]), labels[part], 1 / replay.per_sample)
+        replay.waiting = 0
+
     def _try_to_save(self) -> None:
         self.saved_time = time.perf_counter()
         try:
@@ -281,7 +306,7 @@ class _Run:
         probe: Any = self.probe
         keep_generations(self.checkpoint, self.checkpoints_kept)
         states = {type(callback).__name__: callback.state_dict() for callback in _with_state(self.callbacks)}
-        save_checkpoint(self.checkpoint, self.net, probe, self.counters, states)
+        save_checkpoint(self.checkpoint, self.net, probe, self.counters, states, self.replay)
         self.saved_at = self.samples
         log.debug("%s: written after %d samples", self.checkpoint, self.counters.position)
         self.watch("on_checkpoint", self.checkpoint)
@@ -310,6 +335,12 @@ class _Run:
             latency=(self.latency.mean, self.latency.greatest) if self.latency.count else None,
             stream_counts=counts_of(self.stream),
         )
+
+
+def _online(probe: Any) -> OnlineProbe | None:
+    """Return the probe itself, or the one inside a river adapter; ``None`` of any other kind."""
+    found: OnlineProbe | None = probe.as_probe() if hasattr(probe, "as_probe") else probe
+    return found if isinstance(found, OnlineProbe) else None
 
 
 def _with_state(callbacks: Iterable[Callable[[Step], None]]) -> list[Callback]:

@@ -202,11 +202,11 @@ class SoftHebbNet(nn.Module):
         InputError
             If the frame is refused: one subclass per reason. Nothing has changed then.
         """
-        return self._learn(self._checked(frame, single=True)).squeeze(0)
+        return self._learn(self.checked(frame, single=True)).squeeze(0)
 
     def learn_many(self, frames: Any) -> Tensor:
         """Learn from a mini-batch with one update a layer; (B, C, H, W) or (B, H, W, C) in, (B, F) out."""
-        return self._learn(self._checked(frames, single=False))
+        return self._learn(self.checked(frames, single=False))
 
     def learn_stream(self, frames: Iterable[Any]) -> Generator[Tensor, None, None]:
         """Learn from frames one at a time, and yield the features of each, in order; see `learn_one`.
@@ -221,7 +221,7 @@ class SoftHebbNet(nn.Module):
         >>> [features.shape for features in net.learn_stream(torch.rand(2, 32, 32, 3))]
         [torch.Size([1024]), torch.Size([1024])]
         """
-        batches = (self._taken_in(self._checked(frame, single=True)) for frame in frames)
+        batches = (self._taken_in(self.checked(frame, single=True)) for frame in frames)
         for features in self.engine.learn_stream(self.layers, batches):
             yield merge_views(features, self.mirror).squeeze(0)
 
@@ -239,7 +239,7 @@ class SoftHebbNet(nn.Module):
         >>> look.features.shape, net.samples_seen
         (torch.Size([1024]), 1)
         """
-        frames = self._checked(frame, single=True)
+        frames = self.checked(frame, single=True)
         x = views(to_input(frames, self.device), self.mirror)
         passes = look_through(self.layers, x, memory)
         features = merge_views(passes[-1][1].output.flatten(1), self.mirror).squeeze(0)
@@ -267,11 +267,11 @@ class SoftHebbNet(nn.Module):
 
     def transform_one(self, frame: Any) -> Tensor:
         """Return the features of one frame and change nothing; see `learn_one`."""
-        return self(self._checked(frame, single=True)).squeeze(0)  # type: ignore[no-any-return]
+        return self(self.checked(frame, single=True)).squeeze(0)  # type: ignore[no-any-return]
 
     def transform_many(self, frames: Any) -> Tensor:
         """Return the features of a batch and change nothing; see `learn_many`."""
-        return self(self._checked(frames, single=False))  # type: ignore[no-any-return]
+        return self(self.checked(frames, single=False))  # type: ignore[no-any-return]
 
     def _learn(self, x: Tensor) -> Tensor:
         return merge_views(self.engine.learn(self.layers, self._taken_in(x)), self.mirror)
@@ -289,7 +289,14 @@ class SoftHebbNet(nn.Module):
             x = layer.transform(x.to(layer.device))
         return merge_views(x.flatten(1), self.mirror)
 
-    def _checked(self, frames: Any, *, single: bool) -> Tensor:
+    def checked(self, frames: Any, *, single: bool) -> Tensor:
+        """Return one frame, or a batch, as (B, C, H, W) of its own dtype, in the caller's memory where it can be.
+
+        Raises
+        ------
+        InputError
+            If the network would refuse it: one subclass per reason.
+        """
         x = check_frames(
             frames,
             single=single,

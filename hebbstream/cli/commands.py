@@ -29,6 +29,8 @@ def demo(options: argparse.Namespace) -> None:
 
 def learn(options: argparse.Namespace) -> None:
     """Learn from a stream."""
+    if options.replay and not options.labels:
+        raise ConfigurationError(f"--replay {options.replay}: expected --labels, which a probe learns")
     engine = make_engine(options.engine, options.precision)
     if options.resume and (options.checkpoint.exists() or earlier_generations(options.checkpoint)):
         saved = hs.load_latest_checkpoint(options.checkpoint, options.device)
@@ -47,6 +49,8 @@ def learn(options: argparse.Namespace) -> None:
         )
         _keep_earlier(options.checkpoint)
         saved = hs.Checkpoint(net, hs.SoftmaxProbe() if options.labels else None)
+    if options.replay and saved.replay is None:
+        saved.replay = hs.Replay(options.replay, seed=options.seed)
     callbacks: list[hs.Callback] = []
     if options.export:
         callbacks.append(ExportEvery(options.export, options.export_every, saved.probe, **model_options(options)))
@@ -58,6 +62,7 @@ def learn(options: argparse.Namespace) -> None:
             saved.net,
             frames,
             saved.probe,
+            replay=saved.replay,
             limit=options.limit,
             checkpoint=options.checkpoint,
             checkpoint_every=options.checkpoint_every,

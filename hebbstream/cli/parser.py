@@ -62,6 +62,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     learn.add_argument("--resume", action="store_true", help="go on from the latest good checkpoint if there is one")
     learn.add_argument(
+        "--replay",
+        type=positive,
+        metavar="N",
+        help="with --labels: keep N frames of all classes and let the probe learn from them again",
+    )
+    learn.add_argument(
         "--metrics", type=Path, metavar="FILE", help="write JSON Lines: rates, drops, latency, R1, norms"
     )
     learn.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write the same for TensorBoard")

@@ -1,0 +1,241 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from probes import assert_equal_probes
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.adapters.river import LinearProbe
+
+
+def numbered(number):
+    return torch.full((1, 2, 2), number % 256, dtype=torch.uint8)
+
+
+def filled(labels, **options):
+    memory = hs.Replay(**options)
+    for number, label in enumerate(labels):
+        memory.add(numbered(number), label)
+    return memory
+
+
+def kept(memory):
+    return sorted(int(frame.max()) for frame in memory.tensors()["frames"])
+
+
+def test_everything_is_kept_until_it_is_full():
+    memory = filled("abcab", capacity=5)
+    assert kept(memory) == [0, 1, 2, 3, 4]
+    assert [memory.count(label) for label in "abcd"] == [2, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "counts"),
+    [
+        ("a" * 90 + "b" * 60 + "c" * 50, [10, 10, 10]),  # one after another
+        ("abc" * 40, [10, 10, 10]),
+        ("a" * 100 + "b" * 4 + "c" * 80, [13, 4, 13]),  # a class with few frames keeps them all
+    ],
+)
+def test_classes_share_the_room_whatever_their_order(labels, counts):
+    memory = filled(labels, capacity=30)
+    assert len(memory) == 30
+    assert [memory.count(label) for label in "abc"] == counts
+
+
+def test_frames_and_labels_belong_together_when_drawn():
+    labels = ["abcd"[number // 50] for number in range(200)]
+    frames, drawn = filled(labels, capacity=20).draw(300)
+    assert frames.shape == (300, 1, 2, 2)
+    assert [labels[int(frame.max())] for frame in frames] == drawn
+    assert set(drawn) == set("abcd")
+
+
+def test_every_frame_of_a_class_is_as_likely_to_be_kept_as_any_other():
+    counts = np.zeros(60)
+    for seed in range(400):
+        counts[kept(filled("a" * 60, capacity=15, seed=seed))] += 1
+    # 100 on average with a deviation of 8.7: five of them are not reached by chance, nor by keeping early or late frames.
+    assert counts.sum() == 400 * 15
+    assert np.abs(counts - 100).max() < 43
+
+
+def test_frames_are_copied():
+    frame, memory = numbered(1), hs.Replay()
+    memory.add(frame, "a")
+    frame.zero_()
+    assert kept(memory) == [1]
+
+
+def learned(stream, memory, *, net=None, probe=None, **options):
+    net = net or hs.SoftHebbNet.from_preset("cifar10", width=4, engine=options.pop("engine", "eager"))
+    probe = probe or hs.SoftmaxProbe()
+    hs.learn(net, stream, probe, replay=memory, progress=False, **options)
+    return net, probe
+
+
+def test_the_probe_learns_again_and_the_network_does_not(labelled):
+    memory = hs.Replay(capacity=50, per_sample=2, every=8)
+    net, probe = learned(labelled[:20], memory)
+    assert net.samples_seen == 20
+    assert probe.steps == 20 + 2 * 16
+    assert memory.waiting == 4
+    assert torch.equal(net.layers[0].weight, learned(labelled[:20], None)[0].layers[0].weight)
+
+
+def test_what_is_seen_again_has_the_features_of_now_and_weighs_as_one_new_sample(labelled):
+    class Notes(hs.SoftmaxProbe):
+        def learn_many(self, X, y, w=1.0):
+            seen.append((X, list(y), w))
+            super().learn_many(X, y, w)
+
+    seen = []
+    net, _ = learned(labelled[:8], hs.Replay(per_sample=2, every=8), probe=Notes())
+    memory = hs.Replay(per_sample=2, every=8)
+    for sample in labelled[:8]:
+        memory.add(net.checked(sample.x, single=True)[0], sample.y)
+    frames, labels = memory.draw(16)
+    assert [weight for _, _, weight in seen] == [0.5, 0.5]
+    assert [label for _, some, _ in seen for label in some] == labels
+    for (features, _, _), some in zip(seen, frames.split(8), strict=True):
+        assert torch.equal(features, net.transform_many(some))
+
+
+def test_frames_without_labels_are_not_kept(labelled):
+    memory = hs.Replay(every=4)
+    unlabelled = [sample.x for sample in labelled[:10]]
+    learned([*unlabelled, *labelled[:3]], memory)
+    assert len(memory) == memory.waiting == 3
+
+
+def test_engines_agree(labelled):
+    nets = [learned(labelled[:24], hs.Replay(every=5), engine=engine) for engine in ("eager", "pipelined")]
+    assert torch.equal(nets[0][0].layers[2].weight, nets[1][0].layers[2].weight)
+    assert_equal_probes(nets[0][1], nets[1][1])
+
+
+@pytest.mark.parametrize("stop", [3, 37])
+def test_a_run_goes_on_from_a_checkpoint_bit_for_bit(tmp_path, labelled, stop):
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    options = {"capacity": 12, "per_sample": 2, "every": 8}
+    learned(labelled[:60], hs.Replay(**options), checkpoint=whole, checkpoint_every=10)
+    learned(labelled[:60], hs.Replay(**options), checkpoint=parts, limit=stop)
+    saved = hs.load_checkpoint(parts)
+    assert saved.replay.options() == hs.Replay(**options).options()
+    learned(
+        labelled[:60],
+        saved.replay,
+        net=saved.net,
+        probe=saved.probe,
+        counters=saved.counters,
+        checkpoint=parts,
+        checkpoint_every=10,
+    )
+    first, second = hs.load_checkpoint(whole), hs.load_checkpoint(parts)
+    assert_equal_probes(first.probe, second.probe)
+    assert first.replay.state() == second.replay.state()
+    assert first.replay.classes() == second.replay.classes()
+    for name, tensor in first.replay.tensors().items():
+        assert torch.equal(tensor, second.replay.tensors()[name])
+    for one, other in zip(first.net.layers, second.net.layers, strict=True):
+        assert torch.equal(one.weight, other.weight)
+
+
+def test_a_checkpoint_without_replay_has_none(tmp_path, labelled):
+    path = tmp_path / "run.safetensors"
+    learned(labelled[:3], None, checkpoint=path)
+    assert hs.load_checkpoint(path).replay is None
+
+
+def twice(state, tensors):
+    tensors["replay.places"][0] = tensors["replay.places"][1]
+
+
+def too_many(state, tensors):
+    tensors["replay.frames"] = torch.cat([tensors["replay.frames"]] * 9)
+    tensors["replay.places"] = torch.arange(len(tensors["replay.frames"]))
+    state["state"]["kept"][0] += len(tensors["replay.frames"]) // 9 * 8
+
+
+def without_frames(state, tensors):
+    del tensors["replay.frames"]
+
+
+def other_counts(state, tensors):
+    state["state"]["kept"][0] += 1
+
+
+def no_generator(state, tensors):
+    state["state"]["random"] = {"bit_generator": "unknown"}
+
+
+@pytest.mark.parametrize("change", [twice, too_many, without_frames, other_counts, no_generator])
+def test_a_checkpoint_that_does_not_fit_together_is_refused(tmp_path, labelled, monkeypatch, change):
+    path = tmp_path / "run.safetensors"
+    learned(labelled[:30], hs.Replay(capacity=20), checkpoint=path)
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["hebbstream"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(header["replay"], tensors)
+    header["crc32"] = hs.checkpoint._checksum(tensors)
+    save_file(tensors, path, metadata={"hebbstream": json.dumps(header)})
+    with pytest.raises(errors.CorruptCheckpointError):
+        hs.load_checkpoint(path)
+
+
+def blocks(count, seed=0):
+    """Frames of four classes that come one after another: a bright quarter each."""
+    random = np.random.default_rng(seed)
+    for label in range(4):
+        for _ in range(count):
+            frame = random.integers(0, 120, (16, 16, 3), dtype=np.uint8)
+            frame[8 * (label // 2) :, 8 * (label % 2) :][:8, :8] += 100
+            yield frame, label
+
+
+def test_classes_of_the_past_stay_known_while_the_features_learn():
+    def right(memory):
+        net = hs.SoftHebbNet([hs.LayerSpec(channels=8, learning_rate=0.05)], 3)
+        _, probe = learned(list(blocks(80)), memory, net=net)
+        test = list(blocks(20, seed=1))
+        return np.mean([probe.predict_one(net.transform_one(x)) == y for x, y in test])
+
+    assert right(hs.Replay(capacity=40, per_sample=3, every=8)) > 0.9
+    assert right(None) < 0.6  # the classes before the last are forgotten
+
+
+def test_river_probe(labelled):
+    probe = LinearProbe("slda")
+    learned(labelled[:16], hs.Replay(every=8), probe=probe)
+    assert probe.as_probe().steps == 16 + 48
+
+
+@pytest.mark.parametrize("options", [{"capacity": 0}, {"per_sample": 0}, {"every": -1}, {"capacity": 1.5}])
+def test_bad_settings_are_quoted(options):
+    (name, value), *_ = options.items()
+    with pytest.raises(errors.ConfigurationError, match=f"{name}={value}: expected a positive integer"):
+        hs.Replay(**options)
+
+
+@pytest.mark.parametrize("probe", [None, object()])
+def test_it_needs_a_probe_of_ours(labelled, probe):
+    with pytest.raises(errors.ConfigurationError, match="expected an OnlineProbe or a LinearProbe"):
+        hs.learn(hs.SoftHebbNet.from_preset("cifar10", width=4), labelled, probe, replay=hs.Replay())
+
+
+def test_a_frame_unlike_those_kept_is_refused_before_anything_learns(labelled):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    x, y = labelled[0].x, labelled[0].y
+    memory = hs.Replay()
+    with pytest.raises(errors.InputError, match=r"float32 \(3, .*expected uint8 \(3, "):
+        learned([(x, y), (x.astype(np.float32) / 255, y)], memory, net=net)
+    assert net.samples_seen == len(memory) == memory.waiting == 1
+
+
+def test_nothing_can_be_drawn_from_nothing():
+    with pytest.raises(errors.ConfigurationError, match="expected one that was added"):
+        hs.Replay().draw(1)
