@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hebbstream.errors import ConfigurationError, InputError
+from hebbstream.errors import ConfigurationError, InputError, LabelError
 from hebbstream.probe.inputs import checked_label
 
 
@@ -98,6 +98,26 @@ class Replay:
             raise ConfigurationError("replay without a labelled frame: expected one that was added")
         places = self._random.integers(len(self), size=number).tolist()
         return torch.stack([self._frames[place] for place in places]), [self._labels[place] for place in places]
+
+    def forget(self, label: Hashable) -> None:
+        """Drop the frames of a class, so that a probe that is to `forget` it, too, does not learn it again.
+
+        Raises
+        ------
+        LabelError
+            If no frame of it has come.
+        """
+        label = checked_label(label)
+        if label not in self._came:
+            raise LabelError(f"label {label!r}: expected one of the {len(self._came)} classes that have come")
+        del self._came[label]
+        self._full.discard(label)
+        gone = set(self._places.pop(label, ()))
+        left = [place for place in range(len(self)) if place not in gone]
+        moved = {place: index for index, place in enumerate(left)}
+        self._frames = [self._frames[place] for place in left]
+        self._labels = [self._labels[place] for place in left]
+        self._places = {name: [moved[place] for place in places] for name, places in self._places.items()}
 
     def options(self) -> dict[str, int]:
         """Return the arguments that this was made with."""

@@ -236,6 +236,23 @@ def test_a_frame_unlike_those_kept_is_refused_before_anything_learns(labelled):
     assert net.samples_seen == len(memory) == memory.waiting == 1
 
 
+def test_a_forgotten_class_is_drawn_no_more_until_it_comes_again():
+    labels = ["abc"[number // 20] for number in range(60)]
+    memory = filled(labels, capacity=30)
+    memory.forget("b")
+    assert (len(memory), memory.classes()) == (20, ["a", "c"])
+    frames, drawn = memory.draw(100)
+    assert [labels[int(frame.max())] for frame in frames] == drawn
+    assert set(drawn) == {"a", "c"}
+    for number in range(20):
+        memory.add(numbered(number + 20), "b")
+    assert [memory.count(label) for label in "abc"] == [10, 10, 10]
+    frames, drawn = memory.draw(100)
+    assert [labels[int(frame.max())] for frame in frames] == drawn
+    with pytest.raises(errors.LabelError, match="'d': expected one of the 3 classes"):
+        memory.forget("d")
+
+
 def test_nothing_can_be_drawn_from_nothing():
     with pytest.raises(errors.ConfigurationError, match="expected one that was added"):
         hs.Replay().draw(1)
