@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from river import base
+from torch import Tensor
 
 from hebbstream.adapters.transformer import Features
 from hebbstream.adapters.transformer import SoftHebbTransformer as SoftHebbTransformer
@@ -151,7 +152,8 @@ class LinearProbe(base.MiniBatchClassifier):
 
     def _unknown(self, x: Any) -> dict[Hashable, int]:
         """Return the columns that the names seen for the first time would get."""
-        if isinstance(x, Features) or not (isinstance(x, Mapping) or _is_frame(x)):
+        # A tensor first: to find out that it is none of the others takes long beside a step.
+        if isinstance(x, Tensor | Features) or not (isinstance(x, Mapping) or _is_frame(x)):
             return {}
         names = x.columns if _is_frame(x) else x
         new = [name for name in names if name not in self._column]

@@ -37,6 +37,25 @@ def test_features_are_the_same_in_any_dtype_and_memory(dtype, layout, solver, se
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(
+    "x",
+    [
+        torch.tensor([0.5, 2.0, 1.0], requires_grad=True),
+        torch.complex(torch.zeros(3), -torch.tensor([0.5, 2.0, 1.0])).conj().imag,  # to be negated when it is read
+        torch.tensor([0.5, 2.0, 1.0]).repeat_interleave(2)[::2],
+        torch.tensor([0.5, 2.0, 1.0], dtype=torch.bfloat16),
+    ],
+    ids=["that requires a gradient", "negated", "strided", "bfloat16"],
+)
+def test_a_tensor_of_any_kind_is_the_numbers_it_holds(solver, x):
+    found, expected = learned(solver, np.eye(3), "abc"), learned(solver, np.eye(3), "abc")
+    found.learn_one(x, "a")
+    expected.learn_one([0.5, 2.0, 1.0], "a")
+    assert found.predict_proba_one(x) == expected.predict_proba_one([0.5, 2.0, 1.0])
+    assert_equal_probes(found, expected)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
     ("x", "kind", "message"),
     [
         (np.ones(4), errors.RankError, r"shape \(4,\): expected \(3,\)"),
@@ -45,6 +64,7 @@ def test_features_are_the_same_in_any_dtype_and_memory(dtype, layout, solver, se
         ([[1.0], [1.0, 2.0]], errors.RankError, "no array"),
         (np.array([1.0, np.nan, 0.0]), errors.NonFiniteError, "1 values"),
         (np.array([1.0, 1e300, 0.0]), errors.NonFiniteError, "1 values"),
+        (torch.tensor([float("inf"), float("-inf"), 0.0]), errors.NonFiniteError, "2 values"),
         (np.ones(3, dtype=complex), errors.DtypeError, "complex128"),
         (torch.ones(3, dtype=torch.complex64), errors.DtypeError, "complex64"),
         (torch.ones(3, device="meta"), errors.DtypeError, "dense"),

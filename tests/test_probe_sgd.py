@@ -1,5 +1,8 @@
 """Normalised, averaged SGD."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -50,8 +53,39 @@ def test_sgd_predicts_with_the_weights_that_did_better_of_late(length):
     probe = learned("gradient", X, y)
     current, average = probe.losses.tolist()
     assert (current < average) == (length > 1)
-    z = probe._standardised(torch.from_numpy(X))
+    z = torch.from_numpy(
+        np.hstack([(X - probe.mean.numpy()) / np.sqrt(probe.var.numpy() + 1e-5), np.ones((len(X), 1))])
+    )
     expected = z @ (probe.weight if length > 1 else probe.average).T
     weight, bias = probe.affine()
     torch.testing.assert_close(torch.from_numpy(X) @ weight.T + bias, expected)
     assert not torch.allclose(probe.weight, probe.average)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_steps_on_numpy_arrays_are_those_on_tensors(optimizer, monkeypatch):
+    X, y = blobs(200, features=30, classes=4)
+    weights = np.linspace(0.5, 2.0, len(y))
+    found = []
+    for on_host in (True, False):
+        monkeypatch.setattr(torch.Tensor, "is_cpu", on_host, raising=False)
+        probe = hs.SoftmaxProbe(optimizer=optimizer)
+        probe.learn_many(X, y, weights)
+        assert probe._descent.on_host == on_host
+        found.append((probe, torch.cat([probe._scores(probe._rows(X[[index]], single=False)) for index in range(50)])))
+    (host, host_scores), (device, device_scores) = found
+    torch.testing.assert_close(host.tensors(), device.tensors())
+    torch.testing.assert_close(host_scores, device_scores)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda probe: pickle.loads(pickle.dumps(probe))])  # noqa: S301
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_copy_goes_on_by_itself(optimizer, duplicate):
+    X, y = blobs(60, features=5, classes=3)
+    half = learned("gradient", X[:30], y[:30], optimizer=optimizer)
+    whole, held = learned("gradient", X, y, optimizer=optimizer), copy.deepcopy(half.tensors())
+    other = duplicate(half)
+    other.learn_many(X[30:], y[30:])
+    assert other.predict_many(X) == whole.predict_many(X)
+    assert all(torch.equal(tensor, whole.tensors()[name]) for name, tensor in other.tensors().items())
+    assert all(torch.equal(tensor, held[name]) for name, tensor in half.tensors().items())

@@ -221,7 +221,8 @@ class OnlineProbe(Solver):
     def _predicted(self, rows: Tensor) -> list[Hashable | None]:
         if not self.classes:
             return [None] * len(rows)
-        best = self._scores(rows).argmax(dim=1).tolist()
+        scores = self._scores(rows)
+        best = (scores.numpy() if scores.is_cpu else scores).argmax(1).tolist()  # of few, NumPy's is quicker
         if not self.min_confidence:
             return [self.classes[row] for row in best]
         confident = (self._probabilities(rows).amax(dim=1) >= self.min_confidence).tolist()

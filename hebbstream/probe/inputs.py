@@ -10,11 +10,12 @@ from torch import Tensor
 
 from hebbstream.errors import DtypeError, LabelError, NonFiniteError, RankError, ValueRangeError
 
+_SQUARED = torch.finfo(torch.float32).max ** 2
 _BORROWED = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def feature_rows(x: Any, *, single: bool, features: int | None, dtype: torch.dtype) -> Tensor:
-    """Check features and return them as (n, F) of `dtype`; it may be the caller's own memory.
+    """Check features and return them as (n, F), float32 or `dtype`; it may be the caller's own memory.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ def feature_rows(x: Any, *, single: bool, features: int | None, dtype: torch.dty
     features
         F, or ``None`` where it is not known yet.
     dtype
-        float32 or float64.
+        float32 or float64; where it is float64, float32 features stay what they are, being exact in it.
 
     Raises
     ------
@@ -37,15 +38,15 @@ def feature_rows(x: Any, *, single: bool, features: int | None, dtype: torch.dty
     tensor([[1., 2.]], dtype=torch.float64)
     """
     rows = _dense(x, dtype)
-    shape = tuple(rows.shape)
-    if rows.ndim != 2 - single or features not in (None, shape[-1]):
+    shape = rows.shape
+    if len(shape) != 2 - single or features not in (None, shape[-1]):
         length = "F" if features is None else features
-        raise RankError(f"features of shape {shape}: expected {f'({length},)' if single else f'(n, {length})'}")
+        raise RankError(f"features of shape {tuple(shape)}: expected {f'({length},)' if single else f'(n, {length})'}")
     # On an accelerator this look would make every step wait for it.
-    if rows.device.type == "cpu":
-        values = rows.to(torch.float32)
-        # A sum is quicker than a look at each; that of finite values may be infinite too.
-        if not math.isfinite(values.sum()) and (lost := int((~torch.isfinite(values)).sum())):
+    if rows.is_cpu:
+        values = rows if single else rows.reshape(-1)
+        # Quicker than a look at each; the squares of finite values may be too large, too.
+        if not values.dot(values).item() <= _SQUARED and (lost := int((~torch.isfinite(rows.float())).sum())):
             raise NonFiniteError(f"features with NaN or infinity: {lost} values")
     return rows.unsqueeze(0) if single else rows
 
@@ -101,9 +102,9 @@ def _dense(x: Any, dtype: torch.dtype) -> Tensor:
     if isinstance(x, Tensor):
         if x.layout != torch.strided or x.is_meta or x.is_complex() or x.is_quantized:
             raise DtypeError(f"features as a tensor of {x.dtype}, {x.layout}: expected dense real numbers")
-        return x.detach().to(dtype)
+        return _as(x.detach().resolve_neg() if x.requires_grad or x.is_neg() else x, dtype)
     if isinstance(x, np.ndarray) and x.dtype in _BORROWED and x.flags.c_contiguous and x.flags.writeable:
-        return torch.from_numpy(x).to(dtype)
+        return _as(torch.from_numpy(x), dtype)
     try:
         array = np.asarray(x)
     except ValueError as error:  # rows of different lengths
@@ -113,3 +114,7 @@ def _dense(x: Any, dtype: torch.dtype) -> Tensor:
     with np.errstate(over="ignore"):  # becomes infinite, which is refused
         copy = np.array(array, dtype=np.float32 if dtype == torch.float32 else np.float64, order="C")
     return torch.from_numpy(copy)
+
+
+def _as(x: Tensor, dtype: torch.dtype) -> Tensor:
+    return x if x.dtype == torch.float32 else x.to(dtype)

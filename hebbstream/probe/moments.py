@@ -90,7 +90,7 @@ class MomentProbe(OnlineProbe):
 
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
         if not self.steps:  # products of features far from 0 would lose their digits
-            self._origin = rows.select(0, 0).clone()
+            self._origin = rows.select(0, 0).to(self.dtype, copy=True)
         x = self._project(rows - self._origin)
         x = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
         keeps = self._fade(len(classes))

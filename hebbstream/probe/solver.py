@@ -40,11 +40,11 @@ class Solver(ABC):
 
     @abstractmethod
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
-        """Learn from (n, F) features of the classes with these rows."""
+        """Learn from (n, F) features, float32 or `dtype`, of the classes with these rows."""
 
     @abstractmethod
     def _scores(self, rows: Tensor) -> Tensor:
-        """Return the scores (n, classes) of (n, F) features."""
+        """Return the scores (n, classes) of (n, F) features, float32 or `dtype`."""
 
     @abstractmethod
     def _affine(self) -> tuple[Tensor, Tensor]:

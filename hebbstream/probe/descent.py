@@ -1,0 +1,154 @@
+"""How the softmax probe steps: `AveragedSgd` and `Adam`, on the tensors that hold all it has learned."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_BETA1, _BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8
+_VAR_EPS = 1e-5
+_AVERAGED = 3000  # samples over which the weights are averaged, once so many have come
+_EARLY = 8  # weight of late samples in the average of the first ones
+
+
+class Descent(ABC):
+    """Changes a probe's tensors in place, and scores with them.
+
+    On the CPU most of a step would go on getting torch's operations on few numbers started, and NumPy's start several times
+    as fast. So these are done on arrays that share the tensors' memory; elsewhere the arrays are the tensors themselves. The
+    code is the same: operators, and the functions that both modules have.
+
+    Parameters
+    ----------
+    tensors
+        Everything learned, by name; the last column of the weights is the bias.
+    """
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        self.tensors = tensors
+        self.on_host = tensors["mean"].is_cpu
+        self.xp: Any = np if self.on_host else torch
+        features = len(tensors["mean"])
+        self._mean, self._var = self.array(tensors["mean"]), self.array(tensors["var"])
+        self._deviation = torch.empty_like(tensors["var"])
+        self._deviation_array = self.array(self._deviation)
+        self._deviate()
+        self._z = tensors["mean"].new_ones(features + 1)  # of the sample that is learned; the last is the bias's
+        self._z_array = self.array(self._z.narrow(0, 0, features))
+
+    def array(self, tensor: Tensor) -> Any:
+        """Return the array that shares a tensor's memory."""
+        return tensor.numpy() if self.on_host else tensor
+
+    def learn(self, rows: Tensor, row: int, w: float, step: int, rate: float) -> None:
+        """Take one sample (1, F), of weight `w` and of the class with this row, as the one of this number from 1."""
+        share = _share(step)
+        shift = self.array(rows).ravel() - self._mean
+        change = share * shift
+        self._mean += change
+        change *= shift
+        self._var += change
+        self._var *= 1.0 - share
+        self._deviate()
+        shift *= 1.0 - share  # from the mean as it is now
+        self.xp.divide(shift, self._deviation_array, out=self._z_array)
+        self._step(self._z, row, w, step, rate)
+
+    def scores(self, rows: Tensor) -> Tensor:
+        """Return the scores (n, classes) of (n, F) features."""
+        weight = self.predicting()
+        if self.on_host and rows.shape[0] == 1:  # for more, torch has threads
+            # Not `_z`, as another thread may be learning; torch's, as rounding depends on how memory is aligned.
+            sample = torch.empty_like(self._z)
+            array = sample.numpy()
+            array[-1] = 1.0
+            inner = array[:-1]
+            np.subtract(rows.numpy().ravel(), self._mean, out=inner)
+            inner /= self._deviation_array
+            return torch.mv(weight, sample).unsqueeze(0)
+        z = (rows - self.tensors["mean"]) / self._deviation
+        return torch.cat([z, z.new_ones(z.shape[0], 1)], dim=1) @ weight.T
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """Return the scores as an affine map of raw features: (classes, F) and (classes,)."""
+        predicting = self.predicting()
+        weight = predicting[:, :-1] / self._deviation
+        return weight, predicting[:, -1] - weight @ self.tensors["mean"]
+
+    def predicting(self) -> Tensor:
+        """Return the weights to predict with, (classes, F + 1)."""
+        return self.tensors["weight"]
+
+    def _deviate(self) -> None:
+        self.xp.sqrt(self._var + _VAR_EPS, out=self._deviation_array)
+
+    @abstractmethod
+    def _step(self, z: Tensor, row: int, w: float, step: int, rate: float) -> None:
+        """Change the weights by a standardised sample (F + 1,)."""
+
+
+class AveragedSgd(Descent):
+    """Normalised steps, and the average of the weights of late."""
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        super().__init__(tensors)
+        weight = tensors["weight"]
+        classes = len(weight)
+        self._losses, self._age = self.array(tensors["losses"]), self.array(tensors["age"])
+        self._scores = weight.new_empty(2, classes)
+        self._current, self._averaged = self._scores
+        self._error, self._pace = weight.new_empty(classes), weight.new_empty(classes, 1)
+        self._error_array, self._pace_array = self.array(self._error), self.array(self._pace)
+        self._slowest = self.array(torch.full_like(self._pace, 1.0 / _AVERAGED))
+
+    def predicting(self) -> Tensor:
+        """Return whichever of the weights and their average had the smaller loss of late."""
+        weight, average, losses = (self.tensors[name] for name in ("weight", "average", "losses"))
+        if self.on_host:  # where to look costs nothing, and a copy of all weights much
+            return weight if self._losses[0] < self._losses[1] else average
+        return torch.where(losses.select(0, 0) < losses.select(0, 1), weight, average)
+
+    def _step(self, z: Tensor, row: int, w: float, step: int, rate: float) -> None:
+        weight, average = self.tensors["weight"], self.tensors["average"]
+        self._averaged.addmv_(average, z, beta=0.0)
+        self._current.addmv_(weight, z, beta=0.0)  # last: wanted again below, the weights are then still in the cache
+        log_p = self.array(torch.log_softmax(self._scores, dim=1))
+        share = _share(step)
+        self._losses *= 1.0 - share
+        self._losses -= share * self._of_class(log_p, row)
+        current, _ = log_p
+        self.xp.exp(current, out=self._error_array)
+        own = self._of_class(self._error_array, row)
+        own -= 1.0
+        # The gradient is their outer product, which is not laid out in memory.
+        weight.addr_(self._error.div_(z.dot(z)), z, alpha=-rate * w)
+        self._age += 1.0
+        self.xp.divide(1.0 + _EARLY, self._age + _EARLY, out=self._pace_array)
+        self.xp.maximum(self._pace_array, self._slowest, out=self._pace_array)
+        average.lerp_(weight, self._pace)
+
+    def _of_class(self, array: Any, row: int) -> Any:
+        return array[..., row] if self.on_host else array.select(-1, row)
+
+
+class Adam(Descent):
+    """Kingma and Ba 2015."""
+
+    def _step(self, z: Tensor, row: int, w: float, step: int, rate: float) -> None:
+        weight, first, second = (self.tensors[name] for name in ("weight", "first_moment", "second_moment"))
+        error = torch.softmax(weight @ z, dim=0)
+        error.select(0, row).sub_(1.0)
+        error *= w
+        first.addr_(error, z, beta=_BETA1, alpha=1.0 - _BETA1)
+        second.addr_(error.square(), z.square(), beta=_BETA2, alpha=1.0 - _BETA2)
+        unbias = 1.0 - _BETA1**step, math.sqrt(1.0 - _BETA2**step)
+        denominator = second.sqrt().add_(_ADAM_EPS * unbias[1])
+        weight.addcdiv_(first, denominator, value=-rate * unbias[1] / unbias[0])
+
+
+def _share(step: int) -> float:
+    """Return the weight of a sample in the running means: 1 / n, and from then on that of the last thousand or so."""
+    return max(1.0 / step, 1e-3)
