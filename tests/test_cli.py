@@ -66,8 +66,9 @@ def test_learn_with_replay_and_go_on(run):
     assert learn(run, "--labels", LABELS, "--replay", 20, "--limit", 60)[0] == 0
     saved = hs.load_checkpoint("run.safetensors")
     assert (len(saved.replay), saved.probe.steps) == (20, 60 + 3 * 32)
-    assert learn(run, "--labels", LABELS, "--resume", "--limit", 10)[0] == 0
-    assert hs.load_checkpoint("run.safetensors").probe.steps == 70 + 6 * 32
+    assert learn(run, "--labels", LABELS, "--replay", 20, "--resume", "--limit", 10)[0] == 0
+    saved = hs.load_checkpoint("run.safetensors")
+    assert (sum(saved.replay.state()["came"]), saved.probe.steps) == (70, 70 + 6 * 32)
 
     code, _, err = learn(run, "--replay", 20)
     assert code == 1
