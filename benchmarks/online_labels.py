@@ -8,7 +8,7 @@ solver learns from them, each sample once.
 import argparse
 import json
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,16 @@ def by_task(labels: Any, order: Any) -> Any:
 
 
 def one_pass(
-    data: str, width: int, train: Split, test: Split, order: Any, *, seed: int, capacity: int, cache: Path | None
+    data: str,
+    width: int,
+    train: Split,
+    test: Split,
+    order: Any,
+    *,
+    seed: int,
+    capacity: int,
+    decay: bool,
+    cache: Path | None,
 ) -> Pass:
     """Learn every sample once, all layers at once, or take what an earlier run left in a file; replay if `capacity`."""
     if cache is not None and cache.exists():
@@ -84,7 +93,9 @@ def one_pass(
             rows = {name: torch.from_numpy(kept[name]) for name in ("seen", "train", "test")}
             again = torch.from_numpy(kept["again"]) if capacity else torch.empty(0)
             return Pass(train.labels[order], **rows, again=again, again_labels=kept["again_labels"] if capacity else [])
-    net = hs.SoftHebbNet.from_preset(data, width=width, seed=seed)
+    preset = get_preset(data)
+    specs = [replace(spec, decay_samples=len(order) if decay else None) for spec in preset.resolve(width=width)]
+    net = hs.SoftHebbNet(specs, preset.in_channels, input_size=preset.input_size, seed=seed)
     recorder = Recorder(len(order), len(order) // EVERY * EVERY * PER_SAMPLE)
     replay = hs.Replay(capacity, per_sample=PER_SAMPLE, every=EVERY, seed=seed) if capacity else None
     hs.learn(net, ((train.images[index], int(train.labels[index])) for index in order), recorder, replay=replay)
@@ -203,9 +214,19 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
     order = np.random.default_rng(options.seed).permutation(len(train))
 
     def learned(name: str, order: Any, capacity: int = 0) -> Pass:
-        name += f"-replay-{capacity}" if capacity else ""
+        name += ("-decay" if options.decay else "") + (f"-replay-{capacity}" if capacity else "")
         cache = options.cache and options.cache / f"{data}-{width}-{options.seed}-{len(train)}-{name}.npz"
-        return one_pass(data, width, train, test, order, seed=options.seed, capacity=capacity, cache=cache)
+        return one_pass(
+            data,
+            width,
+            train,
+            test,
+            order,
+            seed=options.seed,
+            capacity=capacity,
+            decay=options.decay,
+            cache=cache,
+        )
 
     made = solvers(options.dimensions, options.half_life)
     made = {name: make for name, make in made.items() if not options.only or name in options.only}
@@ -275,7 +296,8 @@ def held_out(features: Pass, number: int) -> tuple[Pass, Any]:
 
 def offline(data: str, width: int, features: Pass, truth: Any, options: argparse.Namespace) -> float:
     """Train the paper's probe for many epochs, or take what an earlier run left in a file; return its accuracy."""
-    name = f"{data}-{width}-{options.seed}-{len(features.labels)}-{options.epochs}-epochs.json"
+    decay = "-decay" if options.decay else ""
+    name = f"{data}-{width}-{options.seed}-{len(features.labels)}-{options.epochs}-epochs{decay}.json"
     kept = options.cache and options.cache / name
     if kept is not None and kept.exists():
         return float(json.loads(kept.read_text()))
@@ -331,6 +353,9 @@ def main() -> None:
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=MEASURES)
     parser.add_argument(
         "--hold-out", type=int, metavar="N", help="test on the last N training samples instead, to choose settings by"
+    )
+    parser.add_argument(
+        "--decay", action="store_true", help="let the networks' rates fall to zero over the pass (decay_samples)"
     )
     parser.add_argument("--capacity", type=int, default=10_000, help="frames that a replay keeps")
     parser.add_argument("--epochs", type=int, default=50, help="of the offline probe; 0 leaves it out")
