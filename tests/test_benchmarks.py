@@ -54,3 +54,20 @@ def test_without_data_a_benchmark_says_what_to_set(run, tmp_path):
     done = run("events", "--output", tmp_path / "result.json")
     assert done.returncode == 1
     assert done.stderr.startswith("HEBBSTREAM_DATA is not set")
+
+
+def test_labels_online_by_every_measure(data, tmp_path):
+    output = tmp_path / "labels.json"
+    options = "--data mnist --width quarter --samples 70 --epochs 1 --dimensions 16 --capacity 20 --decay"
+    solvers = ["gradient, SGD", "slda, 16 dimensions"]
+    done = run_program(
+        "benchmarks.online_labels", *options.split(), "--only", *solvers, "--output", output, folder=tmp_path, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(output.read_text())["data"]["mnist"]
+    for solver in solvers:
+        row = found[solver]
+        turns = row["two classes at a time, features learning, replay"]
+        assert 0 <= row["single pass, features learning, replay"] <= 1
+        assert turns["average accuracy"] != row["two classes at a time, features learning"]["average accuracy"]
+        assert len(found["few shots"][solver]["found"]) == len(found["few shots"]["shots"])

@@ -1,6 +1,7 @@
 """The tables and plots of docs/paper.md, from the result files."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -91,6 +92,8 @@ def plot(experiment: str) -> Path | None:
         draw = _depth_curves
     elif sum(_number(row.name) is not None for row in rows) > 2:
         draw = _number_curve
+    elif all(_number(row.name.rpartition(", ")[2]) is not None for row in rows):
+        draw = _sample_curves
     else:
         draw = _points
     figure, (axis,) = new_figure(1, (7.0, 1.2 + 0.36 * len(rows)) if draw is _points else (6.0, 3.6))
@@ -126,13 +129,26 @@ def _points(axis: Any, rows: list[Row]) -> None:
 
 
 def _depth_curves(axis: Any, rows: list[Row]) -> None:
+    _curves(axis, rows, lambda row: row.layer)
+    axis.set_xticks(sorted({row.layer for row in rows}))
+    axis.set_xlabel("layers")
+
+
+def _sample_curves(axis: Any, rows: list[Row]) -> None:
+    _curves(axis, rows, lambda row: float(row.name.rpartition(", ")[2]))
+    axis.set_xscale("log")
+    axis.set_xlabel("samples")
+
+
+def _curves(axis: Any, rows: list[Row], x: Callable[[Row], float]) -> None:
+    """Draw a curve for all whose names begin alike."""
     curves: dict[str, list[Row]] = {}
     for row in rows:
-        curves.setdefault(f"{row.name.partition(', ')[0]}", []).append(row)
+        curves.setdefault(row.name.partition(", ")[0], []).append(row)
     for color, (name, points) in zip(_COLORS * 2, curves.items(), strict=False):
-        points = sorted(points, key=lambda row: row.layer)
+        points = sorted(points, key=x)
         axis.errorbar(
-            [row.layer for row in points],
+            [x(row) for row in points],
             [mean(row.accuracies) for row in points],
             yerr=[row.spread for row in points],
             marker="o",
@@ -140,8 +156,6 @@ def _depth_curves(axis: Any, rows: list[Row]) -> None:
             color=color,
             label=name,
         )
-    axis.set_xticks(sorted({row.layer for row in rows}))
-    axis.set_xlabel("layers")
     axis.legend(frameon=False)
 
 
