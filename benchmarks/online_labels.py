@@ -339,7 +339,7 @@ def plot(found: dict[str, Any], path: Path) -> None:
     for axis in (recall, right):
         axis.set_xticks(few["shots"], [str(shots) for shots in few["shots"]])
         axis.minorticks_off()
-    recall.legend(frameon=False, fontsize="small")
+    right.legend(frameon=False, fontsize="small", loc="lower right")
     save_figure(figure, path)
 
 
