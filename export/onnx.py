@@ -22,7 +22,7 @@ from hebbstream.export.runtime import make_session
 from hebbstream.export.stored import seal
 from hebbstream.files import atomic_write
 from hebbstream.network import SoftHebbNet
-from hebbstream.probe import OnlineProbe
+from hebbstream.probe import OnlineProbe, as_online_probe
 
 ERROR_LIMITS: dict[str, float] = {"float32": math.inf, "float16": 0.01, "int8": 0.2}
 """Mean distance of features from those of float32, relative to their length, that an export allows."""
@@ -153,7 +153,7 @@ def export_model(
     error_limit: float | None = None,
 ) -> Exported:
     """Do what `to_onnx` does, but return the model instead of writing it."""
-    head = None if probe is None else probe if isinstance(probe, OnlineProbe) else probe.as_probe()
+    head = as_online_probe(probe, "model")
     contract, pixels = _promise(net, head, size, input_dtype, layout, resize, feature_map)
 
     def build(dtype: str) -> onnx.ModelProto:

@@ -19,7 +19,7 @@ from hebbstream.errors import ConfigurationError, OutputError, PrecisionError
 from hebbstream.export.onnx import ExportOptions, export_model
 from hebbstream.files import atomic_write, check_writable
 from hebbstream.network import SoftHebbNet
-from hebbstream.probe import OnlineProbe
+from hebbstream.probe import as_online_probe
 from hebbstream.report import Report
 
 log = logging.getLogger("hebbstream.onnx")
@@ -150,7 +150,7 @@ class ExportEvery(Callback):
         net = self._net
         if net is None or net.samples_seen in (0, self._written_at):
             return
-        probe = self.probe if self.probe is None or isinstance(self.probe, OnlineProbe) else self.probe.as_probe()
+        probe = as_online_probe(self.probe, "model")
         options: ExportOptions = {"frames": list(self._recent), **self.options} if self._recent else self.options
         labelled = probe if probe is not None and probe.classes else None
         try:

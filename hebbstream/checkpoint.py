@@ -22,7 +22,7 @@ from hebbstream.errors import (
 )
 from hebbstream.files import atomic_write
 from hebbstream.network import SoftHebbNet
-from hebbstream.probe import SOLVERS, OnlineProbe
+from hebbstream.probe import SOLVERS, OnlineProbe, as_online_probe
 from hebbstream.replay import Replay
 from hebbstream.spec import LayerSpec
 
@@ -113,8 +113,8 @@ def save_checkpoint(
         "probe": None,
         "replay": None,
     }
-    if probe is not None:
-        inner = probe if isinstance(probe, OnlineProbe) else probe.as_probe()
+    inner = as_online_probe(probe, "checkpoint")
+    if inner is not None:
         header["probe"] = {
             "solver": inner.solver,
             **inner.options(),

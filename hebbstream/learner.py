@@ -21,7 +21,7 @@ from hebbstream.files import check_writable
 from hebbstream.interruption import Interruption, StopWaiting, interruption
 from hebbstream.latency import Latency
 from hebbstream.network import SoftHebbNet
-from hebbstream.probe import OnlineProbe
+from hebbstream.probe import as_online_probe
 from hebbstream.replay import Replay
 from hebbstream.report import Report, percentages
 from hebbstream.rotation import keep_generations
@@ -131,17 +131,12 @@ def learn(
         raise ConfigurationError(f"checkpoints_kept={checkpoints_kept}: expected a positive number")
     if checkpoint is not None:
         check_writable(checkpoint)
-        if probe is not None and _online(probe) is None:
-            raise ConfigurationError(
-                f"checkpoint with a {type(probe).__name__}: expected an OnlineProbe or a LinearProbe, which it can hold"
-            )
+        as_online_probe(probe, "checkpoint")
         names = [type(callback).__name__ for callback in _with_state(callbacks)]
         if len(set(names)) < len(names):
             raise ConfigurationError(f"callbacks {', '.join(names)}: a checkpoint keeps the state of one of each kind")
-    if replay is not None and _online(probe) is None:
-        raise ConfigurationError(
-            f"replay with a probe of type {type(probe).__name__}: expected an OnlineProbe or a LinearProbe"
-        )
+    if replay is not None and as_online_probe(probe, "replay") is None:
+        raise ConfigurationError("replay without a probe: expected an OnlineProbe or a LinearProbe")
     run = _Run(
         net,
         stream,
@@ -198,7 +193,6 @@ class _Run:
         except StopWaiting:
             self.stopped = "interrupted"
         self.started = self.saved_time = shown = time.perf_counter()
-        online = _online(self.probe)
         pauses = [c for c in self.callbacks if isinstance(c, Callback) and c.pause_every]
         while not self.stopped:
             # A checkpoint needs a network that no sample is passing through, so each stretch is learned to its end.
@@ -207,7 +201,7 @@ class _Run:
             if limit is not None:
                 wanted = min(wanted, limit - self.samples)
             if self.replay is not None:
-                wanted = min(wanted, self.replay.every - self.replay.waiting)
+                wanted = min(wanted, max(1, self.replay.every - self.replay.waiting))  # it may come filled
             with closing(self.net.learn_stream(self._feed(items, wanted, interrupted))) as learned:
                 while True:
                     try:
@@ -223,8 +217,8 @@ class _Run:
                     if now - shown > _STATUS_SECONDS:
                         shown = now
                         bar.set_postfix_str(self._status())
-            if self.replay is not None and online is not None and self.replay.waiting == self.replay.every:
-                self._look_again(self.replay, online)
+            if self.replay is not None and self.replay.waiting >= self.replay.every:
+                self._look_again(self.replay)
             if interrupted.requested:
                 self.stopped = "interrupted"
             elif self.samples == limit:
@@ -286,8 +280,9 @@ class _Run:
         for callback in self.callbacks:
             callback(step)
 
-    def _look_again(self, replay: Replay, probe: OnlineProbe) -> None:
-        frames, labels = replay.draw(replay.per_sample * replay.waiting)
+    def _look_again(self, replay: Replay) -> None:
+        probe: Any = as_online_probe(self.probe, "replay")
+        frames, labels = replay.draw(replay.per_sample * replay.every)
         for start in range(0, len(labels), replay.every):
             part = slice(start, start + replay.every)
             probe.learn_many(self.net.transform_many(frames[part]), labels[part], 1 / replay.per_sample)
@@ -335,12 +330,6 @@ class _Run:
             latency=(self.latency.mean, self.latency.greatest) if self.latency.count else None,
             stream_counts=counts_of(self.stream),
         )
-
-
-def _online(probe: Any) -> OnlineProbe | None:
-    """Return the probe itself, or the one inside a river adapter; ``None`` of any other kind."""
-    found: OnlineProbe | None = probe.as_probe() if hasattr(probe, "as_probe") else probe
-    return found if isinstance(found, OnlineProbe) else None
 
 
 def _with_state(callbacks: Iterable[Callable[[Step], None]]) -> list[Callback]:

@@ -82,7 +82,7 @@ class Replay:
         self._came[label] = self._came.get(label, 0) + 1
         place = self._place_for(label)
         if place is not None:
-            self._frames[place : place + 1] = [frame.detach().to("cpu", copy=True).contiguous()]
+            self._frames[place : place + 1] = [frame.detach().cpu().clone(memory_format=torch.contiguous_format)]
             self._labels[place : place + 1] = [label]
             self._places.setdefault(label, []).append(place)
 
@@ -157,6 +157,8 @@ class Replay:
         kept, came, full = state["kept"], state["came"], state["full"]
         if sorted(places) != list(range(len(frames))) or len(frames) > self.capacity or sum(kept) != len(frames):
             raise ValueError(f"replay of {len(frames)} frames: expected a place for each, and at most {self.capacity}")
+        if any(map(int.__lt__, came, kept)):
+            raise ValueError(f"replay of {kept} frames of its classes: expected at most the {came} that came")
         self.waiting = int(state["waiting"])
         self._frames, self._labels = frames, [None] * len(frames)
         self._came = dict(zip(classes, came, strict=True))

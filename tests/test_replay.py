@@ -105,6 +105,14 @@ def test_what_is_seen_again_has_the_features_of_now_and_weighs_as_one_new_sample
         assert torch.equal(features, net.transform_many(some))
 
 
+def test_a_memory_may_be_filled_before(labelled):
+    net, memory = hs.SoftHebbNet.from_preset("cifar10", width=4), hs.Replay(per_sample=2, every=8)
+    for sample in labelled[:20]:
+        memory.add(net.checked(sample.x, single=True)[0], sample.y)
+    _, probe = learned(labelled[20:25], memory, net=net)
+    assert (net.samples_seen, probe.steps, memory.waiting) == (5, 5 + 16, 4)
+
+
 def test_frames_without_labels_are_not_kept(labelled):
     memory = hs.Replay(every=4)
     unlabelled = [sample.x for sample in labelled[:10]]
@@ -173,7 +181,21 @@ def no_generator(state, tensors):
     state["state"]["random"] = {"bit_generator": "unknown"}
 
 
-@pytest.mark.parametrize("change", [twice, too_many, without_frames, other_counts, no_generator])
+def fewer_came_than_are_kept(state, tensors):
+    state["state"]["came"][0] = 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        twice,
+        too_many,
+        without_frames,
+        other_counts,
+        no_generator,
+        fewer_came_than_are_kept,
+    ],
+)
 def test_a_checkpoint_that_does_not_fit_together_is_refused(tmp_path, labelled, monkeypatch, change):
     path = tmp_path / "run.safetensors"
     learned(labelled[:30], hs.Replay(capacity=20), checkpoint=path)
@@ -221,9 +243,9 @@ def test_bad_settings_are_quoted(options):
         hs.Replay(**options)
 
 
-@pytest.mark.parametrize("probe", [None, object()])
-def test_it_needs_a_probe_of_ours(labelled, probe):
-    with pytest.raises(errors.ConfigurationError, match="expected an OnlineProbe or a LinearProbe"):
+@pytest.mark.parametrize(("probe", "message"), [(None, "replay without a probe"), (object(), "replay with a object")])
+def test_it_needs_a_probe_of_ours(labelled, probe, message):
+    with pytest.raises(errors.ConfigurationError, match=f"{message}: expected an OnlineProbe or a LinearProbe"):
         hs.learn(hs.SoftHebbNet.from_preset("cifar10", width=4), labelled, probe, replay=hs.Replay())
 
 

@@ -1,6 +1,6 @@
 """Linear classifiers on features, learned one labelled sample at a time, with one interface for every solver."""
 
-from hebbstream.probe.base import OnlineProbe
+from hebbstream.probe.base import OnlineProbe, as_online_probe
 from hebbstream.probe.ridge import RidgeProbe
 from hebbstream.probe.slda import SldaProbe
 from hebbstream.probe.softmax import SoftmaxProbe
@@ -8,4 +8,4 @@ from hebbstream.probe.softmax import SoftmaxProbe
 SOLVERS: dict[str, type[OnlineProbe]] = {probe.solver: probe for probe in (SoftmaxProbe, RidgeProbe, SldaProbe)}
 """Every probe by the name of its solver."""
 
-__all__ = ["SOLVERS", "OnlineProbe", "RidgeProbe", "SldaProbe", "SoftmaxProbe"]
+__all__ = ["SOLVERS", "OnlineProbe", "RidgeProbe", "SldaProbe", "SoftmaxProbe", "as_online_probe"]

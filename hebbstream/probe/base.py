@@ -227,3 +227,17 @@ class OnlineProbe(Solver):
             return [self.classes[row] for row in best]
         confident = (self._probabilities(rows).amax(dim=1) >= self.min_confidence).tolist()
         return [self.classes[row] if sure else None for row, sure in zip(best, confident, strict=True)]
+
+
+def as_online_probe(probe: Any, asked_by: str) -> OnlineProbe | None:
+    """Return a probe itself, or the one inside a river adapter; ``None`` for ``None``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is of any other kind; the message begins with what asked for it.
+    """
+    found = probe.as_probe() if hasattr(probe, "as_probe") else probe
+    if found is None or isinstance(found, OnlineProbe):
+        return found
+    raise ConfigurationError(f"{asked_by} with a {type(probe).__name__}: expected an OnlineProbe or a LinearProbe")
