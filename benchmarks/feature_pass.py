@@ -16,7 +16,7 @@ from hebbstream.presets import get_preset
 from hebbstream.probe import SoftmaxProbe
 
 CLASSES_PER_TASK = 2
-PER_SAMPLE, EVERY = 3, 32  # of a replay, the defaults
+EVERY = 32  # labelled samples between replays, the default
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Pass:
     """One pass of a network over the training samples in some order, (N, F) each in half precision.
 
     `seen` are the features at the time of each sample, `train` and `test` those of the network as it ended; `again` those
-    of a replay: after every 32 samples, of 96 labelled `again_labels`.
+    of a replay: after every 32 samples, of `per_sample` for each, labelled `again_labels`.
     """
 
     labels: Any
@@ -33,6 +33,7 @@ class Pass:
     test: Tensor
     again: Tensor
     again_labels: Any
+    per_sample: int
 
 
 class Recorder(SoftmaxProbe):
@@ -69,6 +70,7 @@ def one_pass(
     *,
     seed: int,
     capacity: int,
+    per_sample: int,
     decay: bool,
     cache: Path | None,
 ) -> Pass:
@@ -77,12 +79,13 @@ def one_pass(
         with np.load(cache) as kept:
             rows = {name: torch.from_numpy(kept[name]) for name in ("seen", "train", "test")}
             again = torch.from_numpy(kept["again"]) if capacity else torch.empty(0)
-            return Pass(train.labels[order], **rows, again=again, again_labels=kept["again_labels"] if capacity else [])
+            again_labels = kept["again_labels"] if capacity else []
+            return Pass(train.labels[order], **rows, again=again, again_labels=again_labels, per_sample=per_sample)
     preset = get_preset(data)
     specs = [replace(spec, decay_samples=len(order) if decay else None) for spec in preset.resolve(width=width)]
     net = hs.SoftHebbNet(specs, preset.in_channels, input_size=preset.input_size, seed=seed)
-    recorder = Recorder(len(order), len(order) // EVERY * EVERY * PER_SAMPLE)
-    replay = hs.Replay(capacity, per_sample=PER_SAMPLE, every=EVERY, seed=seed) if capacity else None
+    recorder = Recorder(len(order), len(order) // EVERY * EVERY * per_sample)
+    replay = hs.Replay(capacity, per_sample=per_sample, every=EVERY, seed=seed) if capacity else None
     hs.learn(net, ((train.images[index], int(train.labels[index])) for index in order), recorder, replay=replay)
     last, extract = len(net.layers), extractor_of(net)
     found = Pass(
@@ -92,6 +95,7 @@ def one_pass(
         cached_features(extract, test, (last,))[last],
         recorder.kept.get("again", torch.empty(0)),
         np.array(recorder.labels),
+        per_sample,
     )
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
@@ -110,4 +114,4 @@ def held_out(features: Pass, number: int) -> tuple[Pass, Any]:
     """Let the last training samples, as the network ended, take the place of the test, to choose settings by."""
     labels, seen, train = (rows[:-number] for rows in (features.labels, features.seen, features.train))
     tested, truth = features.train[-number:], features.labels[-number:]
-    return Pass(labels, seen, train, tested, features.again, features.again_labels), truth
+    return replace(features, labels=labels, seen=seen, train=train, test=tested), truth

@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from benchmarks.common import new_figure, output_option, save_figure, write_result
-from benchmarks.feature_pass import CLASSES_PER_TASK, EVERY, PER_SAMPLE, Pass, by_task, held_out, one_pass
+from benchmarks.feature_pass import CLASSES_PER_TASK, EVERY, Pass, by_task, held_out, one_pass
 from benchmarks.paper.data import load_task
 from benchmarks.paper.experiments import WIDTHS
 from benchmarks.paper.probe import PROTOCOLS, accuracy, train_probe
@@ -54,16 +54,16 @@ def teach(probe: OnlineProbe, rows: Tensor, labels: Any) -> OnlineProbe:
     return probe
 
 
-def teach_again(probe: OnlineProbe, features: Pass, at: Any) -> OnlineProbe:
+def teach_again(probe: OnlineProbe, features: Pass, at: Any, weight: float) -> OnlineProbe:
     """Learn samples of successive positions with their features at the time, and those that a replay looked at."""
     start, stop = at[0], at[-1] + 1
     for first in range(start - start % EVERY, stop, EVERY):
         part = slice(max(first, start), min(first + EVERY, stop))
         probe.learn_many(features.seen[part].float(), features.labels[part].tolist())
         if first + EVERY <= stop:
-            looked = slice(first * PER_SAMPLE, (first + EVERY) * PER_SAMPLE)
+            looked = slice(first * features.per_sample, (first + EVERY) * features.per_sample)
             labels = features.again_labels[looked].tolist()
-            probe.learn_many(features.again[looked].float(), labels, 1 / PER_SAMPLE)
+            probe.learn_many(features.again[looked].float(), labels, weight)
     return probe
 
 
@@ -123,7 +123,7 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
     order = np.random.default_rng(options.seed).permutation(len(train))
 
     def learned(name: str, order: Any, capacity: int = 0) -> Pass:
-        name += ("-decay" if options.decay else "") + (f"-replay-{capacity}" if capacity else "")
+        name += ("-decay" if options.decay else "") + (f"-replay-{capacity}-{options.per_sample}" if capacity else "")
         cache = options.cache and options.cache / f"{data}-{width}-{options.seed}-{len(train)}-{name}.npz"
         return one_pass(
             data,
@@ -133,6 +133,7 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
             order,
             seed=options.seed,
             capacity=capacity,
+            per_sample=options.per_sample,
             decay=options.decay,
             cache=cache,
         )
@@ -162,7 +163,7 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
         if wanted["learning"]:
             row["single pass, features learning"] = accuracy_of(teach(make(), shuffled.seen, shuffled.labels))
         if wanted["replay"]:
-            probe = teach_again(make(), shuffled, np.arange(len(shuffled.labels)))
+            probe = teach_again(make(), shuffled, np.arange(len(shuffled.labels)), options.weight)
             row["single pass, features learning, replay"] = accuracy_of(probe)
         before: dict[str, Any] = {}
         if wanted["learned"]:
@@ -185,7 +186,7 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
             return teach(probe, turned.seen[at], turned.labels[at])
 
         def learn_again(probe: OnlineProbe, at: Any) -> OnlineProbe:
-            return teach_again(probe, turned, at)
+            return teach_again(probe, turned, at, options.weight)
 
         ways = {"tasks learning": ("", learn_now), "tasks replay": (", replay", learn_again)}
         for name, make in made.items():
@@ -260,6 +261,8 @@ def main() -> None:
         "--decay", action="store_true", help="let the networks' rates fall to zero over the pass (decay_samples)"
     )
     parser.add_argument("--capacity", type=int, default=10_000, help="frames that a replay keeps")
+    parser.add_argument("--per-sample", type=int, default=3, help="frames that a replay looks at again for a new one")
+    parser.add_argument("--weight", type=float, default=1 / 3, help="of each of these, where a new one has 1")
     parser.add_argument("--epochs", type=int, default=50, help="of the offline probe; 0 leaves it out")
     parser.add_argument("--samples", type=int, help="only so many training samples")
     parser.add_argument("--seed", type=int, default=0)

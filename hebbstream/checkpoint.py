@@ -166,7 +166,15 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
         probe = _build_probe(header["probe"], tensors, torch.device(device))
         replay = _build_replay(header.get("replay"), tensors)  # earlier checkpoints have none
         return Checkpoint(net, probe, Counters(**header["counters"]), header.get("callbacks", {}), replay)
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, ConfigurationError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        ConfigurationError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CorruptCheckpointError(f"{path}: checkpoint with an inconsistent header ({reason})") from error
 
@@ -249,7 +257,8 @@ def _build_probe(header: dict[str, Any] | None, tensors: dict[str, Tensor], devi
 def _build_replay(header: dict[str, Any] | None, tensors: dict[str, Tensor]) -> Replay | None:
     if header is None:
         return None
-    replay = Replay(**header["options"])
+    options = header["options"]
+    replay = Replay(**({"weight": 1 / options["per_sample"]} | options))  # what earlier checkpoints do not say
     kept = {name.removeprefix("replay."): tensor for name, tensor in tensors.items() if name.startswith("replay.")}
     replay.load(kept, [_decode_label(label) for label in header["classes"]], header["state"])
     return replay

@@ -77,7 +77,7 @@ def learn(
         ``LinearProbe``.
     replay
         Keeps labelled frames, from which the probe, one of these two, learns again with the features that they have by
-        then; together, those looked at again for a new sample weigh as much as it does. See `Replay`.
+        then. See `Replay`.
     limit
         Most samples to learn in this call.
     checkpoint
@@ -285,7 +285,7 @@ class _Run:
         frames, labels = replay.draw(replay.per_sample * replay.every)
         for start in range(0, len(labels), replay.every):
             part = slice(start, start + replay.every)
-            probe.learn_many(self.net.transform_many(frames[part]), labels[part], 1 / replay.per_sample)
+            probe.learn_many(self.net.transform_many(frames[part]), labels[part], replay.weight)
         replay.waiting = 0
 
     def _try_to_save(self) -> None:

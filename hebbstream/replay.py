@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from itertools import islice
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ class Replay:
         Frames to keep. They lie in host memory, as they came: a colour frame of 32 × 32 bytes takes 3 kB.
     per_sample
         Frames to look at again for each new labelled one; each costs a forward pass and a step of the probe.
+    weight
+        Of each of them in what the probe learns, where a new one has weight 1.
     every
         Labelled frames after which that is done, for all of them at once: the more, the better for the speed.
     seed
@@ -43,11 +46,22 @@ class Replay:
     (4, 2, 2)
     """
 
-    def __init__(self, capacity: int = 10_000, *, per_sample: int = 3, every: int = 32, seed: int = 0) -> None:
+    def __init__(
+        self,
+        capacity: int = 10_000,
+        *,
+        per_sample: int = 3,
+        weight: float = 1 / 3,
+        every: int = 32,
+        seed: int = 0,
+    ) -> None:
         for name, value in (("capacity", capacity), ("per_sample", per_sample), ("every", every)):
             if not isinstance(value, int) or value < 1:
                 raise ConfigurationError(f"{name}={value!r}: expected a positive integer")
+        if not isinstance(weight, int | float) or not (isfinite(weight) and weight > 0):
+            raise ConfigurationError(f"weight={weight!r}: expected a positive number")
         self.capacity, self.per_sample, self.every, self.seed = capacity, per_sample, every, seed
+        self.weight = float(weight)
         self.waiting = 0
         """Labelled frames since the last replay."""
         self._frames: list[Tensor] = []
@@ -119,9 +133,9 @@ class Replay:
         self._labels = [self._labels[place] for place in left]
         self._places = {name: [moved[place] for place in places] for name, places in self._places.items()}
 
-    def options(self) -> dict[str, int]:
+    def options(self) -> dict[str, float]:
         """Return the arguments that this was made with."""
-        return {name: getattr(self, name) for name in ("capacity", "per_sample", "every", "seed")}
+        return {name: getattr(self, name) for name in ("capacity", "per_sample", "weight", "every", "seed")}
 
     def classes(self) -> list[Hashable]:
         """Return the labels that have come, in the order of their first appearance."""

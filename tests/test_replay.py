@@ -87,19 +87,19 @@ def test_the_probe_learns_again_and_the_network_does_not(labelled):
     assert torch.equal(net.layers[0].weight, learned(labelled[:20], None)[0].layers[0].weight)
 
 
-def test_what_is_seen_again_has_the_features_of_now_and_weighs_as_one_new_sample(labelled):
+def test_what_is_seen_again_has_the_features_of_now_and_its_weight(labelled):
     class Notes(hs.SoftmaxProbe):
         def learn_many(self, X, y, w=1.0):
             seen.append((X, list(y), w))
             super().learn_many(X, y, w)
 
     seen = []
-    net, _ = learned(labelled[:8], hs.Replay(per_sample=2, every=8), probe=Notes())
+    net, _ = learned(labelled[:8], hs.Replay(per_sample=2, weight=0.2, every=8), probe=Notes())
     memory = hs.Replay(per_sample=2, every=8)
     for sample in labelled[:8]:
         memory.add(net.checked(sample.x, single=True)[0], sample.y)
     frames, labels = memory.draw(16)
-    assert [weight for _, _, weight in seen] == [0.5, 0.5]
+    assert [weight for _, _, weight in seen] == [0.2, 0.2]
     assert [label for _, some, _ in seen for label in some] == labels
     for (features, _, _), some in zip(seen, frames.split(8), strict=True):
         assert torch.equal(features, net.transform_many(some))
@@ -129,7 +129,7 @@ def test_engines_agree(labelled):
 @pytest.mark.parametrize("stop", [3, 37])
 def test_a_run_goes_on_from_a_checkpoint_bit_for_bit(tmp_path, labelled, stop):
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
-    options = {"capacity": 12, "per_sample": 2, "every": 8}
+    options = {"capacity": 12, "per_sample": 2, "weight": 0.4, "every": 8}
     learned(labelled[:60], hs.Replay(**options), checkpoint=whole, checkpoint_every=10)
     learned(labelled[:60], hs.Replay(**options), checkpoint=parts, limit=stop)
     saved = hs.load_checkpoint(parts)
@@ -159,6 +159,23 @@ def test_a_checkpoint_without_replay_has_none(tmp_path, labelled):
     assert hs.load_checkpoint(path).replay is None
 
 
+def rewrite(path, change):
+    """Save a checkpoint again, with a change of what it says of its replay, and of its tensors."""
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["hebbstream"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(header["replay"], tensors)
+    header["crc32"] = hs.checkpoint._checksum(tensors)
+    save_file(tensors, path, metadata={"hebbstream": json.dumps(header)})
+
+
+def test_a_checkpoint_of_before_weights_were_kept_has_those_of_its_time(tmp_path, labelled):
+    path = tmp_path / "run.safetensors"
+    learned(labelled[:3], hs.Replay(per_sample=5, weight=0.7), checkpoint=path)
+    rewrite(path, lambda state, _: state["options"].pop("weight"))
+    assert hs.load_checkpoint(path).replay.weight == 1 / 5
+
+
 def twice(state, tensors):
     tensors["replay.places"][0] = tensors["replay.places"][1]
 
@@ -185,6 +202,10 @@ def fewer_came_than_are_kept(state, tensors):
     state["state"]["came"][0] = 1
 
 
+def impossible_options(state, tensors):
+    state["options"] = {"capacity": 20, "per_sample": 0, "every": 32, "seed": 0}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -194,17 +215,13 @@ def fewer_came_than_are_kept(state, tensors):
         other_counts,
         no_generator,
         fewer_came_than_are_kept,
+        impossible_options,
     ],
 )
 def test_a_checkpoint_that_does_not_fit_together_is_refused(tmp_path, labelled, monkeypatch, change):
     path = tmp_path / "run.safetensors"
     learned(labelled[:30], hs.Replay(capacity=20), checkpoint=path)
-    with safe_open(path, framework="pt") as file:
-        header = json.loads(file.metadata()["hebbstream"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    change(header["replay"], tensors)
-    header["crc32"] = hs.checkpoint._checksum(tensors)
-    save_file(tensors, path, metadata={"hebbstream": json.dumps(header)})
+    rewrite(path, change)
     with pytest.raises(errors.CorruptCheckpointError):
         hs.load_checkpoint(path)
 
@@ -241,6 +258,12 @@ def test_bad_settings_are_quoted(options):
     (name, value), *_ = options.items()
     with pytest.raises(errors.ConfigurationError, match=f"{name}={value}: expected a positive integer"):
         hs.Replay(**options)
+
+
+@pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), "1"])
+def test_bad_weights_are_quoted(weight):
+    with pytest.raises(errors.ConfigurationError, match=f"weight={weight!r}: expected a positive number"):
+        hs.Replay(weight=weight)
 
 
 @pytest.mark.parametrize(("probe", "message"), [(None, "replay without a probe"), (object(), "replay with a object")])
