@@ -75,6 +75,11 @@ def test_learn_with_replay_and_go_on(run):
     assert "--replay 20: expected --labels" in err
 
 
+def test_learn_with_more_frames_seen_again(run):
+    assert learn(run, "--labels", LABELS, "--replay", 20, "--replay-per-sample", 5, "--limit", 40)[0] == 0
+    assert hs.load_checkpoint("run.safetensors").probe.steps == 40 + 5 * 32
+
+
 @pytest.fixture
 def checkpoint(run):
     assert learn(run, "--labels", LABELS, "--limit", 60)[0] == 0

@@ -50,7 +50,7 @@ def learn(options: argparse.Namespace) -> None:
         _keep_earlier(options.checkpoint)
         saved = hs.Checkpoint(net, hs.SoftmaxProbe() if options.labels else None)
     if options.replay and saved.replay is None:
-        saved.replay = hs.Replay(options.replay, seed=options.seed)
+        saved.replay = hs.Replay(options.replay, per_sample=options.replay_per_sample, seed=options.seed)
     callbacks: list[hs.Callback] = []
     if options.export:
         callbacks.append(ExportEvery(options.export, options.export_every, saved.probe, **model_options(options)))

@@ -68,6 +68,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="with --labels: keep N frames of all classes and let the probe learn from them again",
     )
     learn.add_argument(
+        "--replay-per-sample",
+        type=positive,
+        metavar="K",
+        default=3,
+        help="frames to learn from again for each new one; more are more accurate, and take longer",
+    )
+    learn.add_argument(
         "--metrics", type=Path, metavar="FILE", help="write JSON Lines: rates, drops, latency, R1, norms"
     )
     learn.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write the same for TensorBoard")
