@@ -48,6 +48,8 @@ class LinearProbe(base.MiniBatchClassifier):
         Of the projection.
     optimizer
         ``"sgd"``, normalised and averaged, or ``"adam"`` (``"gradient"``).
+    average_over
+        Samples of late over which ``"sgd"`` averages the weights (``"gradient"``).
 
     Examples
     --------
@@ -71,6 +73,7 @@ class LinearProbe(base.MiniBatchClassifier):
         seed: int = 0,
         optimizer: OptimizerName = "sgd",
         half_life: float | None = None,
+        average_over: int = 3000,
     ) -> None:
         if solver not in SOLVERS:
             raise ConfigurationError(f"solver={solver!r}: expected one of {', '.join(map(repr, SOLVERS))}")
@@ -85,6 +88,7 @@ class LinearProbe(base.MiniBatchClassifier):
         self.min_confidence = min_confidence
         self.seed = seed
         self.optimizer = optimizer
+        self.average_over = average_over
         self._probe = SOLVERS[solver](**{name: getattr(self, name) for name in SOLVERS[solver].option_names})
         self._column: dict[Hashable, int] = {}
 

@@ -87,6 +87,8 @@ def test_bad_features_are_refused_before_anything_changes(solver, x, kind, messa
     [
         ("gradient", {"learning_rate": 0.0}),
         ("gradient", {"optimizer": "lbfgs"}),
+        ("gradient", {"average_over": 0}),
+        ("gradient", {"average_over": float("nan")}),
         ("ridge", {"l2": 0.0}),
         ("ridge", {"dimensions": 0}),
         ("ridge", {"solve_every": 0}),

@@ -18,7 +18,7 @@ from hebbstream.probe import SOLVERS
 
 OPTIONS = [
     ("gradient", {"learning_rate": 0.02, "optimizer": "adam", "calibrate": True}),
-    ("gradient", {"calibrate": True}),
+    ("gradient", {"calibrate": True, "average_over": 20}),
     ("ridge", {"l2": 0.5, "dimensions": 9, "seed": 3}),
     ("ridge", {"solve_every": 7, "calibrate": True}),
     ("slda", {"shrinkage": 0.2, "min_confidence": 0.4}),

@@ -11,9 +11,10 @@ from probes import blobs, learned
 import hebbstream as hs
 
 
-def test_sgd_is_normalised_and_averaged():
+@pytest.mark.parametrize("average_over", [3000, 4])
+def test_sgd_is_normalised_and_averaged(average_over):
     X, y = blobs(60, features=5, classes=3)
-    probe, mean, var = hs.SoftmaxProbe(0.7, optimizer="sgd"), np.zeros(5), np.zeros(5)
+    probe, mean, var = hs.SoftmaxProbe(0.7, average_over=average_over), np.zeros(5), np.zeros(5)
     weight, average, age, losses = np.zeros((3, 6)), np.zeros((3, 6)), np.zeros((3, 1)), np.zeros(2)
     for index, (row, label) in enumerate(zip(X, y, strict=True)):
         probe.learn_one(row, label)
@@ -27,7 +28,7 @@ def test_sgd_is_normalised_and_averaged():
         losses += share * (-np.log([p[rows == label][0], averaged[rows == label][0]]) - losses)
         weight[rows] -= 0.7 * np.outer(p - (rows == label), z) / (z @ z)
         age[rows] += 1
-        average[rows] += 9 / (age[rows] + 8) * (weight[rows] - average[rows])
+        average[rows] += np.maximum(9 / (age[rows] + 8), 1 / average_over) * (weight[rows] - average[rows])
     z = np.hstack([(X - mean) / np.sqrt(var + 1e-5), np.ones((60, 1))])
     found = probe.predict_proba_many(X).numpy()
     expected = np.exp(z @ (weight if losses[0] < losses[1] else average)[probe.classes].T)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 _BETA1, _BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8
 _VAR_EPS = 1e-5
-_AVERAGED = 3000  # samples over which the weights are averaged, once so many have come
 _EARLY = 8  # weight of late samples in the average of the first ones
 
 
@@ -91,9 +90,9 @@ class Descent(ABC):
 
 
 class AveragedSgd(Descent):
-    """Normalised steps, and the average of the weights of late."""
+    """Normalised steps, and the average of the weights of late, of so many samples once they have come."""
 
-    def __init__(self, tensors: dict[str, Tensor]) -> None:
+    def __init__(self, tensors: dict[str, Tensor], average_over: int) -> None:
         super().__init__(tensors)
         weight = tensors["weight"]
         classes = len(weight)
@@ -102,7 +101,7 @@ class AveragedSgd(Descent):
         self._current, self._averaged = self._scores
         self._error, self._pace = weight.new_empty(classes), weight.new_empty(classes, 1)
         self._error_array, self._pace_array = self.array(self._error), self.array(self._pace)
-        self._slowest = self.array(torch.full_like(self._pace, 1.0 / _AVERAGED))
+        self._slowest = self.array(torch.full_like(self._pace, 1.0 / average_over))
 
     def predicting(self) -> Tensor:
         """Return whichever of the weights and their average had the smaller loss of late."""

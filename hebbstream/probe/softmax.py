@@ -10,7 +10,6 @@ from hebbstream.probe.base import OnlineProbe
 from hebbstream.probe.descent import Adam, AveragedSgd, Descent
 
 OptimizerName = Literal["sgd", "adam"]
-_DESCENTS: dict[str, type[Descent]] = {"sgd": AveragedSgd, "adam": Adam}
 _RATES = {"sgd": 3.0, "adam": 1e-3}
 # Steps as long as those of SGD double what rounding does in every few samples; in float32 it would soon be seen.
 _DTYPES = {"sgd": torch.float64, "adam": torch.float32}
@@ -36,6 +35,9 @@ class SoftmaxProbe(OnlineProbe):
         are, whichever had the smaller loss on the samples of late before they were learned: the average is better for
         samples in random order, the other where labels come in long runs, as in video. ``"adam"``: Kingma and Ba 2015,
         in float32; worse in both (docs/labels.md).
+    average_over
+        Samples of late over which ``"sgd"`` averages the weights, those that a `Replay` shows again included: with it
+        3,000 for each of its ``per_sample`` and one is better.
     calibrate, min_confidence
         See `OnlineProbe`.
 
@@ -51,7 +53,12 @@ class SoftmaxProbe(OnlineProbe):
 
     solver: ClassVar[str] = "gradient"
     sequential: ClassVar[bool] = True
-    option_names: ClassVar[tuple[str, ...]] = ("learning_rate", "optimizer", *OnlineProbe.option_names)
+    option_names: ClassVar[tuple[str, ...]] = (
+        "learning_rate",
+        "optimizer",
+        "average_over",
+        *OnlineProbe.option_names,
+    )
     mean: Tensor
     var: Tensor
     losses: Tensor
@@ -66,6 +73,7 @@ class SoftmaxProbe(OnlineProbe):
         learning_rate: float | None = None,
         *,
         optimizer: OptimizerName = "sgd",
+        average_over: int = 3000,
         calibrate: bool = False,
         min_confidence: float = 0.0,
     ) -> None:
@@ -74,6 +82,9 @@ class SoftmaxProbe(OnlineProbe):
             raise ConfigurationError(f"optimizer={optimizer!r}: expected one of {', '.join(map(repr, _RATES))}")
         if learning_rate is not None and not learning_rate > 0:
             raise ConfigurationError(f"learning_rate={learning_rate!r}: expected a number above 0")
+        if not average_over >= 1:
+            raise ConfigurationError(f"average_over={average_over!r}: expected a positive number of samples")
+        self.average_over = average_over
         self.learning_rate = _RATES[optimizer] if learning_rate is None else learning_rate
         self.optimizer = optimizer
         self.dtype = _DTYPES[optimizer]
@@ -132,7 +143,8 @@ class SoftmaxProbe(OnlineProbe):
 
     def _stepping(self) -> Descent:
         if self._descent is None:
-            self._descent = _DESCENTS[self.optimizer](self._tensors())
+            tensors = self._tensors()
+            self._descent = AveragedSgd(tensors, self.average_over) if self.optimizer == "sgd" else Adam(tensors)
         return self._descent
 
     def _set(self, name: str, tensor: Tensor) -> None:
