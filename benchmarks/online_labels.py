@@ -30,12 +30,16 @@ KNOWN = 10_000  # samples from which the other classes are known before them
 MEASURES = ("learning", "learned", "tasks", "tasks learning", "few shots", "replay", "tasks replay")
 
 
-def solvers(dimensions: list[int], half_lives: list[float]) -> dict[str, Callable[[], OnlineProbe]]:
+def solvers(
+    dimensions: list[int], half_lives: list[float], averages: list[int]
+) -> dict[str, Callable[[], OnlineProbe]]:
     """Return what makes each probe, by name."""
     found: dict[str, Callable[[], OnlineProbe]] = {
         "gradient, SGD": partial(SoftmaxProbe, optimizer="sgd"),
         "gradient, Adam": partial(SoftmaxProbe, optimizer="adam"),
     }
+    for samples in averages:
+        found[f"gradient, SGD, average over {samples}"] = partial(SoftmaxProbe, average_over=samples)
     for number in dimensions:
         found[f"ridge, {number} dimensions"] = partial(RidgeProbe, dimensions=number)
         found[f"slda, {number} dimensions"] = partial(SldaProbe, dimensions=number)
@@ -138,7 +142,7 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
             cache=cache,
         )
 
-    made = solvers(options.dimensions, options.half_life)
+    made = solvers(options.dimensions, options.half_life, options.average_over)
     made = {name: make for name, make in made.items() if not options.only or name in options.only}
     wanted = {name: name in options.measures for name in MEASURES}
     shuffled = learned("shuffled", order, options.capacity if wanted["replay"] else 0)
@@ -252,6 +256,7 @@ def main() -> None:
     parser.add_argument("--width", choices=WIDTHS, default="half", help="of the paper's networks")
     parser.add_argument("--dimensions", type=int, nargs="+", default=[1024, 4096], help="of ridge and slda")
     parser.add_argument("--half-life", type=float, nargs="*", default=[10_000], help="of ridge and slda, besides none")
+    parser.add_argument("--average-over", type=int, nargs="*", default=[], help="of SGD, besides the default")
     parser.add_argument("--only", nargs="+", metavar="ROW", help="solvers, by the names of their rows")
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=MEASURES)
     parser.add_argument(
