@@ -48,9 +48,7 @@ def learn(options: argparse.Namespace) -> None:
             engine=engine,
         )
         _keep_earlier(options.checkpoint)
-        learned_per_sample = 1 + (options.replay_per_sample if options.replay else 0)
-        probe = hs.SoftmaxProbe(average_over=3000 * learned_per_sample) if options.labels else None
-        saved = hs.Checkpoint(net, probe)
+        saved = hs.Checkpoint(net, hs.SoftmaxProbe() if options.labels else None)
     if options.replay and saved.replay is None:
         saved.replay = hs.Replay(options.replay, per_sample=options.replay_per_sample, seed=options.seed)
     callbacks: list[hs.Callback] = []

@@ -72,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=positive,
         metavar="K",
         default=3,
-        help="frames to learn from again for each new one; more are more accurate, and take longer",
+        help="frames to learn from again for each new one; more take longer, and ask for a larger N",
     )
     learn.add_argument(
         "--metrics", type=Path, metavar="FILE", help="write JSON Lines: rates, drops, latency, R1, norms"

@@ -36,8 +36,7 @@ class SoftmaxProbe(OnlineProbe):
         samples in random order, the other where labels come in long runs, as in video. ``"adam"``: Kingma and Ba 2015,
         in float32; worse in both (docs/labels.md).
     average_over
-        Samples of late over which ``"sgd"`` averages the weights, those that a `Replay` shows again included: with it
-        3,000 for each of its ``per_sample`` and one is better.
+        Samples of late over which ``"sgd"`` averages the weights, those that a `Replay` shows again included.
     calibrate, min_confidence
         See `OnlineProbe`.
 
