@@ -1,6 +1,7 @@
-"""The features that a network gives on one pass over a data set: at the time, on looking again, and in the end."""
+"""The features that a network gives on one pass over a data set: at the time, and in the end."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,47 +14,52 @@ import hebbstream as hs
 from benchmarks.paper.data import Split
 from benchmarks.paper.probe import cached_features, extractor_of
 from hebbstream.presets import get_preset
-from hebbstream.probe import SoftmaxProbe
+from hebbstream.probe import OnlineProbe, SoftmaxProbe
 
 CLASSES_PER_TASK = 2
-EVERY = 32  # labelled samples between replays, the default
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
     """One pass of a network over the training samples in some order, (N, F) each in half precision.
 
-    `seen` are the features at the time of each sample, `train` and `test` those of the network as it ended; `again` those
-    of a replay: after every 32 samples, of `per_sample` for each, labelled `again_labels`.
+    `seen` are the features at the time of each sample, `train` and `test` those of the network as it ended.
     """
 
     labels: Any
     seen: Tensor
     train: Tensor
     test: Tensor
-    again: Tensor
-    again_labels: Any
-    per_sample: int
 
 
-class Recorder(SoftmaxProbe):
-    """Learns nothing: keeps the features that it is to learn from, in half precision."""
+class Listener(SoftmaxProbe):
+    """Keeps the features of new samples in half precision, and hands on what there is to learn to other probes.
 
-    def __init__(self, samples: int, replayed: int) -> None:
+    They learn of the first `samples` new ones, and of what a replay shows again until then; `after_task` holds a copy of
+    each after every number of new samples in `marks`.
+    """
+
+    def __init__(self, total: int, probes: dict[str, OnlineProbe], samples: int = 0, marks: Sequence[int] = ()) -> None:
         super().__init__()
-        self.room = {"seen": samples, "again": replayed}
-        self.labels: list[Hashable] = []
-        self.kept: dict[str, Tensor] = {}
-        self.filled = {"seen": 0, "again": 0}
+        self.total, self.samples, self.marks = total, samples, marks
+        self.probes = probes
+        self.after_task: dict[str, list[OnlineProbe]] = {name: [] for name in probes}
+        self.seen: Tensor | None = None
+        self.came = 0
 
-    def _take(self, rows: Tensor, labels: list[Hashable], weights: list[float]) -> None:  # noqa: ARG002
-        name = "seen" if len(rows) == 1 else "again"
-        if name == "again":
-            self.labels += labels
-        if name not in self.kept:
-            self.kept[name] = torch.empty(self.room[name], rows.shape[1], dtype=torch.float16)
-        self.kept[name][self.filled[name] : self.filled[name] + len(rows)] = rows
-        self.filled[name] += len(rows)
+    def _take(self, rows: Tensor, labels: list[Hashable], weights: list[float]) -> None:
+        new = len(rows) == 1
+        if self.came < self.samples or (self.came == self.samples and not new):
+            for probe in self.probes.values():
+                probe.learn_many(rows.half().float(), labels, weights)
+        if new:
+            if self.seen is None:
+                self.seen = torch.empty(self.total, rows.shape[1], dtype=torch.float16)
+            self.seen[self.came] = rows[0]
+            self.came += 1
+            if self.came in self.marks:
+                for name, probe in self.probes.items():
+                    self.after_task[name].append(deepcopy(probe))
 
 
 def by_task(labels: Any, order: Any) -> Any:
@@ -69,44 +75,27 @@ def one_pass(
     order: Any,
     *,
     seed: int,
-    capacity: int,
-    per_sample: int,
     decay: bool,
     cache: Path | None,
+    replay: hs.Replay | None = None,
+    learning: Listener | None = None,
 ) -> Pass:
-    """Learn every sample once, all layers at once, or take what an earlier run left in a file; replay if `capacity`."""
-    if cache is not None and cache.exists():
+    """Learn every sample once, all layers at once; without probes `learning`, take what an earlier run left in a file."""
+    labels = train.labels[order]
+    if cache is not None and cache.exists() and learning is None:
         with np.load(cache) as kept:
-            rows = {name: torch.from_numpy(kept[name]) for name in ("seen", "train", "test")}
-            again = torch.from_numpy(kept["again"]) if capacity else torch.empty(0)
-            again_labels = kept["again_labels"] if capacity else []
-            return Pass(train.labels[order], **rows, again=again, again_labels=again_labels, per_sample=per_sample)
+            return Pass(labels, **{name: torch.from_numpy(kept[name]) for name in ("seen", "train", "test")})
     preset = get_preset(data)
     specs = [replace(spec, decay_samples=len(order) if decay else None) for spec in preset.resolve(width=width)]
     net = hs.SoftHebbNet(specs, preset.in_channels, input_size=preset.input_size, seed=seed)
-    recorder = Recorder(len(order), len(order) // EVERY * EVERY * per_sample)
-    replay = hs.Replay(capacity, per_sample=per_sample, every=EVERY, seed=seed) if capacity else None
-    hs.learn(net, ((train.images[index], int(train.labels[index])) for index in order), recorder, replay=replay)
+    listener = learning or Listener(len(order), {})
+    hs.learn(net, ((train.images[index], int(train.labels[index])) for index in order), listener, replay=replay)
     last, extract = len(net.layers), extractor_of(net)
-    found = Pass(
-        train.labels[order],
-        recorder.kept["seen"],
-        cached_features(extract, train.at(order), (last,))[last],
-        cached_features(extract, test, (last,))[last],
-        recorder.kept.get("again", torch.empty(0)),
-        np.array(recorder.labels),
-        per_sample,
-    )
+    now, later = (cached_features(extract, split, (last,))[last] for split in (train.at(order), test))
+    found = Pass(labels, listener.seen, now, later)
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            cache,
-            seen=found.seen.numpy(),
-            train=found.train.numpy(),
-            test=found.test.numpy(),
-            again=found.again.numpy(),
-            again_labels=found.again_labels,
-        )
+        np.savez(cache, seen=found.seen.numpy(), train=found.train.numpy(), test=found.test.numpy())
     return found
 
 

@@ -1,13 +1,13 @@
 """Labels that come one by one: what each solver makes of them in a single pass, when classes come in turn, and of a few.
 
 A network learns a data set in one pass, in random order and with two classes at a time, and the features that it gave
-on the way are kept, beside those that it gives in the end, and those of frames that it looked at again. Then every
-solver learns from them, each sample once.
+on the way are kept, beside those that it gives in the end. Then every solver learns from them, each sample once; with a
+replay, during the pass.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+import hebbstream as hs
 from benchmarks.common import new_figure, output_option, save_figure, write_result
-from benchmarks.feature_pass import CLASSES_PER_TASK, EVERY, Pass, by_task, held_out, one_pass
+from benchmarks.feature_pass import CLASSES_PER_TASK, Listener, Pass, by_task, held_out, one_pass
 from benchmarks.paper.data import load_task
 from benchmarks.paper.experiments import WIDTHS
 from benchmarks.paper.probe import PROTOCOLS, accuracy, train_probe
@@ -58,19 +59,6 @@ def teach(probe: OnlineProbe, rows: Tensor, labels: Any) -> OnlineProbe:
     return probe
 
 
-def teach_again(probe: OnlineProbe, features: Pass, at: Any, weight: float) -> OnlineProbe:
-    """Learn samples of successive positions with their features at the time, and those that a replay looked at."""
-    start, stop = at[0], at[-1] + 1
-    for first in range(start - start % EVERY, stop, EVERY):
-        part = slice(max(first, start), min(first + EVERY, stop))
-        probe.learn_many(features.seen[part].float(), features.labels[part].tolist())
-        if first + EVERY <= stop:
-            looked = slice(first * features.per_sample, (first + EVERY) * features.per_sample)
-            labels = features.again_labels[looked].tolist()
-            probe.learn_many(features.again[looked].float(), labels, weight)
-    return probe
-
-
 def predicted(probe: OnlineProbe, rows: Tensor) -> Any:
     """Return the label that a probe gives to each row; -1 before the first label."""
     found: list[Hashable] = []
@@ -79,22 +67,24 @@ def predicted(probe: OnlineProbe, rows: Tensor) -> Any:
     return np.array([-1 if label is None else label for label in found])
 
 
-def class_incremental(
-    make: Callable[[], OnlineProbe],
-    labels: Any,
-    test: Tensor,
-    truth: Any,
-    learn: Callable[[OnlineProbe, Any], OnlineProbe],
-) -> Any:
-    """Let `learn` a probe the positions of each pair of classes in turn; return the scores on the test after each."""
+def in_turn(make: Callable[[], OnlineProbe], rows: Tensor, labels: Any) -> Iterator[OnlineProbe]:
+    """Learn the samples of each pair of classes in turn; yield the probe after each."""
     probe, tasks = make(), labels // CLASSES_PER_TASK
-    rights, names = [], np.unique(tasks)
-    untrained = np.zeros(len(names))
-    for task in names:
-        learn(probe, np.flatnonzero(tasks == task))
-        rights.append(predicted(probe, test) == truth)
-    of_task = [truth // CLASSES_PER_TASK == task for task in names]
-    return ContinualScores(np.array([[right[mask].mean() for mask in of_task] for right in rights]), untrained)
+    for task in np.unique(tasks):
+        at = np.flatnonzero(tasks == task)
+        yield teach(probe, rows[at], labels[at])
+
+
+def class_incremental(after_task: Iterable[OnlineProbe], test: Tensor, truth: Any) -> dict[str, float]:
+    """Return the scores on the test after each task; every class has as many test samples as any other, nearly."""
+    rights = [predicted(probe, test) == truth for probe in after_task]
+    of_task = [truth // CLASSES_PER_TASK == task for task in np.unique(truth // CLASSES_PER_TASK)]
+    matrix = np.array([[right[mask].mean() for mask in of_task] for right in rights])
+    scores = ContinualScores(matrix, np.zeros(len(of_task)))
+    return {
+        "average accuracy": round(scores.average_accuracy, 4),
+        "forgetting": round(scores.forgetting, 4),
+    }
 
 
 def few_shot(make: Callable[[], OnlineProbe], features: Pass, truth: Any, *, seed: int) -> dict[str, list[float]]:
@@ -126,9 +116,9 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
     width = int(get_preset(data).layers[0].channels * WIDTHS[options.width])
     order = np.random.default_rng(options.seed).permutation(len(train))
 
-    def learned(name: str, order: Any, capacity: int = 0) -> Pass:
-        name += ("-decay" if options.decay else "") + (f"-replay-{capacity}-{options.per_sample}" if capacity else "")
-        cache = options.cache and options.cache / f"{data}-{width}-{options.seed}-{len(train)}-{name}.npz"
+    def learned(name: str, order: Any, learning: Listener | None) -> Pass:
+        name += "-decay" if options.decay else ""
+        memory = hs.Replay(options.capacity, per_sample=options.per_sample, weight=options.weight, seed=options.seed)
         return one_pass(
             data,
             width,
@@ -136,16 +126,17 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
             test,
             order,
             seed=options.seed,
-            capacity=capacity,
-            per_sample=options.per_sample,
             decay=options.decay,
-            cache=cache,
+            cache=options.cache and options.cache / f"{data}-{width}-{options.seed}-{len(train)}-{name}.npz",
+            replay=memory if learning else None,
+            learning=learning,
         )
 
     made = solvers(options.dimensions, options.half_life, options.average_over)
     made = {name: make for name, make in made.items() if not options.only or name in options.only}
     wanted = {name: name in options.measures for name in MEASURES}
-    shuffled = learned("shuffled", order, options.capacity if wanted["replay"] else 0)
+    replayed = Listener(len(train), {name: make() for name, make in made.items()}, len(train) - options.hold_out)
+    shuffled = learned("shuffled", order, replayed if wanted["replay"] else None)
     truth = test.labels
     found: dict[str, Any] = {"width": width, "features": shuffled.train.shape[1], "samples": len(train)}
     if options.hold_out:
@@ -154,27 +145,22 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
     if options.epochs:
         found["offline probe"] = offline(data, width, shuffled, truth, options)
         print(data, "offline probe", found["offline probe"], flush=True)
-    tasks = by_task(shuffled.labels, np.arange(len(shuffled.labels)))
 
     def accuracy_of(probe: OnlineProbe) -> float:
         return round(float((predicted(probe, shuffled.test) == truth).mean()), 4)
-
-    def learn_before(probe: OnlineProbe, at: Any) -> OnlineProbe:
-        return teach(probe, shuffled.train[tasks[at]], shuffled.labels[tasks[at]])
 
     for name, make in made.items():
         row: dict[str, Any] = {}
         if wanted["learning"]:
             row["single pass, features learning"] = accuracy_of(teach(make(), shuffled.seen, shuffled.labels))
         if wanted["replay"]:
-            probe = teach_again(make(), shuffled, np.arange(len(shuffled.labels)), options.weight)
-            row["single pass, features learning, replay"] = accuracy_of(probe)
+            row["single pass, features learning, replay"] = accuracy_of(replayed.probes[name])
         before: dict[str, Any] = {}
         if wanted["learned"]:
             before["shuffled"] = accuracy_of(teach(make(), shuffled.train, shuffled.labels))
         if wanted["tasks"]:
-            turns = class_incremental(make, shuffled.labels[tasks], shuffled.test, truth, learn_before)
-            before["two classes at a time"] = described(turns)
+            after_task = in_turn(make, shuffled.train, shuffled.labels)
+            before["two classes at a time"] = class_incremental(after_task, shuffled.test, truth)
         found[name] = row | ({"features learned before": before} if before else {})
         print(data, name, found[name], flush=True)
     if data == "mnist" and wanted["few shots"]:
@@ -184,19 +170,19 @@ def measure(data: str, options: argparse.Namespace) -> dict[str, Any]:
         }
         print(found["few shots"], flush=True)
     if (wanted["tasks learning"] or wanted["tasks replay"]) and not options.hold_out:
-        turned = learned("tasks", by_task(train.labels, order), options.capacity if wanted["tasks replay"] else 0)
-
-        def learn_now(probe: OnlineProbe, at: Any) -> OnlineProbe:
-            return teach(probe, turned.seen[at], turned.labels[at])
-
-        def learn_again(probe: OnlineProbe, at: Any) -> OnlineProbe:
-            return teach_again(probe, turned, at, options.weight)
-
-        ways = {"tasks learning": ("", learn_now), "tasks replay": (", replay", learn_again)}
+        in_turns = by_task(train.labels, order)
+        ends = np.cumsum(np.unique(train.labels // CLASSES_PER_TASK, return_counts=True)[1])
+        probes = {name: make() for name, make in made.items()}
+        replayed = Listener(len(train), probes, len(train), marks=ends.tolist())
+        turned = learned("tasks", in_turns, replayed if wanted["tasks replay"] else None)
         for name, make in made.items():
-            for suffix, way in (way for measure, way in ways.items() if wanted[measure]):
-                scores = class_incremental(make, turned.labels, turned.test, truth, way)
-                found[name][f"two classes at a time, features learning{suffix}"] = described(scores)
+            ways = {
+                "tasks learning": ("", in_turn(make, turned.seen, turned.labels)),
+                "tasks replay": (", replay", iter(replayed.after_task[name])),
+            }
+            for suffix, after_task in (way for measure, way in ways.items() if wanted[measure]):
+                scores = class_incremental(after_task, turned.test, truth)
+                found[name][f"two classes at a time, features learning{suffix}"] = scores
                 print(data, name + suffix, scores, flush=True)
     return found
 
@@ -220,14 +206,6 @@ def offline(data: str, width: int, features: Pass, truth: Any, options: argparse
     if kept is not None:
         kept.write_text(json.dumps(found))
     return found
-
-
-def described(scores: ContinualScores) -> dict[str, float]:
-    """Return the measures of continual learning; every class has as many test samples as any other, nearly."""
-    return {
-        "average accuracy": round(scores.average_accuracy, 4),
-        "forgetting": round(scores.forgetting, 4),
-    }
 
 
 def rounded(values: Any) -> list[float]:
@@ -260,7 +238,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="ROW", help="solvers, by the names of their rows")
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=MEASURES)
     parser.add_argument(
-        "--hold-out", type=int, metavar="N", help="test on the last N training samples instead, to choose settings by"
+        "--hold-out",
+        type=int,
+        default=0,
+        metavar="N",
+        help="test on the last N training samples instead, to choose settings by",
     )
     parser.add_argument(
         "--decay", action="store_true", help="let the networks' rates fall to zero over the pass (decay_samples)"
