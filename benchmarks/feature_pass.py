@@ -44,7 +44,7 @@ class Listener(SoftmaxProbe):
         self.total, self.samples, self.marks = total, samples, marks
         self.probes = probes
         self.after_task: dict[str, list[OnlineProbe]] = {name: [] for name in probes}
-        self.seen: Tensor | None = None
+        self.seen = torch.empty(0)
         self.came = 0
 
     def _take(self, rows: Tensor, labels: list[Hashable], weights: list[float]) -> None:
@@ -53,7 +53,7 @@ class Listener(SoftmaxProbe):
             for probe in self.probes.values():
                 probe.learn_many(rows.half().float(), labels, weights)
         if new:
-            if self.seen is None:
+            if not self.came:
                 self.seen = torch.empty(self.total, rows.shape[1], dtype=torch.float16)
             self.seen[self.came] = rows[0]
             self.came += 1
