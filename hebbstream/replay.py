@@ -64,7 +64,9 @@ class Replay:
         self.weight = float(weight)
         self.waiting = 0
         """Labelled frames since the last replay."""
-        self._frames: list[Tensor] = []
+        # The first rows are the frames. Thousands of small tensors would lie between the network's large ones, so that
+        # the memory of those could not go back to the system.
+        self._frames = torch.empty(0)
         self._labels: list[Hashable] = []  # of each frame
         self._places: dict[Hashable, list[int]] = {}  # of the frames of each class
         self._came: dict[Hashable, int] = {}  # frames of each class so far
@@ -90,13 +92,14 @@ class Replay:
             If the label is ``None`` or not hashable.
         """
         label = checked_label(label)
-        if self._frames and (frame.shape, frame.dtype) != (self._frames[0].shape, self._frames[0].dtype):
+        if len(self) and (frame.shape, frame.dtype) != (self._frames.shape[1:], self._frames.dtype):
             raise InputError(f"frame of {_kind(frame)}: expected {_kind(self._frames[0])}, as those kept for replay")
         self.waiting += 1
         self._came[label] = self._came.get(label, 0) + 1
         place = self._place_for(label)
         if place is not None:
-            self._frames[place : place + 1] = [frame.detach().cpu().clone(memory_format=torch.contiguous_format)]
+            self._make_room(place + 1, frame)
+            self._frames[place] = frame.detach()
             self._labels[place : place + 1] = [label]
             self._places.setdefault(label, []).append(place)
 
@@ -108,10 +111,10 @@ class Replay:
         ConfigurationError
             If there is none yet.
         """
-        if not self._frames:
+        if not len(self):
             raise ConfigurationError("replay without a labelled frame: expected one that was added")
         places = self._random.integers(len(self), size=number).tolist()
-        return torch.stack([self._frames[place] for place in places]), [self._labels[place] for place in places]
+        return self._frames[places], [self._labels[place] for place in places]
 
     def forget(self, label: Hashable) -> None:
         """Drop the frames of a class, so that a probe that is to `forget` it, too, does not learn it again.
@@ -129,7 +132,7 @@ class Replay:
         gone = set(self._places.pop(label, ()))
         left = [place for place in range(len(self)) if place not in gone]
         moved = {place: index for index, place in enumerate(left)}
-        self._frames = [self._frames[place] for place in left]
+        self._frames = self._frames[left]
         self._labels = [self._labels[place] for place in left]
         self._places = {name: [moved[place] for place in places] for name, places in self._places.items()}
 
@@ -153,10 +156,10 @@ class Replay:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the frames, and where those of each class are; empty before the first frame."""
-        if not self._frames:
+        if not len(self):
             return {}
         places = [place for label in self._came for place in self._places.get(label, ())]
-        return {"frames": torch.stack(self._frames), "places": torch.tensor(places)}
+        return {"frames": self._frames[: len(self)].clone(), "places": torch.tensor(places)}
 
     def load(self, tensors: dict[str, Tensor], classes: list[Hashable], state: dict[str, Any]) -> None:
         """Take over what `tensors`, `classes` and `state` returned.
@@ -166,8 +169,7 @@ class Replay:
         ValueError
             If they do not belong together.
         """
-        frames = list(tensors["frames"]) if tensors else []
-        places = tensors["places"].tolist() if tensors else []
+        frames, places = (tensors["frames"], tensors["places"].tolist()) if tensors else (torch.empty(0), [])
         kept, came, full = state["kept"], state["came"], state["full"]
         if sorted(places) != list(range(len(frames))) or len(frames) > self.capacity or sum(kept) != len(frames):
             raise ValueError(f"replay of {len(frames)} frames: expected a place for each, and at most {self.capacity}")
@@ -183,6 +185,13 @@ class Replay:
             for place in of_class:
                 self._labels[place] = label
         self._random.bit_generator.state = state["random"]
+
+    def _make_room(self, frames: int, like: Tensor) -> None:
+        if frames > len(self._frames):
+            wider = torch.empty(min(2 * frames, self.capacity), *like.shape, dtype=like.dtype)
+            if len(self):
+                wider[: len(self)] = self._frames[: len(self)]
+            self._frames = wider
 
     def _place_for(self, label: Hashable) -> int | None:
         """Find room for a frame of a class, or none if it is not to be kept."""
