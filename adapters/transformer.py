@@ -5,6 +5,7 @@ import math
 import zlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class Features(dict[Hashable, float]):
     @classmethod
     def of(cls, tensor: Tensor) -> "Features":
         """Wrap a vector."""
-        features = cls(enumerate(tensor.tolist()))
+        features = cls(zip(_numbers(len(tensor)), tensor.tolist(), strict=True))
         features.tensor = tensor
         return features
 
@@ -227,6 +228,12 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
                     target.copy_(value)
             net.samples_seen = old.samples_seen
         self.net, self._last, self._look = net, None, None
+
+
+@lru_cache(maxsize=8)
+def _numbers(features: int) -> tuple[int, ...]:
+    """Return the keys of so many features: to make thousands of integers for each sample takes as long as the dict."""
+    return tuple(range(features))
 
 
 def _number(name: Hashable, value: Any) -> float:

