@@ -65,7 +65,7 @@ class Replay:
         self.waiting = 0
         """Labelled frames since the last replay."""
         # Its first rows are the frames. As thousands of small tensors they pinned the heap between the network's large
-        # ones: with 17,000 of 3 kB it grew to 2 GB, nine tenths of it free.
+        # ones: with 20,000 of 3 kB it grew to 2.8 GB, nine tenths of it free.
         self._frames = torch.empty(0)
         self._labels: list[Hashable] = []  # of each frame
         self._places: dict[Hashable, list[int]] = {}  # of the frames of each class
