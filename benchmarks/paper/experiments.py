@@ -72,8 +72,10 @@ def _width_factor(seed: int, width: str) -> list[tuple[str, Run]]:
 
 
 def _layer_width(seed: int, width: str) -> list[tuple[str, Run]]:
-    most = _width("cifar10", width)
-    return [(f"{first} neurons", Run(width=first, epochs=20, seed=seed)) for first in (most // 4, most // 2, most)]
+    widths = (12, 24, 48, 96)
+    return [
+        (f"{first}", Run(width=first, epochs=20, seed=seed)) for first in widths if first <= _width("cifar10", width)
+    ]
 
 
 def _single(seed: int, width: str) -> Run:

@@ -16,7 +16,7 @@ from hebbstream.files import atomic_write
 PAGE = Path(__file__).parents[2] / "docs" / "paper.md"
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # safe for the colour-blind
 
-_NUMBERS = {"temperature": "inverse temperature", "radius": "radius"}
+_NUMBERS = {"temperature": "inverse temperature", "radius": "radius", "width": "neurons of the first layer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,9 @@ def plot(experiment: str) -> Path | None:
     draw(axis, rows)
     if draw is _number_curve:
         axis.set_xlabel(_NUMBERS.get(experiment, ""))
+        axis.set_xticks([number for row in rows if (number := _number(row.name)) is not None])
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.minorticks_off()
     axis.set_title(EXPERIMENTS[experiment].title)
     axis.spines[["top", "right"]].set_visible(False)
     return save_figure(figure, store.FOLDER / f"{experiment}.png")
@@ -174,6 +177,8 @@ def _number_curve(axis: Any, rows: list[Row]) -> None:
         place = (points[len(points) // 4].name, mean(row.accuracies))
         axis.annotate(row.name, (float(place[0]), place[1]), xytext=(0, 4), textcoords="offset points", color=color)
     axis.set_xscale("log")
+    if len(points[0].r1) > 1:
+        return  # every layer has its own, in the table
     other = axis.twinx()
     other.plot(
         [float(row.name) for row in points],
