@@ -40,6 +40,8 @@ class BackpropNet(nn.Module):
             u = F.conv2d(x, weight)
             if spec.activation == "softmax":
                 x = torch.softmax(spec.activation_inverse_temperature * u, dim=1)
+            elif spec.activation == "relu":
+                x = torch.relu(u)
             else:  # Triangle; a power below 1 has an infinite slope at 0
                 x = torch.relu(u - u.mean(dim=1, keepdim=True))
                 x = x if spec.power == 1.0 else (x + 1e-6) ** spec.power

@@ -14,7 +14,8 @@ from PIL import Image
 from benchmarks.paper import __main__ as command
 from benchmarks.paper import execute as executing
 from benchmarks.paper import grid, page, pictures, store
-from benchmarks.paper.data import load_task
+from benchmarks.paper.backprop import backprop_accuracy
+from benchmarks.paper.data import Split, Task, load_task
 from benchmarks.paper.experiments import EXPERIMENTS
 from benchmarks.paper.learn import sample_order, steps
 from benchmarks.paper.probe import Protocol as ProbeProtocol
@@ -128,7 +129,9 @@ def test_data_that_is_not_there_is_named(data, capsys):
 
 def test_a_run_of_no_such_name_is_refused(capsys):
     assert command.main(["cifar10", "--only", "straem", "--quiet"]) == 1
-    assert "expected --only one of 'paper', 'stream', 'random'" in capsys.readouterr().err
+    assert (
+        "expected --only one of 'paper', 'stream', 'random', 'hard', 'backprop', 'finetune'" in capsys.readouterr().err
+    )
 
 
 def test_the_authors_layers_need_a_clone(data, capsys, tmp_path):
@@ -201,14 +204,38 @@ def test_page_shows_measured_beside_published(tmp_path, monkeypatch):
             },
         )
     target = tmp_path / "page.md"
-    target.write_text("a\n<!-- cifar10 -->\nold\n<!-- end -->\nb\n<!-- mnist -->\n<!-- end -->\n")
+    markers = "".join(f"<!-- {name} -->\n<!-- end -->\n" for name in ("mnist", "order"))
+    target.write_text(f"a\n<!-- cifar10 -->\nold\n<!-- end -->\nb\n{markers}")
     written = page.write_page(target)
     text = target.read_text()
     assert "| paper | 96 | 2 | 71.00 ± 1.41 | 50 / 0 / 25 | 80.31 ± 0.14 |" in text
-    assert "Not run: `python -m benchmarks.paper mnist`" in text
+    assert "| backprop | | | not run | | 99.45 ± 0.02 |\n\nTo run it: `python -m benchmarks.paper mnist`" in text
+    assert "Not run: `python -m benchmarks.paper order`" in text
     assert "old" not in text
     assert text.startswith("a\n")
     assert [path.name for path in written] == ["cifar10.png", "page.md"]
+
+
+def test_r1_features_of_all_layers_count_neurons(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "FOLDER", tmp_path)
+    run = Run(width=8, width_factor=2)
+    result = {"name": "paper", "run": run.described(), "layers": run.layers(), "test_accuracy": {"3": 0.5}}
+    store.add(tmp_path / "cifar10.json", result | {"r1_fraction": [1.0, 0.5, 0.0]})
+    (row,) = page.rows_of("cifar10")
+    assert row.r1_of_all == pytest.approx((8 + 16 / 2) / (8 + 16 + 32))
+
+
+def test_backpropagation_gives_its_weights_and_statistics_to_the_network():
+    images, labels = gratings(200, 32, 3, seed=0)
+    order = np.random.default_rng(0).permutation(200)
+    split = Split(images[order], labels[order])
+    net = Run(rule="backprop", width=4, depth=2).network()
+    before = [layer.weight.clone() for layer in net.layers]
+    task = Task(split, split, split)
+    options = {"epochs": 3, "seed": 0, "learned": False, "progress": False}
+    assert backprop_accuracy(net, task, ProbeProtocol(), **options) > 2 / CLASSES
+    assert all((layer.weight != weight).any() for layer, weight in zip(net.layers, before, strict=True))
+    assert all((layer.norm.mean != 0).any() for layer in net.layers)
 
 
 def test_grid_search_measures_once_and_keeps_the_best(data, tmp_path, monkeypatch, capsys):

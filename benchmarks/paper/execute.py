@@ -63,11 +63,12 @@ def execute(run: Run, *, peer: Path | None = None, keep: Path | None = None, pro
     def measure() -> dict[int, float]:
         if run.rule in ("backprop", "finetune"):
             learned = run.rule == "finetune"
-            return {
-                last: backprop_accuracy(
-                    net, labelled, protocol, epochs=epochs, seed=run.seed, learned=learned, progress=progress
-                )
-            }
+            found = backprop_accuracy(
+                net, labelled, protocol, epochs=epochs, seed=run.seed, learned=learned, progress=progress
+            )
+            if keep is not None:
+                net.save(keep)
+            return {last: found}
         if online is not None:
             return {last: _online_accuracy(net, online, labelled.test)}
         return _probed(extractor_of(net), run.probes or (last,), run, labelled, protocol, epochs, progress)

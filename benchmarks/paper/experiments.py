@@ -21,6 +21,9 @@ def _width(preset: str, name: str) -> int:
     return int(get_preset(preset).layers[0].channels * WIDTHS[name])
 
 
+_OTHER_RULES: tuple[Rule, ...] = ("random", "hard", "backprop", "finetune")
+
+
 def _benchmark(data: str, preset: str | None = None) -> Callable[[int, str], list[tuple[str, Run]]]:
     """Both protocols on a data set, and what they have to beat."""
 
@@ -29,7 +32,7 @@ def _benchmark(data: str, preset: str | None = None) -> Callable[[int, str], lis
         return [
             ("paper", base),
             ("stream", replace(base, protocol="stream")),
-            ("random", replace(base, rule="random")),
+            *((rule, replace(base, rule=rule)) for rule in _OTHER_RULES),
         ]
 
     return runs
@@ -88,6 +91,14 @@ def _temperature(seed: int, width: str) -> list[tuple[str, Run]]:
     values = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 10.0)
     soft = [(f"{value:g}", replace(base, changes=((1, "inverse_temperature", value),))) for value in values]
     return [*soft, ("hard", replace(base, rule="hard"))]
+
+
+def _temperature_of_all(seed: int, width: str) -> list[tuple[str, Run]]:
+    base = replace(_single(seed, width), depth=None)
+    return [
+        (f"{value:g}", replace(base, changes=((0, "inverse_temperature", value),)))
+        for value in (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0)
+    ] + [("hard", replace(base, rule="hard"))]
 
 
 def _radius(seed: int, width: str) -> list[tuple[str, Run]]:
@@ -214,6 +225,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "width-factor": Experiment("Growth of width with depth (Fig. 4)", _width_factor),
     "width": Experiment("Width of the layers (Fig. B.4)", _layer_width),
     "temperature": Experiment("Temperature, accuracy and R1 features (Fig. B.1)", _temperature),
+    "temperature-of-all": Experiment("One temperature for three layers (Fig. B.2)", _temperature_of_all),
     "radius": Experiment("Radius of the initial weights (Fig. B.3A)", _radius),
     "rate": Experiment("Adaptive rate against linear decay (Fig. B.3B)", _rate),
     "activations": Experiment("Forward activations (appendix B.3)", _activations),

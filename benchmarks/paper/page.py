@@ -16,7 +16,12 @@ from hebbstream.files import atomic_write
 PAGE = Path(__file__).parents[2] / "docs" / "paper.md"
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # safe for the colour-blind
 
-_NUMBERS = {"temperature": "inverse temperature", "radius": "radius", "width": "neurons of the first layer"}
+_NUMBERS = {
+    "temperature": "inverse temperature",
+    "temperature-of-all": "inverse temperature of all layers",
+    "radius": "radius",
+    "width": "neurons of the first layer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class Row:
     accuracies: tuple[float, ...]
     r1: tuple[float, ...]
     """By layer."""
+    r1_of_all: float
+    """Of the neurons of all layers."""
     probed_layers: int
 
     @property
@@ -54,23 +61,33 @@ def rows_of(experiment: str) -> list[Row]:
         first = seeds[0]
         for layer in first["test_accuracy"]:
             r1 = [result["r1_fraction"] for result in seeds if "r1_fraction" in result]
+            by_layer = tuple(map(mean, zip(*r1, strict=True)))
             rows.append(
                 Row(
                     first["name"],
                     int(layer),
                     first["run"]["width"],
                     tuple(100 * result["test_accuracy"][layer] for result in seeds),
-                    tuple(map(mean, zip(*r1, strict=True))),
+                    by_layer,
+                    _weighted(by_layer, first["layers"]) if by_layer else 0.0,
                     len(first["test_accuracy"]),
                 )
             )
     return rows
 
 
+def _weighted(r1: tuple[float, ...], layers: list[str]) -> float:
+    channels = [int(layer.partition("channels=")[2].partition(" ")[0]) for layer in layers]
+    return sum(value * count for value, count in zip(r1, channels, strict=True)) / sum(channels)
+
+
 def table(experiment: str) -> str:
     """Return an experiment's table in Markdown, or what to run where there are no results."""
     rows = rows_of(experiment)
-    if not rows:
+    measured = {row.name for row in rows}
+    missing = {label: PUBLISHED.get((experiment, label), "") for label, _ in EXPERIMENTS[experiment].runs(0, "full")}
+    missing = {label: quoted for label, quoted in missing.items() if quoted and label not in measured}
+    if not rows and not missing:
         return f"Not run: `python -m benchmarks.paper {experiment}`."
     lines = ["| | width | seeds | test % | R1 features by layer, % | paper % |", "|---|---|---|---|---|---|"]
     for row in rows:
@@ -80,6 +97,9 @@ def table(experiment: str) -> str:
         lines.append(
             f"| {row.label} | {row.width} | {len(row.accuracies)} | {mean(row.accuracies):.2f}{spread} | {r1} | {quoted} |"
         )
+    lines += [f"| {label} | | | not run | | {quoted} |" for label, quoted in missing.items()]
+    if not rows:
+        lines += ["", f"To run it: `python -m benchmarks.paper {experiment}`."]
     return "\n".join(lines)
 
 
@@ -177,12 +197,10 @@ def _number_curve(axis: Any, rows: list[Row]) -> None:
         place = (points[len(points) // 4].name, mean(row.accuracies))
         axis.annotate(row.name, (float(place[0]), place[1]), xytext=(0, 4), textcoords="offset points", color=color)
     axis.set_xscale("log")
-    if len(points[0].r1) > 1:
-        return  # every layer has its own, in the table
     other = axis.twinx()
     other.plot(
         [float(row.name) for row in points],
-        [100 * row.r1[row.layer - 1] for row in points],
+        [100 * row.r1_of_all for row in points],
         color=_COLORS[1],
         marker="s",
     )

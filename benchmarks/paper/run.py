@@ -25,8 +25,8 @@ class Run:
         Of the architecture; ``None`` takes `data`.
     rule
         ``"soft"`` (SoftHebb), ``"hard"`` (winner-take-all, on the same architecture), ``"random"`` (initial weights;
-        the normalisation has seen the data), ``"backprop"`` (the same architecture, end to end with labels),
-        ``"finetune"`` (SoftHebb, then backprop) or ``"authors"`` (the layers of their public demo).
+        the normalisation has seen the data), ``"backprop"`` (the same architecture, with ReLU as in appendix
+        A.6.3, end to end with labels), ``"finetune"`` (SoftHebb, then backprop) or ``"authors"`` (the layers of their public demo).
     protocol
         ``"paper"``: mini-batches with their own statistics. ``"stream"``: one sample at a time, running statistics.
     mode
@@ -104,6 +104,8 @@ class Run:
             specs = [replace(spec, plasticity="hard_wta") for spec in specs]
         elif self.rule == "random":
             specs = [replace(spec, learning_rate=0.0) for spec in specs]
+        elif self.rule == "backprop":
+            specs = [replace(spec, activation="relu") for spec in specs]
         for layer, name, value in self.changes:
             if not 0 <= layer <= len(specs):
                 raise ConfigurationError(f"layer {layer}: expected 1 to {len(specs)}, or 0 for all")
