@@ -130,7 +130,8 @@ def test_data_that_is_not_there_is_named(data, capsys):
 def test_a_run_of_no_such_name_is_refused(capsys):
     assert command.main(["cifar10", "--only", "straem", "--quiet"]) == 1
     assert (
-        "expected --only one of 'paper', 'stream', 'random', 'hard', 'backprop', 'finetune'" in capsys.readouterr().err
+        "expected --only one of 'paper', 'paper, layer after layer', 'stream', 'random', 'hard', 'backprop', 'finetune'"
+        in capsys.readouterr().err
     )
 
 

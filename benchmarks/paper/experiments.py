@@ -31,6 +31,7 @@ def _benchmark(data: str, preset: str | None = None) -> Callable[[int, str], lis
         base = Run(data=data, preset=preset, width=_width(preset or data, width), seed=seed)
         return [
             ("paper", base),
+            ("paper, layer after layer", replace(base, mode="successive")),
             ("stream", replace(base, protocol="stream")),
             *((rule, replace(base, rule=rule)) for rule in _OTHER_RULES),
         ]
