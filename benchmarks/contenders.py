@@ -70,13 +70,19 @@ class BackpropStep:
 class PeerStep:
     """The layers of the authors' demo (NeuromorphicComputing/SoftHebb, demo.py), with its rate rule applied by hand.
 
-    Its own scheduler no longer runs on a current torch.
+    Its own scheduler no longer runs on a current torch. The demo is for 3 channels; for another number the first block
+    is made again with it.
     """
 
     rates = (0.08, 0.005, 0.01)
 
-    def __init__(self, clone: Path) -> None:
-        self.model: Any = _load(clone / "demo.py").DeepSoftHebb().train()
+    def __init__(self, clone: Path, channels: int = 3) -> None:
+        demo: Any = _load(clone / "demo.py")
+        self.model: Any = demo.DeepSoftHebb().train()
+        self.model.classifier = self.model.dropout = nn.Identity()
+        if channels != 3:
+            first = {"in_channels": channels, "out_channels": 96, "kernel_size": 5, "padding": 2, "t_invert": 1}
+            self.model.bn1, self.model.conv1 = nn.BatchNorm2d(channels, affine=False), demo.SoftHebbConv2d(**first)
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> None:

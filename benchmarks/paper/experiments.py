@@ -37,7 +37,7 @@ def _benchmark(data: str, *others: Rule, preset: str | None = None) -> Callable[
 
 
 def _authors(seed: int, width: str) -> list[tuple[str, Run]]:  # noqa: ARG001  # their demo has one width
-    return [("authors", Run(rule="authors", width=96, seed=seed))]
+    return [(data, Run(data=data, rule="authors", width=96, seed=seed)) for data in ("cifar10", "mnist")]
 
 
 def _beyond(seed: int, width: str) -> list[tuple[str, Run]]:
@@ -219,7 +219,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "ImageNette (section 4)", _benchmark("imagenette", "random", "backprop", preset="imagenet160")
     ),
     "imagenet160": Experiment("ImageNet at 160 pixels (Table 2)", _benchmark("imagenet160", "random")),
-    "authors": Experiment("The authors' own layers on this copy of CIFAR-10", _authors),
+    "authors": Experiment("The authors' own layers, on the same data", _authors),
     "beyond": Experiment("Beyond the paper, at equal width", _beyond),
     "depth": Experiment("Accuracy by depth (Fig. 1 and 3)", _depth),
     "width-factor": Experiment("Growth of width with depth (Fig. 4)", _width_factor),

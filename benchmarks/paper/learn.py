@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 import hebbstream as hs
@@ -47,11 +47,10 @@ def learn(run: Run, split: Split, *, progress: bool) -> tuple[hs.SoftHebbNet, hs
 
 def learn_authors(run: Run, split: Split, clone: Path, *, progress: bool) -> Extractor:
     """Drive the layers of the authors' demo through the same samples, and return what computes their features."""
-    step = PeerStep(clone)
+    step = PeerStep(clone, split.images[:1].shape[-1])
     for x, _ in tqdm(steps(run, split, run.samples or len(split)), desc="learn", leave=False, disable=not progress):
         step(x)
     step.model.eval()
-    step.model.classifier = step.model.dropout = nn.Identity()
     return lambda x: [step.model(x)]
 
 
