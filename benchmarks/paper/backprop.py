@@ -31,8 +31,7 @@ def backprop_accuracy(
         elif layer.norm is not None:
             norm.running_mean.copy_(layer.norm.mean)
             norm.running_var.copy_(layer.norm.var)
-    rates = [{"params": model.weights, "lr": 1e-4 if learned else 1e-3}, {"params": model.classifier.parameters()}]
-    optimizer = torch.optim.Adam(rates, lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     scheduler = halving(optimizer, epochs)
     for _ in tqdm(range(epochs), desc="backprop", leave=False, disable=not progress):
         model.train()
