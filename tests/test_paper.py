@@ -11,15 +11,17 @@ import pytest
 import torch
 from PIL import Image
 
+import hebbstream as hs
+from benchmarks.contenders import BackpropNet
 from benchmarks.paper import __main__ as command
+from benchmarks.paper import backprop, grid, page, pictures, store
 from benchmarks.paper import execute as executing
-from benchmarks.paper import grid, page, pictures, store
 from benchmarks.paper.backprop import backprop_accuracy
 from benchmarks.paper.data import Split, Task, load_task
 from benchmarks.paper.experiments import EXPERIMENTS
 from benchmarks.paper.learn import sample_order, steps
 from benchmarks.paper.probe import Protocol as ProbeProtocol
-from benchmarks.paper.probe import accuracy, as_input, augmented, half_dropped, train_probe
+from benchmarks.paper.probe import accuracy, as_input, augmented, extractor_of, half_dropped, train_probe
 from benchmarks.paper.run import Run
 from hebbstream.demo import CLIP
 from hebbstream.errors import ConfigurationError
@@ -233,7 +235,34 @@ def test_backpropagation_gives_its_weights_and_statistics_to_the_network():
     options = {"epochs": 3, "seed": 0, "learned": False, "progress": False}
     assert backprop_accuracy(net, task, ProbeProtocol(), **options) > 2 / CLASSES
     assert all((layer.weight != weight).any() for layer, weight in zip(net.layers, before, strict=True))
-    assert all((layer.norm.mean != 0).any() for layer in net.layers)
+    assert all((layer.norm.mean != 0).any() and (layer.norm.var != 1).any() for layer in net.layers)
+
+
+@pytest.mark.parametrize("rule", ["backprop", "finetune"])  # ReLU, Triangle
+def test_backpropagation_starts_from_what_the_network_computes(rule):
+    net = Run(rule=rule, width=4).network()
+    model = BackpropNet(net, 32).eval()
+    model.classifier = torch.nn.Identity()
+    x = torch.rand(4, 3, 32, 32)
+    torch.testing.assert_close(model(x), extractor_of(net)(x)[-1], rtol=0.01, atol=0.05)  # the slope at 0 is bounded
+
+
+def test_backpropagation_augments_where_the_probe_does(data, monkeypatch):
+    seen = []
+    monkeypatch.setattr(backprop, "augmented", lambda images, _: seen.append(len(images)) or images)
+    task = load_task("cifar10")
+    for augment in (False, True):
+        net = Run(rule="backprop", width=4, depth=1).network()
+        protocol = ProbeProtocol(augment=augment)
+        backprop_accuracy(net, task, protocol, epochs=2, seed=0, learned=False, progress=False)
+    assert sum(seen) == 2 * len(task.train)
+
+
+def test_what_backpropagation_learned_is_kept(data, tmp_path):
+    run = Run(rule="backprop", width=4, depth=1, labels=40, epochs=1)
+    executing.execute(run, keep=tmp_path / "net.safetensors", progress=False)
+    kept = hs.load(tmp_path / "net.safetensors")
+    assert (kept.layers[0].weight != run.network().layers[0].weight).any()
 
 
 def test_grid_search_measures_once_and_keeps_the_best(data, tmp_path, monkeypatch, capsys):

@@ -85,8 +85,11 @@ def table(experiment: str) -> str:
     """Return an experiment's table in Markdown, or what to run where there are no results."""
     rows = rows_of(experiment)
     measured = {row.name for row in rows}
-    missing = {label: PUBLISHED.get((experiment, label), "") for label, _ in EXPERIMENTS[experiment].runs(0, "full")}
-    missing = {label: quoted for label, quoted in missing.items() if quoted and label not in measured}
+    missing = {
+        label: PUBLISHED[experiment, label]
+        for label, _ in EXPERIMENTS[experiment].runs(0, "full")
+        if label not in measured and (experiment, label) in PUBLISHED
+    }
     if not rows and not missing:
         return f"Not run: `python -m benchmarks.paper {experiment}`."
     lines = ["| | width | seeds | test % | R1 features by layer, % | paper % |", "|---|---|---|---|---|---|"]

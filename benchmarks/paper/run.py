@@ -26,7 +26,8 @@ class Run:
     rule
         ``"soft"`` (SoftHebb), ``"hard"`` (winner-take-all, on the same architecture), ``"random"`` (initial weights;
         the normalisation has seen the data), ``"backprop"`` (the same architecture, with ReLU as in appendix
-        A.6.3, end to end with labels), ``"finetune"`` (SoftHebb, then backprop) or ``"authors"`` (the layers of their public demo).
+        A.6.3, end to end with labels), ``"finetune"`` (SoftHebb, then backprop) or ``"authors"`` (the layers of their
+        public demo).
     protocol
         ``"paper"``: mini-batches with their own statistics. ``"stream"``: one sample at a time, running statistics.
     mode
