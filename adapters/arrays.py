@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from hebbstream.adapters.stream import SampleStream, first_line, plain_label
+from hebbstream.adapters._stream import SampleStream, first_line, plain_label
 from hebbstream.errors import (
     ConfigurationError,
     DamagedFileError,
@@ -19,7 +19,7 @@ from hebbstream.errors import (
     SourceNotFoundError,
     StreamError,
 )
-from hebbstream.sample import Sample
+from hebbstream.streams._sample import Sample
 
 Array = np.ndarray[Any, Any]
 

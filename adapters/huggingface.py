@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hebbstream.adapters.picture import Fit, PictureFormat
-from hebbstream.adapters.stream import SampleStream, plain_label
+from hebbstream.adapters._picture import Fit, PictureFormat
+from hebbstream.adapters._stream import SampleStream, plain_label
 from hebbstream.errors import ConfigurationError, DtypeError, LabelError, MissingDependencyError
-from hebbstream.sample import Sample
+from hebbstream.streams._sample import Sample
 
 if TYPE_CHECKING:
     import datasets

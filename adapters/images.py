@@ -7,10 +7,10 @@ from collections.abc import Generator, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hebbstream.adapters.picture import Fit, PictureFormat
-from hebbstream.adapters.stream import SampleStream, first_line
+from hebbstream.adapters._picture import Fit, PictureFormat
+from hebbstream.adapters._stream import SampleStream, first_line
 from hebbstream.errors import EmptyStreamError, MissingDependencyError, SourceNotFoundError
-from hebbstream.sample import Sample
+from hebbstream.streams._sample import Sample
 
 _log = logging.getLogger(__name__)
 # Only formats that Pillow decodes itself: for EPS it would start Ghostscript, whatever the file is called.

@@ -10,9 +10,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
+from hebbstream.adapters._picture import Fit
+from hebbstream.adapters._stream import first_line
 from hebbstream.adapters.images import SUFFIXES, ImageStream, picture_format, suffix
-from hebbstream.adapters.picture import Fit
-from hebbstream.adapters.stream import first_line
 from hebbstream.errors import (
     ConfigurationError,
     DamagedFileError,

@@ -9,9 +9,9 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from hebbstream.adapters.stream import SampleStream, plain_label
+from hebbstream.adapters._stream import SampleStream, plain_label
 from hebbstream.errors import ConfigurationError, RankError, StreamError
-from hebbstream.sample import Sample
+from hebbstream.streams._sample import Sample
 
 
 def samples_from_torch(

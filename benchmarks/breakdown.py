@@ -13,9 +13,9 @@ import numpy as np
 import hebbstream as hs
 from benchmarks.common import new_figure, output_option, save_figure, write_result
 from hebbstream import layer as layer_module
-from hebbstream import plasticity
-from hebbstream.demo import demo_frames
-from hebbstream.events import Events
+from hebbstream.clip import clip_frames
+from hebbstream.rule import _plasticity as plasticity
+from hebbstream.rule._sparse import Events
 
 # Each operation is a function that a step calls; what is left of a layer's time goes to "the rest".
 _OPERATIONS: list[tuple[Any, str, str]] = [
@@ -85,7 +85,7 @@ class Stopwatch:
 def measure(preset: str, width: int | None, batch: int, threshold: float | None, steps: int) -> dict[str, Any]:
     """Return the median milliseconds of each operation in each layer."""
     net = hs.SoftHebbNet.from_preset(preset, width=width, event_threshold=threshold)
-    frames = demo_frames(hs.PRESETS[preset].image_size, 200)
+    frames = clip_frames(hs.PRESETS[preset].image_size, 200)
     if net.in_channels == 1:
         frames = frames.mean(axis=3, keepdims=True).astype(np.uint8)
     draw = np.random.default_rng(0)

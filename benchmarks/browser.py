@@ -20,9 +20,9 @@ from benchmarks.chromium import launch, missing, serve, write_camera
 from benchmarks.common import output_option, timing, write_result
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP, clip_label, demo_frames
+from hebbstream.clip import CLIP, clip_frames, clip_label
 from hebbstream.export import publish
-from hebbstream.export.onnx import ExportOptions
+from hebbstream.export._to_onnx import ExportOptions
 
 _CALLS = 10  # in a row, by turns
 _TIME_RUNS = """async ([pixels, size, calls]) => {
@@ -42,7 +42,7 @@ def export(width: int, precision: Any, folder: Path) -> Path:
     with open_video(CLIP, size=32, label=clip_label()) as stream:
         hs.learn(net, stream, probe, limit=100, progress=False)
     options: ExportOptions = {"input_dtype": "uint8", "layout": "NHWC", "precision": precision}
-    return publish(net, folder / "net.json", probe, frames=demo_frames(32, 100), **options)
+    return publish(net, folder / "net.json", probe, frames=clip_frames(32, 100), **options)
 
 
 def native(path: Path) -> Any:
@@ -68,7 +68,7 @@ def measure(width: int, precision: str, rounds: int, seconds: float, browser: An
         page = browser.new_page()
         page.goto(address)
         expect(page.locator("#samples")).to_have_text("100", timeout=60_000)
-        frame = demo_frames(32, 1)[0]
+        frame = clip_frames(32, 1)[0]
         in_page: list[float] = []
         natively: list[float] = []
         arguments = [frame.ravel().tolist(), 32, _CALLS]

@@ -8,7 +8,7 @@ import numpy as np
 
 import hebbstream as hs
 from benchmarks.common import alternate, output_option, write_result
-from hebbstream.rotation import keep_generations
+from hebbstream.learning._generations import keep_generations
 
 EVERY = 1000  # samples: the default of hebbstream.learn
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from hebbstream import __version__
-from hebbstream.files import atomic_write
+from hebbstream._files import atomic_write
 from hebbstream.inspection import new_figure, save_figure
 
 RESULTS = Path(__file__).parent / "results"

@@ -13,9 +13,9 @@ import hebbstream as hs
 from benchmarks.common import alternate, machine, new_figure, output_option, save_figure, write_result
 from benchmarks.paper.data import Split, load_task
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP
+from hebbstream.clip import CLIP
 from hebbstream.export import OnnxExtractor
-from hebbstream.export.onnx import export_model
+from hebbstream.export._to_onnx import export_model
 
 PRECISIONS = ("float32", "float16", "int8")
 # Name: preset, neurons of the first layer, growth of width with depth.

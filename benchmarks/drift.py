@@ -23,9 +23,9 @@ from benchmarks.common import machine, new_figure, output_option, save_figure, w
 from benchmarks.data import cifar10, folder
 from benchmarks.paper.data import Split
 from benchmarks.paper.probe import Protocol, accuracy, as_input, standardizer, train_probe
-from hebbstream.adapters.drift import DriftMonitor, explained_share
+from hebbstream.adapters.river._drift import DriftMonitor, explained_share
 from hebbstream.adapters.video import open_video
-from hebbstream.workspace import Workspace
+from hebbstream.rule._workspace import Workspace
 
 VIDEOS = ("bikes.mp4", "carphone_pristine.mp4")
 RADIUS = 2.0

@@ -13,7 +13,7 @@ from torch import Tensor
 import hebbstream as hs
 from benchmarks.paper.data import Split
 from benchmarks.paper.probe import cached_features, extractor_of
-from hebbstream.presets import get_preset
+from hebbstream.network._presets import get_preset
 from hebbstream.probe import OnlineProbe, SoftmaxProbe
 
 CLASSES_PER_TASK = 2

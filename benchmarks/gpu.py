@@ -13,8 +13,8 @@ import torch
 import hebbstream as hs
 from benchmarks.common import output_option, product_peak, synchronize, timing, write_result
 from benchmarks.contenders import BackpropStep
-from hebbstream.demo import demo_frames
-from hebbstream.engine.pipeline import multiplications
+from hebbstream.clip import clip_frames
+from hebbstream.network.engine._pipelined import multiplications
 
 _PEAK_DTYPE = {
     "float32": torch.float32,
@@ -84,7 +84,7 @@ def main() -> None:
 
     blank = hs.SoftHebbNet.from_preset(options.preset, width=options.width, device="meta")
     for batch in options.batches:
-        frames = torch.from_numpy(demo_frames(side, max(50, batch))[:batch]).permute(0, 3, 1, 2)
+        frames = torch.from_numpy(clip_frames(side, max(50, batch))[:batch]).permute(0, 3, 1, 2)
         if blank.in_channels == 1:
             frames = frames[:, :1].contiguous()
         for precision in options.precisions:

@@ -21,8 +21,8 @@ from benchmarks.feature_pass import CLASSES_PER_TASK, Listener, Pass, by_task, h
 from benchmarks.paper.data import load_task
 from benchmarks.paper.experiments import WIDTHS
 from benchmarks.paper.probe import PROTOCOLS, accuracy, train_probe
-from hebbstream.continual import ContinualScores
-from hebbstream.presets import get_preset
+from hebbstream.learning import ContinualScores
+from hebbstream.network._presets import get_preset
 from hebbstream.probe import OnlineProbe, RidgeProbe, SldaProbe, SoftmaxProbe
 
 CHUNK = 100  # rows of one call to a probe, to the same effect as one after another

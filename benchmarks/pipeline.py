@@ -10,7 +10,7 @@ import torch
 
 import hebbstream as hs
 from benchmarks.common import output_option, write_result
-from hebbstream.demo import demo_frames
+from hebbstream.clip import clip_frames
 
 
 def run(net: hs.SoftHebbNet, frames: Any) -> tuple[float, float]:
@@ -37,7 +37,7 @@ def main() -> None:
     output_option(parser, "pipeline")
     options = parser.parse_args()
     cores = torch.get_num_threads()
-    frames = demo_frames(32, options.frames)
+    frames = clip_frames(32, options.frames)
     rows = []
     for width in options.widths:
         engines: dict[str, tuple[hs.Engine, int]] = {

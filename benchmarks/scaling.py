@@ -19,7 +19,7 @@ from tqdm import trange
 import hebbstream as hs
 from benchmarks.common import alternate, new_figure, output_option, save_figure, timing, write_result
 from benchmarks.data import cifar10
-from hebbstream.demo import demo_frames
+from hebbstream.clip import clip_frames
 
 _WINDOW = 1000
 
@@ -33,7 +33,7 @@ def sizes(seconds: float) -> list[dict[str, Any]]:
     variants += [("depth", depth, full[:depth], 32) for depth in (1, 2, 3)]
     for axis, value, specs, side in variants:
         net = hs.SoftHebbNet(specs, 3)
-        frames = cycle(demo_frames(side, 50))
+        frames = cycle(clip_frames(side, 50))
         found = alternate(
             {"learn": lambda: net.learn_one(next(frames)), "transform": lambda: net.transform_one(next(frames))},  # noqa: B023
             seconds=seconds,
@@ -45,7 +45,7 @@ def sizes(seconds: float) -> list[dict[str, Any]]:
 
 def samples(count: int, width: int) -> dict[str, Any]:
     """Learn from a long stream; return times of the first and last samples, and memory on the way."""
-    images = cifar10("train")[0] if os.environ.get("HEBBSTREAM_DATA") else demo_frames(32, 2000)
+    images = cifar10("train")[0] if os.environ.get("HEBBSTREAM_DATA") else clip_frames(32, 2000)
     order = np.random.default_rng(0)
     net = hs.SoftHebbNet.from_preset("cifar10", width=width)
     warm = copy.deepcopy(net)

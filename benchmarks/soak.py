@@ -13,8 +13,8 @@ import psutil
 import hebbstream as hs
 from benchmarks.common import new_figure, output_option, save_figure, write_result
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP, clip_label
-from hebbstream.metrics import Metrics
+from hebbstream.clip import CLIP, clip_label
+from hebbstream.learning import Metrics
 
 SIZE = 16
 

@@ -15,9 +15,9 @@ import torch
 import hebbstream as hs
 from benchmarks.common import alternate, new_figure, output_option, product_peak, save_figure, write_result
 from benchmarks.contenders import BackpropStep, PeerStep
-from hebbstream.demo import demo_frames
-from hebbstream.engine.pipeline import multiplications
-from hebbstream.frames import to_input
+from hebbstream.clip import clip_frames
+from hebbstream.network._frames import to_input
+from hebbstream.network.engine._pipelined import multiplications
 
 _BACKPROP = 3.0  # forward passes that a backward step costs, roughly
 _COLOURS = {
@@ -33,7 +33,7 @@ def measure(name: str, batch: int, peer: Path | None, seconds: float, width: int
     """Time one preset at one batch size."""
     preset = hs.PRESETS[name]
     side = preset.image_size
-    frames = torch.from_numpy(demo_frames(side, max(50, batch))).permute(0, 3, 1, 2)
+    frames = torch.from_numpy(clip_frames(side, max(50, batch))).permute(0, 3, 1, 2)
     if preset.in_channels == 1:
         frames = frames.float().mean(dim=1, keepdim=True).to(torch.uint8)
     events = hs.SoftHebbNet.from_preset(name, width=width)

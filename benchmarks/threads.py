@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import new_figure, output_option, save_figure, timing, write_result
-from hebbstream.demo import demo_frames
+from hebbstream.clip import clip_frames
 
 _BUSY = "while True: pass"
 
@@ -26,7 +26,7 @@ def child(threads: int, width: int, seconds: float) -> None:
 
     torch.set_num_threads(threads)
     net = hs.SoftHebbNet.from_preset("cifar10", width=width)
-    frames = demo_frames(32, 50)
+    frames = clip_frames(32, 50)
     for frame in frames[:10]:
         net.learn_one(frame)
     taken = []

@@ -10,7 +10,7 @@ import numpy as np
 import hebbstream as hs
 from benchmarks.common import new_figure, output_option, save_figure, write_result
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP
+from hebbstream.clip import CLIP
 
 
 def decode(video: Path, limit: int) -> list[Any]:

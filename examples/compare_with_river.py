@@ -20,7 +20,7 @@ import hebbstream as hs
 from hebbstream.adapters.arrays import open_arrays
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP, clip_label
+from hebbstream.clip import CLIP, clip_label
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--data", default="clip", choices=("clip", "mnist"), help="default: clip")

@@ -13,7 +13,7 @@ from river import dummy, evaluate, metrics
 import hebbstream as hs
 from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP, clip_label
+from hebbstream.clip import CLIP, clip_label
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--limit", type=int, default=2000, metavar="N", help="stop after N frames (default: 2000)")

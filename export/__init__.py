@@ -1,11 +1,11 @@
 """Take trained networks out: ONNX models, and a runtime for them."""
 
-from hebbstream.export.contract import Contract, ModelInput
-from hebbstream.export.follow import FollowingExtractor
-from hebbstream.export.onnx import to_onnx
-from hebbstream.export.publish import ExportEvery, publish
-from hebbstream.export.session import OnnxExtractor
-from hebbstream.export.verify import Verification, verify
+from hebbstream.export._contract import Contract, ModelInput
+from hebbstream.export._extractor import OnnxExtractor
+from hebbstream.export._follow import FollowingExtractor
+from hebbstream.export._publish import ExportEvery, publish
+from hebbstream.export._to_onnx import to_onnx
+from hebbstream.export._verify import Verification, verify
 
 __all__ = [
     "Contract",

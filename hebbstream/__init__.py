@@ -1,22 +1,22 @@
 """hebbstream: streaming, online, backprop-free feature learning for continuous data."""
 
-from hebbstream import threads  # isort: skip  # first: it must come before torch
+from hebbstream import _threads as _threads  # isort: skip  # first: it must come before torch
 from hebbstream._version import __version__
-from hebbstream.callback import Callback, Step
-from hebbstream.checkpoint import Checkpoint, Counters, load, load_checkpoint, save_checkpoint
-from hebbstream.engine import CudaGraphEngine, EagerEngine, Engine, PipelinedEngine
 from hebbstream.errors import HebbstreamError
-from hebbstream.layer import SoftHebbLayer
-from hebbstream.learner import learn
-from hebbstream.network import SoftHebbNet
-from hebbstream.normalize import StreamNorm
-from hebbstream.presets import PRESETS, Preset
+from hebbstream.learning._callback import Callback, Step
+from hebbstream.learning._checkpoint import Checkpoint, Counters, load, load_checkpoint, save_checkpoint
+from hebbstream.learning._generations import load_latest_checkpoint
+from hebbstream.learning._learner import learn
+from hebbstream.learning._report import Report
+from hebbstream.network._layer import SoftHebbLayer
+from hebbstream.network._network import SoftHebbNet
+from hebbstream.network._presets import PRESETS, Preset
+from hebbstream.network._spec import LayerSpec
+from hebbstream.network.engine import CudaGraphEngine, EagerEngine, Engine, PipelinedEngine
 from hebbstream.probe import OnlineProbe, RidgeProbe, SldaProbe, SoftmaxProbe
-from hebbstream.replay import Replay
-from hebbstream.report import Report
-from hebbstream.rotation import load_latest_checkpoint
-from hebbstream.sample import Sample
-from hebbstream.spec import LayerSpec
+from hebbstream.probe._replay import Replay
+from hebbstream.rule._normalize import StreamNorm
+from hebbstream.streams._sample import Sample
 
 __all__ = [
     "PRESETS",
@@ -47,5 +47,4 @@ __all__ = [
     "load_checkpoint",
     "load_latest_checkpoint",
     "save_checkpoint",
-    "threads",
 ]

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["av>=14", "numpy>=2", "pillow>=10", "scikit-image>=0.24", "scikit-learn>=1.5"]
 # ///
-"""Build hebbstream/assets/demo.mp4 and demo.json: a virtual camera over real, freely licensed photographs.
+"""Build hebbstream/clip/demo.mp4 and demo.json: a virtual camera over real, freely licensed photographs.
 
 The camera pans and zooms over one photograph at a time and cuts to another every third of a second or so, with the
 drifting exposure and colour cast of a cheap webcam. The photograph is the label. Everything is drawn from one seed.
@@ -21,7 +21,7 @@ from PIL import Image
 from skimage import data
 from sklearn.datasets import load_sample_image
 
-ASSETS = Path(__file__).parent.parent / "hebbstream" / "assets"
+CLIP = Path(__file__).parent.parent / "hebbstream" / "clip"
 SEED = 2023
 SIDE = 64  # pixels
 RATE = 25  # frames per second
@@ -85,7 +85,7 @@ def film(picture: Image.Image, length: int, rng: np.random.Generator) -> Iterato
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=ASSETS, metavar="FOLDER")
+    parser.add_argument("--output", type=Path, default=CLIP, metavar="FOLDER")
     folder = parser.parse_args().output
     rng = np.random.default_rng(SEED)
     photographs = {name: Image.fromarray(photograph(name)).convert("RGB") for name in PHOTOGRAPHS}

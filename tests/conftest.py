@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP, clip_label
+from hebbstream.clip import CLIP, clip_label
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,7 +15,7 @@ import hebbstream as hs
 from benchmarks.chromium import PAGE, launch, missing, serve, write_camera
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP, clip_label
+from hebbstream.clip import CLIP, clip_label
 from hebbstream.export import publish
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP, clip_label
+from hebbstream.clip import CLIP, clip_label
 
 
 def go_on(path, position):
@@ -127,7 +127,7 @@ DAMAGE = {
 
 def heal_checksum(path):
     """A header that was tampered with is judged on its own, not by the checksum of the tensors."""
-    from hebbstream.checkpoint import _checksum
+    from hebbstream.learning._checkpoint import _checksum
 
     rewrite(path, lambda h, t: h.update(crc32=_checksum(t)))
 

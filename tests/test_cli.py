@@ -11,10 +11,11 @@ import torch
 from clips import ramp, write_clip
 
 import hebbstream as hs
-from hebbstream import cli, errors, learner
+from hebbstream import cli, errors
 from hebbstream.adapters.video import open_video
 from hebbstream.cli import main
-from hebbstream.demo import CLIP
+from hebbstream.clip import CLIP
+from hebbstream.learning import _learner as learner
 from hebbstream.streams import interleave
 
 LABELS = str(CLIP.with_suffix(".json"))
@@ -151,7 +152,7 @@ def test_evaluate_where_only_some_frames_have_labels(run, checkpoint):
     ],
 )
 def test_evaluate_refuses_before_it_begins(run, checkpoint, monkeypatch, arguments, code, message):
-    monkeypatch.setattr("hebbstream.cli.evaluation.open_source", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr("hebbstream.cli._evaluation.open_source", lambda *_: pytest.fail("it began"))
     found, _, err = evaluate(run, *arguments)
     assert found == code
     assert message in err.splitlines()[-1]

@@ -12,7 +12,7 @@ import pytest
 from clips import write_clip
 
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP
+from hebbstream.clip import CLIP
 from hebbstream.errors import HebbstreamError
 
 CONTAINERS = {"mp4": "libx264", "mkv": "libx264", "ts": "libx264", "avi": "mpeg4", "webm": "libvpx", "mjpeg": "mjpeg"}

@@ -1,24 +1,18 @@
 import doctest
 import importlib
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 
 ROOT = Path(__file__).parent.parent
+PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"]
 MODULES = sorted(
     f"{package}.{path.stem}"
-    for package, folder in (
-        ("hebbstream", "hebbstream"),
-        ("hebbstream.engine", "hebbstream/engine"),
-        ("hebbstream.inspection", "hebbstream/inspection"),
-        ("hebbstream.probe", "hebbstream/probe"),
-        ("hebbstream.streams", "hebbstream/streams"),
-        ("hebbstream.adapters", "adapters"),
-        ("hebbstream.export", "export"),
-    )
+    for package, folder in PACKAGES.items()
     for path in (ROOT / folder).glob("*.py")
-    if path.stem not in ("__init__", "_version")
+    if path.stem not in ("__init__", "__main__", "_version")
 )
 
 

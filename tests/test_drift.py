@@ -7,8 +7,8 @@ import torch
 from river import drift
 
 import hebbstream as hs
-from hebbstream.adapters.drift import Drift, DriftMonitor, explained_share
-from hebbstream.adapters.watch import Watch
+from hebbstream.adapters.river._drift import Drift, DriftMonitor, explained_share
+from hebbstream.adapters.river._watch import Watch
 from hebbstream.errors import ConfigurationError
 
 SPEC = hs.LayerSpec(channels=8, kernel_size=3, learning_rate=0.05, radius=3.0, update_scale="running_max")
@@ -49,7 +49,7 @@ def test_a_change_is_noticed_soon_and_only_once(caplog):
     ids=["adwin", "page", "kswin"],
 )
 def test_a_resumed_run_notices_what_one_never_stopped_does(tmp_path, monkeypatch, detector, memory):
-    monkeypatch.setattr("hebbstream.adapters.watch._MEMORY", memory)
+    monkeypatch.setattr("hebbstream.adapters.river._watch._MEMORY", memory)
     frames = np.concatenate([pictures(400, 1, smooth=True), pictures(150, 2, smooth=False)])
 
     def begin(net):
@@ -74,7 +74,7 @@ def test_a_resumed_run_notices_what_one_never_stopped_does(tmp_path, monkeypatch
 
 
 def test_readings_kept_are_bounded(monkeypatch):
-    monkeypatch.setattr("hebbstream.adapters.watch._MEMORY", 100)
+    monkeypatch.setattr("hebbstream.adapters.river._watch._MEMORY", 100)
     lengths = []
     net = hs.SoftHebbNet([SPEC], 3, seed=0)
     monitor = DriftMonitor(net, every=1)
@@ -110,7 +110,7 @@ class AtTheNinetieth(AtItsFiftieth):
 
 @pytest.mark.parametrize(("detector", "expected"), [(AtItsFiftieth(), [50, 101, 151, 201]), (AtTheNinetieth(), [90])])
 def test_what_is_noticed_where_a_new_detector_takes_over_is_reported_and_once(monkeypatch, detector, expected):
-    monkeypatch.setattr("hebbstream.adapters.watch._MEMORY", 100)
+    monkeypatch.setattr("hebbstream.adapters.river._watch._MEMORY", 100)
     watch = Watch(detector)
     reported = [watch.update(-float(index)) for index in range(220)]
     assert [index + 1 for index, found in enumerate(reported) if found] == expected

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import hebbstream as hs
-from hebbstream.engine import make_engine
 from hebbstream.errors import ConfigurationError, NonFiniteError
+from hebbstream.network.engine import make_engine
 
 
 @pytest.fixture

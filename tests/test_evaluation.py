@@ -5,8 +5,7 @@ from river import drift, evaluate, metrics
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.adapters.evaluation import prequential
-from hebbstream.adapters.river import LinearProbe
+from hebbstream.adapters.river import LinearProbe, prequential
 
 
 class Echo:

@@ -8,8 +8,8 @@ import torch
 
 import hebbstream as hs
 from hebbstream import layer as layer_module
-from hebbstream.events import find_events
-from hebbstream.plasticity import plastic_activity, soft_winner_take_all, weight_change
+from hebbstream.rule._plasticity import plastic_activity, soft_winner_take_all, weight_change
+from hebbstream.rule._sparse import find_events
 
 RULES = ["soft_anti_hebbian", "soft_hebbian", "hard_wta"]
 

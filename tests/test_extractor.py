@@ -10,12 +10,11 @@ from onnx import TensorProto
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.adapters.onnx import OnnxTransformer
-from hebbstream.adapters.river import LinearProbe
+from hebbstream.adapters.river import LinearProbe, OnnxTransformer
 from hebbstream.export import OnnxExtractor, to_onnx
 from hebbstream.export import runtime as runtime_module
-from hebbstream.export.onnx import export_model
-from hebbstream.export.stored import seal
+from hebbstream.export._seal import seal
+from hebbstream.export._to_onnx import export_model
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import hebbstream as hs
-from hebbstream import plasticity
+from hebbstream.rule import _plasticity as plasticity
 
 
 class OnDeviceOnly(TorchDispatchMode):

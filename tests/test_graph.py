@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import hebbstream as hs
 from hebbstream import layer as layer_module
-from hebbstream.engine import graph as graph_module
+from hebbstream.network.engine import graph as graph_module
 
 
 class Tape(TorchDispatchMode):

@@ -20,8 +20,8 @@ from strategies import assert_learns, modest
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.images import open_images
-from hebbstream.adapters.picture import PictureFormat
 from hebbstream.adapters.shards import open_shards
 
 PIXELS = hnp.arrays("u1", st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))

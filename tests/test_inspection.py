@@ -8,7 +8,7 @@ import torch
 import hebbstream as hs
 from hebbstream import errors, inspection
 from hebbstream.cli import main
-from hebbstream.demo import CLIP
+from hebbstream.clip import CLIP
 from hebbstream.inspection import embedding, forward
 
 PNG = b"\x89PNG"

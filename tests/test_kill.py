@@ -8,7 +8,7 @@ from forked import processes
 
 import hebbstream as hs
 from hebbstream.adapters.video import open_video
-from hebbstream.rotation import earlier_generations
+from hebbstream.learning._generations import earlier_generations
 
 KILLS = 50
 FRAMES = 24

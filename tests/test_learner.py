@@ -204,7 +204,7 @@ def test_learning_works_outside_the_main_thread():
 
 
 def test_the_progress_bar_shows_speed_accuracy_and_r1(labelled, capsys, monkeypatch):
-    monkeypatch.setattr("hebbstream.learner._STATUS_SECONDS", 0.0)
+    monkeypatch.setattr("hebbstream.learning._learner._STATUS_SECONDS", 0.0)
     report = hs.learn(hs.SoftHebbNet.from_preset("cifar10", width=4), labelled[:50], hs.SoftmaxProbe())
     shown = capsys.readouterr().err
     assert "50/50" in shown

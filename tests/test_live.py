@@ -15,13 +15,13 @@ from clips import ramp, sender, write_clip
 
 import hebbstream as hs
 from hebbstream import cli, errors
-from hebbstream.adapters.conversion import FrameConverter
-from hebbstream.adapters.decoding import StreamStats
-from hebbstream.adapters.live import live_frames
-from hebbstream.adapters.source import find_sources
 from hebbstream.adapters.video import open_video
+from hebbstream.adapters.video._conversion import FrameConverter
+from hebbstream.adapters.video._decoding import StreamStats
+from hebbstream.adapters.video._live import live_frames
+from hebbstream.adapters.video._source import find_sources
 from hebbstream.cli import main
-from hebbstream.engine import make_engine
+from hebbstream.network.engine import make_engine
 
 USER, SECRET = "operator-7", "hunter2"
 

@@ -10,8 +10,8 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.adapters.decoding import StreamStats
-from hebbstream.metrics import Metrics
+from hebbstream.adapters.video._decoding import StreamStats
+from hebbstream.learning import Metrics
 
 
 class Camera:
@@ -35,7 +35,7 @@ def records(path):
 
 def test_every_record_holds_what_it_says(tmp_path, monkeypatch):
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr("hebbstream.latency.time.monotonic", lambda: clock.now)
+    monkeypatch.setattr("hebbstream.learning._latency.time.monotonic", lambda: clock.now)
     frames = torch.rand(20, 3, 32, 32)
     camera = Camera([hs.Sample(x, y=i % 2, captured=clock.now - 0.1 * (i % 3)) for i, x in enumerate(frames)])
     path = tmp_path / "logs" / "metrics.jsonl"

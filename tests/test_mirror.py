@@ -3,9 +3,9 @@ import pytest
 import torch
 
 import hebbstream as hs
-from hebbstream.engine import PipelinedEngine
 from hebbstream.export import OnnxExtractor, to_onnx
 from hebbstream.inspection import untrained_twin
+from hebbstream.network.engine import PipelinedEngine
 
 
 def network(**options):

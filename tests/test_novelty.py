@@ -4,7 +4,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream.streams import novel
-from hebbstream.streams.novelty import brightness
+from hebbstream.streams._novelty import brightness
 
 
 def level(value, *, size=32):

@@ -11,10 +11,10 @@ import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP
+from hebbstream.clip import CLIP
 from hebbstream.export import OnnxExtractor, to_onnx
-from hebbstream.export.onnx import ERROR_LIMITS, export_model
-from hebbstream.export.stored import OPERATORS
+from hebbstream.export._seal import OPERATORS
+from hebbstream.export._to_onnx import ERROR_LIMITS, export_model
 
 PRESETS = {
     "cifar10": {"width": 4},
@@ -251,6 +251,6 @@ def test_what_cannot_be_exported_is_refused(learned, frames, tmp_path):
 
 
 def test_a_model_too_large_for_one_file_says_what_halves_it(monkeypatch):
-    monkeypatch.setattr("hebbstream.export.stored._LARGEST", 1000)
+    monkeypatch.setattr("hebbstream.export._seal._LARGEST", 1000)
     with pytest.raises(errors.ConfigurationError, match="precision='float16' halves it"):
         export_model(hs.SoftHebbNet.from_preset("cifar10", width=4), size=32)

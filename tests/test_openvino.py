@@ -7,7 +7,7 @@ import torch
 import hebbstream as hs
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP
+from hebbstream.clip import CLIP
 from hebbstream.export import to_onnx
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install openvino")

@@ -13,16 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-FOLDERS = {
-    "hebbstream": "hebbstream",
-    "hebbstream/cli": "hebbstream/cli",
-    "hebbstream/engine": "hebbstream/engine",
-    "hebbstream/inspection": "hebbstream/inspection",
-    "hebbstream/probe": "hebbstream/probe",
-    "hebbstream/streams": "hebbstream/streams",
-    "hebbstream/adapters": "adapters",
-    "hebbstream/export": "export",
-}
+FOLDERS = {name.replace(".", "/"): folder for name, folder in PROJECT["tool"]["setuptools"]["package-dir"].items()}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +35,7 @@ def test_wheel_and_sdist_hold_every_module_and_asset(built):
             assert f"{folder}/{path.name}" in sources
     for asset in (
         "hebbstream/py.typed",
-        *(f"hebbstream/assets/{p.name}" for p in (ROOT / "hebbstream/assets").iterdir()),
+        *(f"hebbstream/clip/{name}" for name in ("demo.mp4", "demo.json", "LICENSES.md")),
     ):
         assert asset in names
         assert asset in sources
@@ -79,7 +70,7 @@ def test_the_wheel_runs_on_what_it_requires(bare, tmp_path):
         "import hebbstream, hebbstream.adapters.video, hebbstream.adapters.river, hebbstream.export, importlib.util as u\n"
         "assert 'env' in hebbstream.__file__ and hebbstream.adapters.__name__ == 'hebbstream.adapters'\n"
         "assert u.find_spec('adapters') is None and u.find_spec('export') is None and u.find_spec('pytest') is None\n"
-        "from hebbstream.demo import CLIP\n"
+        "from hebbstream.clip import CLIP\n"
         "with hebbstream.adapters.video.open_video(CLIP, size=32) as s:\n"
         "    print(hebbstream.learn(hebbstream.SoftHebbNet.from_preset('cifar10', width=4), s, limit=5).samples)\n"
     )

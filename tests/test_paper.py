@@ -23,7 +23,7 @@ from benchmarks.paper.learn import sample_order, steps
 from benchmarks.paper.probe import Protocol as ProbeProtocol
 from benchmarks.paper.probe import accuracy, as_input, augmented, extractor_of, half_dropped, train_probe
 from benchmarks.paper.run import Run
-from hebbstream.demo import CLIP
+from hebbstream.clip import CLIP
 from hebbstream.errors import ConfigurationError
 
 CLASSES = 4

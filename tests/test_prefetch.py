@@ -5,7 +5,7 @@ import time
 import pytest
 
 from hebbstream.errors import ConfigurationError
-from hebbstream.prefetch import Prefetch
+from hebbstream.streams._prefetch import Prefetch
 
 
 def threads():

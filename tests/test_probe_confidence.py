@@ -6,7 +6,7 @@ import torch
 from probes import blobs, learned
 
 from hebbstream.probe import SOLVERS
-from hebbstream.probe.temperature import Temperature
+from hebbstream.probe._temperature import Temperature
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

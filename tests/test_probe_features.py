@@ -11,7 +11,7 @@ from probes import assert_equal_probes, blobs, learned
 
 from hebbstream import errors
 from hebbstream.probe import SOLVERS
-from hebbstream.probe.projection import Projection
+from hebbstream.probe._projection import Projection
 from tests.strategies import LAYOUTS, modest
 
 

@@ -76,7 +76,7 @@ def test_a_checkpoint_from_before_there_were_other_solvers_still_loads(tmp_path)
     ],
 )
 def test_a_checkpoint_with_another_probe_than_it_says_is_refused(tmp_path, change):
-    from hebbstream.checkpoint import _checksum
+    from hebbstream.learning._checkpoint import _checksum
 
     path = tmp_path / "run"
     probe = learned("ridge", *blobs(20), calibrate=True)

@@ -14,7 +14,7 @@ import pytest
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.export import ExportEvery, OnnxExtractor, publish, to_onnx
-from hebbstream.export.onnx import export_model
+from hebbstream.export._to_onnx import export_model
 
 SPECS = [hs.LayerSpec(channels=4, pool="max", normalization="none", power=1.0)]
 

@@ -12,8 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import hebbstream as hs
-from hebbstream.checkpoint import _checksum
 from hebbstream.errors import ConfigurationError
+from hebbstream.learning._checkpoint import _checksum
 
 SPEC = hs.LayerSpec(channels=8, learning_rate=0.05)
 

@@ -6,7 +6,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.rotation import earlier_generations, generation, keep_generations
+from hebbstream.learning._generations import earlier_generations, generation, keep_generations
 
 
 def save(path, position, kept=3):

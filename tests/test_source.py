@@ -5,8 +5,8 @@ import av.device
 import pytest
 
 from hebbstream import errors
-from hebbstream.adapters.source import find_sources
-from hebbstream.credentials import mask_credentials
+from hebbstream._credentials import mask_credentials
+from hebbstream.adapters.video._source import find_sources
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from hebbstream import threads
+from hebbstream import _threads as threads
 
 CLEAN = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
 

@@ -7,7 +7,7 @@ import pytest
 
 import hebbstream as hs
 from hebbstream import cli, errors
-from hebbstream.demo import CLIP
+from hebbstream.clip import CLIP
 from hebbstream.export import to_onnx, verify
 
 LABELS = CLIP.with_suffix(".json")

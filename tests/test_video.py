@@ -7,7 +7,7 @@ import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters import decoding
 from hebbstream.adapters.video import open_video
-from hebbstream.demo import CLIP, clip_label
+from hebbstream.clip import CLIP, clip_label
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from benchmarks.paper.run import Rule, Run
-from hebbstream.presets import get_preset
+from hebbstream.network._presets import get_preset
 
 WIDTHS = {"full": 1.0, "half": 0.5, "quarter": 0.25}
 

@@ -22,8 +22,8 @@ from tqdm import tqdm
 import hebbstream as hs
 from benchmarks.paper.data import Split, image_folder, load_task
 from benchmarks.paper.probe import Protocol, accuracy, as_input, cached_features, extractor_of, train_probe
+from hebbstream._files import atomic_write
 from hebbstream.errors import HebbstreamError
-from hebbstream.files import atomic_write
 
 Values = dict[str, Sequence[Any]]
 

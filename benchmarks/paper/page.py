@@ -11,7 +11,7 @@ from benchmarks.common import new_figure, save_figure
 from benchmarks.paper import store
 from benchmarks.paper.experiments import EXPERIMENTS
 from benchmarks.paper.published import PUBLISHED
-from hebbstream.files import atomic_write
+from hebbstream._files import atomic_write
 
 PAGE = Path(__file__).parents[2] / "docs" / "paper.md"
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # safe for the colour-blind

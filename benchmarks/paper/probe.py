@@ -13,7 +13,7 @@ from tqdm import tqdm
 import hebbstream as hs
 from benchmarks.paper.data import Split
 from hebbstream.errors import ConfigurationError
-from hebbstream.frames import merge_views, views
+from hebbstream.network._frames import merge_views, views
 
 HALVINGS = (0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the epochs, where the rate halves
 _HALF_MAX = torch.finfo(torch.float16).max

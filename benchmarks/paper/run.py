@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
-from hebbstream.presets import get_preset
+from hebbstream.network._presets import get_preset
 
 Rule = Literal["soft", "hard", "random", "backprop", "finetune", "authors"]
 Protocol = Literal["paper", "stream"]

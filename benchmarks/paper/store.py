@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.common import RESULTS
 from benchmarks.paper.run import Run
-from hebbstream.files import atomic_write
+from hebbstream._files import atomic_write
 
 FOLDER = RESULTS / "paper"
 

@@ -9,7 +9,7 @@ from io import UnsupportedOperation
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from hebbstream.cli.parser import make_parser
+from hebbstream.cli._parser import make_parser
 from hebbstream.errors import HebbstreamError
 
 _INTERRUPTED = 130

@@ -1,0 +1,17 @@
+"""river: features that learn, classifiers on them, their evaluation, and drift."""
+
+from hebbstream.adapters.river._drift import Drift, DriftMonitor
+from hebbstream.adapters.river._evaluation import Evaluation, prequential
+from hebbstream.adapters.river._onnx import OnnxTransformer
+from hebbstream.adapters.river._probe import LinearProbe
+from hebbstream.adapters.river._transformer import SoftHebbTransformer
+
+__all__ = [
+    "Drift",
+    "DriftMonitor",
+    "Evaluation",
+    "LinearProbe",
+    "OnnxTransformer",
+    "SoftHebbTransformer",
+    "prequential",
+]

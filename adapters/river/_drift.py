@@ -1,0 +1,200 @@
+"""`DriftMonitor`: notice that the world has changed, by river's drift detectors."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import torch
+from river import base, drift
+from torch import Tensor
+
+from hebbstream.adapters.river._watch import Watch
+from hebbstream.errors import ConfigurationError
+from hebbstream.inspection._forward import check_layer, read_frame
+from hebbstream.learning._callback import Callback, Step
+from hebbstream.network._layer import Forward, SoftHebbLayer
+from hebbstream.network._network import SoftHebbNet
+
+_LOGGER = logging.getLogger("hebbstream.drift")
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A layer that has come to explain less of its input.
+
+    Parameters
+    ----------
+    index
+        Position in the stream of the sample at which it was noticed.
+    layer
+        Index in ``net.layers``.
+    before
+        Mean explained share since the previous change.
+    after
+        Mean explained share of late.
+    """
+
+    index: int
+    layer: int
+    before: float
+    after: float
+
+
+class DriftMonitor(Callback):
+    """Watches how well layers represent their input, and reports where that has fallen.
+
+    What it watches is the *explained share* (`explained_share`) of one sample in every few. A detector learns what is
+    usual, from the last 4,096 to 8,192 readings, and says when it no longer holds. Only a fall counts: a rise is what
+    learning looks like, or a world that the network knows well. What the normalisation absorbs, such as a change of
+    exposure, does not show in it.
+
+    The cost is a forward pass of the watched layers, and of those before them, for each reading. On a device it waits
+    for the result.
+
+    Parameters
+    ----------
+    net
+        The network that learns.
+    detector
+        Any river detector of changes in a number, which is cloned for each layer; ``None`` takes
+        ``river.drift.ADWIN(clock=8)``.
+    layers
+        Indices in ``net.layers`` of the layers to watch.
+    every
+        Take a reading of the samples whose position in the stream is a multiple of this.
+    action
+        Called with each `Drift`, for instance ``lambda drift: net.reopen_plasticity()``.
+
+    Attributes
+    ----------
+    drifts : list of Drift
+        What was reported so far.
+
+    Raises
+    ------
+    ConfigurationError
+        If the detector is of another kind, there is no such layer, or `every` is below 1.
+
+    Examples
+    --------
+    >>> import hebbstream as hs
+    >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    >>> monitor = DriftMonitor(net, action=lambda drift: net.reopen_plasticity())
+    >>> report = hs.learn(net, torch.rand(40, 3, 32, 32), callbacks=[monitor], progress=False)
+    >>> monitor.drifts
+    []
+
+    A checkpoint keeps what the monitor knows, and a resumed run goes on from it:
+
+    >>> again = DriftMonitor(net)
+    >>> again.load_state_dict(monitor.state_dict())  # or ``load_checkpoint(path).callbacks["DriftMonitor"]``
+    """
+
+    def __init__(
+        self,
+        net: SoftHebbNet,
+        detector: base.DriftDetector | None = None,
+        *,
+        layers: Sequence[int] = (0,),
+        every: int = 8,
+        action: Callable[[Drift], None] | None = None,
+    ) -> None:
+        if detector is None:
+            detector = drift.ADWIN(clock=8)  # type: ignore[no-untyped-call]
+        if not isinstance(detector, base.DriftDetector):
+            raise ConfigurationError(
+                f"detector={detector!r}: expected a river drift detector of a number, like ADWIN()"
+            )
+        if every < 1:
+            raise ConfigurationError(f"every={every}: expected a positive number of samples")
+        if not layers:
+            raise ConfigurationError("layers=(): expected at least one index of a layer")
+        for layer in layers:
+            check_layer(net, layer)
+        self.net = net
+        self.every = every
+        self.action = action
+        self.drifts: list[Drift] = []
+        self._watches = {layer: Watch(detector) for layer in sorted(layers)}
+
+    def __call__(self, step: Step) -> None:
+        """Take a reading if it is time, and report what has changed; a callback of `hebbstream.learn`."""
+        if step.index % self.every:
+            return
+        x = read_frame(self.net, step.sample.x)
+        for index, layer in enumerate(self.net.layers[: max(self._watches) + 1]):
+            forward = layer.peek(x.to(layer.device))
+            x = forward.output
+            if index in self._watches:
+                change = self._watches[index].update(float(explained_share(layer, forward)))
+                if change is not None:
+                    self._report(Drift(step.index, index, *change))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the drifts and the readings, from which `load_state_dict` makes the detectors again."""
+        return {
+            "drifts": [astuple(found) for found in self.drifts],
+            "watches": {
+                str(layer): {"readings": list(watch.readings), "earlier": watch.earlier, "mean": watch.mean}
+                for layer, watch in self._watches.items()
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned, exactly if the detector is the same and draws no numbers without a seed.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is of other layers.
+        """
+        watches = {int(layer): watch for layer, watch in state["watches"].items()}
+        if watches.keys() != self._watches.keys():
+            raise ConfigurationError(f"state of layers {sorted(watches)}: expected {sorted(self._watches)}")
+        self.drifts = [Drift(*found) for found in state["drifts"]]
+        for layer, kept in watches.items():
+            watch = self._watches[layer]
+            watch.replay(kept["readings"])
+            watch.earlier, watch.mean = kept["earlier"], kept["mean"]
+
+    def _report(self, found: Drift) -> None:
+        _LOGGER.warning(
+            "sample %d: layer %d explains %.2f of its input, and %.2f before",
+            *(found.index, found.layer + 1, found.after, found.before),
+        )
+        self.drifts.append(found)
+        if self.action is not None:
+            self.action(found)
+
+
+@torch.no_grad()
+def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
+    """Return the share of its input's energy that the winners of a layer explain.
+
+    The part of a patch along its winner's weights is ``u/‖w‖``, so that the share is ``Σ (u/‖w‖)² / Σ ‖x‖²`` over the
+    positions: the mean squared cosine of a patch and its winner, patches with more contrast counting for more.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    forward
+        Its forward pass, from `SoftHebbLayer.peek`.
+
+    Returns
+    -------
+    Tensor
+        In [0, 1], shape ().
+
+    Examples
+    --------
+    >>> import hebbstream as hs
+    >>> layer = hs.SoftHebbNet([hs.LayerSpec(channels=1, kernel_size=1, normalization="none")], in_channels=2).layers[0]
+    >>> _ = layer.weight_matrix.copy_(torch.tensor([[2.0, 0.0]]))
+    >>> explained_share(layer, layer.peek(torch.tensor([3.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 2, 2)))
+    tensor(0.3600)
+    """
+    best, winner = forward.weighted_input.max(dim=1)
+    along = best.clamp(min=0.0) / layer.norms().clamp(min=1e-12)[winner]
+    return along.square().sum() / forward.patches.square().sum().clamp(min=1e-12)

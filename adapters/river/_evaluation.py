@@ -1,0 +1,197 @@
+"""`prequential`: predict, then learn, and score with river's metrics as the stream goes by."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from operator import length_hint
+from typing import Any
+
+from river import base
+from river import metrics as river_metrics
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from hebbstream.adapters.river._scores import Evaluation as Evaluation
+from hebbstream.adapters.river._scores import Scores as Scores
+from hebbstream.errors import ConfigurationError, EmptyStreamError
+from hebbstream.network._network import SoftHebbNet
+from hebbstream.streams._sample import Sample
+
+
+def prequential(
+    net: SoftHebbNet,
+    stream: Iterable[Any],
+    probe: Any,
+    metrics: river_metrics.base.Metric | None = None,
+    *,
+    window: int = 1000,
+    delay: int = 0,
+    frozen: bool = False,
+    detector: base.DriftDetector | base.BinaryDriftDetector | None = None,
+    limit: int | None = None,
+    progress: bool = True,
+) -> Evaluation:
+    """Predict the label of each sample before learning from it, and score the predictions.
+
+    The network learns from every sample, labelled or not, as it comes. The probe learns when a label comes, from the
+    features that it predicted from. As in river, what the probe did not predict counts in no metric.
+
+    Parameters
+    ----------
+    net
+        Learns in place, unless `frozen`.
+    stream
+        Frames, pairs (frame, label) or `Sample`; those without a label are learned from but not scored.
+    probe
+        Any river classifier that reads vectors, such as ``LinearProbe``, or a probe of `hebbstream`.
+    metrics
+        A river metric of classification, or a sum of some; ``None`` is accuracy.
+    window
+        Samples in a windowed score, and between two scores.
+    delay
+        Samples that come by before a label does: it is predicted at once, and scored and learned then. ``delay=n`` is
+        river's ``n + 1``, for which 1 is the least.
+    frozen
+        Whether the network stays as it is.
+    detector
+        Any river drift detector, such as ``river.drift.ADWIN()`` or ``river.drift.binary.DDM()``, of which a clone
+        watches the error: 1 for a wrong prediction, 0 for a right one. ADWIN, KSWIN and Page-Hinkley report a fall, as
+        learning brings it, as well as a rise; FHDDM only a fall.
+    limit
+        Most samples.
+    progress
+        Whether to show a progress bar.
+
+    Raises
+    ------
+    ConfigurationError
+        If a number cannot work, a metric is none of classification or no number, or the detector is none.
+    EmptyStreamError
+        If there was nothing to score: no label came, or none for a prediction.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hebbstream.adapters.river import LinearProbe
+    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+    >>> ramp = torch.linspace(0, 1, 32).expand(3, 32, 32)
+    >>> stream = [(ramp, "across"), (ramp.mT, "down")] * 20
+    >>> print(prequential(net, stream, LinearProbe(), window=20, progress=False))
+       samples   labelled     scored         Accuracy      last 20
+            21         21         20           0.9500       0.9500
+            40         40         39           0.9744       1.0000
+    """
+    metrics = river_metrics.Accuracy() if metrics is None else metrics  # type: ignore[no-untyped-call]
+    parts = list(metrics) if isinstance(metrics, river_metrics.base.Metrics) else [metrics]
+    for part in parts:
+        # A confusion matrix is a metric of river's too, but none that could be followed along a stream.
+        if not isinstance(part, river_metrics.base.ClassificationMetric) or not is_number(part):
+            raise ConfigurationError(f"metric {type(part).__name__}: expected one of classification, and a number")
+    for name, value in (("window", window), ("limit", limit)):
+        if value is not None and value < 1:
+            raise ConfigurationError(f"{name}={value}: expected a positive number of samples")
+    if delay < 0:
+        raise ConfigurationError(f"delay={delay}: expected 0 or a positive number of samples")
+    if detector is not None and not isinstance(detector, base.DriftDetector | base.BinaryDriftDetector):
+        raise ConfigurationError(f"detector={detector!r}: expected a river drift detector, like ADWIN()")
+    run = _Run(
+        probe,
+        [(part, part.clone()) for part in parts],
+        None if detector is None else detector.clone(),
+        Evaluation(window),
+    )
+    total = min(filter(None, (length_hint(stream), limit)), default=None)
+    waiting: deque[tuple[Any, Tensor, _Prediction]] = deque()
+    with tqdm(total=total, unit=" samples", disable=not progress) as bar:
+        for index, item in enumerate(stream):
+            if index == limit:
+                break
+            sample = Sample.of(item)
+            features = net.transform_one(sample.x) if frozen else net.learn_one(sample.x)
+            waiting.append((sample.y, features, run.predict(features)))
+            run.samples += 1
+            if len(waiting) > delay:
+                run.take(*waiting.popleft())
+            bar.update()
+    for late in waiting:
+        run.take(*late)
+    return run.finish()
+
+
+def is_number(metric: river_metrics.base.Metric) -> bool:
+    """Return whether a river metric is one number.
+
+    Examples
+    --------
+    >>> is_number(river_metrics.CohenKappa()), is_number(river_metrics.ConfusionMatrix())
+    (True, False)
+    """
+    try:
+        float(metric.get())
+    except (NotImplementedError, TypeError):
+        return False
+    return True
+
+
+_Prediction = tuple[Any, dict[Any, float]]
+
+
+@dataclass(slots=True)
+class _Run:
+    probe: Any
+    metrics: list[tuple[Any, Any]]
+    detector: Any
+    evaluation: Evaluation
+    samples: int = 0
+    labelled: int = 0
+    scored: int = 0
+    recent: deque[tuple[Any, _Prediction]] = field(default_factory=deque)
+
+    def predict(self, features: Tensor) -> _Prediction:
+        """Return the likeliest label, and the probabilities of all if a metric wants them."""
+        if all(metric.requires_labels for metric, _ in self.metrics):
+            return self.probe.predict_one(features), {}
+        return self.probe.predict_one(features), self.probe.predict_proba_one(features)
+
+    def take(self, label: Any, features: Tensor, prediction: _Prediction) -> None:
+        if label is None:
+            return
+        self.probe.learn_one(features, label)
+        self.labelled += 1
+        if prediction[0] is None:
+            return
+        self.scored += 1
+        self.recent.append((label, prediction))
+        forgotten = self.recent.popleft() if len(self.recent) > self.evaluation.window else None
+        for metric, windowed in self.metrics:
+            wanted = 0 if metric.requires_labels else 1
+            metric.update(label, prediction[wanted])
+            windowed.update(label, prediction[wanted])
+            if forgotten is not None:
+                windowed.revert(forgotten[0], forgotten[1][wanted])
+        if self.detector is not None:
+            self.detector.update(int(prediction[0] != label))
+            if self.detector.drift_detected:
+                self.evaluation.drifts.append(self._scores())
+        if self.scored % self.evaluation.window == 0:
+            self.evaluation.scores.append(self._scores())
+
+    def _scores(self) -> Scores:
+        return Scores(
+            self.samples,
+            self.labelled,
+            self.scored,
+            {type(metric).__name__: float(metric.get()) for metric, _ in self.metrics},
+            {type(metric).__name__: float(windowed.get()) for metric, windowed in self.metrics},
+        )
+
+    def finish(self) -> Evaluation:
+        if not self.scored:
+            raise EmptyStreamError(
+                f"{self.samples} samples came with {self.labelled} labels, none of them for a prediction:"
+                " expected at least one to score"
+            )
+        noted = self.evaluation.scores
+        if not noted or (noted[-1].samples, noted[-1].labelled) != (self.samples, self.labelled):
+            noted.append(self._scores())
+        return self.evaluation

@@ -1,0 +1,70 @@
+"""`OnnxTransformer`: an exported model as a river transformer."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from river import base
+
+from hebbstream.adapters.river._transformer import Features
+from hebbstream.export import OnnxExtractor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class OnnxTransformer(base.MiniBatchTransformer):
+    """Features of images by a trained network on ONNX Runtime, as a step of a river pipeline; it learns nothing.
+
+    Parameters
+    ----------
+    path
+        A file that `hebbstream.export.to_onnx` wrote.
+    providers, threads
+        As of `hebbstream.export.OnnxExtractor`.
+
+    Raises
+    ------
+    ModelNotFoundError, CorruptModelError
+        If there is no model, or it is damaged or of other origin.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from pathlib import Path
+    >>> import hebbstream as hs
+    >>> from hebbstream.adapters.river import LinearProbe
+    >>> from hebbstream.export import to_onnx
+    >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    >>> path = to_onnx(net, Path(tempfile.mkdtemp()) / "net.onnx", size=32)
+    >>> model = OnnxTransformer(str(path)) | LinearProbe()
+    >>> model.learn_one(np.zeros((32, 32, 3), np.uint8), "black")
+    >>> model.predict_one(np.zeros((32, 32, 3), np.uint8))
+    'black'
+    """
+
+    def __init__(self, path: str, providers: list[str] | None = None, threads: int | None = None) -> None:
+        self.path = path
+        self.providers = providers
+        self.threads = threads
+        self._extractor = OnnxExtractor(path, providers, threads=threads)
+
+    def transform_one(self, x: Any) -> Features:
+        """Return the features of an image, by number."""
+        return Features.of(torch.as_tensor(self._extractor.transform_one(x)))
+
+    def learn_many(self, X: Any) -> None:
+        """Do nothing."""
+
+    def transform_many(self, X: Any) -> "pd.DataFrame":
+        """Return the features of a batch of images as a DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(torch.as_tensor(self._extractor.transform_many(X)).cpu().numpy())
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A session cannot be pickled; the file that it is of can be opened again.
+        return {name: value for name, value in self.__dict__.items() if name != "_extractor"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._extractor = OnnxExtractor(self.path, self.providers, threads=self.threads)

@@ -1,0 +1,90 @@
+"""Cameras and network streams: what to do when they break off."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Generator
+
+from hebbstream.adapters.video._decoding import Decoder, StreamStats, TimedFrame
+from hebbstream.errors import SourcePermissionError, StreamError
+
+log = logging.getLogger("hebbstream.video")
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 30.0
+
+
+def live_frames(
+    decoder: Decoder,
+    connect: Callable[[], Decoder],
+    stats: StreamStats,
+    *,
+    duration: float | None = None,
+    retry_for: float,
+    closing: threading.Event,
+) -> Generator[TimedFrame, None, None]:
+    """Yield a live source's frames, and connect anew when it breaks off, stalls or ends.
+
+    Waits between attempts double from half a second to 30 s, each shortened at random by up to a half so that many
+    clients of one camera do not come back at once.
+
+    Parameters
+    ----------
+    decoder
+        The source, opened.
+    connect
+        Opens it again.
+    stats
+        Counts go there.
+    duration
+        Seconds after which it ends.
+    retry_for
+        Seconds without a frame after which trying stops.
+    closing
+        Ends it when set, between two frames or while it waits to try again.
+
+    Raises
+    ------
+    StreamError
+        What was wrong last, when trying has stopped. A stream that ended in good order just ends.
+    SourcePermissionError
+        At once: asking again would not help.
+    """
+    source, opened = decoder.source, time.monotonic()
+    last_frame, wait = opened, _FIRST_WAIT
+    reason: StreamError | None = None
+    current: Decoder | None = decoder
+    while True:
+        if current is not None:
+            reason = None
+            try:
+                for _, frame in current.frames():
+                    last_frame, wait = time.monotonic(), _FIRST_WAIT
+                    t = last_frame - opened
+                    if closing.is_set() or (duration is not None and t >= duration):
+                        return
+                    yield TimedFrame(frame, t, t, source.name)
+            except StreamError as error:
+                reason = error
+            finally:
+                current.close()
+            log.warning("%s", reason or f"{source.shown}: ended")
+        left = last_frame + retry_for - time.monotonic()
+        if left <= 0:
+            if reason is None:
+                return
+            raise reason
+        log.info("%s: trying again, for %.0f s more", source.shown, left)
+        if closing.wait(min(left, wait * random.uniform(0.5, 1.0))):  # noqa: S311  # not a secret
+            return
+        wait = min(2 * wait, _LONGEST_WAIT)
+        try:
+            current = connect()
+        except SourcePermissionError:
+            raise
+        except StreamError as error:
+            log.info("%s", error)
+            current, reason = None, reason and error  # what ended in good order stays so
+        else:
+            stats.reconnects += 1
+            log.warning("%s: connected again, %.1f s after the last frame", source.shown, time.monotonic() - last_frame)

@@ -1,0 +1,71 @@
+"""Recordings: one file after another."""
+
+import logging
+from collections.abc import Callable, Generator, Sequence
+
+from hebbstream.adapters.video._decoding import Decoder, StreamStats, TimedFrame
+from hebbstream.adapters.video._source import VideoSource
+from hebbstream.errors import StreamError
+
+log = logging.getLogger("hebbstream.video")
+
+
+def recorded_frames(
+    sources: Sequence[VideoSource],
+    connect: Callable[[VideoSource], Decoder],
+    first: Decoder | None,
+    stats: StreamStats,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    loop: bool = False,
+) -> Generator[TimedFrame, None, None]:
+    """Yield the frames of every file in turn. Of several, those that cannot be read are passed over.
+
+    Parameters
+    ----------
+    sources
+        The files.
+    connect
+        Opens one.
+    first
+        The first, if it is open already.
+    stats
+        Counts go there.
+    start, duration
+        Seconds to leave out at the start of each file, and to read.
+    loop
+        Whether to begin again at the end.
+
+    Raises
+    ------
+    StreamError
+        What is wrong with a single file, after its last good frame; with many, if none of them gave a frame.
+    """
+    end = None if duration is None else start + duration
+    offset = 0.0
+    while True:
+        before, failure = stats.frames, None
+        for source in sources:
+            decoder, first = first, None
+            latest = 0.0
+            try:
+                if decoder is None:
+                    decoder = connect(source)
+                for own_time, frame in decoder.frames(start, end):
+                    latest = own_time + decoder.frame_seconds
+                    yield TimedFrame(frame, offset + own_time, own_time, source.name)
+            except StreamError as error:
+                if len(sources) == 1:
+                    raise
+                log.warning("passed over: %s", error)
+                stats.failed += 1
+                failure = error
+            finally:
+                if decoder is not None:
+                    decoder.close()
+            offset += latest
+        if stats.frames == before and failure is not None:
+            raise failure
+        if not loop:
+            return

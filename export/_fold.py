@@ -1,0 +1,65 @@
+"""Layers as inference needs them: one affine map each, with everything linear folded into it."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from hebbstream.network._layer import SoftHebbLayer
+from hebbstream.network._spec import LayerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedLayer:
+    """A layer's affine map and what follows it.
+
+    Parameters
+    ----------
+    spec
+        Of the layer: its padding, activation and pooling.
+    weight
+        (K, C, k, k), or (K, C) of a dense layer; float64, on the CPU.
+    bias
+        (K,), likewise.
+    """
+
+    spec: LayerSpec
+    weight: Tensor
+    bias: Tensor
+
+    def scaled_input(self, scale: float) -> "FoldedLayer":
+        """Return the layer that reads ``x`` as this one reads ``x · scale``."""
+        return replace(self, weight=self.weight * scale)
+
+
+@torch.no_grad()
+def fold(layer: SoftHebbLayer) -> FoldedLayer:
+    """Copy a layer, with its normalisation, and the linear part of its activation, in its weights and bias.
+
+    All of it is exact. A per-channel affine map commutes with reflection padding, so ``conv(pad(x·s + b))`` is a
+    convolution of ``pad(x)`` with scaled weights and a constant. Subtracting the mean over neurons (eq. 7) is
+    subtracting the mean of their weights. A softmax over neurons takes no notice of that, but its sums become smaller and
+    their rounding with them.
+
+    Examples
+    --------
+    >>> from hebbstream import LayerSpec, SoftHebbNet
+    >>> net = SoftHebbNet([LayerSpec(channels=4, pool="none", activation="triangle")], in_channels=1)
+    >>> folded = fold(net.layers[0])
+    >>> folded.weight.shape, bool(folded.weight.mean(dim=0).abs().max() < 1e-12)
+    (torch.Size([4, 1, 3, 3]), True)
+    """
+    spec = layer.spec
+    weight = layer.weight.detach().to("cpu", torch.float64, copy=True)
+    bias = weight.new_zeros(weight.shape[0])
+    if layer.norm is not None:
+        shape = (1, -1) + (1,) * (weight.ndim - 2)
+        scale, shift = (value.detach().cpu().double().view(shape) for value in layer.norm.scale_and_shift())
+        bias = (weight * shift).flatten(1).sum(dim=1)
+        weight = weight * scale
+    if spec.activation in ("triangle", "softmax"):
+        weight = weight - weight.mean(dim=0, keepdim=True)
+        bias = bias - bias.mean()
+    if spec.kernel_size is None:
+        weight = weight.flatten(1)
+    return FoldedLayer(spec, weight, bias)

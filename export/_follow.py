@@ -1,0 +1,191 @@
+"""`FollowingExtractor`: goes over to each new model that is published, between two samples."""
+
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hebbstream.errors import ConfigurationError, CorruptModelError, HebbstreamError, ModelNotFoundError
+from hebbstream.export._contract import Contract
+from hebbstream.export._extractor import OnnxExtractor, in_batches
+from hebbstream.streams._sample import Sample
+
+log = logging.getLogger("hebbstream.onnx")
+
+
+class FollowingExtractor:
+    """An `OnnxExtractor` that is always of the newest good model; made by `OnnxExtractor.follow`.
+
+    A thread looks at the manifest, and reads, checks and warms up what is new. Each call takes the model that is in
+    place as it begins and keeps it to its end. One that is damaged, or reads or gives something else, is reported by
+    the log once, and the one before stays.
+
+    Parameters
+    ----------
+    manifest, providers, every, **options
+        See `OnnxExtractor.follow`.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no manifest or no model yet.
+    CorruptModelError
+        If the first model is damaged.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> import hebbstream as hs
+    >>> from hebbstream.export import publish
+    >>> manifest = Path(tempfile.mkdtemp()) / "net.json"
+    >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    >>> _ = publish(net, manifest, size=32)
+    >>> frame = np.zeros((32, 32, 3), np.uint8)
+    >>> with OnnxExtractor.follow(manifest) as extractor:
+    ...     before = extractor.contract.samples_seen
+    ...     _ = net.learn_one(frame), publish(net, manifest, size=32)
+    ...     _ = extractor.look()
+    ...     before, extractor.contract.samples_seen, extractor.transform_one(frame).shape
+    (0, 1, (1024,))
+    """
+
+    def __init__(
+        self, manifest: str | Path, providers: Sequence[str] | None = None, *, every: float = 1.0, **options: Any
+    ) -> None:
+        if not every > 0:
+            raise ConfigurationError(f"every={every!r}: expected a number of seconds above 0")
+        self.manifest = Path(manifest)
+        self.swaps = 0
+        """Models taken over after the first."""
+        self.refused = 0
+        """Models that were not."""
+        self._options = {"providers": providers, **options}
+        self._looking = threading.Lock()
+        self._seen, named = _read(self.manifest)
+        self._current = self._open(named)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, args=(every,), name="hebbstream-follow", daemon=True)
+        self._thread.start()
+
+    def look(self) -> bool:
+        """Look at the manifest now, and return whether there was a new model that is in place from here on."""
+        with self._looking:
+            try:
+                text, named = _read(self.manifest)
+            except HebbstreamError as error:
+                log.debug("%s", error)  # it may be about to be written
+                return False
+            if text == self._seen:
+                return False
+            self._seen = text
+            try:
+                new = self._open(named)
+                self._check_fits(new.contract)
+            except HebbstreamError as error:
+                self.refused += 1
+                log.warning("the model before stays: %s", error)
+                return False
+            self._current = new
+            self.swaps += 1
+            return True
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._closed.set()
+        self._thread.join()
+
+    def __enter__(self) -> "FollowingExtractor":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def extractor(self) -> OnnxExtractor:
+        """The one in place: keep it for as long as several calls have to be of one model."""
+        return self._current
+
+    @property
+    def contract(self) -> Contract:
+        """Of the model in place."""
+        return self._current.contract
+
+    @property
+    def classes(self) -> list[Any]:
+        """Of the model in place."""
+        return self._current.classes
+
+    @property
+    def providers(self) -> list[str]:
+        """Execution providers in use."""
+        return self._current.providers
+
+    def transform_one(self, frame: Any) -> Any:
+        """See `OnnxExtractor.transform_one`."""
+        return self._current.transform_one(frame)
+
+    def transform_many(self, frames: Any) -> Any:
+        """See `OnnxExtractor.transform_many`."""
+        return self._current.transform_many(frames)
+
+    def transform_stream(self, stream: Iterable[Any], *, batch: int = 1) -> Iterator[tuple[Sample, Any]]:
+        """See `OnnxExtractor.transform_stream`; each batch is of the model in place as it begins."""
+        return in_batches(self.transform_many, stream, batch)
+
+    def predict_one(self, frame: Any) -> Hashable | None:
+        """See `OnnxExtractor.predict_one`."""
+        return self._current.predict_one(frame)
+
+    def predict_proba_one(self, frame: Any) -> dict[Hashable, float]:
+        """See `OnnxExtractor.predict_proba_one`."""
+        return self._current.predict_proba_one(frame)
+
+    def predict_proba_many(self, frames: Any) -> Any:
+        """See `OnnxExtractor.predict_proba_many`."""
+        return self._current.predict_proba_many(frames)
+
+    def _open(self, named: dict[str, Any]) -> OnnxExtractor:
+        name = named.get("model")
+        if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
+            raise CorruptModelError(f"{self.manifest}: model {name!r}, expected the name of a file beside it")
+        path = self.manifest.with_name(name)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ModelNotFoundError(f"no model at {path} ({error.strerror})") from error
+        if hashlib.sha256(data).hexdigest() != named.get("sha256"):
+            raise CorruptModelError(f"{path}: damaged (its SHA-256 is not the one in {self.manifest.name})")
+        try:
+            return OnnxExtractor(data, **self._options)
+        except CorruptModelError as error:
+            raise CorruptModelError(f"{path}: {error}") from error
+
+    def _check_fits(self, new: Contract) -> None:
+        old = self._current.contract
+        if new.input != old.input or new.features != old.features or new.outputs[0] != old.outputs[0]:
+            raise CorruptModelError(
+                f"a model from {new.input} to {new.features} features: expected one from {old.input} to {old.features}"
+            )
+
+    def _watch(self, every: float) -> None:
+        while not self._closed.wait(every):
+            try:
+                self.look()
+            except Exception:  # a thread that ends would go unnoticed
+                log.exception("%s could not be followed; the model before stays", self.manifest)
+
+
+def _read(manifest: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = manifest.read_text(encoding="utf-8")
+        named = json.loads(text)
+    except OSError as error:
+        raise ModelNotFoundError(f"no manifest at {manifest} ({error.strerror})") from error
+    except ValueError as error:
+        raise CorruptModelError(f"{manifest}: no JSON ({error})") from error
+    if not isinstance(named, dict):
+        raise CorruptModelError(f"{manifest}: a JSON {type(named).__name__}, expected an object")
+    return text, named

@@ -1,0 +1,169 @@
+"""The ONNX graph of a network: from pixels to features, scores and probabilities.
+
+It is written out operator by operator, for the operators, their version and their names to be the same whatever
+version of torch is installed, and so that writing a model is quick enough to happen while learning goes on.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor
+
+from hebbstream.export._contract import Contract
+from hebbstream.export._fold import FoldedLayer
+from hebbstream.export._resampling import resample
+
+# The oldest that has every operator used: CUDA's kernels of ONNX Runtime lag behind (Pad ended at 18 until 2026), and
+# what reads newer opsets reads these.
+OPSET, IR_VERSION = 17, 8
+_TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
+
+
+class _Nodes:
+    """A graph under construction."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, values: Any, dtype: str = "float32") -> str:
+        """Add a constant and return its name."""
+        array = np.ascontiguousarray(values.numpy() if isinstance(values, Tensor) else values, dtype=dtype)
+        self.initializers.append(numpy_helper.from_array(array, name))
+        return name
+
+    def add(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        """Add a node, which takes its output's name, and return that."""
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
+        return output
+
+
+def build_model(
+    layers: Sequence[FoldedLayer],
+    head: tuple[Tensor, Tensor] | None,
+    contract: Contract,
+    *,
+    resize_to: tuple[int, int] | None = None,
+    mirror: bool = False,
+    dtype: str = "float32",
+) -> onnx.ModelProto:
+    """Return the model that keeps a contract.
+
+    Parameters
+    ----------
+    layers
+        First to last.
+    head
+        (classes, F) and (classes,): the probe's affine map from features to scores.
+    contract
+        Names, types and shapes of input and outputs.
+    resize_to
+        (height, width) that frames of any size are scaled to.
+    mirror
+        As of `SoftHebbNet`.
+    dtype
+        ``"float32"`` or ``"float16"``: of weights and everything between input and features.
+    """
+    graph = _Nodes()
+    x = _read(graph, contract, resize_to, dtype)
+    layers = list(layers)
+    if contract.input.dtype == "uint8":
+        if dtype == "float16":  # divided by 255, weights would be among the least numbers that it knows
+            x = graph.add("Mul", [x, graph.constant("one_255th", np.float32(1 / 255), dtype)], "unit")
+        else:
+            layers[0] = layers[0].scaled_input(1 / 255)
+    if mirror:
+        begin, end = graph.constant("last", [-1], "int64"), graph.constant("before_first", [-(2**31)], "int64")
+        axis, step = graph.constant("width_axis", [3], "int64"), graph.constant("backwards", [-1], "int64")
+        mirrored = graph.add("Slice", [x, begin, end, axis, step], "mirrored")
+        x = graph.add("Concat", [x, mirrored], "views", axis=0)
+    for number, layer in enumerate(layers, start=1):
+        x = _layer(graph, x, layer, f"layer{number}", dtype)
+    first = contract.outputs[0]
+    features: list[str | int | None] = ["batch", contract.features]
+    if first == "feature_map":
+        features += ["map_height", "map_width"]
+    elif layers[-1].spec.kernel_size is not None:
+        x = graph.add("Flatten", [x], "flat", axis=1)
+    if mirror:
+        x = _mean_of_views(graph, x, dtype)
+    # A cast to the same type costs nothing, and gives the output its name.
+    graph.add("Cast", [x], first, to=TensorProto.FLOAT)
+    outputs = [helper.make_tensor_value_info(first, TensorProto.FLOAT, features)]
+    if head is not None:
+        weight, bias = graph.constant("probe.weight", head[0].cpu()), graph.constant("probe.bias", head[1].cpu())
+        graph.add("Gemm", [first, weight, bias], "scores", transB=1)
+        graph.add("Softmax", ["scores"], "probabilities", axis=1)
+        outputs += [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", len(contract.classes)])
+            for name in contract.outputs[1:]
+        ]
+    taken = helper.make_tensor_value_info(contract.input.name, _TYPES[contract.input.dtype], list(contract.input.shape))
+    return helper.make_model(
+        helper.make_graph(graph.nodes, "hebbstream", [taken], outputs, graph.initializers),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="hebbstream",
+        producer_version=contract.hebbstream_version,
+    )
+
+
+def _read(graph: _Nodes, contract: Contract, resize_to: tuple[int, int] | None, dtype: str) -> str:
+    """From the input to (N, C, H, W) of `dtype`, of the network's size."""
+    x = contract.input.name
+    if contract.input.layout == "NHWC":
+        x = graph.add("Transpose", [x], "channels_first", perm=[0, 3, 1, 2])
+    if resize_to is not None:
+        if contract.input.dtype != "float32":
+            x = graph.add("Cast", [x], "pixels", to=TensorProto.FLOAT)
+        x = resample(graph.add, graph.constant, x, resize_to)
+    if resize_to is not None or contract.input.dtype == "float32":
+        return x if dtype == "float32" else graph.add("Cast", [x], "half", to=_TYPES[dtype])
+    return graph.add("Cast", [x], "values", to=_TYPES[dtype])
+
+
+def _layer(graph: _Nodes, x: str, layer: FoldedLayer, name: str, dtype: str) -> str:
+    spec = layer.spec
+    weight = graph.constant(f"{name}.weight", layer.weight, dtype)
+    bias = graph.constant(f"{name}.bias", layer.bias, dtype)
+    if spec.kernel_size is None:
+        x = graph.add("Flatten", [x], f"{name}/flat", axis=1)
+        x = graph.add("Gemm", [x, weight, bias], f"{name}/weighted", transB=1)
+    else:
+        if p := spec.padding:
+            pads = graph.constant(f"{name}.pads", [0, 0, p, p, 0, 0, p, p], "int64")
+            x = graph.add("Pad", [x, pads], f"{name}/padded", mode="reflect")
+        x = graph.add("Conv", [x, weight, bias], f"{name}/weighted", kernel_shape=list(layer.weight.shape[2:]))
+    if spec.activation == "softmax":
+        # Folded into the weights it would change their rounding, to which the softmax of large sums is sensitive.
+        scale = graph.constant(f"{name}.inverse_temperature", np.float32(spec.activation_inverse_temperature), dtype)
+        x = graph.add("Mul", [x, scale], f"{name}/scaled")
+        x = graph.add("Softmax", [x], f"{name}/softmax", axis=1)
+    window: dict[str, Any] = {
+        "kernel_shape": [spec.pool_size] * 2,
+        "strides": [spec.pool_stride] * 2,
+        "pads": [spec.pool_padding] * 4,
+    }
+    # The greatest of a window stays the greatest, so what never decreases comes after, on fewer values.
+    if spec.pool == "max":
+        x = graph.add("MaxPool", [x], f"{name}/pooled", **window)
+    if spec.activation == "tanh":
+        x = graph.add("Tanh", [x], f"{name}/tanh")
+    elif spec.activation != "softmax":
+        x = graph.add("Relu", [x], f"{name}/relu")
+        if spec.activation != "relu" and spec.power != 1.0:
+            power = graph.constant(f"{name}.power", np.float32(spec.power), dtype)
+            x = graph.add("Pow", [x, power], f"{name}/power")
+    if spec.pool == "avg":
+        x = graph.add("AveragePool", [x], f"{name}/pooled", count_include_pad=1, **window)
+    return x
+
+
+def _mean_of_views(graph: _Nodes, x: str, dtype: str) -> str:
+    """Features of frames from those of frames and, after them, their mirror images."""
+    graph.nodes.append(helper.make_node("Split", [x], ["of_frames", "of_mirrored"], name="by_view", axis=0))
+    both = graph.add("Add", ["of_frames", "of_mirrored"], "of_both")
+    return graph.add("Mul", [both, graph.constant("one_half", np.float32(0.5), dtype)], "mean_of_both")

@@ -1,0 +1,214 @@
+"""`verify`: whether a model is whole, computes what the network computes, where it runs and how fast."""
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+
+from hebbstream.errors import ConfigurationError
+from hebbstream.export._contract import Contract
+from hebbstream.export._extractor import OnnxExtractor
+from hebbstream.export._runtime import make_session
+from hebbstream.export._seal import read_model
+from hebbstream.network._network import SoftHebbNet
+
+BATCHES = (1, 16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long a batch takes.
+
+    Parameters
+    ----------
+    batch
+        Frames in it.
+    model, network
+        Median seconds of ONNX Runtime and of torch; the latter ``None`` without a network.
+    """
+
+    batch: int
+    model: float
+    network: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What `verify` found; ``print`` shows it in a few lines.
+
+    Parameters
+    ----------
+    contract
+        What the model says of itself.
+    file_bytes
+        Size of the file.
+    opset
+        Version of its operators.
+    placement
+        Number of nodes on each execution provider, after ONNX Runtime's optimisation.
+    frames
+        Compared with torch.
+    greatest, mean
+        Distance of features from torch's on a frame, relative to their length, greatest and mean over frames;
+        ``None`` without a network.
+    same_label
+        Share of frames with the same likeliest class as the probe's; ``None`` without a probe.
+    timings
+        For batches of 1 and 16.
+    """
+
+    contract: Contract
+    file_bytes: int
+    opset: int
+    placement: dict[str, int]
+    frames: int = 0
+    greatest: float | None = None
+    mean: float | None = None
+    same_label: float | None = None
+    timings: tuple[Timing, ...] = ()
+
+    def __str__(self) -> str:
+        contract = self.contract
+        where = ", ".join(f"{count} nodes on {name}" for name, count in self.placement.items())
+        lines = [
+            f"model       {contract.precision}, {self.file_bytes / 1e6:.2f} MB, opset {self.opset}, whole;"
+            f" from hebbstream {contract.hebbstream_version} after {contract.samples_seen:,} samples",
+            f"reads       {contract.properties()['input']}",
+            f"gives       {', '.join(contract.outputs)} ({contract.features:,} features, {len(contract.classes)} classes)",
+            f"runs        {where}",
+        ]
+        if self.greatest is not None and self.mean is not None:
+            lines.append(
+                f"agreement   with torch on {self.frames} frames: features differ by {self.mean:.1e} of their length"
+                f" (greatest {self.greatest:.1e})"
+                + ("" if self.same_label is None else f", {self.same_label:.1%} have the same label")
+            )
+        for timing in self.timings:
+            line = f"batch {timing.batch:<5} {1e3 * timing.model:8.2f} ms, {timing.batch / timing.model:8.0f} frames a second"
+            if timing.network is not None:
+                line += f"; torch {1e3 * timing.network:8.2f} ms, {timing.network / timing.model:.2f} times as long"
+            lines.append(line)
+        return "\n".join(lines)
+
+
+def verify(
+    model: str | Path,
+    frames: Sequence[Any],
+    net: SoftHebbNet | None = None,
+    probe: Any = None,
+    *,
+    providers: Sequence[str] | None = None,
+    seconds: float = 1.0,
+) -> Verification:
+    """Check a model's file, compare it with the network that it was made from, and time both.
+
+    Parameters
+    ----------
+    model
+        File that `to_onnx` wrote.
+    frames
+        Real ones, all of one size, as the model and the network read them.
+    net, probe
+        What it was made from, to compare with; ``None`` checks and times the model alone.
+    providers
+        As of `OnnxExtractor`.
+    seconds
+        Of timing for each batch size and runtime.
+
+    Raises
+    ------
+    ModelNotFoundError, CorruptModelError
+        If there is no model, or it is damaged or not ours.
+    ConfigurationError
+        If there are no frames, or the network has learned on since the model was made.
+    InputError
+        If the frames are not what the model reads.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hebbstream.export import to_onnx
+    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+    >>> frames = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    >>> path = to_onnx(net, Path(tempfile.mkdtemp()) / "net.onnx", size=32)
+    >>> found = verify(path, frames, net, seconds=0.01)
+    >>> found.frames, found.greatest < 1e-4
+    (3, True)
+    """
+    data, contract = read_model(model)
+    if not len(frames):
+        raise ConfigurationError("frames=[]: expected at least one to run the model on")
+    if net is not None and net.samples_seen != contract.samples_seen:
+        raise ConfigurationError(
+            f"a model made after {contract.samples_seen} samples and a network that has learned {net.samples_seen}:"
+            " expected as many"
+        )
+    parsed = onnx.load_model_from_string(data)
+    onnx.checker.check_model(parsed, full_check=True)
+    extractor = OnnxExtractor(data, providers)
+    batch = np.stack(frames)
+    greatest = mean = same_label = None
+    if net is not None:
+        pairs = [(extractor.transform_one(frame), _numpy(net, frame)) for frame in frames]
+        distances = [_distance(found, expected) for found, expected in pairs]
+        greatest, mean = max(distances), statistics.fmean(distances)
+        if probe is not None and contract.classes:
+            guesses = np.asarray(extractor.predict_proba_many(batch)).argmax(axis=1)
+            expected_labels = probe.predict_proba_many(torch.from_numpy(np.stack([expected for _, expected in pairs])))
+            same_label = float((guesses == np.asarray(expected_labels).argmax(axis=1)).mean())
+    comparable = net is not None and contract.outputs[0] == "features" and contract.input.height is not None
+    timings = []
+    for size in BATCHES:
+        some = np.resize(batch, (size, *batch.shape[1:]))
+        timings.append(
+            Timing(
+                batch=size,
+                model=_median(partial(extractor.transform_many, some), seconds),
+                network=_median(partial(net.transform_many, some), seconds) if net and comparable else None,
+            )
+        )
+    return Verification(
+        contract=contract,
+        file_bytes=len(data),
+        opset=parsed.opset_import[0].version,
+        placement=_placement(data, providers),
+        frames=len(frames) if net is not None else 0,
+        greatest=greatest,
+        mean=mean,
+        same_label=same_label,
+        timings=tuple(timings),
+    )
+
+
+def _numpy(net: SoftHebbNet, frame: Any) -> Any:
+    return net.transform_one(frame).cpu().numpy()
+
+
+def _distance(found: Any, expected: Any) -> float:
+    length = float(np.linalg.norm(expected))
+    return float(np.linalg.norm(np.ravel(found) - expected)) / length if length else 0.0
+
+
+def _median(run: Callable[[], Any], seconds: float) -> float:
+    run()
+    times: list[float] = []
+    while sum(times) < seconds:
+        began = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def _placement(data: bytes, providers: Sequence[str] | None) -> dict[str, int]:
+    counted: Counter[str] = Counter()
+    for part in make_session(data, providers=providers, placement=True).get_provider_graph_assignment_info():
+        counted[part.ep_name] += len(part.get_nodes())
+    return dict(counted)

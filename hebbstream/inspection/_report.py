@@ -1,0 +1,128 @@
+"""Everything that can be drawn of a network, in one folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from hebbstream.inspection._canvas import new_figure
+from hebbstream.inspection._embedding import embed, load_umap, untrained_twin
+from hebbstream.inspection._fields import optimal_inputs
+from hebbstream.inspection._figures import (
+    plot_best_images,
+    plot_best_patches,
+    plot_embedding,
+    plot_norms,
+    plot_pictures,
+    plot_receptive_fields,
+)
+from hebbstream.inspection._forward import some_neurons
+from hebbstream.inspection._patches import best_patches
+from hebbstream.network._network import SoftHebbNet
+from hebbstream.streams._sample import Sample
+
+_LEAST_APART = 1 / 50  # of the stream: best frames of a video that follow each other would all look alike
+
+
+def write_report(
+    net: SoftHebbNet,
+    folder: str | Path,
+    samples: Sequence[Sample] = (),
+    *,
+    neurons: int = 48,
+    seed: int = 0,
+    progress: bool = False,
+) -> list[Path]:
+    """Draw everything there is to see of a network.
+
+    That is the weight norms; if frames have one channel or three, the first layer's weights and each layer's optimal
+    inputs; with samples, each layer's best patches and images too; with labels, an embedding of the features before
+    and after learning.
+
+    Parameters
+    ----------
+    net
+        The network, which does not change.
+    folder
+        Where the pictures go.
+    samples
+        In the order of the stream, all of the same size. Those without a label are left out of the embedding.
+    neurons
+        To show of each layer, spread evenly over it.
+    seed
+        Of the optimal inputs' noise and of the embedding.
+    progress
+        Whether to show progress bars.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed, or, with labels, umap-learn.
+    OutputError
+        If a file cannot be written.
+    InputError
+        If a frame is refused.
+    ConfigurationError
+        If there are labels, but too few for an embedding.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> net = SoftHebbNet.from_preset("cifar10", width=2)
+    >>> for path in write_report(net, tempfile.mkdtemp(), neurons=4):
+    ...     print(path.name)
+    norms.png
+    receptive-fields.png
+    optimal-inputs-layer-1.png
+    optimal-inputs-layer-2.png
+    optimal-inputs-layer-3.png
+    """
+    folder = Path(folder)
+    labelled = [sample for sample in samples if sample.y is not None]
+    new_figure(1, (1, 1))  # a missing package is better told before the work
+    if labelled:
+        load_umap()
+    written = [plot_norms(net, folder / "norms.png")]
+    if labelled:
+        written.append(_draw_embedding(net, labelled, folder / "embedding.png", seed, progress))
+    if net.in_channels in (1, 3):
+        path = folder / "receptive-fields.png"
+        written.append(plot_receptive_fields([("layer 1: weights", net)], path, most=neurons))
+        for layer in range(len(net.layers)):
+            written += _draw_layer(net, layer, folder, samples, neurons, seed, progress)
+    return written
+
+
+def _draw_layer(
+    net: SoftHebbNet, layer: int, folder: Path, samples: Sequence[Sample], neurons: int, seed: int, progress: bool
+) -> list[Path]:
+    chosen, name = some_neurons(net, layer, neurons), f"layer-{layer + 1}.png"
+    pictures = optimal_inputs(net, layer, chosen, seed=seed, progress=progress).pictures
+    written = [plot_pictures([(f"layer {layer + 1}: optimal inputs", pictures)], folder / f"optimal-inputs-{name}")]
+    if samples:
+        apart = max(1, round(_LEAST_APART * len(samples)))
+        best = best_patches(net, samples, layer, chosen, apart=apart, progress=progress)
+        written.append(plot_best_patches(best, folder / f"best-patches-{name}"))
+        written.append(plot_best_images(best, folder / f"best-images-{name}"))
+    return written
+
+
+def _draw_embedding(net: SoftHebbNet, samples: Sequence[Sample], path: Path, seed: int, progress: bool) -> Path:
+    twin = untrained_twin(net, samples, progress=progress)
+    panels = [
+        (title, embed(_features(each, samples, progress), seed=seed))
+        for title, each in (("untrained weights", twin), (f"after {net.samples_seen:,} samples", net))
+    ]
+    return plot_embedding(panels, [sample.y for sample in samples], path)
+
+
+def _features(net: SoftHebbNet, samples: Sequence[Sample], progress: bool) -> Tensor:
+    bar = tqdm(samples, desc="features", unit=" frames", disable=not progress)
+    return torch.stack([net.transform_one(sample.x).cpu() for sample in bar])

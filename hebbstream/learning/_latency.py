@@ -1,0 +1,28 @@
+"""`Latency`: how long live samples took from capture until they were learned."""
+
+import time
+from dataclasses import dataclass
+
+from hebbstream.streams._sample import Sample
+
+
+@dataclass(slots=True)
+class Latency:
+    """Mean and greatest latency of the samples since it was made, in seconds."""
+
+    count: int = 0
+    total: float = 0.0
+    greatest: float = 0.0
+
+    def take(self, sample: Sample) -> None:
+        """Take in a sample that has just been learned; recordings have no latency."""
+        if sample.captured is not None:
+            latency = time.monotonic() - sample.captured
+            self.count += 1
+            self.total += latency
+            self.greatest = max(self.greatest, latency)
+
+    @property
+    def mean(self) -> float:
+        """Of the samples so far; 0 before the first."""
+        return self.total / self.count if self.count else 0.0

@@ -1,0 +1,191 @@
+"""`Metrics`: what a run does, written down every few seconds as JSON Lines and for TensorBoard."""
+
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from hebbstream.errors import ConfigurationError, MissingDependencyError, OutputError
+from hebbstream.learning._callback import Callback, Step
+from hebbstream.learning._checkpoint import Counters
+from hebbstream.learning._latency import Latency
+from hebbstream.learning._learner import counts_of
+from hebbstream.learning._report import Report
+from hebbstream.network._network import SoftHebbNet
+
+log = logging.getLogger("hebbstream.metrics")
+_WINDOW = 1000
+_MOVED = 1e-6  # of a neuron's norm
+
+
+class Metrics(Callback):
+    """Write a record every few seconds and at the end.
+
+    A record holds: ``time`` (UTC), ``seconds`` since the start, ``position`` in the stream, ``samples`` learned in this
+    run, ``samples_per_second`` since the last record, ``latency_mean`` and ``latency_max`` (seconds from a live
+    sample's capture until it was learned), ``stream`` (its counts: frames, dropped, …), ``accuracy`` (prequential, of
+    all labelled samples) and ``recent_accuracy`` (of the last 1,000), and for each layer ``r1`` (share of neurons whose
+    norm has converged), ``still`` (share of neurons whose norm moved by less than a millionth since the last record:
+    dead ones, and on a stream that shows nothing new, any) and ``norm`` (least, median and greatest). What does not
+    apply is left out.
+
+    Parameters
+    ----------
+    path
+        File for JSON Lines, appended to; ``None`` for none.
+    tensorboard
+        Folder for TensorBoard's files; ``None`` for none. Needs the extra ``tensorboard``.
+    seconds
+        Between records.
+    stream
+        Whose counts to write, where stream functions hide the source from `learn`; ``None`` takes what `learn` drives.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is nowhere to write, or `seconds` is negative.
+    MissingDependencyError
+        If TensorBoard is asked for and not installed.
+    OutputError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hebbstream import learn
+    >>> path = Path(tempfile.mkdtemp()) / "metrics.jsonl"
+    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+    >>> _ = learn(net, torch.rand(20, 3, 32, 32), callbacks=[Metrics(path)], progress=False)
+    >>> record = json.loads(path.read_text().splitlines()[-1])
+    >>> record["samples"], len(record["r1"])
+    (20, 3)
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        *,
+        tensorboard: str | Path | None = None,
+        seconds: float = 10.0,
+        stream: Any = None,
+    ) -> None:
+        if path is None and tensorboard is None:
+            raise ConfigurationError("Metrics(): expected a path, a folder for TensorBoard, or both")
+        if not seconds >= 0:
+            raise ConfigurationError(f"seconds={seconds}: expected 0 or a positive number")
+        self.path = None if path is None else Path(path)
+        self._board = None if tensorboard is None else _summary_writer(tensorboard)
+        self._seconds, self._stream = seconds, stream
+        if self.path is not None:
+            self._append("")  # now, not after hours, is the time to find out
+
+    def on_start(self, net: SoftHebbNet, stream: Iterable[Any], counters: Counters) -> None:
+        """Begin a run."""
+        self._net, self._counters = net, counters
+        self._stream = stream if self._stream is None else self._stream
+        self._recent: deque[bool] = deque(maxlen=_WINDOW)
+        self._scored, self._correct = counters.scored, counters.correct
+        self._samples = self._samples_before = 0
+        self._latency = Latency()
+        self._norms = [layer.norms() for layer in net.layers]
+        self._started = self._written = time.perf_counter()
+
+    def __call__(self, step: Step) -> None:
+        """Take in a sample, and write a record if one is due."""
+        self._samples += 1
+        self._latency.take(step.sample)
+        if self._counters.scored > self._scored:
+            self._recent.append(self._counters.correct > self._correct)
+            self._scored, self._correct = self._counters.scored, self._counters.correct
+        if time.perf_counter() - self._written >= self._seconds:
+            self._write()
+
+    def on_end(self, report: Report) -> None:  # noqa: ARG002  # the run is over, whatever it says
+        """Write the last record."""
+        if self._samples > self._samples_before:
+            self._write()
+        if self._board is not None:
+            self._board.flush()
+
+    def _write(self) -> None:
+        now = time.perf_counter()
+        record = self._record(now)
+        self._written, self._samples_before, self._latency = now, self._samples, Latency()
+        if self.path is not None:
+            try:
+                self._append(json.dumps(record) + "\n")
+            except OutputError as error:
+                log.error("%s; learning goes on", error)  # no traceback
+        if self._board is not None:
+            for name, value in _scalars(record):
+                self._board.add_scalar(name, value, self._counters.position)
+
+    def _record(self, now: float) -> dict[str, Any]:
+        norms = [layer.norms() for layer in self._net.layers]
+        record: dict[str, Any] = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "seconds": round(now - self._started, 3),
+            "position": self._counters.position,
+            "samples": self._samples,
+            "samples_per_second": round((self._samples - self._samples_before) / (now - self._written), 3),
+        }
+        if self._latency.count:
+            record["latency_mean"] = round(self._latency.mean, 4)
+            record["latency_max"] = round(self._latency.greatest, 4)
+        if counts := counts_of(self._stream):
+            record["stream"] = counts
+        if self._counters.scored:
+            record["accuracy"] = round(self._counters.correct / self._counters.scored, 4)
+        if self._recent:
+            record["recent_accuracy"] = round(sum(self._recent) / len(self._recent), 4)
+        record["r1"] = [round(fraction, 4) for fraction in self._net.r1_fraction()]
+        record["still"] = [_still(old, new) for old, new in zip(self._norms, norms, strict=True)]
+        record["norm"] = [[round(float(x), 4) for x in (n.min(), n.median(), n.max())] for n in norms]
+        self._norms = norms
+        return record
+
+    def _append(self, text: str) -> None:
+        assert self.path is not None  # noqa: S101  # the callers look
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+
+def _still(old: Tensor, new: Tensor) -> float:
+    return round(float(((new - old).abs() <= _MOVED * old).float().mean()), 4)
+
+
+def _scalars(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield what TensorBoard plots: ``"r1/layer 1"``, ``"stream/dropped"`` and so on."""
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}/{key}", number) for key, number in value.items())
+        elif isinstance(value, list):
+            for layer, number in enumerate(value, start=1):
+                if isinstance(number, list):
+                    for key, part in zip(("least", "median", "greatest"), number, strict=True):
+                        yield f"{name}/layer {layer} {key}", part
+                else:
+                    yield f"{name}/layer {layer}", number
+        elif name not in ("time", "seconds", "position"):
+            yield name, value
+
+
+def _summary_writer(folder: str | Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise MissingDependencyError('TensorBoard is not installed: pip install "hebbstream[tensorboard]"') from None
+    try:
+        return SummaryWriter(str(folder))
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error

@@ -1,0 +1,73 @@
+"""`Report`: what a run of `learn` did."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hebbstream.learning._checkpoint import Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did.
+
+    Parameters
+    ----------
+    samples
+        Learned in this run.
+    seconds
+        It took, from the first sample's arrival to the end.
+    r1_fraction
+        For each layer, the share of neurons whose weight norm has converged to 1.
+    accuracy
+        Prequential, over every labelled sample, earlier runs of the same counters included; ``None`` without a probe.
+    recent_accuracy
+        The same over the last 1,000 labelled samples of this run.
+    stopped
+        ``"end of stream"``, ``"limit"``, ``"interrupted"``, or the error that ended it.
+    checkpoint
+        Path of the last checkpoint written, if any.
+    counters
+        Where the run stands, for going on.
+    latency
+        Mean and greatest seconds from a live sample's capture until it was learned; ``None`` of a recording.
+    stream_counts
+        What the stream counted, such as frames dropped; empty if it counts nothing.
+    """
+
+    samples: int
+    seconds: float
+    r1_fraction: tuple[float, ...]
+    accuracy: float | None
+    recent_accuracy: float | None
+    stopped: str
+    checkpoint: Path | None
+    counters: Counters
+    latency: tuple[float, float] | None = None
+    stream_counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def samples_per_second(self) -> float:
+        """Samples learned in a second, waiting for the stream included."""
+        return self.samples / self.seconds if self.seconds else 0.0
+
+    def __str__(self) -> str:
+        lines = [
+            f"learned {self.samples:,} samples in {self.seconds:.1f} s"
+            f" ({self.samples_per_second:.0f} a second), until {self.stopped}",
+            f"R1 fraction {percentages(self.r1_fraction)} (layer 1 to {len(self.r1_fraction)})",
+        ]
+        if self.accuracy is not None and self.recent_accuracy is not None:
+            lines.append(f"prequential accuracy {self.accuracy:.1%}, of late {self.recent_accuracy:.1%}")
+        if self.latency is not None:
+            mean, greatest = self.latency
+            lines.append(f"from capture to learned {1e3 * mean:.0f} ms on average, {1e3 * greatest:.0f} ms at most")
+        if counted := [f"{count:,} {name}" for name, count in self.stream_counts.items() if count]:
+            lines.append(f"stream: {', '.join(counted)}")
+        if self.checkpoint is not None:
+            lines.append(f"checkpoint {self.checkpoint}")
+        return "\n".join(lines)
+
+
+def percentages(fractions: tuple[float, ...]) -> str:
+    """Write shares as ``"10% / 25%"``."""
+    return " / ".join(f"{fraction:.0%}" for fraction in fractions)

@@ -1,0 +1,46 @@
+"""`Look`: a forward pass that keeps what an update needs, so that learning from it later costs the update alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from torch import Tensor
+
+from hebbstream.network._layer import Forward, SoftHebbLayer
+from hebbstream.rule._workspace import Workspace
+
+Passes: TypeAlias = tuple[tuple[Tensor, Forward, Workspace], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a network computed for one frame; made by `SoftHebbNet.look_one`.
+
+    Parameters
+    ----------
+    features
+        1-D, on the network's device.
+    passes
+        The input and the forward pass of each layer, and the memory that holds them.
+    frame_size
+        (H, W) of the frame.
+    samples_seen
+        By the network, at the time.
+    """
+
+    features: Tensor
+    passes: Passes
+    frame_size: tuple[int, int]
+    samples_seen: int
+
+
+def look_through(layers: Sequence[SoftHebbLayer], x: Tensor, memory: Look | None) -> Passes:
+    """Return the input and the forward pass of each layer, in the memory of an earlier look if there is one."""
+    passes = []
+    for index, layer in enumerate(layers):
+        workspace = Workspace() if memory is None else memory.passes[index][2]
+        x = x.to(layer.device)
+        forward = layer.peek(x, workspace)
+        passes.append((x, forward, workspace))
+        x = forward.output
+    return tuple(passes)

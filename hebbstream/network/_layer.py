@@ -1,0 +1,236 @@
+"""`SoftHebbLayer`: normalise, weigh, compete and learn, activate, pool."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hebbstream.network._spec import LayerSpec
+from hebbstream.rule import _plasticity as plasticity
+from hebbstream.rule._activation import prepare, rectify
+from hebbstream.rule._init import initial_weights
+from hebbstream.rule._normalize import StreamNorm
+from hebbstream.rule._precision import Product, product
+from hebbstream.rule._sparse import Events, find_events
+from hebbstream.rule._workspace import Workspace
+
+_FLOAT32 = product("float32")
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """What a step's forward pass leaves for the next layer and for the update.
+
+    Parameters
+    ----------
+    output
+        For the next layer, shape (B, K, H', W').
+    weighted_input
+        ``u``, shape (P, K).
+    patches
+        ``x``, shape (P, N).
+    """
+
+    output: Tensor
+    weighted_input: Tensor
+    patches: Tensor
+
+
+class SoftHebbLayer(nn.Module):
+    """One layer that learns from each input as it passes forward.
+
+    A convolution is computed as patches times weights: the patches that gave the weighted input serve the update too.
+    Images are kept channels-last, so that a patch is a few contiguous runs of memory and the neurons of a position,
+    over which competition and Triangle run, lie side by side.
+
+    Parameters
+    ----------
+    spec
+        What the layer is.
+    in_channels
+        C of its input. For a dense layer: the number of values of one flattened input.
+    generator
+        Source of the initial weights. ``None`` leaves them unset, for a layer about to be loaded.
+
+    Examples
+    --------
+    >>> layer = SoftHebbLayer(LayerSpec(channels=8, kernel_size=3), 3, torch.Generator().manual_seed(0))
+    >>> layer.weight.shape
+    torch.Size([8, 3, 3, 3])
+    >>> layer.learn(torch.rand(1, 3, 6, 6)).shape
+    torch.Size([1, 8, 3, 3])
+    """
+
+    weight_matrix: Tensor
+    samples_learned: Tensor
+    update_peak: Tensor
+    opening: Tensor
+
+    def __init__(self, spec: LayerSpec, in_channels: int, generator: torch.Generator | None) -> None:
+        super().__init__()
+        self.spec = spec
+        self.in_channels = in_channels
+        self.norm = (
+            None
+            if spec.normalization == "none"
+            else StreamNorm(in_channels, spec.momentum, use_batch_statistics=spec.normalization == "batch")
+        )
+        shape = (spec.channels, in_channels * (spec.kernel_size or 1) ** 2)
+        weights = torch.empty(shape) if generator is None else initial_weights(shape, spec.init, spec.radius, generator)
+        self.register_buffer("weight_matrix", weights)  # synapses ordered (row, column, channel), as in a patch
+        self.register_buffer("samples_learned", torch.zeros((), dtype=torch.int64))  # since plasticity was reopened
+        self.register_buffer("update_peak", torch.zeros(()))  # the running maximum of |Δw|
+        self.register_buffer("opening", torch.zeros(2))  # ρ of the rate, and its factor for each sample
+
+    @property
+    def weight(self) -> Tensor:
+        """The weights as a view of shape (K, C, k, k); (K, C, 1, 1) for a dense layer."""
+        k = self.spec.kernel_size or 1
+        return self.weight_matrix.view(self.spec.channels, k, k, self.in_channels).permute(0, 3, 1, 2)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the layer computes."""
+        return self.weight_matrix.device
+
+    def norms(self) -> Tensor:
+        """Return the Euclidean norm of each neuron's weight vector, shape (K,)."""
+        norms: Tensor = torch.linalg.vector_norm(self.weight_matrix, dim=1)
+        return norms
+
+    def r1_fraction(self) -> float:
+        """Return the share of neurons whose norm has reached 1 (within 1e-2; within 5e-3 in a dense layer)."""
+        tolerance = 5e-3 if self.spec.kernel_size is None else 1e-2
+        return float(((self.norms() - 1.0).abs() < tolerance).float().mean())
+
+    def learn(self, x: Tensor, workspace: Workspace | None = None, multiply: Product = _FLOAT32) -> Tensor:
+        """Learn from a step and return what the weights gave *before* this update.
+
+        Parameters
+        ----------
+        x
+            Shape (B, C, H, W), float32, on the layer's device.
+        workspace
+            Memory to compute in, kept from step to step; ``None`` for new memory.
+        multiply
+            Computes the products of matrices.
+
+        Returns
+        -------
+        Tensor
+            Shape (B, K, H', W').
+        """
+        workspace = workspace or Workspace()
+        forward = self.weigh(x, workspace, multiply)
+        self.update(forward, workspace, multiply)
+        return forward.output
+
+    @torch.no_grad()
+    def weigh(self, x: Tensor, workspace: Workspace, multiply: Product = _FLOAT32) -> Forward:
+        """Do the first half of a step, the forward pass; the statistics of the normalisation take `x` in.
+
+        The next layer needs nothing else of this one, so it may begin while this one updates.
+        """
+        x = self._as_layer_input(x)
+        return self._forward(x if self.norm is None else self.norm.learn(x), workspace, multiply)
+
+    @torch.no_grad()
+    def update(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> None:
+        """Do the second half of a step: update the weights by what the first half computed from them."""
+        if self.spec.learning_rate > 0:
+            self._update(forward.weighted_input, forward.patches, workspace, multiply)
+        samples = forward.output.shape[0]
+        self.samples_learned.add_(samples)
+        self.opening.select(0, 0).mul_(self.opening.select(0, 1) ** samples)
+
+    @torch.no_grad()
+    def peek(self, x: Tensor, workspace: Workspace | None = None) -> Forward:
+        """Do a forward pass that changes nothing; arguments as in `learn`."""
+        x = self._as_layer_input(x)
+        return self._forward(x if self.norm is None else self.norm(x), workspace or Workspace(), _FLOAT32)
+
+    @torch.no_grad()
+    def learn_from(self, x: Tensor, forward: Forward, workspace: Workspace) -> None:
+        """Learn from what `peek` returned for `x`; the statistics of the normalisation take `x` in afterwards."""
+        self.update(forward, workspace, _FLOAT32)
+        if self.norm is not None:
+            self.norm.take_in(self._as_layer_input(x))
+
+    def transform(self, x: Tensor) -> Tensor:
+        """Return the layer's output and change nothing; shapes as in `learn`."""
+        return self.peek(x).output
+
+    @torch.no_grad()
+    def reopen_plasticity(self, opening: float = 1.0, half_life: int = 2000) -> None:
+        """Let converged neurons learn again for a while; see `SoftHebbNet.reopen_plasticity`."""
+        self.opening.copy_(torch.tensor([opening, 0.5 ** (1.0 / half_life)]))
+        self.samples_learned.zero_()
+
+    def _as_layer_input(self, x: Tensor) -> Tensor:
+        return x.reshape(x.shape[0], -1, 1, 1) if self.spec.kernel_size is None else x
+
+    def _forward(self, x: Tensor, workspace: Workspace, multiply: Product) -> Forward:
+        patches = self._patches(x, workspace)
+        out = workspace.take("weighted_input", (patches.shape[0], self.spec.channels), patches)
+        weighted_input = multiply(patches, self.weight_matrix.t(), out)
+        return Forward(self._output(weighted_input, x), weighted_input, patches)
+
+    def _patches(self, x: Tensor, workspace: Workspace) -> Tensor:
+        batch, channels, height, width = x.shape
+        k, p = self.spec.kernel_size or 1, self.spec.padding
+        if p:
+            x = F.pad(x, (p, p, p, p), mode="reflect")
+        x = x.permute(0, 2, 3, 1)
+        if not x.is_contiguous():
+            x = x.clone(memory_format=torch.contiguous_format)
+        # A row of a patch, its columns and channels, is one run of memory.
+        sample, row, column, channel = x.stride()
+        runs = x.as_strided((batch, height, width, k, k * channels), (sample, row, column, row, channel))
+        patches = workspace.take("patches", (batch * height * width, k * k * channels), x)
+        patches.view(runs.shape).copy_(runs)
+        return patches
+
+    def _output(self, weighted_input: Tensor, x: Tensor) -> Tensor:
+        spec = self.spec
+        out = prepare(weighted_input, spec.activation, spec.activation_inverse_temperature)
+        out = out.view(x.shape[0], x.shape[2], x.shape[3], spec.channels).permute(0, 3, 1, 2)
+        if spec.pool == "max":
+            out = F.max_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
+        out = rectify(out, spec.activation, spec.power)
+        if spec.pool == "avg":
+            out = F.avg_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
+        return out
+
+    def _update(self, weighted_input: Tensor, patches: Tensor, workspace: Workspace, multiply: Product) -> None:
+        spec, weights = self.spec, self.weight_matrix
+        events = self._events(weighted_input)
+        if events is None:
+            rows = weights
+            activity = plasticity.plastic_activity(
+                weighted_input, spec.plasticity, spec.inverse_temperature, spec.event_threshold
+            )
+            out = workspace.take("change", tuple(weights.shape), weights)
+            change = plasticity.weight_change(activity, weighted_input, patches, weights, multiply=multiply, out=out)
+        else:
+            out = workspace.take("rows", (len(events.neurons), weights.shape[1]), weights)
+            rows = torch.index_select(weights, 0, events.neurons, out=out)
+            change = events.weight_change(patches, rows)
+        rate = plasticity.norm_dependent_rate(rows, spec.learning_rate, spec.rate_power, self.opening.select(0, 0))
+        if spec.decay_samples is not None:
+            rate = rate * plasticity.linear_decay(self.samples_learned, spec.decay_samples)
+        if spec.update_scale != "none":
+            scale = plasticity.largest_magnitude(change)
+            if spec.update_scale == "running_max":
+                scale = plasticity.follow_peak(self.update_peak, scale)
+            rate = rate / scale
+        if events is None:
+            weights.addcmul_(change, rate.unsqueeze(1))
+        else:
+            weights.index_add_(0, events.neurons, change.mul_(rate.unsqueeze(1)))
+
+    def _events(self, weighted_input: Tensor) -> Events | None:
+        spec = self.spec
+        if not spec.event_threshold or spec.plasticity == "hebbian" or weighted_input.device.type != "cpu":
+            return None
+        return find_events(weighted_input, spec.plasticity, spec.inverse_temperature, spec.event_threshold)

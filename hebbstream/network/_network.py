@@ -1,0 +1,388 @@
+"""`SoftHebbNet`: a stack of SoftHebb layers that all learn from the same sample as it passes."""
+
+import math
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hebbstream.errors import ConfigurationError
+from hebbstream.network._forward import Look, look_through
+from hebbstream.network._frames import check_frames, merge_views, to_input, views
+from hebbstream.network._layer import SoftHebbLayer
+from hebbstream.network._presets import get_preset
+from hebbstream.network._spec import LayerSpec
+from hebbstream.network._stack import build_layers, output_size
+from hebbstream.network.engine import Engine, EngineName, make_engine
+
+
+class SoftHebbNet(nn.Module):
+    """A stack of SoftHebb layers. Learning is a side effect of the forward pass; there is no backward pass.
+
+    Parameters
+    ----------
+    layers
+        One `LayerSpec` a layer.
+    in_channels
+        Channels of a frame; for plain vectors, their length (with ``input_size=1``).
+    input_size
+        (height, width) or one number for both. ``None`` takes frames of any size; a network with a dense layer needs
+        it.
+    input_range
+        Least and greatest value of a floating-point frame; ``None`` takes any up to 1e15 in magnitude.
+    mirror
+        Whether to see each frame together with its mirror image: a step learns from both, and features are the mean
+        of those of the two, so that they do not depend on which way a thing faces. For natural images; not where left
+        and right differ, as in writing. Learning and inference take twice as long.
+    seed
+        Of the initial weights, which are the same on every device.
+    device
+        Where the network lives and computes.
+    engine
+        How a learning step is executed: an `Engine`, or the name of one: ``"eager"``, ``"cuda-graph"`` or
+        ``"pipelined"``. The attribute of the same name may be set at any time; it is no part of the network's state.
+
+    Raises
+    ------
+    ConfigurationError
+        If the layers do not fit together.
+
+    Examples
+    --------
+    >>> net = SoftHebbNet([LayerSpec(channels=8), LayerSpec(channels=16)], in_channels=3, seed=0)
+    >>> net.learn_one(torch.rand(16, 16, 3)).shape
+    torch.Size([256])
+    >>> net.samples_seen, net.layers[1].weight.shape
+    (1, torch.Size([16, 8, 3, 3]))
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[LayerSpec],
+        in_channels: int,
+        *,
+        input_size: int | tuple[int, int] | None = None,
+        input_range: tuple[float, float] | None = (0.0, 1.0),
+        mirror: bool = False,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        engine: Engine | EngineName = "eager",
+    ) -> None:
+        super().__init__()
+        if not layers:
+            raise ConfigurationError("layers=[]: expected at least one LayerSpec")
+        if in_channels < 1:
+            raise ConfigurationError(f"in_channels={in_channels}: expected a positive integer")
+        self.in_channels = in_channels
+        self.input_size = (input_size, input_size) if isinstance(input_size, int) else input_size
+        self.input_range = input_range
+        self.mirror = mirror
+        self.seed = seed
+        self.engine = make_engine(engine)
+        self.samples_seen = 0
+        self.preset: str | None = None
+        """Name of the preset that the layers were taken from."""
+        self.frame_size: tuple[int, int] | None = self.input_size
+        """(height, width) of the latest frame learned."""
+        self.generator = torch.Generator().manual_seed(seed)
+        # On the meta device nothing is drawn: the weights are about to be loaded.
+        generator = None if torch.device(device).type == "meta" else self.generator
+        with torch.device("meta" if generator is None else "cpu"):
+            self._layers = nn.ModuleList(build_layers(layers, in_channels, self.input_size, generator))
+        self.to(device)
+
+    @classmethod
+    def from_preset(
+        cls,
+        name: str,
+        *,
+        width: int | None = None,
+        width_factor: int = 4,
+        batch_size: int = 1,
+        normalization: str = "stream",
+        in_channels: int | None = None,
+        event_threshold: float | None = None,
+        mirror: bool = False,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        engine: Engine | EngineName = "eager",
+    ) -> "SoftHebbNet":
+        """Build one of the paper's networks.
+
+        Parameters
+        ----------
+        name
+            ``"cifar10"``, ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``, ``"stl10"`` or ``"imagenet160"``.
+        width
+            Neurons of the first layer; ``None`` keeps the paper's. Each further layer is `width_factor` times as wide.
+        width_factor
+            The paper's is 4 (appendix A.5).
+        batch_size
+            Samples in each learning step. With ``"batch"`` normalisation the published rates, which were found for
+            mini-batches, are multiplied by ``√(batch_size / the paper's batch size)``.
+        normalization
+            ``"stream"``, or ``"batch"`` to repeat the paper.
+        in_channels
+            Channels of a frame; ``None`` keeps the paper's (1 for MNIST, 3 otherwise).
+        event_threshold
+            Activities up to this are left out of the update. ``None`` takes 1e-3 with ``"stream"`` normalisation and
+            0, the paper's exact update, with ``"batch"``.
+        mirror, seed, device, engine
+            As for `SoftHebbNet`.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such preset.
+
+        Examples
+        --------
+        >>> net = SoftHebbNet.from_preset("cifar10", width=48)
+        >>> [layer.spec.channels for layer in net.layers]
+        [48, 192, 768]
+        """
+        preset = get_preset(name)
+        net = cls(
+            preset.resolve(
+                width=width,
+                width_factor=width_factor,
+                batch_size=batch_size,
+                normalization=normalization,
+                event_threshold=event_threshold,
+            ),
+            preset.in_channels if in_channels is None else in_channels,
+            input_size=preset.input_size,
+            mirror=mirror,
+            seed=seed,
+            device=device,
+            engine=engine,
+        )
+        net.preset = name
+        return net
+
+    @property
+    def layers(self) -> tuple[SoftHebbLayer, ...]:
+        """The layers, first to last."""
+        return tuple(self._layers)  # type: ignore[arg-type]  # a ModuleList does not know what it holds
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return self.layers[0].device
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A generator pickles its state as a new tensor, with its address: equal networks would have unequal pickles.
+        return self.__dict__ | {"generator": self.generator.get_state().numpy().tobytes()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        generator = torch.Generator()
+        generator.set_state(torch.frombuffer(bytearray(state["generator"]), dtype=torch.uint8))
+        super().__setstate__(state | {"generator": generator})  # type: ignore[no-untyped-call]
+
+    def learn_one(self, frame: Any) -> Tensor:
+        """Learn from one frame and return its features.
+
+        Every layer updates once. The features are those that the weights gave before this update.
+
+        Parameters
+        ----------
+        frame
+            (H, W, C) or (C, H, W), or (H, W) for one channel; uint8, or floating point in `input_range`; NumPy or
+            torch.
+
+        Returns
+        -------
+        Tensor
+            1-D, on the network's device.
+
+        Raises
+        ------
+        InputError
+            If the frame is refused: one subclass per reason. Nothing has changed then.
+        """
+        return self._learn(self.checked(frame, single=True)).squeeze(0)
+
+    def learn_many(self, frames: Any) -> Tensor:
+        """Learn from a mini-batch with one update a layer; (B, C, H, W) or (B, H, W, C) in, (B, F) out."""
+        return self._learn(self.checked(frames, single=False))
+
+    def learn_stream(self, frames: Iterable[Any]) -> Generator[Tensor, None, None]:
+        """Learn from frames one at a time, and yield the features of each, in order; see `learn_one`.
+
+        The pipelined engine overlaps successive frames here, and takes in a few of them before it yields the features
+        of the first. Whether the iterator ends, fails or is closed early, every frame taken in is learned by every
+        layer.
+
+        Examples
+        --------
+        >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+        >>> [features.shape for features in net.learn_stream(torch.rand(2, 32, 32, 3))]
+        [torch.Size([1024]), torch.Size([1024])]
+        """
+        batches = (self._taken_in(self.checked(frame, single=True)) for frame in frames)
+        for features in self.engine.learn_stream(self.layers, batches):
+            yield merge_views(features, self.mirror).squeeze(0)
+
+    @torch.no_grad()
+    def look_one(self, frame: Any, memory: Look | None = None) -> Look:
+        """Return what `transform_one` computes, features and all before them, to `learn_from` later.
+
+        An earlier look that is of no more use, handed in as `memory`, saves the system from finding new memory.
+
+        Examples
+        --------
+        >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+        >>> look = net.look_one(torch.rand(32, 32, 3))
+        >>> net.learn_from(look)
+        >>> look.features.shape, net.samples_seen
+        (torch.Size([1024]), 1)
+        """
+        frames = self.checked(frame, single=True)
+        x = views(to_input(frames, self.device), self.mirror)
+        passes = look_through(self.layers, x, memory)
+        features = merge_views(passes[-1][1].output.flatten(1), self.mirror).squeeze(0)
+        return Look(features, passes, (frames.shape[2], frames.shape[3]), self.samples_seen)
+
+    def learn_from(self, look: Look) -> None:
+        """Learn from a frame that was looked at, at the cost of the updates alone.
+
+        It differs from `learn_one` in one thing: the frame was normalised by the statistics of those before it, and is
+        taken in afterwards. At a momentum of 0.01 that is hardly a difference, but for the first few frames it is.
+
+        Raises
+        ------
+        ConfigurationError
+            If the network has learned since then.
+        """
+        if look.samples_seen != self.samples_seen:
+            raise ConfigurationError(
+                f"look taken after {look.samples_seen} samples: expected one after {self.samples_seen}, the present state"
+            )
+        for layer, (x, forward, workspace) in zip(self.layers, look.passes, strict=True):
+            layer.learn_from(x, forward, workspace)
+        self.frame_size = look.frame_size
+        self.samples_seen += 1
+
+    def transform_one(self, frame: Any) -> Tensor:
+        """Return the features of one frame and change nothing; see `learn_one`."""
+        return self(self.checked(frame, single=True)).squeeze(0)  # type: ignore[no-any-return]
+
+    def transform_many(self, frames: Any) -> Tensor:
+        """Return the features of a batch and change nothing; see `learn_many`."""
+        return self(self.checked(frames, single=False))  # type: ignore[no-any-return]
+
+    def _learn(self, x: Tensor) -> Tensor:
+        return merge_views(self.engine.learn(self.layers, self._taken_in(x)), self.mirror)
+
+    def _taken_in(self, x: Tensor) -> Tensor:
+        self.frame_size = (x.shape[2], x.shape[3])
+        self.samples_seen += x.shape[0]
+        return views(x, self.mirror)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
+        x = views(to_input(x, self.device), self.mirror)
+        for layer in self.layers:
+            x = layer.transform(x.to(layer.device))
+        return merge_views(x.flatten(1), self.mirror)
+
+    def checked(self, frames: Any, *, single: bool) -> Tensor:
+        """Return one frame, or a batch, as (B, C, H, W) of its own dtype, in the caller's memory where it can be.
+
+        Raises
+        ------
+        InputError
+            If the network would refuse it: one subclass per reason.
+        """
+        x = check_frames(
+            frames,
+            single=single,
+            in_channels=self.in_channels,
+            input_size=self.input_size,
+            input_range=self.input_range,
+        )
+        self.output_shape(x.shape[2], x.shape[3])
+        return x
+
+    def output_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Return the (channels, height, width) of the features of a frame of that size.
+
+        Raises
+        ------
+        ImageSizeError
+            If the frame is smaller than the network can pool.
+
+        Examples
+        --------
+        >>> SoftHebbNet.from_preset("cifar10").output_shape(32, 32)
+        (1536, 4, 4)
+        """
+        return self.layers[-1].spec.channels, *output_size(self.layers, height, width)
+
+    def r1_fraction(self) -> tuple[float, ...]:
+        """Return, for each layer, the share of neurons whose weight norm has converged to 1 (section 4).
+
+        Examples
+        --------
+        >>> SoftHebbNet.from_preset("cifar10", width=8).r1_fraction()
+        (0.0, 0.0, 0.0)
+        """
+        return tuple(layer.r1_fraction() for layer in self.layers)
+
+    def reopen_plasticity(
+        self, opening: float = 1.0, *, half_life: int = 2000, layers: Sequence[int] | None = None
+    ) -> None:
+        """Let converged neurons learn again for a while, from what they are.
+
+        The rate falls to zero as a weight norm reaches 1 (eq. 5). Until it has faded, an opening ρ puts the norm at
+        least that far from 1 in the eyes of the rate, ``η·max(|r − 1|, ρ)^q``, and ``decay_samples`` counts from zero
+        again. No weight changes at the call, so features stay what they were; neurons still further from 1 learn as
+        before. The opening is in the checkpoint.
+
+        Parameters
+        ----------
+        opening
+            ``ρ`` of the next sample, 0 to close.
+        half_life
+            Samples in which it halves.
+        layers
+            Indices of the layers to reopen; ``None`` for all.
+
+        Raises
+        ------
+        ConfigurationError
+            If a number cannot work, or there is no such layer.
+
+        Examples
+        --------
+        >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+        >>> net.reopen_plasticity(half_life=1)
+        >>> _ = net.learn_one(torch.rand(32, 32, 3))
+        >>> net.layers[0].opening
+        tensor([0.5000, 0.5000])
+        """
+        if not (isinstance(opening, int | float) and 0 <= opening < math.inf):
+            raise ConfigurationError(f"opening={opening!r}: expected a number of at least 0")
+        if half_life < 1:
+            raise ConfigurationError(f"half_life={half_life}: expected a positive number of samples")
+        chosen = range(len(self.layers)) if layers is None else layers
+        for index in chosen:
+            if not 0 <= index < len(self.layers):
+                raise ConfigurationError(f"layers={layers}: expected indices from 0 to {len(self.layers) - 1}")
+        for index in chosen:
+            self.layers[index].reopen_plasticity(opening, half_life)
+
+    def save(self, path: str | Path) -> None:
+        """Write the network to a safetensors file, atomically; `hebbstream.load` reads it.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written; an earlier file at `path` is then untouched.
+        """
+        from hebbstream.learning._checkpoint import save_checkpoint  # it builds networks, so it imports this module
+
+        save_checkpoint(path, self)

@@ -1,0 +1,183 @@
+"""`LayerSpec`: everything that defines one layer, as validated data."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from hebbstream.errors import ConfigurationError
+from hebbstream.rule._activation import ActivationName
+from hebbstream.rule._plasticity import PlasticityName
+
+NormalizationName = Literal["stream", "batch", "none"]
+PoolName = Literal["max", "avg", "none"]
+InitName = Literal["normal", "positive", "negative"]
+UpdateScaleName = Literal["max", "running_max", "none"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "plasticity": get_args(PlasticityName),
+    "activation": get_args(ActivationName),
+    "normalization": get_args(NormalizationName),
+    "pool": get_args(PoolName),
+    "init": get_args(InitName),
+    "update_scale": get_args(UpdateScaleName),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerSpec:
+    """One SoftHebb layer: its shape, its learning rule, its activation and its pooling.
+
+    Parameters
+    ----------
+    channels
+        Number of neurons, K.
+    kernel_size
+        Side of the square receptive field, odd; ``None`` for a fully connected layer.
+    inverse_temperature
+        ``t`` of the soft winner-take-all (eq. 1).
+    learning_rate
+        ``η`` (eq. 5). 0 freezes the weights while the normalisation goes on following the stream.
+    rate_power
+        ``q`` (eq. 5); 0 makes the rate independent of the weight norm.
+    decay_samples
+        If given, the rate is multiplied by ``1 − n/decay_samples`` and ends at zero (appendix A.2).
+    plasticity
+        ``"soft_anti_hebbian"`` (the paper's), ``"soft_hebbian"``, ``"hard_wta"`` or ``"hebbian"``.
+    update_scale
+        ``"max"`` divides each update by its largest magnitude, which the published rates assume; ``"running_max"`` by
+        the largest magnitude of recent updates, so that a blank frame moves little; ``"none"`` by nothing.
+    event_threshold
+        Activities ``y`` up to this are left out of the update (the pull on the weights included), which makes it
+        several times faster on a CPU; 0 leaves nothing out. See `hebbstream.rule._sparse` for the error this may cause.
+    activation
+        ``"triangle"``, ``"repu"``, ``"relu"``, ``"tanh"`` or ``"softmax"``.
+    power
+        Exponent of triangle and RePU.
+    activation_inverse_temperature
+        Inverse temperature of the softmax activation.
+    pool
+        ``"max"``, ``"avg"`` or ``"none"``; average pooling counts its padding.
+    pool_size, pool_stride, pool_padding
+        Of the pooling window, in pixels.
+    normalization
+        ``"stream"`` (running statistics, also while learning), ``"batch"`` (the statistics of each step while
+        learning, running ones otherwise) or ``"none"``.
+    momentum
+        Weight of one sample in the running statistics once ``1/momentum`` samples have been seen.
+    init
+        Family of the initial weights (eq. 3): ``"normal"``, ``"positive"`` or ``"negative"`` (both uniform).
+    radius
+        ``R``: root-mean-square norm of an initial weight vector. Learning needs more than 2.5 (appendix A.1.2).
+
+    Raises
+    ------
+    ConfigurationError
+        If a value cannot work; the message names the field, what it was and what it may be.
+
+    Examples
+    --------
+    >>> LayerSpec(channels=96, kernel_size=5, learning_rate=0.08, power=0.7).kernel_size
+    5
+    >>> LayerSpec(channels=96, kernel_size=4)
+    Traceback (most recent call last):
+    ...
+    hebbstream.errors.ConfigurationError: kernel_size=4: expected a positive odd integer, or None for a dense layer
+    """
+
+    channels: int
+    kernel_size: int | None = 3
+    inverse_temperature: float = 1.0
+    learning_rate: float = 0.01
+    rate_power: float = 0.5
+    decay_samples: int | None = None
+    plasticity: PlasticityName = "soft_anti_hebbian"
+    update_scale: UpdateScaleName = "max"
+    event_threshold: float = 0.0
+    activation: ActivationName = "triangle"
+    power: float = 1.0
+    activation_inverse_temperature: float = 1.0
+    pool: PoolName = "max"
+    pool_size: int = 2
+    pool_stride: int = 2
+    pool_padding: int = 0
+    normalization: NormalizationName = "stream"
+    momentum: float = 0.01
+    init: InitName = "normal"
+    radius: float = 25.0
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            self._require(name, getattr(self, name) in choices, "one of " + ", ".join(map(repr, choices)))
+        for name in ("channels", "pool_size", "pool_stride"):
+            self._require(name, _is_int(getattr(self, name), 1), "a positive integer")
+        kernel, padding, decay = self.kernel_size, self.pool_padding, self.decay_samples
+        odd = kernel is None or (_is_int(kernel, 1) and kernel % 2 == 1)
+        self._require("kernel_size", odd, "a positive odd integer, or None for a dense layer")
+        self._require("pool_padding", _is_int(padding, 0) and padding <= self.pool_size // 2, "0 to half of pool_size")
+        self._require("decay_samples", decay is None or _is_int(decay, 1), "a positive integer or None")
+        for name in ("learning_rate", "rate_power"):
+            self._require(name, _is_number(getattr(self, name)) and getattr(self, name) >= 0, "a number of at least 0")
+        for name in ("inverse_temperature", "power", "activation_inverse_temperature", "radius"):
+            self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
+        threshold = self.event_threshold
+        self._require("event_threshold", _is_number(threshold) and 0 <= threshold < 1, "a number in [0, 1)")
+        self._require("momentum", _is_number(self.momentum) and 0 < self.momentum <= 1, "a number in (0, 1]")
+        self._require("pool", kernel is not None or self.pool == "none", "'none' for a dense layer")
+
+    def _require(self, name: str, valid: bool, expected: str) -> None:
+        if not valid:
+            raise ConfigurationError(f"{name}={getattr(self, name)!r}: expected {expected}")
+
+    @property
+    def padding(self) -> int:
+        """Pixels of reflection added on each side so that the convolution keeps the image's size."""
+        return 0 if self.kernel_size is None else self.kernel_size // 2
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the (height, width) this layer gives for that of its input; below (1, 1) where it does not fit.
+
+        Examples
+        --------
+        >>> LayerSpec(channels=8, pool_size=4, pool_stride=2, pool_padding=1).output_size(32, 32)
+        (16, 16)
+        """
+        if self.kernel_size is None:
+            return 1, 1
+        if min(height, width) <= self.padding:  # a reflection needs more pixels than it adds
+            return 0, 0
+        if self.pool == "none":
+            return height, width
+        shrink = 2 * self.pool_padding - self.pool_size
+        return (height + shrink) // self.pool_stride + 1, (width + shrink) // self.pool_stride + 1
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "LayerSpec":
+        """Rebuild a specification from `dataclasses.asdict`.
+
+        Raises
+        ------
+        ConfigurationError
+            If a field is unknown or missing, or a value cannot work.
+
+        Examples
+        --------
+        >>> LayerSpec.from_dict({"channels": 4, "kernel": 3})
+        Traceback (most recent call last):
+        ...
+        hebbstream.errors.ConfigurationError: unknown layer field 'kernel'
+        """
+        known = {field.name for field in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise ConfigurationError(f"unknown layer field {name!r}")
+        if "channels" not in values:
+            raise ConfigurationError("a layer needs 'channels'")
+        return cls(**values)
+
+
+def _is_int(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,72 @@
+"""`Engine`: the interface between a network and the way its steps are executed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, get_args
+
+from torch import Tensor
+
+from hebbstream.errors import ConfigurationError
+from hebbstream.network._layer import SoftHebbLayer
+from hebbstream.rule._precision import PrecisionName, product
+
+
+class Engine(ABC):
+    """Executes learning steps. It holds memory and workers, but nothing learned; each network has its own.
+
+    Parameters
+    ----------
+    precision
+        Of matrix products while learning: ``"float32"``, ``"tf32"``, ``"bfloat16"`` or ``"float16"``. Weights,
+        statistics and sums are float32 in every case, and so is everything when features are computed without
+        learning.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such precision.
+    """
+
+    def __init__(self, precision: PrecisionName = "float32") -> None:
+        if precision not in get_args(PrecisionName):
+            names = ", ".join(map(repr, get_args(PrecisionName)))
+            raise ConfigurationError(f"precision={precision!r}: expected one of {names}")
+        self.precision: PrecisionName = precision
+        self.multiply = product(precision)
+
+    @abstractmethod
+    def learn(self, layers: Sequence[SoftHebbLayer], frames: Tensor) -> Tensor:
+        """Let every layer learn from one step.
+
+        Parameters
+        ----------
+        layers
+            First to last.
+        frames
+            A checked batch (`hebbstream.network._frames.check_frames`), shape (B, C, H, W), on the host or on a device.
+
+        Returns
+        -------
+        Tensor
+            Features of the weights before this update, shape (B, F), on the last layer's device.
+        """
+
+    def learn_stream(self, layers: Sequence[SoftHebbLayer], batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Let every layer learn from one step after another, and yield the features of each, in order."""
+        for frames in batches:
+            yield self.learn(layers, frames)
+
+    def _settings(self) -> dict[str, Any]:
+        return {"precision": self.precision}
+
+    # A copy or a pickle of an engine is a fresh one with the same settings.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self._settings())
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
+        return f"{type(self).__name__}({settings})"
+
+
+def _rebuild(kind: type[Engine], settings: dict[str, Any]) -> Engine:
+    return kind(**settings)

@@ -1,0 +1,132 @@
+"""`CudaGraphEngine`: the whole step captured once for each input shape, then replayed by a single launch."""
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, cuda
+
+from hebbstream.network._frames import to_input
+from hebbstream.network._layer import Forward, SoftHebbLayer
+from hebbstream.network.engine._base import Engine
+from hebbstream.network.engine._eager import EagerEngine
+from hebbstream.rule._precision import PrecisionName, tensor_float32
+from hebbstream.rule._workspace import Workspace
+
+_WARM_UP_STEPS = 3  # before a capture: libraries choose kernels and allocate then, which a capture forbids
+_MOST_GRAPHS = 8  # each holds the memory of a step
+
+
+class CudaGraphEngine(Engine):
+    """Captures a step as a CUDA graph, in which the updates overlap the forward pass of the layers after them.
+
+    A step of a small network is hundreds of small kernels, and launching them one by one takes longer than they do. A
+    graph is launched at once. The first steps of a new input shape run uncaptured; they are ordinary steps, and
+    nothing is learned twice. The eight latest shapes are kept.
+
+    Where it cannot work, on another device or where a capture fails, it warns with the reason and runs eagerly.
+
+    Examples
+    --------
+    >>> from hebbstream import SoftHebbNet
+    >>> net = SoftHebbNet.from_preset("cifar10", engine=CudaGraphEngine(precision="bfloat16"), device="meta")
+    >>> net.engine
+    CudaGraphEngine(precision='bfloat16')
+    """
+
+    def __init__(self, precision: PrecisionName = "float32") -> None:
+        super().__init__(precision)
+        self._eager = EagerEngine(precision)
+        self._steps: OrderedDict[Hashable, _Step] = OrderedDict()
+        self._refused = False
+
+    def learn(self, layers: Sequence[SoftHebbLayer], frames: Tensor) -> Tensor:
+        """Replay the step for this input shape, or capture it first; see `Engine.learn`."""
+        if not self._refused and not _on_one_cuda_device(layers):
+            self._refuse(f"the network is on {layers[0].device}, expected one CUDA device")
+        if self._refused:
+            return self._eager.learn(layers, frames)
+        key = _key(layers, frames)
+        step = self._steps.setdefault(key, _Step(len(layers)))
+        self._steps.move_to_end(key)
+        if len(self._steps) > _MOST_GRAPHS:
+            self._steps.popitem(last=False)
+        with cuda.device(layers[0].device), tensor_float32(enabled=self.precision == "tf32"):
+            if step.recording is None and step.warm_up_steps < _WARM_UP_STEPS:
+                step.warm_up_steps += 1
+                return _run(layers, to_input(frames, layers[0].device), step, self)
+            if step.recording is None:
+                try:
+                    step.recording = _record(layers, frames, step, self)
+                except RuntimeError as error:  # nothing has run yet, so nothing is lost
+                    self._refuse(f"the step could not be captured: {str(error).splitlines()[0]}")
+                    return self._eager.learn(layers, frames)
+            return step.recording.replay(frames)
+
+    def _refuse(self, reason: str) -> None:
+        self._refused = True
+        self._steps.clear()
+        warnings.warn(f"CUDA graph engine runs eagerly: {reason}", RuntimeWarning, stacklevel=5)
+
+
+class _Step:
+    """A step for one input shape: its memory, its streams and, once captured, its graph."""
+
+    def __init__(self, layers: int) -> None:
+        # Each captured graph has fixed addresses, so each shape has its own workspaces.
+        self.workspaces = [Workspace() for _ in range(layers)]
+        self.side_streams: list[cuda.Stream] | None = None
+        self.warm_up_steps = 0
+        self.recording: _Recording | None = None
+
+
+@dataclass(slots=True)
+class _Recording:
+    graph: cuda.CUDAGraph
+    frames: Tensor
+    features: Tensor
+
+    def replay(self, frames: Tensor) -> Tensor:
+        # torch keeps a pinned block from being used again until its upload is done.
+        self.frames.copy_(frames.pin_memory() if frames.device.type == "cpu" else frames, non_blocking=True)
+        self.graph.replay()
+        return self.features.clone()  # the next replay writes over them
+
+
+def _record(layers: Sequence[SoftHebbLayer], frames: Tensor, step: _Step, engine: Engine) -> _Recording:
+    graph = cuda.CUDAGraph()
+    static_frames = torch.empty_like(frames, device=layers[0].device)
+    # Other threads, such as one that decodes video, may allocate meanwhile.
+    with cuda.graph(graph, capture_error_mode="thread_local"):
+        features = _run(layers, to_input(static_frames, layers[0].device), step, engine)
+    return _Recording(graph, static_frames, features)
+
+
+def _run(layers: Sequence[SoftHebbLayer], x: Tensor, step: _Step, engine: Engine) -> Tensor:
+    """Launch a step, each layer's update on a stream of its own beside the forward pass of the layers after it."""
+    step.side_streams = step.side_streams or [cuda.Stream() for _ in layers]  # type: ignore[no-untyped-call]
+    main = cuda.current_stream()
+    # Memory of the main stream must not be given out again while a side stream reads it: hold it until they join.
+    held: list[Forward] = []
+    for layer, workspace, side in zip(layers, step.workspaces, step.side_streams, strict=True):
+        forward = layer.weigh(x, workspace, engine.multiply)
+        held.append(forward)
+        side.wait_stream(main)
+        with cuda.stream(side):
+            layer.update(forward, workspace, engine.multiply)
+        x = forward.output
+    for side in step.side_streams:
+        main.wait_stream(side)
+    return x.flatten(1)
+
+
+def _on_one_cuda_device(layers: Sequence[SoftHebbLayer]) -> bool:
+    return layers[0].device.type == "cuda" and all(layer.device == layers[0].device for layer in layers)
+
+
+def _key(layers: Sequence[SoftHebbLayer], frames: Tensor) -> Hashable:
+    """Tell apart everything a graph has fixed: the input's shape and layout, and where the state lies."""
+    state = tuple((layer.spec, *(buffer.data_ptr() for buffer in layer.buffers())) for layer in layers)
+    return tuple(frames.shape), frames.stride(), frames.dtype, state

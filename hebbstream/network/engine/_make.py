@@ -1,0 +1,41 @@
+"""`make_engine`: an engine by its name."""
+
+from typing import Literal, get_args
+
+from hebbstream.errors import ConfigurationError
+from hebbstream.network.engine._base import Engine
+from hebbstream.network.engine._cuda_graph import CudaGraphEngine
+from hebbstream.network.engine._eager import EagerEngine
+from hebbstream.network.engine._pipelined import PipelinedEngine
+from hebbstream.rule._precision import PrecisionName
+
+EngineName = Literal["eager", "cuda-graph", "pipelined"]
+_ENGINES: dict[str, type[Engine]] = {
+    "eager": EagerEngine,
+    "cuda-graph": CudaGraphEngine,
+    "pipelined": PipelinedEngine,
+}
+
+
+def make_engine(engine: Engine | EngineName, precision: PrecisionName = "float32") -> Engine:
+    """Return an engine by name, with its default settings; an `Engine` is returned as it is.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such engine.
+
+    Examples
+    --------
+    >>> make_engine("eager")
+    EagerEngine(precision='float32')
+    >>> make_engine("lazy")
+    Traceback (most recent call last):
+    ...
+    hebbstream.errors.ConfigurationError: engine='lazy': expected one of 'eager', 'cuda-graph', 'pipelined'
+    """
+    if isinstance(engine, Engine):
+        return engine
+    if engine not in _ENGINES:
+        raise ConfigurationError(f"engine={engine!r}: expected one of {', '.join(map(repr, get_args(EngineName)))}")
+    return _ENGINES[engine](precision)

@@ -1,0 +1,1 @@
+"""The learning rule: what one update of one layer computes, as functions of matrices."""

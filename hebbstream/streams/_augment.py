@@ -1,0 +1,141 @@
+"""`crops` and `augment`: other views of the same frames."""
+
+import random
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hebbstream.errors import ConfigurationError, ImageSizeError
+from hebbstream.streams._item import like, planes, size_of, with_frame
+from hebbstream.streams._sample import Sample
+from hebbstream.streams._stream import Stream
+
+
+def crops(stream: Iterable[Any], size: int | tuple[int, int], *, per_frame: int = 1, seed: int = 0) -> Stream[Any]:
+    """Cut pieces of a network's input size out of larger frames, at random places.
+
+    Parameters
+    ----------
+    stream
+        Frames, pairs (frame, label) or samples, which come out as the same kind, with their label, time and source. A
+        frame is a NumPy array or a tensor, uint8 or floating point, (H, W), (C, H, W) or (H, W, C).
+    size
+        (height, width) of a crop, or one number for both.
+    per_frame
+        Crops of each frame, one after the other.
+    seed
+        Of the places.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option cannot work.
+    ImageSizeError
+        While iterating, if a frame is smaller than a crop.
+
+    Examples
+    --------
+    >>> [label for _, label in crops([(torch.rand(3, 64, 96), "cat")], 32, per_frame=2)]
+    ['cat', 'cat']
+    """
+    if per_frame < 1:
+        raise ConfigurationError(f"per_frame={per_frame}: expected a positive integer")
+    cropped = _cropped(stream, *size_of(size), per_frame, random.Random(seed))  # noqa: S311  # places, not secrets
+    return Stream(cropped, stream)
+
+
+def _cropped(stream: Iterable[Any], height: int, width: int, per_frame: int, generator: random.Random) -> Iterator[Any]:
+    for item in stream:
+        frame = Sample.of(item).x
+        x = planes(frame)
+        free = x.shape[1] - height, x.shape[2] - width
+        if min(free) < 0:
+            found = f"frame of {x.shape[1]}×{x.shape[2]} pixels"
+            raise ImageSizeError(f"{found}: expected at least {height}×{width}, the size of the crops")
+        for _ in range(per_frame):
+            top, left = generator.randint(0, free[0]), generator.randint(0, free[1])
+            yield with_frame(item, like(frame, x[:, top : top + height, left : left + width]))
+
+
+def augment(
+    stream: Iterable[Any],
+    *,
+    flip: bool = True,
+    shift: int = 2,
+    brightness: float = 0.1,
+    contrast: float = 0.1,
+    seed: int = 0,
+) -> Stream[Any]:
+    """Change each frame a little, so that one that comes again does not come the same.
+
+    Parameters
+    ----------
+    stream
+        As for `crops`. Floating-point frames are in [0, 1]. A frame keeps its size and dtype.
+    flip
+        Whether every other frame, at random, is mirrored from left to right.
+    shift
+        Most pixels to move by in either direction; what comes into view is reflected at the border.
+    brightness
+        Most to add or take away, as a share of the full range.
+    contrast
+        Most to stretch or shrink differences from the frame's mean by, as a share: a factor from 1 − c to 1 + c.
+    seed
+        Of the changes.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option cannot work.
+    ImageSizeError
+        While iterating, if a frame is not larger than `shift`.
+    ValueRangeError
+        While iterating, if a floating-point frame is outside [0, 1].
+
+    Examples
+    --------
+    >>> frame = torch.arange(4, dtype=torch.uint8).view(1, 4)
+    >>> [x.tolist() for x in augment([frame, frame], shift=0, brightness=0, contrast=0)]
+    [[[3, 2, 1, 0]], [[0, 1, 2, 3]]]
+    """
+    if shift < 0:
+        raise ConfigurationError(f"shift={shift}: expected 0 or a positive number of pixels")
+    for name, value in (("brightness", brightness), ("contrast", contrast)):
+        if not 0 <= value <= 1:
+            raise ConfigurationError(f"{name}={value}: expected a share, 0 to 1")
+    generator = random.Random(seed)  # noqa: S311  # small changes, not secrets
+    return Stream(_augmented(stream, flip, shift, brightness, contrast, generator), stream)
+
+
+def _augmented(
+    stream: Iterable[Any], flip: bool, shift: int, brightness: float, contrast: float, generator: random.Random
+) -> Iterator[Any]:
+    for item in stream:
+        frame = Sample.of(item).x
+        x = planes(frame, input_range=(0, 1))
+        if shift >= min(x.shape[1:]):
+            raise ImageSizeError(f"frame of {x.shape[1]}×{x.shape[2]} pixels: expected more than shift={shift}")
+        rows = _shifted(x.shape[1], generator.randint(-shift, shift))
+        columns = _shifted(x.shape[2], generator.randint(-shift, shift))
+        if flip and generator.random() < 0.5:
+            columns.reverse()
+        x = x[:, rows][:, :, columns]
+        if brightness or contrast:
+            x = _toned(x, generator.uniform(-brightness, brightness), generator.uniform(1 - contrast, 1 + contrast))
+        yield with_frame(item, like(frame, x))
+
+
+def _shifted(length: int, shift: int) -> list[int]:
+    """Return where each pixel of a shifted line comes from; beyond its ends the line is reflected."""
+    last = length - 1
+    return [last - abs(last - abs(place + shift)) for place in range(length)]
+
+
+def _toned(x: Tensor, brightness: float, contrast: float) -> Tensor:
+    full = 255.0 if x.dtype == torch.uint8 else 1.0
+    values = x.to(torch.promote_types(x.dtype, torch.float32)).contiguous()  # so that every layout has the same mean
+    mean = values.mean()
+    toned = ((values - mean) * contrast + mean + brightness * full).clamp_(0.0, full)
+    return (toned.round_() if x.dtype == torch.uint8 else toned).to(x.dtype)

@@ -1,0 +1,193 @@
+"""`interleave`: many sources, one stream; a source that dies does not stop the others."""
+
+import heapq
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from queue import SimpleQueue
+from typing import Any, Literal
+
+from hebbstream.errors import ConfigurationError
+from hebbstream.streams._item import time_of
+from hebbstream.streams._sample import Sample
+from hebbstream.streams._stream import Stream, close_if_possible
+
+_LOG = logging.getLogger("hebbstream.streams")
+_GRACE_SECONDS = 2.0  # for a thread that is waiting for its source when the stream is closed
+
+
+def interleave(
+    streams: Mapping[str, Iterable[Any]], by: Literal["turn", "time", "arrival"] = "turn", *, ahead: int = 2
+) -> "Interleaved":
+    """Merge several sources into one stream of samples, each tagged with its source's name.
+
+    A source that ends is left out from then on. So is one that raises: that is logged once as a warning to the logger
+    ``hebbstream.streams`` and kept in `Interleaved.failures`. The last error surfaces only when every source has failed.
+    Each source is closed, where it has a ``close``, as soon as it is done, and all of them when the stream is closed.
+
+    ===========  =========================================  ============  ==============================
+    `by`         order                                      the same      a slow source
+                                                            every time
+    ===========  =========================================  ============  ==============================
+    "turn"       one from each in turn, as the mapping      yes           holds up the others
+                 lists them
+    "time"       by the samples' own times `Sample.t`;      yes           holds up the others
+                 the first listed where they are equal
+    "arrival"    as they come                               no            is passed over until it has one
+    ===========  =========================================  ============  ==============================
+
+    The first two are for files: an interrupted run goes on exactly by reading the same streams again. "arrival" is for
+    live sources: each is read in a thread of its own, at most `ahead` samples in advance, so that none gets more than its
+    turn while others have something.
+
+    Parameters
+    ----------
+    streams
+        From a name to an iterable of frames, pairs (frame, label) or samples.
+    by
+        As above. By "time", each source's samples are expected in order, and one is read ahead from each; a sample
+        without a time counts as a failure of its source.
+    ahead
+        Samples held from each source at most, by "arrival".
+
+    Returns
+    -------
+    Interleaved
+        An iterator of `Sample`, to be closed or used as a context manager.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are no streams, or an option cannot work.
+
+    Examples
+    --------
+    >>> with interleave({"door": ["a", "b"], "yard": [Sample("c", t=0.5)]}) as samples:
+    ...     [(sample.x, sample.source) for sample in samples]
+    [('a', 'door'), ('c', 'yard'), ('b', 'door')]
+    """
+    if not isinstance(streams, Mapping) or not streams:
+        found = "no streams" if isinstance(streams, Mapping) else f"streams of type {type(streams).__name__}"
+        raise ConfigurationError(f"{found}: expected a mapping from names to at least one stream")
+    if ahead < 1:
+        raise ConfigurationError(f"ahead={ahead}: expected a positive number of samples")
+    if by not in ("turn", "time", "arrival"):
+        raise ConfigurationError(f"by={by!r}: expected 'turn', 'time' or 'arrival'")
+    return Interleaved(streams, by, ahead)
+
+
+class Interleaved(Stream[Sample]):
+    """Samples of several sources; made by `interleave`."""
+
+    def __init__(self, streams: Mapping[str, Iterable[Any]], by: str, ahead: int) -> None:
+        merges = {"turn": self._by_turn, "time": self._by_time, "arrival": self._by_arrival}
+        super().__init__(merges[by](), ())  # `close` sees to the sources
+        self.failures: dict[str, BaseException] = {}
+        """The error of each source that died, by name."""
+        self._streams = tuple(streams.values())
+        self._sources, self._open = len(streams), dict(streams)
+        self._permits = {name: threading.Semaphore(ahead) for name in streams}
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def live(self) -> bool:
+        """Whether every source goes on whether or not it is read."""
+        return all(getattr(source, "live", False) for source in self._streams)
+
+    @property
+    def stats(self) -> Any:
+        """What the sources count, added up by name; ``None`` if one of them counts something else."""
+        stats = [getattr(source, "stats", None) for source in self._streams]
+        kind = type(stats[0])
+        if not is_dataclass(kind) or any(type(one) is not kind for one in stats):
+            return None
+        make: Any = kind
+        return make(**{part.name: sum(getattr(one, part.name) for one in stats) for part in fields(kind)})
+
+    def close(self) -> None:
+        """Close every source; iterating afterwards ends at once.
+
+        A thread that is still waiting for its source after two seconds closes it when its wait is over.
+        """
+        super().close()
+        for permit in self._permits.values():
+            permit.release()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        if not self._threads:  # they close their own
+            for name in list(self._open):
+                self._done(name)
+
+    def _tagged(self, name: str) -> Iterator[Sample]:
+        for item in self._open[name]:
+            yield replace(Sample.of(item), source=name)
+
+    def _surviving(self, name: str, *, timed: bool = False) -> Iterator[Sample]:
+        """Yield a source's samples to its end, whether good or bad."""
+        try:
+            for sample in self._tagged(name):
+                if timed:
+                    time_of(sample)
+                yield sample
+        except Exception as error:
+            self._done(name)
+            self._drop(name, error)
+        else:
+            self._done(name)
+
+    def _done(self, name: str) -> None:
+        try:
+            close_if_possible(self._open.pop(name))
+        except Exception as error:
+            _LOG.warning("source %r could not be closed: %s: %s", name, type(error).__name__, error)
+
+    def _drop(self, name: str, error: BaseException) -> None:
+        self.failures[name] = error
+        _LOG.warning("source %r is dropped: %s: %s", name, type(error).__name__, error)
+        if len(self.failures) == self._sources:
+            raise error
+
+    def _by_turn(self) -> Iterator[Sample]:
+        waiting = deque(self._surviving(name) for name in list(self._open))
+        while waiting:
+            samples = waiting.popleft()
+            sample = next(samples, None)
+            if sample is not None:
+                yield sample
+                waiting.append(samples)
+
+    def _by_time(self) -> Iterator[Sample]:
+        yield from heapq.merge(*(self._surviving(name, timed=True) for name in self._open), key=time_of)
+
+    def _by_arrival(self) -> Iterator[Sample]:
+        arrived: SimpleQueue[tuple[str, Sample | BaseException | None]] = SimpleQueue()
+        for name in self._open:
+            thread = threading.Thread(target=self._read, args=(name, arrived), name="hebbstream-source", daemon=True)
+            self._threads.append(thread)
+        for thread in self._threads:
+            thread.start()
+        running = len(self._threads)
+        while running:
+            # A queue in the order of arrival is fair: a source has no more than its permits in it.
+            name, found = arrived.get()
+            if isinstance(found, Sample):
+                self._permits[name].release()
+                yield found
+                continue
+            running -= 1
+            if found is not None:
+                self._drop(name, found)
+
+    def _read(self, name: str, arrived: "SimpleQueue[tuple[str, Sample | BaseException | None]]") -> None:
+        samples, end = self._tagged(name), None
+        try:
+            while self._permits[name].acquire() and not self._closed and (sample := next(samples, None)):
+                arrived.put((name, sample))
+        except BaseException as error:
+            end = error
+        self._done(name)
+        arrived.put((name, end))

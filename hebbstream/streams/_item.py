@@ -1,0 +1,106 @@
+"""Reading and rewriting the items of a stream, whatever their kind, layout and library."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hebbstream.errors import ConfigurationError, InputError, RankError
+from hebbstream.network._frames import check_frames
+from hebbstream.streams._sample import Sample
+
+
+def with_frame(item: Any, frame: Any) -> Any:
+    """Return an item of the same kind with another frame; label, time and source stay.
+
+    Examples
+    --------
+    >>> with_frame(("before", 3), "after")
+    ('after', 3)
+    >>> with_frame(Sample("before", t=0.5), "after")
+    Sample(x=str, t=0.5)
+    """
+    if isinstance(item, Sample):
+        return replace(item, x=frame)
+    return (frame, item[1]) if isinstance(item, tuple) and len(item) == 2 else frame
+
+
+def time_of(sample: Sample) -> float:
+    """Return a sample's time in seconds.
+
+    Raises
+    ------
+    InputError
+        If it has none, or one that is not finite.
+    """
+    if sample.t is None or not math.isfinite(sample.t):
+        raise InputError(f"sample with t={sample.t}: expected its time in seconds")
+    return sample.t
+
+
+def planes(frame: Any, *, input_range: tuple[float, float] | None = None) -> Tensor:
+    """View a frame as planes (C, H, W), of its own dtype and on its own device.
+
+    Parameters
+    ----------
+    frame
+        NumPy array or tensor, uint8 or floating point, (H, W), (C, H, W) or (H, W, C). The channels are the shorter of
+        the first and the last axis; the first where both are alike.
+    input_range
+        Least and greatest value allowed in a floating-point frame, or ``None`` for any finite value.
+
+    Raises
+    ------
+    RankError, DtypeError, NonFiniteError, ValueRangeError, ImageSizeError
+
+    Examples
+    --------
+    >>> planes(np.zeros((48, 64, 3), dtype=np.uint8)).shape
+    torch.Size([3, 48, 64])
+    """
+    shape = tuple(getattr(frame, "shape", (1, 1)))
+    if len(shape) not in (2, 3):
+        raise RankError(f"frame of shape {shape}: expected (H, W), (C, H, W) or (H, W, C)")
+    channels = 1 if len(shape) == 2 else min(shape[0], shape[2])
+    return check_frames(frame, single=True, in_channels=channels, input_size=None, input_range=input_range)[0]
+
+
+def like(frame: Any, planes: Tensor) -> Any:
+    """Return planes (C, H, W) in a frame's layout and library, in memory of their own.
+
+    A view would keep the whole frame alive for as long as a buffer holds a crop of it.
+
+    Examples
+    --------
+    >>> frame = np.zeros((48, 64, 3), dtype=np.uint8)
+    >>> like(frame, planes(frame)[:, :8, :8]).shape
+    (8, 8, 3)
+    """
+    if len(frame.shape) == 2:
+        planes = planes[0]
+    elif frame.shape[0] > frame.shape[2]:
+        planes = planes.permute(1, 2, 0)
+    planes = planes.clone(memory_format=torch.contiguous_format)
+    return planes.numpy() if isinstance(frame, np.ndarray) else planes
+
+
+def size_of(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Read (height, width), or one number for both.
+
+    Raises
+    ------
+    ConfigurationError
+        If they are not positive.
+
+    Examples
+    --------
+    >>> size_of(32)
+    (32, 32)
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width) < 1:
+        raise ConfigurationError(f"size={size}: expected positive numbers of pixels")
+    return height, width
