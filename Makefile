@@ -23,7 +23,7 @@ demo: install
 test: install browser lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
-# For tests/test_browser.py, where npm is there and Debian's packages can be installed; it is skipped elsewhere.
+# For tests/export/test_browser.py, where npm is there and Debian's packages can be installed; it is skipped elsewhere.
 browser:
 	@scripts/install_browser.sh
 

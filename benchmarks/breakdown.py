@@ -12,8 +12,8 @@ import numpy as np
 
 import hebbstream as hs
 from benchmarks.common import new_figure, output_option, save_figure, write_result
-from hebbstream import layer as layer_module
 from hebbstream.clip import clip_frames
+from hebbstream.network import _layer as layer_module
 from hebbstream.rule import _plasticity as plasticity
 from hebbstream.rule._sparse import Events
 

@@ -36,7 +36,7 @@ def test_the_default_steps_back_for_the_user(monkeypatch, imported, environment,
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="GNU OpenMP comes with torch's Linux packages")
 def test_openmp_takes_the_spin_count():
-    code = "import hebbstream as hs; print(hs.threads.SHORT_SPIN)"
+    code = "import hebbstream as hs; print(hs._threads.SHORT_SPIN)"
     environment = CLEAN | {"OMP_DISPLAY_ENV": "VERBOSE"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"

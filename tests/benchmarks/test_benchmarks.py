@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from forked import run_program
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 REDUCED = {
     "step": "--presets cifar10 mnist-dense --width 8 --batches 1 2 --seconds 0.1",
     "breakdown": "--width 8 --batches 1 2 --steps 10",

@@ -9,7 +9,8 @@ import hebbstream as hs
 from hebbstream import errors, inspection
 from hebbstream.cli import main
 from hebbstream.clip import CLIP
-from hebbstream.inspection import embedding, forward
+from hebbstream.inspection import _embedding as embedding
+from hebbstream.inspection import _forward as forward
 
 PNG = b"\x89PNG"
 
@@ -54,7 +55,7 @@ def test_duplicates_are_the_same_in_blocks(monkeypatch):
     expected = sum(any(directions[i] @ directions[j] >= 0.95 for j in range(i)) for i in range(50))
     assert 0 < expected < 49
     for block in (1, 7, 1024):
-        monkeypatch.setattr(inspection.summary, "_BLOCK", block)
+        monkeypatch.setattr(inspection._summary, "_BLOCK", block)
         assert inspection.count_duplicates(weights) == expected
     assert inspection.count_duplicates(torch.zeros(4, 3)) == 0
 

@@ -16,8 +16,8 @@ from test_fake_cuda import fake_cuda
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import hebbstream as hs
-from hebbstream import layer as layer_module
-from hebbstream.network.engine import graph as graph_module
+from hebbstream.network import _layer as layer_module
+from hebbstream.network.engine import _cuda_graph as graph_module
 
 
 class Tape(TorchDispatchMode):

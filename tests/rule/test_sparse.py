@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import hebbstream as hs
-from hebbstream import layer as layer_module
+from hebbstream.network import _layer as layer_module
 from hebbstream.rule._plasticity import plastic_activity, soft_winner_take_all, weight_change
 from hebbstream.rule._sparse import find_events
 

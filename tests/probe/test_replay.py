@@ -165,7 +165,7 @@ def rewrite(path, change):
         header = json.loads(file.metadata()["hebbstream"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     change(header["replay"], tensors)
-    header["crc32"] = hs.checkpoint._checksum(tensors)
+    header["crc32"] = hs.learning._checkpoint._checksum(tensors)
     save_file(tensors, path, metadata={"hebbstream": json.dumps(header)})
 
 

@@ -12,7 +12,7 @@ import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe, OnnxTransformer
 from hebbstream.export import OnnxExtractor, to_onnx
-from hebbstream.export import runtime as runtime_module
+from hebbstream.export import _runtime as runtime_module
 from hebbstream.export._seal import seal
 from hebbstream.export._to_onnx import export_model
 

@@ -5,7 +5,7 @@ from clips import ramp, write_clip
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.adapters import decoding
+from hebbstream.adapters.video import _decoding as decoding
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_label
 

@@ -23,8 +23,8 @@ from river import (
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.adapters import transformer
 from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
+from hebbstream.adapters.river import _transformer as transformer
 
 CHECKS = list(checks.yield_checks(SoftHebbTransformer()))
 

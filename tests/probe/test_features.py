@@ -8,11 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from probes import assert_equal_probes, blobs, learned
+from strategies import LAYOUTS, modest
 
 from hebbstream import errors
 from hebbstream.probe import SOLVERS
 from hebbstream.probe._projection import Projection
-from tests.strategies import LAYOUTS, modest
 
 
 @modest

@@ -401,8 +401,8 @@ def test_of_several_sources_cameras_are_read_as_they_come_and_one_out_of_reach_i
         orders.append(by)
         return interleave(streams, by)
 
-    monkeypatch.setattr(cli.source, "open_video", opened)
-    monkeypatch.setattr(cli.source, "interleave", ordered)
+    monkeypatch.setattr(cli._source, "open_video", opened)
+    monkeypatch.setattr(cli._source, "interleave", ordered)
     away = "rtsp://operator-7:hunter2@away"
     a, b, _ = map(str, clips)
     code, out, err = run("learn", b, away, b, *SEVERAL, "--every-frame", "--resume")
