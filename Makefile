@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # ONNX Runtime comes from exactly one of two extras, by whether an NVIDIA driver is present.
 ORT ?= $(shell if nvidia-smi -L >/dev/null 2>&1; then echo gpu; else echo cpu; fi)
 
-.PHONY: install demo test browser bench lint types clean
+.PHONY: install demo test browser bench lint types links clean
 
 install: $(VENV)/.installed
 
@@ -32,17 +32,21 @@ bench: install
 	$(BIN)/python -m benchmarks.step $(if $(PEER),--peer $(PEER))
 	for name in breakdown scaling video pipeline threads; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
-lint: install
+lint: install links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYTHONPATH=.typing $(BIN)/lint-imports --cache-dir .typing/.import_linter_cache
 
-# mypy cannot follow the two folders that the build maps into the package, so it gets a tree of links.
-types: install
+types: install links
+	$(BIN)/mypy
+
+# mypy and import-linter cannot follow the two folders that the build maps into the package: they get a tree of links.
+links:
 	@mkdir -p .typing/hebbstream
+	@find .typing -xtype l -delete
 	@ln -sfn $(CURDIR)/adapters .typing/hebbstream/adapters
 	@ln -sfn $(CURDIR)/export .typing/hebbstream/export
 	@for file in hebbstream/*; do case $$file in *__pycache__) ;; *) ln -sfn $(CURDIR)/$$file .typing/$$file ;; esac; done
-	$(BIN)/mypy
 
 clean:
 	rm -rf $(VENV) .typing build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

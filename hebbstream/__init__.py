@@ -3,31 +3,22 @@
 from hebbstream import _threads as _threads  # isort: skip  # first: it must come before torch
 from hebbstream._version import __version__
 from hebbstream.errors import HebbstreamError
-from hebbstream.learning._callback import Callback, Step
-from hebbstream.learning._checkpoint import Checkpoint, Counters, load, load_checkpoint, save_checkpoint
-from hebbstream.learning._generations import load_latest_checkpoint
-from hebbstream.learning._learner import learn
-from hebbstream.learning._report import Report
-from hebbstream.network._layer import SoftHebbLayer
-from hebbstream.network._network import SoftHebbNet
-from hebbstream.network._presets import PRESETS, Preset
-from hebbstream.network._spec import LayerSpec
+from hebbstream.learning import Callback, Checkpoint, Learner, Report, Step, learn
+from hebbstream.network import PRESETS, LayerSpec, Preset, SoftHebbLayer, SoftHebbNet, load
 from hebbstream.network.engine import CudaGraphEngine, EagerEngine, Engine, PipelinedEngine
-from hebbstream.probe import OnlineProbe, RidgeProbe, SldaProbe, SoftmaxProbe
-from hebbstream.probe._replay import Replay
-from hebbstream.rule._normalize import StreamNorm
+from hebbstream.probe import OnlineProbe, Replay, RidgeProbe, SldaProbe, SoftmaxProbe
 from hebbstream.streams._sample import Sample
 
 __all__ = [
     "PRESETS",
     "Callback",
     "Checkpoint",
-    "Counters",
     "CudaGraphEngine",
     "EagerEngine",
     "Engine",
     "HebbstreamError",
     "LayerSpec",
+    "Learner",
     "OnlineProbe",
     "PipelinedEngine",
     "Preset",
@@ -40,11 +31,7 @@ __all__ = [
     "SoftHebbNet",
     "SoftmaxProbe",
     "Step",
-    "StreamNorm",
     "__version__",
     "learn",
     "load",
-    "load_checkpoint",
-    "load_latest_checkpoint",
-    "save_checkpoint",
 ]

@@ -14,7 +14,8 @@ from hebbstream.errors import OutputError
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on leaving, flush what was written there to disk and rename it.
 
-    If anything fails the temporary file is removed and whatever stood at `path` is untouched.
+    If anything fails the temporary file is removed and whatever stood at `path` is untouched. A link stays a link: the
+    file that it names is replaced. A new file has the permissions that the umask leaves. ``~`` is the home folder.
 
     Raises
     ------
@@ -30,19 +31,13 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     >>> target.read_text()
     'kept'
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        _reserve(path, temporary)
+    with _reserved(path, "part") as (target, temporary):
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # some writers put a file of their own there
         _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+        temporary.replace(target)
+        _flush(target.parent)
 
 
 def check_writable(path: str | Path) -> None:
@@ -60,20 +55,29 @@ def check_writable(path: str | Path) -> None:
     ...
     hebbstream.errors.OutputError: cannot write /dev/null/run.safetensors: ...
     """
-    path = Path(path)
-    trial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.trial")
+    with _reserved(path, "trial"):
+        pass
+
+
+@contextmanager
+def _reserved(path: str | Path, ending: str) -> Iterator[tuple[Path, Path]]:
+    """Make an empty file beside the one that `path` names, give the paths of both, and remove it if it is still there."""
+    path = Path(path).expanduser()
+    temporary = None
     try:
-        _reserve(path, trial)
-        trial.unlink()
+        target = path.resolve() if path.is_symlink() else path
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.{ending}")
+        temporary.touch(exist_ok=False)
+        yield target, temporary
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _reserve(path: Path, temporary: Path) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary.touch(exist_ok=False)
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def _flush(path: Path) -> None:

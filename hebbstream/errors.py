@@ -4,6 +4,38 @@ Each message is one line that quotes what arrived and says what was expected. An
 before any state changes.
 """
 
+__all__ = [
+    "ChannelError",
+    "CheckpointError",
+    "CheckpointNotFoundError",
+    "CheckpointVersionError",
+    "ConfigurationError",
+    "ConnectionLostError",
+    "CorruptCheckpointError",
+    "CorruptModelError",
+    "DamagedFileError",
+    "DtypeError",
+    "EmptyStreamError",
+    "HebbstreamError",
+    "ImageSizeError",
+    "InputError",
+    "LabelError",
+    "MissingDependencyError",
+    "ModelError",
+    "ModelNotFoundError",
+    "NonFiniteError",
+    "NotAVideoError",
+    "OutputError",
+    "PrecisionError",
+    "RankError",
+    "SourceNotFoundError",
+    "SourcePermissionError",
+    "StalledStreamError",
+    "StreamError",
+    "TruncatedVideoError",
+    "ValueRangeError",
+]
+
 
 class HebbstreamError(Exception):
     """Base class of every error that hebbstream raises on purpose."""

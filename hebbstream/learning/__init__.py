@@ -1,10 +1,10 @@
 """A run: what drives a stream through a network, watches it, and saves what was learned."""
 
 from hebbstream.learning._callback import Callback, Step
-from hebbstream.learning._checkpoint import Checkpoint, Counters, load, load_checkpoint, save_checkpoint
+from hebbstream.learning._checkpoint import Checkpoint
 from hebbstream.learning._continual import ContinualScores, class_incremental, domain_incremental, learn_continually
-from hebbstream.learning._generations import load_latest_checkpoint
-from hebbstream.learning._learner import learn
+from hebbstream.learning._counters import Counters
+from hebbstream.learning._learner import Learner, learn
 from hebbstream.learning._metrics import Metrics
 from hebbstream.learning._report import Report
 
@@ -13,6 +13,7 @@ __all__ = [
     "Checkpoint",
     "ContinualScores",
     "Counters",
+    "Learner",
     "Metrics",
     "Report",
     "Step",
@@ -20,8 +21,4 @@ __all__ = [
     "domain_incremental",
     "learn",
     "learn_continually",
-    "load",
-    "load_checkpoint",
-    "load_latest_checkpoint",
-    "save_checkpoint",
 ]

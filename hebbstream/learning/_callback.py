@@ -1,18 +1,13 @@
-"""`Callback`: what may watch a run of `learn`."""
+"""`Callback`: what may watch a run, or has something to do between its samples."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
-from hebbstream.learning._checkpoint import Counters
-from hebbstream.network._network import SoftHebbNet
+from hebbstream.errors import ConfigurationError
 from hebbstream.streams._sample import Sample
-
-if TYPE_CHECKING:
-    from hebbstream.learning._report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,57 +17,104 @@ class Step:
     Parameters
     ----------
     index
-        Position of the sample in the stream, from 0.
+        Samples that the learner had learned before.
     sample
         The sample.
     features
         Its features, as returned by `SoftHebbNet.learn_one`.
     prediction
         The probe's, made before it learned the label; ``None`` without a probe or a label.
+    right
+        Whether the prediction was the label; ``None`` where none was asked for.
     """
 
     index: int
     sample: Sample
     features: Tensor
     prediction: Any = None
+    right: bool | None = None
 
 
 class Callback:
     """Base class for what watches a run; override what is of interest. A plain function of a `Step` will do as well.
 
+    Every method gets the `Learner` that runs. Where one raises, the run ends, and nothing learned is lost: the samples under way
+    are learned to their end, and the other callbacks, a `Checkpoint` among them, have their `on_end`.
+
     Examples
     --------
     >>> import torch
-    >>> from hebbstream import learn
+    >>> import hebbstream as hs
     >>> class Announce(Callback):
-    ...     def on_end(self, report):
-    ...         print(report.samples, "samples until", report.stopped)
-    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
-    >>> _ = learn(net, torch.rand(3, 3, 32, 32), callbacks=[Announce()], progress=False)
-    3 samples until end of stream
+    ...     every_samples = 2
+    ...     def on_pause(self, learner):
+    ...         print(learner.counters.position, "samples")
+    ...     def on_end(self, learner):
+    ...         print("until", learner.report.stopped)
+    >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    >>> _ = hs.learn(net, torch.rand(3, 3, 32, 32), callbacks=[Announce()], progress=False)
+    2 samples
+    until end of stream
     """
 
-    pause_every: int | None = None
+    every_samples: int | None = None
     """Samples between calls of `on_pause`; ``None`` for none."""
+    every_seconds: float | None = None
+    """Most seconds between calls of `on_pause`; ``None`` for no limit."""
 
-    def on_start(self, net: SoftHebbNet, stream: Iterable[Any], counters: Counters) -> None:
-        """Before the first sample. `counters` advance in place."""
+    def on_start(self, learner: Any) -> None:
+        """Before the first sample."""
 
-    def __call__(self, step: Step) -> None:
+    def on_step(self, learner: Any, step: Step) -> None:
         """After each sample."""
 
-    def on_pause(self) -> None:
-        """Every `pause_every` samples, while no sample is passing through the network: its weights are all of one time."""
+    def on_pause(self, learner: Any) -> None:
+        """When it is due, while no sample passes through the network: its weights are all of one time."""
 
-    def on_checkpoint(self, path: Path) -> None:
-        """After a checkpoint was written."""
+    def on_end(self, learner: Any) -> None:
+        """At the end, whatever ended the run: ``learner.report.stopped`` says what."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint is to keep of this callback, in terms that JSON knows; empty for nothing.
-
-        `Checkpoint.callbacks` has it under the name of the class.
-        """
+        """Return what a checkpoint is to keep of this callback, in JSON terms and tensors; empty for nothing."""
         return {}
 
-    def on_end(self, report: "Report") -> None:
-        """At the end, whatever ended the run: ``report.stopped`` says what."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned; `Learner.load` calls it."""
+
+    def samples_left(self, position: int) -> int | None:
+        """Return after how many more samples `on_pause` is due; ``None`` for never."""
+        return None if self.every_samples is None else self.every_samples - position % self.every_samples
+
+    def is_due(self, position: int) -> bool:
+        """Whether, after so many samples, `on_pause` is due."""
+        return self.every_samples is not None and position % self.every_samples == 0
+
+
+class _Function(Callback):
+    def __init__(self, function: Callable[[Step], object]) -> None:
+        self._function = function
+
+    def on_step(self, learner: Any, step: Step) -> None:  # noqa: ARG002  # the function asks for the step alone
+        self._function(step)
+
+
+def as_callback(callback: Callback | Callable[[Step], object]) -> Callback:
+    """Return a callback itself, or a function of a `Step` as one.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is neither, or its periods cannot work.
+    """
+    if not isinstance(callback, Callback):
+        if isinstance(callback, type) or not callable(callback):
+            raise ConfigurationError(f"callback {callback!r}: expected a Callback, or a function of a Step")
+        return _Function(callback)
+    check_period("every_samples", callback.every_samples, "a positive number of samples")
+    return callback
+
+
+def check_period(name: str, period: float | None, expected: str) -> None:
+    """Raise a `ConfigurationError` unless a period is positive, or ``None``."""
+    if period is not None and not period > 0:
+        raise ConfigurationError(f"{name}={period}: expected {expected}, or None")

@@ -1,299 +1,122 @@
-"""Checkpoints: everything needed to go on bit for bit, in one safetensors file with a JSON header."""
+"""`Checkpoint`: saves a learner while it learns."""
 
-import json
-import zlib
-from collections.abc import Hashable, Mapping
-from dataclasses import asdict, dataclass, field
+import logging
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from filelock import FileLock, Timeout
 
-from hebbstream._files import atomic_write
-from hebbstream._version import __version__
-from hebbstream.errors import (
-    CheckpointNotFoundError,
-    CheckpointVersionError,
-    ConfigurationError,
-    CorruptCheckpointError,
-    LabelError,
-)
-from hebbstream.network._network import SoftHebbNet
-from hebbstream.network._spec import LayerSpec
-from hebbstream.probe import SOLVERS, OnlineProbe, as_online_probe
-from hebbstream.probe._replay import Replay
+from hebbstream._files import check_writable
+from hebbstream.errors import ConfigurationError, OutputError
+from hebbstream.learning._callback import Callback, check_period
+from hebbstream.learning._generations import keep_generations
+from hebbstream.learning._running import Running
+from hebbstream.probe._solvers import as_online_probe
 
-FORMAT = 1
-_HEADER = "hebbstream"
-_LABEL_TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+log = logging.getLogger("hebbstream.checkpoint")
 
 
-class SavedProbe(Protocol):
-    """A probe that a checkpoint can hold: one that shows the `OnlineProbe` inside it."""
+class Checkpoint(Callback):
+    """Saves the learner every so many samples or seconds, and at the end, whatever the end is.
 
-    def as_probe(self) -> OnlineProbe:
-        """Return the probe that holds everything learned."""
-        ...
-
-
-@dataclass(slots=True)
-class Counters:
-    """How far a run has come.
+    One that cannot be written, as on a full disk, is reported by the log and tried again when the next is due; learning
+    goes on, and the last good one is kept. While a run writes to a path, no other can. It keeps the state of the callbacks,
+    so put it behind those that have some.
 
     Parameters
     ----------
-    position
-        Samples taken from the stream.
-    scored
-        Labelled samples that a probe predicted before learning from them.
-    correct
-        How many of those predictions were right.
-    """
-
-    position: int = 0
-    scored: int = 0
-    correct: int = 0
-
-
-@dataclass(slots=True)
-class Checkpoint:
-    """What a checkpoint file holds: the network, the run's counters, and what there was of probe, callbacks and replay."""
-
-    net: SoftHebbNet
-    probe: OnlineProbe | None = None
-    counters: Counters = field(default_factory=Counters)
-    callbacks: dict[str, Any] = field(default_factory=dict)
-    replay: Replay | None = None
-
-
-def save_checkpoint(
-    path: str | Path,
-    net: SoftHebbNet,
-    probe: OnlineProbe | SavedProbe | None = None,
-    counters: Counters | None = None,
-    callbacks: Mapping[str, Any] | None = None,
-    replay: Replay | None = None,
-) -> None:
-    """Write a network, and optionally a probe, counters, the state of callbacks and a replay, to `path`, atomically.
+    path
+        The file; `Learner.load` reads it.
+    every_samples
+        Samples between two; ``None`` for no such limit.
+    every_seconds
+        Most seconds between two; ``None`` counts samples only.
+    kept
+        Generations to keep, the newest included: the one before is ``path.1``, and so on.
 
     Raises
     ------
-    OutputError
-        If the file cannot be written; an earlier file at `path` is then untouched.
-    LabelError
-        If a class is not a str, int, float or bool.
+    ConfigurationError
+        If a number cannot work.
 
     Examples
     --------
-    >>> import tempfile
-    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+    >>> import tempfile, torch
+    >>> import hebbstream as hs
     >>> path = Path(tempfile.mkdtemp()) / "run.safetensors"
-    >>> save_checkpoint(path, net, counters=Counters(position=7))
-    >>> load_checkpoint(path).counters.position
-    7
+    >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    >>> _ = hs.learn(net, torch.rand(5, 3, 32, 32), checkpoint=Checkpoint(path, every_samples=2), progress=False)
+    >>> hs.Learner.load(path).counters.position
+    5
     """
-    tensors = _net_tensors(net)
-    header: dict[str, Any] = {
-        "format": FORMAT,
-        "version": __version__,
-        "layers": [asdict(layer.spec) for layer in net.layers],
-        "in_channels": net.in_channels,
-        "input_size": net.input_size,
-        "input_range": net.input_range,
-        "mirror": net.mirror,
-        "frame_size": net.frame_size,
-        "seed": net.seed,
-        "preset": net.preset,
-        "samples_seen": net.samples_seen,
-        "counters": asdict(counters or Counters()),
-        "callbacks": dict(callbacks or {}),
-        "probe": None,
-        "replay": None,
-    }
-    inner = as_online_probe(probe, "checkpoint")
-    if inner is not None:
-        header["probe"] = {
-            "solver": inner.solver,
-            **inner.options(),
-            "steps": inner.steps,
-            "classes": [_encode_label(label) for label in inner.classes],
-        }
-        tensors |= {f"probe.{name}": tensor for name, tensor in inner.tensors().items()}
-    if replay is not None:
-        header["replay"] = {
-            "options": replay.options(),
-            "classes": [_encode_label(label) for label in replay.classes()],
-            "state": replay.state(),
-        }
-        tensors |= {f"replay.{name}": tensor for name, tensor in replay.tensors().items()}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header["crc32"] = _checksum(tensors)
-    with atomic_write(path) as temporary:
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        every_samples: int | None = 1000,
+        every_seconds: float | None = None,
+        kept: int = 2,
+    ) -> None:
+        if kept < 1:
+            raise ConfigurationError(f"kept={kept}: expected a positive number")
+        check_period("every_samples", every_samples, "a positive number of samples")
+        check_period("every_seconds", every_seconds, "a positive number of seconds")
+        self.path = Path(path).expanduser()
+        self.every_samples, self.every_seconds, self.kept = every_samples, every_seconds, kept
+        self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0)
+        self._saved_at: int | None = None
+
+    def claim(self) -> None:
+        """Keep other processes from writing to the path, until the end of the run.
+
+        Raises
+        ------
+        OutputError
+            If another run writes to it, or it cannot be written.
+        """
+        if self._lock.is_locked:
+            return
+        check_writable(self.path)
         try:
-            save_file(tensors, temporary, metadata={_HEADER: json.dumps(header)})
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+            self._lock.acquire()
+        except Timeout:
+            raise OutputError(f"cannot write {self.path}: another run is writing to it") from None
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
 
+    def on_start(self, learner: Running) -> None:
+        """Find out, before the first sample, whether the learner can be saved there."""
+        as_online_probe(learner.probe, "checkpoint")
+        self.claim()
+        self._saved_at = learner.counters.position
 
-def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
-    """Read a checkpoint.
+    def on_pause(self, learner: Running) -> None:
+        """Save, if it can be."""
+        try:
+            self._save(learner)
+        except OutputError as error:
+            log.error("%s; learning goes on, the last good checkpoint is kept", error)  # no traceback
 
-    Raises
-    ------
-    CheckpointNotFoundError
-        If there is no file.
-    CorruptCheckpointError
-        If it is damaged, or no hebbstream checkpoint.
-    CheckpointVersionError
-        If its format is not the one this version reads.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointNotFoundError(f"no checkpoint at {path}")
-    header, tensors = _read(path)
-    if header.get("format") != FORMAT:
-        raise CheckpointVersionError(
-            f"{path}: checkpoint format {header.get('format')!r} (hebbstream {header.get('version', '?')}); "
-            f"hebbstream {__version__} reads format {FORMAT}"
-        )
-    if _checksum(tensors) != header.get("crc32"):
-        raise CorruptCheckpointError(f"{path}: damaged checkpoint (its checksum does not match its contents)")
-    try:
-        net = _build_net(header, tensors, torch.device(device))
-        probe = _build_probe(header["probe"], tensors, torch.device(device))
-        replay = _build_replay(header.get("replay"), tensors)  # earlier checkpoints have none
-        return Checkpoint(net, probe, Counters(**header["counters"]), header.get("callbacks", {}), replay)
-    except (
-        ArithmeticError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-        ConfigurationError,
-    ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CorruptCheckpointError(f"{path}: checkpoint with an inconsistent header ({reason})") from error
+    def on_end(self, learner: Running) -> None:
+        """Save what is new."""
+        try:
+            if self._saved_at is not None and learner.is_whole:
+                self._save(learner)
+        finally:
+            self._saved_at = None
+            if self._lock.is_locked:
+                with suppress(OSError):  # another system may not let a file go that is open
+                    Path(self._lock.lock_file).unlink()
+                self._lock.release()
 
+    def _save(self, learner: Running) -> None:
+        position = learner.counters.position
+        if position != self._saved_at:
+            keep_generations(self.path, self.kept)
+            learner.save(self.path)
+            self._saved_at = position
+            log.debug("%s: written after %d samples", self.path, position)
 
-def load(path: str | Path, device: str | torch.device = "cpu") -> SoftHebbNet:
-    """Read the network from a checkpoint; see `load_checkpoint` for the probe and the counters as well.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "run.safetensors"
-    >>> SoftHebbNet.from_preset("mnist", width=4, seed=3).save(path)
-    >>> load(path).seed
-    3
-    """
-    return load_checkpoint(path, device).net
-
-
-def _net_tensors(net: SoftHebbNet) -> dict[str, Tensor]:
-    tensors = {"random_state": net.generator.get_state()}
-    for index, layer in enumerate(net.layers):
-        tensors[f"layers.{index}.weight"] = layer.weight
-        tensors[f"layers.{index}.samples_learned"] = layer.samples_learned
-        tensors[f"layers.{index}.update_peak"] = layer.update_peak
-        tensors[f"layers.{index}.opening"] = layer.opening
-        if layer.norm is not None:
-            tensors |= {f"layers.{index}.norm.{name}": tensor for name, tensor in layer.norm.named_buffers()}
-    return tensors
-
-
-def _build_net(header: dict[str, Any], tensors: dict[str, Tensor], device: torch.device) -> SoftHebbNet:
-    specs = [LayerSpec.from_dict(values) for values in header["layers"]]
-    size, value_range = header["input_size"], header["input_range"]
-    # Shapes are compared before any memory is asked for: a header must not be able to ask for more than its file has.
-    net = SoftHebbNet(
-        specs,
-        header["in_channels"],
-        input_size=None if size is None else tuple(size),
-        input_range=None if value_range is None else tuple(value_range),
-        mirror=header.get("mirror", False),
-        seed=header["seed"],
-        device="meta",
-    )
-    for name, blank in _net_tensors(net).items():
-        if name.endswith(".opening"):  # earlier checkpoints have none
-            tensors.setdefault(name, torch.zeros(2))
-        if name not in tensors or tensors[name].shape != blank.shape or tensors[name].dtype != blank.dtype:
-            found = f"{tuple(tensors[name].shape)}" if name in tensors else "nothing"
-            raise CorruptCheckpointError(f"checkpoint tensor {name}: expected {tuple(blank.shape)}, found {found}")
-    net.to_empty(device=device)
-    for name, target in _net_tensors(net).items():
-        if name != "random_state":
-            target.copy_(tensors[name])
-    net.generator.set_state(tensors["random_state"])
-    net.samples_seen = header["samples_seen"]
-    net.preset = header.get("preset")  # earlier checkpoints have none
-    net.frame_size = None if header["frame_size"] is None else tuple(header["frame_size"])
-    return net
-
-
-def _build_probe(header: dict[str, Any] | None, tensors: dict[str, Tensor], device: torch.device) -> OnlineProbe | None:
-    if header is None:
-        return None
-    options = dict(header)
-    classes, steps = options.pop("classes"), options.pop("steps")
-    solver = options.pop("solver", "gradient")  # before there were others, none was named
-    if solver == "gradient":
-        options.setdefault("optimizer", "adam")  # likewise
-    probe = SOLVERS[solver](**options)
-    # Copies, in torch's own memory: a tensor of a file lies at any address, and sums are rounded by where they start.
-    learned = {
-        name.removeprefix("probe."): tensor.to(device, copy=True)
-        for name, tensor in tensors.items()
-        if name.startswith("probe.")
-    }
-    probe.load(learned, [_decode_label(label) for label in classes], steps)
-    return probe
-
-
-def _build_replay(header: dict[str, Any] | None, tensors: dict[str, Tensor]) -> Replay | None:
-    if header is None:
-        return None
-    options = header["options"]
-    replay = Replay(**({"weight": 1 / options["per_sample"]} | options))  # what earlier checkpoints do not say
-    kept = {name.removeprefix("replay."): tensor for name, tensor in tensors.items() if name.startswith("replay.")}
-    replay.load(kept, [_decode_label(label) for label in header["classes"]], header["state"])
-    return replay
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-        header = json.loads(metadata[_HEADER])
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CorruptCheckpointError(f"{path}: damaged, or not a checkpoint ({str(error).splitlines()[0]})") from error
-    except KeyError:
-        raise CorruptCheckpointError(f"{path}: a safetensors file, but not a hebbstream checkpoint") from None
-    if not isinstance(header, dict):
-        raise CorruptCheckpointError(f"{path}: checkpoint header is a {type(header).__name__}, expected an object")
-    return header, tensors
-
-
-def _checksum(tensors: dict[str, Tensor]) -> int:
-    crc = 0
-    for name in sorted(tensors):
-        crc = zlib.crc32(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data, crc)
-    return crc
-
-
-def _encode_label(label: Hashable) -> list[Any]:
-    value = label.item() if hasattr(label, "item") else label  # a NumPy scalar equals its Python value
-    name = type(value).__name__
-    if name not in _LABEL_TYPES:
-        raise LabelError(f"label {label!r}: a checkpoint holds str, int, float and bool labels")
-    return [name, value]
-
-
-def _decode_label(encoded: list[Any]) -> Hashable:
-    name, value = encoded
-    return _LABEL_TYPES[name](value)  # type: ignore[no-any-return]
+    def __repr__(self) -> str:
+        return f"Checkpoint({str(self.path)!r})"

@@ -1,6 +1,5 @@
 """`Latency`: how long live samples took from capture until they were learned."""
 
-import time
 from dataclasses import dataclass
 
 from hebbstream.streams._sample import Sample
@@ -14,10 +13,10 @@ class Latency:
     total: float = 0.0
     greatest: float = 0.0
 
-    def take(self, sample: Sample) -> None:
+    def take(self, sample: Sample, now: float) -> None:
         """Take in a sample that has just been learned; recordings have no latency."""
         if sample.captured is not None:
-            latency = time.monotonic() - sample.captured
+            latency = now - sample.captured
             self.count += 1
             self.total += latency
             self.greatest = max(self.greatest, latency)

@@ -1,39 +1,37 @@
-"""`learn`: drive a stream through a network."""
+"""`Learner`: a network with all that a run of it is, and `learn`, its short form."""
 
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass, field, is_dataclass
-from itertools import islice
-from operator import length_hint
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from torch import Tensor
-from tqdm.auto import tqdm
+import torch
 
-from hebbstream._files import check_writable
-from hebbstream.errors import ConfigurationError, EmptyStreamError, OutputError
-from hebbstream.learning._callback import Callback, Step
-from hebbstream.learning._checkpoint import Counters, save_checkpoint
-from hebbstream.learning._generations import keep_generations
-from hebbstream.learning._interruption import Interruption, StopWaiting, interruption
-from hebbstream.learning._latency import Latency
-from hebbstream.learning._report import Report, percentages
-from hebbstream.network._network import SoftHebbNet
-from hebbstream.probe import as_online_probe
-from hebbstream.probe._replay import Replay
-from hebbstream.streams._sample import Sample
+from hebbstream._container import State, inconsistent, read_state, write_state
+from hebbstream._globals import usable_device
+from hebbstream.errors import ConfigurationError, CorruptCheckpointError
+from hebbstream.learning._callback import Callback, Step, as_callback
+from hebbstream.learning._checkpoint import Checkpoint
+from hebbstream.learning._counters import Counters
+from hebbstream.learning._generations import generations
+from hebbstream.learning._progress import ProgressBar
+from hebbstream.learning._replaying import Replaying
+from hebbstream.learning._report import Report
+from hebbstream.learning._run import Run
+from hebbstream.learning._timer import Clock
+from hebbstream.network import SoftHebbNet
+from hebbstream.probe import Replay
+from hebbstream.probe._solvers import as_online_probe, probe_from_state
+from hebbstream.streams._stream import Stream, as_stream
 
-log = logging.getLogger("hebbstream.learn")
-_WINDOW = 1000
-_STATUS_SECONDS = 1.0
+log = logging.getLogger("hebbstream.checkpoint")
 
 
 class Probe(Protocol):
-    """What `learn` asks of a classifier: river's two methods, on a 1-D tensor of features."""
+    """What a run asks of a classifier: river's two methods, on a 1-D tensor of features."""
 
     def predict_one(self, x: Any) -> Any:
         """Return the predicted label."""
@@ -44,6 +42,230 @@ class Probe(Protocol):
         ...
 
 
+class Learner:
+    """What a run is: a network that learns from a stream, with a probe, a replay and callbacks.
+
+    Parameters
+    ----------
+    net
+        Learns in place.
+    probe
+        Is scored prequentially: on each labelled sample it predicts first and learns afterwards. Anything with
+        ``predict_one`` and ``learn_one`` on a 1-D tensor will do; to be saved it must be an `OnlineProbe` or a
+        ``LinearProbe``.
+    replay
+        Keeps labelled frames, from which the probe, one of these two, learns again with the features that they have by
+        then. See `Replay`.
+    callbacks
+        What watches the run, or has something to do between its samples, in the order in which they are called: a
+        `Checkpoint`, ``Metrics``, ``DriftMonitor``, a `Callback` of your own, or a function of a `Step`.
+    clock
+        Gives the time in seconds.
+
+    Attributes
+    ----------
+    counters : Counters
+        Of all samples that this learner has learned.
+    stream : Stream or None
+        What it learns from, or learned from last.
+
+    Raises
+    ------
+    ConfigurationError
+        If the parts do not fit together.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> frames = torch.rand(10, 3, 32, 32)
+    >>> learner = Learner(SoftHebbNet.from_preset("cifar10", width=4))
+    >>> report = learner.learn(frames, limit=6, progress=False)
+    >>> report.samples, report.stopped
+    (6, 'limit')
+
+    What was learned is saved in one file, and goes on from there, bit for bit:
+
+    >>> path = Path(tempfile.mkdtemp()) / "run.safetensors"
+    >>> learner.save(path)
+    >>> Learner.load(path).learn(frames, resume=True, progress=False).samples
+    4
+    """
+
+    def __init__(
+        self,
+        net: SoftHebbNet,
+        probe: Probe | None = None,
+        *,
+        replay: Replay | None = None,
+        callbacks: Iterable[Callback | Callable[[Step], object]] = (),
+        clock: Clock = time.monotonic,
+    ) -> None:
+        if replay is not None and as_online_probe(probe, "replay") is None:
+            raise ConfigurationError("replay without a probe: expected an OnlineProbe or a LinearProbe")
+        self.net, self.probe, self.replay = net, probe, replay
+        self.callbacks = tuple(map(as_callback, callbacks))
+        self.clock = clock
+        self.counters = Counters()
+        self.stream: Stream[Any] | None = None
+        self._run: Run | None = None
+        self._unclaimed: State = {}  # state of callbacks that a file held, and this learner lacks
+
+    def learn(
+        self, stream: Iterable[Any], *, limit: int | None = None, resume: bool = False, progress: bool = True
+    ) -> Report:
+        """Learn from every sample of a stream as it passes.
+
+        Ctrl-C or SIGTERM finishes the present sample and returns the report; a second one stops at once.
+
+        Parameters
+        ----------
+        stream
+            Any iterable of frames, of pairs (frame, label) or of `Sample`; it may be endless.
+        limit
+            Most samples to learn in this call.
+        resume
+            Whether the stream is read again from its start: the ``counters.position`` samples that were learned are
+            passed over first. A live stream goes on from now.
+        progress
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        Report
+            ``print(report)`` shows it in a few lines.
+
+        Raises
+        ------
+        EmptyStreamError
+            If there is nothing to learn from.
+        InputError
+            If a sample is refused. What was learned before it stays.
+        OutputError
+            If the last checkpoint cannot be written; found out before the first sample where it can be.
+        """
+        if limit is not None and limit < 1:
+            raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
+        self.stream = as_stream(stream)
+        callbacks = [*self.callbacks, ProgressBar(limit, resume=resume, enabled=progress)]
+        if self.replay is not None:
+            callbacks.insert(0, Replaying(self.replay))
+        self._run = Run(self, callbacks, limit)
+        self._run.go(resume=resume)
+        return self._run.report()
+
+    @property
+    def report(self) -> Report | None:
+        """How the run stands, or how the last one went; ``None`` before the first."""
+        return None if self._run is None else self._run.report()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether network, probe and counters are of one time; a second Ctrl-C may stop a run within a sample."""
+        return self._run is None or self._run.whole
+
+    def save(self, path: str | Path) -> None:
+        """Write all that was learned to a safetensors file, atomically; `load` reads it.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written; an earlier file at `path` is then untouched.
+        ConfigurationError
+            If the probe is neither an `OnlineProbe` nor a ``LinearProbe``.
+        LabelError
+            If a class is not a str, int, float or bool.
+        """
+        state: State = {"network": self.net.to_state(), "counters": asdict(self.counters)}
+        probe = as_online_probe(self.probe, "checkpoint")
+        if probe is not None:
+            state["probe"] = probe.state_dict()
+        if self.replay is not None:
+            state["replay"] = self.replay.state_dict()
+        kept = {name: callback.state_dict() for name, callback in self._named_callbacks().items()}
+        state["callbacks"] = self._unclaimed | {name: kept[name] for name in kept if kept[name]}
+        write_state(path, state)
+        if self._run is not None:
+            self._run.saved_to = Path(path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        device: str | torch.device = "cpu",
+        *,
+        callbacks: Iterable[Callback | Callable[[Step], object]] = (),
+        clock: Clock = time.monotonic,
+    ) -> Self:
+        """Read what `save` wrote: the newest generation that is good; a warning tells of each that is damaged.
+
+        Parameters
+        ----------
+        path
+            The file.
+        device
+            Where the network, and what the probe has learned, will be.
+        callbacks, clock
+            As of `Learner`. Callbacks go on from the state that the file has for their kind.
+
+        Raises
+        ------
+        CheckpointNotFoundError
+            If there is none.
+        CorruptCheckpointError
+            If all generations are damaged.
+        CheckpointVersionError
+            If the newest good one has a format that this version does not read.
+        ConfigurationError
+            If the device cannot be used.
+        """
+        place = usable_device(device)
+        damage: CorruptCheckpointError | None = None
+        for candidate in generations(path) or [Path(path)]:
+            try:
+                state = read_state(candidate)
+                with inconsistent(candidate):
+                    return cls._from_state(state, place, callbacks, clock)
+            except CorruptCheckpointError as error:
+                log.warning("%s; trying an earlier one", error)
+                damage = damage or error
+        assert damage is not None  # noqa: S101  # there was at least one candidate
+        raise damage
+
+    @classmethod
+    def _from_state(
+        cls, state: State, device: torch.device, callbacks: Iterable[Callback | Callable[[Step], object]], clock: Clock
+    ) -> Self:
+        probe, replay = state.get("probe"), state.get("replay")
+        learner = cls(
+            SoftHebbNet.from_state(state["network"], device),
+            None if probe is None else probe_from_state(probe, device),
+            replay=None if replay is None else Replay.from_state(replay),
+            callbacks=callbacks,
+            clock=clock,
+        )
+        learner.counters = Counters(**state.get("counters", {}))
+        learner._unclaimed = dict(state.get("callbacks", {}))
+        for name, callback in learner._named_callbacks().items():
+            if name in learner._unclaimed:
+                callback.load_state_dict(learner._unclaimed.pop(name))
+        return learner
+
+    def _named_callbacks(self) -> dict[str, Callback]:
+        """Return callbacks by the names of their state: their kind, and a number from the second of a kind on."""
+        seen: Counter[str] = Counter()
+        named = {}
+        for callback in self.callbacks:
+            kind = type(callback).__name__
+            seen[kind] += 1
+            named[kind if seen[kind] == 1 else f"{kind} {seen[kind]}"] = callback
+        return named
+
+    def __repr__(self) -> str:
+        parts = [f"{self.counters.position:,} samples", f"probe={self.probe!r}", f"replay={self.replay!r}"]
+        parts += [repr(callback) for callback in self.callbacks]
+        return f"Learner: {', '.join(parts)}\n{self.net!r}"
+
+
 def learn(
     net: SoftHebbNet,
     stream: Iterable[Any],
@@ -51,52 +273,20 @@ def learn(
     *,
     replay: Replay | None = None,
     limit: int | None = None,
-    checkpoint: str | Path | None = None,
-    checkpoint_every: int = 1000,
-    checkpoint_seconds: float | None = None,
-    checkpoints_kept: int = 2,
-    counters: Counters | None = None,
-    callbacks: Iterable[Callable[[Step], None]] = (),
+    checkpoint: str | Path | Checkpoint | None = None,
+    callbacks: Iterable[Callback | Callable[[Step], object]] = (),
     progress: bool = True,
 ) -> Report:
-    """Let a network, and optionally a probe, learn from every sample of a stream as it passes.
-
-    Ctrl-C or SIGTERM finishes the present sample, writes the checkpoint and returns the report; a second one stops at
-    once. A checkpoint that cannot be written, as on a full disk, is reported by the log and tried again when the next
-    is due; learning goes on, and the last good one is kept.
+    """Let a network, and optionally a probe, learn from every sample of a stream; the short form of a `Learner`.
 
     Parameters
     ----------
-    net
-        Learns in place.
-    stream
-        Any iterable of frames, of pairs (frame, label) or of `Sample`; it may be endless.
-    probe
-        Is scored prequentially: on each labelled sample it predicts first and learns afterwards. Anything with
-        ``predict_one`` and ``learn_one`` on a 1-D tensor will do; a checkpoint holds an `OnlineProbe` or a
-        ``LinearProbe``.
-    replay
-        Keeps labelled frames, from which the probe, one of these two, learns again with the features that they have by
-        then. See `Replay`.
-    limit
-        Most samples to learn in this call.
+    net, probe, replay, callbacks
+        As of `Learner`.
+    stream, limit, progress
+        As of `Learner.learn`.
     checkpoint
-        File to write every `checkpoint_every` samples, at the end, when interrupted and when the stream fails.
-    checkpoint_every
-        Samples between checkpoints.
-    checkpoint_seconds
-        Most seconds between checkpoints; ``None`` counts samples only.
-    checkpoints_kept
-        Generations of the checkpoint to keep, the newest included; see `load_latest_checkpoint`.
-    counters
-        Of an earlier run over the same stream, from `load_checkpoint`: that many samples are passed over first, and
-        the counts go on. They are advanced in place. Where the stream has a method ``fast_forward(count)``, which
-        returns how many samples it passed over, that is used; a live video goes on from now.
-    callbacks
-        Each is called with a `Step` after every sample; a `Callback` learns of the start, checkpoints and the end too,
-        and may have state that goes into the checkpoint.
-    progress
-        Whether to show a progress bar.
+        Where to save, every 1,000 samples and at the end: a path, or a `Checkpoint` that says when.
 
     Returns
     -------
@@ -105,247 +295,17 @@ def learn(
 
     Raises
     ------
-    EmptyStreamError
-        If there is nothing to learn from.
-    InputError
-        If a sample is refused. What was learned before it stays, and is in the checkpoint.
-    OutputError
-        If the last checkpoint cannot be written; found out before the first sample where it can be.
+    ConfigurationError, EmptyStreamError, InputError, OutputError
+        As of `Learner.learn`.
 
     Examples
     --------
-    >>> import torch
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
     >>> report = learn(net, torch.rand(10, 3, 32, 32), progress=False)
     >>> report.samples, report.stopped
     (10, 'end of stream')
     """
-    callbacks = tuple(callbacks)
-    if limit is not None and limit < 1:
-        raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
-    if checkpoint_every < 1:
-        raise ConfigurationError(f"checkpoint_every={checkpoint_every}: expected a positive number of samples")
-    if checkpoint_seconds is not None and not checkpoint_seconds > 0:
-        raise ConfigurationError(f"checkpoint_seconds={checkpoint_seconds}: expected a positive number, or None")
-    if checkpoints_kept < 1:
-        raise ConfigurationError(f"checkpoints_kept={checkpoints_kept}: expected a positive number")
+    watching = [*callbacks]
     if checkpoint is not None:
-        check_writable(checkpoint)
-        as_online_probe(probe, "checkpoint")
-        names = [type(callback).__name__ for callback in _with_state(callbacks)]
-        if len(set(names)) < len(names):
-            raise ConfigurationError(f"callbacks {', '.join(names)}: a checkpoint keeps the state of one of each kind")
-    if replay is not None and as_online_probe(probe, "replay") is None:
-        raise ConfigurationError("replay without a probe: expected an OnlineProbe or a LinearProbe")
-    run = _Run(
-        net,
-        stream,
-        probe,
-        replay,
-        counters or Counters(),
-        None if checkpoint is None else Path(checkpoint),
-        checkpoint_every,
-        checkpoint_seconds,
-        checkpoints_kept,
-        callbacks,
-    )
-    with interruption() as interrupted, _progress_bar(stream, limit, run.counters, enabled=progress) as bar:
-        run.watch("on_start", net, stream, run.counters)
-        try:
-            run.go(limit, interrupted, bar)
-        except BaseException as error:
-            run.stopped = f"{type(error).__name__}: {error}"
-            raise
-        finally:
-            report = run.report()
-            run.watch("on_end", report)
-    return report
-
-
-@dataclass(slots=True)
-class _Run:
-    """One call of `learn`."""
-
-    net: SoftHebbNet
-    stream: Iterable[Any]
-    probe: Probe | None
-    replay: Replay | None
-    counters: Counters
-    checkpoint: Path | None
-    checkpoint_every: int
-    checkpoint_seconds: float | None
-    checkpoints_kept: int
-    callbacks: tuple[Callable[[Step], None], ...]
-    samples: int = 0
-    stopped: str = ""
-    saved_at: int | None = None
-    saved_time: float = 0.0
-    started: float = field(default_factory=time.perf_counter)
-    latency: Latency = field(default_factory=Latency)
-    under_way: deque[Sample] = field(default_factory=deque)
-    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=_WINDOW))
-
-    def go(self, limit: int | None, interrupted: Interruption, bar: "tqdm[Any]") -> None:
-        items = iter(self.stream)
-        try:
-            with interrupted.waiting():
-                self._pass_over(items)
-        except StopWaiting:
-            self.stopped = "interrupted"
-        self.started = self.saved_time = shown = time.perf_counter()
-        pauses = [c for c in self.callbacks if isinstance(c, Callback) and c.pause_every]
-        while not self.stopped:
-            # A checkpoint needs a network that no sample is passing through, so each stretch is learned to its end.
-            periods = [self.checkpoint_every, *(c.pause_every for c in pauses if c.pause_every)]
-            wanted = min(period - self.samples % period for period in periods)
-            if limit is not None:
-                wanted = min(wanted, limit - self.samples)
-            if self.replay is not None:
-                wanted = min(wanted, max(1, self.replay.every - self.replay.waiting))  # it may come filled
-            with closing(self.net.learn_stream(self._feed(items, wanted, interrupted))) as learned:
-                while True:
-                    try:
-                        features = next(learned, None)
-                    except Exception:
-                        self._try_to_save()  # the stream failed, or a sample was refused: nothing learned is lost
-                        raise
-                    if features is None:
-                        break
-                    self._take(features)
-                    bar.update()
-                    now = time.perf_counter()
-                    if now - shown > _STATUS_SECONDS:
-                        shown = now
-                        bar.set_postfix_str(self._status())
-            if self.replay is not None and self.replay.waiting >= self.replay.every:
-                self._look_again(self.replay)
-            if interrupted.requested:
-                self.stopped = "interrupted"
-            elif self.samples == limit:
-                self.stopped = "limit"
-            for callback in pauses:
-                if callback.pause_every and self.samples % callback.pause_every == 0:
-                    callback.on_pause()
-            if not self.stopped and (self.samples % self.checkpoint_every == 0 or self._due()):
-                self._try_to_save()
-        self.save()
-        if not self.samples and not self.counters.position and self.stopped == "end of stream":
-            raise EmptyStreamError("the stream ended before its first sample: expected at least one")
-        bar.set_postfix_str(self._status())
-
-    def _pass_over(self, items: Iterator[Any]) -> None:
-        position = self.counters.position
-        fast_forward = getattr(self.stream, "fast_forward", None)
-        passed = sum(1 for _ in islice(items, position)) if fast_forward is None else fast_forward(position)
-        if passed < position:
-            raise EmptyStreamError(
-                f"the stream ended after {passed} samples: expected more than the {position} already learned"
-            )
-
-    def _feed(self, items: Iterator[Any], count: int, interrupted: Interruption) -> Iterator[Any]:
-        for _ in range(count):
-            try:
-                with interrupted.waiting():
-                    item = next(items)
-            except StopIteration:
-                self.stopped = "end of stream"
-                return
-            except StopWaiting:
-                return
-            sample = Sample.of(item)
-            if self.replay is not None and sample.y is not None:
-                self.replay.add(self.net.checked(sample.x, single=True).squeeze(0), sample.y)
-            self.under_way.append(sample)
-            yield sample.x
-            if interrupted.requested or self._due():
-                return
-
-    def _due(self) -> bool:
-        return self.checkpoint_seconds is not None and time.perf_counter() - self.saved_time >= self.checkpoint_seconds
-
-    def _take(self, features: Tensor) -> None:
-        sample = self.under_way.popleft()
-        prediction = None
-        if self.probe is not None and sample.y is not None:
-            prediction = self.probe.predict_one(features)
-            self.probe.learn_one(features, sample.y)
-            right = bool(prediction == sample.y)  # of NumPy labels, a NumPy bool, which JSON does not know
-            self.counters.scored += 1
-            self.counters.correct += right
-            self.recent.append(right)
-        step = Step(self.counters.position, sample, features, prediction)
-        self.counters.position += 1
-        self.samples += 1
-        self.latency.take(sample)
-        for callback in self.callbacks:
-            callback(step)
-
-    def _look_again(self, replay: Replay) -> None:
-        probe: Any = as_online_probe(self.probe, "replay")
-        frames, labels = replay.draw(replay.per_sample * replay.every)
-        for start in range(0, len(labels), replay.every):
-            part = slice(start, start + replay.every)
-            probe.learn_many(self.net.transform_many(frames[part]), labels[part], replay.weight)
-        replay.waiting = 0
-
-    def _try_to_save(self) -> None:
-        self.saved_time = time.perf_counter()
-        try:
-            self.save()
-        except OutputError as error:
-            log.error("%s; learning goes on, the last good checkpoint is kept", error)  # no traceback
-
-    def save(self) -> None:
-        if self.checkpoint is None or self.samples in (0, self.saved_at):
-            return  # nothing new
-        probe: Any = self.probe
-        keep_generations(self.checkpoint, self.checkpoints_kept)
-        states = {type(callback).__name__: callback.state_dict() for callback in _with_state(self.callbacks)}
-        save_checkpoint(self.checkpoint, self.net, probe, self.counters, states, self.replay)
-        self.saved_at = self.samples
-        log.debug("%s: written after %d samples", self.checkpoint, self.counters.position)
-        self.watch("on_checkpoint", self.checkpoint)
-
-    def watch(self, method: str, *arguments: Any) -> None:
-        for callback in self.callbacks:
-            if isinstance(callback, Callback):
-                getattr(callback, method)(*arguments)
-
-    def _status(self) -> str:
-        parts = [f"R1 {percentages(self.net.r1_fraction())}"]
-        if self.recent:
-            parts.insert(0, f"accuracy {sum(self.recent) / len(self.recent):.1%}")
-        return ", ".join(parts)
-
-    def report(self) -> Report:
-        return Report(
-            samples=self.samples,
-            seconds=time.perf_counter() - self.started,
-            r1_fraction=self.net.r1_fraction(),
-            accuracy=self.counters.correct / self.counters.scored if self.counters.scored else None,
-            recent_accuracy=sum(self.recent) / len(self.recent) if self.recent else None,
-            stopped=self.stopped,
-            checkpoint=self.checkpoint if self.saved_at is not None else None,
-            counters=self.counters,
-            latency=(self.latency.mean, self.latency.greatest) if self.latency.count else None,
-            stream_counts=counts_of(self.stream),
-        )
-
-
-def _with_state(callbacks: Iterable[Callable[[Step], None]]) -> list[Callback]:
-    """Return those that a checkpoint keeps something of."""
-    return [c for c in callbacks if isinstance(c, Callback) and type(c).state_dict is not Callback.state_dict]
-
-
-def counts_of(stream: Any) -> dict[str, int]:
-    """Return what a stream counts in a dataclass `stats`, as `VideoStream` does; empty if it counts nothing."""
-    stats = getattr(stream, "stats", None)
-    return asdict(stats) if is_dataclass(stats) and not isinstance(stats, type) else {}
-
-
-def _progress_bar(stream: Iterable[Any], limit: int | None, counters: Counters, *, enabled: bool) -> "tqdm[Any]":
-    known = length_hint(stream)
-    total = max(0, known - counters.position) if known else None
-    if limit is not None:
-        total = limit if total is None else min(limit, total)
-    return tqdm(total=total, unit=" samples", disable=not enabled, dynamic_ncols=True)
+        watching.append(checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint))
+    return Learner(net, probe, replay=replay, callbacks=watching).learn(stream, limit=limit, progress=progress)

@@ -2,9 +2,7 @@
 
 import json
 import logging
-import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,10 @@ from torch import Tensor
 
 from hebbstream.errors import ConfigurationError, MissingDependencyError, OutputError
 from hebbstream.learning._callback import Callback, Step
-from hebbstream.learning._checkpoint import Counters
 from hebbstream.learning._latency import Latency
-from hebbstream.learning._learner import counts_of
-from hebbstream.learning._report import Report
-from hebbstream.network._network import SoftHebbNet
+from hebbstream.learning._running import Running
 
 log = logging.getLogger("hebbstream.metrics")
-_WINDOW = 1000
 _MOVED = 1e-6  # of a neuron's norm
 
 
@@ -41,15 +35,13 @@ class Metrics(Callback):
         File for JSON Lines, appended to; ``None`` for none.
     tensorboard
         Folder for TensorBoard's files; ``None`` for none. Needs the extra ``tensorboard``.
-    seconds
-        Between records.
-    stream
-        Whose counts to write, where stream functions hide the source from `learn`; ``None`` takes what `learn` drives.
+    every_seconds
+        Seconds between records; 0 writes one after each sample.
 
     Raises
     ------
     ConfigurationError
-        If there is nowhere to write, or `seconds` is negative.
+        If there is nowhere to write, or `every_seconds` is negative.
     MissingDependencyError
         If TensorBoard is asked for and not installed.
     OutputError
@@ -58,7 +50,8 @@ class Metrics(Callback):
     Examples
     --------
     >>> import tempfile
-    >>> from hebbstream import learn
+    >>> import torch
+    >>> from hebbstream import SoftHebbNet, learn
     >>> path = Path(tempfile.mkdtemp()) / "metrics.jsonl"
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
     >>> _ = learn(net, torch.rand(20, 3, 32, 32), callbacks=[Metrics(path)], progress=False)
@@ -72,50 +65,44 @@ class Metrics(Callback):
         path: str | Path | None = None,
         *,
         tensorboard: str | Path | None = None,
-        seconds: float = 10.0,
-        stream: Any = None,
+        every_seconds: float = 10.0,
     ) -> None:
         if path is None and tensorboard is None:
             raise ConfigurationError("Metrics(): expected a path, a folder for TensorBoard, or both")
-        if not seconds >= 0:
-            raise ConfigurationError(f"seconds={seconds}: expected 0 or a positive number")
-        self.path = None if path is None else Path(path)
-        self._board = None if tensorboard is None else _summary_writer(tensorboard)
-        self._seconds, self._stream = seconds, stream
+        if not every_seconds >= 0:
+            raise ConfigurationError(f"every_seconds={every_seconds}: expected 0 or a positive number")
+        self.path = None if path is None else Path(path).expanduser()
+        self.every_seconds = every_seconds
+        self._board = None if tensorboard is None else _summary_writer(Path(tensorboard).expanduser())
         if self.path is not None:
             self._append("")  # now, not after hours, is the time to find out
 
-    def on_start(self, net: SoftHebbNet, stream: Iterable[Any], counters: Counters) -> None:
+    def on_start(self, learner: Running) -> None:
         """Begin a run."""
-        self._net, self._counters = net, counters
-        self._stream = stream if self._stream is None else self._stream
-        self._recent: deque[bool] = deque(maxlen=_WINDOW)
-        self._scored, self._correct = counters.scored, counters.correct
         self._samples = self._samples_before = 0
         self._latency = Latency()
-        self._norms = [layer.norms() for layer in net.layers]
-        self._started = self._written = time.perf_counter()
+        self._norms = [layer.norms() for layer in learner.net.layers]
+        self._started = self._written = learner.clock()
 
-    def __call__(self, step: Step) -> None:
-        """Take in a sample, and write a record if one is due."""
+    def on_step(self, learner: Running, step: Step) -> None:
+        """Take in a sample."""
         self._samples += 1
-        self._latency.take(step.sample)
-        if self._counters.scored > self._scored:
-            self._recent.append(self._counters.correct > self._correct)
-            self._scored, self._correct = self._counters.scored, self._counters.correct
-        if time.perf_counter() - self._written >= self._seconds:
-            self._write()
+        self._latency.take(step.sample, learner.clock())
 
-    def on_end(self, report: Report) -> None:  # noqa: ARG002  # the run is over, whatever it says
-        """Write the last record."""
+    def on_pause(self, learner: Running) -> None:
+        """Write a record."""
         if self._samples > self._samples_before:
-            self._write()
+            self._write(learner)
+
+    def on_end(self, learner: Running) -> None:
+        """Write the last record."""
+        self.on_pause(learner)
         if self._board is not None:
             self._board.flush()
 
-    def _write(self) -> None:
-        now = time.perf_counter()
-        record = self._record(now)
+    def _write(self, learner: Running) -> None:
+        now = learner.clock()
+        record = self._record(learner, now)
         self._written, self._samples_before, self._latency = now, self._samples, Latency()
         if self.path is not None:
             try:
@@ -124,27 +111,29 @@ class Metrics(Callback):
                 log.error("%s; learning goes on", error)  # no traceback
         if self._board is not None:
             for name, value in _scalars(record):
-                self._board.add_scalar(name, value, self._counters.position)
+                self._board.add_scalar(name, value, learner.counters.position)
 
-    def _record(self, now: float) -> dict[str, Any]:
-        norms = [layer.norms() for layer in self._net.layers]
+    def _record(self, learner: Running, now: float) -> dict[str, Any]:
+        norms, report = [layer.norms() for layer in learner.net.layers], learner.report
+        assert report is not None  # noqa: S101  # there is a run
+        seconds = max(now - self._written, 1e-9)  # a clock may be coarse
         record: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "seconds": round(now - self._started, 3),
-            "position": self._counters.position,
+            "position": learner.counters.position,
             "samples": self._samples,
-            "samples_per_second": round((self._samples - self._samples_before) / (now - self._written), 3),
+            "samples_per_second": round((self._samples - self._samples_before) / seconds, 3),
         }
         if self._latency.count:
             record["latency_mean"] = round(self._latency.mean, 4)
             record["latency_max"] = round(self._latency.greatest, 4)
-        if counts := counts_of(self._stream):
-            record["stream"] = counts
-        if self._counters.scored:
-            record["accuracy"] = round(self._counters.correct / self._counters.scored, 4)
-        if self._recent:
-            record["recent_accuracy"] = round(sum(self._recent) / len(self._recent), 4)
-        record["r1"] = [round(fraction, 4) for fraction in self._net.r1_fraction()]
+        if any(report.stream_counts.values()):
+            record["stream"] = report.stream_counts
+        if report.accuracy is not None:
+            record["accuracy"] = round(report.accuracy, 4)
+        if report.recent_accuracy is not None:
+            record["recent_accuracy"] = round(report.recent_accuracy, 4)
+        record["r1"] = [round(fraction, 4) for fraction in report.r1_fraction]
         record["still"] = [_still(old, new) for old, new in zip(self._norms, norms, strict=True)]
         record["norm"] = [[round(float(x), 4) for x in (n.min(), n.median(), n.max())] for n in norms]
         self._norms = norms

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hebbstream.learning._checkpoint import Counters
+from hebbstream.learning._counters import Counters
 
 
 @dataclass(frozen=True, slots=True)

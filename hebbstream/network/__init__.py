@@ -1,8 +1,8 @@
 """A network: layers that all learn from the same sample as it passes."""
 
 from hebbstream.network._layer import SoftHebbLayer
-from hebbstream.network._network import SoftHebbNet
+from hebbstream.network._network import SoftHebbNet, load
 from hebbstream.network._presets import PRESETS, Preset
 from hebbstream.network._spec import LayerSpec
 
-__all__ = ["PRESETS", "LayerSpec", "Preset", "SoftHebbLayer", "SoftHebbNet"]
+__all__ = ["PRESETS", "LayerSpec", "Preset", "SoftHebbLayer", "SoftHebbNet", "load"]

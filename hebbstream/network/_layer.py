@@ -1,6 +1,7 @@
 """`SoftHebbLayer`: normalise, weigh, compete and learn, activate, pool."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -52,6 +53,8 @@ class SoftHebbLayer(nn.Module):
         C of its input. For a dense layer: the number of values of one flattened input.
     generator
         Source of the initial weights. ``None`` leaves them unset, for a layer about to be loaded.
+    device
+        Where a layer without a `generator` lies; one with initial weights begins on the CPU.
 
     Examples
     --------
@@ -67,21 +70,41 @@ class SoftHebbLayer(nn.Module):
     update_peak: Tensor
     opening: Tensor
 
-    def __init__(self, spec: LayerSpec, in_channels: int, generator: torch.Generator | None) -> None:
+    def __init__(
+        self,
+        spec: LayerSpec,
+        in_channels: int,
+        generator: torch.Generator | None,
+        device: str | torch.device = "cpu",
+    ) -> None:
         super().__init__()
         self.spec = spec
         self.in_channels = in_channels
         self.norm = (
             None
             if spec.normalization == "none"
-            else StreamNorm(in_channels, spec.momentum, use_batch_statistics=spec.normalization == "batch")
+            else StreamNorm(
+                in_channels, spec.momentum, use_batch_statistics=spec.normalization == "batch", device=device
+            )
         )
         shape = (spec.channels, in_channels * (spec.kernel_size or 1) ** 2)
-        weights = torch.empty(shape) if generator is None else initial_weights(shape, spec.init, spec.radius, generator)
+        # A step and a checkpoint know float32 only, whatever torch's default dtype and device are by now.
+        if generator is None:
+            weights = torch.empty(shape, dtype=torch.float32, device=device)
+        else:
+            weights = initial_weights(shape, spec.init, spec.radius, generator)
+        number = partial(torch.zeros, dtype=torch.float32, device=device)
+        count = torch.zeros((), dtype=torch.int64, device=device)
         self.register_buffer("weight_matrix", weights)  # synapses ordered (row, column, channel), as in a patch
-        self.register_buffer("samples_learned", torch.zeros((), dtype=torch.int64))  # since plasticity was reopened
-        self.register_buffer("update_peak", torch.zeros(()))  # the running maximum of |Δw|
-        self.register_buffer("opening", torch.zeros(2))  # ρ of the rate, and its factor for each sample
+        self.register_buffer("samples_learned", count)  # since plasticity was reopened
+        self.register_buffer("update_peak", number(()))  # the running maximum of |Δw|
+        self.register_buffer("opening", number(2))  # ρ of the rate, and its factor for each sample
+
+    def __repr__(self) -> str:
+        spec, k = self.spec, self.spec.kernel_size
+        size = f"{self.in_channels:,} values" if k is None else f"{k}×{k}×{self.in_channels}"
+        pool = "" if spec.pool == "none" else f", {spec.pool} pooling {spec.pool_size}/{spec.pool_stride}"
+        return f"{spec.channels:,} neurons of {size}{pool}"
 
     @property
     def weight(self) -> Tensor:
@@ -164,7 +187,8 @@ class SoftHebbLayer(nn.Module):
     @torch.no_grad()
     def reopen_plasticity(self, opening: float = 1.0, half_life: int = 2000) -> None:
         """Let converged neurons learn again for a while; see `SoftHebbNet.reopen_plasticity`."""
-        self.opening.copy_(torch.tensor([opening, 0.5 ** (1.0 / half_life)]))
+        for place, value in enumerate((opening, 0.5 ** (1.0 / half_life))):
+            self.opening[place] = value
         self.samples_learned.zero_()
 
     def _as_layer_input(self, x: Tensor) -> Tensor:
@@ -184,9 +208,10 @@ class SoftHebbLayer(nn.Module):
         x = x.permute(0, 2, 3, 1)
         if not x.is_contiguous():
             x = x.clone(memory_format=torch.contiguous_format)
-        # A row of a patch, its columns and channels, is one run of memory.
-        sample, row, column, channel = x.stride()
-        runs = x.as_strided((batch, height, width, k, k * channels), (sample, row, column, row, channel))
+        # A row of a patch, its columns and channels, is one run of memory. Strides are computed, for along an axis of
+        # length 1 a tensor's own may be anything.
+        row = x.shape[2] * channels
+        runs = x.as_strided((batch, height, width, k, k * channels), (x.shape[1] * row, row, channels, row, 1))
         patches = workspace.take("patches", (batch * height * width, k * k * channels), x)
         patches.view(runs.shape).copy_(runs)
         return patches

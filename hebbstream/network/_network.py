@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from hebbstream._globals import outside_inference_mode
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._forward import Look, look_through
 from hebbstream.network._frames import check_frames, merge_views, to_input, views
-from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._presets import get_preset
 from hebbstream.network._spec import LayerSpec
-from hebbstream.network._stack import build_layers, output_size
+from hebbstream.network._stack import LayerStack
 from hebbstream.network.engine import Engine, EngineName, make_engine
 
 
-class SoftHebbNet(nn.Module):
+class SoftHebbNet(LayerStack):
     """A stack of SoftHebb layers. Learning is a side effect of the forward pass; there is no backward pass.
 
     Parameters
@@ -54,8 +54,12 @@ class SoftHebbNet(nn.Module):
     >>> net = SoftHebbNet([LayerSpec(channels=8), LayerSpec(channels=16)], in_channels=3, seed=0)
     >>> net.learn_one(torch.rand(16, 16, 3)).shape
     torch.Size([256])
-    >>> net.samples_seen, net.layers[1].weight.shape
-    (1, torch.Size([16, 8, 3, 3]))
+    >>> net.layers[1].weight.shape
+    torch.Size([16, 8, 3, 3])
+    >>> net
+    SoftHebbNet: 3 channels, 1 samples seen, on cpu
+      1  8 neurons of 3×3×3, max pooling 2/2
+      2  16 neurons of 3×3×8, max pooling 2/2
     """
 
     def __init__(
@@ -70,28 +74,16 @@ class SoftHebbNet(nn.Module):
         device: str | torch.device = "cpu",
         engine: Engine | EngineName = "eager",
     ) -> None:
-        super().__init__()
-        if not layers:
-            raise ConfigurationError("layers=[]: expected at least one LayerSpec")
-        if in_channels < 1:
-            raise ConfigurationError(f"in_channels={in_channels}: expected a positive integer")
-        self.in_channels = in_channels
-        self.input_size = (input_size, input_size) if isinstance(input_size, int) else input_size
-        self.input_range = input_range
-        self.mirror = mirror
-        self.seed = seed
+        super().__init__(
+            layers,
+            in_channels,
+            input_size=input_size,
+            input_range=input_range,
+            mirror=mirror,
+            seed=seed,
+            device=device,
+        )
         self.engine = make_engine(engine)
-        self.samples_seen = 0
-        self.preset: str | None = None
-        """Name of the preset that the layers were taken from."""
-        self.frame_size: tuple[int, int] | None = self.input_size
-        """(height, width) of the latest frame learned."""
-        self.generator = torch.Generator().manual_seed(seed)
-        # On the meta device nothing is drawn: the weights are about to be loaded.
-        generator = None if torch.device(device).type == "meta" else self.generator
-        with torch.device("meta" if generator is None else "cpu"):
-            self._layers = nn.ModuleList(build_layers(layers, in_channels, self.input_size, generator))
-        self.to(device)
 
     @classmethod
     def from_preset(
@@ -115,20 +107,10 @@ class SoftHebbNet(nn.Module):
         ----------
         name
             ``"cifar10"``, ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``, ``"stl10"`` or ``"imagenet160"``.
-        width
-            Neurons of the first layer; ``None`` keeps the paper's. Each further layer is `width_factor` times as wide.
-        width_factor
-            The paper's is 4 (appendix A.5).
-        batch_size
-            Samples in each learning step. With ``"batch"`` normalisation the published rates, which were found for
-            mini-batches, are multiplied by ``√(batch_size / the paper's batch size)``.
-        normalization
-            ``"stream"``, or ``"batch"`` to repeat the paper.
+        width, width_factor, batch_size, normalization, event_threshold
+            As of `Preset.resolve`: the neurons of the first layer, and how the preset is adapted.
         in_channels
             Channels of a frame; ``None`` keeps the paper's (1 for MNIST, 3 otherwise).
-        event_threshold
-            Activities up to this are left out of the update. ``None`` takes 1e-3 with ``"stream"`` normalisation and
-            0, the paper's exact update, with ``"batch"``.
         mirror, seed, device, engine
             As for `SoftHebbNet`.
 
@@ -162,24 +144,18 @@ class SoftHebbNet(nn.Module):
         net.preset = name
         return net
 
-    @property
-    def layers(self) -> tuple[SoftHebbLayer, ...]:
-        """The layers, first to last."""
-        return tuple(self._layers)  # type: ignore[arg-type]  # a ModuleList does not know what it holds
+    _engine: Engine | None = None
 
     @property
-    def device(self) -> torch.device:
-        """Where the network computes."""
-        return self.layers[0].device
+    def engine(self) -> Engine:
+        """How a learning step is executed; to be set at any time. It is no part of the network's state."""
+        if self._engine is None:
+            self._engine = make_engine("eager")
+        return self._engine
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A generator pickles its state as a new tensor, with its address: equal networks would have unequal pickles.
-        return self.__dict__ | {"generator": self.generator.get_state().numpy().tobytes()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        generator = torch.Generator()
-        generator.set_state(torch.frombuffer(bytearray(state["generator"]), dtype=torch.uint8))
-        super().__setstate__(state | {"generator": generator})  # type: ignore[no-untyped-call]
+    @engine.setter
+    def engine(self, engine: Engine) -> None:
+        self._engine = engine
 
     def learn_one(self, frame: Any) -> Tensor:
         """Learn from one frame and return its features.
@@ -274,7 +250,8 @@ class SoftHebbNet(nn.Module):
         return self(self.checked(frames, single=False))  # type: ignore[no-any-return]
 
     def _learn(self, x: Tensor) -> Tensor:
-        return merge_views(self.engine.learn(self.layers, self._taken_in(x)), self.mirror)
+        with outside_inference_mode():
+            return merge_views(self.engine.learn(self.layers, self._taken_in(x)), self.mirror)
 
     def _taken_in(self, x: Tensor) -> Tensor:
         self.frame_size = (x.shape[2], x.shape[3])
@@ -306,21 +283,6 @@ class SoftHebbNet(nn.Module):
         )
         self.output_shape(x.shape[2], x.shape[3])
         return x
-
-    def output_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Return the (channels, height, width) of the features of a frame of that size.
-
-        Raises
-        ------
-        ImageSizeError
-            If the frame is smaller than the network can pool.
-
-        Examples
-        --------
-        >>> SoftHebbNet.from_preset("cifar10").output_shape(32, 32)
-        (1536, 4, 4)
-        """
-        return self.layers[-1].spec.channels, *output_size(self.layers, height, width)
 
     def r1_fraction(self) -> tuple[float, ...]:
         """Return, for each layer, the share of neurons whose weight norm has converged to 1 (section 4).
@@ -375,14 +337,7 @@ class SoftHebbNet(nn.Module):
         for index in chosen:
             self.layers[index].reopen_plasticity(opening, half_life)
 
-    def save(self, path: str | Path) -> None:
-        """Write the network to a safetensors file, atomically; `hebbstream.load` reads it.
 
-        Raises
-        ------
-        OutputError
-            If the file cannot be written; an earlier file at `path` is then untouched.
-        """
-        from hebbstream.learning._checkpoint import save_checkpoint  # it builds networks, so it imports this module
-
-        save_checkpoint(path, self)
+def load(path: str | Path, device: str | torch.device = "cpu") -> SoftHebbNet:
+    """Read a network from a file; the short form of `SoftHebbNet.load`."""
+    return SoftHebbNet.load(path, device)

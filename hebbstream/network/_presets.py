@@ -53,6 +53,22 @@ class Preset:
     ) -> list[LayerSpec]:
         """Return the layers for a width, a step size and a normalisation.
 
+        Parameters
+        ----------
+        width
+            Neurons of the first layer; ``None`` keeps the paper's. Each further layer is `width_factor` times as wide.
+        width_factor
+            The paper's is 4 (appendix A.5).
+        batch_size
+            Samples in each learning step.
+        normalization
+            ``"stream"``, or ``"batch"`` to repeat the paper.
+        event_threshold
+            Activities up to this are left out of the update. ``None`` takes 1e-3 with ``"stream"`` normalisation and
+            0, the paper's exact update, with ``"batch"``.
+
+        Notes
+        -----
         With ``"batch"`` the layers are the paper's, but for rates multiplied by the square root of the ratio of batch
         sizes: a step of fewer samples is a noisier one, yet is scaled to the same largest magnitude.
 

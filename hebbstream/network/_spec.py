@@ -6,11 +6,11 @@ from typing import Any, Literal, get_args
 
 from hebbstream.errors import ConfigurationError
 from hebbstream.rule._activation import ActivationName
+from hebbstream.rule._init import InitName
 from hebbstream.rule._plasticity import PlasticityName
 
 NormalizationName = Literal["stream", "batch", "none"]
 PoolName = Literal["max", "avg", "none"]
-InitName = Literal["normal", "positive", "negative"]
 UpdateScaleName = Literal["max", "running_max", "none"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {

@@ -1,50 +1,234 @@
-"""How the layers of a network fit on top of each other: channels and sizes."""
+"""`LayerStack`: layers on top of each other, where they lie, and their state."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
 
 import torch
+from torch import Tensor, nn
 
+from hebbstream._container import State, inconsistent, read_state, write_state
+from hebbstream._globals import outside_inference_mode, usable_device
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._spec import LayerSpec
 
+Size = tuple[int, int]
 
-def build_layers(
-    specs: Sequence[LayerSpec], channels: int, input_size: tuple[int, int] | None, generator: torch.Generator | None
-) -> list[SoftHebbLayer]:
-    """Make the layers of a network whose frames have that many channels, each as wide as the one below it demands.
 
-    Raises
-    ------
-    ConfigurationError
-        If a dense layer's input has no known size, or a frame of `input_size` is too small.
+class LayerStack(nn.Module):
+    """What a network is, without how it learns.
+
+    Parameters
+    ----------
+    layers, in_channels, input_size, input_range, mirror, seed, device
+        As of `SoftHebbNet`.
+    blank
+        Whether to leave out the values of all tensors, for a stack about to be loaded; `device` is then not looked at.
     """
-    built: list[SoftHebbLayer] = []
-    size = input_size
-    for index, spec in enumerate(specs):
-        if spec.kernel_size is None:
-            if size is None:
-                raise ConfigurationError(f"layer {index + 1} is dense: expected input_size=(height, width)")
-            channels *= size[0] * size[1]
-        built.append(SoftHebbLayer(spec, channels, generator))
-        channels = spec.channels
-        size = None if size is None else spec.output_size(*size)
-        if size is not None and min(size) < 1:
-            raise ConfigurationError(f"input_size={input_size}: too small for layer {index + 1} of this network")
-    return built
+
+    def __init__(
+        self,
+        layers: Sequence[LayerSpec],
+        in_channels: int,
+        *,
+        input_size: int | Sequence[int] | None = None,
+        input_range: Sequence[float] | None = (0.0, 1.0),
+        mirror: bool = False,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        blank: bool = False,
+    ) -> None:
+        super().__init__()
+        if not layers:
+            raise ConfigurationError("layers=[]: expected at least one LayerSpec")
+        if in_channels < 1:
+            raise ConfigurationError(f"in_channels={in_channels}: expected a positive integer")
+        place = torch.device("meta") if blank else usable_device(device)
+        self.in_channels = in_channels
+        self.input_size = _size(input_size)
+        self.input_range = None if input_range is None else (input_range[0], input_range[1])
+        self.mirror = mirror
+        self.seed = seed
+        self.samples_seen = 0
+        self.preset: str | None = None
+        """Name of the preset that the layers were taken from."""
+        self.frame_size: Size | None = self.input_size
+        """(height, width) of the latest frame learned."""
+        with outside_inference_mode():
+            generator = None if blank else torch.Generator("cpu").manual_seed(seed)
+            self._layers = nn.ModuleList(self._stacked(layers, generator))
+            if not blank:
+                self.to(place)
+
+    @property
+    def layers(self) -> tuple[SoftHebbLayer, ...]:
+        """The layers, first to last."""
+        return tuple(self._layers)  # type: ignore[arg-type]  # a ModuleList does not know what it holds
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return self.layers[0].device
+
+    def output_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Return the (channels, height, width) of the features of a frame of that size.
+
+        Raises
+        ------
+        ImageSizeError
+            If the frame is smaller than the network can pool.
+
+        Examples
+        --------
+        >>> from hebbstream import SoftHebbNet
+        >>> SoftHebbNet.from_preset("cifar10").output_shape(32, 32)
+        (1536, 4, 4)
+        """
+        size = (height, width)
+        for index, layer in enumerate(self.layers):
+            size = layer.spec.output_size(*size)
+            if min(size) < 1:
+                raise ImageSizeError(
+                    f"frame of {height}×{width} pixels: too small for layer {index + 1} of this network"
+                )
+        return self.layers[-1].spec.channels, *size
+
+    def to_state(self) -> State:
+        """Return all that makes this network, in JSON terms and tensors; see `from_state`."""
+        config = {
+            "layers": [asdict(layer.spec) for layer in self.layers],
+            "in_channels": self.in_channels,
+            "input_size": self.input_size,
+            "input_range": self.input_range,
+            "mirror": self.mirror,
+            "seed": self.seed,
+            "preset": self.preset,
+        }
+        return {"config": config, "tensors": self.state_dict()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], device: str | torch.device = "cpu") -> Self:
+        """Make a network from what `to_state` returned.
+
+        Raises
+        ------
+        ConfigurationError
+            If the device cannot be used, or a layer cannot work.
+        ValueError, TypeError, LookupError
+            If the state does not fit together.
+        """
+        place = usable_device(device)
+        config = dict(state["config"])
+        specs, preset = [LayerSpec.from_dict(values) for values in config.pop("layers")], config.pop("preset")
+        net = cls.__new__(cls)
+        LayerStack.__init__(net, specs, **config, blank=True)
+        net.preset = preset
+        # Before any memory is asked for: a header must not be able to ask for more than its file has.
+        _check_fit(net.state_dict(), state["tensors"])
+        net.to_empty(device=place)
+        net.load_state_dict(state["tensors"])
+        return net
+
+    def save(self, path: str | Path) -> None:
+        """Write the network to a safetensors file, atomically; `load` reads it.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written; an earlier file at `path` is then untouched.
+        """
+        write_state(path, {"network": self.to_state()})
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Self:
+        """Read the network from a file that it, or a `Learner`, was saved to.
+
+        Raises
+        ------
+        CheckpointNotFoundError
+            If there is no file.
+        CorruptCheckpointError
+            If it is damaged, or no checkpoint of hebbstream.
+        CheckpointVersionError
+            If its format is one that this version does not read.
+        ConfigurationError
+            If the device cannot be used.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from hebbstream import SoftHebbNet
+        >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+        >>> SoftHebbNet.from_preset("mnist", width=4, seed=3).save(path)
+        >>> SoftHebbNet.load(path).seed
+        3
+        """
+        place = usable_device(device)
+        state = read_state(path)
+        with inconsistent(path):
+            return cls.from_state(state["network"], place)
+
+    def get_extra_state(self) -> Tensor:
+        """Return what `state_dict` holds besides buffers, so that it resumes exactly: samples seen, frame height, width."""
+        return torch.tensor([self.samples_seen, *(self.frame_size or (0, 0))], dtype=torch.int64, device="cpu")
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over what `get_extra_state` returned."""
+        self.samples_seen, *size = state.tolist()
+        self.frame_size = _size(size) if all(size) else None
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # All of `to`, `double`, `half`, `cuda` … end here. A trial: half of a network must not be left behind.
+        with outside_inference_mode():
+            try:
+                trial = fn(torch.empty(0, dtype=torch.float32, device=self.device))
+            except (RuntimeError, AssertionError, NotImplementedError) as error:
+                raise ConfigurationError(f"network cannot go there: {str(error).splitlines()[0]}") from None
+            if trial.dtype != torch.float32:
+                kind = str(trial.dtype).removeprefix("torch.")
+                raise ConfigurationError(f"network as {kind}: expected float32; an engine's precision= is for products")
+            if trial.is_meta:
+                usable_device("meta")
+            return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+
+    def _stacked(self, specs: Sequence[LayerSpec], generator: torch.Generator | None) -> list[SoftHebbLayer]:
+        """Make the layers, each as wide as the one below it demands."""
+        built: list[SoftHebbLayer] = []
+        channels, size = self.in_channels, self.input_size
+        for index, spec in enumerate(specs):
+            if spec.kernel_size is None:
+                if size is None:
+                    raise ConfigurationError(f"layer {index + 1} is dense: expected input_size=(height, width)")
+                channels *= size[0] * size[1]
+            built.append(SoftHebbLayer(spec, channels, generator, "cpu" if generator else "meta"))
+            channels = spec.channels
+            size = None if size is None else spec.output_size(*size)
+            if size is not None and min(size) < 1:
+                raise ConfigurationError(
+                    f"input_size={self.input_size}: too small for layer {index + 1} of this network"
+                )
+        return built
+
+    def __repr__(self) -> str:
+        name = f" {self.preset!r}" if self.preset else ""
+        what = f"{self.in_channels} channels, {self.samples_seen:,} samples seen, on {self.device}"
+        lines = [f"{index:3}  {layer}" for index, layer in enumerate(self.layers, start=1)]
+        return "\n".join([f"{type(self).__name__}{name}: {what}{', mirrored' if self.mirror else ''}", *lines])
 
 
-def output_size(layers: Sequence[SoftHebbLayer], height: int, width: int) -> tuple[int, int]:
-    """Return the (height, width) of the last layer's output for a frame of that size.
+def _size(size: int | Sequence[int] | None) -> Size | None:
+    if size is None:
+        return None
+    height, width = (size, size) if isinstance(size, int) else size
+    return height, width
 
-    Raises
-    ------
-    ImageSizeError
-        If the frame is smaller than the layers can pool.
-    """
-    size = (height, width)
-    for index, layer in enumerate(layers):
-        size = layer.spec.output_size(*size)
-        if min(size) < 1:
-            raise ImageSizeError(f"frame of {height}×{width} pixels: too small for layer {index + 1} of this network")
-    return size
+
+def _check_fit(expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    if expected.keys() != found.keys():
+        raise ValueError(f"tensors {sorted(expected.keys() ^ found.keys())}: expected {sorted(expected)}")
+    for name, blank in expected.items():
+        if (found[name].shape, found[name].dtype) != (blank.shape, blank.dtype):
+            wanted, got = tuple(blank.shape), tuple(found[name].shape)
+            raise ValueError(f"tensor {name} of {found[name].dtype} {got}: expected {blank.dtype} {wanted}")

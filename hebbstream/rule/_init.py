@@ -1,11 +1,12 @@
 """Initial weights: three families with a given radius (appendix A.1)."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from hebbstream.network._spec import InitName
+InitName = Literal["normal", "positive", "negative"]
 
 
 def initial_weights(shape: tuple[int, int], init: InitName, radius: float, generator: torch.Generator) -> Tensor:
@@ -38,8 +39,8 @@ def initial_weights(shape: tuple[int, int], init: InitName, radius: float, gener
     """
     synapses = shape[1]
     if init == "normal":
-        return torch.randn(shape, generator=generator).mul_(
-            radius / math.sqrt(synapses)
-        )  # in place: it may be gigabytes
+        weights = torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
+        return weights.mul_(radius / math.sqrt(synapses))  # in place: it may be gigabytes
     bound = radius * math.sqrt(3.0 / synapses)
-    return torch.rand(shape, generator=generator).mul_(bound if init == "positive" else -bound)
+    weights = torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu")
+    return weights.mul_(bound if init == "positive" else -bound)

@@ -23,6 +23,8 @@ class StreamNorm(nn.Module):
         inference all the same.
     eps
         Added to the variance.
+    device
+        Where the statistics lie.
 
     Examples
     --------
@@ -39,16 +41,22 @@ class StreamNorm(nn.Module):
     count: Tensor
 
     def __init__(
-        self, channels: int, momentum: float = 0.01, *, use_batch_statistics: bool = False, eps: float = 1e-5
+        self,
+        channels: int,
+        momentum: float = 0.01,
+        *,
+        use_batch_statistics: bool = False,
+        eps: float = 1e-5,
+        device: str | torch.device = "cpu",
     ) -> None:
         super().__init__()
         self.momentum = momentum
         self.use_batch_statistics = use_batch_statistics
         self.eps = eps
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("var", torch.ones(channels))
+        self.register_buffer("mean", torch.zeros(channels, dtype=torch.float32, device=device))
+        self.register_buffer("var", torch.ones(channels, dtype=torch.float32, device=device))
         # On the device, not in Python: a captured CUDA graph replays tensors, and would freeze a Python number.
-        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64, device=device))
 
     def learn(self, x: Tensor) -> Tensor:
         """Take a step's statistics in, then standardise it.
@@ -84,7 +92,7 @@ class StreamNorm(nn.Module):
     def _update(self, mean: Tensor, var: Tensor, samples: int) -> None:
         self.count.add_(samples)
         steady = 1.0 - (1.0 - self.momentum) ** samples
-        weight = (samples / self.count).clamp_(min=steady)
+        weight = (samples / self.count.to(torch.float32)).clamp_(min=steady)
         shift = mean - self.mean
         # The variance of two pooled groups; with weight = samples/count this is the exact variance so far.
         self.var.addcmul_(shift, weight * shift).lerp_(var, weight)

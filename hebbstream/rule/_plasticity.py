@@ -227,4 +227,4 @@ def linear_decay(samples_seen: Tensor, decay_samples: int) -> Tensor:
     >>> linear_decay(torch.tensor(25), decay_samples=100)
     tensor(0.7500)
     """
-    return (1.0 - samples_seen / decay_samples).clamp_(min=0.0)
+    return (1.0 - samples_seen.to(torch.float32) / decay_samples).clamp_(min=0.0)

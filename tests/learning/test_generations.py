@@ -6,16 +6,18 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.learning._generations import earlier_generations, generation, keep_generations
+from hebbstream.learning._generations import generation, generations, keep_generations
 
 
 def save(path, position, kept=3):
     keep_generations(path, kept)
-    hs.save_checkpoint(path, hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3), counters=hs.Counters(position))
+    learner = hs.Learner(hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3))
+    learner.counters.position = position
+    learner.save(path)
 
 
 def positions(path):
-    return [hs.load_checkpoint(found).counters.position for found in (path, *earlier_generations(path))]
+    return [hs.Learner.load(found).counters.position for found in generations(path)]
 
 
 def test_so_many_generations_are_kept_the_newest_first(tmp_path):
@@ -56,22 +58,22 @@ def test_the_newest_good_one_is_chosen(tmp_path, caplog):
     path = tmp_path / "run.safetensors"
     for position in (1, 2, 3):
         save(path, position)
-    assert hs.load_latest_checkpoint(path).counters.position == 3
+    assert hs.Learner.load(path).counters.position == 3
     content = bytearray(path.read_bytes())
     content[-3] ^= 1  # one bit of a weight
     path.write_bytes(bytes(content))
     with caplog.at_level(logging.WARNING, "hebbstream"):
-        assert hs.load_latest_checkpoint(path).counters.position == 2
+        assert hs.Learner.load(path).counters.position == 2
     assert "damaged checkpoint (its checksum does not match" in caplog.text
     generation(path, 1).write_bytes(b"")
-    assert hs.load_latest_checkpoint(path).counters.position == 1
+    assert hs.Learner.load(path).counters.position == 1
     path.unlink()
-    assert hs.load_latest_checkpoint(path).counters.position == 1
+    assert hs.Learner.load(path).counters.position == 1
     generation(path, 2).write_bytes(b"x")
     with pytest.raises(errors.CorruptCheckpointError, match=r"run\.safetensors\.1"):
-        hs.load_latest_checkpoint(path)
+        hs.Learner.load(path)
     with pytest.raises(errors.CheckpointNotFoundError, match="no checkpoint at"):
-        hs.load_latest_checkpoint(tmp_path / "none.safetensors")
+        hs.Learner.load(tmp_path / "none.safetensors")
 
 
 def test_an_earlier_generation_is_untouched_by_the_next_write(tmp_path):

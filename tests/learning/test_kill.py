@@ -8,7 +8,7 @@ from forked import processes
 
 import hebbstream as hs
 from hebbstream.adapters.video import open_video
-from hebbstream.learning._generations import earlier_generations
+from hebbstream.learning._generations import generations
 
 KILLS = 50
 FRAMES = 24
@@ -16,27 +16,19 @@ FRAMES = 24
 
 def learn_from(clip, checkpoint, progress=None):
     """Go on from the checkpoint, if there is one, to the end of the clip."""
-    if checkpoint.exists() or earlier_generations(checkpoint):
-        saved = hs.load_latest_checkpoint(checkpoint)
-    else:
-        net = hs.SoftHebbNet([hs.LayerSpec(channels=4, pool="max"), hs.LayerSpec(channels=8)], 3, seed=1)
-        saved = hs.Checkpoint(net, hs.SoftmaxProbe())
 
     def tell(step):
         if progress is not None:
             progress.value = step.index + 1
 
+    callbacks = [tell, hs.Checkpoint(checkpoint, every_samples=3)]
+    if generations(checkpoint):
+        learner = hs.Learner.load(checkpoint, callbacks=callbacks)
+    else:
+        net = hs.SoftHebbNet([hs.LayerSpec(channels=4, pool="max"), hs.LayerSpec(channels=8)], 3, seed=1)
+        learner = hs.Learner(net, hs.SoftmaxProbe(), callbacks=callbacks)
     with open_video(clip, size=16, label=lambda t: t < 0.6) as frames:
-        hs.learn(
-            saved.net,
-            frames,
-            saved.probe,
-            checkpoint=checkpoint,
-            checkpoint_every=3,
-            counters=saved.counters,
-            callbacks=[tell],
-            progress=False,
-        )
+        learner.learn(frames, resume=True, progress=False)
 
 
 def test_a_run_killed_at_any_moment_and_resumed_is_bit_identical(tmp_path):
@@ -57,7 +49,7 @@ def test_a_run_killed_at_any_moment_and_resumed_is_bit_identical(tmp_path):
         process.kill()
         process.join()
         found = checkpoint.exists()
-        stopped_at.append(hs.load_latest_checkpoint(checkpoint).counters.position if found else 0)
+        stopped_at.append(hs.Learner.load(checkpoint).counters.position if found else 0)
         learn_from(clip, checkpoint)
         assert checkpoint.read_bytes() == expected, f"kill {number}, after {stopped_at[-1]} frames"
         for path in tmp_path.glob(f"*{number}.safetensors*"):

@@ -86,11 +86,11 @@ def test_checkpoints_are_written_on_the_way_and_at_the_end(tmp_path):
 
     def look(step):
         if path.exists():
-            positions.append(hs.load_checkpoint(path).counters.position)
+            positions.append(hs.Learner.load(path).counters.position)
 
-    hs.learn(tiny(), frames(10), checkpoint=path, checkpoint_every=4, callbacks=[look], progress=False)
+    hs.learn(tiny(), frames(10), checkpoint=hs.Checkpoint(path, every_samples=4), callbacks=[look], progress=False)
     assert positions == [4, 4, 4, 4, 8, 8]
-    assert hs.load_checkpoint(path).counters.position == 10
+    assert hs.Learner.load(path).counters.position == 10
 
 
 @pytest.mark.parametrize("failure", ["stream", "frame"])
@@ -104,7 +104,7 @@ def test_nothing_learned_is_lost_when_the_stream_fails(tmp_path, failure):
     path, net = tmp_path / "run.safetensors", tiny()
     with pytest.raises(ConnectionError if failure == "stream" else errors.NonFiniteError):
         hs.learn(net, failing(), checkpoint=path, progress=False)
-    saved = hs.load_checkpoint(path)
+    saved = hs.Learner.load(path)
     assert saved.counters.position == saved.net.samples_seen == 3
     assert torch.equal(saved.net.layers[0].weight, net.layers[0].weight)
 
@@ -123,7 +123,7 @@ def test_numpy_labels_are_scored_and_saved(tmp_path):
     path = tmp_path / "run.safetensors"
     stream = zip(frames(6), np.array([0, 1, 1, 1, 1, 1]), strict=True)
     report = hs.learn(tiny(), stream, hs.SoftmaxProbe(), checkpoint=path, progress=False)
-    saved = hs.load_checkpoint(path)
+    saved = hs.Learner.load(path)
     assert saved.counters == report.counters
     assert saved.counters.scored == 6
     assert saved.probe.classes == [0, 1]
@@ -156,7 +156,7 @@ def test_a_signal_finishes_the_sample_saves_and_returns(tmp_path, number):
     before = signal.getsignal(number)
     report = hs.learn(tiny(), frames(100), checkpoint=path, callbacks=[interrupt], progress=False)
     assert (report.stopped, report.samples) == ("interrupted", 5)
-    assert hs.load_checkpoint(path).counters.position == 5
+    assert hs.Learner.load(path).counters.position == 5
     assert signal.getsignal(number) is before
 
 
@@ -171,7 +171,7 @@ def test_a_signal_breaks_off_a_wait_for_a_stream_that_is_silent(tmp_path):
     report = hs.learn(tiny(), silent(), checkpoint=path, progress=False)
     assert time.monotonic() - began < 10
     assert (report.stopped, report.samples) == ("interrupted", 3)
-    assert hs.load_checkpoint(path).counters.position == 3
+    assert hs.Learner.load(path).counters.position == 3
 
 
 def test_a_signal_while_the_learned_part_is_passed_over_changes_nothing(tmp_path):
@@ -179,10 +179,11 @@ def test_a_signal_while_the_learned_part_is_passed_over_changes_nothing(tmp_path
         os.kill(os.getpid(), signal.SIGTERM)
         yield from frames(5)
 
-    path, net = tmp_path / "run.safetensors", tiny()
-    report = hs.learn(net, slow(), checkpoint=path, counters=hs.Counters(position=3), progress=False)
-    assert (report.stopped, report.samples, net.samples_seen) == ("interrupted", 0, 0)
-    assert not path.exists()
+    learner = hs.Learner(tiny(), callbacks=[hs.Checkpoint(tmp_path / "run")])
+    learner.counters.position = 3
+    report = learner.learn(slow(), resume=True, progress=False)
+    assert (report.stopped, report.samples, learner.net.samples_seen) == ("interrupted", 0, 0)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_second_ctrl_c_stops_at_once():
@@ -204,7 +205,7 @@ def test_learning_works_outside_the_main_thread():
 
 
 def test_the_progress_bar_shows_speed_accuracy_and_r1(labelled, capsys, monkeypatch):
-    monkeypatch.setattr("hebbstream.learning._learner._STATUS_SECONDS", 0.0)
+    monkeypatch.setattr("hebbstream.learning._progress._STATUS_SECONDS", 0.0)
     report = hs.learn(hs.SoftHebbNet.from_preset("cifar10", width=4), labelled[:50], hs.SoftmaxProbe())
     shown = capsys.readouterr().err
     assert "50/50" in shown
@@ -214,77 +215,172 @@ def test_the_progress_bar_shows_speed_accuracy_and_r1(labelled, capsys, monkeypa
     assert "prequential accuracy" in str(report)
 
 
-def test_checkpoints_by_seconds_and_their_generations(tmp_path):
-    path, written = tmp_path / "run.safetensors", []
+class Clock:
+    """Seconds that pass as the test says."""
 
-    class Note(hs.Callback):
-        def on_checkpoint(self, saved):
-            written.append((saved, hs.load_checkpoint(saved).counters.position))
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_checkpoints_by_seconds_and_their_generations(tmp_path):
+    path, clock, written = tmp_path / "run.safetensors", Clock(), []
 
     def slow():
         for frame in frames(6):
-            time.sleep(0.03)
+            clock.now += 3.0
             yield frame
+            if path.exists():
+                written.append(hs.Learner.load(path).counters.position)
 
-    hs.learn(
-        tiny(),
-        slow(),
-        checkpoint=path,
-        checkpoint_seconds=0.02,
-        checkpoints_kept=3,
-        callbacks=[Note()],
-        progress=False,
-    )
-    assert written == [(path, position) for position in range(1, 7)]
+    checkpoint = hs.Checkpoint(path, every_samples=None, every_seconds=5.0, kept=3)
+    hs.Learner(tiny(), callbacks=[checkpoint], clock=clock).learn(slow(), progress=False)
+    assert written == [2, 2, 4, 4, 6]
     kept = [path, *(path.with_name(f"run.safetensors.{number}") for number in (1, 2))]
-    assert [hs.load_checkpoint(generation).counters.position for generation in kept] == [6, 5, 4]
+    assert [hs.Learner.load(generation).counters.position for generation in kept] == [6, 4, 2]
     assert len(list(tmp_path.iterdir())) == 3
 
 
+class Note(hs.Callback):
+    """Notes what it hears, and raises where it is told to."""
+
+    every_samples = 2
+
+    def __init__(self, fails=""):
+        self.heard, self.fails = [], fails
+
+    def note(self, what, *more):
+        self.heard.append((what, *more))
+        if what == self.fails:
+            raise ZeroDivisionError(what)
+
+    def on_start(self, learner):
+        self.note("start", learner.counters.position)
+
+    def on_step(self, learner, step):
+        self.note("step", step.index)
+
+    def on_pause(self, learner):
+        self.note("pause", learner.counters.position)
+
+    def on_end(self, learner):
+        self.note("end", learner.report.samples, learner.report.stopped)
+
+
 def test_a_callback_hears_of_start_and_end_even_of_an_error():
-    heard = []
-
-    class Note(hs.Callback):
-        def on_start(self, net, stream, counters):
-            heard.append(("start", net.samples_seen, counters.position))
-
-        def __call__(self, step):
-            heard.append(step.index)
-
-        def on_end(self, report):
-            heard.append(("end", report.samples, report.stopped))
-
     def failing():
-        yield from frames(2)
+        yield from frames(3)
         raise ConnectionError("gone")
 
+    note = Note()
     with pytest.raises(ConnectionError):
-        hs.learn(tiny(), failing(), callbacks=[Note()], progress=False)
-    assert heard == [("start", 0, 0), 0, 1, ("end", 2, "ConnectionError: gone")]
+        hs.learn(tiny(), failing(), callbacks=[note], progress=False)
+    steps = [("step", 0), ("step", 1), ("pause", 2), ("step", 2)]
+    assert note.heard == [("start", 0), *steps, ("end", 3, "ConnectionError: gone")]
 
 
-def test_a_stream_may_pass_over_what_was_learned_in_its_own_way():
-    class Camera:
+@pytest.mark.parametrize("engine", ["eager", "pipelined"])
+@pytest.mark.parametrize(("fails", "learned"), [("start", 0), ("step", 1), ("pause", 2), ("end", 5)])
+def test_a_callback_that_raises_loses_nothing_learned(tmp_path, fails, learned, engine):
+    path, net = tmp_path / "run.safetensors", hs.SoftHebbNet([hs.LayerSpec(channels=4)] * 2, 3, engine=engine)
+    note, failing = Note(), Note(fails)
+    stream = [(x, "label") for x in frames(5)]
+    with pytest.raises(ZeroDivisionError, match=fails):
+        hs.learn(net, stream, hs.SoftmaxProbe(), checkpoint=path, callbacks=[note, failing], progress=False)
+    assert note.heard[-1][0] == "end"
+    if fails == "start":
+        assert not path.exists()
+        return
+    saved = hs.Learner.load(path)
+    # Samples under way in a pipeline are learned to their end, by the probe, too.
+    assert saved.counters.position == saved.net.samples_seen == saved.probe.steps == net.samples_seen >= learned
+    assert torch.equal(saved.net.layers[1].weight, net.layers[1].weight)
+    report = saved.learn(stream, resume=True, progress=False) if net.samples_seen < 5 else None
+    whole = hs.SoftHebbNet([hs.LayerSpec(channels=4)] * 2, 3)
+    hs.learn(whole, stream, progress=False)
+    assert report is None or torch.equal(saved.net.layers[1].weight, whole.layers[1].weight)
+
+
+def test_a_step_says_whether_the_prediction_was_right():
+    steps = []
+    stream = list(zip(frames(4), ["cat", "dog", None, "cat"], strict=True))
+    hs.learn(tiny(), stream, Recorder(), callbacks=[steps.append], progress=False)
+    assert [(step.prediction, step.right) for step in steps] == [
+        ("cat", True),
+        ("cat", False),
+        (None, None),
+        ("cat", True),
+    ]
+
+
+@pytest.mark.parametrize("callback", [3, None, hs.Callback, "path"])
+def test_what_is_no_callback_is_refused(callback):
+    with pytest.raises(errors.ConfigurationError, match="expected a Callback"):
+        hs.Learner(tiny(), callbacks=[callback])
+
+
+def test_what_a_callback_knows_goes_on_by_its_kind(tmp_path):
+    class Count(hs.Callback):
         def __init__(self):
-            self.passed = []
+            self.seen = torch.zeros(())
 
-        def __iter__(self):
-            return iter(frames(2))
+        def on_step(self, learner, step):
+            self.seen += 1
 
-        def fast_forward(self, count):
-            self.passed.append(count)
-            return count
+        def state_dict(self):
+            return {"seen": self.seen, "more": {"name": "count"}}
 
-    net, camera, counters = tiny(), Camera(), hs.Counters(position=1000)
-    hs.learn(net, camera, counters=counters, progress=False)
-    assert camera.passed == [1000]
-    assert net.samples_seen == 2
-    assert counters.position == 1002
+        def load_state_dict(self, state):
+            assert state["more"] == {"name": "count"}
+            self.seen = state["seen"]
+
+    path, counts = tmp_path / "run.safetensors", [Count(), Count()]
+    counts[1].seen += 10
+    hs.learn(tiny(), frames(3), checkpoint=path, callbacks=counts, progress=False)
+    again = [Count(), Count()]
+    hs.Learner.load(path, callbacks=again)
+    assert [float(count.seen) for count in again] == [3, 13]
+    hs.Learner.load(path).save(path)  # a learner without them keeps what they know
+    hs.Learner.load(path, callbacks=again[:1])
+    assert float(again[0].seen) == 3
 
 
-@pytest.mark.parametrize(
-    "option", [{"limit": 0}, {"checkpoint_every": 0}, {"checkpoint_seconds": 0}, {"checkpoints_kept": 0}]
-)
-def test_options_are_checked(option):
+def test_a_second_run_on_a_checkpoint_is_refused(tmp_path):
+    path, second = tmp_path / "run.safetensors", tiny()
+
+    def other(step):
+        with pytest.raises(errors.OutputError, match="another run is writing to it") as caught:
+            hs.learn(second, frames(1), checkpoint=path, progress=False)
+        assert "\n" not in str(caught.value)
+
+    hs.learn(tiny(), frames(2), checkpoint=path, callbacks=[other], progress=False)
+    assert second.samples_seen == 0
+    hs.learn(second, frames(1), checkpoint=path, progress=False)
+    assert [found.name for found in sorted(tmp_path.iterdir())] == ["run.safetensors", "run.safetensors.1"]
+
+
+def test_the_report_shows_how_a_run_stands():
+    learner, seen = hs.Learner(tiny(), hs.SoftmaxProbe()), []
+    assert learner.report is None
+    learner.callbacks = (hs.Learner(tiny(), callbacks=[lambda _: seen.append(learner.report.samples)]).callbacks[0],)
+    learner.learn(frames(3), progress=False)
+    assert seen == [1, 2, 3]
+    assert learner.report.stopped == "end of stream"
+    assert "SoftHebbNet: 3 channels, 3 samples seen" in repr(learner)
+
+
+def test_a_learner_goes_on_with_the_same_stream_or_reads_one_again():
+    learner, stream = hs.Learner(tiny()), iter(frames(6))
+    assert [learner.learn(stream, limit=2, progress=False).samples for _ in range(2)] == [2, 2]
+    assert learner.learn(frames(6), resume=True, progress=False).samples == 2
+    assert learner.counters.position == 6
+
+
+@pytest.mark.parametrize("option", [{"every_samples": 0}, {"every_seconds": 0}, {"kept": 0}])
+def test_options_are_checked(option, tmp_path):
     with pytest.raises(errors.ConfigurationError, match="=0: expected"):
-        hs.learn(tiny(), frames(1), progress=False, **option)
+        hs.Checkpoint(tmp_path / "run", **option)
+    with pytest.raises(errors.ConfigurationError, match="limit=0: expected"):
+        hs.learn(tiny(), frames(1), limit=0, progress=False)

@@ -12,6 +12,7 @@ import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.video._decoding import StreamStats
 from hebbstream.learning import Metrics
+from hebbstream.streams import shuffle
 
 
 class Camera:
@@ -33,14 +34,14 @@ def records(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_every_record_holds_what_it_says(tmp_path, monkeypatch):
+def test_every_record_holds_what_it_says(tmp_path):
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr("hebbstream.learning._latency.time.monotonic", lambda: clock.now)
     frames = torch.rand(20, 3, 32, 32)
     camera = Camera([hs.Sample(x, y=i % 2, captured=clock.now - 0.1 * (i % 3)) for i, x in enumerate(frames)])
     path = tmp_path / "logs" / "metrics.jsonl"
     net, probe = network(), hs.SoftmaxProbe()
-    report = hs.learn(net, camera, probe, callbacks=[Metrics(path, seconds=0)], progress=False)
+    learner = hs.Learner(net, probe, callbacks=[Metrics(path, every_seconds=0)], clock=lambda: clock.now)
+    report = learner.learn(camera, progress=False)
     found = records(path)
     assert [record["samples"] for record in found] == list(range(1, 21))
     assert [record["position"] for record in found] == list(range(1, 21))
@@ -68,7 +69,7 @@ def test_neurons_that_have_not_moved_since_the_last_record_are_counted(tmp_path)
             for layer in net.layers:
                 layer.spec = replace(layer.spec, learning_rate=0.0)
 
-    hs.learn(net, torch.rand(10, 3, 32, 32), callbacks=[Metrics(path, seconds=0), freeze], progress=False)
+    hs.learn(net, torch.rand(10, 3, 32, 32), callbacks=[Metrics(path, every_seconds=0), freeze], progress=False)
     hs.learn(net, torch.rand(5, 3, 32, 32), callbacks=[Metrics(path)], progress=False)
     found = records(path)  # appended to, one record at the end of the second run
     assert all(record["still"][0] < 0.5 for record in found[:5])
@@ -79,7 +80,7 @@ def test_neurons_that_have_not_moved_since_the_last_record_are_counted(tmp_path)
 
 def test_counts_of_a_source_behind_stream_functions(tmp_path):
     path, camera = tmp_path / "metrics.jsonl", Camera(torch.rand(3, 3, 32, 32))
-    hs.learn(network(), (x for x in camera), callbacks=[Metrics(path, stream=camera)], progress=False)
+    hs.learn(network(), shuffle(camera, 2), callbacks=[Metrics(path)], progress=False)
     assert records(path)[-1]["stream"]["dropped"] == 7
 
 
@@ -88,7 +89,10 @@ def test_tensorboard_gets_the_same(tmp_path):
 
     path, folder = tmp_path / "metrics.jsonl", tmp_path / "board"
     hs.learn(
-        network(), torch.rand(5, 3, 32, 32), callbacks=[Metrics(path, tensorboard=folder, seconds=0)], progress=False
+        network(),
+        torch.rand(5, 3, 32, 32),
+        callbacks=[Metrics(path, tensorboard=folder, every_seconds=0)],
+        progress=False,
     )
     board = EventAccumulator(str(folder))
     board.Reload()
@@ -104,8 +108,8 @@ def test_where_it_cannot_write_is_found_out_first(tmp_path):
         Metrics(tmp_path / "file" / "metrics.jsonl")
     with pytest.raises(errors.ConfigurationError, match="expected a path"):
         Metrics()
-    with pytest.raises(errors.ConfigurationError, match="seconds=-1"):
-        Metrics(tmp_path / "metrics.jsonl", seconds=-1)
+    with pytest.raises(errors.ConfigurationError, match="every_seconds=-1"):
+        Metrics(tmp_path / "metrics.jsonl", every_seconds=-1)
 
 
 def test_a_full_disk_does_not_stop_learning(tmp_path, caplog):
@@ -119,7 +123,7 @@ def test_a_full_disk_does_not_stop_learning(tmp_path, caplog):
             resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, limits[1]))
         elif step.index == 19:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        positions.append(hs.load_checkpoint(checkpoint).counters.position if checkpoint.exists() else 0)
+        positions.append(hs.Learner.load(checkpoint).counters.position if checkpoint.exists() else 0)
 
     frames = [np.full((32, 32, 3), i, np.uint8) for i in range(30)]
     try:
@@ -127,9 +131,8 @@ def test_a_full_disk_does_not_stop_learning(tmp_path, caplog):
             report = hs.learn(
                 net,
                 frames,
-                checkpoint=checkpoint,
-                checkpoint_every=5,
-                callbacks=[Metrics(path, seconds=0), disk],
+                checkpoint=hs.Checkpoint(checkpoint, every_samples=5),
+                callbacks=[Metrics(path, every_seconds=0), disk],
                 progress=False,
             )
     finally:
@@ -139,5 +142,5 @@ def test_a_full_disk_does_not_stop_learning(tmp_path, caplog):
     assert f"cannot write {checkpoint}" in caplog.text
     assert "the last good checkpoint is kept" in caplog.text
     assert f"cannot write {path}" in caplog.text
-    assert hs.load_checkpoint(checkpoint).counters.position == 30
+    assert hs.Learner.load(checkpoint).counters.position == 30
     assert not list(tmp_path.glob(".*"))

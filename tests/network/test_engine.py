@@ -75,7 +75,7 @@ def test_learn_with_a_pipeline_is_the_same_run(tmp_path, labelled, one_thread):
         net, probe, steps = network(engine), hs.SoftmaxProbe(), []
         path = tmp_path / f"{engine}.safetensors"
         report = hs.learn(
-            net, labelled[:50], probe, limit=45, checkpoint=path, checkpoint_every=20, progress=False,
+            net, labelled[:50], probe, limit=45, progress=False, checkpoint=hs.Checkpoint(path, every_samples=20),
             callbacks=[lambda step: steps.append((step.index, step.sample.t, step.prediction))],
         )  # fmt: skip
         return report, steps, path.read_bytes()
@@ -136,7 +136,7 @@ def test_an_empty_stream_yields_nothing():
 
 
 def test_stages_are_of_about_equal_work():
-    net = hs.SoftHebbNet.from_preset("cifar10", device="meta")
+    net = hs.SoftHebbNet.from_preset("cifar10")
     split = hs.PipelinedEngine(stages=2)._split(net.layers, torch.empty(1, 3, 32, 32))
     assert [[layer.spec.channels for layer in stage] for stage in split] == [[96, 384], [1536]]
 

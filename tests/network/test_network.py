@@ -1,3 +1,4 @@
+import contextlib
 import gc
 import pickle
 import tracemalloc
@@ -6,15 +7,13 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from strategies import assert_same_state, state
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
+from hebbstream.network._stack import LayerStack
 
 TINY = [hs.LayerSpec(channels=4, kernel_size=3), hs.LayerSpec(channels=6, kernel_size=3, learning_rate=0.02)]
-
-
-def state(net):
-    return {name: tensor.clone() for name, tensor in net.state_dict().items()}
 
 
 def test_every_layer_changes_in_the_first_step(frames):
@@ -153,10 +152,15 @@ def test_every_preset_learns_at_small_width(name):
     assert all(not torch.equal(layer.weight, old) for layer, old in zip(net.layers, before, strict=True))
 
 
+def blank(name):
+    """A preset's layers, without the gigabytes of their weights."""
+    preset = hs.PRESETS[name]
+    return LayerStack(preset.resolve(), preset.in_channels, input_size=preset.input_size, blank=True)
+
+
 def test_presets_have_the_papers_sizes():
     features = {
-        name: int(np.prod(hs.SoftHebbNet.from_preset(name, device="meta").output_shape(p.image_size, p.image_size)))
-        for name, p in hs.PRESETS.items()
+        name: int(np.prod(blank(name).output_shape(p.image_size, p.image_size))) for name, p in hs.PRESETS.items()
     }
     assert features == {
         "cifar10": 24_576,
@@ -169,8 +173,7 @@ def test_presets_have_the_papers_sizes():
 
 
 def test_the_papers_batch_size_gives_the_papers_rates():
-    net = hs.SoftHebbNet.from_preset("cifar10", batch_size=10, normalization="batch", device="meta")
-    specs = [layer.spec for layer in net.layers]
+    specs = hs.PRESETS["cifar10"].resolve(batch_size=10, normalization="batch")
     assert [spec.learning_rate for spec in specs] == [0.08, 0.005, 0.01]
     assert {(spec.normalization, spec.update_scale) for spec in specs} == {("batch", "max")}
 
@@ -208,7 +211,6 @@ def test_equal_networks_have_equal_pickles_and_go_on_the_same():
     for _ in range(30):  # addresses differ only sometimes
         assert pickle.dumps(net) == pickle.dumps(net)
     again = pickle.loads(pickle.dumps(net))  # noqa: S301  # our own
-    assert torch.equal(torch.randn(3, generator=net.generator), torch.randn(3, generator=again.generator))
     frame = np.full((8, 8, 3), 7, np.uint8)
     assert torch.equal(net.learn_one(frame), again.learn_one(frame))
     assert torch.equal(net.layers[0].weight, again.layers[0].weight)
@@ -221,3 +223,85 @@ def test_in_a_stream_every_layer_is_scaled_by_a_running_maximum(name):
     for spec, original in zip(hs.SoftHebbNet.from_preset(name, width=2).layers, published, strict=True):
         assert spec.spec.update_scale == "running_max"
         assert spec.spec.learning_rate == original.learning_rate
+
+
+def test_a_layer_of_one_channel_may_stand_before_another():
+    net = hs.SoftHebbNet.from_preset("cifar10", width=1)
+    for layout in (torch.rand(3, 32, 32), torch.rand(32, 32, 3)):
+        assert net.learn_one(layout).isfinite().all()
+    gray = hs.SoftHebbNet([hs.LayerSpec(channels=1), hs.LayerSpec(channels=2)], 1)
+    x = torch.rand(1, 8, 8)
+    assert torch.equal(gray.transform_one(x), gray.transform_many(x.expand(2, 1, 8, 8))[1])
+
+
+REFUSED = {
+    "double": lambda net: net.double(),
+    "half": lambda net: net.half(),
+    "to float16": lambda net: net.to(torch.float16),
+    "to meta": lambda net: net.to("meta"),
+    "cuda": lambda net: net.cuda(),
+    "to mps": lambda net: net.to("mps"),
+    "made on mps": lambda _: hs.SoftHebbNet.from_preset("cifar10", width=2, device="mps"),
+    "made on meta": lambda _: hs.SoftHebbNet.from_preset("cifar10", width=2, device="meta"),
+    "made on a frog": lambda _: hs.SoftHebbNet.from_preset("cifar10", width=2, device="frog"),
+}
+
+
+@pytest.mark.parametrize("how", [how for how in REFUSED if how != "cuda" or not torch.cuda.is_available()])
+def test_where_and_what_it_cannot_be_is_one_clear_line(how):
+    net = hs.SoftHebbNet(TINY, 3)
+    before = state(net)
+    with pytest.raises(ConfigurationError, match="expected|cannot") as caught:
+        REFUSED[how](net)
+    assert "\n" not in str(caught.value)
+    assert_same_state(before, state(net))
+    assert net.learn_one(torch.rand(3, 8, 8)).dtype == torch.float32
+
+
+@pytest.fixture
+def restored():
+    yield
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+
+
+@pytest.mark.parametrize("normalization", ["stream", "batch"])
+@pytest.mark.parametrize("setting", [torch.float64, torch.float16, torch.bfloat16, "meta"])
+def test_torchs_defaults_change_nothing(setting, normalization, tmp_path, frames, restored):
+    def learned():
+        options = {"width": 4, "normalization": normalization, "seed": 3}
+        net = hs.SoftHebbNet.from_preset("cifar10", **options)
+        features = [net.learn_one(frame) for frame in frames[:3]]
+        net.reopen_plasticity()
+        net.learn_many(frames[:4])
+        net.save(tmp_path / "net")
+        return [*features, hs.load(tmp_path / "net").transform_one(frames[5])], state(net)
+
+    expected, weights = learned()
+    (torch.set_default_device if setting == "meta" else torch.set_default_dtype)(setting)
+    found, weights_found = learned()
+    torch.set_default_device(None)
+    assert all(map(torch.equal, found, expected))
+    assert_same_state(weights, weights_found)
+
+
+@pytest.mark.parametrize("engine", ["eager", "pipelined"])
+def test_steps_in_inference_mode_are_steps_like_others(engine, frames):
+    def learned(mode):
+        with mode():
+            net = hs.SoftHebbNet.from_preset("cifar10", width=4, engine=engine)
+            net.learn_one(frames[0])
+            net.learn_many(frames[1:3])
+            list(net.learn_stream(torch.from_numpy(frames[3:6])))
+            net.transform_one(frames[6])
+            net.reopen_plasticity()
+        net.learn_one(frames[7])
+        with mode():
+            net.to("cpu")
+        return net.learn_one(frames[8]), state(net)
+
+    found, weights = learned(torch.inference_mode)
+    expected, weights_expected = learned(contextlib.nullcontext)
+    assert torch.equal(found, expected)
+    assert not found.is_inference()
+    assert_same_state(weights, weights_expected)

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from torch import Tensor
 
+from hebbstream._globals import outside_inference_mode
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.rule._precision import PrecisionName, product
@@ -54,7 +55,9 @@ class Engine(ABC):
     def learn_stream(self, layers: Sequence[SoftHebbLayer], batches: Iterable[Tensor]) -> Iterator[Tensor]:
         """Let every layer learn from one step after another, and yield the features of each, in order."""
         for frames in batches:
-            yield self.learn(layers, frames)
+            with outside_inference_mode():
+                features = self.learn(layers, frames)
+            yield features
 
     def _settings(self) -> dict[str, Any]:
         return {"precision": self.precision}

@@ -31,7 +31,7 @@ class CudaGraphEngine(Engine):
     Examples
     --------
     >>> from hebbstream import SoftHebbNet
-    >>> net = SoftHebbNet.from_preset("cifar10", engine=CudaGraphEngine(precision="bfloat16"), device="meta")
+    >>> net = SoftHebbNet.from_preset("cifar10", width=4, engine=CudaGraphEngine(precision="bfloat16"))
     >>> net.engine
     CudaGraphEngine(precision='bfloat16')
     """

@@ -1,0 +1,150 @@
+"""A file for nested state: JSON terms in a header, tensors beside it, and a checksum over both.
+
+It knows no class. State is a dict of dicts, at whose ends are JSON terms or tensors; a tensor is named in the file by
+the keys on the way to it, joined by slashes: ``network/tensors/layers.0.weight_matrix``.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hebbstream._files import atomic_write
+from hebbstream._upgrades import FORMAT, checksum_of_format_1, upgrade
+from hebbstream._version import __version__
+from hebbstream.errors import CheckpointNotFoundError, CheckpointVersionError, CorruptCheckpointError
+
+_HEADER, _CHECKSUM = "hebbstream", "crc32"
+
+State = dict[str, Any]
+
+
+def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
+    """Write state to a file, atomically.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; an earlier file at `path` is then untouched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "state.safetensors"
+    >>> write_state(path, {"place": {"name": "yard", "map": torch.ones(2)}})
+    >>> read_state(path)
+    {'place': {'name': 'yard', 'map': tensor([1., 1.])}}
+    """
+    tensors: dict[str, Tensor] = {}
+    terms = _without_tensors(state, "", tensors)
+    header = {"format": FORMAT, "version": __version__, **terms}
+    header[_CHECKSUM] = _checksum(header, tensors)
+    with atomic_write(path) as temporary:
+        try:
+            # One entry: of several the order would differ from file to file.
+            save_file(tensors, temporary, metadata={_HEADER: json.dumps(header)})
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+
+
+def read_state(path: str | Path) -> State:
+    """Read what `write_state` wrote, now or in an earlier format; its tensors lie in memory of their own.
+
+    Raises
+    ------
+    CheckpointNotFoundError
+        If there is no file.
+    CorruptCheckpointError
+        If it is damaged, or was written by something else.
+    CheckpointVersionError
+        If its format is one that this version does not read.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise CheckpointNotFoundError(f"no checkpoint at {path}")
+    metadata, tensors = _read(path)
+    header = _header(path, metadata)
+    found = header.get("format")
+    if not isinstance(found, int) or not 1 <= found <= FORMAT:
+        raise CheckpointVersionError(
+            f"{path}: checkpoint format {found!r} (hebbstream {header.get('version', '?')}); "
+            f"hebbstream {__version__} reads formats 1 to {FORMAT}"
+        )
+    stated = header.pop(_CHECKSUM, None)
+    if stated != (checksum_of_format_1(tensors) if found == 1 else _checksum(header, tensors)):
+        raise CorruptCheckpointError(f"{path}: damaged checkpoint (its checksum does not match its contents)")
+    with inconsistent(path):
+        return upgrade(_with_tensors(header, tensors), found)
+
+
+class inconsistent:  # noqa: N801  # a context manager, named as it reads
+    """Turn whatever goes wrong while state is taken over into a `CorruptCheckpointError` that names the file."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        expected = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError)
+        if isinstance(error, expected) and not isinstance(error, CorruptCheckpointError):
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CorruptCheckpointError(f"{self._path}: checkpoint with an inconsistent header ({reason})") from error
+
+
+def _without_tensors(state: Mapping[str, Any], prefix: str, tensors: dict[str, Tensor]) -> State:
+    terms: State = {}
+    for key, value in state.items():
+        if isinstance(value, Tensor):
+            tensors[prefix + key] = value.detach().cpu().contiguous()
+        else:
+            terms[key] = _without_tensors(value, f"{prefix}{key}/", tensors) if isinstance(value, Mapping) else value
+    return terms
+
+
+def _with_tensors(header: State, tensors: Mapping[str, Tensor]) -> State:
+    for name, tensor in tensors.items():
+        *way, last = name.split("/")
+        place = header
+        for key in way:
+            place = place.setdefault(key, {})
+        place[last] = tensor
+    return {key: value for key, value in header.items() if key not in ("format", "version")}
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            # Copies: a tensor of the file is a view of it, which changes, or ends the process, when the file does.
+            names = file.keys()
+            return file.metadata() or {}, {name: file.get_tensor(name).clone() for name in names}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CorruptCheckpointError(f"{path}: damaged, or not a checkpoint ({str(error).splitlines()[0]})") from error
+
+
+def _header(path: Path, metadata: Mapping[str, str]) -> State:
+    if _HEADER not in metadata:
+        raise CorruptCheckpointError(f"{path}: a safetensors file, but not a hebbstream checkpoint")
+    try:
+        header = json.loads(metadata[_HEADER])
+    except ValueError as error:
+        raise CorruptCheckpointError(f"{path}: damaged, or not a checkpoint ({error})") from error
+    if not isinstance(header, dict):
+        raise CorruptCheckpointError(f"{path}: checkpoint header is a {type(header).__name__}, expected an object")
+    return header
+
+
+def _checksum(header: State, tensors: Mapping[str, Tensor]) -> int:
+    crc = zlib.crc32(json.dumps(header).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        crc = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), crc)
+        crc = zlib.crc32(tensor.contiguous().view(-1).view(torch.uint8).numpy().data, crc)
+    return crc

@@ -1,0 +1,62 @@
+"""`ProgressBar`: how a run goes, on one line."""
+
+from operator import length_hint
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from hebbstream.learning._callback import Callback, Step
+from hebbstream.learning._report import percentages
+from hebbstream.learning._running import Running
+from hebbstream.learning._timer import Timer
+
+_STATUS_SECONDS = 1.0
+
+
+class ProgressBar(Callback):
+    """Shows the samples learned, of how many where that is known, and once a second how well.
+
+    Parameters
+    ----------
+    limit
+        Most samples of the run.
+    resume
+        Whether samples are passed over first.
+    enabled
+        Whether to show anything.
+    """
+
+    def __init__(self, limit: int | None, *, resume: bool, enabled: bool) -> None:
+        self._limit, self._resume, self._enabled = limit, resume, enabled
+
+    def on_start(self, learner: Running) -> None:
+        """Show an empty bar."""
+        total: int | None = None
+        if known := length_hint(learner.stream):
+            total = max(0, known - learner.counters.position) if self._resume else known
+        if self._limit is not None:
+            total = self._limit if total is None else min(self._limit, total)
+        self._bar: tqdm[Any] = tqdm(total=total, unit=" samples", disable=not self._enabled, dynamic_ncols=True)
+        self._timer = Timer(_STATUS_SECONDS, learner.clock)
+
+    def on_step(self, learner: Running, step: Step) -> None:  # noqa: ARG002  # one more, whatever it was
+        """Advance by one."""
+        self._bar.update()
+        if self._enabled and self._timer.due():
+            self._timer.restart()
+            self._show(learner)
+
+    def on_end(self, learner: Running) -> None:
+        """Leave the bar as it stands."""
+        if self._enabled:
+            self._show(learner)
+        self._bar.close()
+
+    def _show(self, learner: Running) -> None:
+        report = learner.report
+        if report is None:
+            return
+        parts = [f"R1 {percentages(report.r1_fraction)}"]
+        if report.recent_accuracy is not None:
+            parts.insert(0, f"accuracy {report.recent_accuracy:.1%}")
+        self._bar.set_postfix_str(", ".join(parts))

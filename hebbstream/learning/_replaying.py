@@ -1,0 +1,42 @@
+"""`Replaying`: the probe of a run learns again from frames of the past."""
+
+from hebbstream.learning._callback import Callback, Step
+from hebbstream.learning._running import Running
+from hebbstream.probe import Replay
+from hebbstream.probe._solvers import as_online_probe
+
+
+class Replaying(Callback):
+    """Puts labelled frames into a replay, and lets the probe learn from some of it whenever enough have come.
+
+    Parameters
+    ----------
+    replay
+        Which says how many are enough.
+    """
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def on_step(self, learner: Running, step: Step) -> None:
+        """Keep a labelled frame."""
+        if step.sample.y is not None:
+            self._replay.add(learner.net.checked(step.sample.x, single=True).squeeze(0), step.sample.y)
+
+    def samples_left(self, position: int) -> int:  # noqa: ARG002  # labelled samples count, not all
+        """At least as many samples as labelled ones are missing."""
+        return max(1, self._replay.every - self._replay.waiting)  # a replay may come filled
+
+    def is_due(self, position: int) -> bool:  # noqa: ARG002
+        """Whether enough have come."""
+        return self._replay.waiting >= self._replay.every
+
+    def on_pause(self, learner: Running) -> None:
+        """Let the probe learn from frames of the past, as the network sees them by now."""
+        replay, probe = self._replay, as_online_probe(learner.probe, "replay")
+        assert probe is not None  # noqa: S101  # the learner has looked
+        frames, labels = replay.draw(replay.per_sample * replay.every)
+        for start in range(0, len(labels), replay.every):
+            part = slice(start, start + replay.every)
+            probe.learn_many(learner.net.transform_many(frames[part]), labels[part], replay.weight)
+        replay.waiting = 0

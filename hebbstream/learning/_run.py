@@ -1,0 +1,187 @@
+"""`Run`: one call of `Learner.learn`."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from hebbstream.errors import EmptyStreamError
+from hebbstream.learning._callback import Callback, Step
+from hebbstream.learning._interruption import Interruption, StopWaiting, interruption
+from hebbstream.learning._latency import Latency
+from hebbstream.learning._report import Report
+from hebbstream.learning._running import Running
+from hebbstream.learning._timer import Timer
+from hebbstream.streams._sample import Sample
+
+_WINDOW = 1000  # labelled samples of late
+
+
+class Run:
+    """Drives a stream through a learner, in stretches: between two of them no sample is under way.
+
+    Parameters
+    ----------
+    learner
+        Whose parts learn, and whose counters advance.
+    callbacks
+        In the order in which they are called.
+    limit
+        Most samples.
+    """
+
+    def __init__(self, learner: Running, callbacks: Sequence[Callback], limit: int | None) -> None:
+        self._learner, self._callbacks, self._limit = learner, callbacks, limit
+        self._timers = [Timer(callback.every_seconds, learner.clock) for callback in callbacks]
+        self._samples, self._stopped, self._paused_at = 0, "", learner.counters.position
+        self._begun: list[Callback] = []
+        self._started = learner.clock()
+        self._ended: float | None = None
+        self._latency = Latency()
+        self._under_way: deque[Sample] = deque()
+        self._recent: deque[bool] = deque(maxlen=_WINDOW)
+        self._failure: Exception | None = None
+        self.whole = True
+        self.saved_to: Path | None = None
+
+    def go(self, *, resume: bool) -> None:
+        """Learn until something ends it, and let the callbacks know."""
+        with interruption() as interrupted:
+            try:
+                for callback in self._callbacks:
+                    self._begun.append(callback)
+                    callback.on_start(self._learner)
+                self._learn(interrupted, resume=resume)
+            except BaseException as error:
+                self._stopped = f"{type(error).__name__}: {error}"
+                self.whole = isinstance(error, Exception)
+                self._end(raising=False)
+                raise
+            self._end(raising=True)
+
+    def _end(self, *, raising: bool) -> None:
+        self._ended = self._learner.clock()
+        failure: Exception | None = None
+        for callback in self._begun:
+            try:
+                callback.on_end(self._learner)
+            except Exception as error:  # the others have theirs all the same
+                failure = failure or error
+        if failure is not None and raising:
+            raise failure
+
+    def _learn(self, interrupted: Interruption, *, resume: bool) -> None:
+        assert self._learner.stream is not None  # noqa: S101  # a run has one
+        items = iter(self._learner.stream)
+        if resume:
+            try:
+                with interrupted.waiting():
+                    self._pass_over()
+            except StopWaiting:
+                self._stopped = "interrupted"
+        self._started = self._learner.clock()
+        for timer in self._timers:
+            timer.restart()
+        while not self._stopped:
+            self._stretch(items, interrupted)
+            if interrupted.requested:
+                self._stopped = "interrupted"
+            elif self._samples == self._limit:
+                self._stopped = "limit"
+            self._pause()
+        if not self._samples and not self._learner.counters.position and self._stopped == "end of stream":
+            raise EmptyStreamError("the stream ended before its first sample: expected at least one")
+
+    def _pass_over(self) -> None:
+        position, stream = self._learner.counters.position, self._learner.stream
+        passed = 0 if stream is None else stream.fast_forward(position)
+        if passed < position:
+            raise EmptyStreamError(
+                f"the stream ended after {passed} samples: expected more than the {position} already learned"
+            )
+
+    def _stretch(self, items: Iterator[Any], interrupted: Interruption) -> None:
+        """Learn from the samples until a callback is due, each to its end."""
+        position = self._learner.counters.position
+        until = [left for callback in self._callbacks if (left := callback.samples_left(position)) is not None]
+        if self._limit is not None:
+            until.append(self._limit - self._samples)
+        samples = islice(self._feed(items, interrupted), min(until, default=None))
+        with closing(self._learner.net.learn_stream(samples)) as learned:
+            for features in learned:
+                self._take(features)
+        if self._failure is not None:
+            raise self._failure
+
+    def _feed(self, items: Iterator[Any], interrupted: Interruption) -> Iterator[Any]:
+        while True:
+            try:
+                with interrupted.waiting():
+                    item = next(items)
+            except StopIteration:
+                self._stopped = "end of stream"
+                return
+            except StopWaiting:
+                return
+            sample = Sample.of(item)
+            self._under_way.append(sample)
+            yield sample.x
+            if interrupted.requested or self._failure is not None or any(timer.due() for timer in self._timers):
+                return
+
+    def _take(self, features: Tensor) -> None:
+        """Take in a sample that the network has learned. What fails ends the run once all under way are taken in."""
+        counters, sample = self._learner.counters, self._under_way.popleft()
+        index = counters.position
+        counters.position += 1
+        self._samples += 1
+        self._latency.take(sample, self._learner.clock())
+        try:
+            step = Step(index, sample, features, *self._score(features, sample))
+            if self._failure is None:
+                for callback in self._callbacks:
+                    callback.on_step(self._learner, step)
+        except Exception as error:
+            self._failure = self._failure or error
+
+    def _score(self, features: Tensor, sample: Sample) -> tuple[Any, bool | None]:
+        probe, counters = self._learner.probe, self._learner.counters
+        if probe is None or sample.y is None:
+            return None, None
+        prediction = probe.predict_one(features)
+        probe.learn_one(features, sample.y)
+        right = bool(prediction == sample.y)  # of NumPy labels, a NumPy bool, which JSON does not know
+        counters.scored += 1
+        counters.correct += right
+        self._recent.append(right)
+        return prediction, right
+
+    def _pause(self) -> None:
+        position = self._learner.counters.position
+        advanced, self._paused_at = position > self._paused_at, position
+        for callback, timer in zip(self._callbacks, self._timers, strict=True):
+            if timer.due() or (advanced and callback.is_due(position)):
+                callback.on_pause(self._learner)
+                timer.restart()
+
+    def report(self) -> Report:
+        """Return how the run stands."""
+        learner, counters = self._learner, self._learner.counters
+        now = learner.clock() if self._ended is None else self._ended
+        return Report(
+            samples=self._samples,
+            seconds=now - self._started,
+            r1_fraction=learner.net.r1_fraction(),
+            accuracy=counters.correct / counters.scored if counters.scored else None,
+            recent_accuracy=sum(self._recent) / len(self._recent) if self._recent else None,
+            stopped=self._stopped,
+            checkpoint=self.saved_to,
+            counters=counters,
+            latency=(self._latency.mean, self._latency.greatest) if self._latency.count else None,
+            stream_counts=asdict(learner.stream.stats) if learner.stream is not None else {},
+        )

@@ -1,0 +1,34 @@
+"""`Running`: what the parts of a run see of the learner that they belong to."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from hebbstream.learning._counters import Counters
+from hebbstream.learning._report import Report
+from hebbstream.learning._timer import Clock
+from hebbstream.network import SoftHebbNet
+from hebbstream.streams._stream import Stream
+
+
+class Running(Protocol):
+    """A `Learner` while it learns; it stands for it where `Learner` itself cannot be imported."""
+
+    net: SoftHebbNet
+    probe: Any
+    counters: Counters
+    clock: Clock
+    stream: Stream[Any] | None
+
+    @property
+    def report(self) -> Report | None:
+        """How the run stands."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that would be saved is of one time."""
+        ...
+
+    def save(self, path: str | Path) -> None:
+        """Write all that was learned to a file."""
+        ...
