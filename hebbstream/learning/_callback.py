@@ -1,18 +1,12 @@
 """`Callback`: what may watch a run of `learn`."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
-from hebbstream.learning._checkpoint import Counters
-from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams._sample import Sample
-
-if TYPE_CHECKING:
-    from hebbstream.learning._report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +34,31 @@ class Step:
 class Callback:
     """Base class for what watches a run; override what is of interest. A plain function of a `Step` will do as well.
 
+    Each method is given the learner: its ``net``, ``probe``, ``stream``, ``counters``, and at the end its ``report``.
+
     Examples
     --------
     >>> import torch
-    >>> from hebbstream import learn
+    >>> from hebbstream import SoftHebbNet, learn
     >>> class Announce(Callback):
-    ...     def on_end(self, report):
-    ...         print(report.samples, "samples until", report.stopped)
+    ...     def on_end(self, learner):
+    ...         print(learner.report.samples, "samples until", learner.report.stopped)
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
     >>> _ = learn(net, torch.rand(3, 3, 32, 32), callbacks=[Announce()], progress=False)
     3 samples until end of stream
     """
 
-    pause_every: int | None = None
+    every_samples: int | None = None
     """Samples between calls of `on_pause`; ``None`` for none."""
 
-    def on_start(self, net: SoftHebbNet, stream: Iterable[Any], counters: Counters) -> None:
-        """Before the first sample. `counters` advance in place."""
+    def on_start(self, learner: Any) -> None:
+        """Before the first sample."""
 
-    def __call__(self, step: Step) -> None:
+    def on_step(self, learner: Any, step: Step) -> None:
         """After each sample."""
 
-    def on_pause(self) -> None:
-        """Every `pause_every` samples, while no sample is passing through the network: its weights are all of one time."""
+    def on_pause(self, learner: Any) -> None:
+        """Every `every_samples`, while no sample is passing through the network: its weights are all of one time."""
 
     def on_checkpoint(self, path: Path) -> None:
         """After a checkpoint was written."""
@@ -74,5 +70,5 @@ class Callback:
         """
         return {}
 
-    def on_end(self, report: "Report") -> None:
-        """At the end, whatever ended the run: ``report.stopped`` says what."""
+    def on_end(self, learner: Any) -> None:
+        """At the end, whatever ended the run: ``learner.report.stopped`` says what."""

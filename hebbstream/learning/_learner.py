@@ -56,7 +56,7 @@ def learn(
     checkpoint_seconds: float | None = None,
     checkpoints_kept: int = 2,
     counters: Counters | None = None,
-    callbacks: Iterable[Callable[[Step], None]] = (),
+    callbacks: Iterable[Callback | Callable[[Step], None]] = (),
     progress: bool = True,
 ) -> Report:
     """Let a network, and optionally a probe, learn from every sample of a stream as it passes.
@@ -150,15 +150,15 @@ def learn(
         callbacks,
     )
     with interruption() as interrupted, _progress_bar(stream, limit, run.counters, enabled=progress) as bar:
-        run.watch("on_start", net, stream, run.counters)
+        run.watch("on_start", run)
         try:
             run.go(limit, interrupted, bar)
         except BaseException as error:
             run.stopped = f"{type(error).__name__}: {error}"
             raise
         finally:
-            report = run.report()
-            run.watch("on_end", report)
+            report = run.report = run.reported()
+            run.watch("on_end", run)
     return report
 
 
@@ -175,9 +175,10 @@ class _Run:
     checkpoint_every: int
     checkpoint_seconds: float | None
     checkpoints_kept: int
-    callbacks: tuple[Callable[[Step], None], ...]
+    callbacks: tuple[Callback | Callable[[Step], None], ...]
     samples: int = 0
     stopped: str = ""
+    report: Report | None = None
     saved_at: int | None = None
     saved_time: float = 0.0
     started: float = field(default_factory=time.perf_counter)
@@ -193,10 +194,10 @@ class _Run:
         except StopWaiting:
             self.stopped = "interrupted"
         self.started = self.saved_time = shown = time.perf_counter()
-        pauses = [c for c in self.callbacks if isinstance(c, Callback) and c.pause_every]
+        pauses = [c for c in self.callbacks if isinstance(c, Callback) and c.every_samples]
         while not self.stopped:
             # A checkpoint needs a network that no sample is passing through, so each stretch is learned to its end.
-            periods = [self.checkpoint_every, *(c.pause_every for c in pauses if c.pause_every)]
+            periods = [self.checkpoint_every, *(c.every_samples for c in pauses if c.every_samples)]
             wanted = min(period - self.samples % period for period in periods)
             if limit is not None:
                 wanted = min(wanted, limit - self.samples)
@@ -224,8 +225,8 @@ class _Run:
             elif self.samples == limit:
                 self.stopped = "limit"
             for callback in pauses:
-                if callback.pause_every and self.samples % callback.pause_every == 0:
-                    callback.on_pause()
+                if callback.every_samples and self.samples % callback.every_samples == 0:
+                    callback.on_pause(self)
             if not self.stopped and (self.samples % self.checkpoint_every == 0 or self._due()):
                 self._try_to_save()
         self.save()
@@ -278,7 +279,10 @@ class _Run:
         self.samples += 1
         self.latency.take(sample)
         for callback in self.callbacks:
-            callback(step)
+            if isinstance(callback, Callback):
+                callback.on_step(self, step)
+            else:
+                callback(step)
 
     def _look_again(self, replay: Replay) -> None:
         probe: Any = as_online_probe(self.probe, "replay")
@@ -317,7 +321,7 @@ class _Run:
             parts.insert(0, f"accuracy {sum(self.recent) / len(self.recent):.1%}")
         return ", ".join(parts)
 
-    def report(self) -> Report:
+    def reported(self) -> Report:
         return Report(
             samples=self.samples,
             seconds=time.perf_counter() - self.started,
@@ -332,7 +336,7 @@ class _Run:
         )
 
 
-def _with_state(callbacks: Iterable[Callable[[Step], None]]) -> list[Callback]:
+def _with_state(callbacks: Iterable[Callback | Callable[[Step], None]]) -> list[Callback]:
     """Return those that a checkpoint keeps something of."""
     return [c for c in callbacks if isinstance(c, Callback) and type(c).state_dict is not Callback.state_dict]
 
