@@ -60,11 +60,3 @@ class OnnxTransformer(base.MiniBatchTransformer):
         import pandas as pd
 
         return pd.DataFrame(torch.as_tensor(self._extractor.transform_many(X)).cpu().numpy())
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A session cannot be pickled; the file that it is of can be opened again.
-        return {name: value for name, value in self.__dict__.items() if name != "_extractor"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._extractor = OnnxExtractor(self.path, self.providers, threads=self.threads)

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from hebbstream.streams._sample import Sample
+
+if TYPE_CHECKING:
+    from hebbstream.learning._learner import Learner
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,13 @@ class Callback:
     every_samples: int | None = None
     """Samples between calls of `on_pause`; ``None`` for none."""
 
-    def on_start(self, learner: Any) -> None:
+    def on_start(self, learner: "Learner") -> None:
         """Before the first sample."""
 
-    def on_step(self, learner: Any, step: Step) -> None:
+    def on_step(self, learner: "Learner", step: Step) -> None:
         """After each sample."""
 
-    def on_pause(self, learner: Any) -> None:
+    def on_pause(self, learner: "Learner") -> None:
         """Every `every_samples`, while no sample is passing through the network: its weights are all of one time."""
 
     def on_checkpoint(self, path: Path) -> None:
@@ -70,5 +73,5 @@ class Callback:
         """
         return {}
 
-    def on_end(self, learner: Any) -> None:
+    def on_end(self, learner: "Learner") -> None:
         """At the end, whatever ended the run: ``learner.report.stopped`` says what."""

@@ -137,7 +137,7 @@ def learn(
             raise ConfigurationError(f"callbacks {', '.join(names)}: a checkpoint keeps the state of one of each kind")
     if replay is not None and as_online_probe(probe, "replay") is None:
         raise ConfigurationError("replay without a probe: expected an OnlineProbe or a LinearProbe")
-    run = _Run(
+    run = Learner(
         net,
         stream,
         probe,
@@ -163,7 +163,7 @@ def learn(
 
 
 @dataclass(slots=True)
-class _Run:
+class Learner:
     """One call of `learn`."""
 
     net: SoftHebbNet

@@ -14,8 +14,7 @@ from torch import Tensor
 from hebbstream.errors import ConfigurationError, MissingDependencyError, OutputError
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._latency import Latency
-from hebbstream.learning._learner import counts_of
-from hebbstream.network._network import SoftHebbNet
+from hebbstream.learning._learner import Learner, counts_of
 
 log = logging.getLogger("hebbstream.metrics")
 _WINDOW = 1000
@@ -56,7 +55,7 @@ class Metrics(Callback):
     Examples
     --------
     >>> import tempfile
-    >>> from hebbstream import learn
+    >>> from hebbstream import SoftHebbNet, learn
     >>> path = Path(tempfile.mkdtemp()) / "metrics.jsonl"
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
     >>> _ = learn(net, torch.rand(20, 3, 32, 32), callbacks=[Metrics(path)], progress=False)
@@ -83,7 +82,7 @@ class Metrics(Callback):
         if self.path is not None:
             self._append("")  # now, not after hours, is the time to find out
 
-    def on_start(self, learner: Any) -> None:
+    def on_start(self, learner: Learner) -> None:
         """Begin a run."""
         net, stream, counters = learner.net, learner.stream, learner.counters
         self._net, self._counters = net, counters
@@ -95,7 +94,7 @@ class Metrics(Callback):
         self._norms = [layer.norms() for layer in net.layers]
         self._started = self._written = time.perf_counter()
 
-    def on_step(self, learner: Any, step: Step) -> None:  # noqa: ARG002
+    def on_step(self, learner: Learner, step: Step) -> None:  # noqa: ARG002
         """Take in a sample, and write a record if one is due."""
         self._samples += 1
         self._latency.take(step.sample)
@@ -105,7 +104,7 @@ class Metrics(Callback):
         if time.perf_counter() - self._written >= self._seconds:
             self._write()
 
-    def on_end(self, learner: Any) -> None:  # noqa: ARG002
+    def on_end(self, learner: Learner) -> None:  # noqa: ARG002
         """Write the last record."""
         if self._samples > self._samples_before:
             self._write()
