@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from river import base
+from torch import Tensor
 
 from hebbstream.adapters.river._transformer import Features
 from hebbstream.export import OnnxExtractor
@@ -50,7 +51,7 @@ class OnnxTransformer(base.MiniBatchTransformer):
 
     def transform_one(self, x: Any) -> Features:
         """Return the features of an image, by number."""
-        return Features.of(torch.as_tensor(self._extractor.transform_one(x)))
+        return Features.of(_tensor(self._extractor.transform_one(x)))
 
     def learn_many(self, X: Any) -> None:
         """Do nothing."""
@@ -59,4 +60,8 @@ class OnnxTransformer(base.MiniBatchTransformer):
         """Return the features of a batch of images as a DataFrame."""
         import pandas as pd
 
-        return pd.DataFrame(torch.as_tensor(self._extractor.transform_many(X)).cpu().numpy())
+        return pd.DataFrame(_tensor(self._extractor.transform_many(X)).cpu().numpy())
+
+
+def _tensor(features: Any) -> Tensor:
+    return features if isinstance(features, Tensor) else torch.from_numpy(features)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import hebbstream as hs
-from hebbstream.export import ExportEvery, OnnxExtractor, publish, verify
+from hebbstream.adapters.river import OnnxTransformer
+from hebbstream.export import ExportEvery, OnnxExtractor, publish, to_onnx, verify
 from hebbstream.export._to_onnx import export_model
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
@@ -97,6 +98,15 @@ def test_publishing_following_and_verifying(state, tmp_path):
         found = verify(path, FRAMES, net, probe, providers=["cpu"], seconds=0.001)
     assert found.greatest < 1e-5
     assert found.same_label == 1
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+def test_a_river_transformer_gives_the_same(state, tmp_path):
+    transformer = OnnxTransformer(str(to_onnx(learned(), tmp_path / "net.onnx")), ["cpu"], threads=1)
+    expected = transformer.transform_one(FRAMES[0])
+    with state():
+        assert transformer.transform_one(FRAMES[0]) == expected
+        assert transformer.transform_many(FRAMES).shape == (4, len(expected))
 
 
 @pytest.mark.parametrize("state", [STATES[name] for name in STATES if name != "float16"])
