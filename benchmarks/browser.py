@@ -22,7 +22,7 @@ from hebbstream.adapters.river import LinearProbe
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_frames, clip_label
 from hebbstream.export import publish
-from hebbstream.export._to_onnx import ExportOptions
+from hebbstream.export._options import ExportOptions
 
 _CALLS = 10  # in a row, by turns
 _TIME_RUNS = """async ([pixels, size, calls]) => {

@@ -11,6 +11,7 @@ import argparse
 import os
 import time
 from itertools import islice
+from operator import length_hint
 from pathlib import Path
 
 from river import dummy, forest, linear_model, metrics, naive_bayes, neighbors, preprocessing, tree
@@ -60,7 +61,7 @@ scores = {name: metrics.Accuracy() + metrics.CohenKappa() for name in models}
 seconds = dict.fromkeys([*models, "features"], 0.0)
 
 with source:
-    total = min(options.limit, source.__length_hint__())
+    total = min(options.limit, length_hint(source))
     for sample in tqdm(islice(source, options.limit), total=total, unit=" samples"):
         started = time.perf_counter()
         features = net.learn_one(sample.x)

@@ -1,6 +1,5 @@
 """Take trained networks out: ONNX models, and a runtime for them."""
 
-from hebbstream.export._contract import Contract, ModelInput
 from hebbstream.export._extractor import OnnxExtractor
 from hebbstream.export._follow import FollowingExtractor
 from hebbstream.export._publish import ExportEvery, publish
@@ -8,10 +7,8 @@ from hebbstream.export._to_onnx import to_onnx
 from hebbstream.export._verify import Verification, verify
 
 __all__ = [
-    "Contract",
     "ExportEvery",
     "FollowingExtractor",
-    "ModelInput",
     "OnnxExtractor",
     "Verification",
     "publish",

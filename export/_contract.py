@@ -48,6 +48,18 @@ class ModelInput:
         size = (self.height or "height", self.width or "width")
         return ("batch", self.channels, *size) if self.layout == "NCHW" else ("batch", *size, self.channels)
 
+    @property
+    def shape_text(self) -> str:
+        """The shape as people read it."""
+        return f"({', '.join(map(str, self.shape))})"
+
+    def __str__(self) -> str:
+        if self.dtype == "uint8":
+            values = "0 to 255"
+        else:
+            values = "any value" if self.value_range is None else "{:g} to {:g}".format(*self.value_range)
+        return f"{self.name}: {self.dtype}, {values}, {self.shape_text}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
@@ -128,7 +140,7 @@ class Contract:
             "samples_seen": str(self.samples_seen),
             "precision": self.precision,
             "classes": json.dumps(list(self.classes)),
-            "input": f"{self.input.name}: {self.input.dtype}, {self._range()}, {self._shape()}",
+            "input": str(self.input),
         }
 
     @classmethod
@@ -147,14 +159,6 @@ class Contract:
         except ValueError as error:
             raise CorruptModelError(f"model with a damaged description ({error})") from error
         return cls.from_dict(values)
-
-    def _range(self) -> str:
-        if self.input.dtype == "uint8":
-            return "0 to 255"
-        return "any value" if self.input.value_range is None else "{:g} to {:g}".format(*self.input.value_range)
-
-    def _shape(self) -> str:
-        return f"({', '.join(map(str, self.input.shape))})"
 
 
 def label_in_json(label: Any) -> Any:

@@ -1,6 +1,7 @@
 """`OnnxExtractor`: run an exported model on ONNX Runtime."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ class OnnxExtractor:
     What goes in comes out: of NumPy arrays NumPy arrays, of torch tensors (and anything else with ``__dlpack__``)
     tensors where the frames lie. On the CPU neither is copied on the way in if it has the model's type and layout; on a
     GPU frames and results stay there.
+
+    A copy, or what a pickle becomes, has a session of its own: it opens the same file again, or has the same bytes.
 
     Parameters
     ----------
@@ -56,12 +59,16 @@ class OnnxExtractor:
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
     >>> import hebbstream as hs
     >>> from hebbstream.export import to_onnx
     >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
-    >>> extractor = OnnxExtractor(to_onnx(net, Path(tempfile.mkdtemp()) / "net.onnx", size=32))
+    >>> extractor = OnnxExtractor(to_onnx(net, f"{tempfile.mkdtemp()}/net.onnx", size=32), ["cpu"])
     >>> extractor.transform_one(np.zeros((32, 32, 3), dtype=np.uint8)).shape
     (1024,)
+    >>> extractor
+    OnnxExtractor('net.onnx', input='float32 (batch, 3, 32, 32)', features=1024, precision='float32',
+    provider='CPUExecutionProvider')
     """
 
     def __init__(
@@ -73,20 +80,33 @@ class OnnxExtractor:
         cuda_graph: bool = False,
         warm_up: bool = True,
     ) -> None:
-        name = "model" if isinstance(model, bytes) else str(model)
+        self._model = model
+        self._options: dict[str, Any] = {
+            "providers": providers,
+            "threads": threads,
+            "cuda_graph": cuda_graph,
+            "warm_up": warm_up,
+        }
         data, self.contract = (model, unseal(model)) if isinstance(model, bytes) else read_model(model)
         """What the model reads and gives, and where it comes from."""
         try:
             self._session = make_session(data, providers=providers, threads=threads, cuda_graph=cuda_graph)
         except CorruptModelError as error:
-            raise CorruptModelError(f"{name}: {error}") from error
+            raise CorruptModelError(f"{'model' if isinstance(model, bytes) else model}: {error}") from error
         self._shared = SharedRun(self._session, self.contract.input.name, cuda_graph)
         if warm_up:
             self._warm_up()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A session cannot be pickled; another can be opened.
+        return partial(type(self), **self._options), (self._model,)
+
+    def __repr__(self) -> str:
+        return described(self, "bytes" if isinstance(self._model, bytes) else repr(Path(self._model).name))
+
     @classmethod
     def follow(
-        cls, manifest: str | Path, providers: Sequence[str] | None = None, *, every: float = 1.0, **options: Any
+        cls, manifest: str | Path, providers: Sequence[str] | None = None, *, every_seconds: float = 1.0, **options: Any
     ) -> "FollowingExtractor":
         """Return an extractor that takes over each new model that a manifest names, between two samples.
 
@@ -96,12 +116,12 @@ class OnnxExtractor:
             File that `publish` or ``hebbstream learn --export-every`` writes beside the models.
         providers, **options
             As of `OnnxExtractor`.
-        every
-            Seconds between looks at the manifest.
+        every_seconds
+            Between looks at the manifest.
         """
         from hebbstream.export._follow import FollowingExtractor  # which is made of this class
 
-        return FollowingExtractor(manifest, providers, every=every, **options)
+        return FollowingExtractor(manifest, providers, every_seconds=every_seconds, **options)
 
     @property
     def providers(self) -> list[str]:
@@ -188,6 +208,15 @@ class OnnxExtractor:
         side = 64  # a size for where any will do
         blank = np.zeros((1, taken.channels, taken.height or side, taken.width or side), np.uint8)
         self._run(self.contract.outputs, blank, single=False)
+
+
+def described(extractor: "OnnxExtractor | FollowingExtractor", name: str) -> str:
+    """Return the text that stands for an extractor, by the name of its file."""
+    contract = extractor.contract
+    return (
+        f"{type(extractor).__name__}({name}, input='{contract.input.dtype} {contract.input.shape_text}',"
+        f" features={contract.features}, precision={contract.precision!r}, provider={extractor.providers[0]!r})"
+    )
 
 
 def in_batches(transform_many: Callable[[Any], Any], stream: Iterable[Any], batch: int) -> Iterator[tuple[Sample, Any]]:

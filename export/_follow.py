@@ -5,15 +5,16 @@ import json
 import logging
 import threading
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hebbstream.errors import ConfigurationError, CorruptModelError, HebbstreamError, ModelNotFoundError
 from hebbstream.export._contract import Contract
-from hebbstream.export._extractor import OnnxExtractor, in_batches
+from hebbstream.export._extractor import OnnxExtractor, described, in_batches
 from hebbstream.streams._sample import Sample
 
-log = logging.getLogger("hebbstream.onnx")
+log = logging.getLogger("hebbstream.export")
 
 
 class FollowingExtractor:
@@ -21,11 +22,11 @@ class FollowingExtractor:
 
     A thread looks at the manifest, and reads, checks and warms up what is new. Each call takes the model that is in
     place as it begins and keeps it to its end. One that is damaged, or reads or gives something else, is reported by
-    the log once, and the one before stays.
+    the log once, and the one before stays. A copy, or what a pickle becomes, follows the manifest by itself.
 
     Parameters
     ----------
-    manifest, providers, every, **options
+    manifest, providers, every_seconds, **options
         See `OnnxExtractor.follow`.
 
     Raises
@@ -37,42 +38,49 @@ class FollowingExtractor:
 
     Examples
     --------
-    >>> import tempfile, numpy as np
+    >>> import tempfile
+    >>> import numpy as np
     >>> import hebbstream as hs
-    >>> from hebbstream.export import publish
-    >>> manifest = Path(tempfile.mkdtemp()) / "net.json"
+    >>> from hebbstream.export import OnnxExtractor, publish
+    >>> manifest = f"{tempfile.mkdtemp()}/net.json"
     >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
     >>> _ = publish(net, manifest, size=32)
     >>> frame = np.zeros((32, 32, 3), np.uint8)
     >>> with OnnxExtractor.follow(manifest) as extractor:
     ...     before = extractor.contract.samples_seen
     ...     _ = net.learn_one(frame), publish(net, manifest, size=32)
-    ...     _ = extractor.look()
+    ...     _ = extractor.refresh()
     ...     before, extractor.contract.samples_seen, extractor.transform_one(frame).shape
     (0, 1, (1024,))
     """
 
     def __init__(
-        self, manifest: str | Path, providers: Sequence[str] | None = None, *, every: float = 1.0, **options: Any
+        self,
+        manifest: str | Path,
+        providers: Sequence[str] | None = None,
+        *,
+        every_seconds: float = 1.0,
+        **options: Any,
     ) -> None:
-        if not every > 0:
-            raise ConfigurationError(f"every={every!r}: expected a number of seconds above 0")
-        self.manifest = Path(manifest)
+        if not every_seconds > 0:
+            raise ConfigurationError(f"every_seconds={every_seconds!r}: expected a number above 0")
+        self.manifest = Path(manifest).expanduser()
+        self.every_seconds = every_seconds
         self.swaps = 0
         """Models taken over after the first."""
         self.refused = 0
         """Models that were not."""
         self._options = {"providers": providers, **options}
-        self._looking = threading.Lock()
+        self._refreshing = threading.Lock()
         self._seen, named = _read(self.manifest)
         self._current = self._open(named)
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._watch, args=(every,), name="hebbstream-follow", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="hebbstream-follow", daemon=True)
         self._thread.start()
 
-    def look(self) -> bool:
+    def refresh(self) -> bool:
         """Look at the manifest now, and return whether there was a new model that is in place from here on."""
-        with self._looking:
+        with self._refreshing:
             try:
                 text, named = _read(self.manifest)
             except HebbstreamError as error:
@@ -96,6 +104,12 @@ class FollowingExtractor:
         """Stop looking."""
         self._closed.set()
         self._thread.join()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), every_seconds=self.every_seconds, **self._options), (self.manifest,)
+
+    def __repr__(self) -> str:
+        return described(self, repr(self.manifest.name))
 
     def __enter__(self) -> "FollowingExtractor":
         return self
@@ -170,10 +184,10 @@ class FollowingExtractor:
                 f"a model from {new.input} to {new.features} features: expected one from {old.input} to {old.features}"
             )
 
-    def _watch(self, every: float) -> None:
-        while not self._closed.wait(every):
+    def _watch(self) -> None:
+        while not self._closed.wait(self.every_seconds):
             try:
-                self.look()
+                self.refresh()
             except Exception:  # a thread that ends would go unnoticed
                 log.exception("%s could not be followed; the model before stays", self.manifest)
 

@@ -9,36 +9,18 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import Tensor
 
 from hebbstream.export._contract import Contract
 from hebbstream.export._fold import FoldedLayer
+from hebbstream.export._nodes import Nodes
 from hebbstream.export._resampling import resample
 
 # The oldest that has every operator used: CUDA's kernels of ONNX Runtime lag behind (Pad ended at 18 until 2026), and
 # what reads newer opsets reads these.
 OPSET, IR_VERSION = 17, 8
 _TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
-
-
-class _Nodes:
-    """A graph under construction."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
-
-    def constant(self, name: str, values: Any, dtype: str = "float32") -> str:
-        """Add a constant and return its name."""
-        array = np.ascontiguousarray(values.numpy() if isinstance(values, Tensor) else values, dtype=dtype)
-        self.initializers.append(numpy_helper.from_array(array, name))
-        return name
-
-    def add(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Add a node, which takes its output's name, and return that."""
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
-        return output
 
 
 def build_model(
@@ -67,7 +49,7 @@ def build_model(
     dtype
         ``"float32"`` or ``"float16"``: of weights and everything between input and features.
     """
-    graph = _Nodes()
+    graph = Nodes()
     x = _read(graph, contract, resize_to, dtype)
     layers = list(layers)
     if contract.input.dtype == "uint8":
@@ -76,34 +58,22 @@ def build_model(
         else:
             layers[0] = layers[0].scaled_input(1 / 255)
     if mirror:
-        begin, end = graph.constant("last", [-1], "int64"), graph.constant("before_first", [-(2**31)], "int64")
-        axis, step = graph.constant("width_axis", [3], "int64"), graph.constant("backwards", [-1], "int64")
-        mirrored = graph.add("Slice", [x, begin, end, axis, step], "mirrored")
-        x = graph.add("Concat", [x, mirrored], "views", axis=0)
+        x = _views(graph, x)
     for number, layer in enumerate(layers, start=1):
         x = _layer(graph, x, layer, f"layer{number}", dtype)
-    first = contract.outputs[0]
-    features: list[str | int | None] = ["batch", contract.features]
-    if first == "feature_map":
-        features += ["map_height", "map_width"]
-    elif layers[-1].spec.kernel_size is not None:
+    if contract.outputs[0] == "features" and layers[-1].spec.kernel_size is not None:
         x = graph.add("Flatten", [x], "flat", axis=1)
     if mirror:
         x = _mean_of_views(graph, x, dtype)
     # A cast to the same type costs nothing, and gives the output its name.
-    graph.add("Cast", [x], first, to=TensorProto.FLOAT)
-    outputs = [helper.make_tensor_value_info(first, TensorProto.FLOAT, features)]
+    graph.add("Cast", [x], contract.outputs[0], to=TensorProto.FLOAT)
     if head is not None:
         weight, bias = graph.constant("probe.weight", head[0].cpu()), graph.constant("probe.bias", head[1].cpu())
-        graph.add("Gemm", [first, weight, bias], "scores", transB=1)
+        graph.add("Gemm", [contract.outputs[0], weight, bias], "scores", transB=1)
         graph.add("Softmax", ["scores"], "probabilities", axis=1)
-        outputs += [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", len(contract.classes)])
-            for name in contract.outputs[1:]
-        ]
     taken = helper.make_tensor_value_info(contract.input.name, _TYPES[contract.input.dtype], list(contract.input.shape))
     return helper.make_model(
-        helper.make_graph(graph.nodes, "hebbstream", [taken], outputs, graph.initializers),
+        helper.make_graph(graph.nodes, "hebbstream", [taken], _outputs(contract), graph.initializers),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="hebbstream",
@@ -111,7 +81,14 @@ def build_model(
     )
 
 
-def _read(graph: _Nodes, contract: Contract, resize_to: tuple[int, int] | None, dtype: str) -> str:
+def _outputs(contract: Contract) -> list[onnx.ValueInfoProto]:
+    first, *of_probe = contract.outputs
+    shapes: dict[str, list[str | int]] = {name: ["batch", len(contract.classes)] for name in of_probe}
+    shapes[first] = ["batch", contract.features, *(("map_height", "map_width") if first == "feature_map" else ())]
+    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[name]) for name in contract.outputs]
+
+
+def _read(graph: Nodes, contract: Contract, resize_to: tuple[int, int] | None, dtype: str) -> str:
     """From the input to (N, C, H, W) of `dtype`, of the network's size."""
     x = contract.input.name
     if contract.input.layout == "NHWC":
@@ -119,13 +96,13 @@ def _read(graph: _Nodes, contract: Contract, resize_to: tuple[int, int] | None, 
     if resize_to is not None:
         if contract.input.dtype != "float32":
             x = graph.add("Cast", [x], "pixels", to=TensorProto.FLOAT)
-        x = resample(graph.add, graph.constant, x, resize_to)
+        x = resample(graph, x, resize_to)
     if resize_to is not None or contract.input.dtype == "float32":
         return x if dtype == "float32" else graph.add("Cast", [x], "half", to=_TYPES[dtype])
     return graph.add("Cast", [x], "values", to=_TYPES[dtype])
 
 
-def _layer(graph: _Nodes, x: str, layer: FoldedLayer, name: str, dtype: str) -> str:
+def _layer(graph: Nodes, x: str, layer: FoldedLayer, name: str, dtype: str) -> str:
     spec = layer.spec
     weight = graph.constant(f"{name}.weight", layer.weight, dtype)
     bias = graph.constant(f"{name}.bias", layer.bias, dtype)
@@ -162,7 +139,15 @@ def _layer(graph: _Nodes, x: str, layer: FoldedLayer, name: str, dtype: str) -> 
     return x
 
 
-def _mean_of_views(graph: _Nodes, x: str, dtype: str) -> str:
+def _views(graph: Nodes, x: str) -> str:
+    """Frames and, after them, their mirror images."""
+    begin, end = graph.constant("last", [-1], "int64"), graph.constant("before_first", [-(2**31)], "int64")
+    axis, step = graph.constant("width_axis", [3], "int64"), graph.constant("backwards", [-1], "int64")
+    mirrored = graph.add("Slice", [x, begin, end, axis, step], "mirrored")
+    return graph.add("Concat", [x, mirrored], "views", axis=0)
+
+
+def _mean_of_views(graph: Nodes, x: str, dtype: str) -> str:
     """Features of frames from those of frames and, after them, their mirror images."""
     graph.nodes.append(helper.make_node("Split", [x], ["of_frames", "of_mirrored"], name="by_view", axis=0))
     both = graph.add("Add", ["of_frames", "of_mirrored"], "of_both")

@@ -5,24 +5,28 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import Tensor
 
 from hebbstream._files import atomic_write, check_writable
-from hebbstream.errors import ConfigurationError, OutputError, PrecisionError
-from hebbstream.export._to_onnx import ExportOptions, export_model
+from hebbstream.errors import ConfigurationError, HebbstreamError
+from hebbstream.export._options import FRAMES, ExportOptions, Options
+from hebbstream.export._runtime import import_runtime
+from hebbstream.export._to_onnx import Exported, export_model, make_model
 from hebbstream.learning._callback import Callback, Step
-from hebbstream.learning._checkpoint import Counters
-from hebbstream.learning._report import Report
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe import as_online_probe
 
-log = logging.getLogger("hebbstream.onnx")
+if TYPE_CHECKING:
+    from hebbstream.learning._learner import Learner
+
+log = logging.getLogger("hebbstream.export")
 _RECENT = 64
 
 
@@ -62,6 +66,8 @@ def publish(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
+    >>> from hebbstream import SoftHebbNet
     >>> folder = Path(tempfile.mkdtemp())
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
     >>> publish(net, folder / "net.json", size=32).name
@@ -70,8 +76,113 @@ def publish(
     ['net-000000000.onnx', 'net.json']
     """
     manifest = _checked(manifest, kept)
-    exported = export_model(net, probe, **options)
-    model = manifest.with_name(f"{manifest.stem}-{net.samples_seen:09}.onnx")
+    return _write(export_model(net, probe, **options), manifest, kept)
+
+
+class ExportEvery(Callback):
+    """Publish what a learner has learned, every so many samples and at the end; see `publish`.
+
+    Models have the labels of the learner's probe once it has seen one. A model that cannot be written is reported by
+    the log, and learning goes on.
+
+    Parameters
+    ----------
+    manifest, kept, **options
+        As of `publish`. Frames for lower precision are the last 64 learned, unless `frames` gives others.
+    every_samples
+        Samples between models.
+
+    Raises
+    ------
+    ConfigurationError
+        If the options cannot work: at once, or before the first sample where it is the network that they do not fit.
+    OutputError
+        Before the first sample, if there is nowhere to write.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> from pathlib import Path
+    >>> from hebbstream import SoftHebbNet, learn
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+    >>> export = ExportEvery(folder / "net.json", every_samples=3)
+    >>> _ = learn(net, torch.rand(7, 3, 32, 32), callbacks=[export], progress=False)
+    >>> sorted(file.name for file in folder.iterdir())
+    ['net-000000006.onnx', 'net-000000007.onnx', 'net.json']
+    """
+
+    def __init__(
+        self, manifest: str | Path, *, every_samples: int = 10_000, kept: int = 2, **options: Unpack[ExportOptions]
+    ) -> None:
+        if every_samples < 1:
+            raise ConfigurationError(f"every_samples={every_samples}: expected a positive number")
+        self.manifest = _checked(manifest, kept)
+        self.every_samples = every_samples
+        self.kept = kept
+        self.models = 0
+        """Written so far."""
+        self._recent: deque[Any] = deque(maxlen=_RECENT)
+        chosen = Options(**options)
+        # Frames that can be read only once have to do for every model.
+        frames = self._recent if chosen.frames is None else [*islice(chosen.frames, FRAMES)]
+        self._options = replace(chosen, frames=frames)
+        self._labels = False
+        self._published_at = 0  # samples
+
+    def on_start(self, learner: "Learner") -> None:
+        """Find out now what would fail later."""
+        self._published_at = learner.net.samples_seen
+        check_writable(self.manifest)
+        self._options.check_for(learner.net)
+        if self._options.precision != "float32":
+            import_runtime()
+        self._labels = not self._options.feature_map
+        try:
+            as_online_probe(learner.probe, "model")
+        except ConfigurationError as error:
+            log.warning("%s; models give features alone", error)
+            self._labels = False
+
+    def on_step(self, learner: "Learner", step: Step) -> None:  # noqa: ARG002
+        """Keep a frame that lower precision may need."""
+        if self._options.precision != "float32" and self._options.frames is self._recent:
+            x = step.sample.x
+            self._recent.append(x.clone() if isinstance(x, Tensor) else x.copy())  # a camera may reuse its memory
+
+    def on_pause(self, learner: "Learner") -> None:
+        """Publish."""
+        self._publish(learner)
+
+    def on_end(self, learner: "Learner") -> None:
+        """Publish what was learned since."""
+        self._publish(learner)
+
+    def _publish(self, learner: "Learner") -> None:
+        samples = learner.net.samples_seen
+        if samples == self._published_at:
+            return
+        probe = as_online_probe(learner.probe, "model") if self._labels else None
+        labelled = probe if probe is not None and probe.classes else None
+        try:
+            _write(make_model(learner.net, labelled, self._options), self.manifest, self.kept)
+        except HebbstreamError as error:
+            log.error("%s; learning goes on, the last model is kept", error)  # no traceback
+        else:
+            self._published_at = samples
+            self.models += 1
+
+
+def _checked(manifest: str | Path, kept: int) -> Path:
+    if kept < 2:
+        raise ConfigurationError(f"kept={kept}: expected at least 2 models")
+    if Path(manifest).suffix != ".json":
+        raise ConfigurationError(f"manifest {str(manifest)!r}: expected a name that ends in .json")
+    return Path(manifest).expanduser()
+
+
+def _write(exported: Exported, manifest: Path, kept: int) -> Path:
+    model = manifest.with_name(f"{manifest.stem}-{exported.contract.samples_seen:09}.onnx")
     with atomic_write(model) as temporary:
         temporary.write_bytes(exported.data)
     described = exported.contract.to_dict() | {
@@ -84,90 +195,6 @@ def publish(
         temporary.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     _remove_old(manifest, model, kept)
     return model
-
-
-class ExportEvery(Callback):
-    """Publish the network every so many samples, and at the end; see `publish`.
-
-    A model that cannot be written is reported by the log, and learning goes on.
-
-    Parameters
-    ----------
-    manifest, kept, **options
-        As of `publish`. Frames for lower precision are the last 64 learned, unless `frames` gives others.
-    every
-        Samples between models.
-    probe
-        That learns with the network; models have scores once it has seen a label.
-
-    Examples
-    --------
-    >>> import tempfile, torch
-    >>> from hebbstream import learn
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
-    >>> _ = learn(net, torch.rand(7, 3, 32, 32), callbacks=[ExportEvery(folder / "net.json", 3)], progress=False)
-    >>> sorted(file.name for file in folder.iterdir())
-    ['net-000000006.onnx', 'net-000000007.onnx', 'net.json']
-    """
-
-    def __init__(
-        self, manifest: str | Path, every: int, probe: Any = None, *, kept: int = 2, **options: Unpack[ExportOptions]
-    ) -> None:
-        if every < 1:
-            raise ConfigurationError(f"every={every}: expected a positive number of samples")
-        self.manifest = _checked(manifest, kept)
-        self.pause_every = every
-        self.probe = probe
-        self.kept = kept
-        self.options = options
-        self.models = 0
-        """Written so far."""
-        self._recent: deque[Any] = deque(maxlen=_RECENT)
-        self._net: SoftHebbNet | None = None
-        self._written_at: int | None = None
-
-    def on_start(self, net: SoftHebbNet, stream: Iterable[Any], counters: Counters) -> None:  # noqa: ARG002
-        """Find out now whether the manifest can be written."""
-        check_writable(self.manifest)
-        self._net = net
-
-    def __call__(self, step: Step) -> None:
-        """Keep a frame that lower precision may need."""
-        if self.options.get("precision", "float32") != "float32" and self.options.get("frames") is None:
-            x = step.sample.x
-            self._recent.append(x.clone() if isinstance(x, Tensor) else x.copy())  # a camera may reuse its memory
-
-    def on_pause(self) -> None:
-        """Publish."""
-        self._publish()
-
-    def on_end(self, report: Report) -> None:  # noqa: ARG002
-        """Publish what was learned since."""
-        self._publish()
-
-    def _publish(self) -> None:
-        net = self._net
-        if net is None or net.samples_seen in (0, self._written_at):
-            return
-        probe = as_online_probe(self.probe, "model")
-        options: ExportOptions = {"frames": list(self._recent), **self.options} if self._recent else self.options
-        labelled = probe if probe is not None and probe.classes else None
-        try:
-            publish(net, self.manifest, labelled, kept=self.kept, **options)
-        except (OutputError, PrecisionError) as error:
-            log.error("%s; learning goes on, the last model is kept", error)  # no traceback
-        else:
-            self._written_at = net.samples_seen
-            self.models += 1
-
-
-def _checked(manifest: str | Path, kept: int) -> Path:
-    if kept < 2:
-        raise ConfigurationError(f"kept={kept}: expected at least 2 models")
-    if Path(manifest).suffix != ".json":
-        raise ConfigurationError(f"manifest {str(manifest)!r}: expected a name that ends in .json")
-    return Path(manifest)
 
 
 def _remove_old(manifest: Path, newest: Path, kept: int) -> None:

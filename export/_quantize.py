@@ -2,8 +2,8 @@
 
 import logging
 import tempfile
-from collections.abc import Iterable
-from contextlib import redirect_stdout
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 from torch import Tensor
 
-from hebbstream.errors import MissingDependencyError
+from hebbstream.export._runtime import import_runtime
 
 _WARNINGS, _ERRORS = 2, 3  # ONNX Runtime's levels; the first is its default
 
@@ -37,13 +37,8 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str)
     MissingDependencyError
         If ONNX Runtime is not installed.
     """
-    try:
-        import onnxruntime
-        from onnxruntime import quantization
-    except ImportError:
-        raise MissingDependencyError(
-            "int8 needs ONNX Runtime: pip install 'hebbstream[cpu]', or 'hebbstream[gpu]' beside an NVIDIA driver"
-        ) from None
+    onnxruntime = import_runtime()
+    from onnxruntime import quantization
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # untyped package
         def __init__(self) -> None:
@@ -53,28 +48,35 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str)
             batch = next(self._batches, None)
             return None if batch is None else {input_name: batch.cpu().numpy()}
 
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    with tempfile.TemporaryDirectory() as folder, _quiet(onnxruntime):
+        path = Path(folder) / "int8.onnx"
+        quantization.quantize_static(
+            copy,
+            path,
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "Gemm"],
+            nodes_to_exclude=["scores"],
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            reduce_range=True,
+        )
+        return onnx.load(path)
+
+
+@contextmanager
+def _quiet(onnxruntime: Any) -> Iterator[None]:
+    """Silence what ONNX Runtime prints, what it advises on the root logger, and its warnings of what it added itself."""
     root = logging.getLogger()
     level = root.level
-    root.setLevel(logging.ERROR)  # it advises, on the root logger, a clean-up that our graphs do not need
-    onnxruntime.set_default_logger_severity(_ERRORS)  # and warns of what it added itself
+    root.setLevel(logging.ERROR)
+    onnxruntime.set_default_logger_severity(_ERRORS)
     try:
-        with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
-            path = Path(folder) / "int8.onnx"
-            copy = onnx.ModelProto()
-            copy.CopyFrom(model)
-            quantization.quantize_static(
-                copy,
-                path,
-                Reader(),
-                quant_format=quantization.QuantFormat.QDQ,
-                op_types_to_quantize=["Conv", "Gemm"],
-                nodes_to_exclude=["scores"],
-                per_channel=True,
-                activation_type=quantization.QuantType.QUInt8,
-                weight_type=quantization.QuantType.QInt8,
-                reduce_range=True,
-            )
-            return onnx.load(path)
+        with redirect_stdout(StringIO()):
+            yield
     finally:
         root.setLevel(level)
         onnxruntime.set_default_logger_severity(_WARNINGS)

@@ -10,7 +10,7 @@ import torch
 
 from hebbstream.errors import ConfigurationError, CorruptModelError, MissingDependencyError
 
-log = logging.getLogger("hebbstream.onnx")
+log = logging.getLogger("hebbstream.export")
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -21,6 +21,23 @@ _GPU_HINT = (
     "on a machine with an NVIDIA driver, pip install 'hebbstream[gpu]' in an environment without onnxruntime, for the"
     " same CUDA version as torch's"
 )
+
+
+def import_runtime() -> Any:
+    """Return the package ``onnxruntime``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingDependencyError(
+            "ONNX Runtime is not installed: pip install 'hebbstream[cpu]', or 'hebbstream[gpu]' beside an NVIDIA driver"
+        ) from None
+    return onnxruntime
 
 
 def make_session(
@@ -56,12 +73,7 @@ def make_session(
     CorruptModelError
         If it cannot read the model.
     """
-    try:
-        import onnxruntime
-    except ImportError:
-        raise MissingDependencyError(
-            "ONNX Runtime is not installed: pip install 'hebbstream[cpu]', or 'hebbstream[gpu]' beside an NVIDIA driver"
-        ) from None
+    onnxruntime = import_runtime()
     if threads is not None and threads < 1:
         raise ConfigurationError(f"threads={threads}: expected a positive number, or None")
     wanted = _wanted(providers, onnxruntime.get_available_providers())

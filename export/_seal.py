@@ -54,7 +54,7 @@ def read_model(path: str | Path) -> tuple[bytes, Contract]:
     CorruptModelError
         If it is damaged, of other origin, or keeps anything in another file.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise ModelNotFoundError(f"no model at {path}")
     try:

@@ -4,7 +4,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -135,10 +135,12 @@ def verify(
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
+    >>> from hebbstream import SoftHebbNet
     >>> from hebbstream.export import to_onnx
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
     >>> frames = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
-    >>> path = to_onnx(net, Path(tempfile.mkdtemp()) / "net.onnx", size=32)
+    >>> path = to_onnx(net, f"{tempfile.mkdtemp()}/net.onnx", size=32)
     >>> found = verify(path, frames, net, seconds=0.01)
     >>> found.frames, found.greatest < 1e-4
     (3, True)
@@ -154,42 +156,54 @@ def verify(
     parsed = onnx.load_model_from_string(data)
     onnx.checker.check_model(parsed, full_check=True)
     extractor = OnnxExtractor(data, providers)
-    batch = np.stack(frames)
-    greatest = mean = same_label = None
-    if net is not None:
-        pairs = [(extractor.transform_one(frame), _numpy(net, frame)) for frame in frames]
-        distances = [_distance(found, expected) for found, expected in pairs]
-        greatest, mean = max(distances), statistics.fmean(distances)
-        if probe is not None and contract.classes:
-            guesses = np.asarray(extractor.predict_proba_many(batch)).argmax(axis=1)
-            expected_labels = probe.predict_proba_many(torch.from_numpy(np.stack([expected for _, expected in pairs])))
-            same_label = float((guesses == np.asarray(expected_labels).argmax(axis=1)).mean())
-    comparable = net is not None and contract.outputs[0] == "features" and contract.input.height is not None
-    timings = []
-    for size in BATCHES:
-        some = np.resize(batch, (size, *batch.shape[1:]))
-        timings.append(
-            Timing(
-                batch=size,
-                model=_median(partial(extractor.transform_many, some), seconds),
-                network=_median(partial(net.transform_many, some), seconds) if net and comparable else None,
-            )
-        )
-    return Verification(
+    found = Verification(
         contract=contract,
         file_bytes=len(data),
         opset=parsed.opset_import[0].version,
         placement=_placement(data, providers),
-        frames=len(frames) if net is not None else 0,
-        greatest=greatest,
-        mean=mean,
+        timings=_timings(extractor, net, np.stack(frames), seconds),
+    )
+    return found if net is None else _compared(found, extractor, frames, net, probe)
+
+
+def _compared(
+    found: Verification, extractor: OnnxExtractor, frames: Sequence[Any], net: SoftHebbNet, probe: Any
+) -> Verification:
+    """Add how far the model is from the network."""
+    expected = torch.stack([net.transform_one(frame) for frame in frames]).cpu()
+    distances = [
+        _distance(extractor.transform_one(frame), features)
+        for frame, features in zip(frames, expected.numpy(), strict=True)
+    ]
+    same_label = None
+    if probe is not None and found.contract.classes:
+        guesses = np.asarray(extractor.predict_proba_many(np.stack(frames))).argmax(axis=1)
+        same_label = float((guesses == np.asarray(probe.predict_proba_many(expected)).argmax(axis=1)).mean())
+    return replace(
+        found,
+        frames=len(frames),
+        greatest=max(distances),
+        mean=statistics.fmean(distances),
         same_label=same_label,
-        timings=tuple(timings),
     )
 
 
-def _numpy(net: SoftHebbNet, frame: Any) -> Any:
-    return net.transform_one(frame).cpu().numpy()
+def _timings(
+    extractor: OnnxExtractor, net: SoftHebbNet | None, frames: np.ndarray[Any, Any], seconds: float
+) -> tuple[Timing, ...]:
+    taken = extractor.contract.input
+    comparable = net is not None and extractor.contract.outputs[0] == "features" and taken.height is not None
+    timings = []
+    for size in BATCHES:
+        batch = np.resize(frames, (size, *frames.shape[1:]))
+        timings.append(
+            Timing(
+                batch=size,
+                model=_median(partial(extractor.transform_many, batch), seconds),
+                network=_median(partial(net.transform_many, batch), seconds) if net and comparable else None,
+            )
+        )
+    return tuple(timings)
 
 
 def _distance(found: Any, expected: Any) -> float:

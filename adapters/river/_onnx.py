@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from river import base
+from torch import Tensor
 
 from hebbstream.adapters.river._transformer import Features
 from hebbstream.export import OnnxExtractor
@@ -50,7 +51,7 @@ class OnnxTransformer(base.MiniBatchTransformer):
 
     def transform_one(self, x: Any) -> Features:
         """Return the features of an image, by number."""
-        return Features.of(torch.as_tensor(self._extractor.transform_one(x)))
+        return Features.of(_tensor(self._extractor.transform_one(x)))
 
     def learn_many(self, X: Any) -> None:
         """Do nothing."""
@@ -59,12 +60,8 @@ class OnnxTransformer(base.MiniBatchTransformer):
         """Return the features of a batch of images as a DataFrame."""
         import pandas as pd
 
-        return pd.DataFrame(torch.as_tensor(self._extractor.transform_many(X)).cpu().numpy())
+        return pd.DataFrame(_tensor(self._extractor.transform_many(X)).cpu().numpy())
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A session cannot be pickled; the file that it is of can be opened again.
-        return {name: value for name, value in self.__dict__.items() if name != "_extractor"}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._extractor = OnnxExtractor(self.path, self.providers, threads=self.threads)
+def _tensor(features: Any) -> Tensor:
+    return features if isinstance(features, Tensor) else torch.from_numpy(features)

@@ -53,7 +53,7 @@ def learn(options: argparse.Namespace) -> None:
         saved.replay = hs.Replay(options.replay, per_sample=options.replay_per_sample, seed=options.seed)
     callbacks: list[hs.Callback] = []
     if options.export:
-        callbacks.append(ExportEvery(options.export, options.export_every, saved.probe, **model_options(options)))
+        callbacks.append(ExportEvery(options.export, every_samples=options.export_every, **model_options(options)))
     if options.metrics or options.tensorboard:
         callbacks.append(Metrics(options.metrics, tensorboard=options.tensorboard, seconds=options.metrics_every))
     side = hs.PRESETS[options.preset].image_size

@@ -9,7 +9,8 @@ from hebbstream.cli._source import open_source, size
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import verify as verify_model
 from hebbstream.export._contract import InputType, LayoutName, ModelPrecision
-from hebbstream.export._to_onnx import ERROR_LIMITS, ExportOptions, write_model
+from hebbstream.export._options import ERROR_LIMITS, ExportOptions
+from hebbstream.export._to_onnx import write_model
 
 _FRAMES = 200
 

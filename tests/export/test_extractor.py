@@ -137,7 +137,7 @@ def test_a_provider_that_cannot_be_had_is_said_aloud(exported, monkeypatch, capl
         "InferenceSession",
         lambda model, options, providers: real(model, options, providers=["CPUExecutionProvider"]),
     )
-    with caplog.at_level(logging.WARNING, "hebbstream.onnx"):
+    with caplog.at_level(logging.WARNING, "hebbstream.export"):
         assert OnnxExtractor(exported.data, ["cuda", "cpu"]).providers == ["CPUExecutionProvider"]
     assert "cannot use CUDAExecutionProvider here and runs on CPUExecutionProvider" in caplog.text
     assert "hebbstream[gpu]" in caplog.text
@@ -145,7 +145,7 @@ def test_a_provider_that_cannot_be_had_is_said_aloud(exported, monkeypatch, capl
 
 def test_a_gpu_that_the_runtime_is_not_built_for_is_said_aloud(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with caplog.at_level(logging.WARNING, "hebbstream.onnx"):
+    with caplog.at_level(logging.WARNING, "hebbstream.export"):
         assert runtime_module._wanted(None, ["CPUExecutionProvider"]) == ["CPUExecutionProvider"]
     assert "built for the CPU alone" in caplog.text
 

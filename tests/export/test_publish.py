@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import logging
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.adapters.river import LinearProbe
 from hebbstream.export import ExportEvery, OnnxExtractor, publish, to_onnx
 from hebbstream.export._to_onnx import export_model
 
@@ -74,7 +76,7 @@ def test_learning_publishes_and_is_the_same_as_without(frames, tmp_path):
     alone = learned()
     for engine in ("eager", "pipelined"):
         manifest = tmp_path / engine / "net.json"
-        callback = ExportEvery(manifest, 10)
+        callback = ExportEvery(manifest, every_samples=10)
         beside = learned(callback, engine=engine)
         assert callback.models == 3
         assert [path.name for path in sorted(manifest.parent.glob("*.onnx"))] == [
@@ -91,18 +93,79 @@ def test_learning_publishes_and_is_the_same_as_without(frames, tmp_path):
         np.testing.assert_allclose(found, after.transform_many(frames[:3]), rtol=1e-3, atol=1e-3)
 
 
-def test_a_probe_and_lower_precision_come_along(frames, tmp_path):
-    net, probe = hs.SoftHebbNet.from_preset("cifar10", width=4), hs.SoftmaxProbe()
-    callback = ExportEvery(tmp_path / "net.json", 20, probe, precision="int8")
+class Foreign:
+    """A classifier that cannot be exported."""
+
+    def predict_one(self, x):
+        return "x"
+
+    def learn_one(self, x, y):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("probe", "options", "outputs", "classes"),
+    [
+        (hs.SoftmaxProbe, {"precision": "int8"}, ("features", "scores", "probabilities"), ["x"]),
+        (LinearProbe, {}, ("features", "scores", "probabilities"), ["x"]),
+        (hs.SoftmaxProbe, {"feature_map": True}, ("feature_map",), []),
+        (Foreign, {}, ("features",), []),
+        (lambda: None, {}, ("features",), []),
+    ],
+)
+def test_the_learners_probe_comes_along_where_it_can(frames, tmp_path, caplog, probe, options, outputs, classes):
+    net, probe = hs.SoftHebbNet.from_preset("cifar10", width=4), probe()
+    callback = ExportEvery(tmp_path / "net.json", every_samples=20, **options)
     hs.learn(net, [(frame, "x") for frame in frames[:20]], probe, callbacks=[callback], progress=False)
     extractor = OnnxExtractor(tmp_path / "net-000000020.onnx")
-    assert extractor.contract.precision == "int8"
-    assert extractor.classes == ["x"]
+    assert extractor.contract.outputs == outputs
+    assert extractor.contract.precision == options.get("precision", "float32")
+    assert extractor.classes == classes
+    assert ("with a Foreign: expected an OnlineProbe" in caplog.text) == isinstance(probe, Foreign)
+
+
+def test_before_the_first_label_there_is_no_class(frames, tmp_path):
+    net, probe = hs.SoftHebbNet.from_preset("cifar10", width=4), hs.SoftmaxProbe()
+    stream = [hs.Sample(frame, y="x" if number >= 10 else None) for number, frame in enumerate(frames[:20])]
+    hs.learn(net, stream, probe, callbacks=[ExportEvery(tmp_path / "net.json", every_samples=10)], progress=False)
+    models = sorted(tmp_path.glob("*.onnx"))
+    assert [OnnxExtractor(model).classes for model in models] == [[], ["x"]]
+
+
+def test_frames_that_are_read_only_once_do_for_every_model(frames, tmp_path):
+    callback = ExportEvery(tmp_path / "net.json", every_samples=5, precision="float16", frames=iter(frames[:3]))
+    hs.learn(hs.SoftHebbNet.from_preset("cifar10", width=4), frames[:10], callbacks=[callback], progress=False)
+    assert callback.models == 2
+
+
+def test_options_that_cannot_work_are_refused_before_the_first_sample(net, frames, tmp_path, monkeypatch):
+    for match, manifest, options in (
+        ("every_samples=0", "net.json", {"every_samples": 0}),
+        ("kept=1", "net.json", {"kept": 1}),
+        (r"ends in \.json", "net.onnx", {}),
+        ("layout='NHCW'", "net.json", {"layout": "NHCW"}),
+        ("precision='int4'", "net.json", {"precision": "int4"}),
+    ):
+        with pytest.raises(errors.ConfigurationError, match=match):
+            ExportEvery(tmp_path / manifest, **options)
+    (tmp_path / "file").touch()
+    unlimited = hs.SoftHebbNet(SPECS, in_channels=3, input_range=None)
+    for error, manifest, learns, options in (
+        (errors.OutputError, "file/net.json", net, {}),
+        (errors.ImageSizeError, "net.json", net, {"size": 1}),
+        (errors.ConfigurationError, "net.json", unlimited, {"input_dtype": "uint8"}),
+        (errors.MissingDependencyError, "net.json", net, {"precision": "int8"}),
+    ):
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
+        with pytest.raises(error):
+            hs.learn(learns, frames, callbacks=[ExportEvery(tmp_path / manifest, **options)], progress=False)
+        assert learns.samples_seen == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
 def test_a_full_disk_is_reported_and_learning_goes_on(frames, tmp_path, monkeypatch, caplog):
     net = hs.SoftHebbNet.from_preset("cifar10", width=4)
-    callback = ExportEvery(tmp_path / "net.json", 5)
+    callback = ExportEvery(tmp_path / "net.json", every_samples=5)
     write, full = Path.write_bytes, [False]
 
     def write_bytes(self, data):
@@ -114,7 +177,7 @@ def test_a_full_disk_is_reported_and_learning_goes_on(frames, tmp_path, monkeypa
         full[0] = step.index >= 5
 
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
-    with caplog.at_level(logging.ERROR, "hebbstream.onnx"):
+    with caplog.at_level(logging.ERROR, "hebbstream.export"):
         report = hs.learn(net, frames[:12], callbacks=[callback, fill], progress=False)
     assert report.samples == 12
     assert "No space left on device" in caplog.text
@@ -178,7 +241,7 @@ def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
 
     net.samples_seen = 1
     publish(net, manifest)
-    with OnnxExtractor.follow(manifest, every=0.001, threads=1) as follower:
+    with OnnxExtractor.follow(manifest, every_seconds=0.001, threads=1) as follower:
         threads = [threading.Thread(target=consume, args=(mine,)) for mine in results]
         for thread in threads:
             thread.start()
@@ -220,13 +283,13 @@ def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
 def test_a_model_that_reads_or_gives_something_else_is_refused(net, tmp_path, caplog):
     manifest = tmp_path / "net.json"
     publish(net, manifest)
-    with OnnxExtractor.follow(manifest, every=60) as follower:
+    with OnnxExtractor.follow(manifest, every_seconds=60) as follower:
         for number, options in enumerate(({"input_dtype": "uint8"}, {"size": 16}, {"feature_map": True}), start=1):
             net.samples_seen = number
             publish(net, manifest, **options)
-            with caplog.at_level(logging.WARNING, "hebbstream.onnx"):
-                assert not follower.look()
-            assert not follower.look()  # once is enough
+            with caplog.at_level(logging.WARNING, "hebbstream.export"):
+                assert not follower.refresh()
+            assert not follower.refresh()  # once is enough
         assert follower.refused == 3
         assert "the model before stays" in caplog.text
         assert follower.transform_one(FRAMES[0]).shape == (4 * 4 * 4,)
@@ -234,7 +297,7 @@ def test_a_model_that_reads_or_gives_something_else_is_refused(net, tmp_path, ca
         publish(net, manifest)
         stream = follower.transform_stream(FRAMES, batch=2)
         first = next(stream)[1]
-        assert follower.look()
+        assert follower.refresh()
         assert follower.contract.samples_seen == 9
         np.testing.assert_array_equal([first, *(features for _, features in stream)], follower.transform_many(FRAMES))
 
@@ -246,8 +309,8 @@ def test_following_what_is_not_there_is_refused(net, tmp_path):
     with pytest.raises(errors.CorruptModelError, match="expected an object"):
         OnnxExtractor.follow(tmp_path / "net.json")
     publish(net, tmp_path / "net.json")
-    with pytest.raises(errors.ConfigurationError, match="every=0"):
-        OnnxExtractor.follow(tmp_path / "net.json", every=0)
+    with pytest.raises(errors.ConfigurationError, match="every_seconds=0"):
+        OnnxExtractor.follow(tmp_path / "net.json", every_seconds=0)
     to_onnx(net, tmp_path.parent / "outside.onnx")
     named = json.loads((tmp_path / "net.json").read_text()) | {"model": "../outside.onnx"}
     (tmp_path / "net.json").write_text(json.dumps(named))

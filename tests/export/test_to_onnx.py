@@ -13,8 +13,9 @@ from hebbstream.adapters.river import LinearProbe
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP
 from hebbstream.export import OnnxExtractor, to_onnx
+from hebbstream.export._options import ERROR_LIMITS
 from hebbstream.export._seal import OPERATORS
-from hebbstream.export._to_onnx import ERROR_LIMITS, export_model
+from hebbstream.export._to_onnx import export_model
 
 PRESETS = {
     "cifar10": {"width": 4},
@@ -235,6 +236,10 @@ def test_what_cannot_be_exported_is_refused(learned, frames, tmp_path):
         (r"frames=\[\]", (net,), {"precision": "int8", "frames": []}),
         ("feature_map=True with a probe", (net, path, probe), {"feature_map": True}),
         ("feature_map=True with resize", (net,), {"feature_map": True, "resize": True}),
+        ("feature_map=True with a dense", (hs.SoftHebbNet.from_preset("mnist-dense", width=4),), {"feature_map": True}),
+        ("size=0: expected", (net,), {"size": 0}),
+        (r"size=\(24,\): expected", (net,), {"size": (24,)}),
+        ("error_limit=nan: expected", (net,), {"error_limit": math.nan}),
         (
             "input_range=None",
             (hs.SoftHebbNet([hs.LayerSpec(channels=1)], 3, input_range=None),),
