@@ -20,7 +20,7 @@ from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._checkpoint import Counters
 from hebbstream.learning._report import Report
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.probe import as_online_probe
+from hebbstream.probe._solvers import as_online_probe
 
 log = logging.getLogger("hebbstream.onnx")
 _RECENT = 64

@@ -22,7 +22,8 @@ from hebbstream.export._quantize import quantize
 from hebbstream.export._runtime import make_session
 from hebbstream.export._seal import seal
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.probe import OnlineProbe, as_online_probe
+from hebbstream.probe import OnlineProbe
+from hebbstream.probe._solvers import as_online_probe
 
 ERROR_LIMITS: dict[str, float] = {"float32": math.inf, "float16": 0.01, "int8": 0.2}
 """Mean distance of features from those of float32, relative to their length, that an export allows."""

@@ -13,8 +13,7 @@ from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._presets import PRESETS, Preset
 from hebbstream.network._spec import LayerSpec
 from hebbstream.network.engine import CudaGraphEngine, EagerEngine, Engine, PipelinedEngine
-from hebbstream.probe import OnlineProbe, RidgeProbe, SldaProbe, SoftmaxProbe
-from hebbstream.probe._replay import Replay
+from hebbstream.probe import OnlineProbe, Replay, RidgeProbe, SldaProbe, SoftmaxProbe
 from hebbstream.rule._normalize import StreamNorm
 from hebbstream.streams._sample import Sample
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from hebbstream.probe import SOLVERS
+from hebbstream.probe._solvers import SOLVERS
 
 EXACT = ["ridge", "slda"]
 

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,16 +19,14 @@ from hebbstream.errors import (
     CheckpointVersionError,
     ConfigurationError,
     CorruptCheckpointError,
-    LabelError,
 )
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._spec import LayerSpec
-from hebbstream.probe import SOLVERS, OnlineProbe, as_online_probe
-from hebbstream.probe._replay import Replay
+from hebbstream.probe import OnlineProbe, Replay
+from hebbstream.probe._solvers import as_online_probe, probe_from_state
 
 FORMAT = 1
 _HEADER = "hebbstream"
-_LABEL_TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 
 
 class SavedProbe(Protocol):
@@ -115,20 +113,13 @@ def save_checkpoint(
     }
     inner = as_online_probe(probe, "checkpoint")
     if inner is not None:
-        header["probe"] = {
-            "solver": inner.solver,
-            **inner.options(),
-            "steps": inner.steps,
-            "classes": [_encode_label(label) for label in inner.classes],
-        }
-        tensors |= {f"probe.{name}": tensor for name, tensor in inner.tensors().items()}
+        state = inner.state_dict()
+        tensors |= {f"probe.{name}": tensor for name, tensor in state.pop("tensors").items()}
+        header["probe"] = state.pop("options") | state
     if replay is not None:
-        header["replay"] = {
-            "options": replay.options(),
-            "classes": [_encode_label(label) for label in replay.classes()],
-            "state": replay.state(),
-        }
-        tensors |= {f"replay.{name}": tensor for name, tensor in replay.tensors().items()}
+        state = replay.state_dict()
+        tensors |= {f"replay.{name}": tensor for name, tensor in state.pop("tensors").items()}
+        header["replay"] = {"options": state.pop("options"), "classes": state.pop("classes"), "state": state}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header["crc32"] = _checksum(tensors)
     with atomic_write(path) as temporary:
@@ -239,29 +230,26 @@ def _build_probe(header: dict[str, Any] | None, tensors: dict[str, Tensor], devi
     if header is None:
         return None
     options = dict(header)
-    classes, steps = options.pop("classes"), options.pop("steps")
-    solver = options.pop("solver", "gradient")  # before there were others, none was named
-    if solver == "gradient":
+    state = {name: options.pop(name) for name in ("classes", "steps")}
+    state["solver"] = options.pop("solver", "gradient")  # before there were others, none was named
+    if state["solver"] == "gradient":
         options.setdefault("optimizer", "adam")  # likewise
-    probe = SOLVERS[solver](**options)
-    # Copies, in torch's own memory: a tensor of a file lies at any address, and sums are rounded by where they start.
-    learned = {
-        name.removeprefix("probe."): tensor.to(device, copy=True)
-        for name, tensor in tensors.items()
-        if name.startswith("probe.")
-    }
-    probe.load(learned, [_decode_label(label) for label in classes], steps)
-    return probe
+    return probe_from_state(state | {"options": options, "tensors": _part(tensors, "probe.")}, device)
 
 
 def _build_replay(header: dict[str, Any] | None, tensors: dict[str, Tensor]) -> Replay | None:
     if header is None:
         return None
     options = header["options"]
-    replay = Replay(**({"weight": 1 / options["per_sample"]} | options))  # what earlier checkpoints do not say
-    kept = {name.removeprefix("replay."): tensor for name, tensor in tensors.items() if name.startswith("replay.")}
-    replay.load(kept, [_decode_label(label) for label in header["classes"]], header["state"])
-    return replay
+    options = {"weight": 1 / options["per_sample"]} | options  # what earlier checkpoints do not say
+    if "every" in options:  # its name in earlier checkpoints
+        options["every_samples"] = options.pop("every")
+    state = header["state"] | {"options": options, "classes": header["classes"]}
+    return Replay.from_state(state | {"tensors": _part(tensors, "replay.")})
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -284,16 +272,3 @@ def _checksum(tensors: dict[str, Tensor]) -> int:
     for name in sorted(tensors):
         crc = zlib.crc32(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data, crc)
     return crc
-
-
-def _encode_label(label: Hashable) -> list[Any]:
-    value = label.item() if hasattr(label, "item") else label  # a NumPy scalar equals its Python value
-    name = type(value).__name__
-    if name not in _LABEL_TYPES:
-        raise LabelError(f"label {label!r}: a checkpoint holds str, int, float and bool labels")
-    return [name, value]
-
-
-def _decode_label(encoded: list[Any]) -> Hashable:
-    name, value = encoded
-    return _LABEL_TYPES[name](value)  # type: ignore[no-any-return]

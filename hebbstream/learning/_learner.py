@@ -23,8 +23,8 @@ from hebbstream.learning._interruption import Interruption, StopWaiting, interru
 from hebbstream.learning._latency import Latency
 from hebbstream.learning._report import Report, percentages
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.probe import as_online_probe
-from hebbstream.probe._replay import Replay
+from hebbstream.probe import Replay
+from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams._sample import Sample
 
 log = logging.getLogger("hebbstream.learn")
@@ -201,7 +201,7 @@ class _Run:
             if limit is not None:
                 wanted = min(wanted, limit - self.samples)
             if self.replay is not None:
-                wanted = min(wanted, max(1, self.replay.every - self.replay.waiting))  # it may come filled
+                wanted = min(wanted, max(1, self.replay.every_samples - self.replay.waiting))  # it may come filled
             with closing(self.net.learn_stream(self._feed(items, wanted, interrupted))) as learned:
                 while True:
                     try:
@@ -217,7 +217,7 @@ class _Run:
                     if now - shown > _STATUS_SECONDS:
                         shown = now
                         bar.set_postfix_str(self._status())
-            if self.replay is not None and self.replay.waiting >= self.replay.every:
+            if self.replay is not None and self.replay.waiting >= self.replay.every_samples:
                 self._look_again(self.replay)
             if interrupted.requested:
                 self.stopped = "interrupted"
@@ -282,9 +282,9 @@ class _Run:
 
     def _look_again(self, replay: Replay) -> None:
         probe: Any = as_online_probe(self.probe, "replay")
-        frames, labels = replay.draw(replay.per_sample * replay.every)
-        for start in range(0, len(labels), replay.every):
-            part = slice(start, start + replay.every)
+        frames, labels = replay.draw(replay.per_sample * replay.every_samples)
+        for start in range(0, len(labels), replay.every_samples):
+            part = slice(start, start + replay.every_samples)
             probe.learn_many(self.net.transform_many(frames[part]), labels[part], replay.weight)
         replay.waiting = 0
 

@@ -68,11 +68,12 @@ class SldaProbe(MomentProbe):
 
     def _signs(self, like: Tensor) -> Tensor:
         """Return fixed random signs (n, d), over which the mean of s Λ sᵀ is near the trace of Λ (Hutchinson 1989)."""
-        generator = torch.Generator().manual_seed(0)
-        return (2 * torch.randint(2, (_SIGNS, len(like)), generator=generator) - 1).to(like)
+        generator = torch.Generator("cpu").manual_seed(0)
+        bits = torch.randint(2, (_SIGNS, len(like)), generator=generator, dtype=torch.int64, device="cpu")
+        return (2 * bits - 1).to(like)
 
     def _remove_row(self, row: int) -> None:
         # What the class had within it stays in the covariance of all; where it lay is taken out.
-        total, count = self._sums[row, :-1], self._sums[row, -1]
-        self._gram[:-1, :-1].addr_(total, total / count, alpha=-1.0)
+        total, count = self._per_class["sums"][row].tensor_split([-1])
+        self._shared["gram"][:-1, :-1].addr_(total, total / count, alpha=-1.0)
         super()._remove_row(row)

@@ -14,7 +14,7 @@ import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.export import OnnxExtractor, to_onnx
-from hebbstream.probe import SOLVERS
+from hebbstream.probe._solvers import SOLVERS
 
 OPTIONS = [
     ("gradient", {"learning_rate": 0.02, "optimizer": "adam", "calibrate": True}),

@@ -6,7 +6,7 @@ import torch
 from probes import EXACT, accuracy, blobs, learned, rows_in_order
 
 import hebbstream as hs
-from hebbstream.probe import SOLVERS
+from hebbstream.probe._solvers import SOLVERS
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
