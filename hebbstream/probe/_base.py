@@ -218,8 +218,10 @@ class OnlineProbe(LearnedTensors):
         tensors = {name: tensor.detach().to(device, copy=True) for name, tensor in state["tensors"].items()}
         self.classes, self.steps = decode_labels(state["classes"]), state["steps"]
         self._row = {label: row for row, label in enumerate(self.classes)}
-        if type(self.steps) is not int or self.steps < len(self.classes) or bool(self.steps) != bool(tensors):
-            raise ValueError(f"{len(self.classes)} classes, {len(tensors)} tensors and steps={self.steps!r}")
+        if type(self.steps) is not int or self.steps < len(self.classes):
+            raise ValueError(f"steps={self.steps!r}: expected at least {len(self.classes)}, the number of classes")
+        if bool(self.steps) != bool(tensors):
+            raise ValueError(f"{len(tensors)} tensors after {self.steps} steps: expected some from the first step on")
         if tensors:
             self._restore(tensors, len(self.classes))
         if tensors:
