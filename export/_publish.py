@@ -21,7 +21,7 @@ from hebbstream.export._runtime import import_runtime
 from hebbstream.export._to_onnx import Exported, export_model, make_model
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.probe import as_online_probe
+from hebbstream.probe._solvers import as_online_probe
 
 if TYPE_CHECKING:
     from hebbstream.learning._learner import Learner

@@ -21,7 +21,7 @@ from hebbstream.export._quantize import quantize
 from hebbstream.export._runtime import make_session
 from hebbstream.export._seal import seal
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.probe import as_online_probe
+from hebbstream.probe._solvers import as_online_probe
 
 
 @dataclass(frozen=True, slots=True)

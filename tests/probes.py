@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from hebbstream.probe import SOLVERS
+from hebbstream.probe._solvers import SOLVERS
 
 EXACT = ["ridge", "slda"]
 
@@ -34,9 +34,20 @@ def rows_in_order(probe, classes):
     return torch.cat([weight, bias.unsqueeze(1)], dim=1)[order]
 
 
+def tensors_of(probe):
+    return probe.state_dict()["tensors"]
+
+
 def assert_equal_probes(first, second):
     assert type(first) is type(second)
-    assert (first.options(), first.classes, first.steps) == (second.options(), second.classes, second.steps)
-    assert first.tensors().keys() == second.tensors().keys()
-    for name, tensor in first.tensors().items():
-        assert torch.equal(tensor, second.tensors()[name]), name
+    assert_equal_states(first.state_dict(), second.state_dict())
+
+
+def assert_equal_states(first, second):
+    first, second = dict(first), dict(second)
+    tensors, others = first.pop("tensors"), second.pop("tensors")
+    assert first == second
+    assert tensors.keys() == others.keys()
+    for name, tensor in tensors.items():
+        assert tensor.dtype == others[name].dtype, name
+        assert torch.equal(tensor, others[name]), name

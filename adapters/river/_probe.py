@@ -10,9 +10,10 @@ from torch import Tensor
 from hebbstream.adapters.river._transformer import Features
 from hebbstream.adapters.river._transformer import SoftHebbTransformer as SoftHebbTransformer
 from hebbstream.errors import ConfigurationError, DtypeError, InputError
-from hebbstream.probe import SOLVERS, OnlineProbe
+from hebbstream.probe import OnlineProbe
 from hebbstream.probe._inputs import checked_label, checked_weight, feature_rows
 from hebbstream.probe._softmax import OptimizerName
+from hebbstream.probe._solvers import SOLVERS
 
 
 class LinearProbe(base.MiniBatchClassifier):

@@ -7,7 +7,7 @@ import hebbstream as hs
 from hebbstream.cli._source import open_source
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection import check_picture
-from hebbstream.probe import SOLVERS
+from hebbstream.probe._solvers import SOLVERS
 
 
 def evaluate(options: argparse.Namespace) -> None:

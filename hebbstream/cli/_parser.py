@@ -12,7 +12,7 @@ from hebbstream.cli._evaluation import evaluate as run_evaluate
 from hebbstream.cli._evaluation import metric
 from hebbstream.cli._source import add_source, natural, positive
 from hebbstream.network.engine import EngineName
-from hebbstream.probe import SOLVERS
+from hebbstream.probe._solvers import SOLVERS
 from hebbstream.rule._precision import PrecisionName
 
 

@@ -1,18 +1,21 @@
-"""`OnlineProbe`: what every linear classifier on features shares; a solver says how it learns."""
+"""`OnlineProbe`: what every linear classifier on features shares; each solver says how it learns."""
 
+from abc import abstractmethod
 from collections.abc import Hashable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError, InputError, LabelError
 from hebbstream.probe._inputs import checked_label, checked_weight, feature_rows
-from hebbstream.probe._solver import Solver
+from hebbstream.probe._labels import decode_labels, encode_label
+from hebbstream.probe._state import fitted, ordinary, shown
 from hebbstream.probe._temperature import Temperature
+from hebbstream.probe._tensors import LearnedTensors
 
 
-class OnlineProbe(Solver):
+class OnlineProbe(LearnedTensors):
     """A linear classifier that learns from one labelled sample at a time; classes appear as their first label arrives.
 
     Nothing flows back into the network that gave the features. What is learned lies on the device of the first features.
@@ -25,6 +28,13 @@ class OnlineProbe(Solver):
         Least probability for which `predict_one` names a class; below it, the prediction is ``None``.
     """
 
+    solver: ClassVar[str]
+    """Name of the method."""
+    sequential: ClassVar[bool]
+    """Whether what is learned depends on the order of the samples."""
+    option_names: ClassVar[tuple[str, ...]] = ("calibrate", "min_confidence")
+    """Arguments that, with equal values, make an equal probe before it has learned."""
+
     def __init__(self, *, calibrate: bool = False, min_confidence: float = 0.0) -> None:
         if not 0 <= min_confidence <= 1:
             raise ConfigurationError(f"min_confidence={min_confidence!r}: expected a probability")
@@ -34,11 +44,15 @@ class OnlineProbe(Solver):
         """Labels in the order of their first appearance, which is the order of all that has a row for each class."""
         self.steps = 0
         """Labelled samples learned."""
-        self.n_features: int | None = None
-        """Length of the feature vectors, ``None`` before the first."""
         self._row: dict[Hashable, int] = {}
+        self._shared, self._per_class = {}, {}
         self._temperature: Temperature | None = None
 
+    def __repr__(self) -> str:
+        plain = next(base for base in type(self).__mro__ if "solver" in vars(base))()
+        return shown(self, plain, features=self.n_features, classes=len(self.classes), labels=self.steps)
+
+    @ordinary
     def learn_one(self, x: Any, y: Hashable, w: float = 1.0) -> None:
         """Learn from one labelled sample.
 
@@ -66,6 +80,7 @@ class OnlineProbe(Solver):
         """
         self._take(self._rows(x, single=True), [checked_label(y)], [checked_weight(w)])
 
+    @ordinary
     def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:
         """Learn from labelled samples, to the same effect as one after another.
 
@@ -94,23 +109,28 @@ class OnlineProbe(Solver):
         if labels:
             self._take(rows, labels, weights)
 
+    @ordinary
     def predict_proba_many(self, X: Any) -> Tensor:
         """Return probabilities (n, classes), float64, in the order of `classes`; each row sums to 1."""
         return self._probabilities(self._rows(X, single=False))
 
+    @ordinary
     def predict_proba_one(self, x: Any) -> dict[Hashable, float]:
         """Return the probability of every class seen so far (float64; they sum to 1), or ``{}`` before the first."""
         probabilities = self._probabilities(self._rows(x, single=True))[0]
         return dict(zip(self.classes, probabilities.tolist(), strict=True))
 
+    @ordinary
     def predict_many(self, X: Any) -> list[Hashable | None]:
         """Return the likeliest class for each row; ``None`` before the first label and below `min_confidence`."""
         return self._predicted(self._rows(X, single=False))
 
+    @ordinary
     def predict_one(self, x: Any) -> Hashable | None:
         """Return the likeliest class, or ``None`` before the first label and below `min_confidence`."""
         return self._predicted(self._rows(x, single=True))[0]
 
+    @ordinary
     def affine(self) -> tuple[Tensor, Tensor]:
         """Return what the softmax takes as one affine map of raw features, all included: (classes, F) and (classes,).
 
@@ -126,6 +146,7 @@ class OnlineProbe(Solver):
             return weight, bias
         return weight * self._temperature.inverse, bias * self._temperature.inverse
 
+    @ordinary
     def forget(self, label: Hashable) -> None:
         """Remove a class: it is predicted no more, and learned from its beginning if its label comes again.
 
@@ -142,55 +163,81 @@ class OnlineProbe(Solver):
         del self.classes[row]
         self._row = {name: index for index, name in enumerate(self.classes)}
 
+    @ordinary
     def grow(self, features: int) -> None:
         """Append features, so far always zero, at the end of the vectors this probe reads."""
         if self.n_features is not None and features:
             self._widen(features)
+            self._replaced()
             self.n_features += features
 
     def options(self) -> dict[str, Any]:
         """Return the arguments that this probe was made with."""
         return {name: getattr(self, name) for name in self.option_names}
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return everything learned, by name, for a checkpoint; empty before the first sample."""
-        if self.n_features is None:
-            return {}
-        return self._tensors() | ({} if self._temperature is None else {"temperature": self._temperature.state})
+    @ordinary
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that `probe_from_state` needs, as terms that JSON knows and, under ``"tensors"``, tensors by name.
 
-    def load(self, tensors: dict[str, Tensor], classes: list[Hashable], steps: int) -> None:
-        """Take over what `tensors` returned, with the classes and the number of steps.
+        They are the probe's own tensors, not copies, and there are none before the first sample.
 
         Raises
         ------
-        ValueError
-            If they do not belong together.
+        LabelError
+            If a class is not a str, int, float or bool.
         """
-        tensors = dict(tensors)
-        temperature = tensors.pop("temperature", None)
-        if bool(tensors) and (temperature is not None) != self.calibrate:
-            raise ValueError(f"probe with calibrate={self.calibrate}: expected its temperature only if that is true")
+        temperature = {} if self._temperature is None else {"temperature": self._temperature.state}
+        return {
+            "solver": self.solver,
+            "options": self.options(),
+            "steps": self.steps,
+            "classes": [encode_label(label) for label in self.classes],
+            "tensors": self._shared | self._per_class | temperature,
+        }
+
+    @abstractmethod
+    def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
+        """Learn from (n, F) features, float32 or `dtype`, of the classes with these rows."""
+
+    @abstractmethod
+    def _scores(self, rows: Tensor) -> Tensor:
+        """Return the scores (n, classes) of (n, F) features, float32 or `dtype`."""
+
+    @abstractmethod
+    def _affine(self) -> tuple[Tensor, Tensor]:
+        """Return the scores as an affine map of raw features: (classes, F) and (classes,)."""
+
+    def _allocate(self, features: int, classes: int, device: torch.device) -> None:
+        super()._allocate(features, classes, device)
+        self._temperature = Temperature(device) if self.calibrate else None
+
+    @ordinary
+    def _load(self, state: dict[str, Any], device: torch.device) -> None:
+        """Take over what `state_dict` returned; anything may be raised if it does not fit."""
+        # Copies, in torch's own memory: a tensor of a file lies at any address, and sums are rounded by where they start.
+        tensors = {name: tensor.detach().to(device, copy=True) for name, tensor in state["tensors"].items()}
+        self.classes, self.steps = decode_labels(state["classes"]), state["steps"]
+        self._row = {label: row for row, label in enumerate(self.classes)}
+        if type(self.steps) is not int or self.steps < len(self.classes):
+            raise ValueError(f"steps={self.steps!r}: expected at least {len(self.classes)}, the number of classes")
+        if bool(self.steps) != bool(tensors):
+            raise ValueError(f"{len(tensors)} tensors after {self.steps} steps: expected some from the first step on")
         if tensors:
-            self.n_features = self._load(tensors, len(classes))
-        elif classes:
-            raise ValueError(f"probe of {len(classes)} classes: expected its tensors")
-        if temperature is not None:
-            if temperature.shape != (2,):
-                raise ValueError(f"probe temperature of shape {tuple(temperature.shape)}: expected (2,)")
-            self._temperature = Temperature(temperature.device)
-            self._temperature.state = temperature
-        self.classes = list(classes)
-        self._row = {label: row for row, label in enumerate(classes)}
-        self.steps = steps
+            self._restore(tensors, len(self.classes))
+        if tensors:
+            raise ValueError(f"tensors {', '.join(tensors)}: expected none of that name")
+
+    def _restore(self, tensors: dict[str, Tensor], classes: int) -> None:
+        super()._restore(tensors, classes)
+        if self._temperature is not None:
+            self._temperature.state = fitted("temperature", tensors.pop("temperature"), self._temperature.state)
 
     def _rows(self, x: Any, *, single: bool) -> Tensor:
         return feature_rows(x, single=single, features=self.n_features, dtype=self.dtype)
 
     def _take(self, rows: Tensor, labels: list[Hashable], weights: list[float]) -> None:
         if self.n_features is None:
-            self._allocate(rows.shape[1], rows.device)
-            self._temperature = Temperature(rows.device) if self.calibrate else None
-            self.n_features = rows.shape[1]
+            self._allocate(rows.shape[1], 0, rows.device)
         # A temperature is fitted to what was predicted before each sample, so each has to be learned on its own.
         size = 1 if self.sequential or self.calibrate else len(labels)
         for start in range(0, len(labels), size):
@@ -227,17 +274,3 @@ class OnlineProbe(Solver):
             return [self.classes[row] for row in best]
         confident = (self._probabilities(rows).amax(dim=1) >= self.min_confidence).tolist()
         return [self.classes[row] if sure else None for row, sure in zip(best, confident, strict=True)]
-
-
-def as_online_probe(probe: Any, asked_by: str) -> OnlineProbe | None:
-    """Return a probe itself, or the one inside a river adapter; ``None`` for ``None``.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is of any other kind; the message begins with what asked for it.
-    """
-    found = probe.as_probe() if hasattr(probe, "as_probe") else probe
-    if found is None or isinstance(found, OnlineProbe):
-        return found
-    raise ConfigurationError(f"{asked_by} with a {type(probe).__name__}: expected an OnlineProbe or a LinearProbe")

@@ -2,11 +2,13 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from hebbstream.probe._tensors import Shapes
 
 _BETA1, _BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8
 _VAR_EPS = 1e-5
@@ -24,10 +26,22 @@ class Descent(ABC):
     ----------
     tensors
         Everything learned, by name; the last column of the weights is the bias.
+    average_over
+        Samples of late over which weights are averaged, where they are.
     """
 
-    def __init__(self, tensors: dict[str, Tensor]) -> None:
-        self.tensors = tensors
+    rate: ClassVar[float]
+    """Learning rate where none is given."""
+    dtype: ClassVar[torch.dtype]
+    """Of the tensors."""
+
+    @staticmethod
+    @abstractmethod
+    def shapes(features: int) -> tuple[Shapes, Shapes]:
+        """Return the shapes of tensors without rows for classes, and of one class's row of the others."""
+
+    def __init__(self, tensors: dict[str, Tensor], average_over: int) -> None:
+        self.tensors, self.average_over = tensors, average_over
         self.on_host = tensors["mean"].is_cpu
         self.xp: Any = np if self.on_host else torch
         features = len(tensors["mean"])
@@ -92,8 +106,19 @@ class Descent(ABC):
 class AveragedSgd(Descent):
     """Normalised steps, and the average of the weights of late, of so many samples once they have come."""
 
+    rate: ClassVar[float] = 3.0
+    # Steps this long double what rounding does in every few samples; in float32 it would soon be seen.
+    dtype: ClassVar[torch.dtype] = torch.float64
+
+    @staticmethod
+    def shapes(features: int) -> tuple[Shapes, Shapes]:
+        """Return also the shapes of the losses, of the weights and of their average, and of the age of each class."""
+        weight = (features + 1,)
+        shared: Shapes = {"mean": (features,), "var": (features,), "losses": (2,)}
+        return shared, {"weight": weight, "average": weight, "age": (1,)}
+
     def __init__(self, tensors: dict[str, Tensor], average_over: int) -> None:
-        super().__init__(tensors)
+        super().__init__(tensors, average_over)
         weight = tensors["weight"]
         classes = len(weight)
         self._losses, self._age = self.array(tensors["losses"]), self.array(tensors["age"])
@@ -101,7 +126,7 @@ class AveragedSgd(Descent):
         self._current, self._averaged = self._scores
         self._error, self._pace = weight.new_empty(classes), weight.new_empty(classes, 1)
         self._error_array, self._pace_array = self.array(self._error), self.array(self._pace)
-        self._slowest = self.array(torch.full_like(self._pace, 1.0 / average_over))
+        self._slowest = self.array(torch.full_like(self._pace, 1.0 / self.average_over))
 
     def predicting(self) -> Tensor:
         """Return whichever of the weights and their average had the smaller loss of late."""
@@ -135,6 +160,17 @@ class AveragedSgd(Descent):
 
 class Adam(Descent):
     """Kingma and Ba 2015."""
+
+    rate: ClassVar[float] = 1e-3
+    dtype: ClassVar[torch.dtype] = torch.float32
+
+    @staticmethod
+    def shapes(features: int) -> tuple[Shapes, Shapes]:
+        """Return also the shapes of the running moments of the gradient."""
+        weight = (features + 1,)
+        return {"mean": (features,), "var": (features,)}, dict.fromkeys(
+            ("weight", "first_moment", "second_moment"), weight
+        )
 
     def _step(self, z: Tensor, row: int, w: float, step: int, rate: float) -> None:
         weight, first, second = (self.tensors[name] for name in ("weight", "first_moment", "second_moment"))

@@ -31,7 +31,8 @@ class Projection:
 
     def __init__(self, dimensions: int, seed: int) -> None:
         self.dimensions, self.seed = dimensions, seed
-        self._place, self._sign = torch.zeros(0, dtype=torch.int64), torch.zeros(0)
+        self._place = torch.zeros(0, dtype=torch.int64, device="cpu")
+        self._sign = torch.zeros(0, dtype=torch.float64, device="cpu")
 
     def __call__(self, rows: Tensor) -> Tensor:
         """(n, F) to (n, min(F, dimensions))."""

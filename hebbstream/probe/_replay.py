@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from itertools import islice
 from math import isfinite
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -11,6 +11,10 @@ from torch import Tensor
 
 from hebbstream.errors import ConfigurationError, InputError, LabelError
 from hebbstream.probe._inputs import checked_label
+from hebbstream.probe._labels import decode_labels, encode_label
+from hebbstream.probe._state import fitting, kind, ordinary, shown
+
+_OPTIONS = ("capacity", "per_sample", "weight", "every_samples", "seed")
 
 
 class Replay:
@@ -32,7 +36,7 @@ class Replay:
         Frames to look at again for each new labelled one; each costs a forward pass and a step of the probe.
     weight
         Of each of them in what the probe learns, where a new one has weight 1.
-    every
+    every_samples
         Labelled frames after which that is done, for all of them at once: the more, the better for the speed.
     seed
         Of what is kept and drawn.
@@ -44,6 +48,8 @@ class Replay:
     ...     memory.add(torch.rand(3, 8, 8), label)
     >>> len(memory), memory.count("a"), memory.count("b")
     (4, 2, 2)
+    >>> memory
+    Replay(capacity=4, frames=4, classes=2)
     """
 
     def __init__(
@@ -52,26 +58,29 @@ class Replay:
         *,
         per_sample: int = 3,
         weight: float = 1 / 3,
-        every: int = 32,
+        every_samples: int = 32,
         seed: int = 0,
     ) -> None:
-        for name, value in (("capacity", capacity), ("per_sample", per_sample), ("every", every)):
+        for name, value in (("capacity", capacity), ("per_sample", per_sample), ("every_samples", every_samples)):
             if not isinstance(value, int) or value < 1:
                 raise ConfigurationError(f"{name}={value!r}: expected a positive integer")
         if not isinstance(weight, int | float) or not (isfinite(weight) and weight > 0):
             raise ConfigurationError(f"weight={weight!r}: expected a positive number")
-        self.capacity, self.per_sample, self.every, self.seed = capacity, per_sample, every, seed
+        self.capacity, self.per_sample, self.every_samples, self.seed = capacity, per_sample, every_samples, seed
         self.weight = float(weight)
         self.waiting = 0
         """Labelled frames since the last replay."""
         # Its first rows are the frames. As thousands of small tensors they pinned the heap between the network's large
         # ones: with 20,000 of 3 kB it grew to 2.8 GB, nine tenths of it free.
-        self._frames = torch.empty(0)
+        self._frames = torch.empty(0, dtype=torch.uint8, device="cpu")
         self._labels: list[Hashable] = []  # of each frame
         self._places: dict[Hashable, list[int]] = {}  # of the frames of each class
         self._came: dict[Hashable, int] = {}  # frames of each class so far
         self._full: set[Hashable] = set()  # classes that have had most, since it was full
         self._random = np.random.default_rng(seed)
+
+    def __repr__(self) -> str:
+        return shown(self, Replay(), frames=len(self), classes=len(self._came))
 
     def __len__(self) -> int:
         """Return how many frames are kept."""
@@ -81,6 +90,7 @@ class Replay:
         """Return how many frames of a class are kept."""
         return len(self._places.get(label, ()))
 
+    @ordinary
     def add(self, frame: Tensor, label: Hashable) -> None:
         """Take in a frame, of the shape and dtype of all others; it is copied.
 
@@ -93,7 +103,7 @@ class Replay:
         """
         label = checked_label(label)
         if len(self) and (frame.shape, frame.dtype) != (self._frames.shape[1:], self._frames.dtype):
-            raise InputError(f"frame of {_kind(frame)}: expected {_kind(self._frames[0])}, as those kept for replay")
+            raise InputError(f"frame of {kind(frame)}: expected {kind(self._frames[0])}, as those kept for replay")
         self.waiting += 1
         self._came[label] = self._came.get(label, 0) + 1
         place = self._place_for(label)
@@ -116,6 +126,7 @@ class Replay:
         places = self._random.integers(len(self), size=number).tolist()
         return self._frames[places], [self._labels[place] for place in places]
 
+    @ordinary
     def forget(self, label: Hashable) -> None:
         """Drop the frames of a class, so that a probe that is to `forget` it, too, does not learn it again.
 
@@ -138,57 +149,75 @@ class Replay:
 
     def options(self) -> dict[str, float]:
         """Return the arguments that this was made with."""
-        return {name: getattr(self, name) for name in ("capacity", "per_sample", "weight", "every", "seed")}
+        return {name: getattr(self, name) for name in _OPTIONS}
 
     def classes(self) -> list[Hashable]:
         """Return the labels that have come, in the order of their first appearance."""
         return list(self._came)
 
-    def state(self) -> dict[str, Any]:
-        """Return what a checkpoint has to keep beside `options`, `classes` and `tensors`, in terms that JSON knows."""
+    @ordinary
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that `from_state` needs, as terms that JSON knows and, under ``"tensors"``, tensors by name.
+
+        The frames are its own, not copies, and there are none before the first one.
+
+        Raises
+        ------
+        LabelError
+            If a label is not a str, int, float or bool.
+        """
+        places = [place for label in self._came for place in self._places.get(label, ())]
+        tensors = {"frames": self._frames[: len(self)], "places": torch.tensor(places, dtype=torch.int64, device="cpu")}
         return {
+            "options": self.options(),
+            "classes": [encode_label(label) for label in self._came],
             "waiting": self.waiting,
             "came": list(self._came.values()),
             "kept": [self.count(label) for label in self._came],
             "full": [label in self._full for label in self._came],
             "random": self._random.bit_generator.state,
+            "tensors": tensors if places else {},
         }
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the frames, and where those of each class are; empty before the first frame."""
-        if not len(self):
-            return {}
-        places = [place for label in self._came for place in self._places.get(label, ())]
-        return {"frames": self._frames[: len(self)].clone(), "places": torch.tensor(places)}
-
-    def load(self, tensors: dict[str, Tensor], classes: list[Hashable], state: dict[str, Any]) -> None:
-        """Take over what `tensors`, `classes` and `state` returned.
+    @classmethod
+    @ordinary
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Return a memory that goes on where the one that gave its `state_dict` was, with copies of its tensors.
 
         Raises
         ------
         ValueError
-            If they do not belong together.
+            If the state does not fit together; the message says what of it.
         """
-        frames, places = (tensors["frames"], tensors["places"].tolist()) if tensors else (torch.empty(0), [])
-        kept, came, full = state["kept"], state["came"], state["full"]
-        if sorted(places) != list(range(len(frames))) or len(frames) > self.capacity or sum(kept) != len(frames):
-            raise ValueError(f"replay of {len(frames)} frames: expected a place for each, and at most {self.capacity}")
+        with fitting("replay"):
+            replay = cls(**state["options"])
+            replay._load(state)
+            return replay
+
+    def _load(self, state: dict[str, Any]) -> None:
+        classes, kept, came = decode_labels(state["classes"]), state["kept"], state["came"]
+        places: list[int] = []
+        if state["tensors"]:
+            # The file that they may be mapped from can change.
+            self._frames = state["tensors"]["frames"].detach().to("cpu", copy=True)
+            places = state["tensors"]["places"].tolist()
+        frames = len(self._frames)
+        if sorted(places) != list(range(frames)) or frames > self.capacity or sum(kept) != frames:
+            raise ValueError(f"{frames} frames: expected a place for each, and at most {self.capacity}")
         if any(map(int.__lt__, came, kept)):
-            raise ValueError(f"replay of {kept} frames of its classes: expected at most the {came} that came")
+            raise ValueError(f"{kept} frames of the classes: expected at most the {came} that came")
         self.waiting = int(state["waiting"])
-        self._frames, self._labels = frames, [None] * len(frames)
         self._came = dict(zip(classes, came, strict=True))
-        self._full = {label for label, had_most in zip(classes, full, strict=True) if had_most}
+        self._full = {label for label, had_most in zip(classes, state["full"], strict=True) if had_most}
         rest = iter(places)
         self._places = {label: list(islice(rest, number)) for label, number in zip(classes, kept, strict=True)}
-        for label, of_class in self._places.items():
-            for place in of_class:
-                self._labels[place] = label
+        of_place = {place: label for label, of_class in self._places.items() for place in of_class}
+        self._labels = [of_place[place] for place in range(frames)]
         self._random.bit_generator.state = state["random"]
 
     def _make_room(self, frames: int, like: Tensor) -> None:
         if frames > len(self._frames):
-            wider = torch.empty(min(2 * frames, self.capacity), *like.shape, dtype=like.dtype)
+            wider = torch.empty(min(2 * frames, self.capacity), *like.shape, dtype=like.dtype, device="cpu")
             if len(self):
                 wider[: len(self)] = self._frames[: len(self)]
             self._frames = wider
@@ -208,7 +237,3 @@ class Replay:
             leaving = largest[self._random.integers(len(largest))]
         places = self._places[leaving]
         return places.pop(self._random.integers(len(places)))
-
-
-def _kind(frame: Tensor) -> str:
-    return f"{str(frame.dtype).removeprefix('torch.')} {tuple(frame.shape)}"

@@ -74,6 +74,6 @@ class SldaProbe(MomentProbe):
 
     def _remove_row(self, row: int) -> None:
         # What the class had within it stays in the covariance of all; where it lay is taken out.
-        total, count = self._sums[row, :-1], self._sums[row, -1]
-        self._gram[:-1, :-1].addr_(total, total / count, alpha=-1.0)
+        total, count = self._per_class["sums"][row].tensor_split([-1])
+        self._shared["gram"][:-1, :-1].addr_(total, total / count, alpha=-1.0)
         super()._remove_row(row)

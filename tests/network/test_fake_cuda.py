@@ -122,4 +122,4 @@ def test_a_probe_learns_without_synchronisation(make):
         with OnDeviceOnly():
             probe.learn_one(x, "a")
             probe.learn_one(x, "b", 2.0)
-        assert all(tensor.device.type == "cuda" for tensor in probe.tensors().values())
+        assert all(tensor.device.type == "cuda" for tensor in probe.state_dict()["tensors"].values())

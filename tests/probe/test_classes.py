@@ -9,7 +9,7 @@ from probes import EXACT, accuracy, blobs, learned, rows_in_order
 
 from hebbstream import errors
 from hebbstream.adapters.arrays import read_idx
-from hebbstream.probe import SOLVERS
+from hebbstream.probe._solvers import SOLVERS
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -84,7 +84,7 @@ def test_before_the_first_label_there_is_nothing_to_predict(solver):
     assert probe.predict_many(np.ones((2, 3))) == [None, None]
     assert probe.predict_proba_one(np.ones(3)) == {}
     assert probe.predict_proba_many(np.ones((2, 3))).shape == (2, 0)
-    assert probe.tensors() == {}
+    assert probe.state_dict()["tensors"] == {}
     probe.learn_many(np.ones((0, 3)), [])
     assert probe.n_features is None
     with pytest.raises(errors.ConfigurationError, match="without classes"):

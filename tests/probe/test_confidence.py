@@ -5,7 +5,7 @@ import pytest
 import torch
 from probes import blobs, learned
 
-from hebbstream.probe import SOLVERS
+from hebbstream.probe._solvers import SOLVERS
 from hebbstream.probe._temperature import Temperature
 
 

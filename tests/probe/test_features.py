@@ -11,8 +11,8 @@ from probes import assert_equal_probes, blobs, learned
 from strategies import LAYOUTS, modest
 
 from hebbstream import errors
-from hebbstream.probe import SOLVERS
 from hebbstream.probe._projection import Projection
+from hebbstream.probe._solvers import SOLVERS
 
 
 @modest

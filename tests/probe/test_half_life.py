@@ -5,7 +5,7 @@ import pytest
 import torch
 from probes import EXACT, accuracy, blobs, learned
 
-from hebbstream.probe import SOLVERS
+from hebbstream.probe._solvers import SOLVERS
 
 
 def moments(probe):

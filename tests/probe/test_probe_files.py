@@ -14,7 +14,7 @@ import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.export import OnnxExtractor, to_onnx
-from hebbstream.probe import SOLVERS
+from hebbstream.probe._solvers import SOLVERS, probe_from_state
 
 OPTIONS = [
     ("gradient", {"learning_rate": 0.02, "optimizer": "adam", "calibrate": True}),
@@ -98,13 +98,12 @@ def test_every_solver_leaves_as_onnx(tmp_path, labelled, solver, options):
     hs.learn(net, labelled[:120], probe, checkpoint=tmp_path / "run", progress=False)
     extractor = OnnxExtractor(to_onnx(net, tmp_path / "net.onnx", probe), providers=["CPUExecutionProvider"])
     frames = [sample.x for sample in labelled[120:130]]
-    plain = LinearProbe.from_probe(
-        SOLVERS[solver](**{**options, "solve_every": 1} if solver != "gradient" else options)
-    )
-    plain.as_probe().load(probe.as_probe().tensors(), probe.as_probe().classes, 120)
-    plain.as_probe()._pending = 1  # the model is of all that was learned, not of the last solution in use
+    state = probe.as_probe().state_dict()
+    if solver != "gradient":  # the model is of all that was learned, not of the last solution in use
+        state["options"]["solve_every"] = 1
+    exact = probe_from_state(state)
     for frame in frames:
         found = extractor.predict_proba_one(frame)
-        for label, probability in plain.predict_proba_one(net.transform_one(frame)).items():
+        for label, probability in exact.predict_proba_one(net.transform_one(frame)).items():
             assert found[str(label)] == pytest.approx(probability, abs=2e-3)
     assert [node.op_type for node in onnx.load(tmp_path / "net.onnx").graph.node][-2:] == ["Gemm", "Softmax"]

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from probes import assert_equal_probes
+from probes import assert_equal_probes, assert_equal_states, tensors_of
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -24,7 +24,7 @@ def filled(labels, **options):
 
 
 def kept(memory):
-    return sorted(int(frame.max()) for frame in memory.tensors()["frames"])
+    return sorted(int(frame.max()) for frame in tensors_of(memory)["frames"])
 
 
 def test_everything_is_kept_until_it_is_full():
@@ -79,7 +79,7 @@ def learned(stream, memory, *, net=None, probe=None, **options):
 
 
 def test_the_probe_learns_again_and_the_network_does_not(labelled):
-    memory = hs.Replay(capacity=50, per_sample=2, every=8)
+    memory = hs.Replay(capacity=50, per_sample=2, every_samples=8)
     net, probe = learned(labelled[:20], memory)
     assert net.samples_seen == 20
     assert probe.steps == 20 + 2 * 16
@@ -94,8 +94,8 @@ def test_what_is_seen_again_has_the_features_of_now_and_its_weight(labelled):
             super().learn_many(X, y, w)
 
     seen = []
-    net, _ = learned(labelled[:8], hs.Replay(per_sample=2, weight=0.2, every=8), probe=Notes())
-    memory = hs.Replay(per_sample=2, every=8)
+    net, _ = learned(labelled[:8], hs.Replay(per_sample=2, weight=0.2, every_samples=8), probe=Notes())
+    memory = hs.Replay(per_sample=2, every_samples=8)
     for sample in labelled[:8]:
         memory.add(net.checked(sample.x, single=True)[0], sample.y)
     frames, labels = memory.draw(16)
@@ -106,7 +106,7 @@ def test_what_is_seen_again_has_the_features_of_now_and_its_weight(labelled):
 
 
 def test_a_memory_may_be_filled_before(labelled):
-    net, memory = hs.SoftHebbNet.from_preset("cifar10", width=4), hs.Replay(per_sample=2, every=8)
+    net, memory = hs.SoftHebbNet.from_preset("cifar10", width=4), hs.Replay(per_sample=2, every_samples=8)
     for sample in labelled[:20]:
         memory.add(net.checked(sample.x, single=True)[0], sample.y)
     _, probe = learned(labelled[20:25], memory, net=net)
@@ -114,14 +114,14 @@ def test_a_memory_may_be_filled_before(labelled):
 
 
 def test_frames_without_labels_are_not_kept(labelled):
-    memory = hs.Replay(every=4)
+    memory = hs.Replay(every_samples=4)
     unlabelled = [sample.x for sample in labelled[:10]]
     learned([*unlabelled, *labelled[:3]], memory)
     assert len(memory) == memory.waiting == 3
 
 
 def test_engines_agree(labelled):
-    nets = [learned(labelled[:24], hs.Replay(every=5), engine=engine) for engine in ("eager", "pipelined")]
+    nets = [learned(labelled[:24], hs.Replay(every_samples=5), engine=engine) for engine in ("eager", "pipelined")]
     assert torch.equal(nets[0][0].layers[2].weight, nets[1][0].layers[2].weight)
     assert_equal_probes(nets[0][1], nets[1][1])
 
@@ -129,7 +129,7 @@ def test_engines_agree(labelled):
 @pytest.mark.parametrize("stop", [3, 37])
 def test_a_run_goes_on_from_a_checkpoint_bit_for_bit(tmp_path, labelled, stop):
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
-    options = {"capacity": 12, "per_sample": 2, "weight": 0.4, "every": 8}
+    options = {"capacity": 12, "per_sample": 2, "weight": 0.4, "every_samples": 8}
     learned(labelled[:60], hs.Replay(**options), checkpoint=whole, checkpoint_every=10)
     learned(labelled[:60], hs.Replay(**options), checkpoint=parts, limit=stop)
     saved = hs.load_checkpoint(parts)
@@ -145,10 +145,7 @@ def test_a_run_goes_on_from_a_checkpoint_bit_for_bit(tmp_path, labelled, stop):
     )
     first, second = hs.load_checkpoint(whole), hs.load_checkpoint(parts)
     assert_equal_probes(first.probe, second.probe)
-    assert first.replay.state() == second.replay.state()
-    assert first.replay.classes() == second.replay.classes()
-    for name, tensor in first.replay.tensors().items():
-        assert torch.equal(tensor, second.replay.tensors()[name])
+    assert_equal_states(first.replay.state_dict(), second.replay.state_dict())
     for one, other in zip(first.net.layers, second.net.layers, strict=True):
         assert torch.equal(one.weight, other.weight)
 
@@ -157,6 +154,10 @@ def test_a_checkpoint_without_replay_has_none(tmp_path, labelled):
     path = tmp_path / "run.safetensors"
     learned(labelled[:3], None, checkpoint=path)
     assert hs.load_checkpoint(path).replay is None
+
+
+def json_and_back(state):
+    return json.loads(json.dumps({**state, "tensors": None})) | {"tensors": state["tensors"]}
 
 
 def rewrite(path, change):
@@ -176,52 +177,49 @@ def test_a_checkpoint_of_before_weights_were_kept_has_those_of_its_time(tmp_path
     assert hs.load_checkpoint(path).replay.weight == 1 / 5
 
 
-def twice(state, tensors):
-    tensors["replay.places"][0] = tensors["replay.places"][1]
-
-
 def too_many(state, tensors):
-    tensors["replay.frames"] = torch.cat([tensors["replay.frames"]] * 9)
-    tensors["replay.places"] = torch.arange(len(tensors["replay.frames"]))
-    state["state"]["kept"][0] += len(tensors["replay.frames"]) // 9 * 8
-
-
-def without_frames(state, tensors):
-    del tensors["replay.frames"]
-
-
-def other_counts(state, tensors):
-    state["state"]["kept"][0] += 1
-
-
-def no_generator(state, tensors):
-    state["state"]["random"] = {"bit_generator": "unknown"}
-
-
-def fewer_came_than_are_kept(state, tensors):
-    state["state"]["came"][0] = 1
-
-
-def impossible_options(state, tensors):
-    state["options"] = {"capacity": 20, "per_sample": 0, "every": 32, "seed": 0}
+    tensors["frames"] = torch.cat([tensors["frames"]] * 9)
+    tensors["places"] = torch.arange(len(tensors["frames"]))
+    state["kept"][0] += len(tensors["frames"]) // 9 * 8
+    state["came"][0] = 999
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        twice,
-        too_many,
-        without_frames,
-        other_counts,
-        no_generator,
-        fewer_came_than_are_kept,
-        impossible_options,
+        (lambda s, t: t["places"].__setitem__(0, t["places"][1]), "20 frames: expected a place for each"),
+        (too_many, "180 frames: expected a place for each, and at most 20"),
+        (lambda s, t: t.pop("frames"), "without 'frames'"),
+        (lambda s, t: t.pop("places"), "without 'places'"),
+        (lambda s, t: t.update(places=None), "NoneType"),
+        (lambda s, t: t.clear(), "0 frames"),
+        (lambda s, t: s["kept"].__setitem__(0, 9), "20 frames"),
+        (lambda s, t: s["kept"].__setitem__(slice(None), [-1, 14, 7]), "expected|must be"),
+        (lambda s, t: s["kept"].append(0), "longer"),
+        (lambda s, t: s["full"].pop(), "shorter"),
+        (lambda s, t: s["came"].__setitem__(0, 1), r"expected at most the \[1, "),
+        (lambda s, t: s["came"].__setitem__(0, "1"), "str"),
+        (lambda s, t: s["classes"].__setitem__(0, ["str", "b"]), "expected each of them once"),
+        (lambda s, t: s["random"].update(bit_generator="unknown"), "PCG64"),
+        (lambda s, t: s.pop("random"), "without 'random'"),
+        (lambda s, t: s.update(waiting=None), "NoneType"),
+        (lambda s, t: s["options"].update(per_sample=0), "per_sample=0: expected a positive integer"),
+        (lambda s, t: s["options"].update(unknown=0), "unknown"),
+        (lambda s, t: s.pop("options"), "without 'options'"),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_together_is_refused(tmp_path, labelled, monkeypatch, change):
+def test_a_state_that_does_not_fit_together_is_refused(change, message):
+    state = filled("abc" * 30, capacity=20).state_dict()
+    change(state, state["tensors"])
+    with pytest.raises(ValueError, match=message) as caught:
+        hs.Replay.from_state(state)
+    assert str(caught.value).startswith("state of a replay")
+
+
+def test_a_checkpoint_that_does_not_fit_together_is_refused(tmp_path, labelled):
     path = tmp_path / "run.safetensors"
     learned(labelled[:30], hs.Replay(capacity=20), checkpoint=path)
-    rewrite(path, change)
+    rewrite(path, lambda _, tensors: tensors.pop("replay.frames"))
     with pytest.raises(errors.CorruptCheckpointError):
         hs.load_checkpoint(path)
 
@@ -243,17 +241,17 @@ def test_classes_of_the_past_stay_known_while_the_features_learn():
         test = list(blocks(20, seed=1))
         return np.mean([probe.predict_one(net.transform_one(x)) == y for x, y in test])
 
-    assert right(hs.Replay(capacity=40, per_sample=3, every=8)) > 0.9
+    assert right(hs.Replay(capacity=40, per_sample=3, every_samples=8)) > 0.9
     assert right(None) < 0.6  # the classes before the last are forgotten
 
 
 def test_river_probe(labelled):
     probe = LinearProbe("slda")
-    learned(labelled[:16], hs.Replay(every=8), probe=probe)
+    learned(labelled[:16], hs.Replay(every_samples=8), probe=probe)
     assert probe.as_probe().steps == 16 + 48
 
 
-@pytest.mark.parametrize("options", [{"capacity": 0}, {"per_sample": 0}, {"every": -1}, {"capacity": 1.5}])
+@pytest.mark.parametrize("options", [{"capacity": 0}, {"per_sample": 0}, {"every_samples": -1}, {"capacity": 1.5}])
 def test_bad_settings_are_quoted(options):
     (name, value), *_ = options.items()
     with pytest.raises(errors.ConfigurationError, match=f"{name}={value}: expected a positive integer"):
@@ -303,14 +301,31 @@ def test_a_forgotten_class_is_drawn_no_more_until_it_comes_again():
 
 
 def test_what_is_saved_is_all_there_is():
-    memory, other = filled("a" * 20 + "b" * 20 + "c" * 20, capacity=10), hs.Replay(capacity=10)
-    other.load(memory.tensors(), memory.classes(), memory.state())
-    assert other.state() == memory.state()
+    memory = filled("a" * 20 + "b" * 20 + "c" * 20, capacity=10)
+    other = hs.Replay.from_state(json_and_back(memory.state_dict()))
+    assert_equal_states(other.state_dict(), memory.state_dict())
     for number in range(60):
         memory.add(numbered(number), "abc"[number % 3])
         other.add(numbered(number), "abc"[number % 3])
-    assert other.state() == memory.state()
-    assert torch.equal(other.tensors()["frames"], memory.tensors()["frames"])
+    assert_equal_states(other.state_dict(), memory.state_dict())
+
+
+def test_a_memory_without_frames_is_saved_and_goes_on():
+    other = hs.Replay.from_state(json_and_back(hs.Replay(3, seed=2).state_dict()))
+    other.add(torch.ones(2, 2), "a")
+    assert repr(other) == "Replay(capacity=3, seed=2, frames=1, classes=1)"
+
+
+def test_frames_are_copied_out_of_a_state():
+    state = filled("ab").state_dict()
+    memory = hs.Replay.from_state(state)
+    state["tensors"]["frames"].fill_(9)
+    assert kept(memory) == [0, 1]
+
+
+def test_labels_that_no_file_holds_are_not_saved():
+    with pytest.raises(errors.LabelError, match="str, int, float and bool"):
+        filled([("a", 1)]).state_dict()
 
 
 def test_nothing_can_be_drawn_from_nothing():

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from probes import blobs, learned
+from probes import blobs, learned, tensors_of
 
 import hebbstream as hs
 
@@ -30,11 +30,11 @@ def test_sgd_is_normalised_and_averaged(average_over):
         age[rows] += 1
         average[rows] += np.maximum(9 / (age[rows] + 8), 1 / average_over) * (weight[rows] - average[rows])
     z = np.hstack([(X - mean) / np.sqrt(var + 1e-5), np.ones((60, 1))])
-    found = probe.predict_proba_many(X).numpy()
+    found, held = probe.predict_proba_many(X).numpy(), tensors_of(probe)
     expected = np.exp(z @ (weight if losses[0] < losses[1] else average)[probe.classes].T)
     np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), rtol=1e-9)
     np.testing.assert_allclose(
-        [probe.average, probe.weight], [average[probe.classes], weight[probe.classes]], rtol=1e-9
+        [held["average"], held["weight"]], [average[probe.classes], weight[probe.classes]], rtol=1e-9
     )
 
 
@@ -52,15 +52,16 @@ def runs(length, samples=1200, **options):
 def test_sgd_predicts_with_the_weights_that_did_better_of_late(length):
     X, y = runs(length)
     probe = learned("gradient", X, y)
-    current, average = probe.losses.tolist()
+    held = tensors_of(probe)
+    current, average = held["losses"].tolist()
     assert (current < average) == (length > 1)
     z = torch.from_numpy(
-        np.hstack([(X - probe.mean.numpy()) / np.sqrt(probe.var.numpy() + 1e-5), np.ones((len(X), 1))])
+        np.hstack([(X - held["mean"].numpy()) / np.sqrt(held["var"].numpy() + 1e-5), np.ones((len(X), 1))])
     )
-    expected = z @ (probe.weight if length > 1 else probe.average).T
+    expected = z @ held["weight" if length > 1 else "average"].T
     weight, bias = probe.affine()
     torch.testing.assert_close(torch.from_numpy(X) @ weight.T + bias, expected)
-    assert not torch.allclose(probe.weight, probe.average)
+    assert not torch.allclose(held["weight"], held["average"])
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -75,7 +76,7 @@ def test_the_steps_on_numpy_arrays_are_those_on_tensors(optimizer, monkeypatch):
         assert probe._descent.on_host == on_host
         found.append((probe, torch.cat([probe._scores(probe._rows(X[[index]], single=False)) for index in range(50)])))
     (host, host_scores), (device, device_scores) = found
-    torch.testing.assert_close(host.tensors(), device.tensors())
+    torch.testing.assert_close(tensors_of(host), tensors_of(device))
     torch.testing.assert_close(host_scores, device_scores)
 
 
@@ -84,9 +85,9 @@ def test_the_steps_on_numpy_arrays_are_those_on_tensors(optimizer, monkeypatch):
 def test_a_copy_goes_on_by_itself(optimizer, duplicate):
     X, y = blobs(60, features=5, classes=3)
     half = learned("gradient", X[:30], y[:30], optimizer=optimizer)
-    whole, held = learned("gradient", X, y, optimizer=optimizer), copy.deepcopy(half.tensors())
+    whole, held = learned("gradient", X, y, optimizer=optimizer), copy.deepcopy(tensors_of(half))
     other = duplicate(half)
     other.learn_many(X[30:], y[30:])
     assert other.predict_many(X) == whole.predict_many(X)
-    assert all(torch.equal(tensor, whole.tensors()[name]) for name, tensor in other.tensors().items())
-    assert all(torch.equal(tensor, held[name]) for name, tensor in half.tensors().items())
+    assert all(torch.equal(tensor, tensors_of(whole)[name]) for name, tensor in tensors_of(other).items())
+    assert all(torch.equal(tensor, held[name]) for name, tensor in tensors_of(half).items())

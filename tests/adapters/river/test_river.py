@@ -14,7 +14,7 @@ from strategies import modest
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe
-from hebbstream.probe import SOLVERS
+from hebbstream.probe._solvers import SOLVERS
 
 CHECKS = list(checks.yield_checks(LinearProbe()))
 
@@ -134,13 +134,13 @@ def test_classes_appear_on_the_fly_and_features_may_come_and_go():
 def test_bad_features_are_refused():
     probe = hs.SoftmaxProbe()
     probe.learn_one(np.ones(3), "a")
-    before = {name: tensor.clone() for name, tensor in probe.tensors().items()}
+    before = {name: tensor.clone() for name, tensor in probe.state_dict()["tensors"].items()}
     with pytest.raises(errors.RankError, match=r"shape \(4,\): expected \(3,\)"):
         probe.learn_one(np.ones(4), "b")
     with pytest.raises(errors.NonFiniteError):
         probe.learn_one(np.array([1.0, np.nan, 0.0]), "b")
     assert probe.classes == ["a"]
-    assert all(torch.equal(tensor, before[name]) for name, tensor in probe.tensors().items())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in probe.state_dict()["tensors"].items())
     with pytest.raises(errors.ConfigurationError, match="solver='svm'"):
         LinearProbe(solver="svm")
 
@@ -170,7 +170,7 @@ def everything(probe):
 
 
 def state_of(probe):
-    return {name: tensor.tolist() for name, tensor in probe.tensors().items()}
+    return {name: tensor.tolist() for name, tensor in probe.state_dict()["tensors"].items()}
 
 
 def is_number(value, most=1e38):

@@ -1,0 +1,73 @@
+"""What probes and `Replay` share: how they take their state over, keep it and show it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@contextmanager
+def fitting(what: str) -> Iterator[None]:
+    """Raise `ValueError`, saying what does not fit, for whatever goes wrong while a state is taken over."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"state of a {what} without {error}") from error
+    except (ArithmeticError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"state of a {what}: {reason}") from error
+
+
+def fitted(name: str, tensor: Tensor, like: Tensor) -> Tensor:
+    """Return a tensor that has the shape and dtype of another one.
+
+    Raises
+    ------
+    ValueError
+        If it has not.
+
+    Examples
+    --------
+    >>> fitted("mean", torch.zeros(2), torch.ones(2))
+    tensor([0., 0.])
+    """
+    if (tensor.shape, tensor.dtype) != (like.shape, like.dtype):
+        raise ValueError(f"tensor {name} of {kind(tensor)}: expected {kind(like)}")
+    return tensor
+
+
+def kind(tensor: Tensor) -> str:
+    """Return a tensor's dtype and shape as a message shows them.
+
+    Examples
+    --------
+    >>> kind(torch.zeros(2, 3, dtype=torch.uint8))
+    'uint8 (2, 3)'
+    """
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+
+
+def ordinary(method: Callable[P, R]) -> Callable[P, R]:
+    """Let a method make ordinary tensors in `torch.inference_mode` too, since those of that mode cannot change outside it."""
+
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not torch.is_inference_mode_enabled():  # a small part of what entering a mode takes
+            return method(*args, **kwargs)
+        with torch.inference_mode(False):
+            return method(*args, **kwargs)
+
+    return call
+
+
+def shown(what: Any, plain: Any, **learned: int | None) -> str:
+    """Return a `repr`: the options that differ from those of `plain`, and what was learned, if anything was."""
+    differing = {name: value for name, value in what.options().items() if value != getattr(plain, name)}
+    terms = differing | (learned if any(learned.values()) else {})
+    return f"{type(what).__name__}({', '.join(f'{name}={value!r}' for name, value in terms.items())})"

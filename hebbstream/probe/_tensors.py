@@ -1,0 +1,63 @@
+"""`LearnedTensors`: what a probe has learned, as tensors by name, some with a row for each class."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from hebbstream.probe._state import fitted
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class LearnedTensors(ABC):
+    """Makes them, takes them from a state, and gives classes and features room in them."""
+
+    dtype: torch.dtype
+    """Of all of them."""
+    n_features: int | None = None
+    """Length of the feature vectors, ``None`` before the first."""
+    _center: ClassVar[str]
+    """Name of the tensor that holds one number for each feature."""
+    _shared: dict[str, Tensor]
+    _per_class: dict[str, Tensor]  # with a row for each class
+
+    @abstractmethod
+    def _shapes(self, features: int) -> tuple[Shapes, Shapes]:
+        """Return the shapes of tensors without rows for classes, and of one class's row of the others."""
+
+    @abstractmethod
+    def _widen(self, features: int) -> None:
+        """Append features, so far always zero."""
+
+    @abstractmethod
+    def _replaced(self) -> None:
+        """Drop what was made from tensors that others have taken the place of."""
+
+    def _allocate(self, features: int, classes: int, device: torch.device) -> None:
+        shared, rows = self._shapes(features)
+        rows = {name: (classes, *shape) for name, shape in rows.items()}
+        self._shared, self._per_class = (
+            {name: torch.zeros(shape, dtype=self.dtype, device=device) for name, shape in shapes.items()}
+            for shapes in (shared, rows)
+        )
+        self.n_features = features
+        self._replaced()
+
+    def _restore(self, tensors: dict[str, Tensor], classes: int) -> None:
+        """Take tensors out of those of a state; `fitted` raises where they do not fit."""
+        # On this device nothing is asked for that the state does not have.
+        self._allocate(tensors[self._center].numel(), classes, torch.device("meta"))
+        for held in (self._shared, self._per_class):
+            held |= {name: fitted(name, tensors.pop(name), blank) for name, blank in held.items()}
+
+    def _add_row(self) -> None:
+        for name, rows in self._per_class.items():
+            self._per_class[name] = torch.cat([rows, rows.new_zeros(1, *rows.shape[1:])])
+        self._replaced()
+
+    def _remove_row(self, row: int) -> None:
+        for name, rows in self._per_class.items():
+            self._per_class[name] = torch.cat([rows[:row], rows[row + 1 :]])
+        self._replaced()
