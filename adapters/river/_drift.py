@@ -124,7 +124,7 @@ class DriftMonitor(Callback):
             return
         x = read_frame(self.net, step.sample.x)
         for index, layer in enumerate(self.net.layers[: max(self._watches) + 1]):
-            forward = layer.peek(x.to(layer.device))
+            forward = layer.forward(x.to(layer.device))
             x = forward.output
             if index in self._watches:
                 change = self._watches[index].update(float(explained_share(layer, forward)))
@@ -180,7 +180,7 @@ def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
     layer
         The layer.
     forward
-        Its forward pass, from `SoftHebbLayer.peek`.
+        Its forward pass, from `SoftHebbLayer.forward`.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
     >>> import hebbstream as hs
     >>> layer = hs.SoftHebbNet([hs.LayerSpec(channels=1, kernel_size=1, normalization="none")], in_channels=2).layers[0]
     >>> _ = layer.weight_matrix.copy_(torch.tensor([[2.0, 0.0]]))
-    >>> explained_share(layer, layer.peek(torch.tensor([3.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 2, 2)))
+    >>> explained_share(layer, layer.forward(torch.tensor([3.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 2, 2)))
     tensor(0.3600)
     """
     best, winner = forward.weighted_input.max(dim=1)

@@ -64,7 +64,7 @@ def test_duplicates_are_the_same_in_blocks(monkeypatch):
 def test_activity_against_a_count_by_hand(net, frames, layer):
     x = torch.from_numpy(frames[:3]).permute(0, 3, 1, 2) / 255
     for before in net.layers[:layer]:
-        x = before.transform(x)
+        x = before.forward(x).output
     neurons = net.layers[layer].spec.channels
     u = forward.weigh(net.layers[layer], x).permute(0, 2, 3, 1).reshape(-1, neurons)
     activity = inspection.observe(net, frames[:3])[layer]

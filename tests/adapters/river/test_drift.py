@@ -149,7 +149,7 @@ def test_the_explained_share_is_the_mean_squared_cosine_weighed_by_energy():
     assert (cosines.amax(dim=1) < 0).any()  # a winner that points away explains nothing
     energy = patches.square().sum(dim=1)
     expected = (cosines[range(64), winner].clamp(min=0).square() * energy).sum() / energy.sum()
-    torch.testing.assert_close(explained_share(layer, layer.peek(x)), expected)
+    torch.testing.assert_close(explained_share(layer, layer.forward(x)), expected)
 
 
 def test_watching_changes_nothing():
