@@ -5,7 +5,6 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,6 @@ from hebbstream._files import atomic_write, check_writable
 from hebbstream.errors import ConfigurationError, OutputError, PrecisionError
 from hebbstream.export._to_onnx import ExportOptions, export_model
 from hebbstream.learning._callback import Callback, Step
-from hebbstream.learning._checkpoint import Counters
 from hebbstream.learning._report import Report
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe import as_online_probe
@@ -127,10 +125,10 @@ class ExportEvery(Callback):
         self._net: SoftHebbNet | None = None
         self._written_at: int | None = None
 
-    def on_start(self, net: SoftHebbNet, stream: Iterable[Any], counters: Counters) -> None:  # noqa: ARG002
+    def on_start(self, learner: Any) -> None:
         """Find out now whether the manifest can be written."""
         check_writable(self.manifest)
-        self._net = net
+        self._net = learner.net
 
     def __call__(self, step: Step) -> None:
         """Keep a frame that lower precision may need."""

@@ -1,14 +1,11 @@
 """`Callback`: what may watch a run of `learn`."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from hebbstream.learning._checkpoint import Counters
-from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams._sample import Sample
 
 if TYPE_CHECKING:
@@ -55,8 +52,12 @@ class Callback:
     pause_every: int | None = None
     """Samples between calls of `on_pause`; ``None`` for none."""
 
-    def on_start(self, net: SoftHebbNet, stream: Iterable[Any], counters: Counters) -> None:
-        """Before the first sample. `counters` advance in place."""
+    def on_start(self, learner: Any) -> None:
+        """Before the first sample."""
+
+    def on_step(self, learner: Any, step: Step) -> None:  # noqa: ARG002
+        """After each sample."""
+        self(step)
 
     def __call__(self, step: Step) -> None:
         """After each sample."""

@@ -150,7 +150,7 @@ def learn(
         callbacks,
     )
     with interruption() as interrupted, _progress_bar(stream, limit, run.counters, enabled=progress) as bar:
-        run.watch("on_start", net, stream, run.counters)
+        run.watch("on_start", run)
         try:
             run.go(limit, interrupted, bar)
         except BaseException as error:
@@ -278,7 +278,10 @@ class _Run:
         self.samples += 1
         self.latency.take(sample)
         for callback in self.callbacks:
-            callback(step)
+            if isinstance(callback, Callback):
+                callback.on_step(self, step)
+            else:
+                callback(step)
 
     def _look_again(self, replay: Replay) -> None:
         probe: Any = as_online_probe(self.probe, "replay")

@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,9 @@ from torch import Tensor
 
 from hebbstream.errors import ConfigurationError, MissingDependencyError, OutputError
 from hebbstream.learning._callback import Callback, Step
-from hebbstream.learning._checkpoint import Counters
 from hebbstream.learning._latency import Latency
 from hebbstream.learning._learner import counts_of
 from hebbstream.learning._report import Report
-from hebbstream.network._network import SoftHebbNet
 
 log = logging.getLogger("hebbstream.metrics")
 _WINDOW = 1000
@@ -85,8 +83,9 @@ class Metrics(Callback):
         if self.path is not None:
             self._append("")  # now, not after hours, is the time to find out
 
-    def on_start(self, net: SoftHebbNet, stream: Iterable[Any], counters: Counters) -> None:
+    def on_start(self, learner: Any) -> None:
         """Begin a run."""
+        net, stream, counters = learner.net, learner.stream, learner.counters
         self._net, self._counters = net, counters
         self._stream = stream if self._stream is None else self._stream
         self._recent: deque[bool] = deque(maxlen=_WINDOW)

@@ -245,8 +245,8 @@ def test_a_callback_hears_of_start_and_end_even_of_an_error():
     heard = []
 
     class Note(hs.Callback):
-        def on_start(self, net, stream, counters):
-            heard.append(("start", net.samples_seen, counters.position))
+        def on_start(self, learner):
+            heard.append(("start", learner.net.samples_seen, learner.counters.position))
 
         def __call__(self, step):
             heard.append(step.index)
