@@ -115,7 +115,7 @@ class ExportEvery(Callback):
         if every < 1:
             raise ConfigurationError(f"every={every}: expected a positive number of samples")
         self.manifest = _checked(manifest, kept)
-        self.pause_every = every
+        self.every_samples = every
         self.probe = probe
         self.kept = kept
         self.options = options

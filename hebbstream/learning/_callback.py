@@ -49,7 +49,7 @@ class Callback:
     3 samples until end of stream
     """
 
-    pause_every: int | None = None
+    every_samples: int | None = None
     """Samples between calls of `on_pause`; ``None`` for none."""
 
     def on_start(self, learner: Any) -> None:
@@ -63,7 +63,7 @@ class Callback:
         """After each sample."""
 
     def on_pause(self) -> None:
-        """Every `pause_every` samples, while no sample is passing through the network: its weights are all of one time."""
+        """Every `every_samples` samples, while no sample is passing through the network: its weights are all of one time."""
 
     def on_checkpoint(self, path: Path) -> None:
         """After a checkpoint was written."""

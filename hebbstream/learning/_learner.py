@@ -193,10 +193,10 @@ class _Run:
         except StopWaiting:
             self.stopped = "interrupted"
         self.started = self.saved_time = shown = time.perf_counter()
-        pauses = [c for c in self.callbacks if isinstance(c, Callback) and c.pause_every]
+        pauses = [c for c in self.callbacks if isinstance(c, Callback) and c.every_samples]
         while not self.stopped:
             # A checkpoint needs a network that no sample is passing through, so each stretch is learned to its end.
-            periods = [self.checkpoint_every, *(c.pause_every for c in pauses if c.pause_every)]
+            periods = [self.checkpoint_every, *(c.every_samples for c in pauses if c.every_samples)]
             wanted = min(period - self.samples % period for period in periods)
             if limit is not None:
                 wanted = min(wanted, limit - self.samples)
@@ -224,7 +224,7 @@ class _Run:
             elif self.samples == limit:
                 self.stopped = "limit"
             for callback in pauses:
-                if callback.pause_every and self.samples % callback.pause_every == 0:
+                if callback.every_samples and self.samples % callback.every_samples == 0:
                     callback.on_pause()
             if not self.stopped and (self.samples % self.checkpoint_every == 0 or self._due()):
                 self._try_to_save()
