@@ -70,8 +70,8 @@ def learn(
             action(net)
 
     if monitor is None:
-        monitor = DriftMonitor(net)
-    monitor.net, monitor.action = net, act
+        monitor = DriftMonitor()
+    monitor.action = act
     trace: list[float] = []
 
     def follow(step: hs.Step) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hebbstream.inspection import new_figure, save_figure
+from hebbstream.inspection._canvas import new_figure, save_figure
 
 _ROWS = 10
 
