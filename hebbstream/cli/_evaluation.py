@@ -6,7 +6,7 @@ from typing import Any
 import hebbstream as hs
 from hebbstream.cli._source import open_source
 from hebbstream.errors import ConfigurationError
-from hebbstream.inspection import check_picture
+from hebbstream.inspection._canvas import check_picture
 from hebbstream.probe import SOLVERS
 
 

@@ -34,11 +34,11 @@ class ForwardPass:
     samples_seen: int
 
 
-def forward_through(layers: Sequence[SoftHebbLayer], x: Tensor, memory: ForwardPass | None) -> LayerPasses:
+def forward_through(layers: Sequence[SoftHebbLayer], x: Tensor, memory: LayerPasses | None) -> LayerPasses:
     """Return the input and the forward pass of each layer, in the memory of an earlier pass if there is one."""
     passes = []
     for index, layer in enumerate(layers):
-        workspace = Workspace() if memory is None else memory.layers[index][2]
+        workspace = Workspace() if memory is None else memory[index][2]
         x = x.to(layer.device)
         forward = layer.forward(x, workspace)
         passes.append((x, forward, workspace))

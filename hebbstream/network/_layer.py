@@ -147,9 +147,7 @@ class SoftHebbLayer(nn.Module):
     @torch.no_grad()
     def forward(self, x: Tensor, workspace: Workspace | None = None) -> Forward:
         """Do a forward pass that changes nothing; arguments as in `learn`."""
-        x = self._as_layer_input(x)
-        normalised = x if self.norm is None else self.norm.forward(x)
-        return self._forward_normalised(normalised, workspace or Workspace(), _FLOAT32)
+        return self._forward_normalised(self._normalised(x), workspace or Workspace(), _FLOAT32)
 
     @torch.no_grad()
     def take_in(self, x: Tensor) -> None:
@@ -165,6 +163,10 @@ class SoftHebbLayer(nn.Module):
 
     def _as_layer_input(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], -1, 1, 1) if self.spec.kernel_size is None else x
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        x = self._as_layer_input(x)
+        return x if self.norm is None else self.norm.forward(x)
 
     def _forward_normalised(self, x: Tensor, workspace: Workspace, multiply: Product) -> Forward:
         patches = self._patches(x, workspace)

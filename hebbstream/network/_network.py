@@ -241,7 +241,7 @@ class SoftHebbNet(nn.Module):
         """
         frames = self.checked(frame, single=True)
         x = views(to_input(frames, self.device), self.mirror)
-        layers = forward_through(self.layers, x, memory)
+        layers = forward_through(self.layers, x, None if memory is None else memory.layers)
         features = merge_views(layers[-1][1].output.flatten(1), self.mirror).squeeze(0)
         return ForwardPass(features, layers, (frames.shape[2], frames.shape[3]), self.samples_seen)
 
