@@ -74,10 +74,8 @@ class Evaluation:
 
         Raises
         ------
-        MissingDependencyError
-            If matplotlib is not installed.
-        OutputError
-            If the file cannot be written.
+        MissingDependencyError, OutputError
+            If matplotlib is not installed, or the file cannot be written.
         """
         names = list(self.scores[-1].cumulative)
         scored = [scores.scored for scores in self.scores]

@@ -76,10 +76,8 @@ def observe(net: SoftHebbNet, frames: Iterable[Any], *, progress: bool = False) 
 
     Raises
     ------
-    InputError
-        If a frame is refused.
-    EmptyStreamError
-        If there is no frame.
+    InputError, EmptyStreamError
+        If a frame is refused, or there is none.
 
     Examples
     --------

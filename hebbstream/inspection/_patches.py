@@ -103,10 +103,8 @@ def best_patches(
     ------
     ConfigurationError
         If there is no such layer or neuron, or `top` or `apart` is not positive.
-    InputError
-        If a frame is refused.
-    EmptyStreamError
-        If there is no frame.
+    InputError, EmptyStreamError
+        If a frame is refused, or there is none.
 
     Examples
     --------
