@@ -101,7 +101,7 @@ class ExportEvery(Callback):
     Examples
     --------
     >>> import tempfile, torch
-    >>> from hebbstream import learn
+    >>> from hebbstream import SoftHebbNet, learn
     >>> folder = Path(tempfile.mkdtemp())
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
     >>> _ = learn(net, torch.rand(7, 3, 32, 32), callbacks=[ExportEvery(folder / "net.json", 3)], progress=False)

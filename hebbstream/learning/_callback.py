@@ -40,7 +40,7 @@ class Callback:
     Examples
     --------
     >>> import torch
-    >>> from hebbstream import learn
+    >>> from hebbstream import SoftHebbNet, learn
     >>> class Announce(Callback):
     ...     def on_end(self, report):
     ...         print(report.samples, "samples until", report.stopped)

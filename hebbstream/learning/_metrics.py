@@ -56,7 +56,7 @@ class Metrics(Callback):
     Examples
     --------
     >>> import tempfile
-    >>> from hebbstream import learn
+    >>> from hebbstream import SoftHebbNet, learn
     >>> path = Path(tempfile.mkdtemp()) / "metrics.jsonl"
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
     >>> _ = learn(net, torch.rand(20, 3, 32, 32), callbacks=[Metrics(path)], progress=False)
