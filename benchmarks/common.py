@@ -19,7 +19,7 @@ import torch
 
 from hebbstream import __version__
 from hebbstream._files import atomic_write
-from hebbstream.inspection import new_figure, save_figure
+from hebbstream.inspection._canvas import new_figure, save_figure
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -70,14 +70,14 @@ def learn(
             action(net)
 
     if monitor is None:
-        monitor = DriftMonitor(net)
-    monitor.net, monitor.action = net, act
+        monitor = DriftMonitor()
+    monitor.action = act
     trace: list[float] = []
 
     def follow(step: hs.Step) -> None:
         if step.index % TRACE == 0:
             layer = net.layers[0]
-            trace.append(float(explained_share(layer, layer.peek(as_input(step.sample.x[None])))))
+            trace.append(float(explained_share(layer, layer.forward(as_input(step.sample.x[None])))))
 
     hs.learn(net, frames, callbacks=[monitor, follow], progress=False)
     return monitor, trace
@@ -90,7 +90,7 @@ def features(net: hs.SoftHebbNet, images: Any) -> Tensor:
     for start in range(0, len(images), 100):
         x = as_input(images[start : start + 100])
         for layer in net.layers:
-            x = layer.transform(x)
+            x = layer.forward(x).output
         rows.append(F.adaptive_avg_pool2d(x, 4).flatten(1))
     return torch.cat(rows)
 
@@ -101,7 +101,7 @@ def probe(net: hs.SoftHebbNet, train: Split, test: Split, seed: int) -> float:
     for start in range(0, 500, 20):
         x = as_input(train.images[start : start + 20])
         for layer in net.layers:
-            x = layer.weigh(x, Workspace()).output
+            x = layer.learn_forward(x, Workspace()).output
     known, new = features(net, train.images), features(net, test.images)
     standardize = standardizer(known)
     known, new = standardize(known), standardize(new)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from hebbstream.adapters.river._watch import Watch
 from hebbstream.errors import ConfigurationError
-from hebbstream.inspection._forward import check_layer, read_frame
+from hebbstream.inspection._forward import forward_frame
+from hebbstream.inspection._neurons import check_layer
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.network._layer import Forward, SoftHebbLayer
-from hebbstream.network._network import SoftHebbNet
 
 _LOGGER = logging.getLogger("hebbstream.drift")
 
@@ -50,19 +50,18 @@ class DriftMonitor(Callback):
     exposure, does not show in it.
 
     The cost is a forward pass of the watched layers, and of those before them, for each reading. On a device it waits
-    for the result.
+    for the result. Hand it to the learner as a callback: a checkpoint keeps what it knows, and a run that is resumed
+    notices what one never stopped would have.
 
     Parameters
     ----------
-    net
-        The network that learns.
     detector
         Any river detector of changes in a number, which is cloned for each layer; ``None`` takes
         ``river.drift.ADWIN(clock=8)``.
     layers
         Indices in ``net.layers`` of the layers to watch.
-    every
-        Take a reading of the samples whose position in the stream is a multiple of this.
+    every_samples
+        Samples between two readings.
     action
         Called with each `Drift`, for instance ``lambda drift: net.reopen_plasticity()``.
 
@@ -74,30 +73,25 @@ class DriftMonitor(Callback):
     Raises
     ------
     ConfigurationError
-        If the detector is of another kind, there is no such layer, or `every` is below 1.
+        If the detector is of another kind, no layer is named, or `every_samples` is below 1; at the start of a run,
+        if there is no such layer.
 
     Examples
     --------
     >>> import hebbstream as hs
     >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
-    >>> monitor = DriftMonitor(net, action=lambda drift: net.reopen_plasticity())
+    >>> monitor = DriftMonitor(action=lambda drift: net.reopen_plasticity())
     >>> report = hs.learn(net, torch.rand(40, 3, 32, 32), callbacks=[monitor], progress=False)
     >>> monitor.drifts
     []
-
-    A checkpoint keeps what the monitor knows, and a resumed run goes on from it:
-
-    >>> again = DriftMonitor(net)
-    >>> again.load_state_dict(monitor.state_dict())  # or ``load_checkpoint(path).callbacks["DriftMonitor"]``
     """
 
     def __init__(
         self,
-        net: SoftHebbNet,
         detector: base.DriftDetector | None = None,
         *,
         layers: Sequence[int] = (0,),
-        every: int = 8,
+        every_samples: int = 8,
         action: Callable[[Drift], None] | None = None,
     ) -> None:
         if detector is None:
@@ -106,30 +100,31 @@ class DriftMonitor(Callback):
             raise ConfigurationError(
                 f"detector={detector!r}: expected a river drift detector of a number, like ADWIN()"
             )
-        if every < 1:
-            raise ConfigurationError(f"every={every}: expected a positive number of samples")
+        if every_samples < 1:
+            raise ConfigurationError(f"every_samples={every_samples}: expected a positive number")
         if not layers:
             raise ConfigurationError("layers=(): expected at least one index of a layer")
-        for layer in layers:
-            check_layer(net, layer)
-        self.net = net
-        self.every = every
         self.action = action
         self.drifts: list[Drift] = []
+        # Not `every_samples`, for which the learner would let the samples under way pass through the network.
+        self._period = every_samples
         self._watches = {layer: Watch(detector) for layer in sorted(layers)}
 
-    def __call__(self, step: Step) -> None:
-        """Take a reading if it is time, and report what has changed; a callback of `hebbstream.learn`."""
-        if step.index % self.every:
+    def on_start(self, learner: Any) -> None:
+        """Find out now whether the network has the layers to watch."""
+        for layer in self._watches:
+            check_layer(learner.net, layer)
+
+    def on_step(self, learner: Any, step: Step) -> None:
+        """Take a reading if one is due, and report what has changed."""
+        if step.index % self._period:
             return
-        x = read_frame(self.net, step.sample.x)
-        for index, layer in enumerate(self.net.layers[: max(self._watches) + 1]):
-            forward = layer.peek(x.to(layer.device))
-            x = forward.output
-            if index in self._watches:
-                change = self._watches[index].update(float(explained_share(layer, forward)))
-                if change is not None:
-                    self._report(Drift(step.index, index, *change))
+        net = learner.net
+        passes = forward_frame(net, step.sample.x, max(self._watches) + 1)
+        for index, watch in self._watches.items():
+            change = watch.update(float(explained_share(net.layers[index], passes[index][1])))
+            if change is not None:
+                self._report(Drift(step.index, index, *change))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the drifts and the readings, from which `load_state_dict` makes the detectors again."""
@@ -180,7 +175,7 @@ def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
     layer
         The layer.
     forward
-        Its forward pass, from `SoftHebbLayer.peek`.
+        Its forward pass, from `SoftHebbLayer.forward`.
 
     Returns
     -------
@@ -192,7 +187,7 @@ def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
     >>> import hebbstream as hs
     >>> layer = hs.SoftHebbNet([hs.LayerSpec(channels=1, kernel_size=1, normalization="none")], in_channels=2).layers[0]
     >>> _ = layer.weight_matrix.copy_(torch.tensor([[2.0, 0.0]]))
-    >>> explained_share(layer, layer.peek(torch.tensor([3.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 2, 2)))
+    >>> explained_share(layer, layer.forward(torch.tensor([3.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 2, 2)))
     tensor(0.3600)
     """
     best, winner = forward.weighted_input.max(dim=1)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from itertools import islice
 from operator import length_hint
 from typing import Any
 
@@ -11,9 +11,9 @@ from river import metrics as river_metrics
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from hebbstream.adapters.river._scores import Evaluation as Evaluation
-from hebbstream.adapters.river._scores import Scores as Scores
-from hebbstream.errors import ConfigurationError, EmptyStreamError
+from hebbstream.adapters.river._scores import Evaluation
+from hebbstream.adapters.river._scoring import Prediction, Scoring
+from hebbstream.errors import ConfigurationError
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams._sample import Sample
 
@@ -81,41 +81,45 @@ def prequential(
             21         21         20           0.9500       0.9500
             40         40         39           0.9744       1.0000
     """
-    metrics = river_metrics.Accuracy() if metrics is None else metrics  # type: ignore[no-untyped-call]
-    parts = list(metrics) if isinstance(metrics, river_metrics.base.Metrics) else [metrics]
-    for part in parts:
-        # A confusion matrix is a metric of river's too, but none that could be followed along a stream.
-        if not isinstance(part, river_metrics.base.ClassificationMetric) or not is_number(part):
-            raise ConfigurationError(f"metric {type(part).__name__}: expected one of classification, and a number")
-    for name, value in (("window", window), ("limit", limit)):
-        if value is not None and value < 1:
-            raise ConfigurationError(f"{name}={value}: expected a positive number of samples")
-    if delay < 0:
-        raise ConfigurationError(f"delay={delay}: expected 0 or a positive number of samples")
+    parts = _checked_metrics(metrics)
+    _check(window, delay, limit)
     if detector is not None and not isinstance(detector, base.DriftDetector | base.BinaryDriftDetector):
         raise ConfigurationError(f"detector={detector!r}: expected a river drift detector, like ADWIN()")
-    run = _Run(
+    scoring = Scoring(
         probe,
         [(part, part.clone()) for part in parts],
         None if detector is None else detector.clone(),
         Evaluation(window),
     )
     total = min(filter(None, (length_hint(stream), limit)), default=None)
-    waiting: deque[tuple[Any, Tensor, _Prediction]] = deque()
-    with tqdm(total=total, unit=" samples", disable=not progress) as bar:
-        for index, item in enumerate(stream):
-            if index == limit:
-                break
-            sample = Sample.of(item)
-            features = net.transform_one(sample.x) if frozen else net.learn_one(sample.x)
-            waiting.append((sample.y, features, run.predict(features)))
-            run.samples += 1
-            if len(waiting) > delay:
-                run.take(*waiting.popleft())
-            bar.update()
+    waiting: deque[tuple[Any, Tensor, Prediction]] = deque()
+    for item in tqdm(islice(stream, limit), total=total, unit=" samples", disable=not progress):
+        sample = Sample.of(item)
+        features = net.transform_one(sample.x) if frozen else net.learn_one(sample.x)
+        waiting.append((sample.y, features, scoring.predict(features)))
+        if len(waiting) > delay:
+            scoring.take(*waiting.popleft())
     for late in waiting:
-        run.take(*late)
-    return run.finish()
+        scoring.take(*late)
+    return scoring.finish()
+
+
+def _checked_metrics(metrics: river_metrics.base.Metric | None) -> list[Any]:
+    """Return each metric of a sum; refuse one that could not be followed along a stream, as a confusion matrix."""
+    metrics = river_metrics.Accuracy() if metrics is None else metrics  # type: ignore[no-untyped-call]
+    parts = list(metrics) if isinstance(metrics, river_metrics.base.Metrics) else [metrics]
+    for part in parts:
+        if not isinstance(part, river_metrics.base.ClassificationMetric) or not is_number(part):
+            raise ConfigurationError(f"metric {type(part).__name__}: expected one of classification, and a number")
+    return parts
+
+
+def _check(window: int, delay: int, limit: int | None) -> None:
+    for name, value in (("window", window), ("limit", limit)):
+        if value is not None and value < 1:
+            raise ConfigurationError(f"{name}={value}: expected a positive number of samples")
+    if delay < 0:
+        raise ConfigurationError(f"delay={delay}: expected 0 or a positive number of samples")
 
 
 def is_number(metric: river_metrics.base.Metric) -> bool:
@@ -131,67 +135,3 @@ def is_number(metric: river_metrics.base.Metric) -> bool:
     except (NotImplementedError, TypeError):
         return False
     return True
-
-
-_Prediction = tuple[Any, dict[Any, float]]
-
-
-@dataclass(slots=True)
-class _Run:
-    probe: Any
-    metrics: list[tuple[Any, Any]]
-    detector: Any
-    evaluation: Evaluation
-    samples: int = 0
-    labelled: int = 0
-    scored: int = 0
-    recent: deque[tuple[Any, _Prediction]] = field(default_factory=deque)
-
-    def predict(self, features: Tensor) -> _Prediction:
-        """Return the likeliest label, and the probabilities of all if a metric wants them."""
-        if all(metric.requires_labels for metric, _ in self.metrics):
-            return self.probe.predict_one(features), {}
-        return self.probe.predict_one(features), self.probe.predict_proba_one(features)
-
-    def take(self, label: Any, features: Tensor, prediction: _Prediction) -> None:
-        if label is None:
-            return
-        self.probe.learn_one(features, label)
-        self.labelled += 1
-        if prediction[0] is None:
-            return
-        self.scored += 1
-        self.recent.append((label, prediction))
-        forgotten = self.recent.popleft() if len(self.recent) > self.evaluation.window else None
-        for metric, windowed in self.metrics:
-            wanted = 0 if metric.requires_labels else 1
-            metric.update(label, prediction[wanted])
-            windowed.update(label, prediction[wanted])
-            if forgotten is not None:
-                windowed.revert(forgotten[0], forgotten[1][wanted])
-        if self.detector is not None:
-            self.detector.update(int(prediction[0] != label))
-            if self.detector.drift_detected:
-                self.evaluation.drifts.append(self._scores())
-        if self.scored % self.evaluation.window == 0:
-            self.evaluation.scores.append(self._scores())
-
-    def _scores(self) -> Scores:
-        return Scores(
-            self.samples,
-            self.labelled,
-            self.scored,
-            {type(metric).__name__: float(metric.get()) for metric, _ in self.metrics},
-            {type(metric).__name__: float(windowed.get()) for metric, windowed in self.metrics},
-        )
-
-    def finish(self) -> Evaluation:
-        if not self.scored:
-            raise EmptyStreamError(
-                f"{self.samples} samples came with {self.labelled} labels, none of them for a prediction:"
-                " expected at least one to score"
-            )
-        noted = self.evaluation.scores
-        if not noted or (noted[-1].samples, noted[-1].labelled) != (self.samples, self.labelled):
-            noted.append(self._scores())
-        return self.evaluation

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hebbstream.inspection import new_figure, save_figure
+from hebbstream.inspection._canvas import new_figure, save_figure
 
 _ROWS = 10
 
@@ -74,10 +74,8 @@ class Evaluation:
 
         Raises
         ------
-        MissingDependencyError
-            If matplotlib is not installed.
-        OutputError
-            If the file cannot be written.
+        MissingDependencyError, OutputError
+            If matplotlib is not installed, or the file cannot be written.
         """
         names = list(self.scores[-1].cumulative)
         scored = [scores.scored for scores in self.scores]

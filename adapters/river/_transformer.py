@@ -14,7 +14,7 @@ from river import base
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError, InputError
-from hebbstream.network._forward import Look
+from hebbstream.network._forward import ForwardPass
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._spec import LayerSpec
 
@@ -126,7 +126,7 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
             self.net = SoftHebbNet.from_preset(preset, width=width, mirror=mirror, seed=seed, device=device)
         self._column: dict[Hashable, int] = {}
         self._last: tuple[Hashable, Features] | None = None
-        self._look: Look | None = None
+        self._passes: ForwardPass | None = None
 
     def learn_one(self, x: Any) -> None:
         """Learn from an image or a flat row."""
@@ -134,22 +134,22 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
             return
         frame = self._frame(x, new_columns=True)
         assert self.net is not None  # noqa: S101  # a sample has come
-        key, look = _content(frame), self._look
-        fresh = look is not None and look.samples_seen == self.net.samples_seen >= _WARM_UP
-        if look is not None and fresh and self._last is not None and self._last[0] == key and self._running():
-            self.net.learn_from(look)
-        else:
+        key = _content(frame)
+        passes = self._passes_of(key)
+        if passes is None:
             self._last = (key, Features.of(self.net.learn_one(frame)))
+        else:
+            self.net._learn_from(passes)
 
     def transform_one(self, x: Any) -> Features:
         """Return the features of an image or a flat row, by number."""
         frame = self._frame(x)
         if self.net is None:
-            return Features.of(torch.zeros(self.neurons))
+            return Features.of(torch.zeros(self.neurons, dtype=torch.float32, device=self.device))
         key = _content(frame)
         if self._last is None or self._last[0] != key:
-            self._look = self.net.look_one(frame, self._look)
-            self._last = (key, Features.of(self._look.features))
+            self._passes = self.net._forward_one(frame, self._passes)
+            self._last = (key, Features.of(self._passes.features))
         return self._last[1]
 
     def learn_many(self, X: Any) -> None:
@@ -171,10 +171,14 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
             return pd.DataFrame(np.zeros((len(batch), self.neurons), np.float32), index=index)
         return pd.DataFrame(self.net.transform_many(batch).cpu().numpy(), index=index)
 
-    def _running(self) -> bool:
-        """Whether layers normalise by running statistics, and not by those of each sample."""
-        assert self.net is not None  # noqa: S101
-        return not any(layer.norm is not None and layer.norm.use_batch_statistics for layer in self.net.layers)
+    def _passes_of(self, key: Hashable) -> ForwardPass | None:
+        """Return the forward pass that the last prediction made, if it is of this frame and may be learned from."""
+        net, passes = self.net, self._passes
+        if net is None or passes is None or self._last is None or self._last[0] != key:
+            return None
+        # Where each sample is normalised by its own statistics, a prediction and a step compute different things.
+        by_sample = any(layer.norm is not None and layer.norm.use_batch_statistics for layer in net.layers)
+        return passes if passes.samples_seen == net.samples_seen >= _WARM_UP and not by_sample else None
 
     def _frame(self, x: Any, *, new_columns: bool = False) -> Any:
         """Return what the network reads: an image, or a row as (N, 1, 1)."""
@@ -217,8 +221,9 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
         layer = net.layers[0]
         scale = spec.radius / math.sqrt(len(self._column))
         for offset, name in enumerate(names):
-            generator = torch.Generator().manual_seed(self.seed ^ zlib.crc32(repr(name).encode()))
-            layer.weight_matrix[:, before + offset] = scale * torch.randn(self.neurons, generator=generator)
+            generator = torch.Generator("cpu").manual_seed(self.seed ^ zlib.crc32(repr(name).encode()))
+            weights = torch.randn(self.neurons, generator=generator, dtype=torch.float32, device="cpu")
+            layer.weight_matrix[:, before + offset] = scale * weights
         if old is not None:
             for name, value in old.layers[0].named_buffers():
                 target = layer.get_buffer(name)
@@ -227,7 +232,7 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
                 else:
                     target.copy_(value)
             net.samples_seen = old.samples_seen
-        self.net, self._last, self._look = net, None, None
+        self.net, self._last, self._passes = net, None, None
 
 
 @lru_cache(maxsize=8)

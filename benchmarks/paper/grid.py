@@ -123,7 +123,7 @@ class Search:
                 for indices in np.array_split(order, -(-len(order) // settings.get("batch", 10))):
                     x = as_input(self.train.images[indices])
                     for earlier in net.layers[:number]:
-                        x = earlier.transform(x)
+                        x = earlier.forward(x).output
                     layer.learn(x)
         return net
 

@@ -57,7 +57,7 @@ def learn_authors(run: Run, split: Split, clone: Path, *, progress: bool) -> Ext
 @torch.no_grad()
 def _learn_layer(net: hs.SoftHebbNet, number: int, x: Tensor) -> None:
     for layer in net.layers[:number]:
-        x = layer.transform(x)
+        x = layer.forward(x).output
     net.layers[number].learn(x)
 
 

@@ -60,7 +60,7 @@ def extractor_of(net: hs.SoftHebbNet) -> Extractor:
         found = []
         x = views(x, net.mirror)
         for layer in net.layers:
-            x = layer.transform(x)
+            x = layer.forward(x).output
             found.append(merge_views(x.flatten(1), net.mirror))
         return found
 

@@ -12,7 +12,8 @@ from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_frames, clip_label
 from hebbstream.errors import MissingDependencyError
 from hebbstream.export import to_onnx, verify
-from hebbstream.inspection import new_figure, plot_receptive_fields, save_figure
+from hebbstream.inspection import plot_receptive_fields
+from hebbstream.inspection._canvas import new_figure, save_figure
 from hebbstream.learning._callback import Step
 from hebbstream.learning._checkpoint import save_checkpoint
 from hebbstream.learning._learner import learn

@@ -1,18 +1,77 @@
-"""What neurons look for: their weights as pictures, and the inputs that excite them most."""
+"""Receptive fields: the pixels that a neuron sees, and the first layer's weights as pictures."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from hebbstream.errors import ConfigurationError
-from hebbstream.inspection._forward import check_neurons, receptive_field, run_before
+from hebbstream.inspection._neurons import check_layer
 from hebbstream.network._network import SoftHebbNet
 
-_LARGEST_STEP, _SMALLEST_STEP = 0.5, 0.02  # of the radius
+
+@dataclass(frozen=True, slots=True)
+class ReceptiveField:
+    """The pixels that a neuron sees, through all the convolutions and pools before it.
+
+    Parameters
+    ----------
+    height, width
+        In pixels.
+    stride
+        Pixels between the fields of neighbouring positions.
+    start
+        First row, and first column, of the field of position (0, 0); negative where it reaches into the padding.
+
+    Examples
+    --------
+    >>> ReceptiveField(height=5, width=5, stride=1, start=-2).corner(0, 3)
+    (-2, 1)
+    """
+
+    height: int
+    width: int
+    stride: int
+    start: int
+
+    def corner(self, row: int, column: int) -> tuple[int, int]:
+        """Return (top, left), in pixels, of the field of a position of the layer, before its pool."""
+        return self.start + row * self.stride, self.start + column * self.stride
+
+
+def receptive_field(net: SoftHebbNet, layer: int) -> ReceptiveField:
+    """Return the receptive field of a layer's neurons; the whole frame from the first dense layer on.
+
+    Parameters
+    ----------
+    net
+        The network.
+    layer
+        Index in ``net.layers``.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such layer.
+
+    Examples
+    --------
+    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+    >>> [receptive_field(net, layer).width for layer in range(3)]
+    [5, 12, 26]
+    """
+    check_layer(net, layer)
+    specs = [each.spec for each in net.layers[: layer + 1]]
+    if net.input_size is not None and any(spec.kernel_size is None for spec in specs):
+        return ReceptiveField(*net.input_size, stride=1, start=0)
+    size, stride, start = 1, 1, 0
+    for index, spec in enumerate(specs):
+        size += ((spec.kernel_size or 1) - 1) * stride
+        start -= spec.padding * stride
+        if spec.pool != "none" and index < layer:
+            size += (spec.pool_size - 1) * stride
+            start -= spec.pool_padding * stride
+            stride *= spec.pool_stride
+    return ReceptiveField(size, size, stride, start)
 
 
 def receptive_fields(net: SoftHebbNet) -> Tensor:
@@ -41,129 +100,3 @@ def receptive_fields(net: SoftHebbNet) -> Tensor:
         raise ConfigurationError(f"first layer with {weights.shape[1]} input channels: expected 1 or 3 for a picture")
     largest = weights.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_(min=1e-12)
     return (0.5 + 0.5 * weights / largest).permute(0, 2, 3, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class OptimalInputs:
-    """The inputs that excite some neurons most.
-
-    Parameters
-    ----------
-    layer
-        Index in ``net.layers``.
-    neurons
-        Their indices in the layer, N of them.
-    pictures
-        One for each, of the size of its receptive field and in the network's input range, shape (N, H, W, C).
-    responses
-        The weighted input that each picture gives its neuron, shape (N,).
-    """
-
-    layer: int
-    neurons: list[int]
-    pictures: Tensor
-    responses: Tensor
-
-
-def optimal_inputs(
-    net: SoftHebbNet,
-    layer: int,
-    neurons: Iterable[int] | None = None,
-    *,
-    steps: int = 100,
-    contrast: float | None = None,
-    seed: int = 0,
-    progress: bool = False,
-) -> OptimalInputs:
-    """Find, by projected gradient ascent from noise, the input that maximises each neuron's weighted input.
-
-    This is the method of appendix A.7, for all neurons in one batch. The paper keeps the input on a sphere around
-    zero; here the sphere lies around the mean pixel, its radius is the contrast of the frames learned, and values stay
-    in the range of valid pixels, so that every result is a picture that could occur.
-
-    Parameters
-    ----------
-    net
-        The network, which does not change.
-    layer
-        Index in ``net.layers``.
-    neurons
-        Indices in the layer; ``None`` for all.
-    steps
-        Of the ascent; each follows the normalised gradient, at first for half the radius and in the end for a
-        fiftieth.
-    contrast
-        Root-mean-square deviation from the mean pixel. ``None`` takes that of the frames learned, by the first
-        layer's statistics, or a quarter of the input range where there are none.
-    seed
-        Of the noise.
-    progress
-        Whether to show a progress bar.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such layer or neuron, or `steps` or `contrast` is not positive.
-
-    Examples
-    --------
-    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
-    >>> optimal_inputs(net, 1, neurons=[0, 5], steps=2).pictures.shape
-    torch.Size([2, 12, 12, 3])
-    """
-    chosen = check_neurons(net, layer, neurons)
-    if steps < 1 or (contrast is not None and not contrast > 0):
-        raise ConfigurationError(f"steps={steps}, contrast={contrast}: expected positive numbers")
-    centre, typical = _pixel_statistics(net)
-    field = receptive_field(net, layer)
-    shape = (len(chosen), net.in_channels, field.height, field.width)
-    radius = (contrast or typical) * (shape[1] * shape[2] * shape[3]) ** 0.5
-    low, high = net.input_range or (-torch.inf, torch.inf)
-
-    def project(x: Tensor) -> Tensor:
-        projected: Tensor = (centre + radius * _normalised(x - centre)).clamp_(low, high)
-        return projected
-
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(net.device)
-    x = project(centre + noise)
-    for step in tqdm(range(steps), desc=f"optimal inputs, layer {layer + 1}", unit=" steps", disable=not progress):
-        with torch.enable_grad():
-            x.requires_grad_()
-            (gradient,) = torch.autograd.grad(_responses(net, layer, chosen, x).sum(), x)
-        pace = _LARGEST_STEP + (_SMALLEST_STEP - _LARGEST_STEP) * step / steps
-        x = project(x.detach() + pace * radius * _normalised(gradient))
-    with torch.no_grad():
-        responses = _responses(net, layer, chosen, x)
-    return OptimalInputs(layer, chosen, x.permute(0, 2, 3, 1).cpu(), responses.cpu())
-
-
-def _responses(net: SoftHebbNet, layer: int, neurons: list[int], x: Tensor) -> Tensor:
-    """Return the weighted input of the i-th neuron for the i-th picture, at the position that sees just the picture."""
-    field, target = receptive_field(net, layer), net.layers[layer]
-    position = -(field.start // field.stride)  # the first whose field lies inside the frame
-    top, left = field.corner(position, position)
-    x = run_before(net, F.pad(x, (left, 0, top, 0)), layer).to(target.device)
-    if target.spec.kernel_size is None:
-        x = x.reshape(len(neurons), -1, 1, 1)
-    if target.norm is not None:
-        x = target.norm(x)
-    first, last = position - target.spec.padding, position + target.spec.padding + 1
-    responses: Tensor = torch.einsum("nchw,nchw->n", x[:, :, first:last, first:last], target.weight[neurons])
-    return responses
-
-
-def _normalised(x: Tensor) -> Tensor:
-    return F.normalize(x.flatten(1), dim=1).view_as(x)
-
-
-def _pixel_statistics(net: SoftHebbNet) -> tuple[Tensor, float]:
-    """Return the mean pixel, shape (C, 1, 1), and the root-mean-square deviation from it."""
-    norm = net.layers[0].norm
-    low, high = net.input_range or (-2.0, 2.0)
-    # The norm of a dense first layer is one of pixels, not of channels.
-    if norm is not None and int(norm.count) and len(norm.mean) % net.in_channels == 0:
-        mean, var = norm.mean.view(net.in_channels, -1), norm.var.view(net.in_channels, -1)
-        return mean.mean(dim=1).view(-1, 1, 1), float(
-            (var + (mean - mean.mean(dim=1, keepdim=True)) ** 2).mean().sqrt()
-        )
-    return torch.full((net.in_channels, 1, 1), (low + high) / 2, device=net.device), (high - low) / 4

@@ -36,30 +36,16 @@ def plot_receptive_fields(nets: Sequence[tuple[str, SoftHebbNet]], path: str | P
 
     Raises
     ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    OutputError
-        If the file cannot be written.
+    MissingDependencyError, OutputError
+        If matplotlib is not installed, or the file cannot be written.
     """
     return plot_pictures([(title, receptive_fields(net)[:most]) for title, net in nets], path)
 
 
 def plot_pictures(panels: Sequence[tuple[str, Tensor]], path: str | Path) -> Path:
-    """Draw sets of small pictures side by side, such as `OptimalInputs.pictures`, each a grid with a title.
+    """Draw sets of small pictures of shape (N, H, W, C) side by side, each a grid with a title.
 
-    Parameters
-    ----------
-    panels
-        Pairs (title, pictures of shape (N, H, W, C)). Values outside [0, 1] are brought into it.
-    path
-        PNG, PDF or SVG file to write, atomically.
-
-    Raises
-    ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    OutputError
-        If the file cannot be written.
+    Values outside [0, 1] are brought into it.
     """
     figure, axes = new_figure(len(panels), (4.2 * len(panels), 4.4))
     for axis, (title, pictures) in zip(axes, panels, strict=True):
@@ -69,15 +55,7 @@ def plot_pictures(panels: Sequence[tuple[str, Tensor]], path: str | Path) -> Pat
 
 
 def plot_norms(net: SoftHebbNet, path: str | Path) -> Path:
-    """Draw a histogram of each layer's weight norms, with the norm 1 that they converge to (section 4).
-
-    Raises
-    ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    OutputError
-        If the file cannot be written.
-    """
+    """Draw a histogram of each layer's weight norms, with the norm 1 that they converge to (section 4)."""
     norms = [layer.norms().cpu().numpy().clip(_LEAST_NORM) for layer in net.layers]
     low = min(0.5, *(float(each.min()) for each in norms)) / 1.1
     high = max(2.0, *(float(each.max()) for each in norms)) * 1.1
@@ -102,15 +80,7 @@ def plot_norms(net: SoftHebbNet, path: str | Path) -> Path:
 
 
 def plot_best_patches(best: BestPatches, path: str | Path) -> Path:
-    """Draw a block for each neuron: the patches that excite it most, best at the top left.
-
-    Raises
-    ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    OutputError
-        If the file cannot be written.
-    """
+    """Draw a block for each neuron: the patches that excite it most, best at the top left."""
     blocks = np.stack([grid(each, border=1, shade=_FRAME) for each in in_unit_range(best.patches())])
     canvas = grid(blocks, gap=max(2, best.field.width // 3))
     height, width = canvas.shape[:2]
@@ -121,24 +91,7 @@ def plot_best_patches(best: BestPatches, path: str | Path) -> Path:
 
 
 def plot_best_images(best: BestPatches, path: str | Path, *, most: int = 8) -> Path:
-    """Draw a row for each neuron: the frames that excite it most, with its receptive field outlined (Fig. 5C, D).
-
-    Parameters
-    ----------
-    best
-        From `best_patches`.
-    path
-        PNG, PDF or SVG file to write, atomically.
-    most
-        Neurons to show.
-
-    Raises
-    ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    OutputError
-        If the file cannot be written.
-    """
+    """Draw a row for each of the first neurons: the frames that excite it most, its field outlined (Fig. 5C, D)."""
     rows, columns = min(most, len(best.neurons)), best.frames.shape[1]
     height, width, _ = next(iter(best.images.values())).shape
     figure, axes = new_figure(columns, (0.8 * columns, (0.8 * height / width + 0.2) * rows + 0.4), rows=rows)
@@ -166,24 +119,7 @@ def plot_best_images(best: BestPatches, path: str | Path, *, most: int = 8) -> P
 def plot_embedding(
     panels: "Sequence[tuple[str, np.ndarray[Any, Any]]]", labels: Sequence[Hashable], path: str | Path
 ) -> Path:
-    """Draw points in the plane, one panel for each embedding of the same samples, coloured by class.
-
-    Parameters
-    ----------
-    panels
-        Pairs (title, points of shape (N, 2)).
-    labels
-        Of the N samples.
-    path
-        PNG, PDF or SVG file to write, atomically.
-
-    Raises
-    ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    OutputError
-        If the file cannot be written.
-    """
+    """Draw points of shape (N, 2), one panel for each embedding of the same N samples, coloured by class."""
     names = np.array([str(label) for label in labels])
     classes = sorted(set(names))
     figure, axes = new_figure(len(panels), (3.4 * len(panels) + 1.4, 3.6))

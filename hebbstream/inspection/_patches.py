@@ -10,7 +10,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from hebbstream.errors import ConfigurationError, EmptyStreamError
-from hebbstream.inspection._forward import ReceptiveField, check_neurons, read_frame, receptive_field, run_before, weigh
+from hebbstream.inspection._fields import ReceptiveField, receptive_field
+from hebbstream.inspection._forward import forward_frame
+from hebbstream.inspection._neurons import check_neurons
+from hebbstream.network._layer import Forward, SoftHebbLayer
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.rule._activation import prepare
 from hebbstream.streams._sample import Sample
@@ -24,10 +27,8 @@ class BestPatches:
 
     Parameters
     ----------
-    layer
-        Index in ``net.layers``.
-    neurons
-        Their indices in the layer, N of them.
+    layer, neurons
+        Index in ``net.layers``, and N indices in that layer.
     responses
         Shape (N, T), greatest first; −∞ where the stream had too few frames.
     frames
@@ -102,10 +103,8 @@ def best_patches(
     ------
     ConfigurationError
         If there is no such layer or neuron, or `top` or `apart` is not positive.
-    InputError
-        If a frame is refused.
-    EmptyStreamError
-        If there is no frame.
+    InputError, EmptyStreamError
+        If a frame is refused, or there is none.
 
     Examples
     --------
@@ -118,37 +117,50 @@ def best_patches(
     if top < 1 or apart < 1:
         raise ConfigurationError(f"top={top}, apart={apart}: expected positive integers")
     kept = _Kept(len(chosen), top, apart)
-    images: dict[int, np.ndarray[Any, Any]] = {}
-    for index, item in enumerate(
-        tqdm(frames, desc=f"best patches, layer {layer + 1}", unit=" frames", disable=not progress)
-    ):
-        x = read_frame(net, Sample.of(item).x)
-        spec = net.layers[layer].spec
-        u = weigh(net.layers[layer], run_before(net, x, layer))
-        response = prepare(u, spec.activation, spec.activation_inverse_temperature)[0, chosen].cpu()
-        best, place = response.flatten(1).max(dim=1)
-        rows, columns = torch.unravel_index(place, response.shape[1:])
-        if kept.take(index, best, torch.stack((rows, columns), dim=1)):
-            images[index] = x[0].permute(1, 2, 0).cpu().numpy().copy()
-            held = set(kept.frames.flatten().tolist())
-            images = {frame: image for frame, image in images.items() if frame in held}
-    if not images:
+    passes = None
+    bar = tqdm(frames, desc=f"best patches, layer {layer + 1}", unit=" frames", disable=not progress)
+    for index, item in enumerate(bar):
+        passes = forward_frame(net, Sample.of(item).x, layer + 1, passes)
+        x, forward, _ = passes[layer]
+        responses, places = _strongest(net.layers[layer], forward, chosen, x.shape[3])
+        if kept.take(index, responses, places):
+            kept.hold(index, passes[0][0])
+    if not kept.images:
         raise EmptyStreamError("no frames to search: expected at least one")
-    order = kept.responses.argsort(dim=1, descending=True)
-    frames_kept = kept.frames.gather(1, order)
-    field = receptive_field(net, layer)
-    corners = field.start + field.stride * kept.places.gather(1, order.unsqueeze(2).expand(-1, -1, 2))
-    return BestPatches(layer, chosen, kept.responses.gather(1, order), frames_kept, corners, field, images)
+    return kept.result(layer, chosen, receptive_field(net, layer))
+
+
+def _strongest(layer: SoftHebbLayer, forward: Forward, neurons: list[int], width: int) -> tuple[Tensor, Tensor]:
+    """Return the greatest response of each neuron, shape (N,), and its (row, column), shape (N, 2), on the CPU."""
+    spec = layer.spec
+    response = prepare(forward.weighted_input, spec.activation, spec.activation_inverse_temperature)[:, neurons].cpu()
+    greatest, position = response.max(dim=0)
+    width = 1 if spec.kernel_size is None else width
+    return greatest, torch.stack((position // width, position % width), dim=1)
 
 
 class _Kept:
-    """The best `top` responses of each neuron so far, unordered."""
+    """The best `top` responses of each neuron so far, unordered, and the frames that gave them."""
 
     def __init__(self, neurons: int, top: int, apart: int) -> None:
         self.apart = apart
-        self.responses = torch.full((neurons, top), -torch.inf)
-        self.frames = torch.full((neurons, top), -1)
-        self.places = torch.zeros((neurons, top, 2), dtype=torch.int64)
+        self.responses = torch.full((neurons, top), -torch.inf, dtype=torch.float32, device="cpu")
+        self.frames = torch.full((neurons, top), -1, dtype=torch.int64, device="cpu")
+        self.places = torch.zeros((neurons, top, 2), dtype=torch.int64, device="cpu")
+        self.images: dict[int, np.ndarray[Any, Any]] = {}
+
+    def hold(self, frame: int, x: Tensor) -> None:
+        """Keep the picture of a frame, shape (1, C, H, W), and only those that are still among the best."""
+        self.images[frame] = x[0].permute(1, 2, 0).cpu().numpy().copy()
+        held = set(self.frames.flatten().tolist())
+        self.images = {index: image for index, image in self.images.items() if index in held}
+
+    def result(self, layer: int, neurons: list[int], field: ReceptiveField) -> BestPatches:
+        """Return what was kept, the best first."""
+        order = self.responses.argsort(dim=1, descending=True)
+        corners = field.start + field.stride * self.places.gather(1, order.unsqueeze(2).expand(-1, -1, 2))
+        responses, frames = self.responses.gather(1, order), self.frames.gather(1, order)
+        return BestPatches(layer, neurons, responses, frames, corners, field, self.images)
 
     def take(self, frame: int, response: Tensor, place: Tensor) -> bool:
         """Keep a frame for those neurons that it excites enough; return whether there are any."""

@@ -9,7 +9,6 @@ from tqdm import tqdm
 
 from hebbstream.inspection._canvas import new_figure
 from hebbstream.inspection._embedding import embed, load_umap, untrained_twin
-from hebbstream.inspection._fields import optimal_inputs
 from hebbstream.inspection._figures import (
     plot_best_images,
     plot_best_patches,
@@ -18,7 +17,8 @@ from hebbstream.inspection._figures import (
     plot_pictures,
     plot_receptive_fields,
 )
-from hebbstream.inspection._forward import some_neurons
+from hebbstream.inspection._neurons import some_neurons
+from hebbstream.inspection._optimal import optimal_inputs
 from hebbstream.inspection._patches import best_patches
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams._sample import Sample

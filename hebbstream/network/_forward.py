@@ -1,4 +1,4 @@
-"""`Look`: a forward pass that keeps what an update needs, so that learning from it later costs the update alone."""
+"""`ForwardPass`: a forward pass that keeps what an update needs, so that learning from it later costs the update alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from torch import Tensor
 from hebbstream.network._layer import Forward, SoftHebbLayer
 from hebbstream.rule._workspace import Workspace
 
-Passes: TypeAlias = tuple[tuple[Tensor, Forward, Workspace], ...]
+LayerPasses: TypeAlias = tuple[tuple[Tensor, Forward, Workspace], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a network computed for one frame; made by `SoftHebbNet.look_one`.
+class ForwardPass:
+    """What a network computed for one frame; made by `SoftHebbNet._forward_one`.
 
     Parameters
     ----------
     features
         1-D, on the network's device.
-    passes
+    layers
         The input and the forward pass of each layer, and the memory that holds them.
     frame_size
         (H, W) of the frame.
@@ -29,18 +29,18 @@ class Look:
     """
 
     features: Tensor
-    passes: Passes
+    layers: LayerPasses
     frame_size: tuple[int, int]
     samples_seen: int
 
 
-def look_through(layers: Sequence[SoftHebbLayer], x: Tensor, memory: Look | None) -> Passes:
-    """Return the input and the forward pass of each layer, in the memory of an earlier look if there is one."""
+def forward_through(layers: Sequence[SoftHebbLayer], x: Tensor, memory: LayerPasses | None) -> LayerPasses:
+    """Return the input and the forward pass of each layer, in the memory of an earlier pass if there is one."""
     passes = []
     for index, layer in enumerate(layers):
-        workspace = Workspace() if memory is None else memory.passes[index][2]
+        workspace = Workspace() if memory is None else memory[index][2]
         x = x.to(layer.device)
-        forward = layer.peek(x, workspace)
+        forward = layer.forward(x, workspace)
         passes.append((x, forward, workspace))
         x = forward.output
     return tuple(passes)

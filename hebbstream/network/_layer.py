@@ -1,4 +1,4 @@
-"""`SoftHebbLayer`: normalise, weigh, compete and learn, activate, pool."""
+"""`SoftHebbLayer`: normalise, multiply by the weights, compete and learn, activate, pool."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -145,18 +145,18 @@ class SoftHebbLayer(nn.Module):
             Shape (B, K, H', W').
         """
         workspace = workspace or Workspace()
-        forward = self.weigh(x, workspace, multiply)
+        forward = self.learn_forward(x, workspace, multiply)
         self.update(forward, workspace, multiply)
         return forward.output
 
     @torch.no_grad()
-    def weigh(self, x: Tensor, workspace: Workspace, multiply: Product = _FLOAT32) -> Forward:
+    def learn_forward(self, x: Tensor, workspace: Workspace, multiply: Product = _FLOAT32) -> Forward:
         """Do the first half of a step, the forward pass; the statistics of the normalisation take `x` in.
 
         The next layer needs nothing else of this one, so it may begin while this one updates.
         """
         x = self._as_layer_input(x)
-        return self._forward(x if self.norm is None else self.norm.learn(x), workspace, multiply)
+        return self._forward_normalised(x if self.norm is None else self.norm.learn(x), workspace, multiply)
 
     @torch.no_grad()
     def update(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> None:
@@ -168,21 +168,15 @@ class SoftHebbLayer(nn.Module):
         self.opening.select(0, 0).mul_(self.opening.select(0, 1) ** samples)
 
     @torch.no_grad()
-    def peek(self, x: Tensor, workspace: Workspace | None = None) -> Forward:
+    def forward(self, x: Tensor, workspace: Workspace | None = None) -> Forward:
         """Do a forward pass that changes nothing; arguments as in `learn`."""
-        x = self._as_layer_input(x)
-        return self._forward(x if self.norm is None else self.norm(x), workspace or Workspace(), _FLOAT32)
+        return self._forward_normalised(self._normalised(x), workspace or Workspace(), _FLOAT32)
 
     @torch.no_grad()
-    def learn_from(self, x: Tensor, forward: Forward, workspace: Workspace) -> None:
-        """Learn from what `peek` returned for `x`; the statistics of the normalisation take `x` in afterwards."""
-        self.update(forward, workspace, _FLOAT32)
+    def take_in(self, x: Tensor) -> None:
+        """Let the statistics of the normalisation take `x` in, where `forward` came before an update."""
         if self.norm is not None:
             self.norm.take_in(self._as_layer_input(x))
-
-    def transform(self, x: Tensor) -> Tensor:
-        """Return the layer's output and change nothing; shapes as in `learn`."""
-        return self.peek(x).output
 
     @torch.no_grad()
     def reopen_plasticity(self, opening: float = 1.0, half_life: int = 2000) -> None:
@@ -194,7 +188,11 @@ class SoftHebbLayer(nn.Module):
     def _as_layer_input(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], -1, 1, 1) if self.spec.kernel_size is None else x
 
-    def _forward(self, x: Tensor, workspace: Workspace, multiply: Product) -> Forward:
+    def _normalised(self, x: Tensor) -> Tensor:
+        x = self._as_layer_input(x)
+        return x if self.norm is None else self.norm.forward(x)
+
+    def _forward_normalised(self, x: Tensor, workspace: Workspace, multiply: Product) -> Forward:
         patches = self._patches(x, workspace)
         out = workspace.take("weighted_input", (patches.shape[0], self.spec.channels), patches)
         weighted_input = multiply(patches, self.weight_matrix.t(), out)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hebbstream._globals import outside_inference_mode
 from hebbstream.errors import ConfigurationError
-from hebbstream.network._forward import Look, look_through
+from hebbstream.network._forward import ForwardPass, forward_through
 from hebbstream.network._frames import check_frames, merge_views, to_input, views
 from hebbstream.network._presets import get_preset
 from hebbstream.network._spec import LayerSpec
@@ -202,27 +202,27 @@ class SoftHebbNet(LayerStack):
             yield merge_views(features, self.mirror).squeeze(0)
 
     @torch.no_grad()
-    def look_one(self, frame: Any, memory: Look | None = None) -> Look:
-        """Return what `transform_one` computes, features and all before them, to `learn_from` later.
+    def _forward_one(self, frame: Any, memory: ForwardPass | None = None) -> ForwardPass:
+        """Return what `transform_one` computes, features and all before them, to `_learn_from` later.
 
-        An earlier look that is of no more use, handed in as `memory`, saves the system from finding new memory.
+        An earlier pass that is of no more use, handed in as `memory`, saves the system from finding new memory.
 
         Examples
         --------
         >>> net = SoftHebbNet.from_preset("cifar10", width=4)
-        >>> look = net.look_one(torch.rand(32, 32, 3))
-        >>> net.learn_from(look)
-        >>> look.features.shape, net.samples_seen
+        >>> passes = net._forward_one(torch.rand(32, 32, 3))
+        >>> net._learn_from(passes)
+        >>> passes.features.shape, net.samples_seen
         (torch.Size([1024]), 1)
         """
         frames = self.checked(frame, single=True)
         x = views(to_input(frames, self.device), self.mirror)
-        passes = look_through(self.layers, x, memory)
-        features = merge_views(passes[-1][1].output.flatten(1), self.mirror).squeeze(0)
-        return Look(features, passes, (frames.shape[2], frames.shape[3]), self.samples_seen)
+        layers = forward_through(self.layers, x, None if memory is None else memory.layers)
+        features = merge_views(layers[-1][1].output.flatten(1), self.mirror).squeeze(0)
+        return ForwardPass(features, layers, (frames.shape[2], frames.shape[3]), self.samples_seen)
 
-    def learn_from(self, look: Look) -> None:
-        """Learn from a frame that was looked at, at the cost of the updates alone.
+    def _learn_from(self, passes: ForwardPass) -> None:
+        """Learn from what `_forward_one` returned, at the cost of the updates alone.
 
         It differs from `learn_one` in one thing: the frame was normalised by the statistics of those before it, and is
         taken in afterwards. At a momentum of 0.01 that is hardly a difference, but for the first few frames it is.
@@ -232,13 +232,14 @@ class SoftHebbNet(LayerStack):
         ConfigurationError
             If the network has learned since then.
         """
-        if look.samples_seen != self.samples_seen:
+        if passes.samples_seen != self.samples_seen:
             raise ConfigurationError(
-                f"look taken after {look.samples_seen} samples: expected one after {self.samples_seen}, the present state"
+                f"forward pass after {passes.samples_seen} samples: expected one after the {self.samples_seen} learned"
             )
-        for layer, (x, forward, workspace) in zip(self.layers, look.passes, strict=True):
-            layer.learn_from(x, forward, workspace)
-        self.frame_size = look.frame_size
+        for layer, (x, forward, workspace) in zip(self.layers, passes.layers, strict=True):
+            layer.update(forward, workspace)
+            layer.take_in(x)
+        self.frame_size = passes.frame_size
         self.samples_seen += 1
 
     def transform_one(self, frame: Any) -> Tensor:
@@ -263,7 +264,7 @@ class SoftHebbNet(LayerStack):
         """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
         x = views(to_input(x, self.device), self.mirror)
         for layer in self.layers:
-            x = layer.transform(x.to(layer.device))
+            x = layer.forward(x.to(layer.device)).output
         return merge_views(x.flatten(1), self.mirror)
 
     def checked(self, frames: Any, *, single: bool) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream.export import OnnxExtractor, to_onnx
-from hebbstream.inspection import untrained_twin
+from hebbstream.inspection._embedding import untrained_twin
 from hebbstream.network.engine import PipelinedEngine
 
 

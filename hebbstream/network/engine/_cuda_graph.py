@@ -111,7 +111,7 @@ def _run(layers: Sequence[SoftHebbLayer], x: Tensor, step: _Step, engine: Engine
     # Memory of the main stream must not be given out again while a side stream reads it: hold it until they join.
     held: list[Forward] = []
     for layer, workspace, side in zip(layers, step.workspaces, step.side_streams, strict=True):
-        forward = layer.weigh(x, workspace, engine.multiply)
+        forward = layer.learn_forward(x, workspace, engine.multiply)
         held.append(forward)
         side.wait_stream(main)
         with cuda.stream(side):

@@ -24,7 +24,7 @@ def pictures(count, seed, *, smooth):
 
 def learn(frames, net=None, **options):
     net = net or hs.SoftHebbNet([SPEC], 3, seed=0)
-    monitor = DriftMonitor(net, **{"every": 1} | options)
+    monitor = DriftMonitor(**{"every_samples": 1} | options)
     hs.learn(net, frames, callbacks=[monitor], progress=False)
     return net, monitor
 
@@ -53,7 +53,7 @@ def test_a_resumed_run_notices_what_one_never_stopped_does(tmp_path, monkeypatch
     frames = np.concatenate([pictures(400, 1, smooth=True), pictures(150, 2, smooth=False)])
 
     def begin(net):
-        return DriftMonitor(net, detector, every=1, action=lambda found: net.reopen_plasticity())
+        return DriftMonitor(detector, every_samples=1, action=lambda found: net.reopen_plasticity())
 
     whole = hs.SoftHebbNet([SPEC], 3, seed=0)
     expected = begin(whole)
@@ -77,7 +77,7 @@ def test_readings_kept_are_bounded(monkeypatch):
     monkeypatch.setattr("hebbstream.adapters.river._watch._MEMORY", 100)
     lengths = []
     net = hs.SoftHebbNet([SPEC], 3, seed=0)
-    monitor = DriftMonitor(net, every=1)
+    monitor = DriftMonitor(every_samples=1)
 
     def look(step):
         lengths.append(len(monitor.state_dict()["watches"]["0"]["readings"]))
@@ -119,8 +119,8 @@ def test_what_is_noticed_where_a_new_detector_takes_over_is_reported_and_once(mo
 def test_a_state_of_other_layers_and_two_monitors_in_one_checkpoint_are_refused(tmp_path):
     net = hs.SoftHebbNet([SPEC, SPEC], 3, seed=0)
     with pytest.raises(ConfigurationError, match=r"state of layers \[0\]: expected \[1\]"):
-        DriftMonitor(net, layers=(1,)).load_state_dict(DriftMonitor(net).state_dict())
-    two = [DriftMonitor(net), DriftMonitor(net, layers=(1,))]
+        DriftMonitor(layers=(1,)).load_state_dict(DriftMonitor().state_dict())
+    two = [DriftMonitor(), DriftMonitor(layers=(1,))]
     with pytest.raises(ConfigurationError, match="one of each kind"):
         hs.learn(net, pictures(1, 1, smooth=True), callbacks=two, checkpoint=tmp_path / "run", progress=False)
 
@@ -149,7 +149,7 @@ def test_the_explained_share_is_the_mean_squared_cosine_weighed_by_energy():
     assert (cosines.amax(dim=1) < 0).any()  # a winner that points away explains nothing
     energy = patches.square().sum(dim=1)
     expected = (cosines[range(64), winner].clamp(min=0).square() * energy).sum() / energy.sum()
-    torch.testing.assert_close(explained_share(layer, layer.peek(x)), expected)
+    torch.testing.assert_close(explained_share(layer, layer.forward(x)), expected)
 
 
 def test_watching_changes_nothing():
@@ -173,7 +173,7 @@ def test_each_layer_is_watched_by_a_detector_of_its_own(layers):
             return True
 
     net = hs.SoftHebbNet([SPEC, SPEC], 3, seed=0)
-    learn(pictures(20, 5, smooth=True), net, detector=Always(), layers=layers, every=2)
+    learn(pictures(20, 5, smooth=True), net, detector=Always(), layers=layers, every_samples=2)
     assert len(seen) == 10 * len(layers)
     assert len({id(detector) for detector in seen}) == len(layers)
 
@@ -183,14 +183,24 @@ def test_each_layer_is_watched_by_a_detector_of_its_own(layers):
     [
         ({"detector": "ADWIN"}, "detector='ADWIN'"),
         ({"detector": drift.binary.DDM()}, "expected a river drift detector of a number"),
-        ({"every": 0}, "every=0"),
+        ({"every_samples": 0}, "every_samples=0"),
         ({"layers": ()}, "at least one"),
-        ({"layers": (1,)}, "layer=1"),
     ],
 )
 def test_what_cannot_work_is_refused(options, message):
     with pytest.raises(ConfigurationError, match=message):
-        DriftMonitor(hs.SoftHebbNet([SPEC], 3), **options)
+        DriftMonitor(**options)
+
+
+def test_a_layer_that_the_network_lacks_is_refused_before_the_first_sample():
+    net = hs.SoftHebbNet([SPEC], 3)
+    with pytest.raises(ConfigurationError, match="layer=1: expected an index from 0 to 0"):
+        learn(pictures(1, 1, smooth=True), net, layers=(0, 1))
+    assert net.samples_seen == 0
+
+
+def test_readings_do_not_pause_the_stream():
+    assert DriftMonitor(every_samples=3).every_samples is None
 
 
 def test_a_drift_reads_well():

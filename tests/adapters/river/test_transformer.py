@@ -46,7 +46,7 @@ def images(count, seed=0):
 def test_a_prequential_sample_is_one_forward_pass_and_one_update(monkeypatch):
     monkeypatch.setattr(transformer, "_WARM_UP", 2)
     calls = []
-    for name in ("peek", "weigh", "update"):
+    for name in ("forward", "learn_forward", "update"):
         method = getattr(hs.SoftHebbLayer, name)
         monkeypatch.setattr(
             hs.SoftHebbLayer,
@@ -59,7 +59,7 @@ def test_a_prequential_sample_is_one_forward_pass_and_one_update(monkeypatch):
         model.predict_one(x)
         model.learn_one(x, index % 2)
         if index > 2:
-            assert sorted(calls) == ["peek"] * 3 + ["update"] * 3
+            assert sorted(calls) == ["forward"] * 3 + ["update"] * 3
     assert model["SoftHebbTransformer"].net.samples_seen == 6
 
 
@@ -95,7 +95,7 @@ def test_features_handed_out_stay_as_they_were(activation):
     assert torch.equal(features.tensor, kept)
 
 
-def test_learning_from_a_look_is_learning_with_the_statistics_of_before():
+def test_learning_from_a_forward_pass_is_learning_with_the_statistics_of_before():
     """By hand, one layer: the same update as from a network whose statistics were held at those before the frame."""
     net = hs.SoftHebbNet.from_preset("cifar10", width=4)
     for x in images(30):
@@ -106,20 +106,20 @@ def test_learning_from_a_look_is_learning_with_the_statistics_of_before():
         layer.norm.momentum = 0.0
         layer.norm.count += 10**12  # what comes now weighs nothing
     features = held.learn_one(frame)
-    look = net.look_one(frame)
-    assert torch.equal(look.features, net.transform_one(frame))
-    assert torch.allclose(look.features, features, rtol=1e-4, atol=1e-6)
+    passes = net._forward_one(frame)
+    assert torch.equal(passes.features, net.transform_one(frame))
+    assert torch.allclose(passes.features, features, rtol=1e-4, atol=1e-6)
     means = [layer.norm.mean.clone() for layer in net.layers]
-    net.learn_from(look)
+    net._learn_from(passes)
     for layer, other, mean in zip(net.layers, held.layers, means, strict=True):
         assert torch.allclose(layer.weight, other.weight, rtol=1e-4, atol=1e-6)
         assert not torch.equal(layer.norm.mean, mean)
         assert int(layer.samples_learned) == 31
-    with pytest.raises(errors.ConfigurationError, match="look taken after 30 samples"):
-        net.learn_from(look)
+    with pytest.raises(errors.ConfigurationError, match="forward pass after 30 samples"):
+        net._learn_from(passes)
 
 
-def test_a_look_that_is_out_of_date_is_not_learned_from(monkeypatch):
+def test_a_forward_pass_that_is_out_of_date_is_not_learned_from(monkeypatch):
     monkeypatch.setattr(transformer, "_WARM_UP", 0)
     model, (x, other) = SoftHebbTransformer("cifar10", width=4), images(2)
     model.transform_one(x)

@@ -1,0 +1,109 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small import small_net
+
+import hebbstream as hs
+from hebbstream import errors, inspection
+from hebbstream.cli import main
+from hebbstream.clip import CLIP
+from hebbstream.inspection import _embedding
+from hebbstream.inspection._fields import receptive_field
+from hebbstream.inspection._summary import count_duplicates
+
+PNG = b"\x89PNG"
+
+
+def state(net):
+    return {name: tensor.clone() for name, tensor in net.state_dict().items()}, net.samples_seen, net.frame_size
+
+
+def test_an_embedding_follows_its_seed_and_keeps_clusters(monkeypatch):
+    generator = np.random.default_rng(0)
+    features = np.concatenate([generator.normal(5 * centre, 0.1, size=(20, 6)) for centre in range(2)])
+    points = inspection.embed(features, seed=3)
+    assert points.shape == (40, 2)
+    np.testing.assert_array_equal(points, inspection.embed(torch.from_numpy(features), seed=3))
+    assert not np.array_equal(points, inspection.embed(features, seed=4))
+    spread = points[:20].std() + points[20:].std()
+    assert np.linalg.norm(points[:20].mean(axis=0) - points[20:].mean(axis=0)) > spread
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(errors.MissingDependencyError, match=r"hebbstream\[inspect\]"):
+        _embedding.embed(features)
+
+
+def test_the_untrained_twin_has_seen_the_frames_and_learned_nothing(net, frames):
+    twin = _embedding.untrained_twin(net, frames[:20])
+    for layer, fresh, learned in zip(twin.layers, small_net().layers, net.layers, strict=True):
+        assert torch.equal(layer.weight, fresh.weight)
+        assert not torch.equal(layer.weight, learned.weight)
+    assert torch.equal(twin.layers[0].norm.mean, net.layers[0].norm.mean)
+
+
+def test_inspection_changes_nothing(net, frames, tmp_path):
+    before, *counters = state(net)
+    generator = torch.random.get_rng_state()
+    samples = [hs.Sample(frame, y=index % 2) for index, frame in enumerate(frames[:6])]
+    inspection.summarize(net)
+    inspection.observe(net, samples)
+    inspection.write_report(net, tmp_path, samples, neurons=2)
+    after, *counters_after = state(net)
+    assert counters == counters_after
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    assert not any(tensor.requires_grad for tensor in net.state_dict().values())
+    assert torch.equal(generator, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda net: receptive_field(net, 2), "layer=2: expected an index from 0 to 1"),
+        (lambda net: inspection.optimal_inputs(net, -1), "layer=-1"),
+        (lambda net: inspection.optimal_inputs(net, 0, [1, 6]), r"neurons=\[6\]: expected indices from 0 to 5"),
+        (lambda net: inspection.optimal_inputs(net, 0, []), r"neurons=\[\]"),
+        (lambda net: inspection.optimal_inputs(net, 0, steps=0), "steps=0"),
+        (lambda net: inspection.optimal_inputs(net, 0, contrast=-1.0), r"contrast=-1\.0"),
+        (lambda net: inspection.best_patches(net, [], 0, top=0), "top=0"),
+        (lambda net: count_duplicates(torch.eye(2), 1.5), r"cosine=1\.5"),
+        (lambda net: inspection.embed(np.full((9, 2), np.nan)), r"features of shape \(9, 2\)"),
+    ],
+)
+def test_a_wrong_argument_is_quoted(net, call, message):
+    with pytest.raises(errors.ConfigurationError, match=message):
+        call(net)
+
+
+def test_a_net_of_plain_vectors_has_only_norms_to_draw(tmp_path):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=None, pool="none")], 7, input_size=1, input_range=None)
+    assert [path.name for path in inspection.write_report(net, tmp_path)] == ["norms.png"]
+    assert inspection.optimal_inputs(net, 0, steps=30).pictures.shape == (4, 1, 1, 7)
+
+
+def test_the_command_writes_what_it_names(net, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    net.layers[1].weight_matrix[9] = net.layers[1].weight_matrix[0]
+    net.save("run.safetensors")
+    labels = str(CLIP.with_suffix(".json"))
+    arguments = ["--source", str(CLIP), "--stride", "40", "--limit", "12", "--labels", labels, "--quiet"]
+    assert main(["inspect", "run.safetensors", *arguments, "--report", "out", "--neurons", "4"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[3].split()[:5] == ["2", "10", "54", "0.0%", "1"]  # one duplicate
+    assert "on 12 frames" in out
+    assert "silent" in out
+    layers = [
+        f"{kind}-layer-{layer}.png" for layer in (1, 2) for kind in ("optimal-inputs", "best-patches", "best-images")
+    ]
+    names = ["norms.png", "embedding.png", "receptive-fields.png", *layers]
+    assert [line for line in out.splitlines() if line.startswith("picture")] == [
+        f"picture out/{name}" for name in names
+    ]
+    assert sorted(path.name for path in Path("out").iterdir()) == sorted(names)
+    assert all((Path("out") / name).read_bytes().startswith(PNG) for name in names)
+
+    assert main(["inspect", "run.safetensors"]) == 0
+    assert capsys.readouterr().out.endswith("nothing was written\n")
+    assert main(["inspect", "run.safetensors", "--labels", labels]) == 1
+    assert "expected --source" in capsys.readouterr().err
