@@ -1,5 +1,6 @@
 """`hebbstream demo`: learn from the bundled clip and show every result."""
 
+import argparse
 import math
 import time
 from dataclasses import dataclass, replace
@@ -8,26 +9,39 @@ from typing import Any
 
 import numpy as np
 
+import hebbstream as hs
 from hebbstream.adapters.video import open_video
+from hebbstream.cli._execution import add_quiet
+from hebbstream.cli._types import path, positive
 from hebbstream.clip import CLIP, clip_frames, clip_label
 from hebbstream.errors import MissingDependencyError
 from hebbstream.export import to_onnx, verify
-from hebbstream.inspection import plot_receptive_fields
-from hebbstream.inspection._canvas import new_figure, save_figure
-from hebbstream.learning._callback import Step
-from hebbstream.learning._checkpoint import save_checkpoint
-from hebbstream.learning._learner import learn
-from hebbstream.learning._report import Report
-from hebbstream.network._network import SoftHebbNet
-from hebbstream.network._presets import get_preset
-from hebbstream.network._spec import LayerSpec
-from hebbstream.probe import SoftmaxProbe
+from hebbstream.inspection import new_figure, plot_receptive_fields, save_figure
+
+HELP = "learn from the bundled clip; write pictures, a checkpoint and a model"
+USAGE = ""
 
 _SIZE, _WIDTH, _PROBE_RATE = 32, 32, 3e-4
 # The clip lasts minutes, the published rates assume 50,000 pictures: start nearer to the goal, take larger steps, and
 # let them end after a while (appendix A.2), so that the probe then stands on firm ground.
 _RADIUS, _RATE_SCALE, _DECAY_SAMPLES, _MOMENTUM = 3.0, 5.0, 2000, 0.001
 _COMPARED_FRAMES = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    add_quiet(parser)
+    parser.add_argument(
+        "--output", type=path, default=Path("hebbstream-demo"), metavar="FOLDER", help="folder for the results"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the initial weights")
+    parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Learn from the bundled clip."""
+    lines = run_demo(options.output, seed=options.seed, progress=not options.quiet, limit=options.limit)
+    print("\n" + "\n".join(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +70,7 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = True, limit:
     folder
         Where the results go.
     seed
-        Of the network.
+        Seed of the network.
     progress
         Whether to show progress bars.
     limit
@@ -67,47 +81,38 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = True, limit:
     list of str
         The report, line by line.
     """
-    folder = Path(folder)
-    started = time.perf_counter()
+    folder, started = Path(folder), time.perf_counter()
     new_figure(1, (1, 1))  # a missing matplotlib is better told now than after a minute
     specs = _specs()
-    net, before = SoftHebbNet(specs, 3, seed=seed), SoftHebbNet(specs, 3, seed=seed)
-    probe = SoftmaxProbe(_PROBE_RATE, optimizer="adam")
+    net, before = hs.SoftHebbNet(specs, 3, seed=seed), hs.SoftHebbNet(specs, 3, seed=seed)
+    still = hs.SoftHebbNet([replace(spec, learning_rate=0.0) for spec in specs], 3, seed=seed)
+    probe = _probe()
     report, learned = _pass(net, probe, "learning", progress, limit)
-    frozen = [replace(spec, learning_rate=0.0) for spec in specs]
-    _, untrained = _pass(
-        SoftHebbNet(frozen, 3, seed=seed), SoftmaxProbe(_PROBE_RATE, optimizer="adam"), "untrained", progress, limit
-    )
+    _, untrained = _pass(still, _probe(), "untrained", progress, limit)
 
-    checkpoint = folder / "demo.safetensors"
-    save_checkpoint(checkpoint, net, probe, report.counters)
+    checkpoint, model = folder / "demo.safetensors", folder / "demo.onnx"
+    hs.save_checkpoint(checkpoint, net, probe, report.counters)
     fields = plot_receptive_fields([("before", before), ("after", net)], folder / "receptive-fields.png")
     curve = _plot_accuracy(learned, untrained, len(probe.classes), folder / "accuracy.png")
-    onnx_lines = _export_and_compare(net, probe, folder / "demo.onnx")
-    r1 = " / ".join(f"{fraction:.1%}" for fraction in report.r1_fraction)
-    norms = " / ".join(f"{float(layer.norms().median()):.1f}" for layer in net.layers)
+    compared = _export_and_compare(net, probe, model)
     return [
         f"{report.samples:,} frames, {len(probe.classes)} photographs, one pass, one frame at a time, all layers at once",
         "",
-        f"prequential accuracy, last {len(learned.right) - len(learned.right) // 2:,} frames    all frames   first frame after a cut",
-        f"  learned by hebbstream                   {learned.second_half():6.1%}       {learned.after_cuts():6.1%}",
-        f"  the same network, untrained weights     {untrained.second_half():6.1%}       {untrained.after_cuts():6.1%}",
-        f"  repeating the last label                {1 - _second_half(learned.cut):6.1%}       {0:6.1%}",
-        f"  chance                                  {1 / len(probe.classes):6.1%}       {1 / len(probe.classes):6.1%}",
+        *_table(learned, untrained, len(probe.classes)),
         "",
-        f"neurons with weight norm 1 (R1), by layer {r1}; median norm {norms} ({_RADIUS:g} at the start)",
+        _norms(net),
         f"speed {report.samples_per_second:.0f} frames a second, decoding, learning and probe included",
-        *onnx_lines,
+        compared,
         f"{time.perf_counter() - started:.0f} s in all",
         "",
         f"  {fields}    first-layer weights before and after",
         f"  {curve}            accuracy over the stream",
         f"  {checkpoint}    network and probe, to go on from",
-        f"  {folder / 'demo.onnx'}               feature extractor and classifier",
+        f"  {model}               feature extractor and classifier",
     ]
 
 
-def _specs() -> list[LayerSpec]:
+def _specs() -> list[hs.LayerSpec]:
     return [
         replace(
             spec,
@@ -116,24 +121,28 @@ def _specs() -> list[LayerSpec]:
             decay_samples=_DECAY_SAMPLES,
             momentum=_MOMENTUM,
         )
-        for spec in get_preset("cifar10").resolve(width=_WIDTH)
+        for spec in hs.PRESETS["cifar10"].resolve(width=_WIDTH)
     ]
 
 
+def _probe() -> hs.SoftmaxProbe:
+    return hs.SoftmaxProbe(_PROBE_RATE, optimizer="adam")
+
+
 def _pass(
-    net: SoftHebbNet, probe: SoftmaxProbe, title: str, progress: bool, limit: int | None
-) -> tuple[Report, Scores]:
+    net: hs.SoftHebbNet, probe: hs.SoftmaxProbe, title: str, progress: bool, limit: int | None
+) -> tuple[hs.Report, Scores]:
     right: list[bool] = []
     labels: list[Any] = []
 
-    def note(step: Step) -> None:
+    def note(step: hs.Step) -> None:
         right.append(step.prediction == step.sample.y)
         labels.append(step.sample.y)
 
     if progress:
         print(f"{title}:")
     with open_video(CLIP, size=_SIZE, label=clip_label()) as frames:
-        report = learn(net, frames, probe, limit=limit, callbacks=[note], progress=progress)
+        report = hs.learn(net, frames, probe, limit=limit, callbacks=[note], progress=progress)
     if report.stopped == "interrupted":
         raise KeyboardInterrupt
     names = np.array(labels)
@@ -142,6 +151,23 @@ def _pass(
 
 def _second_half(flags: "np.ndarray[Any, np.dtype[np.bool_]]") -> float:
     return float(flags[len(flags) // 2 :].mean())
+
+
+def _table(learned: Scores, untrained: Scores, classes: int) -> list[str]:
+    repeated, chance = 1 - _second_half(learned.cut), 1 / classes
+    return [
+        f"prequential accuracy, last {len(learned.right) - len(learned.right) // 2:,} frames    all frames   first frame after a cut",
+        f"  learned by hebbstream                   {learned.second_half():6.1%}       {learned.after_cuts():6.1%}",
+        f"  the same network, untrained weights     {untrained.second_half():6.1%}       {untrained.after_cuts():6.1%}",
+        f"  repeating the last label                {repeated:6.1%}       {0:6.1%}",
+        f"  chance                                  {chance:6.1%}       {chance:6.1%}",
+    ]
+
+
+def _norms(net: hs.SoftHebbNet) -> str:
+    r1 = " / ".join(f"{fraction:.1%}" for fraction in net.r1_fraction())
+    medians = " / ".join(f"{float(layer.norms().median()):.1f}" for layer in net.layers)
+    return f"neurons with weight norm 1 (R1), by layer {r1}; median norm {medians} ({_RADIUS:g} at the start)"
 
 
 def _plot_accuracy(learned: Scores, untrained: Scores, classes: int, path: Path) -> Path:
@@ -161,14 +187,14 @@ def _plot_accuracy(learned: Scores, untrained: Scores, classes: int, path: Path)
     return save_figure(figure, path)
 
 
-def _export_and_compare(net: SoftHebbNet, probe: SoftmaxProbe, path: Path) -> list[str]:
+def _export_and_compare(net: hs.SoftHebbNet, probe: hs.SoftmaxProbe, path: Path) -> str:
     to_onnx(net, path, probe)
     frames = clip_frames(_SIZE, _COMPARED_FRAMES)
     try:
         found = verify(path, list(frames), net, probe, seconds=0.2)
     except MissingDependencyError as error:
-        return [f"ONNX model written, not compared: {error}"]
-    return [
+        return f"ONNX model written, not compared: {error}"
+    return (
         f"ONNX Runtime against torch on {found.frames} frames: features differ by at most {found.greatest:.1e} of their"
         f" length, {found.same_label:.1%} have the same label"
-    ]
+    )

@@ -1,14 +1,15 @@
-"""The options that name a video and how to read it."""
+"""The options that name a video and say how to read it."""
 
 import argparse
 import logging
 from contextlib import ExitStack
-from pathlib import Path
+from itertools import islice
 from typing import Any, get_args
 
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._picture import Fit
 from hebbstream.adapters.video import VideoStream, labels_from_json, open_video
+from hebbstream.cli._types import key_value, path, positive, size, source
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams import Interleaved, Stream, for_live, interleave
@@ -16,77 +17,91 @@ from hebbstream.streams import Interleaved, Stream, for_live, interleave
 log = logging.getLogger("hebbstream.video")
 
 
-def add_source(
-    command: argparse.ArgumentParser,
-    name: str = "source",
-    *,
-    several: bool = False,
-    labels_required: bool = False,
-    sized: bool = True,
-) -> None:
-    """Let a command take a video, or several, and how to read it; `sized` where no other option says its size."""
-    command.add_argument(
+def add_source(parser: argparse.ArgumentParser, name: str = "source", *, several: bool = False) -> None:
+    """Let a command take a video, or several, and how to read it."""
+    parser.add_argument(
         name,
+        type=source,
         metavar="SOURCE",
         nargs="+" if several else None,
         help="a file, a glob, a webcam's number, or rtsp://, http://, udp://, ..."
         + ("; of several, one frame of each in turn" if several else ""),
     )
-    if sized:
-        command.add_argument(
-            "--size",
-            type=size,
-            default=None,
-            metavar="N or WxH",
-            help="scale to (default: that of the frames learned, or the preset's)",
-        )
-    command.add_argument("--fit", default="stretch", choices=get_args(Fit), help="to another shape")
-    command.add_argument("--stride", type=positive, default=1, metavar="N", help="keep every N-th frame")
-    command.add_argument("--rate", type=float, metavar="FPS", help="keep this many frames for each second of video")
-    command.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds to leave out of each file")
-    command.add_argument("--duration", type=float, metavar="S", help="seconds to read of each file or live source")
-    command.add_argument("--loop", action="store_true", help="begin again at the end, for ever")
-    command.add_argument("--hardware", metavar="KIND", help="decode by auto, cuda, vaapi, ... where it can")
-    command.add_argument("--timeout", type=float, default=10.0, metavar="S", help="wait so long for a live source")
-    command.add_argument("--retry-for", type=float, default=300.0, metavar="S", help="try a lost live source so long")
-    command.add_argument(
-        "--option", action="append", type=key_value, default=[], metavar="KEY=VALUE", help="for FFmpeg; repeat for more"
+    parser.set_defaults(size=None, labels=None)  # of the commands that do not take them
+    group = parser.add_argument_group("how to read the source")
+    group.add_argument(
+        "--fit", default="stretch", choices=get_args(Fit), help="how to bring a frame of another shape to size"
     )
-    command.add_argument(
+    group.add_argument("--stride", type=positive, default=1, metavar="N", help="keep every N-th frame")
+    group.add_argument("--rate", type=float, metavar="FPS", help="keep this many frames for each second of video")
+    group.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds to leave out of each file")
+    group.add_argument("--duration", type=float, metavar="S", help="seconds to read of each file or live source")
+    group.add_argument("--loop", action="store_true", help="begin again at the end, for ever")
+    group.add_argument("--hardware", metavar="KIND", help="decode by auto, cuda, vaapi, ... where that is possible")
+    group.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for a live source")
+    group.add_argument(
+        "--retry-for", type=float, default=300.0, metavar="S", help="seconds to try a lost live source again"
+    )
+    group.add_argument(
+        "--option",
+        action="append",
+        type=key_value,
+        default=[],
+        metavar="KEY=VALUE",
+        help="option for FFmpeg; give it again for more",
+    )
+
+
+def add_size(parser: argparse.ArgumentParser, default: str) -> None:
+    """Let a command scale the frames that it reads; `default` says to what else."""
+    parser.add_argument(
+        "--size",
+        type=size,
+        metavar="N or WxH",
+        help=f"scale frames to this size (default: {default})",
+    )
+
+
+def add_labels(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Let a command take the labels of its source."""
+    parser.add_argument(
         "--labels",
-        type=Path,
-        required=labels_required,
+        type=path,
+        required=required,
         metavar="FILE",
-        help='JSON: {"segments": [{"start": seconds, "label": name or null}, ...]}',
+        help='the source\'s labels, JSON: {"segments": [{"start": seconds, "label": name or null}, ...]}',
     )
 
 
-def positive(text: str) -> int:
-    """Read a positive integer."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a positive integer")
-    return int(text)
+def open_source(
+    options: argparse.Namespace, channels: int, size: tuple[int, int] | None, source: str | None = None
+) -> VideoStream:
+    """Open the video that the options name, or another in the same way, for a network of so many input channels."""
+    if channels not in (1, 3):
+        raise ConfigurationError(f"a network of {channels} input channels: expected 1 or 3 for video")
+    return open_video(
+        source or options.source,
+        size=options.size or size,
+        fit=options.fit,
+        gray=channels == 1,
+        stride=options.stride,
+        rate=options.rate,
+        start=options.start,
+        duration=options.duration,
+        loop=options.loop,
+        label=None if options.labels is None else labels_from_json(options.labels),
+        hardware=options.hardware,
+        open_timeout=options.timeout,
+        read_timeout=options.timeout,
+        retry_for=options.retry_for,
+        options=dict(options.option),
+    )
 
 
-def natural(text: str) -> int:
-    """Read a positive integer or 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a positive integer or 0")
-    return int(text)
-
-
-def size(text: str) -> tuple[int, int]:
-    """Read ``N`` or ``WIDTHxHEIGHT`` as (height, width)."""
-    width, _, height = text.partition("x")
-    return positive(height or width), positive(width)
-
-
-def key_value(text: str) -> tuple[str, str]:
-    """Read ``KEY=VALUE``."""
-    key, found, value = text.partition("=")
-    if not (key and found):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected KEY=VALUE")
-    return key, value
+def read_frames(options: argparse.Namespace, channels: int, size: tuple[int, int] | None, count: int) -> list[Any]:
+    """Return the first frames of the source, `count` at most."""
+    with open_source(options, channels, size) as stream:
+        return [sample.x for sample in islice(stream, count)]
 
 
 def open_stream(
@@ -100,6 +115,12 @@ def open_stream(
         return _worth_learning(open_source(options, net.in_channels, size, options.source[0]), options)
     if options.labels:
         raise ConfigurationError(f"--labels {options.labels}: expected a single source, which they belong to")
+    streams = _open_several(options, net, size)
+    prepared = {name: _worth_learning(stream, options) for name, stream in streams.items()}
+    return interleave(prepared, by="arrival" if any(stream.live for stream in streams.values()) else "turn")
+
+
+def _open_several(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int]) -> dict[str, VideoStream]:
     streams: dict[str, VideoStream] = {}
     unreachable: StreamError | None = None
     with ExitStack() as opened:
@@ -118,34 +139,8 @@ def open_stream(
         if options.resume and any(live) != all(live):
             raise ConfigurationError("--resume with recordings and live sources: expected only one of the two kinds")
         opened.pop_all()
-    prepared = {name: _worth_learning(stream, options) for name, stream in streams.items()}
-    return interleave(prepared, by="arrival" if any(live) else "turn")
+    return streams
 
 
 def _worth_learning(stream: VideoStream, options: argparse.Namespace) -> VideoStream | Stream[Any]:
     return for_live(stream) if stream.live and not options.every_frame else stream
-
-
-def open_source(
-    options: argparse.Namespace, channels: int, size: tuple[int, int] | None, source: str | None = None
-) -> VideoStream:
-    """Open the video that the options name, or another in the same way, for a network of so many input channels."""
-    if channels not in (1, 3):
-        raise ConfigurationError(f"a network of {channels} input channels: expected 1 or 3 for video")
-    return open_video(
-        source or options.source,
-        size=getattr(options, "size", None) or size,
-        fit=options.fit,
-        gray=channels == 1,
-        stride=options.stride,
-        rate=options.rate,
-        start=options.start,
-        duration=options.duration,
-        loop=options.loop,
-        label=None if options.labels is None else labels_from_json(options.labels),
-        hardware=options.hardware,
-        open_timeout=options.timeout,
-        read_timeout=options.timeout,
-        retry_for=options.retry_for,
-        options=dict(options.option),
-    )

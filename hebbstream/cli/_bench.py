@@ -1,0 +1,95 @@
+"""`hebbstream bench`."""
+
+import argparse
+import time
+from collections.abc import Callable
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import torch
+
+import hebbstream as hs
+from hebbstream.cli._execution import add_execution, check_device, engine_of
+from hebbstream.cli._types import positive, seconds
+from hebbstream.clip import clip_frames
+
+HELP = "time learning steps on this machine; write nothing"
+USAGE = ""
+
+_FRAMES = 50
+_WARM_UP_STEPS = 6  # a CUDA graph is captured at the fourth
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("--preset", default="cifar10", choices=hs.PRESETS, help="the network's architecture")
+    parser.add_argument(
+        "--width", type=positive, metavar="N", help="neurons of the first layer (default: the preset's)"
+    )
+    parser.add_argument(
+        "--batches",
+        type=positive,
+        nargs="+",
+        default=[1, 10],
+        metavar="N",
+        help="samples in a step, one timing for each (default: 1 10)",
+    )
+    parser.add_argument("--seconds", type=seconds, default=5.0, metavar="S", help="seconds that each timing takes")
+    add_execution(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Time steps."""
+    check_device(options.device)
+    print(f"{options.preset}, {options.engine} engine, {options.precision}, {options.device}, median of a step")
+    for batch in options.batches:
+        learn, transform = time_steps(
+            options.preset,
+            batch,
+            width=options.width,
+            device=options.device,
+            engine=engine_of(options),
+            seconds=options.seconds,
+        )
+        print(
+            f"batch {batch:4}: learn {1e3 * learn:9.2f} ms ({batch / learn:8.0f} samples a second),"
+            f" transform {1e3 * transform:9.2f} ms, learning over inference {learn / transform:.2f}"
+        )
+
+
+def time_steps(
+    preset: str, batch_size: int, *, width: int | None, device: str, engine: hs.Engine, seconds: float
+) -> tuple[float, float]:
+    """Return the median seconds of a learning step, and of inference, on frames of the bundled clip.
+
+    Examples
+    --------
+    >>> from hebbstream import EagerEngine
+    >>> learn, transform = time_steps("cifar10", 2, width=4, device="cpu", engine=EagerEngine(), seconds=0.1)
+    >>> learn > 0 and transform > 0
+    True
+    """
+    net = hs.SoftHebbNet.from_preset(preset, width=width, batch_size=batch_size, device=device, engine=engine)
+    frames = clip_frames(hs.PRESETS[preset].image_size, max(batch_size, _FRAMES), gray=net.in_channels == 1)
+    batches = cycle([np.roll(frames, -shift, axis=0)[:batch_size] for shift in range(0, _FRAMES, 7)])
+    learn = _median_seconds(lambda: net.learn_many(next(batches)), seconds / 2, device)
+    return learn, _median_seconds(lambda: net.transform_many(next(batches)), seconds / 2, device)
+
+
+def _median_seconds(step: Callable[[], Any], seconds: float, device: str) -> float:
+    def wait() -> None:
+        if torch.device(device).type == "cuda":
+            torch.cuda.synchronize(device)
+
+    for _ in range(_WARM_UP_STEPS):
+        step()
+    wait()
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(taken) < 3:
+        start = time.perf_counter()
+        step()
+        wait()
+        taken.append(time.perf_counter() - start)
+    return float(np.median(taken))

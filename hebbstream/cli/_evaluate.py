@@ -1,0 +1,111 @@
+"""`hebbstream evaluate`."""
+
+import argparse
+from typing import Any
+
+import hebbstream as hs
+from hebbstream.cli._execution import add_quiet
+from hebbstream.cli._source import add_labels, add_size, add_source, open_source
+from hebbstream.cli._types import natural, path, positive
+from hebbstream.errors import ConfigurationError
+from hebbstream.inspection import check_picture
+from hebbstream.probe import SOLVERS
+
+HELP = "score features with a probe that predicts, then learns, frame by frame"
+USAGE = "CHECKPOINT SOURCE --labels FILE"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("checkpoint", type=path, metavar="CHECKPOINT", help="file that `hebbstream learn` wrote")
+    add_quiet(parser)
+    add_size(parser, "that of the frames learned")
+    add_labels(parser, required=True)
+    parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
+    add_source(parser)
+    group = parser.add_argument_group("what learns")
+    group.add_argument(
+        "--learn-features", action="store_true", help="let the network learn on, too (default: it stays as it is)"
+    )
+    group.add_argument("--fresh-probe", action="store_true", help="start a new probe instead of the checkpoint's")
+    group.add_argument("--solver", choices=SOLVERS, help="how a new probe learns (default: gradient)")
+    group = parser.add_argument_group("scores")
+    group.add_argument(
+        "--metrics",
+        type=_metric,
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="river's metrics of classification besides Accuracy, such as CohenKappa, MacroF1 or CrossEntropy",
+    )
+    group.add_argument("--window", type=positive, default=1000, metavar="N", help="frames in a windowed score")
+    group.add_argument("--delay", type=natural, default=0, metavar="N", help="frames by which labels come later")
+    group.add_argument("--plot", type=path, metavar="FILE", help="draw the metrics along the stream to this file")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Score a probe on a checkpoint's features, predicting first and learning then."""
+    from river.metrics import Accuracy
+    from river.metrics.base import Metrics
+
+    from hebbstream.adapters.river import prequential
+
+    if options.plot:
+        check_picture(options.plot)
+    saved = hs.load_checkpoint(options.checkpoint)
+    probe = _probe(options, saved.probe)
+    wanted = {type(metric): metric for metric in (Accuracy(), *options.metrics)}  # type: ignore[no-untyped-call]
+    with open_source(options, saved.net.in_channels, saved.net.frame_size) as frames:
+        found = prequential(
+            saved.net,
+            frames,
+            probe,
+            Metrics(list(wanted.values())),  # type: ignore[no-untyped-call]
+            window=options.window,
+            delay=options.delay,
+            frozen=not options.learn_features,
+            limit=options.limit,
+            progress=not options.quiet,
+        )
+    last = found.scores[-1]
+    print(found)
+    print(
+        f"prequential accuracy {last.cumulative['Accuracy']:.1%} over {last.scored:,} frames,"
+        f" {len(probe.classes)} classes"
+    )
+    written = f"picture {found.plot(options.plot)}; " if options.plot else "nothing was written: "
+    print(f"{written}the checkpoint is as it was")
+
+
+def _probe(options: argparse.Namespace, saved: hs.OnlineProbe | None) -> hs.OnlineProbe:
+    if saved is None or options.fresh_probe:
+        return SOLVERS[options.solver or "gradient"]()
+    if options.solver:
+        raise ConfigurationError(
+            f"--solver {options.solver}: {options.checkpoint} holds a probe ({saved.solver}); expected --fresh-probe"
+            " to start another"
+        )
+    return saved
+
+
+def _metric(text: str) -> Any:
+    """Read the name of a river metric that scores any number of classes and is a number itself."""
+    from river import metrics
+
+    from hebbstream.adapters.river._evaluation import is_number
+
+    def make(name: str) -> Any:
+        kind = getattr(metrics, name, None)
+        if not isinstance(kind, type) or not issubclass(kind, metrics.base.MultiClassMetric):
+            return None
+        try:
+            made = kind()
+        except TypeError:  # it has parameters that must be given
+            return None
+        return made if is_number(made) else None
+
+    found = make(text)
+    if found is None:
+        names = ", ".join(name for name in metrics.__all__ if make(name) is not None)
+        raise argparse.ArgumentTypeError(f"{text!r}: expected one of {names}")
+    return found

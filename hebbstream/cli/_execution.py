@@ -1,0 +1,43 @@
+"""The options that say where and how a command computes."""
+
+import argparse
+from typing import get_args
+
+import torch
+
+from hebbstream.errors import ConfigurationError
+from hebbstream.network.engine import Engine, EngineName, make_engine
+from hebbstream.rule._precision import PrecisionName
+
+
+def add_execution(parser: argparse.ArgumentParser) -> None:
+    """Let a command choose device, engine and precision."""
+    group = parser.add_argument_group("execution")
+    group.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
+    group.add_argument("--engine", default="eager", choices=get_args(EngineName), help="how to execute a step")
+    group.add_argument(
+        "--precision",
+        default="float32",
+        choices=get_args(PrecisionName),
+        help="precision of matrix products while learning",
+    )
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Let a command do without its progress bar."""
+    parser.add_argument("--quiet", action="store_true", help="show no progress bar")
+
+
+def engine_of(options: argparse.Namespace) -> Engine:
+    """Return the engine that the options choose."""
+    return make_engine(options.engine, options.precision)
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that does not exist, or that computes nothing here."""
+    try:
+        float(torch.zeros((), device=name))
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).splitlines()[0].split(". ")[0]
+        usable = ", ".join(["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))])
+        raise ConfigurationError(f"device {name!r} cannot be used ({reason}); expected one of {usable}") from None

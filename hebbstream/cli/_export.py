@@ -1,0 +1,60 @@
+"""`hebbstream export`."""
+
+import argparse
+from typing import Any
+
+import hebbstream as hs
+from hebbstream.cli._model import add_model_options, model_options
+from hebbstream.cli._source import add_source, read_frames
+from hebbstream.cli._types import path, seconds
+from hebbstream.errors import ConfigurationError
+from hebbstream.export import verify
+from hebbstream.export._to_onnx import ExportOptions, write_model
+
+HELP = "write a checkpoint's network and probe as an ONNX model"
+USAGE = "CHECKPOINT MODEL"
+
+_FRAMES = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("checkpoint", type=path, metavar="CHECKPOINT", help="file that `hebbstream learn` wrote")
+    parser.add_argument("model", type=path, metavar="MODEL", help="ONNX file to write")
+    group = parser.add_argument_group("model")
+    add_model_options(group)
+    group.add_argument(
+        "--feature-map", action="store_true", help="let the model give the last layer's maps, of frames of any size"
+    )
+    parser.add_argument(
+        "--verify", action="store_true", help="compare the model with torch on frames of --source, and time both"
+    )
+    parser.add_argument("--seconds", type=seconds, default=1.0, metavar="S", help="seconds that each timing takes")
+    add_source(parser, "--source")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write an ONNX model."""
+    lower = options.model_precision != "float32"
+    if options.source is None and (options.verify or lower):
+        what = "--verify" if options.verify else f"--precision {options.model_precision}"
+        raise ConfigurationError(f"{what} without --source: expected the video to take frames from")
+    saved = hs.load_checkpoint(options.checkpoint)
+    probe = saved.probe if saved.probe is not None and saved.probe.classes and not options.feature_map else None
+    frames = _frames(options, saved.net)
+    chosen: ExportOptions = {**model_options(options), "feature_map": options.feature_map, "frames": frames}
+    exported = write_model(saved.net, options.model, probe, **chosen)
+    if lower and frames:
+        print(
+            f"{options.model_precision}: features differ from float32's by {exported.error:.2%} on {len(frames)} frames,"
+            f" {len(exported.data) / 1e6:.2f} MB instead of {exported.whole_bytes / 1e6:.2f}"
+        )
+    if options.verify and frames:
+        print(verify(options.model, frames, saved.net, probe, seconds=options.seconds))
+    print(f"model {options.model} ({options.model.stat().st_size / 1e6:.2f} MB)")
+
+
+def _frames(options: argparse.Namespace, net: hs.SoftHebbNet) -> list[Any] | None:
+    if options.source is None:
+        return None
+    return read_frames(options, net.in_channels, options.model_size or net.frame_size, _FRAMES)

@@ -1,0 +1,38 @@
+"""`hebbstream info`."""
+
+import argparse
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+import hebbstream as hs
+from hebbstream import _threads as threads
+
+HELP = "show versions, devices and presets"
+USAGE = ""
+
+_PACKAGES = ("torch", "numpy", "river", "av", "onnx", "onnxruntime", "onnxruntime-gpu", "matplotlib")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add no options: this command has none."""
+
+
+def run(options: argparse.Namespace) -> None:  # noqa: ARG001  # every command takes its options
+    """Show versions, devices and presets."""
+    print(f"hebbstream {hs.__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    for package in _PACKAGES:
+        try:
+            print(f"{package:16} {version(package)}")
+        except PackageNotFoundError:
+            print(f"{package:16} not installed")
+    cuda = ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+    print(f"{'CUDA devices':16} {cuda or 'none'}")
+    waiting = f"spin {threads.SPIN_COUNT} times" if threads.SHORT_SPIN else "as the environment or torch sets it"
+    print(f"{'CPU threads':16} {torch.get_num_threads()}, waiting for each other: {waiting}")
+    print("presets")
+    for name, preset in hs.PRESETS.items():
+        neurons = "/".join(str(spec.channels) for spec in preset.layers)
+        side, channels = preset.image_size, preset.in_channels
+        print(f"  {name:14} {neurons} neurons, {side}×{side} pixels, {channels} channel{'s' * (channels > 1)}")

@@ -1,0 +1,86 @@
+"""`hebbstream inspect`."""
+
+import argparse
+from itertools import islice
+from pathlib import Path
+
+import hebbstream as hs
+from hebbstream.cli._execution import add_quiet
+from hebbstream.cli._source import add_labels, add_size, add_source, open_source
+from hebbstream.cli._types import path, positive
+from hebbstream.errors import ConfigurationError
+from hebbstream.inspection import observe, plot_receptive_fields, summarize, write_report
+
+HELP = "show a checkpoint's layers, and draw what their neurons look for"
+USAGE = "CHECKPOINT"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("checkpoint", type=path, metavar="CHECKPOINT", help="file that `hebbstream learn` wrote")
+    add_quiet(parser)
+    add_size(parser, "that of the frames learned")
+    add_labels(parser)
+    parser.add_argument("--limit", type=positive, default=500, metavar="N", help="frames of --source to look at")
+    add_source(parser, "--source")
+    group = parser.add_argument_group("pictures")
+    group.add_argument("--picture", type=path, metavar="FILE", help="draw the first layer's weights to this file")
+    group.add_argument("--report", type=path, metavar="FOLDER", help="draw everything there is to see to this folder")
+    group.add_argument("--neurons", type=positive, default=48, metavar="N", help="neurons of each layer to show")
+    group.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the optimal inputs and of the embedding"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Show and draw a checkpoint."""
+    if options.labels and not options.source:
+        raise ConfigurationError(f"--labels {options.labels}: expected --source, the video that they belong to")
+    saved = hs.load_checkpoint(options.checkpoint)
+    net = saved.net
+    print(f"{options.checkpoint}: {net.samples_seen:,} samples learned, frames {net.frame_size}, seed {net.seed}")
+    _print_layers(net)
+    if saved.probe is not None:
+        print(f"probe: {saved.probe.steps:,} labels, classes {', '.join(map(str, saved.probe.classes))}")
+    samples = _samples(options, net)
+    if options.source:
+        print(f"\non {len(samples):,} frames of {options.source}")
+        _print_activity(net, samples, progress=not options.quiet)
+    print("\n".join(f"picture {picture}" for picture in _draw(options, net, samples)) or "nothing was written")
+
+
+def _print_layers(net: hs.SoftHebbNet) -> None:
+    print("layer  neurons  synapses     R1  duplicates   weight norm: least  median  greatest")
+    for index, layer in enumerate(summarize(net), start=1):
+        least, median, greatest = layer.norm_quantiles
+        print(
+            f"{index:5}  {layer.neurons:7,}  {layer.synapses:8,}  {layer.r1_fraction:5.1%}  {layer.duplicates:10,}"
+            f"  {least:17.2f}  {median:6.2f}  {greatest:8.2f}"
+        )
+
+
+def _samples(options: argparse.Namespace, net: hs.SoftHebbNet) -> list[hs.Sample]:
+    if not options.source:
+        return []
+    with open_source(options, net.in_channels, net.frame_size) as stream:
+        return list(islice(stream, options.limit))
+
+
+def _print_activity(net: hs.SoftHebbNet, samples: list[hs.Sample], *, progress: bool) -> None:
+    print("layer    dead  silent  entropy of wins  winner's share  active")
+    for index, activity in enumerate(observe(net, samples, progress=progress), start=1):
+        print(
+            f"{index:5}  {activity.dead:6,}  {activity.silent:6,}  {activity.win_entropy:15.2f}"
+            f"  {activity.winner_share:14.1%}  {float(activity.active.mean()):6.1%}"
+        )
+
+
+def _draw(options: argparse.Namespace, net: hs.SoftHebbNet, samples: list[hs.Sample]) -> list[Path]:
+    pictures: list[Path] = []
+    if options.picture:
+        pictures.append(plot_receptive_fields([(f"after {net.samples_seen:,} samples", net)], options.picture))
+    if options.report:
+        pictures += write_report(
+            net, options.report, samples, neurons=options.neurons, seed=options.seed, progress=not options.quiet
+        )
+    return pictures

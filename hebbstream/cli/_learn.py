@@ -1,0 +1,202 @@
+"""`hebbstream learn`."""
+
+import argparse
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import hebbstream as hs
+from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
+from hebbstream.cli._model import add_model_options, model_options
+from hebbstream.cli._source import add_labels, add_size, add_source, open_stream
+from hebbstream.cli._types import path, positive, seconds
+from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, OutputError
+from hebbstream.export import ExportEvery
+from hebbstream.learning import Metrics
+from hebbstream.learning._generations import earlier_generations
+
+HELP = "learn features from a video, a camera or a network stream, frame by frame"
+USAGE = "SOURCE [SOURCE ...]"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    add_quiet(parser)
+    add_size(parser, "that of the frames learned, or else the preset's")
+    add_labels(parser)
+    parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
+    parser.add_argument(
+        "--every-frame",
+        action="store_true",
+        help="learn each frame of a live source (default: those that show something new, by hebbstream.streams.for_live)",
+    )
+    add_source(parser, several=True)
+    _add_network(parser)
+    add_execution(parser)
+    _add_checkpoint(parser)
+    _add_replay(parser)
+    _add_metrics(parser)
+    _add_export(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Learn from a stream."""
+    if options.replay and not options.labels:
+        raise ConfigurationError(f"--replay {options.replay}: expected --labels, which a probe learns")
+    check_device(options.device)
+    state = _state(options)
+    callbacks = _callbacks(options, state)
+    side = hs.PRESETS[options.preset].image_size
+    with open_stream(options, state.net, state.net.frame_size or (side, side)) as stream:
+        if not options.resume:
+            _keep_earlier(options.checkpoint)
+        report = hs.learn(
+            state.net,
+            stream,
+            state.probe,
+            replay=state.replay,
+            limit=options.limit,
+            checkpoint=options.checkpoint,
+            checkpoint_every=options.checkpoint_every,
+            checkpoint_seconds=options.checkpoint_seconds,
+            checkpoints_kept=options.checkpoints_kept,
+            counters=state.counters,
+            callbacks=callbacks,
+            progress=not options.quiet,
+        )
+    print(report)
+    _print_written(options)
+    for name, error in getattr(stream, "failures", {}).items():
+        print(f"dropped {name}: {error}")
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("network")
+    group.add_argument("--preset", default="cifar10", choices=hs.PRESETS, help="the network's architecture and rates")
+    group.add_argument("--width", type=positive, metavar="N", help="neurons of the first layer (default: the preset's)")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the initial weights")
+    group.add_argument("--mirror", action="store_true", help="see each frame together with its mirror image")
+    group.add_argument(
+        "--event-threshold",
+        type=float,
+        metavar="Y",
+        help="leave activities up to this out of the update; 0 leaves none out (default: the preset's)",
+    )
+
+
+def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("checkpoint")
+    group.add_argument("--checkpoint", type=path, metavar="FILE", default=Path("run.safetensors"), help="file to write")
+    group.add_argument("--checkpoint-every", type=positive, metavar="N", default=1000, help="frames between writes")
+    group.add_argument("--checkpoint-seconds", type=seconds, metavar="S", help="most seconds between writes")
+    group.add_argument(
+        "--checkpoints-kept", type=positive, metavar="N", default=2, help="generations to keep: FILE, FILE.1, ..."
+    )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the latest good checkpoint, if there is one (without this, an earlier one is moved aside)",
+    )
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("replay")
+    group.add_argument(
+        "--replay",
+        type=positive,
+        metavar="N",
+        help="with --labels: keep N frames of all classes and let the probe learn from them again",
+    )
+    group.add_argument(
+        "--replay-per-sample",
+        type=positive,
+        metavar="K",
+        default=3,
+        help="frames to learn from again for each new one; more take longer, and ask for a larger N",
+    )
+
+
+def _add_metrics(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("metrics")
+    group.add_argument(
+        "--metrics", type=path, metavar="FILE", help="write JSON Lines: rates, drops, latency, R1, norms"
+    )
+    group.add_argument("--tensorboard", type=path, metavar="FOLDER", help="write the same for TensorBoard")
+    group.add_argument("--metrics-seconds", type=float, metavar="S", default=10.0, help="seconds between records")
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("ONNX models")
+    group.add_argument(
+        "--export", type=path, metavar="FILE.json", help="write models beside this manifest while learning"
+    )
+    group.add_argument("--export-every", type=positive, metavar="N", default=10_000, help="frames between models")
+    add_model_options(group, "export-")
+
+
+def _state(options: argparse.Namespace) -> hs.Checkpoint:
+    """Return where the run stands before its first sample: what the checkpoint holds, or a new network."""
+    engine = engine_of(options)
+    state = (_resumed(options) if options.resume else None) or hs.Checkpoint(_network(options))
+    state.net.engine = engine
+    if options.labels and state.probe is None:
+        state.probe = hs.SoftmaxProbe()
+    if options.replay and state.replay is None:
+        state.replay = hs.Replay(options.replay, per_sample=options.replay_per_sample, seed=options.seed)
+    return state
+
+
+def _resumed(options: argparse.Namespace) -> hs.Checkpoint | None:
+    try:
+        state = hs.load_latest_checkpoint(options.checkpoint, options.device)
+    except CheckpointNotFoundError as error:
+        print(f"{error}: starting anew")
+        return None
+    print(f"going on from {options.checkpoint}, after {state.counters.position:,} frames")
+    return state
+
+
+def _network(options: argparse.Namespace) -> hs.SoftHebbNet:
+    return hs.SoftHebbNet.from_preset(
+        options.preset,
+        width=options.width,
+        event_threshold=options.event_threshold,
+        mirror=options.mirror,
+        seed=options.seed,
+        device=options.device,
+    )
+
+
+def _callbacks(options: argparse.Namespace, state: hs.Checkpoint) -> list[hs.Callback]:
+    callbacks: list[hs.Callback] = []
+    if options.export:
+        callbacks.append(ExportEvery(options.export, options.export_every, state.probe, **model_options(options)))
+    if options.metrics or options.tensorboard:
+        callbacks.append(Metrics(options.metrics, tensorboard=options.tensorboard, seconds=options.metrics_seconds))
+    return callbacks
+
+
+def _keep_earlier(checkpoint: Path) -> None:
+    """Move an earlier run's checkpoint aside, with all its generations, rather than write over it."""
+    generations = [path for path in (checkpoint, *earlier_generations(checkpoint)) if path.is_file()]
+    if not generations:
+        return
+    names = (checkpoint.with_stem(f"{checkpoint.stem}-{number}") for number in count(1))
+    aside = next(name for name in names if not name.exists())
+    try:
+        for path in generations:
+            path.rename(aside.with_name(aside.name + path.name.removeprefix(checkpoint.name)))
+    except OSError as error:
+        raise OutputError(f"cannot move {checkpoint} to {aside}: {error.strerror or error}") from error
+    print(f"starting anew (--resume goes on instead); the earlier checkpoint is now {aside}")
+
+
+def _print_written(options: argparse.Namespace) -> None:
+    written: dict[str, Any] = {
+        "models named by": options.export,
+        "metrics": options.metrics,
+        "TensorBoard": options.tensorboard,
+    }
+    for what, where in written.items():
+        if where is not None:
+            print(f"{what} {where}")

@@ -1,0 +1,54 @@
+"""What the options take: types for argparse."""
+
+import argparse
+import os
+from pathlib import Path
+
+
+def positive(text: str) -> int:
+    """Read a positive integer."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a positive integer")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """Read a positive integer or 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a positive integer or 0")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Read a positive number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a positive number of seconds")
+    return value
+
+
+def size(text: str) -> tuple[int, int]:
+    """Read ``N`` or ``WIDTHxHEIGHT`` as (height, width)."""
+    width, _, height = text.partition("x")
+    return positive(height or width), positive(width)
+
+
+def key_value(text: str) -> tuple[str, str]:
+    """Read ``KEY=VALUE``."""
+    key, found, value = text.partition("=")
+    if not (key and found):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected KEY=VALUE")
+    return key, value
+
+
+def source(text: str) -> str:
+    """Read the name of a video, where ``~`` is the home folder even if the shell left it as it is."""
+    return os.path.expanduser(text)  # noqa: PTH111  # Path's own fails on a file such as ~draft.mp4
+
+
+def path(text: str) -> Path:
+    """Read a path, where ``~`` is the home folder even if the shell left it as it is."""
+    return Path(source(text))

@@ -1,0 +1,42 @@
+"""`hebbstream verify`."""
+
+import argparse
+
+import hebbstream as hs
+from hebbstream.cli._source import add_size, add_source, read_frames
+from hebbstream.cli._types import path, seconds
+from hebbstream.export import verify
+from hebbstream.export._seal import read_model
+
+HELP = "check an ONNX model, compare it with its checkpoint, and time it on real frames"
+USAGE = "MODEL SOURCE"
+
+_FRAMES = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("model", type=path, metavar="MODEL", help="ONNX file that `hebbstream export` wrote")
+    parser.add_argument("--checkpoint", type=path, metavar="FILE", help="checkpoint that the model was made from")
+    parser.add_argument(
+        "--providers",
+        nargs="+",
+        metavar="NAME",
+        help="where to run it: tensorrt, cuda, cpu, or ONNX Runtime's own names (default: the best)",
+    )
+    parser.add_argument("--seconds", type=seconds, default=1.0, metavar="S", help="seconds that each timing takes")
+    add_size(parser, "that of the model's input, or else of the frames learned")
+    add_source(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Check a model, compare it with a checkpoint, and time it."""
+    _, contract = read_model(options.model)
+    saved = hs.load_checkpoint(options.checkpoint) if options.checkpoint else None
+    net = saved.net if saved else None
+    probe = saved.probe if saved else None
+    height, width = contract.input.height, contract.input.width
+    fixed = None if height is None or width is None else (height, width)
+    frames = read_frames(options, contract.input.channels, fixed or (net.frame_size if net else None), _FRAMES)
+    print(verify(options.model, frames, net, probe, providers=options.providers, seconds=options.seconds))
+    print("nothing was written")
