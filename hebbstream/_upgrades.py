@@ -57,9 +57,9 @@ def _from_1(old: State) -> State:
         known = {name: options.pop(name) for name in ("solver", "steps", "classes")}
         state["probe"] = known | {"options": options, "tensors": named("probe.")}
     if old["replay"] is not None:
-        kept = old["replay"]
-        known = {"options": kept["options"], "classes": kept["classes"], **kept["state"]}
-        state["replay"] = known | {"tensors": named("replay.")}
+        kept, options = old["replay"], dict(old["replay"]["options"])
+        options["every_samples"] = options.pop("every")
+        state["replay"] = kept["state"] | {"options": options, "classes": kept["classes"], "tensors": named("replay.")}
     return state
 
 

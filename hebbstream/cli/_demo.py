@@ -16,7 +16,8 @@ from hebbstream.cli._types import path, positive
 from hebbstream.clip import CLIP, clip_frames, clip_label
 from hebbstream.errors import MissingDependencyError
 from hebbstream.export import to_onnx, verify
-from hebbstream.inspection import new_figure, plot_receptive_fields, save_figure
+from hebbstream.inspection import plot_receptive_fields
+from hebbstream.inspection._canvas import new_figure, save_figure
 
 HELP = "learn from the bundled clip; write pictures, a checkpoint and a model"
 USAGE = ""
@@ -87,11 +88,11 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = True, limit:
     net, before = hs.SoftHebbNet(specs, 3, seed=seed), hs.SoftHebbNet(specs, 3, seed=seed)
     still = hs.SoftHebbNet([replace(spec, learning_rate=0.0) for spec in specs], 3, seed=seed)
     probe = _probe()
-    report, learned = _pass(net, probe, "learning", progress, limit)
-    _, untrained = _pass(still, _probe(), "untrained", progress, limit)
+    learner, report, learned = _pass(net, probe, "learning", progress, limit)
+    *_, untrained = _pass(still, _probe(), "untrained", progress, limit)
 
     checkpoint, model = folder / "demo.safetensors", folder / "demo.onnx"
-    hs.save_checkpoint(checkpoint, net, probe, report.counters)
+    learner.save(checkpoint)
     fields = plot_receptive_fields([("before", before), ("after", net)], folder / "receptive-fields.png")
     curve = _plot_accuracy(learned, untrained, len(probe.classes), folder / "accuracy.png")
     compared = _export_and_compare(net, probe, model)
@@ -131,22 +132,23 @@ def _probe() -> hs.SoftmaxProbe:
 
 def _pass(
     net: hs.SoftHebbNet, probe: hs.SoftmaxProbe, title: str, progress: bool, limit: int | None
-) -> tuple[hs.Report, Scores]:
+) -> tuple[hs.Learner, hs.Report, Scores]:
     right: list[bool] = []
     labels: list[Any] = []
 
     def note(step: hs.Step) -> None:
-        right.append(step.prediction == step.sample.y)
+        right.append(bool(step.right))
         labels.append(step.sample.y)
 
+    learner = hs.Learner(net, probe, callbacks=[note])
     if progress:
         print(f"{title}:")
     with open_video(CLIP, size=_SIZE, label=clip_label()) as frames:
-        report = hs.learn(net, frames, probe, limit=limit, callbacks=[note], progress=progress)
+        report = learner.learn(frames, limit=limit, progress=progress)
     if report.stopped == "interrupted":
         raise KeyboardInterrupt
     names = np.array(labels)
-    return report, Scores(np.array(right), np.append(False, names[1:] != names[:-1]))
+    return learner, report, Scores(np.array(right), np.append(False, names[1:] != names[:-1]))
 
 
 def _second_half(flags: "np.ndarray[Any, np.dtype[np.bool_]]") -> float:

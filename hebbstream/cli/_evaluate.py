@@ -8,8 +8,8 @@ from hebbstream.cli._execution import add_quiet
 from hebbstream.cli._source import add_labels, add_size, add_source, open_source
 from hebbstream.cli._types import natural, path, positive
 from hebbstream.errors import ConfigurationError
-from hebbstream.inspection import check_picture
-from hebbstream.probe import SOLVERS
+from hebbstream.inspection._canvas import check_picture
+from hebbstream.probe._solvers import SOLVERS, as_online_probe
 
 HELP = "score features with a probe that predicts, then learns, frame by frame"
 USAGE = "CHECKPOINT SOURCE --labels FILE"
@@ -52,8 +52,8 @@ def run(options: argparse.Namespace) -> None:
 
     if options.plot:
         check_picture(options.plot)
-    saved = hs.load_checkpoint(options.checkpoint)
-    probe = _probe(options, saved.probe)
+    saved = hs.Learner.load(options.checkpoint)
+    probe = _probe(options, as_online_probe(saved.probe, "evaluate"))
     wanted = {type(metric): metric for metric in (Accuracy(), *options.metrics)}  # type: ignore[no-untyped-call]
     with open_source(options, saved.net.in_channels, saved.net.frame_size) as frames:
         found = prequential(

@@ -9,7 +9,9 @@ from hebbstream.cli._source import add_source, read_frames
 from hebbstream.cli._types import path, seconds
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import verify
-from hebbstream.export._to_onnx import ExportOptions, write_model
+from hebbstream.export._options import ExportOptions
+from hebbstream.export._to_onnx import write_model
+from hebbstream.probe._solvers import as_online_probe
 
 HELP = "write a checkpoint's network and probe as an ONNX model"
 USAGE = "CHECKPOINT MODEL"
@@ -39,8 +41,10 @@ def run(options: argparse.Namespace) -> None:
     if options.source is None and (options.verify or lower):
         what = "--verify" if options.verify else f"--precision {options.model_precision}"
         raise ConfigurationError(f"{what} without --source: expected the video to take frames from")
-    saved = hs.load_checkpoint(options.checkpoint)
-    probe = saved.probe if saved.probe is not None and saved.probe.classes and not options.feature_map else None
+    saved = hs.Learner.load(options.checkpoint)
+    probe = None if options.feature_map else as_online_probe(saved.probe, "export")
+    if probe is not None and not probe.classes:
+        probe = None
     frames = _frames(options, saved.net)
     chosen: ExportOptions = {**model_options(options), "feature_map": options.feature_map, "frames": frames}
     exported = write_model(saved.net, options.model, probe, **chosen)

@@ -36,12 +36,12 @@ def run(options: argparse.Namespace) -> None:
     """Show and draw a checkpoint."""
     if options.labels and not options.source:
         raise ConfigurationError(f"--labels {options.labels}: expected --source, the video that they belong to")
-    saved = hs.load_checkpoint(options.checkpoint)
+    saved = hs.Learner.load(options.checkpoint)
     net = saved.net
     print(f"{options.checkpoint}: {net.samples_seen:,} samples learned, frames {net.frame_size}, seed {net.seed}")
     _print_layers(net)
     if saved.probe is not None:
-        print(f"probe: {saved.probe.steps:,} labels, classes {', '.join(map(str, saved.probe.classes))}")
+        print(f"probe: {saved.probe!r}")
     samples = _samples(options, net)
     if options.source:
         print(f"\non {len(samples):,} frames of {options.source}")

@@ -13,7 +13,7 @@ from hebbstream.cli._types import path, positive, seconds
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, OutputError
 from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
-from hebbstream.learning._generations import earlier_generations
+from hebbstream.learning._generations import generations
 
 HELP = "learn features from a video, a camera or a network stream, frame by frame"
 USAGE = "SOURCE [SOURCE ...]"
@@ -44,29 +44,22 @@ def run(options: argparse.Namespace) -> None:
     if options.replay and not options.labels:
         raise ConfigurationError(f"--replay {options.replay}: expected --labels, which a probe learns")
     check_device(options.device)
-    state = _state(options)
-    callbacks = _callbacks(options, state)
+    checkpoint = hs.Checkpoint(
+        options.checkpoint,
+        every_samples=options.checkpoint_every,
+        every_seconds=options.checkpoint_seconds,
+        kept=options.checkpoints_kept,
+    )
+    learner = _learner(options, [*_callbacks(options), checkpoint])
     side = hs.PRESETS[options.preset].image_size
-    with open_stream(options, state.net, state.net.frame_size or (side, side)) as stream:
+    with open_stream(options, learner.net, learner.net.frame_size or (side, side)) as stream:
+        checkpoint.claim()
         if not options.resume:
-            _keep_earlier(options.checkpoint)
-        report = hs.learn(
-            state.net,
-            stream,
-            state.probe,
-            replay=state.replay,
-            limit=options.limit,
-            checkpoint=options.checkpoint,
-            checkpoint_every=options.checkpoint_every,
-            checkpoint_seconds=options.checkpoint_seconds,
-            checkpoints_kept=options.checkpoints_kept,
-            counters=state.counters,
-            callbacks=callbacks,
-            progress=not options.quiet,
-        )
+            _keep_earlier(checkpoint.path)
+        report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
     print(report)
     _print_written(options)
-    for name, error in getattr(stream, "failures", {}).items():
+    for name, error in stream.failures.items():
         print(f"dropped {name}: {error}")
 
 
@@ -134,26 +127,27 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add_model_options(group, "export-")
 
 
-def _state(options: argparse.Namespace) -> hs.Checkpoint:
-    """Return where the run stands before its first sample: what the checkpoint holds, or a new network."""
-    engine = engine_of(options)
-    state = (_resumed(options) if options.resume else None) or hs.Checkpoint(_network(options))
-    state.net.engine = engine
-    if options.labels and state.probe is None:
-        state.probe = hs.SoftmaxProbe()
-    if options.replay and state.replay is None:
-        state.replay = hs.Replay(options.replay, per_sample=options.replay_per_sample, seed=options.seed)
-    return state
+def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Learner:
+    """Return the learner as it is before its first sample: what the checkpoint holds, or a new network."""
+    learner = _resumed(options, callbacks) if options.resume else None
+    if learner is None:
+        learner = hs.Learner(_network(options), callbacks=callbacks)
+    learner.net.engine = engine_of(options)
+    if options.labels and learner.probe is None:
+        learner.probe = hs.SoftmaxProbe()
+    if options.replay and learner.replay is None:
+        learner.replay = hs.Replay(options.replay, per_sample=options.replay_per_sample, seed=options.seed)
+    return learner
 
 
-def _resumed(options: argparse.Namespace) -> hs.Checkpoint | None:
+def _resumed(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Learner | None:
     try:
-        state = hs.load_latest_checkpoint(options.checkpoint, options.device)
+        learner = hs.Learner.load(options.checkpoint, options.device, callbacks=callbacks)
     except CheckpointNotFoundError as error:
         print(f"{error}: starting anew")
         return None
-    print(f"going on from {options.checkpoint}, after {state.counters.position:,} frames")
-    return state
+    print(f"going on from {options.checkpoint}, after {learner.counters.position:,} frames")
+    return learner
 
 
 def _network(options: argparse.Namespace) -> hs.SoftHebbNet:
@@ -167,24 +161,25 @@ def _network(options: argparse.Namespace) -> hs.SoftHebbNet:
     )
 
 
-def _callbacks(options: argparse.Namespace, state: hs.Checkpoint) -> list[hs.Callback]:
+def _callbacks(options: argparse.Namespace) -> list[hs.Callback]:
     callbacks: list[hs.Callback] = []
     if options.export:
-        callbacks.append(ExportEvery(options.export, options.export_every, state.probe, **model_options(options)))
+        callbacks.append(ExportEvery(options.export, every_samples=options.export_every, **model_options(options)))
     if options.metrics or options.tensorboard:
-        callbacks.append(Metrics(options.metrics, tensorboard=options.tensorboard, seconds=options.metrics_seconds))
+        seconds = options.metrics_seconds
+        callbacks.append(Metrics(options.metrics, tensorboard=options.tensorboard, every_seconds=seconds))
     return callbacks
 
 
 def _keep_earlier(checkpoint: Path) -> None:
     """Move an earlier run's checkpoint aside, with all its generations, rather than write over it."""
-    generations = [path for path in (checkpoint, *earlier_generations(checkpoint)) if path.is_file()]
-    if not generations:
+    found = generations(checkpoint)
+    if not found:
         return
     names = (checkpoint.with_stem(f"{checkpoint.stem}-{number}") for number in count(1))
     aside = next(name for name in names if not name.exists())
     try:
-        for path in generations:
+        for path in found:
             path.rename(aside.with_name(aside.name + path.name.removeprefix(checkpoint.name)))
     except OSError as error:
         raise OutputError(f"cannot move {checkpoint} to {aside}: {error.strerror or error}") from error

@@ -5,7 +5,7 @@ from typing import get_args
 
 from hebbstream.cli._types import size
 from hebbstream.export._contract import InputType, LayoutName, ModelPrecision
-from hebbstream.export._to_onnx import ERROR_LIMITS, ExportOptions
+from hebbstream.export._options import ERROR_LIMITS, ExportOptions
 
 
 def add_model_options(group: "argparse._ArgumentGroup", prefix: str = "") -> None:

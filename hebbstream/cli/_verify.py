@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Check a model, compare it with a checkpoint, and time it."""
     _, contract = read_model(options.model)
-    saved = hs.load_checkpoint(options.checkpoint) if options.checkpoint else None
+    saved = hs.Learner.load(options.checkpoint) if options.checkpoint else None
     net = saved.net if saved else None
     probe = saved.probe if saved else None
     height, width = contract.input.height, contract.input.width

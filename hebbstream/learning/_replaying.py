@@ -25,18 +25,18 @@ class Replaying(Callback):
 
     def samples_left(self, position: int) -> int:  # noqa: ARG002  # labelled samples count, not all
         """At least as many samples as labelled ones are missing."""
-        return max(1, self._replay.every - self._replay.waiting)  # a replay may come filled
+        return max(1, self._replay.every_samples - self._replay.waiting)  # a replay may come filled
 
     def is_due(self, position: int) -> bool:  # noqa: ARG002
         """Whether enough have come."""
-        return self._replay.waiting >= self._replay.every
+        return self._replay.waiting >= self._replay.every_samples
 
     def on_pause(self, learner: Running) -> None:
         """Let the probe learn from frames of the past, as the network sees them by now."""
         replay, probe = self._replay, as_online_probe(learner.probe, "replay")
         assert probe is not None  # noqa: S101  # the learner has looked
-        frames, labels = replay.draw(replay.per_sample * replay.every)
-        for start in range(0, len(labels), replay.every):
-            part = slice(start, start + replay.every)
+        frames, labels = replay.draw(replay.per_sample * replay.every_samples)
+        for start in range(0, len(labels), replay.every_samples):
+            part = slice(start, start + replay.every_samples)
             probe.learn_many(learner.net.transform_many(frames[part]), labels[part], replay.weight)
         replay.waiting = 0
