@@ -75,7 +75,7 @@ def learn(options: argparse.Namespace) -> None:
     print(report)
     if options.export:
         print(f"models named by {options.export}")
-    for name, error in getattr(frames, "failures", {}).items():
+    for name, error in frames.failures.items():
         print(f"dropped {name}: {error}")
 
 

@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._picture import Fit
-from hebbstream.adapters.video import VideoStream, labels_from_json, open_video
+from hebbstream.adapters.video import labels_from_json, open_video
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.streams import Interleaved, Stream, for_live, interleave
+from hebbstream.streams import Stream, for_live, interleave
 
 log = logging.getLogger("hebbstream.video")
 
@@ -89,9 +89,7 @@ def key_value(text: str) -> tuple[str, str]:
     return key, value
 
 
-def open_stream(
-    options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int]
-) -> VideoStream | Stream[Any] | Interleaved:
+def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int]) -> Stream[Any]:
     """Open the source that `learn` is to learn from, or several as one stream; of live ones, what is new.
 
     A live source that cannot be reached is reported and left out, as is one that dies later; a file must be there.
@@ -100,7 +98,7 @@ def open_stream(
         return _worth_learning(open_source(options, net.in_channels, size, options.source[0]), options)
     if options.labels:
         raise ConfigurationError(f"--labels {options.labels}: expected a single source, which they belong to")
-    streams: dict[str, VideoStream] = {}
+    streams: dict[str, Stream[Any]] = {}
     unreachable: StreamError | None = None
     with ExitStack() as opened:
         for number, source in enumerate(options.source, start=1):
@@ -122,13 +120,13 @@ def open_stream(
     return interleave(prepared, by="arrival" if any(live) else "turn")
 
 
-def _worth_learning(stream: VideoStream, options: argparse.Namespace) -> VideoStream | Stream[Any]:
+def _worth_learning(stream: Stream[Any], options: argparse.Namespace) -> Stream[Any]:
     return for_live(stream) if stream.live and not options.every_frame else stream
 
 
 def open_source(
     options: argparse.Namespace, channels: int, size: tuple[int, int] | None, source: str | None = None
-) -> VideoStream:
+) -> Stream[Any]:
     """Open the video that the options name, or another in the same way, for a network of so many input channels."""
     if channels not in (1, 3):
         raise ConfigurationError(f"a network of {channels} input channels: expected 1 or 3 for video")
