@@ -7,13 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream.adapters._common import plain_label
 from hebbstream.adapters._picture import Fit, PictureFormat
-from hebbstream.adapters._stream import SampleStream, plain_label
 from hebbstream.errors import ConfigurationError, DtypeError, LabelError, MissingDependencyError
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stream import Stream
 
 if TYPE_CHECKING:
     import datasets
+
+__all__ = ["samples_from_huggingface"]
 
 
 def samples_from_huggingface(
@@ -24,7 +27,7 @@ def samples_from_huggingface(
     size: int | tuple[int, int] | None = None,
     fit: Fit = "stretch",
     gray: bool = False,
-) -> SampleStream:
+) -> Stream[Sample]:
     """Return the samples of one split of a Hugging Face data set, downloaded or streaming.
 
     Parameters
@@ -42,8 +45,8 @@ def samples_from_huggingface(
 
     Returns
     -------
-    SampleStream
-        An iterator of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, where the images are Pillow's.
+    Stream
+        Of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, where the images are Pillow's.
 
     Raises
     ------
@@ -78,8 +81,9 @@ def samples_from_huggingface(
     if image is None:
         raise ConfigurationError(f"dataset with {_columns(features)}: expected image= to name the one of the images")
     label = _column(label, "label", features, (datasets.ClassLabel,))
-    length = len(dataset) if isinstance(dataset, datasets.Dataset) else 0
-    return SampleStream(_samples(dataset, image, label, form), length)
+    length = len(dataset) if isinstance(dataset, datasets.Dataset) else None
+    name = f"samples_from_huggingface({type(dataset).__name__})"
+    return Stream(_samples(dataset, image, label, form), name=name, length=length)
 
 
 def _columns(features: dict[str, Any]) -> str:

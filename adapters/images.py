@@ -1,49 +1,17 @@
 """Samples from folders of image files, by Pillow."""
 
-import logging
 import os
 import random
-from collections.abc import Generator, Hashable, Iterator
 from pathlib import Path
-from typing import Any
 
-from hebbstream.adapters._picture import Fit, PictureFormat
-from hebbstream.adapters._stream import SampleStream, first_line
-from hebbstream.errors import EmptyStreamError, MissingDependencyError, SourceNotFoundError
+from hebbstream.adapters._common import expand_home
+from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
+from hebbstream.adapters._picture import Fit
+from hebbstream.errors import EmptyStreamError, SourceNotFoundError
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stream import Stream
 
-_log = logging.getLogger(__name__)
-# Only formats that Pillow decodes itself: for EPS it would start Ghostscript, whatever the file is called.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pbm")
-
-
-class ImageStream(SampleStream):
-    """Samples from image files; made by `open_images` and `hebbstream.adapters.shards.open_shards`.
-
-    Attributes
-    ----------
-    skipped : int
-        Damaged images left out so far. Each is reported to the logger ``hebbstream.adapters.images``.
-    """
-
-    def __init__(self, items: Iterator[tuple[Any, Hashable, str]], form: PictureFormat, length: int = 0) -> None:
-        super().__init__(self._read(items, form), length)
-        self.skipped = 0
-
-    def _read(self, items: Iterator[tuple[Any, Hashable, str]], form: PictureFormat) -> Generator[Sample, None, None]:
-        from PIL import Image
-
-        for file, label, source in items:
-            try:
-                with Image.open(file, formats=_FORMATS) as image:
-                    picture = form.convert(image)
-            except Exception as error:  # Pillow's decoders raise many kinds on damage
-                self.skipped += 1
-                self._left = max(0, self._left - 1)
-                _log.warning("%s: skipped, it cannot be decoded (%s)", source, first_line(error))
-                continue
-            yield Sample(picture, label, None, source)
+__all__ = ["open_images"]
 
 
 def open_images(
@@ -54,7 +22,7 @@ def open_images(
     gray: bool = False,
     shuffle: bool = False,
     seed: int = 0,
-) -> ImageStream:
+) -> Stream[Sample]:
     """Open a folder of image files as a stream of samples.
 
     A picture's label is the name of the folder's sub-folder that it lies in, at any depth; one that lies in the folder
@@ -73,9 +41,10 @@ def open_images(
 
     Returns
     -------
-    ImageStream
-        An iterator of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, and the path within the
-        folder as its source.
+    Stream
+        Of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, and the path within the folder as its
+        source. Damaged images are left out: each is reported to the logger ``hebbstream.adapters.images``, and
+        ``stats.corrupt`` counts them.
 
     Raises
     ------
@@ -99,7 +68,7 @@ def open_images(
     [Sample(x=uint8 (32, 32, 3), y='cat', source='cat/1.png')]
     """
     form = picture_format(size, fit, gray)
-    root = Path(folder)
+    root = Path(expand_home(folder))
     if not root.is_dir():
         raise SourceNotFoundError(f"no folder at {root}")
     names = sorted(
@@ -113,18 +82,4 @@ def open_images(
     if shuffle:
         random.Random(seed).shuffle(names)  # noqa: S311  # an order, not a secret
     items = ((root / name, name.split("/")[0] if "/" in name else None, name) for name in names)
-    return ImageStream(items, form, len(names))
-
-
-def picture_format(size: int | tuple[int, int] | None, fit: Fit, gray: bool) -> PictureFormat:
-    """Return a `PictureFormat`, or the `MissingDependencyError` that would otherwise come with the first picture."""
-    try:
-        import PIL  # noqa: F401
-    except ImportError:
-        raise MissingDependencyError("Pillow is not installed: pip install 'hebbstream[images]'") from None
-    return PictureFormat(size, fit, gray)
-
-
-def suffix(name: str) -> str:
-    """Return what follows a file name's last dot, in lower case."""
-    return name.lower().rpartition(".")[2]
+    return image_stream(items, form, f"open_images({str(root)!r})", len(names))

@@ -10,15 +10,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
+from hebbstream.adapters._common import expand_home, first_line
+from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
 from hebbstream.adapters._picture import Fit
-from hebbstream.adapters._stream import first_line
-from hebbstream.adapters.images import SUFFIXES, ImageStream, picture_format, suffix
 from hebbstream.errors import (
     ConfigurationError,
     DamagedFileError,
     MissingDependencyError,
     SourceNotFoundError,
 )
+from hebbstream.streams._sample import Sample
+from hebbstream.streams._stream import Stream
+
+__all__ = ["open_shards"]
 
 
 def open_shards(
@@ -28,7 +32,7 @@ def open_shards(
     fit: Fit = "stretch",
     gray: bool = False,
     label: str = "label",
-) -> ImageStream:
+) -> Stream[Sample]:
     """Open tar files in the layout of webdataset as a stream of samples, in the order in which they lie there.
 
     Files that share the name before its first dot are one sample: an image, and a label from the first of ``.cls``
@@ -48,7 +52,7 @@ def open_shards(
 
     Returns
     -------
-    ImageStream
+    Stream
         As of `hebbstream.adapters.images.open_images`; the source is ``shard.tar/key``.
 
     Raises
@@ -88,13 +92,15 @@ def open_shards(
         raise ConfigurationError(f"shards {str(shards)!r}: expected balanced braces") from None
     if not paths:
         raise ConfigurationError(f"shards={shards!r}: expected at least one tar file")
-    return ImageStream(chain.from_iterable(_shard(path, label) for path in paths), form)
+    first = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
+    return image_stream(chain.from_iterable(_shard(path, label) for path in paths), form, f"open_shards({first!r})")
 
 
 def _local(pattern: str) -> list[Path]:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", pattern):
         raise ConfigurationError(f"shards {pattern!r}: expected the path of a local file, not an address or a command")
-    matches = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern))  # noqa: PTH207  # absolute ones too
+    path = expand_home(pattern)
+    matches = [path] if Path(path).exists() else sorted(glob.glob(path))  # noqa: PTH207  # absolute ones too
     found = [path for path in map(Path, matches) if path.is_file()]
     if not found:
         raise SourceNotFoundError(f"no file at {pattern}")

@@ -2,16 +2,18 @@
 
 from collections.abc import Generator, Hashable, Iterator, Mapping
 from itertools import count
-from operator import length_hint
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from hebbstream.adapters._stream import SampleStream, plain_label
+from hebbstream.adapters._common import plain_label
 from hebbstream.errors import ConfigurationError, RankError, StreamError
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stream import Stream, known_length
+
+__all__ = ["samples_from_torch"]
 
 
 def samples_from_torch(
@@ -20,7 +22,7 @@ def samples_from_torch(
     image: Hashable = None,
     label: Hashable = None,
     batched: bool | None = None,
-) -> SampleStream:
+) -> Stream[Sample]:
     """Return the samples of a PyTorch data set or loader; batches are taken apart.
 
     Parameters
@@ -38,8 +40,8 @@ def samples_from_torch(
 
     Returns
     -------
-    SampleStream
-        An iterator of `Sample` with tensors or arrays as they came (Pillow images as arrays), and labels as Python
+    Stream
+        Of `Sample` with tensors or arrays as they came (Pillow images as arrays), and labels as Python
         objects.
 
     Raises
@@ -67,7 +69,8 @@ def samples_from_torch(
         raise ConfigurationError(f"label={label!r} without image: expected the keys of both, or of the image")
     if batched is None:
         batched = isinstance(data, DataLoader) and data.batch_sampler is not None
-    return SampleStream(_samples(data, image, label, batched), _length(data, batched))
+    name = f"samples_from_torch({type(data).__name__})"
+    return Stream(_samples(data, image, label, batched), name=name, length=_length(data, batched))
 
 
 def _samples(data: Any, image: Hashable, label: Hashable, batched: bool) -> Generator[Sample, None, None]:
@@ -86,12 +89,12 @@ def _sample(x: Any, y: Any) -> Sample:
 
 
 def _by_index(data: Any) -> Iterator[Any]:
-    length = _hint(data, -1)
-    for index in count() if length < 0 else range(length):
+    length = known_length(data)
+    for index in count() if length is None else range(length):
         try:
             item = data[index]
         except IndexError as error:
-            if length < 0:
+            if length is None:
                 return
             raise StreamError(f"the data set ended at index {index}: its length is {length} ({error})") from error
         yield item
@@ -130,17 +133,12 @@ def _form(item: Any) -> str:
     return f"a {type(item).__name__}" + (f" of shape {tuple(item.shape)}" if isinstance(item, Tensor) else "")
 
 
-def _length(data: Any, batched: bool) -> int:
+def _length(data: Any, batched: bool) -> int | None:
     if not isinstance(data, DataLoader) or data.batch_sampler is None:
-        return 0 if batched else _hint(data, 0)
-    if data.batch_size is None:  # a batch sampler of the user's own
-        return 0
-    most = _hint(data, 0) * data.batch_size
-    return min(most, _hint(data.sampler, most))
-
-
-def _hint(data: Any, unknown: int) -> int:
-    try:
-        return length_hint(data, unknown)
-    except NotImplementedError:  # how some data sets say that they have no length
-        return unknown
+        return None if batched else known_length(data)
+    batches = known_length(data)
+    if batches is None or data.batch_size is None:  # a batch sampler of the user's own
+        return None
+    most = batches * data.batch_size
+    samples = known_length(data.sampler)
+    return most if samples is None else min(most, samples)

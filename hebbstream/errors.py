@@ -86,7 +86,7 @@ class StreamError(HebbstreamError):
 
 
 class EmptyStreamError(StreamError, ValueError):
-    """The stream ended before its first sample."""
+    """The stream holds nothing: it ended before its first sample, was read to its end before, or is closed."""
 
 
 class SourceNotFoundError(StreamError, FileNotFoundError):

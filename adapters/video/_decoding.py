@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,10 +12,12 @@ import av
 from av.codec.hwaccel import HWAccel, hwdevices_available
 
 from hebbstream._credentials import mask_credentials
+from hebbstream.adapters.video._options import Connection
 from hebbstream.adapters.video._source import VideoSource
 from hebbstream.errors import (
     ConfigurationError,
     ConnectionLostError,
+    HebbstreamError,
     NotAVideoError,
     SourceNotFoundError,
     SourcePermissionError,
@@ -24,6 +25,7 @@ from hebbstream.errors import (
     StreamError,
     TruncatedVideoError,
 )
+from hebbstream.streams._stats import StreamStats
 
 log = logging.getLogger("hebbstream.video")
 _ROUNDING = 1e-6  # seconds
@@ -32,31 +34,6 @@ _SLACK_FRAMES = 2
 _STALLED = 0.9  # of the timeout: FFmpeg reports a stall in many ways, so the clock tells too
 _NOUNS = {"file": "file", "camera": "camera", "network": "stream", "synthetic": "filter"}
 _REFUSED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, PermissionError)
-
-
-@dataclass(slots=True)
-class StreamStats:
-    """What has happened to a stream so far.
-
-    Parameters
-    ----------
-    frames
-        Decoded, those left out by `stride` or `rate` included.
-    dropped
-        Of a live source: thrown away because learning was slower.
-    corrupt
-        Damaged packets and frames that were left out.
-    reconnects
-        Times that a live source broke off and came back.
-    failed
-        Files of several that could not be read, or not to their end.
-    """
-
-    frames: int = 0
-    dropped: int = 0
-    corrupt: int = 0
-    reconnects: int = 0
-    failed: int = 0
 
 
 class TimedFrame(NamedTuple):
@@ -79,11 +56,8 @@ class Decoder:
         What to open.
     stats
         Counts go there.
-    hardware
-        Kind of device that decodes: ``"auto"``, or one of FFmpeg's (``"cuda"``, ``"vaapi"``, …). Where it cannot, the
-        CPU does, and a warning says so.
-    open_timeout, read_timeout
-        Seconds to wait for a camera or network stream to open, and for its next packet.
+    connection
+        How.
 
     Raises
     ------
@@ -94,16 +68,12 @@ class Decoder:
     def __init__(
         self,
         source: VideoSource,
-        stats: StreamStats | None = None,
-        *,
-        hardware: str | None = None,
-        open_timeout: float = 10.0,
-        read_timeout: float = 10.0,
+        stats: StreamStats,
+        connection: Connection,
     ) -> None:
-        self.source = source
-        self.stats = stats or StreamStats()
-        self._read_timeout = read_timeout
-        self._container = _open(source, hardware, (open_timeout, read_timeout))
+        self.source, self.stats = source, stats
+        self._read_timeout = connection.read_timeout
+        self._container = _open(source, connection)
         self.video: Any = self._container.streams.video[0]
         if self.video.codec_context is None:
             self.close()
@@ -226,52 +196,38 @@ class _Clock:
         return self.latest
 
 
-def _open(source: VideoSource, hardware: str | None, timeout: tuple[float, float]) -> Any:
+def _open(source: VideoSource, connection: Connection) -> Any:
+    hardware = connection.hardware
     if hardware is not None:
         available = hwdevices_available()
         if hardware != "auto" and hardware not in available:
             raise ConfigurationError(f"hardware={hardware!r}: expected 'auto' or one of {', '.join(available)}")
         for kind in available if hardware == "auto" else [hardware]:
             try:
-                return _opened(source, timeout, HWAccel(kind))
+                return _opened(source, connection, HWAccel(kind))
             except (StreamError, OSError, RuntimeError) as error:
                 log.info("%s: %s cannot decode it (%s)", source.shown, kind, error)
         log.warning("%s: no hardware decodes it (asked for %r); the CPU does", source.shown, hardware)
-    return _opened(source, timeout, None)
+    return _opened(source, connection, None)
 
 
-def _opened(source: VideoSource, timeout: tuple[float, float], acceleration: HWAccel | None) -> Any:
+def _opened(source: VideoSource, connection: Connection, acceleration: HWAccel | None) -> Any:
     live = source.kind in ("camera", "network")
     options = dict(source.options)
     if "listen" in options.get("rtsp_flags", ""):
-        options.setdefault("listen_timeout", str(math.ceil(timeout[0])))  # FFmpeg's own default fails
+        options.setdefault("listen_timeout", str(math.ceil(connection.open_timeout)))  # FFmpeg's own default fails
     began = time.monotonic()
     try:
         container = av.open(
             source.url,
             format=source.format,
             options=options,
-            timeout=timeout if live else None,
+            timeout=(connection.open_timeout, connection.read_timeout) if live else None,
             hwaccel=acceleration,
         )
-    except _REFUSED as error:
-        raise SourcePermissionError(f"{source.shown}: no permission to read it ({_reason(error)})") from None
-    except (FileNotFoundError, av.error.HTTPNotFoundError):
-        raise SourceNotFoundError(f"no {_NOUNS[source.kind]} at {source.shown}") from None
-    except IsADirectoryError:
-        raise NotAVideoError(f"{source.shown} is a folder: expected a file, or a glob such as '*.mp4'") from None
     except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
-        if live and time.monotonic() - began > _STALLED * timeout[0]:
-            raise StalledStreamError(f"{source.shown}: no answer for {timeout[0]:g} s") from None
-        if live:
-            raise ConnectionLostError(f"{source.shown}: cannot connect ({_reason(error)})") from None
-        if source.kind == "synthetic":
-            raise ConfigurationError(f"{source.shown}: not a picture FFmpeg can make ({_reason(error)})") from None
-        if _begins_as_video(source):
-            raise TruncatedVideoError(
-                f"{source.shown}: begins as a video, but is cut before its index ({_reason(error)})"
-            ) from error
-        raise NotAVideoError(f"{source.shown}: not a video ({_reason(error)})") from error
+        # Where credentials may be in FFmpeg's message, it is not shown.
+        raise _explained(source, error, time.monotonic() - began, connection) from None if live else error
     # FFmpeg "plays" text files as a terminal recording.
     if container.format.name == "tty" or not container.streams.video:
         nothing = not container.streams.audio  # a sound file is whole, and no video
@@ -280,6 +236,26 @@ def _opened(source: VideoSource, timeout: tuple[float, float], acceleration: HWA
             raise TruncatedVideoError(f"{source.shown}: begins as a video, but is cut before its index")
         raise NotAVideoError(f"{source.shown}: it holds no video")
     return container
+
+
+def _explained(source: VideoSource, error: Exception, waited: float, connection: Connection) -> HebbstreamError:
+    """Return what it means that FFmpeg could not open a source."""
+    shown, reason = source.shown, _reason(error)
+    if isinstance(error, _REFUSED):
+        return SourcePermissionError(f"{shown}: no permission to read it ({reason})")
+    if isinstance(error, FileNotFoundError | av.error.HTTPNotFoundError):
+        return SourceNotFoundError(f"no {_NOUNS[source.kind]} at {shown}")
+    if isinstance(error, IsADirectoryError):
+        return NotAVideoError(f"{shown} is a folder: expected a file, or a glob such as '*.mp4'")
+    if source.kind in ("camera", "network"):
+        if waited > _STALLED * connection.open_timeout:
+            return StalledStreamError(f"{shown}: no answer for {connection.open_timeout:g} s")
+        return ConnectionLostError(f"{shown}: cannot connect ({reason})")
+    if source.kind == "synthetic":
+        return ConfigurationError(f"{shown}: not a picture FFmpeg can make ({reason})")
+    if _begins_as_video(source):
+        return TruncatedVideoError(f"{shown}: begins as a video, but is cut before its index ({reason})")
+    return NotAVideoError(f"{shown}: not a video ({reason})")
 
 
 def _reason(error: Exception) -> str:

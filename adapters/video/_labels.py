@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from hebbstream.adapters._common import expand_home
 from hebbstream.errors import ConfigurationError
 
 
@@ -28,7 +29,7 @@ def labels_from_json(path: str | Path) -> Callable[[float], str | None]:
     ('day', 'night')
     """
     try:
-        segments = json.loads(Path(path).read_text(encoding="utf-8"))["segments"]
+        segments = json.loads(Path(expand_home(path)).read_text(encoding="utf-8"))["segments"]
         starts = [float(segment["start"]) for segment in segments]
         names = [None if (name := segment["label"]) is None else str(name) for segment in segments]
     except (OSError, ValueError, KeyError, TypeError) as error:

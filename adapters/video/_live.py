@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Generator
 
-from hebbstream.adapters.video._decoding import Decoder, StreamStats, TimedFrame
+from hebbstream.adapters.video._decoding import Decoder, TimedFrame
 from hebbstream.errors import SourcePermissionError, StreamError
+from hebbstream.streams._stats import StreamStats
 
 log = logging.getLogger("hebbstream.video")
 _FIRST_WAIT = 0.5

@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Callable, Generator, Sequence
 
-from hebbstream.adapters.video._decoding import Decoder, StreamStats, TimedFrame
+from hebbstream.adapters.video._decoding import Decoder, TimedFrame
+from hebbstream.adapters.video._options import Cut
 from hebbstream.adapters.video._source import VideoSource
 from hebbstream.errors import StreamError
+from hebbstream.streams._stats import StreamStats
 
 log = logging.getLogger("hebbstream.video")
 
@@ -15,10 +17,7 @@ def recorded_frames(
     connect: Callable[[VideoSource], Decoder],
     first: Decoder | None,
     stats: StreamStats,
-    *,
-    start: float = 0.0,
-    duration: float | None = None,
-    loop: bool = False,
+    cut: Cut,
 ) -> Generator[TimedFrame, None, None]:
     """Yield the frames of every file in turn. Of several, those that cannot be read are passed over.
 
@@ -32,17 +31,14 @@ def recorded_frames(
         The first, if it is open already.
     stats
         Counts go there.
-    start, duration
-        Seconds to leave out at the start of each file, and to read.
-    loop
-        Whether to begin again at the end.
+    cut
+        Which part of each is read, and whether to begin again at the end.
 
     Raises
     ------
     StreamError
         What is wrong with a single file, after its last good frame; with many, if none of them gave a frame.
     """
-    end = None if duration is None else start + duration
     offset = 0.0
     while True:
         before, failure = stats.frames, None
@@ -52,7 +48,7 @@ def recorded_frames(
             try:
                 if decoder is None:
                     decoder = connect(source)
-                for own_time, frame in decoder.frames(start, end):
+                for own_time, frame in decoder.frames(cut.start, cut.end):
                     latest = own_time + decoder.frame_seconds
                     yield TimedFrame(frame, offset + own_time, own_time, source.name)
             except StreamError as error:
@@ -67,5 +63,5 @@ def recorded_frames(
             offset += latest
         if stats.frames == before and failure is not None:
             raise failure
-        if not loop:
+        if not cut.loop:
             return

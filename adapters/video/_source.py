@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from hebbstream._credentials import mask_credentials
+from hebbstream.adapters._common import expand_home
 from hebbstream.errors import ConfigurationError, SourceNotFoundError
 
 Kind = Literal["file", "camera", "network", "synthetic"]
@@ -77,6 +78,7 @@ def find_sources(source: str | Path, options: Mapping[str, str] | None = None) -
         if found := _SCHEME.match(text):
             return [_address(text, found[1].lower(), given)]
         text = text.removeprefix("file:")
+    text = expand_home(text)
     if glob.has_magic(text) and not Path(text).exists():
         paths = sorted(path for path in glob.iglob(text, recursive=True) if Path(path).is_file())  # noqa: PTH207  # absolute patterns too
         if not paths:

@@ -4,26 +4,26 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from hebbstream.adapters._picture import Fit, PictureFormat
 from hebbstream.adapters.video._conversion import FrameConverter
-from hebbstream.adapters.video._decoding import Decoder, StreamStats, TimedFrame
+from hebbstream.adapters.video._decoding import Decoder, TimedFrame
 from hebbstream.adapters.video._live import live_frames
+from hebbstream.adapters.video._options import Connection, Cut, Thinning
 from hebbstream.adapters.video._recorded import recorded_frames
-from hebbstream.adapters.video._source import find_sources
+from hebbstream.adapters.video._source import VideoSource, find_sources
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._prefetch import Prefetch
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stats import StreamStats
+from hebbstream.streams._stream import Stream
 
 _CLOSING_SECONDS = 1.0
-_FASTEST = 1e6  # frames a second
 Labels = Callable[[float], Hashable]
 
 
@@ -46,7 +46,7 @@ def open_video(
     read_timeout: float = 10.0,
     retry_for: float = 300.0,
     options: Mapping[str, str] | None = None,
-) -> "VideoStream":
+) -> Stream[Sample]:
     """Open video as a stream of samples.
 
     Decoding runs in a thread of its own, so that it overlaps learning. From files no frame is lost: decoding waits for
@@ -94,8 +94,8 @@ def open_video(
 
     Returns
     -------
-    VideoStream
-        An iterator of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, turned upright as the file's
+    Stream
+        Of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, turned upright as the file's
         metadata say; ``t`` in seconds from the start (of a live source: from opening it, by this machine's clock);
         and ``source``, the file's name, or the address without its credentials. A context manager: leaving it closes
         the source.
@@ -125,91 +125,86 @@ def open_video(
     ...     print(next(frames))
     Sample(x=uint8 (32, 32, 3), y='early', t=0.0, source='demo.mp4')
     """
-    if stride < 1:
-        raise ConfigurationError(f"stride={stride}: expected a positive integer")
-    if rate is not None and (stride != 1 or not 0 < rate <= _FASTEST):
-        raise ConfigurationError(
-            f"rate={rate}, stride={stride}: expected a rate up to a million, or a stride, not both"
-        )
     if prefetch < 0:
         raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of frames")
-    for name, seconds in (("duration", duration), ("open_timeout", open_timeout), ("read_timeout", read_timeout)):
-        if seconds is not None and not seconds > 0:
-            raise ConfigurationError(f"{name}={seconds}: expected a positive number of seconds")
-    for name, seconds in (("start", start), ("retry_for", retry_for)):
-        if not seconds >= 0 or (name == "start" and math.isinf(seconds)):
-            raise ConfigurationError(f"{name}={seconds}: expected 0 or a positive number of seconds")
-    convert = FrameConverter(PictureFormat(size, fit, gray))
-    stats, closing = StreamStats(), threading.Event()
-    sources = find_sources(source, options)
-    connect = partial(Decoder, stats=stats, hardware=hardware, open_timeout=open_timeout, read_timeout=read_timeout)
-    # One source is opened now, so that what is wrong with it shows now; each of many when its turn comes.
-    first = connect(sources[0]) if len(sources) == 1 else None
-    if live is None:
-        live = first is not None and first.live
-    announced = 0
-    if first is None or not live:
-        frames = recorded_frames(sources, connect, first, stats, start=start, duration=duration, loop=loop)
-        if first is not None and not loop:
-            announced = _announced(first, stride, rate, start, duration)
-    elif start or loop:
-        first.close()
-        raise ConfigurationError(f"{sources[0].shown}: expected a recording for start or loop, found a live source")
-    else:
-        frames = live_frames(
-            first, partial(connect, sources[0]), stats, duration=duration, retry_for=retry_for, closing=closing
-        )
+    connection = Connection(hardware, open_timeout, read_timeout, retry_for, options or {})
     return VideoStream(
-        _thinned(frames, stride, rate),
-        convert,
-        label,
-        first=first,
-        live=live,
+        find_sources(source, connection.options),
+        PictureFormat(size, fit, gray),
+        Cut(start, duration, loop),
+        Thinning(stride, rate),
+        connection,
+        label=label,
         prefetch=prefetch,
-        stats=stats,
-        closing=closing,
-        announced=announced,
+        live=live,
     )
 
 
-class VideoStream(Iterator[Sample]):
-    """An open video; made by `open_video`.
-
-    Attributes
-    ----------
-    live
-        Whether the source goes on whether or not it is read.
-    """
+class VideoStream(Stream[Sample]):
+    """An open video; made by `open_video`."""
 
     def __init__(
         self,
-        frames: Generator[TimedFrame, None, None],
-        convert: FrameConverter,
-        label: Labels | None,
+        sources: Sequence[VideoSource],
+        form: PictureFormat,
+        cut: Cut,
+        thinning: Thinning,
+        connection: Connection,
         *,
-        first: Decoder | None,
-        live: bool,
+        label: Labels | None,
         prefetch: int,
-        stats: StreamStats,
-        closing: threading.Event,
-        announced: int,
+        live: bool | None,
     ) -> None:
-        self.live = live
-        self._frames, self._convert, self._label, self._first = frames, convert, label, first
-        self._stats, self._closing, self._announced = stats, closing, announced
-        samples = self._samples()
+        stats, self._closing = StreamStats(), threading.Event()
+        connect = partial(Decoder, stats=stats, connection=connection)
+        # One source is opened now, so that what is wrong with it shows now; each of many when its turn comes.
+        self._first = connect(sources[0]) if len(sources) == 1 else None
+        if live is None:
+            live = self._first is not None and self._first.live
+        if self._first is None or not live:
+            frames = recorded_frames(sources, connect, self._first, stats, cut)
+        elif cut.start or cut.loop:
+            self._first.close()
+            raise ConfigurationError(f"{sources[0].shown}: expected a recording for start or loop, found a live source")
+        else:
+            frames = live_frames(
+                self._first,
+                partial(connect, sources[0]),
+                stats,
+                duration=cut.duration,
+                retry_for=connection.retry_for,
+                closing=self._closing,
+            )
+        self._frames = _thinned(frames, thinning)
+        samples = _samples(self._frames, FrameConverter(form), label, live)
         self._queue = Prefetch(samples, prefetch, "drop_oldest" if live else "block") if prefetch else samples
+        length = None if self._first is None or live else _announced(self._first, cut, thinning)
+        super().__init__(self._queue, name=_shown(sources, form, live), length=length, live=live, stats=stats)
 
-    def __enter__(self) -> Self:
-        return self
+    @property
+    def stats(self) -> StreamStats:
+        """What has happened so far."""
+        dropped = self._queue.dropped if isinstance(self._queue, Prefetch) else 0
+        return replace(self._stats, dropped=dropped)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def fast_forward(self, count: int) -> int:
+        """Pass over samples, to go on from a checkpoint; return how many there were.
 
-    def close(self) -> None:
-        """Close the source; iterating afterwards ends at once."""
+        Before the first sample no pictures are made of them. A live source goes on from now: nothing is passed over,
+        and `count` returned.
+
+        A recording is decoded from its start, for a resumed run must see the frames of one that was never stopped, bit
+        for bit. To seek would be faster and not exact: containers differ in where they land, packets are not frames
+        (hidden frames, fields, damage that is left out), frames behind an open group of pictures refer to what was
+        passed over, and the clock that mends time stamps depends on every stamp before.
+        """
+        if self.live or self._taken:
+            return super().fast_forward(count)
+        iter(self)  # closed, it says so
+        self._taken = sum(1 for _ in islice(self._frames, count))
+        return self._taken
+
+    def _release(self) -> None:
         self._closing.set()
         if isinstance(self._queue, Prefetch):
             if not self._queue.close(_CLOSING_SECONDS):
@@ -219,49 +214,21 @@ class VideoStream(Iterator[Sample]):
         if self._first is not None:
             self._first.close()
 
-    def __iter__(self) -> Self:
-        return self
 
-    def __next__(self) -> Sample:
-        return next(self._queue)
-
-    def __length_hint__(self) -> int:
-        """Return the number of samples that the file's header announces; 0 where it announces nothing."""
-        return self._announced
-
-    @property
-    def stats(self) -> StreamStats:
-        """What has happened so far."""
-        dropped = self._queue.dropped if isinstance(self._queue, Prefetch) else 0
-        return replace(self._stats, dropped=dropped)
-
-    def fast_forward(self, count: int) -> int:
-        """Pass over samples without making pictures of them, to go on from a checkpoint; return how many there were.
-
-        A live source goes on from now: nothing is passed over, and `count` returned. Call it before the first sample.
-
-        A recording is decoded from its start, for a resumed run must see the frames of one that was never stopped, bit
-        for bit. To seek would be faster and not exact: containers differ in where they land, packets are not frames
-        (hidden frames, fields, damage that is left out), frames behind an open group of pictures refer to what was
-        passed over, and the clock that mends time stamps depends on every stamp before.
-        """
-        return count if self.live else sum(1 for _ in islice(self._frames, count))
-
-    def _samples(self) -> Generator[Sample, None, None]:
-        try:
-            for frame, t, own_time, source in self._frames:
-                label = None if self._label is None else self._label(own_time)
-                captured = time.monotonic() if self.live else None
-                yield Sample(self._convert(frame), label, t, source, captured)
-        finally:
-            self._frames.close()
+def _samples(
+    frames: Generator[TimedFrame, None, None], convert: FrameConverter, label: Labels | None, live: bool
+) -> Generator[Sample, None, None]:
+    try:
+        for frame, t, own_time, source in frames:
+            y = None if label is None else label(own_time)
+            captured = time.monotonic() if live else None
+            yield Sample(convert(frame), y, t, source, captured)
+    finally:
+        frames.close()
 
 
-def _thinned(
-    frames: Generator[TimedFrame, None, None], stride: int, rate: float | None
-) -> Generator[TimedFrame, None, None]:
-    """Keep every `stride`-th frame, or the first of each 1/`rate` seconds."""
-    latest = -1
+def _thinned(frames: Generator[TimedFrame, None, None], thinning: Thinning) -> Generator[TimedFrame, None, None]:
+    latest, stride, rate = -1, thinning.stride, thinning.rate
     try:
         for index, frame in enumerate(frames):
             slot = index // stride if rate is None else int(frame.t * rate + 1e-6)
@@ -272,11 +239,23 @@ def _thinned(
         frames.close()
 
 
-def _announced(decoder: Decoder, stride: int, rate: float | None, start: float, duration: float | None) -> int:
-    seconds = max(0.0, min(decoder.seconds - start, math.inf if duration is None else duration))
+def _announced(decoder: Decoder, cut: Cut, thinning: Thinning) -> int | None:
+    """Return the number of samples that the file's header announces; ``None`` where it announces nothing."""
+    if cut.loop:
+        return None
+    left = decoder.seconds - cut.start
+    seconds = max(0.0, left if cut.duration is None else min(left, cut.duration))
+    if decoder.seconds and not seconds:
+        return 0
     frames = int(decoder.video.frames)
-    if seconds and (start or duration is not None or not frames):
+    if seconds and (cut.start or cut.duration is not None or not frames):
         frames = round(seconds / decoder.frame_seconds)
-    if rate is not None:
-        return min(frames or sys.maxsize, math.ceil(seconds * rate)) if seconds else 0
-    return math.ceil(frames / stride)
+    if thinning.rate is not None:
+        return min(frames or sys.maxsize, math.ceil(seconds * thinning.rate)) if seconds else None
+    return math.ceil(frames / thinning.stride) or None
+
+
+def _shown(sources: Sequence[VideoSource], form: PictureFormat, live: bool) -> str:
+    size = [] if form.shape is None else ["×".join(map(str, form.shape))]
+    names = repr(sources[0].name) + (f" and {len(sources) - 1} more" if len(sources) > 1 else "")
+    return f"VideoStream({', '.join([names, *size, 'live' if live else 'recorded'])})"

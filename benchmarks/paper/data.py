@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import cifar10, folder
-from hebbstream.adapters.arrays import read_idx
+from hebbstream.adapters._array_files import read_idx
 from hebbstream.errors import ConfigurationError
 
 

@@ -8,11 +8,11 @@ from typing import Any, get_args
 
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._picture import Fit
-from hebbstream.adapters.video import VideoStream, labels_from_json, open_video
+from hebbstream.adapters.video import labels_from_json, open_video
 from hebbstream.cli._types import key_value, path, positive, size, source
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.streams import Interleaved, Stream, for_live, interleave
+from hebbstream.streams import Stream, for_live, interleave
 
 log = logging.getLogger("hebbstream.video")
 
@@ -75,7 +75,7 @@ def add_labels(parser: argparse.ArgumentParser, *, required: bool = False) -> No
 
 def open_source(
     options: argparse.Namespace, channels: int, size: tuple[int, int] | None, source: str | None = None
-) -> VideoStream:
+) -> Stream[Any]:
     """Open the video that the options name, or another in the same way, for a network of so many input channels."""
     if channels not in (1, 3):
         raise ConfigurationError(f"a network of {channels} input channels: expected 1 or 3 for video")
@@ -104,9 +104,7 @@ def read_frames(options: argparse.Namespace, channels: int, size: tuple[int, int
         return [sample.x for sample in islice(stream, count)]
 
 
-def open_stream(
-    options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int]
-) -> VideoStream | Stream[Any] | Interleaved:
+def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int]) -> Stream[Any]:
     """Open the source that `learn` is to learn from, or several as one stream; of live ones, what is new.
 
     A live source that cannot be reached is reported and left out, as is one that dies later; a file must be there.
@@ -120,8 +118,8 @@ def open_stream(
     return interleave(prepared, by="arrival" if any(stream.live for stream in streams.values()) else "turn")
 
 
-def _open_several(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int]) -> dict[str, VideoStream]:
-    streams: dict[str, VideoStream] = {}
+def _open_several(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int]) -> dict[str, Stream[Any]]:
+    streams: dict[str, Stream[Any]] = {}
     unreachable: StreamError | None = None
     with ExitStack() as opened:
         for number, source in enumerate(options.source, start=1):
@@ -142,5 +140,5 @@ def _open_several(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int
     return streams
 
 
-def _worth_learning(stream: VideoStream, options: argparse.Namespace) -> VideoStream | Stream[Any]:
+def _worth_learning(stream: Stream[Any], options: argparse.Namespace) -> Stream[Any]:
     return for_live(stream) if stream.live and not options.every_frame else stream

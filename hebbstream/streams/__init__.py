@@ -1,12 +1,11 @@
-"""Functions from a stream to a stream: an iterator in, an iterator out, bounded memory, nothing read ahead unasked."""
+"""Streams, and functions from a stream to a stream: bounded memory, nothing read ahead unasked."""
 
-from hebbstream.streams._augment import augment as augment
-from hebbstream.streams._augment import crops as crops
-from hebbstream.streams._interleave import Interleaved as Interleaved
-from hebbstream.streams._interleave import interleave as interleave
-from hebbstream.streams._live import for_live as for_live
-from hebbstream.streams._novelty import NoveltyGate as NoveltyGate
-from hebbstream.streams._novelty import novel as novel
-from hebbstream.streams._order import schedule as schedule
-from hebbstream.streams._order import shuffle as shuffle
-from hebbstream.streams._stream import Stream as Stream
+from hebbstream.streams._augment import augment, crops
+from hebbstream.streams._interleave import interleave
+from hebbstream.streams._live import for_live
+from hebbstream.streams._novelty import novel
+from hebbstream.streams._order import schedule, shuffle
+from hebbstream.streams._stats import StreamStats
+from hebbstream.streams._stream import Stream
+
+__all__ = ["Stream", "StreamStats", "augment", "crops", "for_live", "interleave", "novel", "schedule", "shuffle"]

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError, ImageSizeError
+from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import like, planes, size_of, with_frame
 from hebbstream.streams._sample import Sample
-from hebbstream.streams._stream import Stream
+from hebbstream.streams._stream import Stream, as_stream
 
 
 def crops(stream: Iterable[Any], size: int | tuple[int, int], *, per_frame: int = 1, seed: int = 0) -> Stream[Any]:
@@ -42,11 +43,17 @@ def crops(stream: Iterable[Any], size: int | tuple[int, int], *, per_frame: int 
     """
     if per_frame < 1:
         raise ConfigurationError(f"per_frame={per_frame}: expected a positive integer")
-    cropped = _cropped(stream, *size_of(size), per_frame, random.Random(seed))  # noqa: S311  # places, not secrets
-    return Stream(cropped, stream)
+    source, (height, width) = as_stream(stream), size_of(size)
+    generator = random.Random(seed)  # noqa: S311  # places, not secrets
+    return Composed(
+        _cropped(source, height, width, per_frame, generator),
+        source,
+        name=f"crops({source!r}, {height}×{width}, per_frame={per_frame})",
+        count=lambda frames: per_frame * frames,
+    )
 
 
-def _cropped(stream: Iterable[Any], height: int, width: int, per_frame: int, generator: random.Random) -> Iterator[Any]:
+def _cropped(stream: Stream[Any], height: int, width: int, per_frame: int, generator: random.Random) -> Iterator[Any]:
     for item in stream:
         frame = Sample.of(item).x
         x = planes(frame)
@@ -105,12 +112,14 @@ def augment(
     for name, value in (("brightness", brightness), ("contrast", contrast)):
         if not 0 <= value <= 1:
             raise ConfigurationError(f"{name}={value}: expected a share, 0 to 1")
+    source = as_stream(stream)
     generator = random.Random(seed)  # noqa: S311  # small changes, not secrets
-    return Stream(_augmented(stream, flip, shift, brightness, contrast, generator), stream)
+    changed = _augmented(source, flip, shift, brightness, contrast, generator)
+    return Composed(changed, source, name=f"augment({source!r})", count=lambda frames: frames)
 
 
 def _augmented(
-    stream: Iterable[Any], flip: bool, shift: int, brightness: float, contrast: float, generator: random.Random
+    stream: Stream[Any], flip: bool, shift: int, brightness: float, contrast: float, generator: random.Random
 ) -> Iterator[Any]:
     for item in stream:
         frame = Sample.of(item).x

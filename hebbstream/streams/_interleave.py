@@ -6,27 +6,30 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, Literal
 
 from hebbstream.errors import ConfigurationError
+from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import time_of
 from hebbstream.streams._sample import Sample
-from hebbstream.streams._stream import Stream, close_if_possible
+from hebbstream.streams._stream import Stream, as_stream
 
 _LOG = logging.getLogger("hebbstream.streams")
+_SHOWN = 3  # sources
 _GRACE_SECONDS = 2.0  # for a thread that is waiting for its source when the stream is closed
 
 
 def interleave(
     streams: Mapping[str, Iterable[Any]], by: Literal["turn", "time", "arrival"] = "turn", *, ahead: int = 2
-) -> "Interleaved":
+) -> Stream[Sample]:
     """Merge several sources into one stream of samples, each tagged with its source's name.
 
     A source that ends is left out from then on. So is one that raises: that is logged once as a warning to the logger
-    ``hebbstream.streams`` and kept in `Interleaved.failures`. The last error surfaces only when every source has failed.
+    ``hebbstream.streams`` and kept in `Stream.failures`. The last error surfaces only when every source has failed.
     Each source is closed, where it has a ``close``, as soon as it is done, and all of them when the stream is closed.
+    By "arrival", a thread that is still waiting for its source after two seconds closes it when its wait is over.
 
     ===========  =========================================  ============  ==============================
     `by`         order                                      the same      a slow source
@@ -55,13 +58,13 @@ def interleave(
 
     Returns
     -------
-    Interleaved
-        An iterator of `Sample`, to be closed or used as a context manager.
+    Stream
+        Of `Sample`, to be closed or used as a context manager.
 
     Raises
     ------
     ConfigurationError
-        If there are no streams, or an option cannot work.
+        If there are no streams, one cannot be iterated, or an option cannot work.
 
     Examples
     --------
@@ -76,43 +79,31 @@ def interleave(
         raise ConfigurationError(f"ahead={ahead}: expected a positive number of samples")
     if by not in ("turn", "time", "arrival"):
         raise ConfigurationError(f"by={by!r}: expected 'turn', 'time' or 'arrival'")
-    return Interleaved(streams, by, ahead)
+    return _Interleaved(streams, by, ahead)
 
 
-class Interleaved(Stream[Sample]):
-    """Samples of several sources; made by `interleave`."""
+def _listed(names: Iterable[str]) -> str:
+    shown = [repr(name) for name in names]
+    return ", ".join(shown if len(shown) <= _SHOWN else [*shown[:_SHOWN], f"{len(shown) - _SHOWN} more"])
 
+
+class _Interleaved(Composed[Sample]):
     def __init__(self, streams: Mapping[str, Iterable[Any]], by: str, ahead: int) -> None:
+        self._open = {name: as_stream(stream) for name, stream in streams.items()}
         merges = {"turn": self._by_turn, "time": self._by_time, "arrival": self._by_arrival}
-        super().__init__(merges[by](), ())  # `close` sees to the sources
-        self.failures: dict[str, BaseException] = {}
-        """The error of each source that died, by name."""
-        self._streams = tuple(streams.values())
-        self._sources, self._open = len(streams), dict(streams)
+        super().__init__(
+            merges[by](), *self._open.values(), name=f"interleave({_listed(streams)}, by={by!r})", count=lambda n: n
+        )
+        self._died: dict[str, BaseException] = {}
         self._permits = {name: threading.Semaphore(ahead) for name in streams}
         self._threads: list[threading.Thread] = []
 
     @property
-    def live(self) -> bool:
-        """Whether every source goes on whether or not it is read."""
-        return all(getattr(source, "live", False) for source in self._streams)
+    def failures(self) -> dict[str, BaseException]:
+        return super().failures | self._died
 
-    @property
-    def stats(self) -> Any:
-        """What the sources count, added up by name; ``None`` if one of them counts something else."""
-        stats = [getattr(source, "stats", None) for source in self._streams]
-        kind = type(stats[0])
-        if not is_dataclass(kind) or any(type(one) is not kind for one in stats):
-            return None
-        make: Any = kind
-        return make(**{part.name: sum(getattr(one, part.name) for one in stats) for part in fields(kind)})
-
-    def close(self) -> None:
-        """Close every source; iterating afterwards ends at once.
-
-        A thread that is still waiting for its source after two seconds closes it when its wait is over.
-        """
-        super().close()
+    def _release(self) -> None:
+        self._items, self._source = None, ()  # another thread may be inside: it ends when its sources do
         for permit in self._permits.values():
             permit.release()
         deadline = time.monotonic() + _GRACE_SECONDS
@@ -141,14 +132,14 @@ class Interleaved(Stream[Sample]):
 
     def _done(self, name: str) -> None:
         try:
-            close_if_possible(self._open.pop(name))
+            self._open.pop(name).close()
         except Exception as error:
             _LOG.warning("source %r could not be closed: %s: %s", name, type(error).__name__, error)
 
     def _drop(self, name: str, error: BaseException) -> None:
-        self.failures[name] = error
+        self._died[name] = error
         _LOG.warning("source %r is dropped: %s: %s", name, type(error).__name__, error)
-        if len(self.failures) == self._sources:
+        if len(self._died) == len(self._sources):
             raise error
 
     def _by_turn(self) -> Iterator[Sample]:

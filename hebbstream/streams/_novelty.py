@@ -8,14 +8,16 @@ from torch import Tensor
 
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._frames import to_input
+from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import planes
 from hebbstream.streams._sample import Sample
-from hebbstream.streams._stream import Stream
+from hebbstream.streams._stats import StreamStats
+from hebbstream.streams._stream import Stream, as_stream
 
 
 def novel(
     stream: Iterable[Any], threshold: float = 0.02, *, grid: int = 8, at_least_every: int | None = None
-) -> "NoveltyGate":
+) -> Stream[Any]:
     """Skip frames that differ too little from the last one let through.
 
     A frame is laid out in `grid` × `grid` cells. The brightness of a cell is the mean of its pixels and channels, as a
@@ -40,8 +42,8 @@ def novel(
 
     Returns
     -------
-    NoveltyGate
-        An iterator with the counts `NoveltyGate.seen` and `NoveltyGate.passed`.
+    Stream
+        Its `stats` count the frames that were left out as ``skipped``.
 
     Raises
     ------
@@ -52,8 +54,8 @@ def novel(
 
     Examples
     --------
-    >>> gate = novel(torch.tensor([0.5, 0.501, 0.6, 0.6]).view(4, 1, 1, 1).expand(4, 3, 32, 32))
-    >>> [round(float(frame.mean()), 3) for frame in gate], gate.seen, gate.passed
+    >>> stream = novel(torch.tensor([0.5, 0.501, 0.6, 0.6]).view(4, 1, 1, 1).expand(4, 3, 32, 32))
+    >>> [round(float(frame.mean()), 3) for frame in stream], stream.stats.frames, stream.stats.skipped
     ([0.5, 0.6], 4, 2)
     """
     if not 0 <= threshold <= 1:
@@ -61,30 +63,24 @@ def novel(
     for name, value in (("grid", grid), ("at_least_every", at_least_every)):
         if value is not None and value < 1:
             raise ConfigurationError(f"{name}={value}: expected a positive integer")
-    return NoveltyGate(stream, threshold, grid, at_least_every)
+    source, stats = as_stream(stream), StreamStats()
+    gated = _gated(source, threshold, grid, at_least_every, stats)
+    return Composed(gated, source, name=f"novel({source!r}, threshold={threshold})", stats=stats)
 
 
-class NoveltyGate(Stream[Any]):
-    """A stream of frames that differ; made by `novel`."""
-
-    def __init__(self, stream: Iterable[Any], threshold: float, grid: int, at_least_every: int | None) -> None:
-        super().__init__(self._gated(stream, threshold, grid, at_least_every), stream)
-        self.seen = 0
-        """Frames read."""
-        self.passed = 0
-        """Frames let through."""
-
-    def _gated(self, stream: Iterable[Any], threshold: float, grid: int, at_least_every: int | None) -> Iterator[Any]:
-        last, silence = None, 0
-        for item in stream:
-            cells = brightness(Sample.of(item).x, grid)
-            self.seen += 1
-            silence += 1
-            differs = last is None or float((cells - last).abs().mean()) >= threshold
-            if differs or silence == at_least_every:
-                last, silence = cells, 0
-                self.passed += 1
-                yield item
+def _gated(
+    stream: Stream[Any], threshold: float, grid: int, at_least_every: int | None, stats: StreamStats
+) -> Iterator[Any]:
+    last, silence = None, 0
+    for item in stream:
+        cells = brightness(Sample.of(item).x, grid)
+        silence += 1
+        differs = last is None or float((cells - last).abs().mean()) >= threshold
+        if differs or silence == at_least_every:
+            last, silence = cells, 0
+            yield item
+        else:
+            stats.skipped += 1
 
 
 def brightness(frame: Any, grid: int) -> Tensor:

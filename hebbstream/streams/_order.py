@@ -6,9 +6,10 @@ from itertools import count
 from typing import Any, Literal, TypeVar
 
 from hebbstream.errors import ConfigurationError
+from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import time_of
 from hebbstream.streams._sample import Sample
-from hebbstream.streams._stream import Stream
+from hebbstream.streams._stream import Stream, as_stream
 
 T = TypeVar("T")
 _ROUNDING = 1e-6  # seconds that a frame's time may be short of what it stands for
@@ -41,10 +42,12 @@ def shuffle(stream: Iterable[T], buffer_size: int, *, seed: int = 0) -> Stream[T
     """
     if buffer_size < 1:
         raise ConfigurationError(f"buffer_size={buffer_size}: expected a positive integer")
-    return Stream(_shuffled(stream, buffer_size, random.Random(seed)), stream)  # noqa: S311  # an order, not a secret
+    source = as_stream(stream)
+    shuffled = _shuffled(source, buffer_size, random.Random(seed))  # noqa: S311  # an order, not a secret
+    return Composed(shuffled, source, name=f"shuffle({source!r}, buffer_size={buffer_size})", count=lambda n: n)
 
 
-def _shuffled(stream: Iterable[T], buffer_size: int, generator: random.Random) -> Iterator[T]:
+def _shuffled(stream: Stream[T], buffer_size: int, generator: random.Random) -> Iterator[T]:
     buffer: list[T] = []
     for sample in stream:
         if len(buffer) < buffer_size:
@@ -94,10 +97,21 @@ def schedule(
     if not (0 < learn < float("inf") and 0 <= skip < float("inf") and whole):
         kind = "numbers of seconds" if unit == "seconds" else "whole numbers of samples"
         raise ConfigurationError(f"learn={learn}, skip={skip}: expected {kind}, above 0 and not below 0")
-    return Stream(_scheduled(stream, learn, skip, unit), stream)
+    source = as_stream(stream)
+    return Composed(
+        _scheduled(source, learn, skip, unit),
+        source,
+        name=f"schedule({source!r}, learn={learn}, skip={skip}, unit={unit!r})",
+        count=(lambda n: _handed_on(n, int(learn), int(skip))) if unit == "samples" else None,
+    )
 
 
-def _scheduled(stream: Iterable[T], learn: float, skip: float, unit: str) -> Iterator[T]:
+def _handed_on(length: int, learn: int, skip: int) -> int:
+    periods, rest = divmod(length, learn + skip)
+    return periods * learn + min(rest, learn)
+
+
+def _scheduled(stream: Stream[T], learn: float, skip: float, unit: str) -> Iterator[T]:
     clock = count()
     start = None
     for item in stream:

@@ -1,63 +1,136 @@
-"""`Stream`: what every function here returns, an iterator that closes what it reads."""
+"""`Stream`: the one base class of everything that is learned from."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from inspect import GEN_CLOSED, getgeneratorstate
 from itertools import islice
-from types import TracebackType
+from operator import length_hint
+from types import GeneratorType, TracebackType
 from typing import Any, Generic, Self, TypeVar
+
+from hebbstream._credentials import mask_credentials
+from hebbstream.errors import ConfigurationError, EmptyStreamError
+from hebbstream.streams._stats import StreamStats
 
 Item = TypeVar("Item")
 
 
 class Stream(Iterator[Item], Generic[Item]):
-    """Items made from those of a source, one when one is asked for.
+    """Items of a source, one when one is asked for.
 
-    A context manager: leaving it closes the source too, where that has a ``close``, and so on to the camera or file at
-    the far end. One that is merely dropped leaves its source open, for others to go on with.
+    A context manager: leaving it closes the source, where that has a ``close``. A stream that is merely dropped leaves
+    its source open, for others to go on with. To begin a loop over one that is closed, or was read to its end, is an
+    error; `next` just ends, and so does a loop in which the stream is closed.
 
     Parameters
     ----------
     items
-        What is yielded.
-    source
-        What `items` are made from.
+        Any iterable of frames, of pairs (frame, label) or of `hebbstream.Sample`.
+    name
+        What `repr` and messages call it; credentials in it are masked. ``None`` names the type of `items`.
+    length
+        Number of items; ``None`` takes that of `items`, where it is known.
+    live
+        Whether the source goes on whether or not it is read.
+    stats
+        Where `items` counts what becomes of them; items that come are counted here.
+
+    Raises
+    ------
+    ConfigurationError
+        If `items` cannot be iterated.
+    EmptyStreamError
+        From ``iter`` and ``for``, if the stream is closed or used up.
 
     Examples
     --------
-    >>> letters = (letter for letter in "abc")
-    >>> with Stream(map(str.upper, letters), letters) as upper:
-    ...     print(next(upper))
-    A
+    >>> with Stream("abc") as letters:
+    ...     print(next(letters), length_hint(letters), letters.stats.frames)
+    a 2 1
     >>> list(letters)
-    []
+    Traceback (most recent call last):
+    hebbstream.errors.EmptyStreamError: Stream(str of 3): closed
     """
 
-    def __init__(self, items: Iterator[Item], source: Iterable[Any]) -> None:
-        self._items, self._source, self._closed = items, source, False
-
-    def __next__(self) -> Item:
-        if self._closed:
-            raise StopIteration
-        return next(self._items)
+    def __init__(
+        self,
+        items: Iterable[Item],
+        *,
+        name: str | None = None,
+        length: int | None = None,
+        live: bool = False,
+        stats: StreamStats | None = None,
+    ) -> None:
+        if not (hasattr(items, "__iter__") or hasattr(items, "__getitem__")):
+            raise ConfigurationError(f"stream of type {type(items).__name__}: expected something to iterate over")
+        self._source = items
+        self._items: Iterator[Item] | None = None
+        self._length = known_length(items) if length is None else length
+        held = "" if self._length is None else f" of {self._length}"
+        self._name = f"{type(self).__name__}({type(items).__name__}{held})" if name is None else name
+        self._live, self._stats = live, stats or StreamStats()
+        self._taken, self._ended, self._closed = 0, False, False
 
     @property
     def live(self) -> bool:
-        """Whether the source at the far end goes on whether or not it is read."""
-        return bool(getattr(self._source, "live", False))
+        """Whether the source goes on whether or not it is read."""
+        return self._live
 
     @property
-    def stats(self) -> Any:
-        """What the source at the far end counts; ``None`` if it counts nothing."""
-        return getattr(self._source, "stats", None)
+    def stats(self) -> StreamStats:
+        """What has happened so far."""
+        return replace(self._stats, frames=self._taken)
+
+    @property
+    def failures(self) -> dict[str, BaseException]:
+        """The error of each source that died while others went on, by the source's name."""
+        return {}
 
     def fast_forward(self, count: int) -> int:
         """Pass over items, to go on from a checkpoint, and return how many there were; a live source goes on from now."""
         return count if self.live else sum(1 for _ in islice(self, count))
 
     def close(self) -> None:
-        """Close the source; iterating afterwards ends at once."""
-        self._closed = True
-        for part in (self._items, self._source):
-            close_if_possible(part)
+        """Close the source; closing twice is harmless."""
+        if not self._closed:
+            self._closed = True
+            self._release()
+
+    def _release(self) -> None:
+        items, source = self._items, self._source
+        self._items, self._source = None, ()  # what they hold, such as a loader's workers, ends with them
+        for part in (source,) if items is None or items is source else (items, source):
+            close: Any = getattr(part, "close", None)
+            if callable(close):
+                close()
+
+    def __iter__(self) -> Self:
+        if self._closed:
+            raise EmptyStreamError(f"{self!r}: closed")
+        if self._over:
+            raise EmptyStreamError(f"{self!r}: used up: open it again to read it from the start")
+        return self
+
+    def __next__(self) -> Item:
+        if self._closed or self._ended:
+            raise StopIteration
+        if self._items is None:
+            self._items = iter(self._source)
+        try:
+            item = next(self._items)
+        except StopIteration:
+            self._ended = True
+            raise
+        self._taken += 1
+        return item
+
+    def __length_hint__(self) -> int:
+        """Return the number of items left; 0 where it is not known."""
+        total = self._total()
+        return 0 if total is None else max(0, total - self._taken)
+
+    def __repr__(self) -> str:
+        return mask_credentials(self._name)
 
     def __enter__(self) -> Self:
         return self
@@ -67,9 +140,46 @@ class Stream(Iterator[Item], Generic[Item]):
     ) -> None:
         self.close()
 
+    @property
+    def _over(self) -> bool:
+        source = self._source
+        if isinstance(source, GeneratorType) and getgeneratorstate(source) == GEN_CLOSED:
+            return True  # an error ended it, or whoever made it
+        return self._ended or self._closed
 
-def close_if_possible(source: Any) -> None:
-    """Call a source's ``close``, where it has one."""
-    close = getattr(source, "close", None)
-    if callable(close):
-        close()
+    def _total(self) -> int | None:
+        """Return the number of items from the first to the last; ``None`` where it is not known."""
+        if self._over:
+            return self._taken
+        return None if self._length is None else self._length - self._stats.corrupt
+
+
+def as_stream(items: Iterable[Item]) -> Stream[Item]:
+    """Return a stream as it is, and anything else that can be iterated as a stream.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be iterated.
+
+    Examples
+    --------
+    >>> as_stream(["first", "second"])
+    Stream(list of 2)
+    """
+    return items if isinstance(items, Stream) else Stream(items)
+
+
+def known_length(items: Iterable[Any]) -> int | None:
+    """Return the number of items, or ``None`` where it is not known.
+
+    Examples
+    --------
+    >>> known_length(range(3)), known_length(x for x in "abc")
+    (3, None)
+    """
+    try:
+        length = length_hint(items, -1)
+    except NotImplementedError:  # how some data sets of torch say that they have no length
+        return None
+    return length if length > 0 or (length == 0 and hasattr(items, "__len__")) else None

@@ -8,7 +8,7 @@ import torch
 from probes import EXACT, accuracy, blobs, learned, rows_in_order
 
 from hebbstream import errors
-from hebbstream.adapters.arrays import read_idx
+from hebbstream.adapters._array_files import read_idx
 from hebbstream.probe._solvers import SOLVERS
 
 

@@ -1,0 +1,44 @@
+"""What the adapters share: labels as plain Python objects, errors in one line, paths as users write them."""
+
+import math
+import os
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from hebbstream.errors import LabelError
+
+
+def plain_label(label: Any) -> Hashable:
+    """Return a label as a Python object: the number in a NumPy scalar, a one-element array or a one-element tensor.
+
+    Raises
+    ------
+    LabelError
+        If the array or tensor holds more or fewer than one element.
+
+    Examples
+    --------
+    >>> plain_label(np.int64(3)), plain_label("cat")
+    (3, 'cat')
+    """
+    if not isinstance(label, np.generic | np.ndarray | Tensor):
+        return label  # type: ignore[no-any-return]  # whether it can be hashed, `learn` checks
+    if math.prod(label.shape) != 1:
+        raise LabelError(f"label of shape {tuple(label.shape)}: expected one value for each sample, such as its class")
+    value: Hashable = label.item()
+    return value
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or the name of its kind where there is none."""
+    message = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+    return next(iter(message.splitlines()), type(error).__name__)
+
+
+def expand_home(path: str | Path) -> str:
+    """Return a path with a leading ``~`` replaced by the home folder; that of an unknown user stays as it is."""
+    return os.path.expanduser(path)  # noqa: PTH111  # `Path.expanduser` raises for an unknown user

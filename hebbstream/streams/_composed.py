@@ -1,0 +1,76 @@
+"""`Composed`: a stream made from other streams."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hebbstream.streams._stats import StreamStats
+from hebbstream.streams._stream import Item, Stream
+
+
+class Composed(Stream[Item]):
+    """Items made from those of other streams, whose counts, failures and length are handed on.
+
+    Parameters
+    ----------
+    items
+        Yields them.
+    sources
+        What they are made from; closed with this stream.
+    name
+        What `repr` calls it.
+    count
+        The number of items that are made from so many of the sources; ``None`` where that depends on what they hold.
+    stats
+        Where `items` counts what it does itself.
+
+    Examples
+    --------
+    >>> from operator import length_hint
+    >>> letters = Stream("abc")
+    >>> with Composed(map(str.upper, letters), letters, name=f"upper({letters!r})", count=lambda n: n) as upper:
+    ...     print(next(upper), length_hint(upper), upper)
+    A 2 upper(Stream(str of 3))
+    >>> letters.stats.frames, next(letters, "closed")
+    (1, 'closed')
+    """
+
+    def __init__(
+        self,
+        items: Iterator[Item],
+        *sources: Stream[Any],
+        name: str,
+        count: Callable[[int], int] | None = None,
+        stats: StreamStats | None = None,
+    ) -> None:
+        super().__init__(items, name=name, stats=stats)
+        self._sources, self._count = sources, count
+        self._before = sum(source._taken for source in sources)
+
+    @property
+    def live(self) -> bool:
+        """Whether every source goes on whether or not it is read."""
+        return all(source.live for source in self._sources)
+
+    @property
+    def stats(self) -> StreamStats:
+        """What has happened to all the sources so far, and here."""
+        return sum((source.stats for source in self._sources), self._stats)
+
+    @property
+    def failures(self) -> dict[str, BaseException]:
+        """The error of each source that died while others went on, by the source's name."""
+        return {name: error for source in self._sources for name, error in source.failures.items()}
+
+    def _release(self) -> None:
+        super()._release()
+        for source in self._sources:
+            source.close()
+
+    def _total(self) -> int | None:
+        if self._over:
+            return self._taken
+        totals = [source._total() for source in self._sources]
+        known = [total for total in totals if total is not None]
+        if self._count is None or len(known) < len(totals):
+            return None
+        return self._count(sum(known) - self._before)
