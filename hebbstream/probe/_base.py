@@ -52,7 +52,6 @@ class OnlineProbe(LearnedTensors):
         plain = next(base for base in type(self).__mro__ if "solver" in vars(base))()
         return shown(self, plain, features=self.n_features, classes=len(self.classes), labels=self.steps)
 
-    @ordinary
     def learn_one(self, x: Any, y: Hashable, w: float = 1.0) -> None:
         """Learn from one labelled sample.
 
@@ -80,7 +79,6 @@ class OnlineProbe(LearnedTensors):
         """
         self._take(self._rows(x, single=True), [checked_label(y)], [checked_weight(w)])
 
-    @ordinary
     def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:
         """Learn from labelled samples, to the same effect as one after another.
 
@@ -109,28 +107,23 @@ class OnlineProbe(LearnedTensors):
         if labels:
             self._take(rows, labels, weights)
 
-    @ordinary
     def predict_proba_many(self, X: Any) -> Tensor:
         """Return probabilities (n, classes), float64, in the order of `classes`; each row sums to 1."""
         return self._probabilities(self._rows(X, single=False))
 
-    @ordinary
     def predict_proba_one(self, x: Any) -> dict[Hashable, float]:
         """Return the probability of every class seen so far (float64; they sum to 1), or ``{}`` before the first."""
         probabilities = self._probabilities(self._rows(x, single=True))[0]
         return dict(zip(self.classes, probabilities.tolist(), strict=True))
 
-    @ordinary
     def predict_many(self, X: Any) -> list[Hashable | None]:
         """Return the likeliest class for each row; ``None`` before the first label and below `min_confidence`."""
         return self._predicted(self._rows(X, single=False))
 
-    @ordinary
     def predict_one(self, x: Any) -> Hashable | None:
         """Return the likeliest class, or ``None`` before the first label and below `min_confidence`."""
         return self._predicted(self._rows(x, single=True))[0]
 
-    @ordinary
     def affine(self) -> tuple[Tensor, Tensor]:
         """Return what the softmax takes as one affine map of raw features, all included: (classes, F) and (classes,).
 
@@ -146,7 +139,6 @@ class OnlineProbe(LearnedTensors):
             return weight, bias
         return weight * self._temperature.inverse, bias * self._temperature.inverse
 
-    @ordinary
     def forget(self, label: Hashable) -> None:
         """Remove a class: it is predicted no more, and learned from its beginning if its label comes again.
 
@@ -175,7 +167,6 @@ class OnlineProbe(LearnedTensors):
         """Return the arguments that this probe was made with."""
         return {name: getattr(self, name) for name in self.option_names}
 
-    @ordinary
     def state_dict(self) -> dict[str, Any]:
         """Return everything that `probe_from_state` needs, as terms that JSON knows and, under ``"tensors"``, tensors by name.
 

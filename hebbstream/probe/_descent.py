@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream.probe._state import ordinary
 from hebbstream.probe._tensors import Shapes
 
 _BETA1, _BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8
@@ -40,6 +41,7 @@ class Descent(ABC):
     def shapes(features: int) -> tuple[Shapes, Shapes]:
         """Return the shapes of tensors without rows for classes, and of one class's row of the others."""
 
+    @ordinary
     def __init__(self, tensors: dict[str, Tensor], average_over: int) -> None:
         self.tensors, self.average_over = tensors, average_over
         self.on_host = tensors["mean"].is_cpu
@@ -117,6 +119,7 @@ class AveragedSgd(Descent):
         shared: Shapes = {"mean": (features,), "var": (features,), "losses": (2,)}
         return shared, {"weight": weight, "average": weight, "age": (1,)}
 
+    @ordinary
     def __init__(self, tensors: dict[str, Tensor], average_over: int) -> None:
         super().__init__(tensors, average_over)
         weight = tensors["weight"]

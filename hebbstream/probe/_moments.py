@@ -10,7 +10,7 @@ from torch import Tensor
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._base import OnlineProbe
 from hebbstream.probe._projection import Projection
-from hebbstream.probe._state import fitted, ordinary
+from hebbstream.probe._state import fitted
 from hebbstream.probe._sums import Moments
 from hebbstream.probe._tensors import Shapes
 
@@ -78,7 +78,6 @@ class MomentProbe(OnlineProbe):
     def _solve(self, moments: Moments) -> tuple[Tensor, Tensor]:
         """Return weights (C, d) and biases (C,), of features from the origin."""
 
-    @ordinary
     def state_dict(self) -> dict[str, Any]:
         """Return the state that `OnlineProbe.state_dict` describes."""
         state = super().state_dict()

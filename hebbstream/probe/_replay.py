@@ -90,7 +90,6 @@ class Replay:
         """Return how many frames of a class are kept."""
         return len(self._places.get(label, ()))
 
-    @ordinary
     def add(self, frame: Tensor, label: Hashable) -> None:
         """Take in a frame, of the shape and dtype of all others; it is copied.
 
@@ -155,7 +154,6 @@ class Replay:
         """Return the labels that have come, in the order of their first appearance."""
         return list(self._came)
 
-    @ordinary
     def state_dict(self) -> dict[str, Any]:
         """Return everything that `from_state` needs, as terms that JSON knows and, under ``"tensors"``, tensors by name.
 
@@ -180,7 +178,6 @@ class Replay:
         }
 
     @classmethod
-    @ordinary
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Return a memory that goes on where the one that gave its `state_dict` was, with copies of its tensors.
 
@@ -194,6 +191,7 @@ class Replay:
             replay._load(state)
             return replay
 
+    @ordinary
     def _load(self, state: dict[str, Any]) -> None:
         classes, kept, came = decode_labels(state["classes"]), state["kept"], state["came"]
         places: list[int] = []
@@ -215,6 +213,7 @@ class Replay:
         self._labels = [of_place[place] for place in range(frames)]
         self._random.bit_generator.state = state["random"]
 
+    @ordinary
     def _make_room(self, frames: int, like: Tensor) -> None:
         if frames > len(self._frames):
             wider = torch.empty(min(2 * frames, self.capacity), *like.shape, dtype=like.dtype, device="cpu")

@@ -32,6 +32,8 @@ class RidgeProbe(MomentProbe):
     ...     probe.learn_one([0.0, 1.0], "right")
     >>> probe.predict_one([0.9, 0.1])
     'left'
+    >>> probe
+    RidgeProbe(features=2, classes=2, labels=40)
     """
 
     solver: ClassVar[str] = "ridge"

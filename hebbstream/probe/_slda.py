@@ -38,6 +38,8 @@ class SldaProbe(MomentProbe):
     ...     probe.learn_one([0.0, 1.0], "right")
     >>> probe.predict_one([0.9, 0.1])
     'left'
+    >>> probe
+    SldaProbe(features=2, classes=2, labels=40)
     """
 
     solver: ClassVar[str] = "slda"

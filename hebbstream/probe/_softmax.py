@@ -45,6 +45,8 @@ class SoftmaxProbe(OnlineProbe):
     ...     probe.learn_one([0.0, 1.0], "right")
     >>> probe.predict_one([0.9, 0.1])
     'left'
+    >>> probe
+    SoftmaxProbe(features=2, classes=2, labels=40)
     """
 
     solver: ClassVar[str] = "gradient"

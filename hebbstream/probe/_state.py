@@ -54,12 +54,13 @@ def kind(tensor: Tensor) -> str:
 
 
 def ordinary(method: Callable[P, R]) -> Callable[P, R]:
-    """Let a method make ordinary tensors in `torch.inference_mode` too, since those of that mode cannot change outside it."""
+    """Let a method make ordinary tensors even in `torch.inference_mode`: outside it, those of that mode cannot change in place.
+
+    Methods that are called at every step do without, as it takes time: they change what such methods have made.
+    """
 
     @wraps(method)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not torch.is_inference_mode_enabled():  # a small part of what entering a mode takes
-            return method(*args, **kwargs)
         with torch.inference_mode(False):
             return method(*args, **kwargs)
 

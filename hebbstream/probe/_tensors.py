@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hebbstream.probe._state import fitted
+from hebbstream.probe._state import fitted, ordinary
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -35,6 +35,7 @@ class LearnedTensors(ABC):
     def _replaced(self) -> None:
         """Drop what was made from tensors that others have taken the place of."""
 
+    @ordinary
     def _allocate(self, features: int, classes: int, device: torch.device) -> None:
         shared, rows = self._shapes(features)
         rows = {name: (classes, *shape) for name, shape in rows.items()}
@@ -52,11 +53,13 @@ class LearnedTensors(ABC):
         for held in (self._shared, self._per_class):
             held |= {name: fitted(name, tensors.pop(name), blank) for name, blank in held.items()}
 
+    @ordinary
     def _add_row(self) -> None:
         for name, rows in self._per_class.items():
             self._per_class[name] = torch.cat([rows, rows.new_zeros(1, *rows.shape[1:])])
         self._replaced()
 
+    @ordinary
     def _remove_row(self, row: int) -> None:
         for name, rows in self._per_class.items():
             self._per_class[name] = torch.cat([rows[:row], rows[row + 1 :]])
