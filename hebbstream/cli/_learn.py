@@ -178,14 +178,14 @@ def _callbacks(options: argparse.Namespace, state: hs.Checkpoint) -> list[hs.Cal
 
 def _keep_earlier(checkpoint: Path) -> None:
     """Move an earlier run's checkpoint aside, with all its generations, rather than write over it."""
-    generations = [path for path in (checkpoint, *earlier_generations(checkpoint)) if path.is_file()]
+    generations = [file for file in (checkpoint, *earlier_generations(checkpoint)) if file.is_file()]
     if not generations:
         return
     names = (checkpoint.with_stem(f"{checkpoint.stem}-{number}") for number in count(1))
     aside = next(name for name in names if not name.exists())
     try:
-        for path in generations:
-            path.rename(aside.with_name(aside.name + path.name.removeprefix(checkpoint.name)))
+        for file in generations:
+            file.rename(aside.with_name(aside.name + file.name.removeprefix(checkpoint.name)))
     except OSError as error:
         raise OutputError(f"cannot move {checkpoint} to {aside}: {error.strerror or error}") from error
     print(f"starting anew (--resume goes on instead); the earlier checkpoint is now {aside}")
