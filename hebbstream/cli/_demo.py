@@ -108,7 +108,7 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = True, limit:
         "",
         f"  {fields}    first-layer weights before and after",
         f"  {curve}            accuracy over the stream",
-        f"  {checkpoint}    network and probe, to go on from",
+        f"  {checkpoint}        network and probe, to go on from",
         f"  {model}               feature extractor and classifier",
     ]
 

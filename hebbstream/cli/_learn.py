@@ -179,8 +179,8 @@ def _keep_earlier(checkpoint: Path) -> None:
     names = (checkpoint.with_stem(f"{checkpoint.stem}-{number}") for number in count(1))
     aside = next(name for name in names if not name.exists())
     try:
-        for path in found:
-            path.rename(aside.with_name(aside.name + path.name.removeprefix(checkpoint.name)))
+        for file in found:
+            file.rename(aside.with_name(aside.name + file.name.removeprefix(checkpoint.name)))
     except OSError as error:
         raise OutputError(f"cannot move {checkpoint} to {aside}: {error.strerror or error}") from error
     print(f"starting anew (--resume goes on instead); the earlier checkpoint is now {aside}")

@@ -1,7 +1,7 @@
 """The options of an ONNX model."""
 
 import argparse
-from typing import get_args
+from typing import Any, get_args
 
 from hebbstream.cli._types import size
 from hebbstream.export._contract import InputType, LayoutName, ModelPrecision
@@ -10,44 +10,37 @@ from hebbstream.export._options import ERROR_LIMITS, ExportOptions
 
 def add_model_options(group: "argparse._ArgumentGroup", prefix: str = "") -> None:
     """Let a command say what its models read, and how precisely they compute."""
-    group.add_argument(
-        f"--{prefix}size",
-        dest="model_size",
+
+    def add(name: str, dest: str, **settings: Any) -> None:
+        group.add_argument(f"--{prefix}{name}", dest=dest, **settings)
+
+    add(
+        "size",
+        "model_size",
         type=size,
         metavar="N or WxH",
         help="size of the frames that the layers see (default: that of the frames learned)",
     )
-    group.add_argument(
-        f"--{prefix}input-dtype",
-        dest="input_dtype",
+    add(
+        "input-dtype",
+        "input_dtype",
         default="float32",
         choices=get_args(InputType),
         help="what the model reads: float32 in [0, 1], or uint8 pixels",
     )
-    group.add_argument(
-        f"--{prefix}layout",
-        dest="layout",
-        default="NCHW",
-        choices=get_args(LayoutName),
-        help="order of the axes of the model's input",
-    )
-    group.add_argument(
-        f"--{prefix}resize",
-        dest="resize",
-        action="store_true",
-        help="let the model take frames of any size, and scale them",
-    )
-    group.add_argument(
-        f"--{prefix}precision",
-        dest="model_precision",
+    add("layout", "layout", default="NCHW", choices=get_args(LayoutName), help="order of the axes of the model's input")
+    add("resize", "resize", action="store_true", help="let the model take frames of any size, and scale them")
+    add(
+        "precision",
+        "model_precision",
         default="float32",
         choices=get_args(ModelPrecision),
         help="precision of the model: float16 for GPUs, int8 for CPUs",
     )
     limits = ", ".join(f"{limit:g} for {name}" for name, limit in ERROR_LIMITS.items() if name != "float32")
-    group.add_argument(
-        f"--{prefix}error-limit",
-        dest="error_limit",
+    add(
+        "error-limit",
+        "error_limit",
         type=float,
         metavar="E",
         help=f"mean relative error that lower precision may have (default: {limits}; inf for any)",

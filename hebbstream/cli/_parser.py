@@ -22,7 +22,7 @@ def make_parser() -> argparse.ArgumentParser:
         command = group.add_parser(
             name,
             help=module.HELP,
-            usage=f"hebbstream {name} [OPTION ...] {module.USAGE}",
+            usage=f"hebbstream {name} [OPTION ...] {module.USAGE}".rstrip(),
             description=module.HELP[0].upper() + module.HELP[1:] + ".",
             formatter_class=_Formatter,
         )

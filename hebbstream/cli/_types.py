@@ -32,8 +32,11 @@ def seconds(text: str) -> float:
 
 def size(text: str) -> tuple[int, int]:
     """Read ``N`` or ``WIDTHxHEIGHT`` as (height, width)."""
-    width, _, height = text.partition("x")
-    return positive(height or width), positive(width)
+    width, by, height = text.partition("x")
+    try:
+        return positive(height if by else width), positive(width)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected N or WxH, such as 32 or 64x48") from None
 
 
 def key_value(text: str) -> tuple[str, str]:

@@ -1,0 +1,21 @@
+from pathlib import Path
+
+import hebbstream as hs
+
+
+def test_the_demo_writes_everything_it_names(run):
+    code, out, _ = run("demo", "--limit", 120, "--quiet", "--output", "out")
+    assert code == 0
+    for name in ("receptive-fields.png", "accuracy.png", "demo.safetensors", "demo.onnx"):
+        assert f"out/{name}" in out
+        assert (Path("out") / name).stat().st_size > 1000
+    for words in (
+        "learned by hebbstream",
+        "untrained weights",
+        "chance",
+        "R1",
+        "frames a second",
+        "ONNX Runtime against torch",
+    ):
+        assert words in out
+    assert hs.load_checkpoint("out/demo.safetensors").probe.steps == 120

@@ -1,0 +1,76 @@
+import pytest
+
+from hebbstream.clip import CLIP
+
+
+@pytest.fixture
+def evaluate(run, checkpoint, labels):
+    return lambda *more: run("evaluate", checkpoint, CLIP, "--labels", labels, "--limit", 30, *more)
+
+
+def test_evaluate_prints_a_table_and_draws_it(evaluate, checkpoint, tmp_path):
+    before = checkpoint.read_bytes()
+    code, out, err = evaluate("--metrics", "CohenKappa", "CrossEntropy", "--window", 10, "--plot", "curve.png")
+    assert code == 0
+    header, *rows, summary, written = out.splitlines()
+    columns = "samples labelled scored Accuracy last 10 CohenKappa last 10 CrossEntropy last 10"
+    assert " ".join(header.split()) == columns
+    assert [row.split()[:3] for row in rows] == [["10"] * 3, ["20"] * 3, ["30"] * 3]
+    assert summary == f"prequential accuracy {float(rows[-1].split()[3]):.1%} over 30 frames, 6 classes"
+    assert written == "picture curve.png; the checkpoint is as it was"
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert "30/30" in err  # the progress bar
+    assert checkpoint.read_bytes() == before
+
+
+def test_evaluate_with_learning_features_writes_nothing_either(evaluate, checkpoint):
+    before = checkpoint.read_bytes()
+    frozen = evaluate("--metrics", "CrossEntropy", "--quiet")
+    learning = evaluate("--metrics", "CrossEntropy", "--quiet", "--learn-features")
+    assert "nothing was written: the checkpoint is as it was" in learning[1]
+    assert learning[2] == ""
+    assert frozen[1] != learning[1]
+    assert checkpoint.read_bytes() == before
+
+
+@pytest.mark.parametrize("solver", ["gradient", "ridge", "slda"])
+def test_evaluate_with_a_probe_of_another_kind(evaluate, learn, solver):
+    code, out, _ = evaluate("--fresh-probe", "--solver", solver, "--delay", 5, "--quiet")
+    assert code == 0
+    assert "over 24 frames" in out  # before the sixth label had come there was nothing to predict
+    learn("--limit", 5)  # without labels, so that the checkpoint has no probe
+    assert "over 29 frames" in evaluate("--solver", solver, "--quiet")[1]
+
+
+def test_evaluate_where_only_some_frames_have_labels(evaluate, tmp_path):
+    labels = '{"segments": [{"start": 0, "label": "dog"}, {"start": 0.5, "label": null}]}'
+    (tmp_path / "some.json").write_text(labels)
+    code, out, _ = evaluate("--labels", "some.json")
+    assert code == 0
+    samples, labelled, scored, *_ = out.splitlines()[1].split()
+    assert (samples, labelled) == ("30", scored)
+    assert 0 < int(labelled) < 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--metrics", "Acuracy"], 2, "argument --metrics: 'Acuracy': expected one of Accuracy, AdjustedMutualInfo"),
+        (["--metrics", "ConfusionMatrix"], 2, "'ConfusionMatrix': expected one of"),
+        (["--metrics", "ROCAUC"], 2, "'ROCAUC': expected one of"),
+        (["--metrics", "MAE"], 2, "'MAE': expected one of"),
+        (["--metrics", "base"], 2, "'base': expected one of"),
+        (["--window", "0"], 2, "'0': expected a positive integer"),
+        (["--delay", "-1"], 2, "argument --delay"),
+        (["--solver", "x"], 2, "invalid choice: 'x'"),
+        (["--solver", "ridge"], 1, "--solver ridge: run.safetensors holds a probe (gradient); expected --fresh-probe"),
+        (["--plot", "curve.doc"], 1, "picture curve.doc: expected a name that ends in .png,"),
+        (["--plot", "/dev/null/curve.png"], 1, "cannot write /dev/null/curve.png"),
+    ],
+)
+def test_evaluate_refuses_before_it_begins(evaluate, monkeypatch, arguments, code, message):
+    monkeypatch.setattr("hebbstream.cli._evaluate.open_source", lambda *_: pytest.fail("it began"))
+    found, _, err = evaluate(*arguments)
+    assert found == code
+    assert message in err.splitlines()[-1]
+    assert code == 2 or err.count("\n") == 1

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+import hebbstream as hs
+
+
+def test_learn_says_what_it_wrote(learn, labels):
+    code, out, _ = learn("--labels", labels, "--limit", 60, "--export", "net.json", "--metrics", "m.jsonl")
+    assert code == 0
+    assert "learned 60 samples" in out
+    assert out.splitlines()[-3:] == ["checkpoint run.safetensors", "models named by net.json", "metrics m.jsonl"]
+    assert Path("net.json").is_file()
+
+
+def test_learn_with_replay_and_go_on(learn, labels):
+    assert learn("--labels", labels, "--replay", 20, "--limit", 60)[0] == 0
+    saved = hs.load_checkpoint("run.safetensors")
+    assert (len(saved.replay), saved.probe.steps) == (20, 60 + 3 * 32)
+    assert learn("--labels", labels, "--replay", 20, "--resume", "--limit", 10)[0] == 0
+    saved = hs.load_checkpoint("run.safetensors")
+    assert (sum(saved.replay.state()["came"]), saved.probe.steps) == (70, 70 + 6 * 32)
+
+
+def test_learn_with_more_frames_seen_again(learn, labels):
+    assert learn("--labels", labels, "--replay", 20, "--replay-per-sample", 5, "--limit", 40)[0] == 0
+    assert hs.load_checkpoint("run.safetensors").probe.steps == 40 + 5 * 32
+
+
+def test_engine_precision_and_threshold_reach_the_network(learn):
+    options = ("--limit", 8, "--event-threshold", 0, "--engine", "pipelined", "--precision", "bfloat16")
+    assert learn(*options)[0] == 0
+    dense = hs.load("run.safetensors")
+    assert {layer.spec.event_threshold for layer in dense.layers} == {0.0}
+    code, out, _ = learn("--limit", 8, "--resume", "--engine", "pipelined")
+    assert code == 0
+    assert "after 8 frames" in out
+
+
+def test_metrics_are_written(learn):
+    options = ("--metrics", "m.jsonl", "--metrics-seconds", 0, "--tensorboard", "board")
+    code, out, _ = learn("--limit", 5, *options)
+    assert code == 0
+    assert len(Path("m.jsonl").read_text().splitlines()) == 5
+    assert list(Path("board").iterdir())
+    assert out.endswith("metrics m.jsonl\nTensorBoard board\n")
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_a_tilde_is_the_home_folder(run, clips, tmp_path, monkeypatch, resume):
+    monkeypatch.setenv("HOME", str(tmp_path / "clips"))
+    code, out, _ = run(
+        "learn", "~/[ab].mp4", "--width", 4, "--size", 32, "--quiet", "--checkpoint", "~/my/run", *resume
+    )
+    assert code == 0
+    assert f"checkpoint {tmp_path}/clips/my/run" in out
+    assert hs.load(tmp_path / "clips/my/run").samples_seen == 19
+    assert not Path("~").exists()
+
+
+def test_a_password_is_not_shown(run):
+    code, out, err = run("learn", "rtsp://operator-7:hunter2@127.0.0.1:9/live", "--timeout", 1, "--log-level", "debug")
+    assert code == 1
+    assert "rtsp://***@127.0.0.1:9/live" in err
+    assert "hunter2" not in out + err
+    assert "operator-7" not in out + err
+
+
+def test_options_for_ffmpeg(learn):
+    code, *_ = learn("--limit", 3, "--option", "probesize=50000", "--fit", "crop", "--start", 1, "--duration", 2)
+    assert code == 0

@@ -1,0 +1,149 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hebbstream as hs
+from hebbstream.cli import main
+from hebbstream.cli._parser import make_parser
+from hebbstream.clip import CLIP
+
+COMMANDS = ["demo", "learn", "evaluate", "export", "verify", "inspect", "bench", "info"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(run, command):
+    assert f"\n    {command} " in run("--help")[1]
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert out.startswith(f"usage: hebbstream {command} [OPTION ...]")
+    assert "--debug" in out
+
+
+def test_info(run):
+    code, out, _ = run("info")
+    assert code == 0
+    assert f"hebbstream {hs.__version__}" in out
+    assert "cifar10        96/384/1536 neurons, 32×32 pixels, 3 channels" in out
+    assert "28×28 pixels, 1 channel\n" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["learn", "missing.mp4"], "no file at missing.mp4"),
+        (["learn", "."], "is a folder"),
+        (["learn", CLIP, "--rate", "-3"], "rate=-3.0"),
+        (["learn", CLIP, "--size", "4", "--quiet"], "4×4 pixels: too small"),
+        (["learn", CLIP, "--labels", "missing.json"], "labels missing.json"),
+        (["inspect", "missing.safetensors"], "no checkpoint at missing.safetensors"),
+        (["inspect", CLIP], "not a checkpoint"),
+        (["export", "missing.safetensors", "net.onnx"], "no checkpoint at"),
+        *(
+            ([*command, "--device", device], f"device '{device}' cannot be used (")
+            for command in (["learn", CLIP], ["learn", CLIP, "--resume"], ["bench"])
+            for device in ("nonsense", "meta", "mps", "cuda:99")
+        ),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_1(run, arguments, message):
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert err.startswith("hebbstream: ")
+    assert message in err
+    assert err.count("\n") == 1
+    with pytest.raises(hs.HebbstreamError):
+        main([*map(str, arguments), "--debug"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["nonsense"], "invalid choice: 'nonsense'"),
+        (["learn"], "the following arguments are required: SOURCE"),
+        (["learn", CLIP, "--limit", "0"], "argument --limit: '0': expected a positive integer"),
+        (["learn", CLIP, "--preset", "x"], "argument --preset: invalid choice: 'x'"),
+        *(
+            (["learn", CLIP, "--size", size], f"{size!r}: expected N or WxH")
+            for size in ("32x", "x32", "0", "wide", "4x4x4")
+        ),
+        (["learn", CLIP, "--option", "probesize"], "'probesize': expected KEY=VALUE"),
+        (["learn", CLIP, "--checkpoint-seconds", "-1"], "'-1': expected a positive number of seconds"),
+        (["bench", "--seconds", "nan"], "'nan': expected a positive number of seconds"),
+        (["bench", "--seconds", "long"], "'long': expected a positive number of seconds"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(run, arguments, message):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "usage: hebbstream" in err
+    assert message in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo", "--output", "~/a"],
+        ["learn", "~/a.mp4", "~/b/*.mp4", "--labels", "~/c.json", "--checkpoint", "~/d", "--metrics", "~/e"],
+        ["learn", "~/a.mp4", "--tensorboard", "~/f", "--export", "~/g.json"],
+        ["evaluate", "~/a", "~/b.mp4", "--labels", "~/c.json", "--plot", "~/d.png"],
+        ["export", "~/a", "~/b.onnx", "--source", "~/c.mp4"],
+        ["verify", "~/a.onnx", "~/b.mp4", "--checkpoint", "~/c"],
+        ["inspect", "~/a", "--source", "~/b.mp4", "--labels", "~/c", "--picture", "~/d.png", "--report", "~/e"],
+    ],
+)
+def test_wherever_a_path_is_taken_a_quoted_tilde_is_the_home_folder(monkeypatch, arguments):
+    monkeypatch.setenv("HOME", "/home/me")
+    options = make_parser().parse_args(arguments)
+    values = [
+        value for option in vars(options).values() for value in (option if isinstance(option, list) else [option])
+    ]
+    found = {str(value) for value in values if isinstance(value, str | Path) and "/" in str(value)}
+    assert found == {argument.replace("~", "/home/me") for argument in arguments if argument.startswith("~")}
+
+
+@pytest.mark.parametrize(("text", "height_and_width"), [("32", (32, 32)), ("64x48", (48, 64))])
+def test_a_size_is_width_by_height(text, height_and_width):
+    assert make_parser().parse_args(["learn", "a.mp4", "--size", text]).size == height_and_width
+
+
+def test_other_names_are_left_as_they_are():
+    names = ["rtsp://me@host/~you/live", "a~/b.mp4", "~draft.mp4", "0"]
+    assert make_parser().parse_args(["learn", *names]).source == names
+
+
+def test_the_installed_command_runs():
+    command = Path(sys.executable).parent / "hebbstream"
+    printed = subprocess.run([command, "--version"], check=True, capture_output=True, text=True).stdout
+    assert printed == f"hebbstream {hs.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stderr_too", "unbuffered"),
+    [
+        (["--help"], False, ""),
+        (["learn", CLIP, "--width", "4", "--limit", "3", "--quiet"], False, ""),
+        (["learn", CLIP, "--width", "4", "--limit", "3", "--quiet"], False, "1"),
+        (["learn", "missing.mp4"], True, ""),
+    ],
+    ids=["help", "learn", "learn unbuffered", "error"],
+)
+def test_when_nobody_reads_it_ends_quietly(tmp_path, arguments, stderr_too, unbuffered):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "hebbstream.cli", *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        stdout=writer,
+        stderr=writer if stderr_too else subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert not done.stderr
+    assert done.returncode in (0, 1)  # argparse passes over what it cannot print
+    if "--limit" in arguments:
+        assert hs.load(tmp_path / "run.safetensors").samples_seen == 3

@@ -1,0 +1,44 @@
+"""The commands that read a checkpoint or a preset, and what they show of it."""
+
+from pathlib import Path
+
+import pytest
+
+from hebbstream.clip import CLIP
+
+
+def test_inspect_draws_what_it_names(run, checkpoint):
+    code, out, _ = run("inspect", checkpoint, "--picture", "fields.png")
+    assert code == 0
+    assert "60 samples learned" in out
+    assert "probe: 60 labels, classes " in out
+    assert out.endswith("picture fields.png\n")
+    assert Path("fields.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_export_and_verify_compare_with_torch(run, checkpoint):
+    code, out, _ = run("export", checkpoint, "net.onnx", "--verify", "--source", CLIP, "--seconds", "0.01")
+    assert code == 0
+    assert "with torch on 200 frames" in out
+    assert "model net.onnx (" in out.splitlines()[-1]
+    assert Path("net.onnx").stat().st_size > 1000
+    code, out, _ = run("verify", "net.onnx", CLIP, "--checkpoint", checkpoint, "--stride", 40, "--seconds", "0.01")
+    assert code == 0
+    assert "with torch on 150 frames" in out
+    assert out.endswith("nothing was written\n")
+
+
+@pytest.mark.parametrize("options", [["--verify"], ["--precision", "int8"]])
+def test_export_asks_for_the_frames_that_it_needs(run, checkpoint, options):
+    code, _, err = run("export", checkpoint, "net.onnx", *options)
+    assert code == 1
+    assert f"{' '.join(options)} without --source: expected the video to take frames from" in err
+    assert not Path("net.onnx").exists()
+
+
+def test_bench_prints_a_line_for_each_batch_size(run):
+    code, out, _ = run("bench", "--width", 4, "--batches", 1, 3, "--seconds", 0.1, "--engine", "pipelined")
+    assert code == 0
+    assert out.splitlines()[0].startswith("cifar10, pipelined engine, float32, cpu")
+    assert [line.split(":")[0] for line in out.splitlines()[1:]] == ["batch    1", "batch    3"]
+    assert "learning over inference" in out
