@@ -82,7 +82,7 @@ def open_arrays(
     """
     path = Path(expand_home(path))
     labels = None if label_path is None and label is None else read_array(label_path or path, label)
-    return _samples(read_array(path, image), labels, path.name, f"open_arrays({str(path)!r})")
+    return _samples(read_array(path, image), labels, path.name, f"open_arrays({path.name!r})")
 
 
 def _samples(

@@ -82,4 +82,4 @@ def open_images(
     if shuffle:
         random.Random(seed).shuffle(names)  # noqa: S311  # an order, not a secret
     items = ((root / name, name.split("/")[0] if "/" in name else None, name) for name in names)
-    return image_stream(items, form, f"open_images({str(root)!r})", len(names))
+    return image_stream(items, form, f"open_images({root.name or str(root)!r})", len(names))

@@ -92,8 +92,10 @@ def open_shards(
         raise ConfigurationError(f"shards {str(shards)!r}: expected balanced braces") from None
     if not paths:
         raise ConfigurationError(f"shards={shards!r}: expected at least one tar file")
-    first = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
-    return image_stream(chain.from_iterable(_shard(path, label) for path in paths), form, f"open_shards({first!r})")
+    others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return image_stream(
+        chain.from_iterable(_shard(path, label) for path in paths), form, f"open_shards({paths[0].name!r}{others})"
+    )
 
 
 def _local(pattern: str) -> list[Path]:

@@ -51,8 +51,8 @@ def live_frames(
     SourcePermissionError
         At once: asking again would not help.
     """
-    source, opened = decoder.source, time.monotonic()
-    last_frame, wait = opened, _FIRST_WAIT
+    source, patience = decoder.source, _Patience(retry_for)
+    opened = patience.last_frame
     reason: StreamError | None = None
     current: Decoder | None = decoder
     while True:
@@ -60,8 +60,7 @@ def live_frames(
             reason = None
             try:
                 for _, frame in current.frames():
-                    last_frame, wait = time.monotonic(), _FIRST_WAIT
-                    t = last_frame - opened
+                    t = patience.renew() - opened
                     if closing.is_set() or (duration is not None and t >= duration):
                         return
                     yield TimedFrame(frame, t, t, source.name)
@@ -70,15 +69,13 @@ def live_frames(
             finally:
                 current.close()
             log.warning("%s", reason or f"{source.shown}: ended")
-        left = last_frame + retry_for - time.monotonic()
-        if left <= 0:
+        if patience.left <= 0:
             if reason is None:
                 return
             raise reason
-        log.info("%s: trying again, for %.0f s more", source.shown, left)
-        if closing.wait(min(left, wait * random.uniform(0.5, 1.0))):  # noqa: S311  # not a secret
+        log.info("%s: trying again, for %.0f s more", source.shown, patience.left)
+        if patience.pause(closing):
             return
-        wait = min(2 * wait, _LONGEST_WAIT)
         try:
             current = connect()
         except SourcePermissionError:
@@ -88,4 +85,28 @@ def live_frames(
             current, reason = None, reason and error  # what ended in good order stays so
         else:
             stats.reconnects += 1
-            log.warning("%s: connected again, %.1f s after the last frame", source.shown, time.monotonic() - last_frame)
+            since = time.monotonic() - patience.last_frame
+            log.warning("%s: connected again, %.1f s after the last frame", source.shown, since)
+
+
+class _Patience:
+    """How long a source without a frame is tried again, and the growing pauses between."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.renew()
+
+    def renew(self) -> float:
+        """Begin again, as a frame has come; return when."""
+        self.last_frame, self._wait = time.monotonic(), _FIRST_WAIT
+        return self.last_frame
+
+    @property
+    def left(self) -> float:
+        return self.last_frame + self._seconds - time.monotonic()
+
+    def pause(self, closing: threading.Event) -> bool:
+        """Wait a while; return whether closing ended it."""
+        ended = closing.wait(min(self.left, self._wait * random.uniform(0.5, 1.0)))  # noqa: S311  # not a secret
+        self._wait = min(2 * self._wait, _LONGEST_WAIT)
+        return ended

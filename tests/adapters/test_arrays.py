@@ -12,7 +12,8 @@ from strategies import LAYOUTS, arrays, assert_learns, modest
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.adapters.arrays import open_arrays, read_array, read_idx, samples_from_arrays
+from hebbstream.adapters._array_files import read_array, read_idx
+from hebbstream.adapters.arrays import open_arrays, samples_from_arrays
 
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
 
@@ -239,3 +240,10 @@ def test_mnist_as_published(data):
     assert np.bincount(read_idx(folder / "t10k-labels-idx1-ubyte.gz")).tolist() == [
         *(980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
     ]
+
+
+def test_a_path_may_begin_at_home(saved, monkeypatch):
+    monkeypatch.setenv("HOME", str(saved[0]))
+    for home in ("~", Path("~")):
+        stream = open_arrays(f"{home}/images.npy" if home == "~" else home / "images.npy", f"{home}/labels.idx1")
+        assert next(stream).source == "images.npy"

@@ -90,7 +90,7 @@ def test_a_folder_is_read_in_order_with_its_classes(folder, frames):
     assert [sample.y for sample in samples] == [None, *["cat"] * 3, *["dog"] * 3]
     for sample, index in zip(samples, [6, 0, 1, 2, 3, 4, 5], strict=True):
         np.testing.assert_array_equal(sample.x, frames[index])
-    assert stream.skipped == 0
+    assert stream.stats.corrupt == 0
 
 
 def test_one_seed_gives_one_order(folder):
@@ -190,7 +190,7 @@ def test_damaged_pictures_are_skipped_counted_and_told(folder, caplog):
     with caplog.at_level(logging.WARNING, logger="hebbstream.adapters.images"):
         sources = [sample.source for sample in stream]
     assert sources == ["6.png", "cat/2.png", "dog/deep/3.PNG", "dog/deep/4.png", "dog/deep/5.PNG"]
-    assert stream.skipped == 3
+    assert stream.stats.corrupt == 3
     assert operator.length_hint(stream) == 0
     assert [record.name for record in caplog.records] == ["hebbstream.adapters.images"] * 3
     assert caplog.records[0].getMessage().startswith("cat/0.png: skipped, it cannot be decoded (")
@@ -208,7 +208,7 @@ def test_any_damage_skips_one_picture_at_most(pixels, form, data):
         (Path(folder) / "a.png").write_bytes(content)
         stream = open_images(folder, size=8)
         samples = list(stream)
-    assert len(samples) + stream.skipped == 1
+    assert len(samples) + stream.stats.corrupt == 1
     assert all(sample.x.shape == (8, 8, 3) for sample in samples)
 
 
@@ -295,7 +295,7 @@ def test_postscript_under_another_name_starts_no_command(tmp_path, no_commands):
     (tmp_path / "a.jpg").write_bytes(encoded(np.zeros((8, 8, 3), np.uint8), "EPS"))
     stream = open_images(tmp_path)
     assert list(stream) == []
-    assert stream.skipped == 1
+    assert stream.stats.corrupt == 1
 
 
 def test_shards_that_cannot_be_are_told_at_once(tmp_path):
@@ -385,7 +385,7 @@ def test_any_damage_to_a_shard_gives_samples_or_one_error(data):
         path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
         stream = open_shards(path)
         try:
-            assert len(list(stream)) + stream.skipped <= 2
+            assert len(list(stream)) + stream.stats.corrupt <= 2
         except hs.HebbstreamError as error:
             assert "\n" not in str(error)  # noqa: PT017
 
@@ -393,7 +393,7 @@ def test_any_damage_to_a_shard_gives_samples_or_one_error(data):
 def test_closing_ends_the_stream(shards):
     with open_shards(shards / "train-0.tar") as stream:
         next(stream)
-    assert list(stream) == []
+    assert next(stream, None) is None
 
 
 @pytest.mark.parametrize(("module", "name"), [("PIL", "Pillow"), ("webdataset", "webdataset")])
@@ -406,3 +406,11 @@ def test_a_missing_package_is_named(monkeypatch, folder, shards, module, name):
     if module == "PIL":
         with pytest.raises(errors.MissingDependencyError):
             open_images(folder)
+
+
+def test_a_path_may_begin_at_home(folder, shards, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert next(open_images(f"~/{folder.name}")).source == "6.png"
+    assert next(open_images(Path("~") / folder.name)).source == "6.png"
+    for path in (f"~/{shards.name}/train-{{0..1}}.tar", Path("~") / shards.name / "train-0.tar"):
+        assert next(open_shards(path)).source == "train-0.tar/0000"

@@ -10,9 +10,8 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.adapters.video._decoding import StreamStats
 from hebbstream.learning import Metrics
-from hebbstream.streams import shuffle
+from hebbstream.streams import StreamStats, shuffle
 
 
 class Camera:
@@ -47,7 +46,7 @@ def test_every_record_holds_what_it_says(tmp_path):
     assert [record["position"] for record in found] == list(range(1, 21))
     last = found[-1]
     assert last["latency_mean"] == last["latency_max"] == pytest.approx(0.1)
-    assert last["stream"] == {"frames": 30, "dropped": 7, "corrupt": 0, "reconnects": 0, "failed": 0}
+    assert last["stream"] == {"frames": 30, "dropped": 7, "corrupt": 0, "skipped": 0, "reconnects": 0, "failed": 0}
     assert last["accuracy"] == pytest.approx(report.accuracy, abs=1e-4)
     assert last["recent_accuracy"] == pytest.approx(report.recent_accuracy, abs=1e-4)
     assert last["r1"] == list(net.r1_fraction())

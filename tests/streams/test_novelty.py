@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import hebbstream as hs
-from hebbstream.streams import novel
+from hebbstream.streams import StreamStats, novel
 from hebbstream.streams._novelty import brightness
 
 
@@ -60,8 +60,8 @@ def test_noise_does_not_pass_and_a_cut_does(frames):
         return (picture + generator.normal(0, 8, picture.shape)).clip(0, 255).astype(np.uint8)
 
     gate = novel([filmed(frames[0]) for _ in range(50)] + [filmed(frames[50]) for _ in range(50)])
-    assert len(list(gate)) == gate.passed == 2
-    assert gate.seen == 100
+    assert len(list(gate)) == 2
+    assert (gate.stats.frames, gate.stats.skipped) == (100, 98)
 
 
 def test_a_long_silence_is_broken():
@@ -75,11 +75,11 @@ def test_a_long_silence_is_broken():
 
 def test_counts_are_there_at_any_time():
     gate = novel([level(0.1), level(0.1), level(0.9)])
-    assert (gate.seen, gate.passed) == (0, 0)
+    assert gate.stats == StreamStats()
     next(gate)
-    assert (gate.seen, gate.passed) == (1, 1)
+    assert gate.stats == StreamStats(frames=1)
     next(gate)
-    assert (gate.seen, gate.passed) == (3, 2)
+    assert gate.stats == StreamStats(frames=3, skipped=1)
 
 
 @pytest.mark.cuda

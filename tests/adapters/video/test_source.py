@@ -1,4 +1,5 @@
 import platform
+from pathlib import Path
 from types import SimpleNamespace
 
 import av.device
@@ -6,6 +7,7 @@ import pytest
 
 from hebbstream import errors
 from hebbstream._credentials import mask_credentials
+from hebbstream.adapters.video import labels_from_json
 from hebbstream.adapters.video._source import find_sources
 
 
@@ -66,6 +68,17 @@ def test_a_file_whose_name_looks_like_a_pattern(tmp_path):
         (tmp_path / name).touch()
     found = find_sources(str(tmp_path / "**" / "?.mp4"))
     assert [source.name for source in found] == ["a.mp4", "c.mp4", "b.mp4"]
+
+
+def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    assert find_sources(Path("~/a.mp4"))[0].url == find_sources("~/a.mp4")[0].url == str(tmp_path / "a.mp4")
+    assert [source.name for source in find_sources("~/*.mp4")] == ["a.mp4", "b.mp4"]
+    assert find_sources("~nobody-of-this-name/a.mp4")[0].url == "~nobody-of-this-name/a.mp4"
+    (tmp_path / "labels.json").write_text('{"segments": [{"start": 0, "label": "day"}]}')
+    assert labels_from_json("~/labels.json")(1.0) == "day"
 
 
 @pytest.mark.parametrize("text", ["", "  ", "ftp://host/clip.mp4"])
