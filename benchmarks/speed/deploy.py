@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from benchmarks.core.timing import alternate, timed
 from hebbstream.export import OnnxExtractor
 from hebbstream.export._to_onnx import export_model
 
-PRECISIONS = ("float32", "float16", "int8")
+PRECISIONS: tuple[Literal["float32", "float16", "int8"], ...] = ("float32", "float16", "int8")
 # Name: preset, neurons of the first layer, growth of width with depth.
 NETWORKS = {
     "cifar10, full width": ("cifar10", 96, 4),

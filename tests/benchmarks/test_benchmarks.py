@@ -8,17 +8,17 @@ from forked import run_program
 
 ROOT = Path(__file__).parents[2]
 REDUCED = {
-    "speed.step": "--presets cifar10 mnist-dense --width 8 --batches 1 2 --seconds 0.1",
+    "speed.step": "--presets cifar10 mnist-dense --width 8 --batches 2 --seconds 0.05",
     "speed.breakdown": "--width 8 --batches 1 2 --steps 10",
     "speed.video": "--widths 8 --limit 30 --rounds 1",
     "speed.pipeline": "--widths 8 --frames 10 --rounds 1",
     "speed.soak": "--samples 60 --every 10",
     "speed.checkpoints": "--widths 8 --seconds 0.05",
     "speed.probes": "--features 64 --dimensions 16 --seconds 0.1",
-    "speed.gpu": "--device cpu --width 8 --batches 1 2 --precisions float32 bfloat16 --seconds 0.05",
+    "speed.gpu": "--device cpu --width 8 --batches 2 --precisions float32 bfloat16 --seconds 0.05",
     "speed.deploy": "--data cifar10 --networks mnist-dense --width 4 --samples 20 --seconds 0.01",
-    "quality.drift": "--width 4 --seeds 1 --day 60 --night 40 --labels 40 --test 40 --frames 20",
-    "quality.streams": "--width 4 --samples 20 --labels 40 --tested 40 --epochs 1 --rows augment crops CIFAR-10",
+    "quality.drift": "--width 4 --seeds 1 --day 60 --night 40 --labels 20 --test 20 --frames 20",
+    "quality.streams": "--width 4 --samples 20 --labels 20 --tested 20 --epochs 1 --rows crops CIFAR-10",
     "quality.prequential": "--widths 8 --seconds 0.05",
 }
 DRAWN = {f"speed.{name}" for name in ("step", "breakdown", "video", "soak", "deploy")}
