@@ -27,10 +27,12 @@ test: install browser lint types
 browser:
 	@scripts/install_browser.sh
 
-# Writes benchmarks/results/; about half an hour. PEER=path/to/clone adds the authors' demo to the comparison.
+# Writes benchmarks/results/speed/, of committed code only, and the tables that show it; about half an hour.
+# PEER=path/to/clone adds the authors' demo to the comparison.
 bench: install
-	$(BIN)/python -m benchmarks.step $(if $(PEER),--peer $(PEER))
-	for name in breakdown scaling video pipeline threads; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	$(BIN)/python -m benchmarks.speed.step $(if $(PEER),--peer $(PEER))
+	for name in breakdown scaling video pipeline threads; do $(BIN)/python -m benchmarks.speed.$$name || exit 1; done
+	$(BIN)/python -m benchmarks.page
 
 lint: install links
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 The threads of a parallel operation meet at its end, and spin until the last one arrives. GNU OpenMP, which PyTorch's
 Linux packages bring, lets them spin for milliseconds. On a machine with other work to do, the late thread then waits
 for the processor that the early ones are wasting, and a step can take many times as long. A shorter spin costs
-little on an idle machine (`benchmarks/threads.py` measures both).
+little on an idle machine (`benchmarks/speed/threads.py` measures both).
 
 The runtime reads its settings once, when torch is first imported, so the default is in force only where hebbstream is
 imported before torch, as its commands do. Whoever sets ``GOMP_SPINCOUNT`` or ``OMP_WAIT_POLICY`` has the say.

@@ -1,7 +1,7 @@
 """Run the paper's experiments, with mini-batches as published and with single samples from a stream.
 
 Each experiment writes benchmarks/results/paper/NAME.json after each of its runs, and goes on from there when it is
-started again.
+started again; `python -m benchmarks.page` puts the results into the tables of the documentation.
 """
 
 import argparse
@@ -10,25 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+from benchmarks.core import run as core
 from benchmarks.paper import store
 from benchmarks.paper.execute import execute
 from benchmarks.paper.experiments import EXPERIMENTS, WIDTHS
-from benchmarks.paper.page import write_page
+from benchmarks.paper.plots import plot
 from benchmarks.paper.run import Protocol, Run
 from hebbstream.errors import ConfigurationError, HebbstreamError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    options = core.begin(_parser(), arguments)
     names = [name for name in EXPERIMENTS if name in options.experiments or "all" in options.experiments]
     try:
         for name in names:
             for seed in range(options.first_seed, options.first_seed + options.seeds):
                 for label, run in _chosen(name, seed, options):
                     _run(options.output / f"{name}.json", label, _reduced(run) if options.reduced else run, options)
-        if "page" in options.experiments:
-            for written in write_page():
-                print(f"wrote {written}")
+            if not options.reduced:
+                plot(options.output / f"{name}.json")
     except HebbstreamError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -77,9 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "experiments",
         nargs="+",
-        choices=["all", "page", *EXPERIMENTS],
+        choices=["all", *EXPERIMENTS],
         metavar="EXPERIMENT",
-        help="; ".join([*EXPERIMENTS, "all of these", "or page: fill in docs/paper.md"]),
+        help="; ".join([*EXPERIMENTS, "or all of these"]),
     )
     parser.add_argument("--protocol", choices=get_args(Protocol), help="only the runs of this protocol")
     parser.add_argument("--only", metavar="NAME", help="only the runs of this name")
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--first-seed", type=int, default=0, help="default 0")
     parser.add_argument("--peer", type=Path, metavar="CLONE", help="of NeuromorphicComputing/SoftHebb, for 'authors'")
     parser.add_argument("--reduced", action="store_true", help="seconds instead of hours: width 8, 40 samples")
-    parser.add_argument("--output", type=Path, default=store.FOLDER, metavar="FOLDER", help="for the results")
+    core.output_options(parser, store.FOLDER, "FOLDER", "for the results and plots")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="for the networks, which are else forgotten")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     return parser

@@ -9,9 +9,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 import hebbstream as hs
-from benchmarks.contenders import BackpropNet
-from benchmarks.paper.data import Task
-from benchmarks.paper.probe import Protocol, accuracy, as_input, augmented, halving
+from benchmarks.core.contenders import BackpropNet
+from benchmarks.core.data import Task
+from benchmarks.core.probe import Protocol, accuracy, as_input, augmented, halving
 
 
 def backprop_accuracy(

@@ -12,11 +12,8 @@ import torch
 from torch import Tensor
 
 import hebbstream as hs
-from benchmarks.common import machine
-from benchmarks.paper.backprop import backprop_accuracy
-from benchmarks.paper.data import Split, Task, load_task
-from benchmarks.paper.learn import learn, learn_authors
-from benchmarks.paper.probe import (
+from benchmarks.core.data import Split, Task, load_task
+from benchmarks.core.probe import (
     PROTOCOLS,
     Extractor,
     Protocol,
@@ -28,6 +25,9 @@ from benchmarks.paper.probe import (
     standardizer,
     train_probe,
 )
+from benchmarks.core.run import machine
+from benchmarks.paper.backprop import backprop_accuracy
+from benchmarks.paper.learn import learn, learn_authors
 from benchmarks.paper.run import Run
 from hebbstream.errors import ConfigurationError
 

@@ -8,7 +8,6 @@ and a search that is started again goes on from there.
 
 import argparse
 import itertools
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -20,9 +19,9 @@ import torch
 from tqdm import tqdm
 
 import hebbstream as hs
-from benchmarks.paper.data import Split, image_folder, load_task
-from benchmarks.paper.probe import Protocol, accuracy, as_input, cached_features, extractor_of, train_probe
-from hebbstream._files import atomic_write
+from benchmarks.core import run, store
+from benchmarks.core.data import Split, image_folder, load_task
+from benchmarks.core.probe import Protocol, accuracy, as_input, cached_features, extractor_of, train_probe
 from hebbstream.errors import HebbstreamError
 
 Values = dict[str, Sequence[Any]]
@@ -77,7 +76,7 @@ class Search:
         order = np.random.default_rng(seed).permutation(len(images))
         self.train, self.validation = images.at(order[len(order) // 5 :]), images.at(order[: len(order) // 5])
         self.path, self.width, self.width_factor, self.seed, self.epochs = path, width, width_factor, seed, epochs
-        self.measured: list[dict[str, Any]] = json.loads(path.read_text())["measured"] if path.exists() else []
+        self.measured: list[dict[str, Any]] = store.read(path).get("measured", [])
 
     def run(self, stages: Sequence[Values], layers: int) -> list[dict[str, Any]]:
         """Search that many layers, and return the best settings of each."""
@@ -109,9 +108,7 @@ class Search:
         )
         found = accuracy(model, validation.__getitem__, self.validation.labels)
         self.measured.append({"layers": layers, "seed": self.seed, "accuracy": round(found, 4)})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(self.path) as temporary:
-            Path(temporary).write_text(json.dumps({"measured": self.measured}, indent=1) + "\n", encoding="utf-8")
+        store.save(self.path, {"machine": run.machine(), "measured": self.measured})
         return found
 
     def _learned(self, layers: list[dict[str, Any]]) -> hs.SoftHebbNet:

@@ -11,10 +11,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 import hebbstream as hs
-from benchmarks.contenders import PeerStep
-from benchmarks.data import folder
-from benchmarks.paper.data import Split
-from benchmarks.paper.probe import Extractor, as_input
+from benchmarks.core.contenders import PeerStep
+from benchmarks.core.data import Split, folder
+from benchmarks.core.probe import Extractor, as_input
 from benchmarks.paper.run import Run
 from hebbstream.adapters.video import open_video
 from hebbstream.streams import shuffle

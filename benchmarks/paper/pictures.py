@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import hebbstream as hs
-from benchmarks.paper.data import load_task
+from benchmarks.core.data import load_task
 from benchmarks.paper.store import FOLDER
 from hebbstream.errors import HebbstreamError
 from hebbstream.inspection import write_report

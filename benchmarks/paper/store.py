@@ -1,19 +1,18 @@
 """The result files: one for each experiment, a list of runs, each with what it took and gave."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS
+from benchmarks.core.run import RESULTS
+from benchmarks.core.store import read, save
 from benchmarks.paper.run import Run
-from hebbstream._files import atomic_write
 
 FOLDER = RESULTS / "paper"
 
 
 def load(path: Path) -> list[dict[str, Any]]:
     """Return the runs of a result file; none if there is no such file."""
-    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
+    found: list[dict[str, Any]] = read(path).get("runs", [])
     return found
 
 
@@ -31,7 +30,4 @@ def find_elsewhere(folder: Path, run: Run) -> dict[str, Any] | None:
 def add(path: Path, result: dict[str, Any]) -> None:
     """Add a result to a file, or put it in the place of an earlier one of the same run."""
     results = [earlier for earlier in load(path) if earlier["run"] != result["run"]]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        text = json.dumps({"runs": [*results, result]}, indent=1, ensure_ascii=False) + "\n"
-        Path(temporary).write_text(text, encoding="utf-8")
+    save(path, {"runs": [*results, result]})

@@ -13,7 +13,7 @@ from typing import Any
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._spec import LayerSpec
 
-# Within a tenth of a point of dense learning on CIFAR-10 at half width (benchmarks/results/events.json), which was
+# Within a tenth of a point of dense learning on CIFAR-10 at half width (benchmarks/results/speed/events.json), which was
 # measured at the published rates divided by √10.
 EVENT_THRESHOLD = 1e-3
 

@@ -20,7 +20,7 @@ class SldaProbe(MomentProbe):
     is the exact covariance within the classes, and the squared distance to the mean of n samples is reduced by what
     their chance adds to it on average, tr(ΛΣ) / n: without that a new class lies too far from everything to be predicted.
     With it, a first sample takes too much from the other classes: on MNIST, nine classes known, the accuracy on all ten
-    falls to 75 %, and is 95 % after five samples (`benchmarks/online_labels.py`).
+    falls to 75 %, and is 95 % after five samples (`benchmarks/quality/online_labels.py`).
 
     Parameters
     ----------

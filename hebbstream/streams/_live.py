@@ -17,7 +17,7 @@ def for_live(stream: Iterable[Any], *, threshold: float = 0.02, seed: int = 0) -
     the CIFAR-10 preset at quarter width, 17 and 16 % (two seeds) won nowhere on CIFAR-10 images after learning from 5,000
     frames as they came, 3 and 2 % after learning from 5,000 prepared so. A linear probe was right for 63.5 and 63.6 %
     instead of 61.1 and 63.1 %, a gain no larger than what the seed changes. It took 14 times as many frames
-    (``docs/streams.md``, ``benchmarks/streams.py``).
+    (``docs/streams.md``, ``benchmarks/quality/streams.py``).
 
     Parameters
     ----------

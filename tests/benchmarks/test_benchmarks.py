@@ -8,21 +8,28 @@ from forked import run_program
 
 ROOT = Path(__file__).parents[2]
 REDUCED = {
-    "step": "--presets cifar10 mnist-dense --width 8 --batches 1 2 --seconds 0.1",
-    "breakdown": "--width 8 --batches 1 2 --steps 10",
-    "video": "--widths 8 --limit 30 --rounds 1",
-    "pipeline": "--widths 8 --frames 10 --rounds 1",
-    "soak": "--samples 60 --every 10",
-    "checkpoints": "--widths 8 --seconds 0.05",
-    "probes": "--features 64 --dimensions 16 --seconds 0.1",
-    "gpu": "--device cpu --width 8 --batches 1 2 --seconds 0.05",
+    "speed.step": "--presets cifar10 mnist-dense --width 8 --batches 2 --seconds 0.05",
+    "speed.breakdown": "--width 8 --batches 1 2 --steps 10",
+    "speed.video": "--widths 8 --limit 30 --rounds 1",
+    "speed.pipeline": "--widths 8 --frames 10 --rounds 1",
+    "speed.soak": "--samples 60 --every 10",
+    "speed.checkpoints": "--widths 8 --seconds 0.05",
+    "speed.probes": "--features 64 --dimensions 16 --seconds 0.1",
+    "speed.gpu": "--device cpu --width 8 --batches 2 --precisions float32 bfloat16 --seconds 0.05",
+    "speed.deploy": "--data cifar10 --networks mnist-dense --width 4 --samples 20 --seconds 0.01",
+    "quality.drift": "--width 4 --seeds 1 --day 60 --night 40 --labels 20 --test 20 --frames 20",
+    "quality.streams": "--width 4 --samples 20 --labels 20 --tested 20 --epochs 1 --rows crops CIFAR-10",
+    "quality.prequential": "--widths 8 --seconds 0.05",
 }
+DRAWN = {f"speed.{name}" for name in ("step", "breakdown", "video", "soak", "deploy")}
+DRAWN |= {"quality.drift", "quality.streams"}
 
 
 @pytest.fixture
-def run(tmp_path):
-    def call(name, *arguments):
-        return run_program(f"benchmarks.{name}", *arguments, folder=tmp_path, cwd=ROOT, without=["HEBBSTREAM_DATA"])
+def run(tmp_path, small_data):
+    def call(name, *arguments, **options):
+        options = {"HEBBSTREAM_DATA": str(small_data)} | options
+        return run_program(f"benchmarks.{name}", *arguments, folder=tmp_path, cwd=ROOT, **options)
 
     return call
 
@@ -33,35 +40,47 @@ def test_a_benchmark_writes_its_result_and_picture(run, name, tmp_path):
     done = run(name, *REDUCED[name].split(), "--output", output)
     assert done.returncode == 0, done.stderr
     result = json.loads(output.read_text())
-    assert {"processor", "threads", "torch", "commit", "date", "command"} <= result["machine"].keys()
-    assert str(output) in done.stdout
-    if f"picture {output.with_suffix('.png')}" in done.stdout:
-        assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-    else:
-        assert name in ("pipeline", "gpu", "checkpoints", "probes")  # tables
-    if name == "pipeline":
+    assert {"processor", "threads", "torch", "commit", "date"} <= result["machine"].keys()
+    assert result["machine"]["command"] == f"python -m benchmarks.{name} {REDUCED[name]} --output result.json"
+    assert f"result {output}" in done.stdout
+    picture = output.with_suffix(".png")
+    assert (f"picture {picture}" in done.stdout) == (name in DRAWN)
+    assert name not in DRAWN or picture.read_bytes().startswith(b"\x89PNG")
+    if name == "speed.pipeline":
         assert all(row["weights_equal_sequential_1_thread"] for row in result["engines"] if "1 thread" in row["engine"])
 
 
-@pytest.mark.parametrize("name", ["drift", "events", "online_labels", "scaling", "streams", "threads"])
+@pytest.mark.parametrize("name", ["quality.online_labels", "speed.scaling", "speed.threads"])
 def test_the_long_ones_say_what_they_do(run, name):
     done = run(name, "--help")
     assert done.returncode == 0, done.stderr
     assert "--output FILE" in done.stdout
+    assert "--uncommitted" in done.stdout
+
+
+def test_finished_runs_of_the_same_settings_are_kept(run, tmp_path):
+    output = tmp_path / "result.json"
+    arguments = "--width 4 --samples 5 --epochs 1 --thresholds 0.001 --seeds"
+    for seeds in ("1", "2"):
+        done = run("speed.events", *arguments.split(), seeds, "--output", output)
+        assert done.returncode == 0, done.stderr
+    first, second = json.loads(output.read_text())["runs"]
+    assert (first["seed"], second["seed"]) == (0, 1)
+    assert "--seeds 1 " in first["measured"]["command"]
 
 
 def test_without_data_a_benchmark_says_what_to_set(run, tmp_path):
-    done = run("events", "--output", tmp_path / "result.json")
+    done = run("speed.events", "--output", tmp_path / "result.json", HEBBSTREAM_DATA="")
     assert done.returncode == 1
     assert done.stderr.startswith("HEBBSTREAM_DATA is not set")
 
 
-def test_labels_online_by_every_measure(data, tmp_path):
+def test_labels_online_by_every_measure(run, data, tmp_path):
     output = tmp_path / "labels.json"
     options = "--data mnist --width quarter --samples 70 --epochs 1 --dimensions 16 --capacity 20 --decay"
     solvers = ["gradient, SGD", "slda, 16 dimensions"]
-    done = run_program(
-        "benchmarks.online_labels", *options.split(), "--only", *solvers, "--output", output, folder=tmp_path, cwd=ROOT
+    done = run(
+        "quality.online_labels", *options.split(), "--only", *solvers, "--output", output, HEBBSTREAM_DATA=str(data)
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(output.read_text())["data"]["mnist"]

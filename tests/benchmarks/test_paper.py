@@ -1,88 +1,32 @@
-import gzip
-import io
 import json
-import shutil
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from small_data import CLASSES, gratings
 
 import hebbstream as hs
-from benchmarks.contenders import BackpropNet
+from benchmarks.core.contenders import BackpropNet
+from benchmarks.core.data import Split, Task, load_task
+from benchmarks.core.probe import Protocol as ProbeProtocol
+from benchmarks.core.probe import accuracy, as_input, augmented, extractor_of, half_dropped, train_probe
 from benchmarks.paper import __main__ as command
-from benchmarks.paper import backprop, grid, page, pictures, store
+from benchmarks.paper import backprop, grid, pictures, plots, store, tables
 from benchmarks.paper import execute as executing
 from benchmarks.paper.backprop import backprop_accuracy
-from benchmarks.paper.data import Split, Task, load_task
 from benchmarks.paper.experiments import EXPERIMENTS
 from benchmarks.paper.learn import sample_order, steps
-from benchmarks.paper.probe import Protocol as ProbeProtocol
-from benchmarks.paper.probe import accuracy, as_input, augmented, extractor_of, half_dropped, train_probe
 from benchmarks.paper.run import Run
-from hebbstream.clip import CLIP
 from hebbstream.errors import ConfigurationError
-
-CLASSES = 4
-
-
-def gratings(count, side, channels, seed):
-    """Stripes: the class is the orientation, the phase is random. Labels are sorted, as in a folder of images."""
-    generator = np.random.default_rng(seed)
-    labels = np.sort(np.arange(count) % CLASSES)
-    rows, columns = np.mgrid[:side, :side]
-    angle = (np.pi * labels / CLASSES)[:, None, None]
-    phase = generator.uniform(0, 2 * np.pi, (count, 1, 1))
-    waves = 0.5 + 0.4 * np.sin((np.cos(angle) * columns + np.sin(angle) * rows) * 1.5 + phase)
-    noisy = waves[..., None] + 0.1 * generator.standard_normal((count, side, side, channels))
-    return (255 * noisy.clip(0, 1)).astype(np.uint8), labels
-
-
-@pytest.fixture(scope="module")
-def data_folder(tmp_path_factory):
-    """Every data set in its owner's format, small."""
-    folder = tmp_path_factory.mktemp("data")
-    for split, count in (("train", 160), ("test", 80)):
-        images, labels = gratings(count, 32, 3, seed=len(split))
-        with tarfile.open(folder / f"cifar10-{split}.tar.xz", "w:xz") as archive:
-            for index, (image, label) in enumerate(zip(images, labels, strict=True)):
-                buffer = io.BytesIO()
-                Image.fromarray(image).save(buffer, "JPEG")
-                member = tarfile.TarInfo(f"./class{label}/{index:04}.jpg")
-                member.size = len(buffer.getvalue())
-                archive.addfile(member, io.BytesIO(buffer.getvalue()))
-    (folder / "mnist").mkdir()
-    for name, count in (("train", 160), ("t10k", 80)):
-        images, labels = gratings(count, 28, 1, seed=1)
-        for kind, values in (("images-idx3", images[..., 0]), ("labels-idx1", labels.astype(np.uint8))):
-            path = folder / "mnist" / f"{name}-{kind}-ubyte.gz"
-            header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
-            path.write_bytes(gzip.compress(header + values.tobytes()))
-    (folder / "stl10_binary").mkdir()
-    for name, count in (("unlabeled", 24), ("train", 8), ("test", 8)):
-        images, labels = gratings(count, 96, 3, seed=2)
-        images.transpose(0, 3, 2, 1).tofile(folder / "stl10_binary" / f"{name}_X.bin")
-        (labels + 1).astype(np.uint8).tofile(folder / "stl10_binary" / f"{name}_y.bin")
-    (folder / "video").mkdir()
-    for name in ("bikes", "carphone_pristine"):
-        shutil.copy(CLIP, folder / "video" / f"{name}.mp4")
-    for part in ("train", "val"):
-        images, labels = gratings(24, 170, 3, seed=3)
-        for index, (image, label) in enumerate(zip(images, labels, strict=True)):
-            path = folder / "imagenette2-160" / part / f"n{label}" / f"{index}.JPEG"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image[:, :165]).save(path)
-    return folder
 
 
 @pytest.fixture
-def data(data_folder, monkeypatch):
-    monkeypatch.setenv("HEBBSTREAM_DATA", str(data_folder))
+def data(small_data, monkeypatch):
+    monkeypatch.setenv("HEBBSTREAM_DATA", str(small_data))
     executing._load.cache_clear()
-    yield data_folder
+    yield small_data
     executing._load.cache_clear()
 
 
@@ -122,15 +66,15 @@ def test_one_seed_gives_one_result(data):
     assert first["median_norm"] == second["median_norm"]
 
 
-def test_data_that_is_not_there_is_named(data, capsys):
-    assert command.main(["imagenet160", "--reduced", "--quiet"]) == 1
+def test_data_that_is_not_there_is_named(data, capsys, tmp_path):
+    assert command.main(["imagenet160", "--reduced", "--quiet", "--output", str(tmp_path)]) == 1
     assert "train: expected folders" in capsys.readouterr().err
     with pytest.raises(ConfigurationError, match="no data set 'cifar'"):
         load_task("cifar")
 
 
-def test_a_run_of_no_such_name_is_refused(capsys):
-    assert command.main(["cifar10", "--only", "straem", "--quiet"]) == 1
+def test_a_run_of_no_such_name_is_refused(capsys, tmp_path):
+    assert command.main(["cifar10", "--only", "straem", "--quiet", "--output", str(tmp_path)]) == 1
     assert "expected --only one of 'paper', 'paper, layer after layer', 'stream', 'random'" in capsys.readouterr().err
 
 
@@ -189,39 +133,31 @@ def test_augmentation_keeps_shape_and_flips_some():
     assert 10 < rising.sum() < 40
 
 
-def test_page_shows_measured_beside_published(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "FOLDER", tmp_path)
-    for seed, found in ((0, 0.7), (1, 0.72)):
-        run = Run(width=96, seed=seed)
-        store.add(
-            tmp_path / "cifar10.json",
-            {
-                "name": "paper",
-                "run": run.described(),
-                "layers": run.layers(),
-                "test_accuracy": {"3": found},
-                "r1_fraction": [0.5, 0, 0.25],
-            },
-        )
-    target = tmp_path / "page.md"
-    markers = "".join(f"<!-- {name} -->\n<!-- end -->\n" for name in ("mnist", "order"))
-    target.write_text(f"a\n<!-- cifar10 -->\nold\n<!-- end -->\nb\n{markers}")
-    written = page.write_page(target)
-    text = target.read_text()
-    assert "| paper | 96 | 2 | 71.00 ± 1.41 | 50 / 0 / 25 | 80.31 ± 0.14 |" in text
-    assert "| backprop | | | not run | | 99.45 ± 0.02 |\n\nTo run it: `python -m benchmarks.paper mnist`" in text
-    assert "Not run: `python -m benchmarks.paper order`" in text
-    assert "old" not in text
-    assert text.startswith("a\n")
-    assert [path.name for path in written] == ["cifar10.png", "page.md"]
+def stored(folder, name, seed, accuracy):
+    run = Run(width=96, seed=seed)
+    result = {"name": name, "run": run.described(), "layers": run.layers(), "test_accuracy": {"3": accuracy}}
+    store.add(folder / "paper" / "cifar10.json", result | {"r1_fraction": [0.5, 0, 0.25]})
 
 
-def test_r1_features_of_all_layers_count_neurons(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "FOLDER", tmp_path)
+def test_tables_show_measured_beside_published(tmp_path, capsys):
+    stored(tmp_path, "paper", 0, 0.7)
+    stored(tmp_path, "paper", 1, 0.72)
+    table = tables.table("cifar10", tmp_path)
+    assert "| paper | 96 | 2 | 71.00 ± 1.41 | 50 / 0 / 25 | 80.31 ± 0.14 |" in table
+    missing = tables.table("mnist", tmp_path)
+    assert "| backprop |  |  | not run |  | 99.45 ± 0.02 |\n\nTo run it: `python -m benchmarks.paper mnist`" in missing
+    assert tables.table("order", tmp_path) == "Not run: `python -m benchmarks.paper order`."
+    plots.plot(tmp_path / "paper" / "cifar10.json")
+    picture = tmp_path / "paper" / "cifar10.png"
+    assert capsys.readouterr().out == f"picture {picture}\n"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_r1_features_of_all_layers_count_neurons(tmp_path):
     run = Run(width=8, width_factor=2)
     result = {"name": "paper", "run": run.described(), "layers": run.layers(), "test_accuracy": {"3": 0.5}}
     store.add(tmp_path / "cifar10.json", result | {"r1_fraction": [1.0, 0.5, 0.0]})
-    (row,) = page.rows_of("cifar10")
+    (row,) = tables.rows_of(tmp_path / "cifar10.json")
     assert row.r1_of_all == pytest.approx((8 + 16 / 2) / (8 + 16 + 32))
 
 

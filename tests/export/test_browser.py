@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import hebbstream as hs
-from benchmarks.chromium import PAGE, launch, missing, serve, write_camera
+from benchmarks.core.chromium import PAGE, launch, missing, serve, write_camera
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_label
@@ -211,7 +211,7 @@ def test_without_a_camera_the_page_says_so(playwright, site):
 def test_its_benchmark_writes_its_result(tmp_path):
     output = tmp_path / "result.json"
     reduced = ["--widths", "4", "--precisions", "float32", "--rounds", "1", "--seconds", "0.5", "--output"]
-    command = [sys.executable, "-m", "benchmarks.browser", *reduced, str(output)]
+    command = [sys.executable, "-m", "benchmarks.speed.browser", *reduced, str(output)]
     done = subprocess.run(command, cwd=PAGE.parent.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(output.read_text())["rows"]

@@ -1,0 +1,46 @@
+"""The result files: JSON, each with the machine, commit, date and command that it is of."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.core.run import machine
+from hebbstream._files import atomic_write
+
+Result = dict[str, Any]
+
+
+def read(path: Path) -> Result:
+    """Return what a result file holds, nothing if there is none."""
+    found: Result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
+def resume(path: Path, settings: Result) -> Result:
+    """Return what a file holds of the same settings: finished runs need not be repeated."""
+    found = read(path)
+    return found if found.get("settings") == settings else {}
+
+
+def write(path: Path, result: Result) -> None:
+    """Write a result with the machine that gave it, atomically."""
+    save(path, {"machine": machine()} | result)
+    print(f"result {path}")
+
+
+def save(path: Path, content: Result) -> None:
+    """Write a file atomically, as `read` takes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary:
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        Path(temporary).write_text(text, encoding="utf-8")
+
+
+def shown(rows: Iterable[Result]) -> list[Result]:
+    """Gather rows, and print each as it comes."""
+    found = []
+    for row in rows:
+        found.append(row)
+        print(row, flush=True)
+    return found

@@ -1,0 +1,1 @@
+"""What is learned: `python -m benchmarks.quality.NAME --help`."""

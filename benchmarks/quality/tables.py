@@ -1,0 +1,75 @@
+"""The tables of what is learned, from `results/quality`."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.core.page import Tables, grouped, markdown
+from benchmarks.core.store import Result, read
+from benchmarks.quality.label_tables import TEMPLATES, filled
+
+
+def by_row(runs: list[Result]) -> dict[str, list[Result]]:
+    """Gather the seeds of each row that was measured."""
+    return {row: seeds for (row,), seeds in grouped(runs, "row").items()}
+
+
+def streams(runs: list[Result]) -> str:
+    """Return the runs of `benchmarks.quality.streams` as Markdown; values are means over the seeds."""
+
+    def average(seeds: list[Result], key: str) -> Any:
+        return np.mean([run[key] for run in seeds], axis=0)
+
+    rows = []
+    for row, seeds in by_row(runs).items():
+        shares = [" / ".join(f"{100 * value:.0f}" for value in average(seeds, key)) for key in ("r1_fraction", "dead")]
+        entropy = " / ".join(f"{value:.2f}" for value in average(seeds, "win_entropy"))
+        accuracies = ", ".join(f"{100 * run['test_accuracy']:.1f}" for run in seeds)
+        rows.append([row, accuracies, f"{average(seeds, 'frames'):,.0f}", *shares, entropy])
+    return markdown(["stream", "test %", "frames", "R1 by layer, %", "dead by layer, %", "entropy of wins"], rows)
+
+
+def _streams(results: Path) -> str:
+    return streams(read(results / "quality" / "streams.json")["runs"])
+
+
+_AT_NIGHTFALL = {"before": "(the day alone)", "a new network": "a new network learns the night alone"}
+
+
+def _drift(results: Path) -> str:
+    rows = []
+    for (decay, way), seeds in grouped(read(results / "quality" / "drift.json")["rows"], "decay", "way").items():
+        cosines = noticed = ""
+        if way not in _AT_NIGHTFALL:
+            cosines = " / ".join(f"{run['cosine_with_day'][0]:.3f}" for run in seeds)
+            noticed = " / ".join(str(run["alarms_by_night"][0]) if run["alarms_by_night"] else "–" for run in seeds)
+        worlds = [" / ".join(f"{100 * run['accuracy'][world]:.1f}" for run in seeds) for world in ("day", "night")]
+        rate = "decayed" if decay else "as published"
+        rows.append([rate, _AT_NIGHTFALL.get(way, way), len(seeds), *worlds, cosines, noticed])
+    head = ["rate", "at nightfall", "seeds", "probe by day, %", "probe by night, %"]
+    return markdown([*head, "cosine with the day's weights, layer 1", "noticed after"], rows)
+
+
+def _few_shots(results: Path) -> str:
+    few = read(results / "quality" / "online-labels-mnist.json")["data"]["mnist"]["few shots"]
+    columns = [few["shots"].index(shots) for shots in (1, 2, 5, 10, 20, 100)]
+    rows = []
+    for solver in ("slda, 1024 dimensions", "slda, shrinkage 0.5", "gradient, SGD", "ridge, 1024 dimensions"):
+        found, right = few[solver]["found"], few[solver]["all"]
+        rows.append(
+            [
+                f"{solver}: found / all",
+                *(f"{100 * found[column]:.0f} / {100 * right[column]:.0f}" for column in columns),
+            ]
+        )
+    return markdown(["samples of the new class", *(few["shots"][column] for column in columns)], rows)
+
+
+TABLES: Tables = {
+    "quality/streams": _streams,
+    "quality/drift": _drift,
+    **{f"quality/labels-{name}": partial(filled, template) for name, template in TEMPLATES.items()},
+    "quality/labels-few-shots": _few_shots,
+}

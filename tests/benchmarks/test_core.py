@@ -1,0 +1,124 @@
+"""Run, store, page: what every benchmark and every table of the documentation goes through."""
+
+import json
+import subprocess
+
+import pytest
+
+from benchmarks import page as command
+from benchmarks.core import page, run, store
+from hebbstream.errors import ConfigurationError
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A committed tree in the place of this one."""
+    for arguments in (
+        ["init", "--quiet"],
+        ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "--quiet", "--allow-empty", "--message", "begin"],
+    ):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)  # noqa: S607
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "benchmarks" / "results")
+    run.tree.cache_clear()
+    yield tmp_path
+    run.tree.cache_clear()
+
+
+def begin(*given):
+    return run.begin(run.arguments("speed/step", "What it does."), list(map(str, given)))
+
+
+def test_a_stored_result_is_of_committed_code(repository):
+    earlier = repository / "benchmarks" / "results" / "speed" / "other.json"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("{}")
+    options = begin()
+    assert options.output == earlier.with_name("step.json")
+    store.write(options.output, {"ms": 1.5})
+    described = store.read(options.output)["machine"]
+    assert {"processor", "torch", "commit", "date", "command"} <= described.keys()
+    assert "uncommitted" not in described
+    head = repository / ".git" / (repository / ".git" / "HEAD").read_text().removeprefix("ref: ").strip()
+    assert head.read_text().startswith(described["commit"])
+
+
+def test_an_uncommitted_tree_stores_nothing(repository):
+    (repository / "layer.py").touch()
+    with pytest.raises(SystemExit) as refused:
+        begin()
+    assert str(refused.value).startswith("not committed: layer.py; ")
+    assert "\n" not in str(refused.value)
+    with pytest.raises(SystemExit, match=r"not committed: layer.py; "):
+        begin("--output", repository / "benchmarks" / "results" / "mine.json")
+
+
+@pytest.mark.parametrize("given", [["--uncommitted"], ["--output", "elsewhere.json"]])
+def test_an_uncommitted_tree_can_be_tried_out_and_is_marked(repository, given, monkeypatch):
+    (repository / "layer.py").touch()
+    monkeypatch.chdir(repository)
+    store.write(begin(*given).output, {})
+    (written,) = repository.rglob("*.json")
+    assert json.loads(written.read_text())["machine"]["uncommitted"] == ["layer.py"]
+
+
+def test_without_a_repository_nothing_is_stored(repository):
+    (repository / ".git").rename(repository / "git")
+    with pytest.raises(SystemExit, match="no git repository"):
+        begin()
+
+
+def test_results_are_read_as_they_were_written(tmp_path, capsys):
+    path = tmp_path / "new" / "step.json"
+    assert store.read(path) == {}
+    store.write(path, {"settings": {"width": 8}, "runs": [{"name": "größer", "ms": [0.1, None]}]})
+    assert capsys.readouterr().out == f"result {path}\n"
+    assert store.read(path)["runs"] == [{"name": "größer", "ms": [0.1, None]}]
+    assert store.resume(path, {"width": 8}) == store.read(path)
+    assert store.resume(path, {"width": 9}) == {}
+
+
+def test_every_stored_result_says_where_it_is_from():
+    for path in run.RESULTS.rglob("*.json"):
+        result = store.read(path)
+        for described in [result["machine"]] if "machine" in result else [one["measured"] for one in result["runs"]]:
+            assert {"processor", "torch", "commit", "date", "command"} <= described.keys(), path
+
+
+TABLES = {"speed/step": lambda results: page.markdown(["ms"], [[results.name]])}
+PAGE = "a\n<!-- table: speed/step -->\n{}<!-- end -->\nb\n"
+
+
+def test_a_page_gets_its_tables_and_keeps_the_rest(tmp_path):
+    target = tmp_path / "page.md"
+    target.write_text(PAGE.format("| old |\n"))
+    assert page.write_pages([target], TABLES, tmp_path / "results", check=True) == [target]
+    assert target.read_text() == PAGE.format("| old |\n")
+    assert page.write_pages([target], TABLES, tmp_path / "results") == [target]
+    assert target.read_text() == PAGE.format("| ms |\n|---|\n| results |\n")
+    assert page.write_pages([target], TABLES, tmp_path / "results", check=True) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PAGE.format("").replace("step", "stop"), "page.md: no table 'speed/stop': expected one of speed/step"),
+        (PAGE.format("").replace("<!-- end -->", "") + PAGE.format(""), "'speed/step': expected <!-- end --> before"),
+        (PAGE.format("").replace("<!-- end -->", ""), "1 tables begin, 0 end"),
+    ],
+)
+def test_a_page_that_cannot_be_rendered_stays(text, message, tmp_path):
+    target = tmp_path / "page.md"
+    target.write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        page.write_pages([target], TABLES, tmp_path)
+    assert target.read_text() == text
+
+
+def test_the_pages_show_the_stored_results(capsys):
+    assert command.main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_every_table_is_on_a_page():
+    shown = "".join(path.read_text(encoding="utf-8") for path in (run.ROOT / "docs").rglob("*.md"))
+    assert [name for name in command.TABLES if f"<!-- table: {name} -->" not in shown] == []
