@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +16,6 @@ from hebbstream.export._binding import SharedRun
 from hebbstream.export._runtime import PROVIDERS, first_line, make_session
 from hebbstream.export._seal import read_model, unseal
 from hebbstream.streams._sample import Sample
-
-if TYPE_CHECKING:
-    from hebbstream.export._follow import FollowingExtractor
 
 
 class OnnxExtractor:
@@ -103,25 +100,6 @@ class OnnxExtractor:
 
     def __repr__(self) -> str:
         return described(self, "bytes" if isinstance(self._model, bytes) else repr(Path(self._model).name))
-
-    @classmethod
-    def follow(
-        cls, manifest: str | Path, providers: Sequence[str] | None = None, *, every_seconds: float = 1.0, **options: Any
-    ) -> "FollowingExtractor":
-        """Return an extractor that takes over each new model that a manifest names, between two samples.
-
-        Parameters
-        ----------
-        manifest
-            File that `publish` or ``hebbstream learn --export-every`` writes beside the models.
-        providers, **options
-            As of `OnnxExtractor`.
-        every_seconds
-            Between looks at the manifest.
-        """
-        from hebbstream.export._follow import FollowingExtractor  # which is made of this class
-
-        return FollowingExtractor(manifest, providers, every_seconds=every_seconds, **options)
 
     @property
     def providers(self) -> list[str]:
@@ -210,8 +188,8 @@ class OnnxExtractor:
         self._run(self.contract.outputs, blank, single=False)
 
 
-def described(extractor: "OnnxExtractor | FollowingExtractor", name: str) -> str:
-    """Return the text that stands for an extractor, by the name of its file."""
+def described(extractor: Any, name: str) -> str:
+    """Return the text that stands for an extractor, of either kind, by the name of its file."""
     contract = extractor.contract
     return (
         f"{type(extractor).__name__}({name}, input='{contract.input.dtype} {contract.input.shape_text}',"

@@ -17,8 +17,32 @@ from hebbstream.streams._sample import Sample
 log = logging.getLogger("hebbstream.export")
 
 
+def follow(
+    manifest: str | Path, providers: Sequence[str] | None = None, *, every_seconds: float = 1.0, **options: Any
+) -> "FollowingExtractor":
+    """Return an extractor that takes over each new model that a manifest names, between two samples.
+
+    Parameters
+    ----------
+    manifest
+        File that `publish` or ``hebbstream learn --export`` writes beside the models.
+    providers, **options
+        As of `OnnxExtractor`.
+    every_seconds
+        Seconds between looks at the manifest.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no manifest or no model yet.
+    CorruptModelError
+        If the first model is damaged.
+    """
+    return FollowingExtractor(manifest, providers, every_seconds=every_seconds, **options)
+
+
 class FollowingExtractor:
-    """An `OnnxExtractor` that is always of the newest good model; made by `OnnxExtractor.follow`.
+    """An `OnnxExtractor` that is always of the newest good model; made by `follow`.
 
     A thread looks at the manifest, and reads, checks and warms up what is new. Each call takes the model that is in
     place as it begins and keeps it to its end. One that is damaged, or reads or gives something else, is reported by
@@ -27,7 +51,7 @@ class FollowingExtractor:
     Parameters
     ----------
     manifest, providers, every_seconds, **options
-        See `OnnxExtractor.follow`.
+        See `follow`.
 
     Raises
     ------
@@ -41,12 +65,12 @@ class FollowingExtractor:
     >>> import tempfile
     >>> import numpy as np
     >>> import hebbstream as hs
-    >>> from hebbstream.export import OnnxExtractor, publish
+    >>> from hebbstream.export import follow, publish
     >>> manifest = f"{tempfile.mkdtemp()}/net.json"
     >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
     >>> _ = publish(net, manifest, size=32)
     >>> frame = np.zeros((32, 32, 3), np.uint8)
-    >>> with OnnxExtractor.follow(manifest) as extractor:
+    >>> with follow(manifest) as extractor:
     ...     before = extractor.contract.samples_seen
     ...     _ = net.learn_one(frame), publish(net, manifest, size=32)
     ...     _ = extractor.refresh()

@@ -4,7 +4,7 @@ from hebbstream import _threads as _threads  # isort: skip  # first: it must com
 from hebbstream._version import __version__
 from hebbstream.errors import HebbstreamError
 from hebbstream.learning import Callback, Checkpoint, Learner, Report, Step, learn
-from hebbstream.network import PRESETS, LayerSpec, Preset, SoftHebbLayer, SoftHebbNet, load
+from hebbstream.network import PRESETS, LayerSpec, SoftHebbLayer, SoftHebbNet, load
 from hebbstream.network.engine import CudaGraphEngine, EagerEngine, Engine, PipelinedEngine
 from hebbstream.probe import OnlineProbe, Replay, RidgeProbe, SldaProbe, SoftmaxProbe
 from hebbstream.streams._sample import Sample
@@ -21,7 +21,6 @@ __all__ = [
     "Learner",
     "OnlineProbe",
     "PipelinedEngine",
-    "Preset",
     "Replay",
     "Report",
     "RidgeProbe",

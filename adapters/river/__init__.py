@@ -4,7 +4,6 @@ from hebbstream.adapters.river._drift import DriftMonitor
 from hebbstream.adapters.river._evaluation import prequential
 from hebbstream.adapters.river._onnx import OnnxTransformer
 from hebbstream.adapters.river._probe import LinearProbe
-from hebbstream.adapters.river._scores import Evaluation
 from hebbstream.adapters.river._transformer import SoftHebbTransformer
 
-__all__ = ["DriftMonitor", "Evaluation", "LinearProbe", "OnnxTransformer", "SoftHebbTransformer", "prequential"]
+__all__ = ["DriftMonitor", "LinearProbe", "OnnxTransformer", "SoftHebbTransformer", "prequential"]

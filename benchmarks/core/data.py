@@ -22,7 +22,7 @@ import numpy as np
 
 import hebbstream as hs
 from hebbstream.adapters._array_files import read_idx
-from hebbstream.clip import clip_frames
+from hebbstream.clip._clip import clip_frames
 from hebbstream.errors import ConfigurationError
 
 

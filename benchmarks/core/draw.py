@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hebbstream.inspection import new_figure, save_figure
+from hebbstream.inspection._canvas import new_figure, save_figure
 
 
 def grouped_bars(axis: Any, groups: Sequence[str], series: Mapping[str, Sequence[float]]) -> None:

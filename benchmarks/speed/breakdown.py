@@ -15,11 +15,12 @@ from benchmarks.core import draw, run, store
 from benchmarks.core.data import preset_frames
 from hebbstream.network import _layer as layer_module
 from hebbstream.rule import _plasticity as plasticity
+from hebbstream.rule._normalize import StreamNorm
 from hebbstream.rule._sparse import Events
 
 # Each operation is a function that a step calls; what is left of a layer's time goes to "the rest".
 _OPERATIONS: list[tuple[Any, str, str]] = [
-    (hs.StreamNorm, "learn", "normalise"),
+    (StreamNorm, "learn", "normalise"),
     (hs.SoftHebbLayer, "_patches", "patches"),
     (hs.SoftHebbLayer, "_output", "activate and pool"),
     (layer_module, "find_events", "compete"),

@@ -22,7 +22,8 @@ from benchmarks.core.chromium import launch, missing, serve, write_camera
 from benchmarks.core.timing import milliseconds, timing
 from hebbstream.adapters.river import LinearProbe
 from hebbstream.adapters.video import open_video
-from hebbstream.clip import CLIP, clip_frames, clip_label
+from hebbstream.clip import CLIP, clip_label
+from hebbstream.clip._clip import clip_frames
 from hebbstream.export import publish
 from hebbstream.export._options import ExportOptions
 

@@ -19,12 +19,13 @@ def measure(width: int | None, seconds: float) -> store.Result:
     frame = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     for label in range(10):
         probe.learn_one(net.learn_one(frame), label)
+    learner = hs.Learner(net, probe)
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         path = Path(folder) / "run.safetensors"
 
         def save() -> None:
             keep_generations(path, 2)
-            hs.save_checkpoint(path, net, probe)
+            learner.save(path)
 
         timings = alternate({"step": lambda: net.learn_one(frame), "checkpoint": save}, seconds=seconds)
         size = path.stat().st_size

@@ -11,7 +11,7 @@ import torch
 import hebbstream as hs
 from benchmarks.core import run, store
 from benchmarks.core.timing import alternate
-from hebbstream.clip import clip_frames
+from hebbstream.clip._clip import clip_frames
 
 
 def learn(net: hs.SoftHebbNet, threads: int, frames: Any, latencies: list[float]) -> None:

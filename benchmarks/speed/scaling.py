@@ -19,7 +19,7 @@ import hebbstream as hs
 from benchmarks.core import draw, run, store
 from benchmarks.core.data import cifar10
 from benchmarks.core.timing import Timing, alternate, milliseconds, timed, timing
-from hebbstream.clip import clip_frames
+from hebbstream.clip._clip import clip_frames
 
 _WINDOW = 1000
 

@@ -20,22 +20,20 @@ SIZE = 16
 class Watch(hs.Callback):
     """Notes the process's state every so many samples."""
 
-    def __init__(self, every: int) -> None:
-        self.every, self.rows = every, list[store.Result]()
+    def __init__(self, every_samples: int) -> None:
+        self.every_samples, self.rows = every_samples, list[store.Result]()
         self._process, self._last = psutil.Process(), time.process_time()
 
-    def __call__(self, step: hs.Step) -> None:
-        if (step.index + 1) % self.every:
-            return
+    def on_pause(self, learner: hs.Learner) -> None:
         gc.collect()
         now = time.process_time()
         row = {
-            "samples": step.index + 1,
+            "samples": learner.counters.position,
             "resident_mib": round(self._process.memory_info().rss / 2**20, 2),
             "threads": threading.active_count(),
             "handles": self._process.num_fds(),
             # Of this process, in all its threads: what other programs do to the clock does not matter.
-            "cpu_ms_per_sample": round(1e3 * (now - self._last) / self.every, 4),
+            "cpu_ms_per_sample": round(1e3 * (now - self._last) / self.every_samples, 4),
         }
         self._last = now
         self.rows.append(row)
@@ -71,7 +69,7 @@ def learn(watch: Watch, video: Path, samples: int) -> hs.Report:
             hs.SoftmaxProbe(),
             limit=samples,
             checkpoint=Path(folder) / "run.safetensors",
-            callbacks=[watch, Metrics(Path(folder) / "metrics.jsonl", seconds=1)],
+            callbacks=[watch, Metrics(Path(folder) / "metrics.jsonl", every_seconds=1)],
             progress=False,
         )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.core import draw, run, store
 from benchmarks.core.timing import alternate
-from hebbstream.clip import clip_frames
+from hebbstream.clip._clip import clip_frames
 
 _BUSY = "while True: pass"
 

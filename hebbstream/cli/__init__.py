@@ -1,5 +1,1 @@
-"""The `hebbstream` command."""
-
-from hebbstream.cli._main import main
-
-__all__ = ["main"]
+"""The `hebbstream` command: one file a command."""

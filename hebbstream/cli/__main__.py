@@ -2,6 +2,6 @@
 
 import sys
 
-from hebbstream.cli import main
+from hebbstream.cli._main import main
 
 sys.exit(main())

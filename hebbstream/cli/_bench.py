@@ -12,7 +12,7 @@ import torch
 import hebbstream as hs
 from hebbstream.cli._execution import add_execution, check_device, engine_of
 from hebbstream.cli._types import positive, seconds
-from hebbstream.clip import clip_frames
+from hebbstream.clip._clip import clip_frames
 
 HELP = "time learning steps on this machine; write nothing"
 USAGE = ""

@@ -13,7 +13,8 @@ import hebbstream as hs
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._execution import add_quiet
 from hebbstream.cli._types import path, positive
-from hebbstream.clip import CLIP, clip_frames, clip_label
+from hebbstream.clip import CLIP, clip_label
+from hebbstream.clip._clip import clip_frames
 from hebbstream.errors import MissingDependencyError
 from hebbstream.export import to_onnx, verify
 from hebbstream.inspection import plot_receptive_fields

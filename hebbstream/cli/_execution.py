@@ -6,7 +6,8 @@ from typing import get_args
 import torch
 
 from hebbstream.errors import ConfigurationError
-from hebbstream.network.engine import Engine, EngineName, make_engine
+from hebbstream.network.engine import Engine
+from hebbstream.network.engine._make import EngineName, make_engine
 from hebbstream.rule._precision import PrecisionName
 
 

@@ -10,6 +10,7 @@ from hebbstream.cli._source import add_labels, add_size, add_source, open_source
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection import observe, plot_receptive_fields, summarize, write_report
+from hebbstream.probe._solvers import as_online_probe
 
 HELP = "show a checkpoint's layers, and draw what their neurons look for"
 USAGE = "CHECKPOINT"
@@ -40,8 +41,9 @@ def run(options: argparse.Namespace) -> None:
     net = saved.net
     print(f"{options.checkpoint}: {net.samples_seen:,} samples learned, frames {net.frame_size}, seed {net.seed}")
     _print_layers(net)
-    if saved.probe is not None:
-        print(f"probe: {saved.probe!r}")
+    probe = as_online_probe(saved.probe, "inspect")
+    if probe is not None:
+        print(f"probe: {probe.steps:,} labels, classes {', '.join(map(str, probe.classes))}")
     samples = _samples(options, net)
     if options.source:
         print(f"\non {len(samples):,} frames of {options.source}")

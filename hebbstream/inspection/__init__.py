@@ -1,8 +1,6 @@
 """Looking inside a network: numbers per layer, and pictures."""
 
 from hebbstream.inspection._activity import observe
-from hebbstream.inspection._embedding import embed
-from hebbstream.inspection._fields import receptive_fields
 from hebbstream.inspection._figures import plot_receptive_fields
 from hebbstream.inspection._optimal import optimal_inputs
 from hebbstream.inspection._patches import best_patches
@@ -11,11 +9,9 @@ from hebbstream.inspection._summary import summarize
 
 __all__ = [
     "best_patches",
-    "embed",
     "observe",
     "optimal_inputs",
     "plot_receptive_fields",
-    "receptive_fields",
     "summarize",
     "write_report",
 ]

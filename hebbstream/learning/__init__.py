@@ -2,8 +2,7 @@
 
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._checkpoint import Checkpoint
-from hebbstream.learning._continual import ContinualScores, class_incremental, domain_incremental, learn_continually
-from hebbstream.learning._counters import Counters
+from hebbstream.learning._continual import class_incremental, domain_incremental, learn_continually
 from hebbstream.learning._learner import Learner, learn
 from hebbstream.learning._metrics import Metrics
 from hebbstream.learning._report import Report
@@ -11,8 +10,6 @@ from hebbstream.learning._report import Report
 __all__ = [
     "Callback",
     "Checkpoint",
-    "ContinualScores",
-    "Counters",
     "Learner",
     "Metrics",
     "Report",

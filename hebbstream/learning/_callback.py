@@ -65,6 +65,9 @@ class Callback:
     def on_start(self, learner: Any) -> None:
         """Before the first sample."""
 
+    def on_sample(self, learner: Any, sample: Sample) -> None:
+        """Before a sample is learned. An error here refuses it before anything changes, and ends the run."""
+
     def on_step(self, learner: Any, step: Step) -> None:
         """After each sample."""
 

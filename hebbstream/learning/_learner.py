@@ -220,14 +220,16 @@ class Learner:
         """
         place = usable_device(device)
         damage: CorruptCheckpointError | None = None
-        for candidate in generations(path) or [Path(path)]:
+        candidates = generations(path) or [Path(path)]
+        for candidate in candidates:
             try:
                 state = read_state(candidate)
                 with inconsistent(candidate):
                     return cls._from_state(state, place, callbacks, clock)
             except CorruptCheckpointError as error:
-                log.warning("%s; trying an earlier one", error)
                 damage = damage or error
+                if candidate != candidates[-1]:
+                    log.warning("%s; trying an earlier one", error)
         assert damage is not None  # noqa: S101  # there was at least one candidate
         raise damage
 

@@ -1,9 +1,10 @@
 """`Replaying`: the probe of a run learns again from frames of the past."""
 
-from hebbstream.learning._callback import Callback, Step
+from hebbstream.learning._callback import Callback
 from hebbstream.learning._running import Running
 from hebbstream.probe import Replay
 from hebbstream.probe._solvers import as_online_probe
+from hebbstream.streams._sample import Sample
 
 
 class Replaying(Callback):
@@ -18,10 +19,10 @@ class Replaying(Callback):
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
 
-    def on_step(self, learner: Running, step: Step) -> None:
+    def on_sample(self, learner: Running, sample: Sample) -> None:
         """Keep a labelled frame."""
-        if step.sample.y is not None:
-            self._replay.add(learner.net.checked(step.sample.x, single=True).squeeze(0), step.sample.y)
+        if sample.y is not None:
+            self._replay.add(learner.net.checked(sample.x, single=True).squeeze(0), sample.y)
 
     def samples_left(self, position: int) -> int:  # noqa: ARG002  # labelled samples count, not all
         """At least as many samples as labelled ones are missing."""

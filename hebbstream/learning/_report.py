@@ -61,7 +61,8 @@ class Report:
         if self.latency is not None:
             mean, greatest = self.latency
             lines.append(f"from capture to learned {1e3 * mean:.0f} ms on average, {1e3 * greatest:.0f} ms at most")
-        if counted := [f"{count:,} {name}" for name, count in self.stream_counts.items() if count]:
+        counted = [f"{count:,} {name}" for name, count in self.stream_counts.items() if count]
+        if len(counted) > 1 or self.stream_counts.get("frames") != self.samples:
             lines.append(f"stream: {', '.join(counted)}")
         if self.checkpoint is not None:
             lines.append(f"checkpoint {self.checkpoint}")

@@ -129,6 +129,8 @@ class Run:
             except StopWaiting:
                 return
             sample = Sample.of(item)
+            for callback in self._callbacks:
+                callback.on_sample(self._learner, sample)
             self._under_way.append(sample)
             yield sample.x
             if interrupted.requested or self._failure is not None or any(timer.due() for timer in self._timers):

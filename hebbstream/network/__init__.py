@@ -2,7 +2,7 @@
 
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._network import SoftHebbNet, load
-from hebbstream.network._presets import PRESETS, Preset
+from hebbstream.network._presets import PRESETS
 from hebbstream.network._spec import LayerSpec
 
-__all__ = ["PRESETS", "LayerSpec", "Preset", "SoftHebbLayer", "SoftHebbNet", "load"]
+__all__ = ["PRESETS", "LayerSpec", "SoftHebbLayer", "SoftHebbNet", "load"]

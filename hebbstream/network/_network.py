@@ -15,7 +15,8 @@ from hebbstream.network._frames import check_frames, merge_views, to_input, view
 from hebbstream.network._presets import get_preset
 from hebbstream.network._spec import LayerSpec
 from hebbstream.network._stack import LayerStack
-from hebbstream.network.engine import Engine, EngineName, make_engine
+from hebbstream.network.engine import Engine
+from hebbstream.network.engine._make import EngineName, make_engine
 
 
 class SoftHebbNet(LayerStack):

@@ -5,7 +5,6 @@ from hebbstream.streams._interleave import interleave
 from hebbstream.streams._live import for_live
 from hebbstream.streams._novelty import novel
 from hebbstream.streams._order import schedule, shuffle
-from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Stream
 
-__all__ = ["Stream", "StreamStats", "augment", "crops", "for_live", "interleave", "novel", "schedule", "shuffle"]
+__all__ = ["Stream", "augment", "crops", "for_live", "interleave", "novel", "schedule", "shuffle"]

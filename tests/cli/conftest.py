@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from clips import ramp, write_clip
 
-from hebbstream.cli import main
+from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 
 Run = Callable[..., tuple[Any, str, str]]

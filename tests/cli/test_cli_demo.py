@@ -18,4 +18,4 @@ def test_the_demo_writes_everything_it_names(run):
         "ONNX Runtime against torch",
     ):
         assert words in out
-    assert hs.load_checkpoint("out/demo.safetensors").probe.steps == 120
+    assert hs.Learner.load("out/demo.safetensors").probe.steps == 120

@@ -15,16 +15,16 @@ def test_learn_says_what_it_wrote(learn, labels):
 
 def test_learn_with_replay_and_go_on(learn, labels):
     assert learn("--labels", labels, "--replay", 20, "--limit", 60)[0] == 0
-    saved = hs.load_checkpoint("run.safetensors")
+    saved = hs.Learner.load("run.safetensors")
     assert (len(saved.replay), saved.probe.steps) == (20, 60 + 3 * 32)
     assert learn("--labels", labels, "--replay", 20, "--resume", "--limit", 10)[0] == 0
-    saved = hs.load_checkpoint("run.safetensors")
-    assert (sum(saved.replay.state()["came"]), saved.probe.steps) == (70, 70 + 6 * 32)
+    saved = hs.Learner.load("run.safetensors")
+    assert (sum(saved.replay.state_dict()["came"]), saved.probe.steps) == (70, 70 + 6 * 32)
 
 
 def test_learn_with_more_frames_seen_again(learn, labels):
     assert learn("--labels", labels, "--replay", 20, "--replay-per-sample", 5, "--limit", 40)[0] == 0
-    assert hs.load_checkpoint("run.safetensors").probe.steps == 40 + 5 * 32
+    assert hs.Learner.load("run.safetensors").probe.steps == 40 + 5 * 32
 
 
 def test_engine_precision_and_threshold_reach_the_network(learn):

@@ -33,7 +33,7 @@ def test_resume_without_a_checkpoint_says_so_and_starts(learn):
 def test_a_run_that_goes_on_with_labels_gets_a_probe(learn, labels):
     assert learn("--limit", 5)[0] == 0
     assert learn("--limit", 40, "--resume", "--labels", labels, "--replay", 20)[0] == 0
-    saved = hs.load_checkpoint("run.safetensors")
+    saved = hs.Learner.load("run.safetensors")
     assert (saved.counters.position, saved.counters.scored) == (45, 40)
     assert (len(saved.replay), saved.probe.steps) == (20, 40 + 3 * 32)
 
@@ -55,7 +55,7 @@ def test_resume_takes_the_newest_good_checkpoint(learn):
 def test_starting_anew_moves_every_generation_aside(learn, name, aside):
     learn("--limit", 20, "--checkpoint-every", 10, "--checkpoint", name)
     learn("--limit", 3, "--checkpoint", name)
-    assert [hs.load_checkpoint(path).counters.position for path in (aside, f"{aside}.1", name)] == [20, 10, 3]
+    assert [hs.Learner.load(path).counters.position for path in (aside, f"{aside}.1", name)] == [20, 10, 3]
     assert not Path(f"{name}.1").exists()
 
 
@@ -96,5 +96,5 @@ def test_sigterm_saves_and_exits_0(tmp_path):
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "until interrupted" in out
-    saved = hs.load_checkpoint(checkpoint)
+    saved = hs.Learner.load(checkpoint)
     assert f"learned {saved.counters.position} samples" in out

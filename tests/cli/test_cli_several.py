@@ -9,7 +9,7 @@ import torch
 import hebbstream as hs
 from hebbstream import cli, errors
 from hebbstream.adapters.video import open_video
-from hebbstream.learning import _learner as learner
+from hebbstream.learning import _run
 from hebbstream.streams import interleave
 
 
@@ -20,13 +20,13 @@ def learn(run):
 
 def test_several_recordings_take_turns_and_resume_exactly(learn, clips, monkeypatch):
     sources = []
-    take = learner._Run._take
+    take = _run.Run._take
 
     def watched(self, features):
-        sources.append(self.under_way[0].source)
+        sources.append(self._under_way[0].source)
         take(self, features)
 
-    monkeypatch.setattr(learner._Run, "_take", watched)
+    monkeypatch.setattr(_run.Run, "_take", watched)
     a, b, _ = clips
     code, out, _ = learn(a, b, "--checkpoint", "whole", "--metrics", "m.jsonl")
     assert code == 0
@@ -36,7 +36,7 @@ def test_several_recordings_take_turns_and_resume_exactly(learn, clips, monkeypa
     for limit in (6, 9, 100):
         assert learn(a, b, "--checkpoint", "parts", "--resume", "--limit", limit)[0] == 0
     assert sources[19:] == sources[:19]
-    whole, parts = hs.load_checkpoint("whole"), hs.load_checkpoint("parts")
+    whole, parts = hs.Learner.load("whole"), hs.Learner.load("parts")
     assert whole.counters == parts.counters
     assert all(torch.equal(one, other) for one, other in zip(whole.net.buffers(), parts.net.buffers(), strict=True))
 

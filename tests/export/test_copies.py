@@ -10,7 +10,7 @@ import pytest
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import OnnxTransformer
-from hebbstream.export import ExportEvery, OnnxExtractor, publish, to_onnx
+from hebbstream.export import ExportEvery, OnnxExtractor, follow, publish, to_onnx
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
 COPIES = {"pickle": lambda found: pickle.loads(pickle.dumps(found)), "deepcopy": copy.deepcopy, "copy": copy.copy}  # noqa: S301
@@ -60,7 +60,7 @@ def test_another_process_runs_it(path):
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
 def test_a_copy_of_a_follower_follows_by_itself(net, tmp_path, copied):
     publish(net, tmp_path / "net.json")
-    with OnnxExtractor.follow(tmp_path / "net.json", ["cpu"], every_seconds=60, threads=1) as first:
+    with follow(tmp_path / "net.json", ["cpu"], every_seconds=60, threads=1) as first:
         with copied(first) as second:
             net.learn_one(FRAMES[0])
             publish(net, tmp_path / "net.json")
@@ -84,7 +84,7 @@ def test_it_says_what_it_is(net, path, tmp_path):
     told = "input='uint8 (batch, 8, 8, 3)', features=64, precision='float32', provider='CPUExecutionProvider')"
     assert repr(OnnxExtractor(path, ["cpu"])) == f"OnnxExtractor('net.onnx', {told}"
     assert repr(OnnxExtractor(path.read_bytes(), ["cpu"])) == f"OnnxExtractor(bytes, {told}"
-    with OnnxExtractor.follow(tmp_path / "run.json", ["cpu"]) as following:
+    with follow(tmp_path / "run.json", ["cpu"]) as following:
         assert repr(following).startswith(
             "FollowingExtractor('run.json', input='float32 (batch, 3, height, width)', features=64"
         )
@@ -95,7 +95,7 @@ def test_a_tilde_is_the_home_folder(net, tmp_path, monkeypatch):
     assert to_onnx(net, "~/models/net.onnx") == tmp_path / "models" / "net.onnx"
     assert publish(net, "~/models/run.json") == tmp_path / "models" / "run-000000003.onnx"
     assert COPIES["pickle"](OnnxExtractor("~/models/net.onnx")).contract.samples_seen == 3
-    with OnnxExtractor.follow("~/models/run.json") as following:
+    with follow("~/models/run.json") as following:
         assert following.contract.samples_seen == 3
     hs.learn(net, FRAMES, callbacks=[ExportEvery("~/models/run.json")], progress=False)
     assert (tmp_path / "models" / "run-000000006.onnx").exists()

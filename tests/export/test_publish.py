@@ -15,7 +15,7 @@ import pytest
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe
-from hebbstream.export import ExportEvery, OnnxExtractor, publish, to_onnx
+from hebbstream.export import ExportEvery, OnnxExtractor, follow, publish, to_onnx
 from hebbstream.export._to_onnx import export_model
 
 SPECS = [hs.LayerSpec(channels=4, pool="max", normalization="none", power=1.0)]
@@ -241,7 +241,7 @@ def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
 
     net.samples_seen = 1
     publish(net, manifest)
-    with OnnxExtractor.follow(manifest, every_seconds=0.001, threads=1) as follower:
+    with follow(manifest, every_seconds=0.001, threads=1) as follower:
         threads = [threading.Thread(target=consume, args=(mine,)) for mine in results]
         for thread in threads:
             thread.start()
@@ -283,7 +283,7 @@ def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
 def test_a_model_that_reads_or_gives_something_else_is_refused(net, tmp_path, caplog):
     manifest = tmp_path / "net.json"
     publish(net, manifest)
-    with OnnxExtractor.follow(manifest, every_seconds=60) as follower:
+    with follow(manifest, every_seconds=60) as follower:
         for number, options in enumerate(({"input_dtype": "uint8"}, {"size": 16}, {"feature_map": True}), start=1):
             net.samples_seen = number
             publish(net, manifest, **options)
@@ -304,15 +304,15 @@ def test_a_model_that_reads_or_gives_something_else_is_refused(net, tmp_path, ca
 
 def test_following_what_is_not_there_is_refused(net, tmp_path):
     with pytest.raises(errors.ModelNotFoundError, match="no manifest at"):
-        OnnxExtractor.follow(tmp_path / "net.json")
+        follow(tmp_path / "net.json")
     (tmp_path / "net.json").write_text("[]")
     with pytest.raises(errors.CorruptModelError, match="expected an object"):
-        OnnxExtractor.follow(tmp_path / "net.json")
+        follow(tmp_path / "net.json")
     publish(net, tmp_path / "net.json")
     with pytest.raises(errors.ConfigurationError, match="every_seconds=0"):
-        OnnxExtractor.follow(tmp_path / "net.json", every_seconds=0)
+        follow(tmp_path / "net.json", every_seconds=0)
     to_onnx(net, tmp_path.parent / "outside.onnx")
     named = json.loads((tmp_path / "net.json").read_text()) | {"model": "../outside.onnx"}
     (tmp_path / "net.json").write_text(json.dumps(named))
     with pytest.raises(errors.CorruptModelError, match="expected the name of a file beside it"):
-        OnnxExtractor.follow(tmp_path / "net.json")
+        follow(tmp_path / "net.json")

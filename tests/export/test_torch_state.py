@@ -8,7 +8,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream.adapters.river import OnnxTransformer
-from hebbstream.export import ExportEvery, OnnxExtractor, publish, to_onnx, verify
+from hebbstream.export import ExportEvery, OnnxExtractor, follow, publish, to_onnx, verify
 from hebbstream.export._to_onnx import export_model
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
@@ -89,7 +89,7 @@ def test_publishing_following_and_verifying(state, tmp_path):
     net = learned(probe)
     with state():
         path = publish(net, tmp_path / "net.json", probe)
-        with OnnxExtractor.follow(tmp_path / "net.json", ["cpu"], every_seconds=0.01) as following:
+        with follow(tmp_path / "net.json", ["cpu"], every_seconds=0.01) as following:
             net.samples_seen += 1
             publish(net, tmp_path / "net.json", probe)
             following.refresh()

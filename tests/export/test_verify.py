@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import hebbstream as hs
-from hebbstream import cli, errors
+from hebbstream import errors
+from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 from hebbstream.export import to_onnx, verify
 
@@ -63,7 +64,7 @@ def run(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
+        code = main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
@@ -136,6 +137,6 @@ def test_learning_publishes_by_command(run, tmp_path):
         "net-000000050.onnx",
         "net.json",
     ]
-    found = hs.load_checkpoint("b.safetensors")
+    found = hs.Learner.load("b.safetensors")
     assert found.net.preset == "cifar10"
     assert math.isfinite(float(np.asarray(found.net.r1_fraction()).sum()))

@@ -8,7 +8,7 @@ from small import small_net
 
 import hebbstream as hs
 from hebbstream import errors, inspection
-from hebbstream.cli import main
+from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 from hebbstream.inspection import _embedding
 from hebbstream.inspection._fields import receptive_field

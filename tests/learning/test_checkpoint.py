@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from forge import contents, rewrite
 from forked import processes
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream._container import _checksum
 from hebbstream.adapters.river import DriftMonitor
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_label
@@ -29,21 +28,6 @@ def learned(labelled):
     learner = hs.Learner(hs.SoftHebbNet.from_preset("cifar10", width=8, seed=5), hs.SoftmaxProbe())
     learner.learn(labelled[:20], progress=False)
     return learner
-
-
-def contents(path):
-    with safe_open(path, framework="pt") as file:
-        header = json.loads(file.metadata()["hebbstream"])
-        return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-
-
-def rewrite(path, change):
-    """Forge a checkpoint: other contents, with the checksum that they would have."""
-    header, tensors = contents(path)
-    change(header, tensors)
-    header.pop("crc32", None)
-    header["crc32"] = _checksum(header, tensors)
-    save_file(tensors, path, metadata={"hebbstream": json.dumps(header)})
 
 
 @pytest.mark.parametrize("position", [1, 23])
@@ -240,7 +224,7 @@ def test_a_tilde_is_the_home_folder(tmp_path, learned, monkeypatch):
 
 
 def test_what_was_loaded_is_not_a_view_of_the_file(tmp_path, labelled):
-    path, replay = tmp_path / "run.safetensors", hs.Replay(8, every=4)
+    path, replay = tmp_path / "run.safetensors", hs.Replay(8, every_samples=4)
     hs.learn(
         hs.SoftHebbNet.from_preset("cifar10", width=4),
         labelled[:20],

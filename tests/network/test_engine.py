@@ -10,7 +10,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError, NonFiniteError
-from hebbstream.network.engine import make_engine
+from hebbstream.network.engine._make import make_engine
 
 
 @pytest.fixture

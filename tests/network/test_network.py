@@ -251,7 +251,7 @@ REFUSED = {
 def test_where_and_what_it_cannot_be_is_one_clear_line(how):
     net = hs.SoftHebbNet(TINY, 3)
     before = state(net)
-    with pytest.raises(ConfigurationError, match="expected|cannot") as caught:
+    with pytest.raises(ConfigurationError, match=r"expected|cannot") as caught:
         REFUSED[how](net)
     assert "\n" not in str(caught.value)
     assert_same_state(before, state(net))

@@ -22,7 +22,8 @@ from hebbstream.adapters.shards import open_shards
 from hebbstream.adapters.torch import samples_from_torch
 from hebbstream.adapters.video import open_video
 from hebbstream.errors import ConfigurationError, EmptyStreamError, ImageSizeError, StreamError
-from hebbstream.streams import Stream, StreamStats, augment, crops, for_live, interleave, novel, schedule, shuffle
+from hebbstream.streams import Stream, augment, crops, for_live, interleave, novel, schedule, shuffle
+from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import as_stream
 
 N = 12

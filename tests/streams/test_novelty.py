@@ -3,8 +3,9 @@ import pytest
 import torch
 
 import hebbstream as hs
-from hebbstream.streams import StreamStats, novel
+from hebbstream.streams import novel
 from hebbstream.streams._novelty import brightness
+from hebbstream.streams._stats import StreamStats
 
 
 def level(value, *, size=32):

@@ -179,8 +179,9 @@ def test_a_run_goes_on_by_replay(frames):
 
     whole, halted = (hs.SoftHebbNet.from_preset("cifar10", width=4, seed=0) for _ in range(2))
     report = hs.learn(whole, stream(), progress=False)
-    counters = hs.learn(halted, stream(), limit=report.samples // 3, progress=False).counters
-    hs.learn(halted, stream(), counters=counters, progress=False)
+    learner = hs.Learner(halted)
+    learner.learn(stream(), limit=report.samples // 3, progress=False)
+    learner.learn(stream(), resume=True, progress=False)
     assert report.samples > 30
     assert all(torch.equal(a.weight, b.weight) for a, b in zip(whole.layers, halted.layers, strict=True))
 

@@ -3,7 +3,6 @@
 from hebbstream.network.engine._base import Engine
 from hebbstream.network.engine._cuda_graph import CudaGraphEngine
 from hebbstream.network.engine._eager import EagerEngine
-from hebbstream.network.engine._make import EngineName, make_engine
 from hebbstream.network.engine._pipelined import PipelinedEngine
 
-__all__ = ["CudaGraphEngine", "EagerEngine", "Engine", "EngineName", "PipelinedEngine", "make_engine"]
+__all__ = ["CudaGraphEngine", "EagerEngine", "Engine", "PipelinedEngine"]

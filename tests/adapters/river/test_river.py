@@ -241,8 +241,8 @@ def test_names_after_vectors_are_refused():
 def test_a_probe_wrapped_again_goes_on_where_it_was(tmp_path):
     probe = LinearProbe()
     probe.learn_one(np.ones(3), "a")
-    hs.save_checkpoint(tmp_path / "run", hs.SoftHebbNet.from_preset("cifar10", width=2), probe)
-    again = LinearProbe.from_probe(hs.load_checkpoint(tmp_path / "run").probe)
+    hs.Learner(hs.SoftHebbNet.from_preset("cifar10", width=2), probe).save(tmp_path / "run")
+    again = LinearProbe.from_probe(hs.Learner.load(tmp_path / "run").probe)
     probe.learn_one(np.zeros(3), "b")
     again.learn_one(np.zeros(3), "b")
     assert again.predict_proba_one(np.ones(3)) == probe.predict_proba_one(np.ones(3))

@@ -19,9 +19,9 @@ from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.adapters.video._live import live_frames
 from hebbstream.adapters.video._source import find_sources
-from hebbstream.cli import main
-from hebbstream.network.engine import make_engine
-from hebbstream.streams import StreamStats
+from hebbstream.cli._main import main
+from hebbstream.network.engine._make import make_engine
+from hebbstream.streams._stats import StreamStats
 
 USER, SECRET = "operator-7", "hunter2"
 

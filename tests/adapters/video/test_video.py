@@ -280,7 +280,7 @@ def test_a_truncated_video_gives_its_good_frames_and_then_says_so(clip, tmp_path
     with open_video(path) as stream, pytest.raises(errors.TruncatedVideoError, match="truncated or damaged after"):
         hs.learn(net, stream, checkpoint=report, progress=False)
     assert 0 < net.samples_seen < 50
-    assert hs.load_checkpoint(report).counters.position == net.samples_seen
+    assert hs.Learner.load(report).counters.position == net.samples_seen
     path.write_bytes(content[:200])
     with pytest.raises(errors.TruncatedVideoError, match="cut before its index"):
         open_video(path)
