@@ -53,13 +53,6 @@ class FollowingExtractor:
     manifest, providers, every_seconds, **options
         See `follow`.
 
-    Raises
-    ------
-    ModelNotFoundError
-        If there is no manifest or no model yet.
-    CorruptModelError
-        If the first model is damaged.
-
     Examples
     --------
     >>> import tempfile

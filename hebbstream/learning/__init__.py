@@ -3,7 +3,8 @@
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._checkpoint import Checkpoint
 from hebbstream.learning._continual import class_incremental, domain_incremental, learn_continually
-from hebbstream.learning._learner import Learner, learn
+from hebbstream.learning._learn import learn
+from hebbstream.learning._learner import Learner
 from hebbstream.learning._metrics import Metrics
 from hebbstream.learning._report import Report
 

@@ -14,7 +14,6 @@ from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import usable_device
 from hebbstream.errors import ConfigurationError, CorruptCheckpointError
 from hebbstream.learning._callback import Callback, Step, as_callback
-from hebbstream.learning._checkpoint import Checkpoint
 from hebbstream.learning._counters import Counters
 from hebbstream.learning._generations import generations
 from hebbstream.learning._progress import ProgressBar
@@ -266,48 +265,3 @@ class Learner:
         parts = [f"{self.counters.position:,} samples", f"probe={self.probe!r}", f"replay={self.replay!r}"]
         parts += [repr(callback) for callback in self.callbacks]
         return f"Learner: {', '.join(parts)}\n{self.net!r}"
-
-
-def learn(
-    net: SoftHebbNet,
-    stream: Iterable[Any],
-    probe: Probe | None = None,
-    *,
-    replay: Replay | None = None,
-    limit: int | None = None,
-    checkpoint: str | Path | Checkpoint | None = None,
-    callbacks: Iterable[Callback | Callable[[Step], object]] = (),
-    progress: bool = True,
-) -> Report:
-    """Let a network, and optionally a probe, learn from every sample of a stream; the short form of a `Learner`.
-
-    Parameters
-    ----------
-    net, probe, replay, callbacks
-        As of `Learner`.
-    stream, limit, progress
-        As of `Learner.learn`.
-    checkpoint
-        Where to save, every 1,000 samples and at the end: a path, or a `Checkpoint` that says when.
-
-    Returns
-    -------
-    Report
-        ``print(report)`` shows it in a few lines.
-
-    Raises
-    ------
-    ConfigurationError, EmptyStreamError, InputError, OutputError
-        As of `Learner.learn`.
-
-    Examples
-    --------
-    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
-    >>> report = learn(net, torch.rand(10, 3, 32, 32), progress=False)
-    >>> report.samples, report.stopped
-    (10, 'end of stream')
-    """
-    watching = [*callbacks]
-    if checkpoint is not None:
-        watching.append(checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint))
-    return Learner(net, probe, replay=replay, callbacks=watching).learn(stream, limit=limit, progress=progress)

@@ -1,9 +1,9 @@
 """`SoftHebbNet`: a stack of SoftHebb layers that all learn from the same sample as it passes."""
 
 import math
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from hebbstream._globals import outside_inference_mode
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._forward import ForwardPass, forward_through
-from hebbstream.network._frames import check_frames, merge_views, to_input, views
+from hebbstream.network._frames import merge_views, to_input, views
 from hebbstream.network._presets import get_preset
 from hebbstream.network._spec import LayerSpec
 from hebbstream.network._stack import LayerStack
@@ -84,7 +84,8 @@ class SoftHebbNet(LayerStack):
             seed=seed,
             device=device,
         )
-        self.engine = make_engine(engine)
+        self.engine: Engine = make_engine(engine)
+        """How a learning step is executed; to be set at any time. It is no part of the network's state."""
 
     @classmethod
     def from_preset(
@@ -145,18 +146,12 @@ class SoftHebbNet(LayerStack):
         net.preset = name
         return net
 
-    _engine: Engine | None = None
-
-    @property
-    def engine(self) -> Engine:
-        """How a learning step is executed; to be set at any time. It is no part of the network's state."""
-        if self._engine is None:
-            self._engine = make_engine("eager")
-        return self._engine
-
-    @engine.setter
-    def engine(self, engine: Engine) -> None:
-        self._engine = engine
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], device: str | torch.device = "cpu") -> Self:
+        """Make a network from what `to_state` returned, with the eager engine; errors as of `LayerStack.from_state`."""
+        net = super().from_state(state, device)
+        net.engine = make_engine("eager")
+        return net
 
     def learn_one(self, frame: Any) -> Tensor:
         """Learn from one frame and return its features.
@@ -217,9 +212,10 @@ class SoftHebbNet(LayerStack):
         (torch.Size([1024]), 1)
         """
         frames = self.checked(frame, single=True)
-        x = views(to_input(frames, self.device), self.mirror)
-        layers = forward_through(self.layers, x, None if memory is None else memory.layers)
-        features = merge_views(layers[-1][1].output.flatten(1), self.mirror).squeeze(0)
+        with outside_inference_mode():  # its memory serves later passes
+            x = views(to_input(frames, self.device), self.mirror)
+            layers = forward_through(self.layers, x, None if memory is None else memory.layers)
+            features = merge_views(layers[-1][1].output.flatten(1), self.mirror).squeeze(0)
         return ForwardPass(features, layers, (frames.shape[2], frames.shape[3]), self.samples_seen)
 
     def _learn_from(self, passes: ForwardPass) -> None:
@@ -237,19 +233,12 @@ class SoftHebbNet(LayerStack):
             raise ConfigurationError(
                 f"forward pass after {passes.samples_seen} samples: expected one after the {self.samples_seen} learned"
             )
-        for layer, (x, forward, workspace) in zip(self.layers, passes.layers, strict=True):
-            layer.update(forward, workspace)
-            layer.take_in(x)
+        with outside_inference_mode():
+            for layer, (x, forward, workspace) in zip(self.layers, passes.layers, strict=True):
+                layer.update(forward, workspace)
+                layer.take_in(x)
         self.frame_size = passes.frame_size
         self.samples_seen += 1
-
-    def transform_one(self, frame: Any) -> Tensor:
-        """Return the features of one frame and change nothing; see `learn_one`."""
-        return self(self.checked(frame, single=True)).squeeze(0)  # type: ignore[no-any-return]
-
-    def transform_many(self, frames: Any) -> Tensor:
-        """Return the features of a batch and change nothing; see `learn_many`."""
-        return self(self.checked(frames, single=False))  # type: ignore[no-any-return]
 
     def _learn(self, x: Tensor) -> Tensor:
         with outside_inference_mode():
@@ -259,42 +248,6 @@ class SoftHebbNet(LayerStack):
         self.frame_size = (x.shape[2], x.shape[3])
         self.samples_seen += x.shape[0]
         return views(x, self.mirror)
-
-    @torch.no_grad()
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
-        x = views(to_input(x, self.device), self.mirror)
-        for layer in self.layers:
-            x = layer.forward(x.to(layer.device)).output
-        return merge_views(x.flatten(1), self.mirror)
-
-    def checked(self, frames: Any, *, single: bool) -> Tensor:
-        """Return one frame, or a batch, as (B, C, H, W) of its own dtype, in the caller's memory where it can be.
-
-        Raises
-        ------
-        InputError
-            If the network would refuse it: one subclass per reason.
-        """
-        x = check_frames(
-            frames,
-            single=single,
-            in_channels=self.in_channels,
-            input_size=self.input_size,
-            input_range=self.input_range,
-        )
-        self.output_shape(x.shape[2], x.shape[3])
-        return x
-
-    def r1_fraction(self) -> tuple[float, ...]:
-        """Return, for each layer, the share of neurons whose weight norm has converged to 1 (section 4).
-
-        Examples
-        --------
-        >>> SoftHebbNet.from_preset("cifar10", width=8).r1_fraction()
-        (0.0, 0.0, 0.0)
-        """
-        return tuple(layer.r1_fraction() for layer in self.layers)
 
     def reopen_plasticity(
         self, opening: float = 1.0, *, half_life: int = 2000, layers: Sequence[int] | None = None
@@ -333,9 +286,8 @@ class SoftHebbNet(LayerStack):
         if half_life < 1:
             raise ConfigurationError(f"half_life={half_life}: expected a positive number of samples")
         chosen = range(len(self.layers)) if layers is None else layers
-        for index in chosen:
-            if not 0 <= index < len(self.layers):
-                raise ConfigurationError(f"layers={layers}: expected indices from 0 to {len(self.layers) - 1}")
+        if not all(0 <= index < len(self.layers) for index in chosen):
+            raise ConfigurationError(f"layers={layers}: expected indices from 0 to {len(self.layers) - 1}")
         for index in chosen:
             self.layers[index].reopen_plasticity(opening, half_life)
 

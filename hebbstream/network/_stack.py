@@ -1,4 +1,4 @@
-"""`LayerStack`: layers on top of each other, where they lie, and their state."""
+"""`LayerStack`: layers on top of each other, the features that they give, and their state."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import outside_inference_mode, usable_device
 from hebbstream.errors import ConfigurationError, ImageSizeError
+from hebbstream.network._frames import check_frames, merge_views, to_input, views
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._spec import LayerSpec
 
@@ -94,6 +95,51 @@ class LayerStack(nn.Module):
                     f"frame of {height}×{width} pixels: too small for layer {index + 1} of this network"
                 )
         return self.layers[-1].spec.channels, *size
+
+    def transform_one(self, frame: Any) -> Tensor:
+        """Return the features of one frame and change nothing; see `SoftHebbNet.learn_one`."""
+        return self(self.checked(frame, single=True)).squeeze(0)  # type: ignore[no-any-return]
+
+    def transform_many(self, frames: Any) -> Tensor:
+        """Return the features of a batch and change nothing; see `SoftHebbNet.learn_many`."""
+        return self(self.checked(frames, single=False))  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
+        x = views(to_input(x, self.device), self.mirror)
+        for layer in self.layers:
+            x = layer.forward(x.to(layer.device)).output
+        return merge_views(x.flatten(1), self.mirror)
+
+    def checked(self, frames: Any, *, single: bool) -> Tensor:
+        """Return one frame, or a batch, as (B, C, H, W) of its own dtype, in the caller's memory where it can be.
+
+        Raises
+        ------
+        InputError
+            If the network would refuse it: one subclass per reason.
+        """
+        x = check_frames(
+            frames,
+            single=single,
+            in_channels=self.in_channels,
+            input_size=self.input_size,
+            input_range=self.input_range,
+        )
+        self.output_shape(x.shape[2], x.shape[3])
+        return x
+
+    def r1_fraction(self) -> tuple[float, ...]:
+        """Return, for each layer, the share of neurons whose weight norm has converged to 1 (section 4).
+
+        Examples
+        --------
+        >>> from hebbstream import SoftHebbNet
+        >>> SoftHebbNet.from_preset("cifar10", width=8).r1_fraction()
+        (0.0, 0.0, 0.0)
+        """
+        return tuple(layer.r1_fraction() for layer in self.layers)
 
     def to_state(self) -> State:
         """Return all that makes this network, in JSON terms and tensors; see `from_state`."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import hebbstream as hs
-from hebbstream.cli import main
+from hebbstream.cli._main import main
 from hebbstream.cli._parser import make_parser
 from hebbstream.clip import CLIP
 

@@ -24,10 +24,10 @@ def state(net):
 def test_an_embedding_follows_its_seed_and_keeps_clusters(monkeypatch):
     generator = np.random.default_rng(0)
     features = np.concatenate([generator.normal(5 * centre, 0.1, size=(20, 6)) for centre in range(2)])
-    points = inspection.embed(features, seed=3)
+    points = _embedding.embed(features, seed=3)
     assert points.shape == (40, 2)
-    np.testing.assert_array_equal(points, inspection.embed(torch.from_numpy(features), seed=3))
-    assert not np.array_equal(points, inspection.embed(features, seed=4))
+    np.testing.assert_array_equal(points, _embedding.embed(torch.from_numpy(features), seed=3))
+    assert not np.array_equal(points, _embedding.embed(features, seed=4))
     spread = points[:20].std() + points[20:].std()
     assert np.linalg.norm(points[:20].mean(axis=0) - points[20:].mean(axis=0)) > spread
     monkeypatch.setitem(sys.modules, "umap", None)
@@ -68,7 +68,7 @@ def test_inspection_changes_nothing(net, frames, tmp_path):
         (lambda net: inspection.optimal_inputs(net, 0, contrast=-1.0), r"contrast=-1\.0"),
         (lambda net: inspection.best_patches(net, [], 0, top=0), "top=0"),
         (lambda net: count_duplicates(torch.eye(2), 1.5), r"cosine=1\.5"),
-        (lambda net: inspection.embed(np.full((9, 2), np.nan)), r"features of shape \(9, 2\)"),
+        (lambda net: _embedding.embed(np.full((9, 2), np.nan)), r"features of shape \(9, 2\)"),
     ],
 )
 def test_a_wrong_argument_is_quoted(net, call, message):

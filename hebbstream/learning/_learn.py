@@ -1,0 +1,58 @@
+"""`learn`: one call for a run that needs no object."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from hebbstream.learning._callback import Callback, Step
+from hebbstream.learning._checkpoint import Checkpoint
+from hebbstream.learning._learner import Learner, Probe
+from hebbstream.learning._report import Report
+from hebbstream.network import SoftHebbNet
+from hebbstream.probe import Replay
+
+
+def learn(
+    net: SoftHebbNet,
+    stream: Iterable[Any],
+    probe: Probe | None = None,
+    *,
+    replay: Replay | None = None,
+    limit: int | None = None,
+    checkpoint: str | Path | Checkpoint | None = None,
+    callbacks: Iterable[Callback | Callable[[Step], object]] = (),
+    progress: bool = True,
+) -> Report:
+    """Let a network, and optionally a probe, learn from every sample of a stream; the short form of a `Learner`.
+
+    Parameters
+    ----------
+    net, probe, replay, callbacks
+        As of `Learner`.
+    stream, limit, progress
+        As of `Learner.learn`.
+    checkpoint
+        Where to save, every 1,000 samples and at the end: a path, or a `Checkpoint` that says when.
+
+    Returns
+    -------
+    Report
+        ``print(report)`` shows it in a few lines.
+
+    Raises
+    ------
+    ConfigurationError, EmptyStreamError, InputError, OutputError
+        As of `Learner.learn`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+    >>> report = learn(net, torch.rand(10, 3, 32, 32), progress=False)
+    >>> report.samples, report.stopped
+    (10, 'end of stream')
+    """
+    watching = [*callbacks]
+    if checkpoint is not None:
+        watching.append(checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint))
+    return Learner(net, probe, replay=replay, callbacks=watching).learn(stream, limit=limit, progress=progress)
