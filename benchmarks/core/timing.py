@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+import hebbstream as hs
+from hebbstream.network._stack import LayerStack
+from hebbstream.network.engine._pipelined import multiplications
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -87,3 +91,10 @@ def synchronize(device: torch.device | str) -> None:
     """Wait for a device to finish."""
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def multiply_adds(name: str, width: int | None) -> int:
+    """Return the multiply-adds of a preset's forward pass for one of its images, without making its weights."""
+    preset = hs.PRESETS[name]
+    stack = LayerStack(preset.resolve(width=width), preset.in_channels, input_size=preset.input_size, blank=True)
+    return sum(multiplications(stack.layers, preset.image_size, preset.image_size))

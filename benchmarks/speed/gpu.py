@@ -16,8 +16,7 @@ import hebbstream as hs
 from benchmarks.core import run, store
 from benchmarks.core.contenders import BackpropStep
 from benchmarks.core.data import preset_frames
-from benchmarks.core.timing import alternate, product_peak, synchronize
-from hebbstream.network.engine._pipelined import multiplications
+from benchmarks.core.timing import alternate, multiply_adds, product_peak, synchronize
 
 _PEAK_DTYPE = {
     "float32": torch.float32,
@@ -91,9 +90,7 @@ def main() -> None:
         parser.error("no CUDA device: --device cpu --width 8 --batches 1 4 --seconds 0.2 shows the table's form")
     peaks = product_peaks(options.device, options.precisions)
     print("measured product peak, TFLOP/s: " + ", ".join(f"{name} {value:.2f}" for name, value in peaks.items()))
-    blank = hs.SoftHebbNet.from_preset(options.preset, width=options.width, device="meta")
-    side = hs.PRESETS[options.preset].image_size
-    work = 2e-12 * sum(multiplications(blank.layers, side, side))
+    work = 2e-12 * multiply_adds(options.preset, options.width)
     rows: list[store.Result] = []
     for batch in options.batches:
         for name, precision, passes, found in contenders(options, batch):

@@ -3,8 +3,10 @@
 Contenders take turns, so that they share the machine's good and bad moments.
 """
 
+import copy
 import gc
 import os
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,8 @@ import hebbstream as hs
 from benchmarks.core import draw, run, store
 from benchmarks.core.contenders import BackpropStep, PeerStep
 from benchmarks.core.data import preset_frames
-from benchmarks.core.timing import alternate, product_peak, timed
+from benchmarks.core.timing import alternate, multiply_adds, product_peak, timed
 from hebbstream.network._frames import to_input
-from hebbstream.network.engine._pipelined import multiplications
 
 _BACKPROP = 3.0  # forward passes that a backward step costs, roughly
 _COLOURS = {
@@ -34,9 +35,10 @@ def measure(name: str, batch: int, peer: Path | None, seconds: float, width: int
     side = hs.PRESETS[name].image_size
     frames = torch.from_numpy(preset_frames(name, max(50, batch))).permute(0, 3, 1, 2)
     events = hs.SoftHebbNet.from_preset(name, width=width)
-    dense = hs.SoftHebbNet.from_preset(name, width=width, event_threshold=0.0, device="meta")
-    for one, other in zip(dense.modules(), events.modules(), strict=True):
-        one._buffers = other._buffers  # the same weights: the largest preset has no room for two of them
+    # With the same weights: the largest preset has no room for two of them.
+    dense = copy.deepcopy(events, {id(buffer): buffer for buffer in events.buffers()})
+    for layer in dense.layers:
+        layer.spec = replace(layer.spec, event_threshold=0.0)
     # Weights, gradients, and what the convolutions' backward pass keeps beside them.
     fits = 8 * sum(layer.weight_matrix.nbytes for layer in events.layers) < memory_bytes()
     backprop = BackpropStep(events, side) if fits else None
@@ -53,7 +55,7 @@ def measure(name: str, batch: int, peer: Path | None, seconds: float, width: int
         step = PeerStep(peer)
         calls["peer"] = lambda: step(next(floats).contiguous())
     timings = alternate(calls, seconds=seconds)
-    work = batch * sum(multiplications(events.layers, side, side))
+    work = batch * multiply_adds(name, width)
     return {
         "preset": name,
         "width": width,
@@ -83,9 +85,7 @@ def main() -> None:
         if name == "cifar100":
             continue  # the same network as cifar10
         for batch in options.batches:
-            blank = hs.SoftHebbNet.from_preset(name, width=options.width, device="meta")
-            side = hs.PRESETS[name].image_size
-            one_pass = 2e-9 * batch * sum(multiplications(blank.layers, side, side)) / peak
+            one_pass = 2e-9 * batch * multiply_adds(name, options.width) / peak
             if (round_seconds := one_pass * (1 + 1.5 + 2 + _BACKPROP)) > options.most_seconds:
                 left_out.append(f"{name}, batch {batch}: about {round_seconds:.0f} s for one round")
                 print(f"left out: {left_out[-1]}")

@@ -62,7 +62,8 @@ class Report:
             mean, greatest = self.latency
             lines.append(f"from capture to learned {1e3 * mean:.0f} ms on average, {1e3 * greatest:.0f} ms at most")
         counted = [f"{count:,} {name}" for name, count in self.stream_counts.items() if count]
-        if len(counted) > 1 or self.stream_counts.get("frames") != self.samples:
+        told = self.latency is not None or self.stream_counts.get("frames") != self.samples
+        if counted and (told or len(counted) > 1):
             lines.append(f"stream: {', '.join(counted)}")
         if self.checkpoint is not None:
             lines.append(f"checkpoint {self.checkpoint}")
