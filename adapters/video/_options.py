@@ -1,8 +1,7 @@
 """The options of `open_video`, in groups that check themselves."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hebbstream.errors import ConfigurationError
 
@@ -77,8 +76,6 @@ class Connection:
         Seconds to wait for a camera or network stream to open, and for its next packet.
     retry_for
         Seconds without a frame for which a live source is tried again.
-    options
-        For FFmpeg.
 
     Raises
     ------
@@ -90,7 +87,6 @@ class Connection:
     open_timeout: float = 10.0
     read_timeout: float = 10.0
     retry_for: float = 300.0
-    options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         _check_positive(open_timeout=self.open_timeout, read_timeout=self.read_timeout)

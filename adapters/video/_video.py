@@ -127,13 +127,12 @@ def open_video(
     """
     if prefetch < 0:
         raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of frames")
-    connection = Connection(hardware, open_timeout, read_timeout, retry_for, options or {})
     return VideoStream(
-        find_sources(source, connection.options),
         PictureFormat(size, fit, gray),
         Cut(start, duration, loop),
         Thinning(stride, rate),
-        connection,
+        Connection(hardware, open_timeout, read_timeout, retry_for),
+        find_sources(source, options),  # last, so that an option that cannot work is told first
         label=label,
         prefetch=prefetch,
         live=live,
@@ -145,11 +144,11 @@ class VideoStream(Stream[Sample]):
 
     def __init__(
         self,
-        sources: Sequence[VideoSource],
         form: PictureFormat,
         cut: Cut,
         thinning: Thinning,
         connection: Connection,
+        sources: Sequence[VideoSource],
         *,
         label: Labels | None,
         prefetch: int,

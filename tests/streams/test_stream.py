@@ -1,0 +1,140 @@
+"""What functions hand on of the streams they are given, and what becomes a stream."""
+
+from operator import length_hint
+
+import pytest
+import torch
+
+from hebbstream.errors import ConfigurationError, EmptyStreamError, ImageSizeError, StreamError
+from hebbstream.streams import Stream, augment, crops, for_live, interleave, novel, schedule, shuffle
+from hebbstream.streams._stats import StreamStats
+from hebbstream.streams._stream import as_stream
+
+N = 12
+
+
+def still():
+    return [torch.full((3, 24, 40), 4 * index, dtype=torch.uint8) for index in range(N)]
+
+
+class Camera(Stream):
+    """A live stream of known length which knows of failures and drops."""
+
+    def __init__(self, name="camera", live=True):
+        super().__init__(still(), name=name, live=live, stats=StreamStats(dropped=7))
+
+    @property
+    def failures(self):
+        return {"yard": OSError(repr(self))}
+
+
+COMPOSED = {
+    "shuffle": (lambda s: shuffle(s, 4), N),
+    "schedule": (lambda s: schedule(s, learn=1, skip=1), N // 2),
+    "novel": (novel, 0),
+    "crops": (lambda s: crops(s, 8, per_frame=3), 3 * N),
+    "augment": (augment, N),
+    "for_live": (for_live, 0),
+    "interleave": (lambda s: interleave({"door": s}), N),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+@pytest.mark.parametrize("live", [True, False])
+def test_functions_hand_on_what_is_known_of_the_source(name, live):
+    compose, length = COMPOSED[name]
+    stream = compose(Camera(live=live))
+    assert (stream.live, length_hint(stream), stream.stats) == (live, length, StreamStats(dropped=7))
+    assert list(map(str, stream.failures.values())) == ["camera"]
+    assert name in ("interleave", "for_live") or repr(stream).startswith(f"{name}(camera")
+    begun = Camera(live=live)
+    next(begun)
+    assert length_hint(augment(begun)) == N - 1
+    assert augment(begun).stats == StreamStats(frames=1, dropped=7)
+
+
+def test_several_sources_are_live_if_all_are_and_their_counts_and_failures_add_up():
+    both = interleave({"a": Camera("first"), "b": novel(Camera("second"), 0.02)})
+    assert both.live
+    assert length_hint(both) == 0  # how many are new is not known
+    assert len(list(both)) == N + 6
+    assert both.stats == StreamStats(frames=2 * N, dropped=14, skipped=6)
+    assert not interleave({"a": Camera(), "b": []}).live
+    broken = interleave({"a": iter("ab"), "b": augment([torch.zeros(1, 1)]), "c": Camera()})
+    list(broken)
+    assert broken.failures.keys() == {"b", "yard"}
+    assert isinstance(broken.failures["b"], ImageSizeError)
+
+
+def test_a_length_that_was_announced_and_does_not_come_is_not_waited_for():
+    stream = interleave({"short": Stream(iter("ab"), length=9), "long": "abcd"})
+    assert length_hint(stream) == 13
+    for _ in range(5):
+        next(stream)
+    assert length_hint(stream) == 1
+
+
+def test_credentials_are_not_shown():
+    stream = augment(interleave({"rtsp://operator:secret@door/live": Stream([], name="http://a:b@c/d")}))
+    assert repr(stream) == "augment(interleave('rtsp://***@door/live', by='turn'))"
+    assert repr(shuffle(Stream([], name="http://a:b@c/d"), 2)) == "shuffle(http://***@c/d, buffer_size=2)"
+    many = interleave({name: [] for name in "abcde"})
+    assert repr(many) == "interleave('a', 'b', 'c', 2 more, by='turn')"
+
+
+class Source:
+    def __init__(self):
+        self.closed = 0
+
+    def __iter__(self):
+        return iter(still())
+
+    def close(self):
+        self.closed += 1
+
+
+def test_what_can_be_iterated_becomes_a_stream_which_closes_it():
+    source = Source()
+    stream = as_stream(source)
+    assert as_stream(stream) is stream
+    with stream:
+        next(stream)
+    stream.close()
+    assert source.closed == 1
+    letters = (letter for letter in "ab")
+    as_stream(letters).close()
+    assert next(letters, None) is None
+    for nothing in (None, 3):
+        with pytest.raises(ConfigurationError, match=f"of type {type(nothing).__name__}: expected something to iter"):
+            as_stream(nothing)
+
+
+def test_what_is_left_of_a_source_can_be_read_on_when_its_stream_was_dropped():
+    letters = iter("abc")
+    assert next(as_stream(letters)) == "a"
+    assert list(as_stream(letters)) == ["b", "c"]
+
+
+def test_a_generator_that_has_ended_is_used_up():
+    def failing():
+        yield 1
+        raise StreamError("gone")
+
+    stream = as_stream(failing())
+    with pytest.raises(StreamError, match="gone"):
+        list(stream)
+    assert length_hint(stream) == 0
+    for ended in (stream, as_stream(x for x in ())):
+        next(ended, None)
+        with pytest.raises(EmptyStreamError, match=r"\(generator\): used up"):
+            list(ended)
+    spent = (letter for letter in "")
+    list(spent)
+    with pytest.raises(EmptyStreamError, match="used up"):
+        list(as_stream(spent))
+
+
+def test_an_empty_stream_is_not_used_up_before_it_is_read():
+    for stream in (as_stream([]), shuffle([], 3), interleave({"a": []})):
+        assert length_hint(stream) == 0
+        assert list(stream) == []
