@@ -37,7 +37,7 @@ bench: install
 lint: install links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	PYTHONPATH=.typing $(BIN)/lint-imports --cache-dir .typing/.import_linter_cache
+	cd .typing && PYTHONPATH=. $(CURDIR)/$(BIN)/lint-imports --cache-dir .import_linter_cache ../pyproject.toml
 
 types: install links
 	$(BIN)/mypy
