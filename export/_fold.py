@@ -36,8 +36,8 @@ class FoldedLayer:
 def fold(layer: SoftHebbLayer) -> FoldedLayer:
     """Copy a layer, with its normalisation, and the linear part of its activation, in its weights and bias.
 
-    All of it is exact. A per-channel affine map commutes with reflection padding, so ``conv(pad(x·s + b))`` is a
-    convolution of ``pad(x)`` with scaled weights and a constant. Subtracting the mean over neurons (eq. 7) is
+    All of it is exact. An affine map of the channels of a pixel commutes with reflection padding, so ``conv(pad(A·x + b))`` is a
+    convolution of ``pad(x)`` with other weights and a constant. Subtracting the mean over neurons (eq. 7) is
     subtracting the mean of their weights. A softmax over neurons takes no notice of that, but its sums become smaller and
     their rounding with them.
 
@@ -53,10 +53,9 @@ def fold(layer: SoftHebbLayer) -> FoldedLayer:
     weight = layer.weight.detach().to("cpu", torch.float64, copy=True)
     bias = weight.new_zeros(weight.shape[0])
     if layer.norm is not None:
-        shape = (1, -1) + (1,) * (weight.ndim - 2)
-        scale, shift = (value.detach().cpu().double().view(shape) for value in layer.norm.scale_and_shift())
-        bias = (weight * shift).flatten(1).sum(dim=1)
-        weight = weight * scale
+        matrix, shift = (value.detach().cpu().double() for value in layer.norm.affine())
+        bias = torch.einsum("kcij,c->k", weight, shift)
+        weight = torch.einsum("kcij,cd->kdij", weight, matrix)
     if spec.activation in ("triangle", "softmax"):
         weight = weight - weight.mean(dim=0, keepdim=True)
         bias = bias - bias.mean()

@@ -7,7 +7,7 @@ class ReferenceLayer:
     def __init__(self, spec, weights):
         self.spec, self.w = spec, np.array(weights, dtype=np.float64).reshape(len(weights), -1)  # (K, C·k·k)
         self.mean, self.var, self.n, self.samples, self.peak = 0.0, 1.0, 0, 0, 0.0
-        self.opening, self.fading = 0.0, 1.0
+        self.opening, self.fading, self.covariance = 0.0, 1.0, None
 
     def learn(self, x):
         """(B, C, H, W) to (B, K, H', W')."""
@@ -49,9 +49,22 @@ class ReferenceLayer:
         shift = mean - self.mean
         self.var = (1 - a) * (self.var + a * shift**2) + a * var
         self.mean = self.mean + a * shift
+        if s.normalization == "whiten":
+            return self.whiten(x, a, shift, mean)
         if s.normalization == "stream":
             mean, var = self.mean, self.var
         return (x - mean[:, None, None]) / np.sqrt(var[:, None, None] + 1e-5)
+
+    def whiten(self, x, a, shift, mean):
+        pixels = x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1])
+        within = (pixels - mean).T @ (pixels - mean) / len(pixels)
+        if self.covariance is None:
+            self.covariance = np.eye(len(mean))
+        self.covariance = (1 - a) * (self.covariance + a * np.outer(shift, shift)) + a * within
+        scale = 1 / np.sqrt(np.diag(self.covariance) + 1e-5)
+        values, vectors = np.linalg.eigh(self.covariance * np.outer(scale, scale))
+        root = np.sqrt(1.1) * (vectors / np.sqrt(values + 0.1)) @ vectors.T * scale
+        return np.einsum("dc,bchw->bdhw", root, x - self.mean[:, None, None])
 
     def patches(self, x):
         k = self.spec.kernel_size or 1

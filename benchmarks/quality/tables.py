@@ -35,6 +35,21 @@ def _streams(results: Path) -> str:
     return streams(read(results / "quality" / "streams.json")["runs"])
 
 
+def _worlds(results: Path) -> str:
+    """Of each row and world: ridge and ridge of five labels, means over the seeds and half the range."""
+    found = grouped(read(results / "quality" / "worlds.json")["rows"], "row", "world")
+    worlds = sorted({world for _, world in found})
+    rows = []
+    for row in dict.fromkeys(name for name, _ in found):
+        cells = []
+        for world in worlds:
+            seeds = [[100 * run[key] for key in ("ridge", "ridge_of_5")] for run in found[row, world]]
+            spread = (np.max(seeds, axis=0) - np.min(seeds, axis=0)) / 2
+            cells.append(" / ".join(f"{a:.1f} ± {b:.1f}" for a, b in zip(np.mean(seeds, axis=0), spread, strict=True)))
+        rows.append([row, len(found[row, worlds[0]]), *cells])
+    return markdown(["", "seeds", *worlds], rows)
+
+
 _AT_NIGHTFALL = {"before": "(the day alone)", "a new network": "a new network learns the night alone"}
 
 
@@ -70,6 +85,7 @@ def _few_shots(results: Path) -> str:
 TABLES: Tables = {
     "quality/streams": _streams,
     "quality/drift": _drift,
+    "quality/worlds": _worlds,
     **{f"quality/labels-{name}": partial(filled, template) for name, template in TEMPLATES.items()},
     "quality/labels-few-shots": _few_shots,
 }

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._neurons import check_layer
 from hebbstream.network._network import SoftHebbNet
+from hebbstream.rule._whiten import StreamWhitening
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ def receptive_field(net: SoftHebbNet, layer: int) -> ReceptiveField:
 def receptive_fields(net: SoftHebbNet) -> Tensor:
     """Return the first layer's weights as pictures, each scaled to [0, 1] with zero at 0.5.
 
+    Where the layer whitens its input, they are the weights of the pixels before that.
+
     Returns
     -------
     Tensor
@@ -94,6 +98,8 @@ def receptive_fields(net: SoftHebbNet) -> Tensor:
     """
     layer = net.layers[0]
     weights = layer.weight.detach().cpu()
+    if isinstance(layer.norm, StreamWhitening):  # what the weights look for in the pixels themselves
+        weights = torch.einsum("kcij,cd->kdij", weights, layer.norm.affine()[0].cpu())
     if layer.spec.kernel_size is None and net.input_size is not None:
         weights = weights.reshape(-1, net.in_channels, *net.input_size)
     if weights.shape[1] not in (1, 3):

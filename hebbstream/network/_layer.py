@@ -14,6 +14,7 @@ from hebbstream.rule._init import initial_weights
 from hebbstream.rule._normalize import StreamNorm
 from hebbstream.rule._precision import Product, product
 from hebbstream.rule._sparse import Events, find_events
+from hebbstream.rule._whiten import StreamWhitening
 from hebbstream.rule._workspace import Workspace
 
 _FLOAT32 = product("float32")
@@ -80,13 +81,7 @@ class SoftHebbLayer(nn.Module):
         super().__init__()
         self.spec = spec
         self.in_channels = in_channels
-        self.norm = (
-            None
-            if spec.normalization == "none"
-            else StreamNorm(
-                in_channels, spec.momentum, use_batch_statistics=spec.normalization == "batch", device=device
-            )
-        )
+        self.norm = _normalisation(spec, in_channels, device)
         shape = (spec.channels, in_channels * (spec.kernel_size or 1) ** 2)
         # A step and a checkpoint know float32 only, whatever torch's default dtype and device are by now.
         if generator is None:
@@ -257,3 +252,12 @@ class SoftHebbLayer(nn.Module):
         if not spec.event_threshold or spec.plasticity == "hebbian" or weighted_input.device.type != "cpu":
             return None
         return find_events(weighted_input, spec.plasticity, spec.inverse_temperature, spec.event_threshold)
+
+
+def _normalisation(spec: LayerSpec, channels: int, device: str | torch.device) -> StreamNorm | None:
+    if spec.normalization == "none":
+        return None
+    if spec.normalization == "whiten":
+        return StreamWhitening(channels, spec.momentum, device=device)
+    batch = spec.normalization == "batch"
+    return StreamNorm(channels, spec.momentum, use_batch_statistics=batch, device=device)

@@ -13,7 +13,7 @@ from hebbstream.errors import ConfigurationError
 from hebbstream.network._forward import ForwardPass, forward_through
 from hebbstream.network._frames import merge_views, to_input, views
 from hebbstream.network._presets import get_preset
-from hebbstream.network._spec import LayerSpec
+from hebbstream.network._spec import LayerSpec, NormalizationName
 from hebbstream.network._stack import LayerStack
 from hebbstream.network.engine import Engine
 from hebbstream.network.engine._make import EngineName, make_engine
@@ -95,7 +95,7 @@ class SoftHebbNet(LayerStack):
         width: int | None = None,
         width_factor: int = 4,
         batch_size: int = 1,
-        normalization: str = "stream",
+        normalization: NormalizationName | None = None,
         in_channels: int | None = None,
         event_threshold: float | None = None,
         mirror: bool = False,
@@ -103,12 +103,13 @@ class SoftHebbNet(LayerStack):
         device: str | torch.device = "cpu",
         engine: Engine | EngineName = "eager",
     ) -> "SoftHebbNet":
-        """Build one of the paper's networks.
+        """Build one of the networks that are ready made.
 
         Parameters
         ----------
         name
-            ``"cifar10"``, ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``, ``"stl10"`` or ``"imagenet160"``.
+            ``"video"``, or one of the paper's: ``"cifar10"``, ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``,
+            ``"stl10"`` or ``"imagenet160"``.
         width, width_factor, batch_size, normalization, event_threshold
             As of `Preset.resolve`: the neurons of the first layer, and how the preset is adapted.
         in_channels

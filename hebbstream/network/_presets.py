@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hebbstream.errors import ConfigurationError
-from hebbstream.network._spec import LayerSpec
+from hebbstream.network._spec import LayerSpec, NormalizationName
 
 # Within a tenth of a point of dense learning on CIFAR-10 at half width (benchmarks/results/speed/events.json), which was
 # measured at the published rates divided by √10.
@@ -34,6 +34,8 @@ class Preset:
         Side of the images it was made for, in pixels.
     input_size
         (height, width) that the network insists on, where it has a dense layer.
+    normalization
+        Of single samples.
     """
 
     layers: tuple[LayerSpec, ...]
@@ -41,6 +43,7 @@ class Preset:
     in_channels: int
     image_size: int
     input_size: tuple[int, int] | None = None
+    normalization: NormalizationName = "stream"
 
     def resolve(
         self,
@@ -48,7 +51,7 @@ class Preset:
         width: int | None = None,
         width_factor: int = 4,
         batch_size: int = 1,
-        normalization: str = "stream",
+        normalization: NormalizationName | None = None,
         event_threshold: float | None = None,
     ) -> list[LayerSpec]:
         """Return the layers for a width, a step size and a normalisation.
@@ -62,17 +65,17 @@ class Preset:
         batch_size
             Samples in each learning step.
         normalization
-            ``"stream"``, or ``"batch"`` to repeat the paper.
+            ``"stream"`` or ``"whiten"`` for single samples, or ``"batch"`` to repeat the paper; ``None`` for the preset's.
         event_threshold
-            Activities up to this are left out of the update. ``None`` takes 1e-3 with ``"stream"`` normalisation and
-            0, the paper's exact update, with ``"batch"``.
+            Activities up to this are left out of the update. ``None`` takes 1e-3, and 0, the paper's exact update, with
+            ``"batch"``.
 
         Notes
         -----
         With ``"batch"`` the layers are the paper's, but for rates multiplied by the square root of the ratio of batch
         sizes: a step of fewer samples is a noisier one, yet is scaled to the same largest magnitude.
 
-        With ``"stream"`` the scale is a running maximum, which a single sample reaches rarely: on average its largest
+        With the others the scale is a running maximum, which a single sample reaches rarely: on average its largest
         change is a tenth of the running maximum in the first layer and a fifth in the others. The published rates
         then serve as they are; this was measured for single samples only. This regime also comes with event-driven plasticity, unless
         `event_threshold` says otherwise. What the alternatives cost is in docs/paper.md.
@@ -88,12 +91,13 @@ class Preset:
             if value is not None and value < 1:
                 raise ConfigurationError(f"{name}={value}: expected a positive integer")
         first = width or self.layers[0].channels
+        normalization = normalization or self.normalization
         if event_threshold is None:
-            event_threshold = EVENT_THRESHOLD if normalization == "stream" else 0.0
+            event_threshold = 0.0 if normalization == "batch" else EVENT_THRESHOLD
         resolved = []
         for index, spec in enumerate(self.layers):
             changes: dict[str, Any] = {"learning_rate": spec.learning_rate * math.sqrt(batch_size / self.batch_size)}
-            if normalization == "stream":
+            if normalization != "batch":
                 changes |= {"update_scale": "running_max", "learning_rate": spec.learning_rate}
             if spec.normalization != "none":
                 changes["normalization"] = normalization
@@ -138,7 +142,14 @@ _CIFAR = (
     _conv(1536, 3, 0.25, 0.01, 1.0, "avg"),
 )
 
+# For streams of video: channels are whitened, by statistics of all that was seen (their momentum falls to 1e-4), and deep
+# layers start at a radius at which they can turn. Compared in docs/streams.md.
+_VIDEO = tuple(
+    replace(spec, momentum=1e-4, radius=radius) for spec, radius in zip(_CIFAR, (25.0, 5.0, 5.0), strict=True)
+)
+
 PRESETS: dict[str, Preset] = {
+    "video": Preset(layers=_VIDEO, batch_size=10, in_channels=3, image_size=32, normalization="whiten"),
     "cifar10": Preset(layers=_CIFAR, batch_size=10, in_channels=3, image_size=32),
     "cifar100": Preset(layers=_CIFAR, batch_size=10, in_channels=3, image_size=32),
     "mnist": Preset(layers=_CIFAR, batch_size=10, in_channels=1, image_size=28),
@@ -203,7 +214,7 @@ def get_preset(name: str) -> Preset:
     >>> get_preset("cifar")
     Traceback (most recent call last):
     ...
-    hebbstream.errors.ConfigurationError: no preset 'cifar': expected one of cifar10, cifar100, mnist, ...
+    hebbstream.errors.ConfigurationError: no preset 'cifar': expected one of video, cifar10, cifar100, mnist, ...
     """
     if name not in PRESETS:
         raise ConfigurationError(f"no preset {name!r}: expected one of {', '.join(PRESETS)}")

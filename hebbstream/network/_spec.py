@@ -9,7 +9,7 @@ from hebbstream.rule._activation import ActivationName
 from hebbstream.rule._init import InitName
 from hebbstream.rule._plasticity import PlasticityName
 
-NormalizationName = Literal["stream", "batch", "none"]
+NormalizationName = Literal["stream", "whiten", "batch", "none"]
 PoolName = Literal["max", "avg", "none"]
 UpdateScaleName = Literal["max", "running_max", "none"]
 
@@ -60,7 +60,8 @@ class LayerSpec:
     pool_size, pool_stride, pool_padding
         Of the pooling window, in pixels.
     normalization
-        ``"stream"`` (running statistics, also while learning), ``"batch"`` (the statistics of each step while
+        ``"stream"`` (running statistics, also while learning), ``"whiten"`` (the same, and what channels have in common
+        is taken out: deep layers then tell inputs apart much better), ``"batch"`` (the statistics of each step while
         learning, running ones otherwise) or ``"none"``.
     momentum
         Weight of one sample in the running statistics once ``1/momentum`` samples have been seen.
@@ -123,6 +124,8 @@ class LayerSpec:
         self._require("event_threshold", _is_number(threshold) and 0 <= threshold < 1, "a number in [0, 1)")
         self._require("momentum", _is_number(self.momentum) and 0 < self.momentum <= 1, "a number in (0, 1]")
         self._require("pool", kernel is not None or self.pool == "none", "'none' for a dense layer")
+        whole = kernel is not None or self.normalization != "whiten"
+        self._require("normalization", whole, "'stream', 'batch' or 'none' for a dense layer")
 
     def _require(self, name: str, valid: bool, expected: str) -> None:
         if not valid:

@@ -89,7 +89,8 @@ class StreamNorm(nn.Module):
         """Standardise by the running statistics; shape (B, C, H, W) in and out."""
         return _standardise(x, self.mean, torch.rsqrt(self.var + self.eps))
 
-    def _update(self, mean: Tensor, var: Tensor, samples: int) -> None:
+    def _update(self, mean: Tensor, var: Tensor, samples: int) -> tuple[Tensor, Tensor]:
+        """Let the statistics follow; return the weight of the step, and how far its mean was from theirs."""
         self.count.add_(samples)
         steady = 1.0 - (1.0 - self.momentum) ** samples
         weight = (samples / self.count.to(torch.float32)).clamp_(min=steady)
@@ -97,17 +98,18 @@ class StreamNorm(nn.Module):
         # The variance of two pooled groups; with weight = samples/count this is the exact variance so far.
         self.var.addcmul_(shift, weight * shift).lerp_(var, weight)
         self.mean.lerp_(mean, weight)
+        return weight, shift
 
-    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
-        """Return the affine map it applies, ``x·scale + shift``, for folding into a convolution; shape (C,) each.
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """Return the map that it applies to the channels of a pixel, ``A·x + b``; shapes (C, C) and (C,).
 
         Examples
         --------
-        >>> StreamNorm(1, eps=0.0).scale_and_shift()
-        (tensor([1.]), tensor([-0.]))
+        >>> StreamNorm(1, eps=0.0).affine()
+        (tensor([[1.]]), tensor([-0.]))
         """
         scale = torch.rsqrt(self.var + self.eps)
-        return scale, -self.mean * scale
+        return torch.diag(scale), -self.mean * scale
 
 
 def _standardise(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ def test_the_optimal_input_of_a_first_layer_neuron_is_its_weights(net):
     assert 0 <= float(found.pictures.min()) < float(found.pictures.max()) <= 1
     for neuron, picture in zip(found.neurons, found.pictures, strict=True):
         # the normalisation divides each channel by its deviation
-        weights = (net.layers[0].weight[neuron] * net.layers[0].norm.scale_and_shift()[0].view(-1, 1, 1)).flatten()
+        weights = (net.layers[0].weight[neuron] * net.layers[0].norm.affine()[0].diagonal().view(-1, 1, 1)).flatten()
         deviation = picture.permute(2, 0, 1) - net.layers[0].norm.mean.view(-1, 1, 1)
         assert float(torch.cosine_similarity(weights, deviation.flatten(), dim=0)) > 0.9
 

@@ -162,6 +162,7 @@ def test_presets_have_the_papers_sizes():
     features = {
         name: int(np.prod(blank(name).output_shape(p.image_size, p.image_size))) for name, p in hs.PRESETS.items()
     }
+    assert features.pop("video") == features["cifar10"]
     assert features == {
         "cifar10": 24_576,
         "cifar100": 24_576,
@@ -189,7 +190,7 @@ def test_the_papers_batch_size_gives_the_papers_rates():
         (lambda: hs.SoftHebbNet([], 3), "expected at least one LayerSpec"),
         (lambda: hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=None, pool="none")], 3), "expected input_size"),
         (lambda: hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=7)], 3, input_size=3), "too small for layer 1"),
-        (lambda: hs.SoftHebbNet.from_preset("cifar"), "no preset 'cifar': expected one of cifar10"),
+        (lambda: hs.SoftHebbNet.from_preset("cifar"), "no preset 'cifar': expected one of video, cifar10"),
         (lambda: hs.SoftHebbNet.from_preset("cifar10", width=0), "width=0"),
     ],
 )
@@ -265,7 +266,7 @@ def restored():
     torch.set_default_device(None)
 
 
-@pytest.mark.parametrize("normalization", ["stream", "batch"])
+@pytest.mark.parametrize("normalization", ["stream", "whiten", "batch"])
 @pytest.mark.parametrize("setting", [torch.float64, torch.float16, torch.bfloat16, "meta"])
 def test_torchs_defaults_change_nothing(setting, normalization, tmp_path, frames, restored):
     def learned():

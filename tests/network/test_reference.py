@@ -51,7 +51,7 @@ def _keep_initial_weights(monkeypatch):
 
 
 @pytest.mark.parametrize("batch", [1, 10])
-@pytest.mark.parametrize("normalization", ["stream", "batch"])
+@pytest.mark.parametrize("normalization", ["stream", "whiten", "batch"])
 @pytest.mark.parametrize("plasticity", ["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian"])
 def test_two_convolutions(batch, normalization, plasticity):
     changes = {"normalization": normalization, "plasticity": plasticity}

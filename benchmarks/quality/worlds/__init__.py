@@ -1,0 +1,1 @@
+"""Video worlds with labels, and what features learned from them are worth."""

@@ -1,0 +1,100 @@
+"""Measure learned features against untrained ones, with the same statistics, and pixels, in the video worlds.
+
+Frames come once, in order; nothing is learned from the test's, and penalties are chosen on the labelled training frames.
+Random crops of turning objects, whole frames of games; ridge with 2,000 labelled frames, and with five of each class.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import hebbstream as hs
+from benchmarks.core import run, store
+from benchmarks.quality.worlds.readout import LABELLED, TESTED, World, accuracies
+from hebbstream.streams import crops
+
+_SIDE = 32
+# By row: preset, and which layers learn.
+ROWS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "untrained, running statistics": ("cifar10", ()),
+    "published rule": ("cifar10", (0, 1, 2)),
+    "untrained, whitened": ("video", ()),
+    "video, layer 1 learns": ("video", (0,)),
+    "video": ("video", (0, 1, 2)),
+}
+
+
+def network(preset: str, learning: tuple[int, ...], width: int, seed: int) -> hs.SoftHebbNet:
+    """Return a network some of whose layers learn; all statistics follow the stream."""
+    specs = hs.PRESETS[preset].resolve(width=width)
+    frozen = [spec if i in learning else replace(spec, learning_rate=0.0) for i, spec in enumerate(specs)]
+    return hs.SoftHebbNet(frozen, 3, seed=seed)
+
+
+def small(frames: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return frames at half their size."""
+    halves = F.avg_pool2d(torch.from_numpy(frames).permute(0, 3, 1, 2).float(), 2)
+    return halves.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def features(net: hs.SoftHebbNet, frames: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return features of many frames."""
+    return torch.cat([net.transform_many(frames[i : i + 50]) for i in range(0, len(frames), 50)]).numpy()
+
+
+def measure(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Result]:
+    """Yield a result for each row."""
+    train, labelled, test = small(world.train), small(world.train[world.labelled]), small(world.test)
+    if not seed:
+        flat = (rows.reshape(len(rows), -1).astype(np.float32) for rows in (labelled, test))
+        yield {"row": "pixels", "seed": 0, "cpu_seconds": 0.0, **accuracies(world, *flat)}
+    for row, (preset, learning) in ROWS.items():
+        net = network(preset, learning, width, seed)
+        began = time.process_time()
+        for frame in crops(world.train, _SIDE, seed=seed) if cropped else train:
+            net.learn_one(frame)
+        seconds = round(time.process_time() - began, 1)
+        cosines = _cosines(net, seed)
+        found = accuracies(world, features(net, labelled), features(net, test))
+        yield {"row": row, "seed": seed, "cpu_seconds": seconds, **found, "cosines": cosines}
+
+
+def _cosines(net: hs.SoftHebbNet, seed: int) -> list[float]:
+    """Return each layer's mean cosine of weights with the initial ones."""
+    first = hs.SoftHebbNet([layer.spec for layer in net.layers], 3, seed=seed)
+    pairs = zip(first.layers, net.layers, strict=True)
+    return [round(float(F.cosine_similarity(a.weight_matrix, b.weight_matrix).mean()), 3) for a, b in pairs]
+
+
+def main() -> None:
+    parser = run.arguments("quality/worlds", __doc__)
+    parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.worlds.make wrote")
+    parser.add_argument("--worlds", nargs="+", metavar="NAME", help="all in the folder, if not given")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--width", type=int, default=16, help="neurons of the first layer")
+    parser.add_argument("--frames", type=int, help="of the stream, at most")
+    parser.add_argument("--labelled", type=int, default=LABELLED)
+    parser.add_argument("--tested", type=int, default=TESTED)
+    options = run.begin(parser)
+    settings = {name: getattr(options, name) for name in ("width", "frames", "labelled", "tested")}
+    limits = {name: settings[name] for name in ("frames", "labelled", "tested")}
+    worlds = options.worlds or sorted(path.stem for path in options.folder.glob("*.npz"))
+    rows = store.resume(options.output, settings).get("rows", [])
+    for seed in options.seeds:
+        for name in worlds:
+            if any((row["world"], row["seed"]) == (name, seed) for row in rows):
+                continue
+            world = World.load(options.folder / f"{name}.npz", **limits)
+            found = measure(world, name == "turning-objects", options.width, seed)
+            rows += store.shown({"world": name, **result} for result in found)
+            store.write(options.output, {"settings": settings, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""`StreamWhitening`: channels that are told apart by running second moments."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from hebbstream.rule._normalize import StreamNorm
+
+_SHRINKAGE = 0.1
+_ITERATIONS = 20  # enough for thousands of channels at this shrinkage
+_GROWTH, _LONGEST = 1.2, 500  # samples between two maps: by growth at first, and at most so many
+
+
+class StreamWhitening(StreamNorm):
+    """Standardise channels, and take out what they have in common.
+
+    The neurons of a layer answer to much the same: brightness, slow gradients. What is left to tell inputs apart by then
+    lies in small differences, which the next layer's weights, drawn or learned, hardly see. Here the channels of each
+    pixel pass through the inverse square root of their correlations (zero-phase whitening; Bell and Sejnowski 1997),
+    ``A = √(1 + s) · (R + s·I)^(−1/2) · D^(−1/2)``, with variances D and correlations R of the stream so far, and a
+    shrinkage s of 0.1 that keeps noise small. Uncorrelated channels are standardised as by `StreamNorm`.
+
+    The map is made anew at sample 1, 2, 3 …, and then each time that their number has grown by a fifth, at least every
+    500; on an accelerator at every step, as to ask for the number would make it wait.
+
+    Parameters
+    ----------
+    channels, momentum, eps, device
+        See `StreamNorm`.
+
+    Examples
+    --------
+    >>> norm = StreamWhitening(2)
+    >>> x = torch.randn(1, 2, 50, 50, generator=torch.Generator().manual_seed(0))
+    >>> white = norm.learn(x + 3 * x.flip(1))
+    >>> bool(torch.corrcoef(white.flatten(2)[0])[0, 1] < 0.3), bool(torch.corrcoef((x + 3 * x.flip(1))[0].flatten(1))[0, 1] > 0.5)
+    (True, True)
+    """
+
+    covariance: Tensor
+    matrix: Tensor
+
+    def __init__(
+        self, channels: int, momentum: float = 1e-4, *, eps: float = 1e-5, device: str | torch.device = "cpu"
+    ) -> None:
+        super().__init__(channels, momentum, eps=eps, device=device)
+        identity = torch.eye(channels, dtype=torch.float32, device=device)
+        self.register_buffer("covariance", identity)
+        self.register_buffer("matrix", identity.clone())
+
+    def take_in(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Take a step's statistics in; return its own mean and variance, shape (C,) each."""
+        pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+        mean = pixels.mean(dim=0)
+        centred = pixels - mean
+        covariance = (centred.t() @ centred).div_(len(pixels))
+        var = covariance.diagonal()
+        weight, shift = self._update(mean, var, x.shape[0])
+        self.covariance.addr_(shift, weight * shift).lerp_(covariance, weight)
+        if not self.count.is_cpu or _is_due(int(self.count), x.shape[0]):
+            self.matrix.copy_(_whitening(self.covariance, self.eps))
+        return mean, var
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Whiten by the running statistics; shape (B, C, H, W) in and out."""
+        return ((x.permute(0, 2, 3, 1) - self.mean) @ self.matrix.t()).permute(0, 3, 1, 2)
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """Return the map that it applies to the channels of a pixel, ``A·x + b``; shapes (C, C) and (C,)."""
+        return self.matrix, -self.matrix @ self.mean
+
+
+def _is_due(count: int, step: int) -> bool:
+    """Whether a new map is due at a number of samples that the latest step has brought about."""
+    before = max(1, count - step)
+    grown = math.floor(math.log(count, _GROWTH)) > math.floor(math.log(before, _GROWTH))
+    return count <= step or grown or count // _LONGEST > before // _LONGEST
+
+
+def _whitening(covariance: Tensor, eps: float) -> Tensor:
+    """Return the map for a covariance, by Newton's iteration: products alone, which need no host."""
+    scale = torch.rsqrt(covariance.diagonal().double() + eps)
+    correlation = covariance.double() * scale * scale.unsqueeze(1)
+    identity = torch.eye(len(scale), dtype=torch.float64, device=scale.device)
+    wanted = (correlation + _SHRINKAGE * identity) / (1 + _SHRINKAGE)
+    bound = torch.linalg.matrix_norm(wanted)
+    root, inverse = wanted / bound, identity
+    for _ in range(_ITERATIONS):
+        step = 1.5 * identity - 0.5 * (inverse @ root)
+        root, inverse = root @ step, step @ inverse
+    return (inverse * torch.rsqrt(bound) * scale).float()

@@ -1,0 +1,92 @@
+"""Whitening follows the exact second moments of a stream, in memory and out of it."""
+
+import numpy as np
+import pytest
+import torch
+from forge import contents
+
+import hebbstream as hs
+from hebbstream.errors import ConfigurationError
+from hebbstream.rule._whiten import StreamWhitening, _is_due
+
+
+def correlated(count, channels=6, seed=0):
+    random = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(channels, channels, generator=random)
+    x = torch.randn(count, channels, 5, 7, generator=random)
+    return torch.einsum("dc,bchw->bdhw", mixing, x) + torch.arange(channels).view(-1, 1, 1)
+
+
+def test_the_map_is_the_inverse_root_of_the_shrunk_correlations():
+    norm, frames = StreamWhitening(6), correlated(40)
+    for frame in frames:
+        norm.learn(frame[None])
+    pixels = frames.double().permute(1, 0, 2, 3).flatten(1)
+    correlation = torch.corrcoef(pixels)
+    values, vectors = torch.linalg.eigh((correlation + 0.1 * torch.eye(6, dtype=torch.float64)) / 1.1)
+    matrix, shift = norm.affine()
+    expected = vectors @ torch.diag(values**-0.5) @ vectors.T / pixels.std(dim=1)
+    torch.testing.assert_close(matrix.double(), expected, rtol=0.02, atol=0.02)  # the latest map is some samples old
+    torch.testing.assert_close(torch.einsum("dc,bchw->bdhw", matrix, frames) + shift.view(-1, 1, 1), norm(frames))
+    whitened = torch.corrcoef(norm(frames).permute(1, 0, 2, 3).flatten(1)) - torch.eye(6)
+    assert whitened.abs().max() < 0.5 * (correlation - torch.eye(6)).abs().max()
+
+
+def test_uncorrelated_channels_are_standardised():
+    norm = StreamWhitening(3)
+    x = torch.randn(1, 3, 200, 200, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 5.0, 0.2]).view(
+        3, 1, 1
+    )
+    torch.testing.assert_close(norm.learn(x).std(dim=(0, 2, 3)), torch.ones(3), rtol=0.02, atol=0.0)
+
+
+def test_maps_are_made_often_at_first_and_then_now_and_again():
+    made = [count for count in range(1, 5001) if _is_due(count, 1)]
+    assert made[:4] == [1, 2, 3, 4]
+    assert max(np.diff(made)) <= 500
+    assert len(made) < 60
+    assert [count for count in range(50, 5001, 50) if _is_due(count, 50)][-2:] == [4500, 5000]
+
+
+def test_a_dense_layer_cannot_whiten():
+    with pytest.raises(ConfigurationError, match="normalization='whiten': expected"):
+        hs.LayerSpec(channels=4, kernel_size=None, pool="none", normalization="whiten")
+
+
+@pytest.mark.parametrize("engine", ["eager", "pipelined"])
+def test_a_whitening_network_resumes_bit_for_bit(tmp_path, labelled, engine):
+    def start():
+        return hs.SoftHebbNet.from_preset("video", width=8, engine=engine)
+
+    whole, parts = start(), hs.Learner(start(), callbacks=[hs.Checkpoint(tmp_path / "run")])
+    hs.learn(whole, labelled[:60], progress=False)
+    parts.learn(labelled[:60], limit=37, progress=False)
+    hs.Learner.load(tmp_path / "run", callbacks=[hs.Checkpoint(tmp_path / "run")]).learn(
+        labelled[:60], resume=True, progress=False
+    )
+    found = contents(tmp_path / "run")[1]
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(found[f"network/tensors/{name}"], tensor), name
+
+
+def test_features_hardly_depend_on_the_latest_frames(labelled):
+    """What a stream shows last moves statistics of the latest hundred frames, and those of all hardly."""
+
+    def moved(preset):
+        net = hs.SoftHebbNet.from_preset(preset, width=8)
+        still = hs.SoftHebbNet([spec(layer) for layer in net.layers], 3)
+        for sample in labelled[:300]:
+            still.learn_one(sample.x)
+        before = still.transform_one(labelled[0].x)
+        for _ in range(60):
+            still.learn_one(np.full((32, 32, 3), 200, np.uint8))
+        return float((still.transform_one(labelled[0].x) - before).norm() / before.norm())
+
+    def spec(layer):
+        return hs.LayerSpec.from_dict({**vars_of(layer.spec), "learning_rate": 0.0})
+
+    assert moved("video") < 0.5 * moved("cifar10")
+
+
+def vars_of(spec):
+    return {name: getattr(spec, name) for name in spec.__dataclass_fields__}
