@@ -84,11 +84,14 @@ def _connected(source: VideoSource, connection: Connection, acceleration: HWAcce
             return container
         container.close()
         failure: Exception = NotAVideoError(f"{source.shown}: it holds no video")
-    except av.error.InvalidDataError as error:
+    except av.error.FFmpegError as error:
+        if not isinstance(error, av.error.InvalidDataError) and error.errno != errno.EIO:
+            raise
         failure = error
     log.info("%s: not in a form that FFmpeg knows; trying JPEG pictures one after another", source.shown)
     container = _asked(source, connection, acceleration, "mjpeg")
-    if container.streams.video and container.streams.video[0].width:
+    # What has a length is no camera, but a file that is damaged.
+    if container.size <= 0 and container.streams.video and container.streams.video[0].width:
         return container
     container.close()
     raise failure

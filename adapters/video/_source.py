@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from urllib.request import url2pathname
 
-from av.format import ContainerFormat, Flags
+from av.format import ContainerFormat
 
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._common import expand_home
+from hebbstream.adapters.video._pipe import Pipe
 from hebbstream.errors import ConfigurationError, SourceNotFoundError
 
 Source = str | os.PathLike[str] | int | bytes | BinaryIO
 Kind = Literal["file", "camera", "network", "synthetic"]
 _NETWORK = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "hls", "udp", "tcp", "srt", "rtp", "unix")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_NO_FILE = 1  # FFmpeg's AVFMT_NOFILE
 _EXPECTED = "expected a file, a glob, a camera's number, an address, bytes or a file object"
 
 
@@ -47,7 +49,7 @@ class VideoSource:
     kind: Kind = "file"
     format: str | None = None
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
-    content: BinaryIO | None = field(default=None, repr=False)
+    content: BinaryIO | Pipe | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -67,22 +69,31 @@ class VideoSource:
 
     @property
     def once(self) -> bool:
-        """Whether it can be read only once, as a pipe."""
-        seekable = getattr(self.content, "seekable", lambda: hasattr(self.content, "seek"))
-        return self.content is not None and not seekable()
+        """Whether it can be read only once."""
+        return isinstance(self.content, Pipe)
 
-    def target(self) -> str | BinaryIO:
-        """Return what FFmpeg is given, content from its start."""
+    def target(self) -> str | BinaryIO | Pipe:
+        """Return what FFmpeg is given, content from its start.
+
+        Raises
+        ------
+        OSError
+            If there is no such file.
+        """
+        if isinstance(self.content, Pipe):
+            return self.content.opened()
         if self.content is not None:
-            if not self.once:
-                self.content.seek(0)
+            self.content.seek(0)
             return self.content
+        if self.kind != "file":
+            return self.url
+        Path(self.url).stat()  # FFmpeg does not ask of what it takes for a pattern
         # By this protocol, and absolute, FFmpeg reads nothing into a file's name: no other protocol, no option.
-        return f"file:{os.path.abspath(self.url)}" if self.kind == "file" else self.url  # noqa: PTH100  # keeps dots
+        return f"file:{os.path.abspath(self.url)}"  # noqa: PTH100  # keeps dots
 
     def head(self, count: int) -> bytes:
         """Return its first bytes, or nothing if that would take them from FFmpeg."""
-        if self.kind != "file" or self.once:
+        if self.kind != "file" or isinstance(self.content, Pipe):
             return b""
         if self.content is not None:
             self.content.seek(0)
@@ -131,8 +142,11 @@ def _named(text: str, options: dict[str, str], *, is_path: bool) -> list[VideoSo
     if not is_path:
         if text == "-":
             # Not sys.stdin: its lock, held by a thread that waits for input, would keep the program from ending.
-            content = io.FileIO(0, closefd=False)
-            return [VideoSource("stdin", options=options, content=content)]
+            try:
+                content = io.FileIO(0, closefd=False)
+            except OSError as error:
+                raise SourceNotFoundError(f"no standard input ({error.strerror})") from None
+            return [VideoSource("stdin", options=options, content=content if content.seekable() else Pipe(content))]
         if text.startswith("/dev/video") or (text.isdecimal() and not os.path.isfile(text)):  # noqa: PTH113
             return [_camera(text, options)]
         if not os.path.exists(text):  # noqa: PTH110  # Path's own raises for a name that is too long
@@ -162,7 +176,8 @@ def _opened_file(file: Any, options: dict[str, str]) -> VideoSource:
         name = type(file).__name__
     if isinstance(file, io.TextIOBase):
         raise ConfigurationError(f"source {name}: expected a file opened in binary mode, 'rb'")
-    return VideoSource(name, options=options, content=file)
+    seekable = getattr(file, "seekable", lambda: hasattr(file, "seek"))
+    return VideoSource(name, options=options, content=file if seekable() else Pipe(file))
 
 
 def _numbered(source: Any, options: dict[str, str]) -> VideoSource:
@@ -181,7 +196,7 @@ def _in_format(source: VideoSource, name: str) -> VideoSource:
     except ValueError:
         raise ConfigurationError(f"format={name!r}: expected an input format of FFmpeg, such as 'mjpeg'") from None
     kind = source.kind
-    if kind == "file" and source.content is None and name != "image2" and found.flags & Flags.no_file.value:
+    if kind == "file" and source.content is None and name != "image2" and found.flags & _NO_FILE:
         kind = "synthetic" if name == "lavfi" else "camera"  # a device, such as x11grab's :0.0
     return replace(source, kind=kind, format=name)
 
