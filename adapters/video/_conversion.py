@@ -1,13 +1,18 @@
 """From a decoded frame to an array of the size and colours asked for."""
 
+from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
+from av.filter import Graph
+from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from hebbstream.adapters._picture import Fit, PictureFormat
+
+_NEW_KINDS = 12  # of side data, at most, in FFmpeg before PyAV
 
 
 class FrameConverter:
@@ -41,7 +46,7 @@ class FrameConverter:
 
 def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     """Return whether to transpose the stored picture, then to turn its rows and its columns about."""
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    data = _matrix(frame)
     if data is None:
         return False, False, False
     # Of a stored point (x, y), counted down and to the right, x' = ax + cy and y' = bx + dy are shown.
@@ -49,6 +54,22 @@ def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return False, d < 0, a < 0
     return True, b < 0, c < 0
+
+
+def _matrix(frame: av.VideoFrame) -> Any:
+    try:
+        return frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV does not know all that FFmpeg may lay beside it, such as a photograph's metadata
+        unknown = len(Type)
+        graph = Graph()
+        graph.link_nodes(
+            graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)),
+            *(graph.add("sidedata", f"mode=delete:type={kind}") for kind in range(unknown, unknown + _NEW_KINDS)),
+            graph.add("buffersink"),
+        ).configure()
+        graph.push(frame)
+        known: Any = graph.pull()
+        return known.side_data.get("DISPLAYMATRIX")
 
 
 def _scaled(size: tuple[int, int], wanted: tuple[int, int], fit: Fit) -> tuple[int, int]:
