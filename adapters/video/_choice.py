@@ -48,12 +48,13 @@ def choose_video(container: Any, shown: str, number: int | None = None) -> Any:
     return chosen
 
 
-def _rank(video: Any) -> tuple[bool, bool, int, int]:
-    """Rank by: can be decoded, is the default, pixels, bits a second."""
+def _rank(video: Any) -> tuple[bool, bool, int, int, int]:
+    """Rank by: can be decoded, is the default, pixels, frames a second, bits a second."""
     if video.codec_context is None:
-        return False, False, 0, 0
+        return False, False, 0, 0, 0
     default = bool(video.disposition & Disposition.default)
-    return True, default, video.width * video.height, int(video.metadata.get("variant_bitrate", 0))
+    rate, bits = round(video.average_rate or 0), int(video.metadata.get("variant_bitrate", 0))
+    return True, default, video.width * video.height, rate, bits
 
 
 def _size(video: Any) -> str:

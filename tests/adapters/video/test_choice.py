@@ -16,12 +16,12 @@ from hebbstream.adapters.video import open_video
 BIG, SMALL, MIDDLE = (48, 64), (24, 32), (36, 48)
 
 
-def write(path, sizes, default=(), codec="mpeg4"):
+def write(path, sizes, default=(), codec="mpeg4", rates=None):
     """Write a video of each size side by side; the pictures of number k are of brightness 50·k."""
     with av.open(str(path), "w") as container:
         videos = []
         for number, size in enumerate(sizes):
-            video = container.add_stream(codec, rate=25)
+            video = container.add_stream(codec, rate=rates[number] if rates else 25)
             video.height, video.width = size
             video.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
             video.disposition = Disposition.default if number in default else Disposition(0)
@@ -65,6 +65,12 @@ def test_the_default_and_then_the_largest(tmp_path, name, sizes, default, expect
     ) as e:
         open_video(path, stream=len(sizes))
     assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.avi"])
+def test_of_equal_ones_the_one_of_more_frames(tmp_path, name):
+    assert chosen(write(tmp_path / name, [BIG, BIG, BIG], [0, 1, 2], rates=[5, 25, 10])) == 1
+    assert chosen(write(tmp_path / name, [SMALL, BIG], [0, 1], rates=[25, 5])) == 1
 
 
 def test_a_number_that_cannot_be(tmp_path):
