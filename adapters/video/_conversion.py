@@ -1,22 +1,27 @@
 """From a decoded frame to an array of the size and colours asked for."""
 
+from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
+from av.filter import Graph
+from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from hebbstream.adapters._picture import Fit, PictureFormat
 
+_NEW_KINDS = 12  # of side data, at most, in FFmpeg before PyAV
+
 
 class FrameConverter:
-    """Scales and converts frames by FFmpeg, and turns them upright as their metadata say.
+    """Scales and converts frames by FFmpeg, and turns and mirrors them as their metadata say.
 
     Parameters
     ----------
     form
-        What to bring them into; without a size, the first frame's is every frame's.
+        What to bring them into; without a size, the first frame's is every frame's, with square pixels.
     """
 
     def __init__(self, form: PictureFormat) -> None:
@@ -24,17 +29,47 @@ class FrameConverter:
         self._pixels = "gray" if form.gray else "rgb24"
         self._reformatter = VideoReformatter()  # one for all frames keeps FFmpeg's scaling context
 
-    def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        """Return (H, W, 3), or (H, W) of brightness, uint8."""
-        quarter_turns = round(frame.rotation / 90) % 4
-        lying = quarter_turns % 2 == 1
-        height, width = (frame.width, frame.height) if lying else (frame.height, frame.width)
-        self._size = self._size or (height, width)
-        scaled = _scaled((height, width), self._size, self._fit)
+    def __call__(self, frame: av.VideoFrame, pixel_aspect: float = 1.0) -> NDArray[np.uint8]:
+        """Return (H, W, 3), or (H, W) of brightness, uint8; a stored pixel is `pixel_aspect` times as wide as high."""
+        transposed, *mirrored = _orientation(frame)
+        shape = frame.height, max(1, round(frame.width * pixel_aspect))
+        shape = shape[::-1] if transposed else shape
+        self._size = self._size or shape
+        scaled = _scaled(shape, self._size, self._fit)
+        height, width = scaled[::-1] if transposed else scaled
         picture = self._reformatter.reformat(
-            frame, width=scaled[not lying], height=scaled[lying], format=self._pixels, interpolation="AREA"
-        )
-        return _placed(np.rot90(picture.to_ndarray(), quarter_turns), self._size)
+            frame, width=width, height=height, format=self._pixels, interpolation="AREA"
+        ).to_ndarray()
+        upright = picture.swapaxes(0, 1) if transposed else picture
+        return _placed(upright[tuple(slice(None, None, -1 if mirror else 1) for mirror in mirrored)], self._size)
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+    """Return whether to transpose the stored picture, then to turn its rows and its columns about."""
+    data = _matrix(frame)
+    if data is None:
+        return False, False, False
+    # Of a stored point (x, y), counted down and to the right, x' = ax + cy and y' = bx + dy are shown.
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return False, d < 0, a < 0
+    return True, b < 0, c < 0
+
+
+def _matrix(frame: av.VideoFrame) -> Any:
+    try:
+        return frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV does not know all that FFmpeg may lay beside it, such as a photograph's metadata
+        unknown = len(Type)
+        graph = Graph()
+        graph.link_nodes(
+            graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)),
+            *(graph.add("sidedata", f"mode=delete:type={kind}") for kind in range(unknown, unknown + _NEW_KINDS)),
+            graph.add("buffersink"),
+        ).configure()
+        graph.push(frame)
+        known: Any = graph.pull()
+        return known.side_data.get("DISPLAYMATRIX")
 
 
 def _scaled(size: tuple[int, int], wanted: tuple[int, int], fit: Fit) -> tuple[int, int]:

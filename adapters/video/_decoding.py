@@ -1,39 +1,24 @@
 """`Decoder`: the frames of one opened file, camera or stream, whatever is wrong with it."""
 
 import logging
-import math
 import time
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
-from av.codec.hwaccel import HWAccel, hwdevices_available
 
-from hebbstream._credentials import mask_credentials
+from hebbstream.adapters.video._opening import STALLED, open_container, reason
 from hebbstream.adapters.video._options import Connection
 from hebbstream.adapters.video._source import VideoSource
-from hebbstream.errors import (
-    ConfigurationError,
-    ConnectionLostError,
-    HebbstreamError,
-    NotAVideoError,
-    SourceNotFoundError,
-    SourcePermissionError,
-    StalledStreamError,
-    StreamError,
-    TruncatedVideoError,
-)
+from hebbstream.errors import ConnectionLostError, NotAVideoError, StalledStreamError, TruncatedVideoError
 from hebbstream.streams._stats import StreamStats
 
 log = logging.getLogger("hebbstream.video")
 _ROUNDING = 1e-6  # seconds
 _SLACK_SECONDS = 0.5
 _SLACK_FRAMES = 2
-_STALLED = 0.9  # of the timeout: FFmpeg reports a stall in many ways, so the clock tells too
-_NOUNS = {"file": "file", "camera": "camera", "network": "stream", "synthetic": "filter"}
-_REFUSED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, PermissionError)
+_THINNEST = 20.0
 
 
 class TimedFrame(NamedTuple):
@@ -45,6 +30,8 @@ class TimedFrame(NamedTuple):
     own_time: float
     """Seconds from the start of its own file."""
     source: str
+    pixel_aspect: float = 1.0
+    """Width of a pixel by its height."""
 
 
 class Decoder:
@@ -73,11 +60,7 @@ class Decoder:
     ) -> None:
         self.source, self.stats = source, stats
         self._read_timeout = connection.read_timeout
-        self._container = _open(source, connection)
-        self.video: Any = self._container.streams.video[0]
-        if self.video.codec_context is None:
-            self.close()
-            raise NotAVideoError(f"{source.shown}: FFmpeg here has no decoder for its video")
+        self._container, self.video = open_container(source, connection)
         self.video.thread_type = "AUTO"
 
     def close(self) -> None:
@@ -87,8 +70,7 @@ class Decoder:
     @property
     def live(self) -> bool:
         """Whether it goes on whether or not it is read: a camera or network stream, but not a file over HTTP."""
-        over_http = self.source.url.lower().startswith(("http://", "https://"))
-        return self.source.kind in ("camera", "network") and not (over_http and self._container.duration)
+        return self.source.kind in ("camera", "network") and not (self.source.over_http and self._container.duration)
 
     @property
     def seconds(self) -> float:
@@ -97,6 +79,12 @@ class Decoder:
             return float(self.video.duration * self.video.time_base)
         alone = len(self._container.streams) == 1  # otherwise the longest may be the sound
         return float(Fraction(self._container.duration, av.time_base)) if self._container.duration and alone else 0.0
+
+    @property
+    def pixel_aspect(self) -> float:
+        """Width of a pixel by its height; 1 where nothing credible is declared."""
+        aspect = float(self.video.sample_aspect_ratio or 1.0)
+        return aspect if 1 / _THINNEST < aspect < _THINNEST else 1.0
 
     @property
     def frame_seconds(self) -> float:
@@ -156,10 +144,10 @@ class Decoder:
             log.warning("%s: cannot seek, reading up to %g s", self.source.shown, start)
 
     def _end_of_stream(self, damage: Exception | None, waited: float) -> None:
-        if isinstance(damage, av.error.ExitError) or waited > _STALLED * self._read_timeout:
+        if isinstance(damage, av.error.ExitError) or waited > STALLED * self._read_timeout:
             raise StalledStreamError(f"{self.source.shown}: no frame for {self._read_timeout:g} s") from None
         if damage is not None:
-            raise ConnectionLostError(f"{self.source.shown}: broke off ({_reason(damage)})") from None
+            raise ConnectionLostError(f"{self.source.shown}: broke off ({reason(damage)})") from None
 
     def _end_of_file(self, damage: Exception | None, index: int, packets: int, latest: float, *, whole: bool) -> None:
         if not index:
@@ -194,78 +182,3 @@ class _Clock:
             found = self.latest + self._step
         self.latest = max(found, 0.0)
         return self.latest
-
-
-def _open(source: VideoSource, connection: Connection) -> Any:
-    hardware = connection.hardware
-    if hardware is not None:
-        available = hwdevices_available()
-        if hardware != "auto" and hardware not in available:
-            raise ConfigurationError(f"hardware={hardware!r}: expected 'auto' or one of {', '.join(available)}")
-        for kind in available if hardware == "auto" else [hardware]:
-            try:
-                return _opened(source, connection, HWAccel(kind))
-            except (StreamError, OSError, RuntimeError) as error:
-                log.info("%s: %s cannot decode it (%s)", source.shown, kind, error)
-        log.warning("%s: no hardware decodes it (asked for %r); the CPU does", source.shown, hardware)
-    return _opened(source, connection, None)
-
-
-def _opened(source: VideoSource, connection: Connection, acceleration: HWAccel | None) -> Any:
-    live = source.kind in ("camera", "network")
-    options = dict(source.options)
-    if "listen" in options.get("rtsp_flags", ""):
-        options.setdefault("listen_timeout", str(math.ceil(connection.open_timeout)))  # FFmpeg's own default fails
-    began = time.monotonic()
-    try:
-        container = av.open(
-            source.url,
-            format=source.format,
-            options=options,
-            timeout=(connection.open_timeout, connection.read_timeout) if live else None,
-            hwaccel=acceleration,
-        )
-    except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
-        # Where credentials may be in FFmpeg's message, it is not shown.
-        raise _explained(source, error, time.monotonic() - began, connection) from None if live else error
-    # FFmpeg "plays" text files as a terminal recording.
-    if container.format.name == "tty" or not container.streams.video:
-        nothing = not container.streams.audio  # a sound file is whole, and no video
-        container.close()
-        if nothing and _begins_as_video(source):
-            raise TruncatedVideoError(f"{source.shown}: begins as a video, but is cut before its index")
-        raise NotAVideoError(f"{source.shown}: it holds no video")
-    return container
-
-
-def _explained(source: VideoSource, error: Exception, waited: float, connection: Connection) -> HebbstreamError:
-    """Return what it means that FFmpeg could not open a source."""
-    shown, reason = source.shown, _reason(error)
-    if isinstance(error, _REFUSED):
-        return SourcePermissionError(f"{shown}: no permission to read it ({reason})")
-    if isinstance(error, FileNotFoundError | av.error.HTTPNotFoundError):
-        return SourceNotFoundError(f"no {_NOUNS[source.kind]} at {shown}")
-    if isinstance(error, IsADirectoryError):
-        return NotAVideoError(f"{shown} is a folder: expected a file, or a glob such as '*.mp4'")
-    if source.kind in ("camera", "network"):
-        if waited > _STALLED * connection.open_timeout:
-            return StalledStreamError(f"{shown}: no answer for {connection.open_timeout:g} s")
-        return ConnectionLostError(f"{shown}: cannot connect ({reason})")
-    if source.kind == "synthetic":
-        return ConfigurationError(f"{shown}: not a picture FFmpeg can make ({reason})")
-    if _begins_as_video(source):
-        return TruncatedVideoError(f"{shown}: begins as a video, but is cut before its index ({reason})")
-    return NotAVideoError(f"{shown}: not a video ({reason})")
-
-
-def _reason(error: Exception) -> str:
-    return mask_credentials(getattr(error, "strerror", None) or str(error))
-
-
-def _begins_as_video(source: VideoSource) -> bool:
-    """Tell an MP4 or QuickTime, Matroska or AVI file by its first bytes."""
-    if source.kind != "file":
-        return False
-    with Path(source.url).open("rb") as file:
-        head = file.read(12)
-    return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3" or (head[:4], head[8:]) == (b"RIFF", b"AVI ")

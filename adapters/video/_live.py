@@ -63,7 +63,7 @@ def live_frames(
                     t = patience.renew() - opened
                     if closing.is_set() or (duration is not None and t >= duration):
                         return
-                    yield TimedFrame(frame, t, t, source.name)
+                    yield TimedFrame(frame, t, t, source.name, current.pixel_aspect)
             except StreamError as error:
                 reason = error
             finally:

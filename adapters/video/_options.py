@@ -76,6 +76,8 @@ class Connection:
         Seconds to wait for a camera or network stream to open, and for its next packet.
     retry_for
         Seconds without a frame for which a live source is tried again.
+    stream
+        Which of several videos in it, from 0; ``None`` chooses.
 
     Raises
     ------
@@ -87,8 +89,11 @@ class Connection:
     open_timeout: float = 10.0
     read_timeout: float = 10.0
     retry_for: float = 300.0
+    stream: int | None = None
 
     def __post_init__(self) -> None:
+        if self.stream is not None and self.stream < 0:
+            raise ConfigurationError(f"stream={self.stream}: expected 0 or a positive number")
         _check_positive(open_timeout=self.open_timeout, read_timeout=self.read_timeout)
         _check_not_negative(retry_for=self.retry_for)
 

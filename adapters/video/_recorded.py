@@ -50,7 +50,7 @@ def recorded_frames(
                     decoder = connect(source)
                 for own_time, frame in decoder.frames(cut.start, cut.end):
                     latest = own_time + decoder.frame_seconds
-                    yield TimedFrame(frame, offset + own_time, own_time, source.name)
+                    yield TimedFrame(frame, offset + own_time, own_time, source.name, decoder.pixel_aspect)
             except StreamError as error:
                 if len(sources) == 1:
                     raise

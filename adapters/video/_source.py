@@ -1,21 +1,30 @@
-"""What the name of a video source stands for: a file, a glob, a camera, a network stream, a synthetic picture."""
+"""What a video source stands for: a file, a glob, a camera, a network stream, a synthetic picture, bytes."""
 
 import glob
+import io
+import os
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import index
 from pathlib import Path
-from typing import Literal
+from typing import Any, BinaryIO, Literal
+from urllib.request import url2pathname
+
+from av.format import ContainerFormat
 
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._common import expand_home
+from hebbstream.adapters.video._pipe import Pipe
 from hebbstream.errors import ConfigurationError, SourceNotFoundError
 
+Source = str | os.PathLike[str] | int | bytes | BinaryIO
 Kind = Literal["file", "camera", "network", "synthetic"]
 _NETWORK = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "hls", "udp", "tcp", "srt", "rtp", "unix")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_HTTP = ("http", "https")
+_NO_FILE = 1  # FFmpeg's AVFMT_NOFILE
+_EXPECTED = "expected a file, a glob, a camera's number, an address, bytes or a file object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +34,22 @@ class VideoSource:
     Parameters
     ----------
     url
-        What FFmpeg is given. It may hold a password: show `name` instead.
+        The path or address. It may hold a password: show `name` instead.
     kind
         ``"file"``, ``"camera"``, ``"network"`` or ``"synthetic"``.
     format
         FFmpeg's name of the input format; ``None`` lets it find out.
     options
         For FFmpeg.
+    content
+        What is read instead of a path, open in binary mode.
     """
 
     url: str = field(repr=False)
     kind: Kind = "file"
     format: str | None = None
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: BinaryIO | Pipe | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -46,19 +58,64 @@ class VideoSource:
 
     @property
     def shown(self) -> str:
-        """The whole path or address for a message, without credentials."""
-        return mask_credentials(self.url)
+        """The whole path or address for a message: in one line, without credentials."""
+        text = mask_credentials(self.url)
+        return text if text.isprintable() else repr(text)[1:-1]
+
+    @property
+    def over_http(self) -> bool:
+        """Whether it comes by HTTP."""
+        return self.kind == "network" and self.url.lower().startswith(("http://", "https://"))
+
+    @property
+    def once(self) -> bool:
+        """Whether it can be read only once."""
+        return isinstance(self.content, Pipe)
+
+    def target(self) -> str | BinaryIO | Pipe:
+        """Return what FFmpeg is given, content from its start.
+
+        Raises
+        ------
+        OSError
+            If there is no such file.
+        """
+        if isinstance(self.content, Pipe):
+            return self.content.opened()
+        if self.content is not None:
+            self.content.seek(0)
+            return self.content
+        if self.kind != "file":
+            return self.url
+        Path(self.url).stat()  # FFmpeg does not ask of what it takes for a pattern
+        # By this protocol, and absolute, FFmpeg reads nothing into a file's name: no other protocol, no option.
+        return f"file:{os.path.abspath(self.url)}"  # noqa: PTH100  # keeps dots
+
+    def head(self, count: int) -> bytes:
+        """Return its first bytes, or nothing if that would take them from FFmpeg."""
+        if self.kind != "file" or isinstance(self.content, Pipe):
+            return b""
+        if self.content is not None:
+            self.content.seek(0)
+            return self.content.read(count)
+        with Path(self.url).open("rb") as file:
+            return file.read(count)
 
 
-def find_sources(source: str | Path, options: Mapping[str, str] | None = None) -> list[VideoSource]:
-    """Find what a user's text stands for; a glob that matches files gives them in the order of their names.
+def find_sources(
+    source: Source, options: Mapping[str, str] | None = None, form: str | None = None
+) -> list[VideoSource]:
+    """Find what a user's source stands for; a glob that matches files gives them in the order of their names.
+
+    A text that names an existing file is that file, whatever else it might be.
 
     Raises
     ------
     SourceNotFoundError
         If a glob matches no file.
     ConfigurationError
-        If the address has a scheme that is not a video source, or the text is empty.
+        If the address has a scheme that is not a video source, FFmpeg has no such format, or the source is empty or
+        of a type that is none.
 
     Examples
     --------
@@ -67,24 +124,81 @@ def find_sources(source: str | Path, options: Mapping[str, str] | None = None) -
     >>> find_sources("lavfi:testsrc2=size=64x48")
     [VideoSource(kind='synthetic', format='lavfi')]
     """
-    text, given = str(source), dict(options or {})
+    given = dict(options or {})
+    if isinstance(source, str | os.PathLike):
+        found = _named(os.fspath(source), given, is_path=not isinstance(source, str))
+    elif isinstance(source, bytes | bytearray | memoryview):
+        found = [VideoSource("bytes", options=given, content=io.BytesIO(source))]
+    elif hasattr(source, "read"):
+        found = [_opened_file(source, given)]
+    else:
+        found = [_numbered(source, given)]
+    return found if form is None else [_in_format(each, form) for each in found]
+
+
+def _named(text: str, options: dict[str, str], *, is_path: bool) -> list[VideoSource]:
     if not text.strip():
-        raise ConfigurationError("source '': expected a file, a glob, a camera's number or an address")
-    if isinstance(source, str):
-        if text.isdecimal() or text.startswith(("/dev/video", "video=")):
-            return [_camera(text, given)]
-        if text.startswith("lavfi:"):
-            return [VideoSource(text.removeprefix("lavfi:"), "synthetic", "lavfi", given)]
-        if found := _SCHEME.match(text):
-            return [_address(text, found[1].lower(), given)]
-        text = text.removeprefix("file:")
+        raise ConfigurationError(f"source {text!r}: {_EXPECTED}")
+    if not is_path:
+        if text == "-":
+            # Not sys.stdin: its lock, held by a thread that waits for input, would keep the program from ending.
+            try:
+                content = io.FileIO(0, closefd=False)
+            except OSError as error:
+                raise SourceNotFoundError(f"no standard input ({error.strerror})") from None
+            return [VideoSource("stdin", options=options, content=content if content.seekable() else Pipe(content))]
+        if text.startswith("/dev/video") or (text.isdecimal() and not os.path.isfile(text)):  # noqa: PTH113
+            return [_camera(text, options)]
+        if not os.path.exists(text):  # noqa: PTH110  # Path's own raises for a name that is too long
+            if text.startswith("video="):
+                return [_camera(text, options)]
+            if text.startswith("lavfi:"):
+                return [VideoSource(text.removeprefix("lavfi:"), "synthetic", "lavfi", options)]
+            if found := _SCHEME.match(text):
+                return [_address(text, found[1].lower(), options)]
+            text = text.removeprefix("file:")
+    if os.path.exists(text):  # noqa: PTH110
+        return [VideoSource(text, options=options)]
     text = expand_home(text)
-    if glob.has_magic(text) and not Path(text).exists():
+    if "\0" in text:
+        raise SourceNotFoundError(f"no file at {text!r}")  # FFmpeg would open what stands before
+    if glob.has_magic(text) and not os.path.exists(text):  # noqa: PTH110
         paths = sorted(path for path in glob.iglob(text, recursive=True) if Path(path).is_file())  # noqa: PTH207  # absolute patterns too
         if not paths:
             raise SourceNotFoundError(f"no file matches {text}")
-        return [VideoSource(path, options=given) for path in paths]
-    return [VideoSource(text, options=given)]
+        return [VideoSource(path, options=options) for path in paths]
+    return [VideoSource(text, options=options)]
+
+
+def _opened_file(file: Any, options: dict[str, str]) -> VideoSource:
+    name = getattr(file, "name", None)
+    if not isinstance(name, str):
+        name = type(file).__name__
+    if isinstance(file, io.TextIOBase):
+        raise ConfigurationError(f"source {name}: expected a file opened in binary mode, 'rb'")
+    seekable = getattr(file, "seekable", lambda: hasattr(file, "seek"))
+    return VideoSource(name, options=options, content=file if seekable() else Pipe(file))
+
+
+def _numbered(source: Any, options: dict[str, str]) -> VideoSource:
+    try:
+        number = -1 if isinstance(source, bool) else index(source)
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise ConfigurationError(f"source {source!r:.80}: {_EXPECTED}")
+    return _camera(str(number), options)
+
+
+def _in_format(source: VideoSource, name: str) -> VideoSource:
+    try:
+        found = ContainerFormat(name, "r")
+    except ValueError:
+        raise ConfigurationError(f"format={name!r}: expected an input format of FFmpeg, such as 'mjpeg'") from None
+    kind = source.kind
+    if kind == "file" and source.content is None and name != "image2" and found.flags & _NO_FILE:
+        kind = "synthetic" if name == "lavfi" else "camera"  # a device, such as x11grab's :0.0
+    return replace(source, kind=kind, format=name)
 
 
 def _camera(text: str, options: dict[str, str]) -> VideoSource:
@@ -111,7 +225,8 @@ def _direct_show(number: int) -> str:
 
 def _address(text: str, scheme: str, options: dict[str, str]) -> VideoSource:
     if scheme == "file":
-        return VideoSource(text.partition("://")[2], options=options)
+        path = text[len("file://") :].removeprefix("localhost")
+        return VideoSource(path if os.path.exists(path) else url2pathname(path), options=options)  # noqa: PTH110
     if scheme not in _NETWORK:
         raise ConfigurationError(f"source {mask_credentials(text)}: expected {', '.join(_NETWORK)} or a file")
     if scheme in ("rtsp", "rtsps"):

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
 
 from hebbstream.adapters._picture import Fit, PictureFormat
 from hebbstream.adapters.video._conversion import FrameConverter
@@ -16,7 +15,7 @@ from hebbstream.adapters.video._decoding import Decoder, TimedFrame
 from hebbstream.adapters.video._live import live_frames
 from hebbstream.adapters.video._options import Connection, Cut, Thinning
 from hebbstream.adapters.video._recorded import recorded_frames
-from hebbstream.adapters.video._source import VideoSource, find_sources
+from hebbstream.adapters.video._source import Source, VideoSource, find_sources
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._prefetch import Prefetch
 from hebbstream.streams._sample import Sample
@@ -28,7 +27,7 @@ Labels = Callable[[float], Hashable]
 
 
 def open_video(
-    source: str | Path,
+    source: Source,
     *,
     size: int | tuple[int, int] | None = None,
     fit: Fit = "stretch",
@@ -41,6 +40,8 @@ def open_video(
     label: Labels | None = None,
     prefetch: int = 4,
     live: bool | None = None,
+    stream: int | None = None,
+    format: str | None = None,  # noqa: A002  # as FFmpeg calls it
     hardware: str | None = None,
     open_timeout: float = 10.0,
     read_timeout: float = 10.0,
@@ -56,14 +57,17 @@ def open_video(
     Parameters
     ----------
     source
-        Path of a file in any format that FFmpeg reads; a glob (``"clips/*.mp4"``: one file after another, in order of
-        their names, passing over those that cannot be read); the number of a webcam (``"0"``) or its device
-        (``"/dev/video0"``); an address (``rtsp://``, ``http://``, ``https://``, ``udp://``, ``tcp://``, …); or a
-        picture that FFmpeg makes (``"lavfi:testsrc2=size=64x48"``).
+        Path of a file in any format that FFmpeg reads, whatever its name; a glob (``"clips/*.mp4"``: one file after
+        another, in order of their names, passing over those that cannot be read); the number of a webcam (``0`` or
+        ``"0"``) or its device (``"/dev/video0"``); an address (``rtsp://``, ``http://``, ``https://``, ``udp://``,
+        ``tcp://``, …); a picture that FFmpeg makes (``"lavfi:testsrc2=size=64x48"``); a file's content as bytes; a
+        file object, open in binary mode, which stays open; or ``"-"``, the standard input.
     size
-        (height, width) to scale to, or one number for both; ``None`` takes the first frame's for all.
+        (height, width) to scale to, or one number for both; ``None`` takes the first frame's for all, with square
+        pixels.
     fit
         For frames of another shape: ``"stretch"``, ``"crop"`` what is too much on both sides, or ``"pad"`` with black.
+        The last two respect the shape of a pixel.
     gray
         One channel of brightness instead of red, green and blue.
     stride
@@ -82,6 +86,12 @@ def open_video(
     live
         Whether the source goes on whether or not it is read; ``None`` says so of cameras and network streams, except
         those over HTTP that have a length.
+    stream
+        Which of several videos in the source, from 0, not counting covers; ``None`` takes the one marked as default,
+        or of several such, or none, the largest.
+    format
+        FFmpeg's name of the source's format, where it cannot find out: ``"mjpeg"``, ``"h264"``, … or of a device:
+        ``"x11grab"``, ….
     hardware
         Device that decodes: ``"auto"``, or one of FFmpeg's (``"cuda"``, ``"vaapi"``, ``"videotoolbox"``, …). Where it
         cannot, the CPU does, and the log says so. ``None`` is the CPU.
@@ -95,8 +105,8 @@ def open_video(
     Returns
     -------
     Stream
-        Of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, turned upright as the file's
-        metadata say; ``t`` in seconds from the start (of a live source: from opening it, by this machine's clock);
+        Of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, turned upright, and
+        mirrored, as the file's metadata say; ``t`` in seconds from the start (of a live source: from opening it, by this machine's clock);
         and ``source``, the file's name, or the address without its credentials. A context manager: leaving it closes
         the source.
 
@@ -127,12 +137,19 @@ def open_video(
     """
     if prefetch < 0:
         raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of frames")
+    form, cut, thinning = PictureFormat(size, fit, gray), Cut(start, duration, loop), Thinning(stride, rate)
+    connection = Connection(hardware, open_timeout, read_timeout, retry_for, stream)
+    sources = find_sources(source, options, format)  # last, so that an option that cannot work is told first
+    if sources[0].once:
+        if loop:
+            raise ConfigurationError(f"loop with {sources[0].shown}: expected a source that can be read again")
+        connection = replace(connection, retry_for=0.0)
     return VideoStream(
-        PictureFormat(size, fit, gray),
-        Cut(start, duration, loop),
-        Thinning(stride, rate),
-        Connection(hardware, open_timeout, read_timeout, retry_for),
-        find_sources(source, options),  # last, so that an option that cannot work is told first
+        form,
+        cut,
+        thinning,
+        connection,
+        sources,
         label=label,
         prefetch=prefetch,
         live=live,
@@ -218,10 +235,10 @@ def _samples(
     frames: Generator[TimedFrame, None, None], convert: FrameConverter, label: Labels | None, live: bool
 ) -> Generator[Sample, None, None]:
     try:
-        for frame, t, own_time, source in frames:
+        for frame, t, own_time, source, pixel_aspect in frames:
             y = None if label is None else label(own_time)
             captured = time.monotonic() if live else None
-            yield Sample(convert(frame), y, t, source, captured)
+            yield Sample(convert(frame, pixel_aspect), y, t, source, captured)
     finally:
         frames.close()
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._picture import Fit
 from hebbstream.adapters.video import labels_from_json, open_video
-from hebbstream.cli._types import key_value, path, positive, size, source
+from hebbstream.cli._types import key_value, natural, path, positive, size, source
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams import Stream, for_live, interleave
@@ -24,7 +24,7 @@ def add_source(parser: argparse.ArgumentParser, name: str = "source", *, several
         type=source,
         metavar="SOURCE",
         nargs="+" if several else None,
-        help="a file, a glob, a webcam's number, or rtsp://, http://, udp://, ..."
+        help="a file, a glob, a webcam's number, - (standard input), or rtsp://, http://, udp://, ..."
         + ("; of several, one frame of each in turn" if several else ""),
     )
     parser.set_defaults(size=None, labels=None)  # of the commands that do not take them
@@ -37,6 +37,8 @@ def add_source(parser: argparse.ArgumentParser, name: str = "source", *, several
     group.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds to leave out of each file")
     group.add_argument("--duration", type=float, metavar="S", help="seconds to read of each file or live source")
     group.add_argument("--loop", action="store_true", help="begin again at the end, for ever")
+    group.add_argument("--stream", type=natural, metavar="N", help="which of several videos in a source, from 0")
+    group.add_argument("--format", metavar="NAME", help="the source's format, as FFmpeg calls it, such as mjpeg")
     group.add_argument("--hardware", metavar="KIND", help="decode by auto, cuda, vaapi, ... where that is possible")
     group.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for a live source")
     group.add_argument(
@@ -90,6 +92,8 @@ def open_source(
         duration=options.duration,
         loop=options.loop,
         label=None if options.labels is None else labels_from_json(options.labels),
+        stream=options.stream,
+        format=options.format,
         hardware=options.hardware,
         open_timeout=options.timeout,
         read_timeout=options.timeout,

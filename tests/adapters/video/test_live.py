@@ -137,8 +137,8 @@ def test_overload_takes_no_more_memory_however_long_it_lasts(engine, monkeypatch
     rate, held, pictures, levels = 240, 4, [], []
     convert = FrameConverter.__call__
 
-    def watched(self, frame):
-        picture = convert(self, frame)
+    def watched(self, *frame):
+        picture = convert(self, *frame)
         pictures.append(weakref.ref(picture))
         return picture
 
@@ -229,7 +229,7 @@ def test_closing_does_not_wait_for_a_source_that_is_silent(tmp_path):
 class Line:
     """Stands for an opened source: some frames, some time between them, and what then goes wrong."""
 
-    source = find_sources("tcp://camera")[0]
+    source, pixel_aspect = find_sources("tcp://camera")[0], 1.0
 
     def __init__(self, frames, error=None, pause=0.0):
         self._frames, self._error, self._pause = frames, error, pause

@@ -5,7 +5,7 @@ from clips import ramp, write_clip
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.adapters.video import _decoding as decoding
+from hebbstream.adapters.video import _opening as opening
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_label
 
@@ -221,8 +221,8 @@ def test_hardware_that_is_not_there_falls_back_and_says_so(clip, caplog, monkeyp
     def refuse(kind):
         raise av.error.PermissionError(1, f"no {kind}")
 
-    monkeypatch.setattr(decoding, "HWAccel", refuse)
-    monkeypatch.setattr(decoding, "hwdevices_available", lambda: ["cuda", "vaapi"])
+    monkeypatch.setattr(opening, "HWAccel", refuse)
+    monkeypatch.setattr(opening, "hwdevices_available", lambda: ["cuda", "vaapi"])
     with open_video(clip, hardware=hardware) as stream:
         assert len(list(stream)) == 50
     assert f"no hardware decodes it (asked for '{hardware}'); the CPU does" in caplog.text

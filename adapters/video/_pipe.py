@@ -1,0 +1,63 @@
+"""`Pipe`: what can be read only once, in order."""
+
+import io
+import os
+import tempfile
+import weakref
+from typing import BinaryIO, Protocol
+
+_HEAD = 256
+_BLOCK = 1 << 20
+_BEFORE_THE_INDEX = (b"ftyp", b"styp", b"free", b"skip", b"wide", b"uuid")
+
+
+class Readable(Protocol):
+    """Anything with ``read``."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return so many bytes at most, or none at the end."""
+
+
+class Pipe:
+    """A file object that cannot go back, for FFmpeg.
+
+    Parameters
+    ----------
+    content
+        What is read.
+    """
+
+    def __init__(self, content: Readable) -> None:
+        self._content = content
+        self._head = b""
+
+    def read(self, count: int) -> bytes:
+        """Return so many bytes at most, or none at the end."""
+        if not self._head:
+            return self._content.read(count)
+        taken, self._head = self._head[:count], self._head[count:]
+        return taken
+
+    def opened(self) -> "Pipe | BinaryIO":
+        """Return itself, or, of an MP4 or QuickTime file whose index comes last, a copy that can go back."""
+        while len(self._head) < _HEAD and (more := self._content.read(_HEAD - len(self._head))):
+            self._head += more
+        return _copied(self) if _has_index_last(self._head) else self
+
+
+def _has_index_last(head: bytes) -> bool:
+    start = 0
+    while (kind := head[start + 4 : start + 8]) in _BEFORE_THE_INDEX:
+        start += max(8, int.from_bytes(head[start : start + 4]))
+    return kind == b"mdat"
+
+
+def _copied(pipe: Pipe) -> BinaryIO:
+    with tempfile.TemporaryFile() as temporary:
+        number = os.dup(temporary.fileno())  # whoever holds the copy closes it by letting go
+    file = io.FileIO(number, "r+", closefd=False)
+    weakref.finalize(file, os.close, number)
+    while block := pipe.read(_BLOCK):
+        file.write(block)
+    file.seek(0)
+    return file
