@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,10 @@ import av
 from av.codec.hwaccel import HWAccel, hwdevices_available
 
 from hebbstream._credentials import mask_credentials
+from hebbstream.adapters.video._clock import Clock
+from hebbstream.adapters.video._complete import is_whole
 from hebbstream.adapters.video._options import Connection
+from hebbstream.adapters.video._reading import Reading, can_seek, is_indexed, is_steady
 from hebbstream.adapters.video._source import VideoSource
 from hebbstream.errors import (
     ConfigurationError,
@@ -29,9 +33,9 @@ from hebbstream.streams._stats import StreamStats
 
 log = logging.getLogger("hebbstream.video")
 _ROUNDING = 1e-6  # seconds
-_SLACK_SECONDS = 0.5
-_SLACK_FRAMES = 2
+_REORDERING = 16  # frames around a key frame that may need the one before it
 _STALLED = 0.9  # of the timeout: FFmpeg reports a stall in many ways, so the clock tells too
+_LISTS = ("hls", "dash", "mpjpeg")
 _NOUNS = {"file": "file", "camera": "camera", "network": "stream", "synthetic": "filter"}
 _REFUSED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, PermissionError)
 
@@ -72,12 +76,15 @@ class Decoder:
         connection: Connection,
     ) -> None:
         self.source, self.stats = source, stats
-        self._read_timeout = connection.read_timeout
-        self._container = _open(source, connection)
+        self._connection = connection
+        self._connect()
+
+    def _connect(self) -> None:
+        self._container = _open(self.source, self._connection)
         self.video: Any = self._container.streams.video[0]
         if self.video.codec_context is None:
             self.close()
-            raise NotAVideoError(f"{source.shown}: FFmpeg here has no decoder for its video")
+            raise NotAVideoError(f"{self.source.shown}: FFmpeg here has no decoder for its video")
         self.video.thread_type = "AUTO"
 
     def close(self) -> None:
@@ -88,7 +95,11 @@ class Decoder:
     def live(self) -> bool:
         """Whether it goes on whether or not it is read: a camera or network stream, but not a file over HTTP."""
         over_http = self.source.url.lower().startswith(("http://", "https://"))
-        return self.source.kind in ("camera", "network") and not (over_http and self._container.duration)
+        return self.source.kind in ("camera", "network") and not (over_http and self._ends())
+
+    def _ends(self) -> bool:
+        listed = self._container.format.name in _LISTS  # what has a size is the list
+        return bool(self._container.duration) or (not listed and self._container.size > 0)
 
     @property
     def seconds(self) -> float:
@@ -109,91 +120,96 @@ class Decoder:
         Raises
         ------
         TruncatedVideoError
-            After the last good frame, if a file ends before the length that its header declares.
+            After the last good frame, if bytes of a recording are missing.
         ConnectionLostError, StalledStreamError
             If a camera or network stream breaks off, or sends nothing.
         """
-        clock = _Clock(self.frame_seconds, self.video.start_time, self.video.time_base)
-        if start:
-            self._seek(start, clock)
-        index = packets = 0
-        damage: Exception | None = None
-        waiting_since = time.monotonic()
-        try:
-            for packet in self._container.demux(self.video):
-                packets += packet.size > 0
-                for frame in self._decoded(packet):
-                    seconds = clock.seconds(frame.time)
-                    if end is not None and seconds >= end - _ROUNDING:
-                        return
-                    index += 1
-                    self.stats.frames += 1
-                    if seconds >= start - _ROUNDING:
-                        yield seconds, frame
-                waiting_since = time.monotonic()
-        except (av.error.FFmpegError, EOFError, OSError) as error:
-            damage = error
-        if self.source.kind in ("camera", "network"):
-            self._end_of_stream(damage, time.monotonic() - waiting_since)
-        else:
-            self._end_of_file(damage, index, packets, clock.latest, whole=not start)
+        reading, clock = self._place(start)
+        corrupt = self.stats.corrupt
+        with closing(reading):
+            for seconds, frame in clock.times(reading):
+                if end is not None and seconds >= end - _ROUNDING:
+                    return
+                self.stats.frames += 1
+                if seconds < start - _ROUNDING:
+                    corrupt = self.stats.corrupt - reading.progress.corrupt  # not of the part that is asked for
+                    continue
+                self.stats.corrupt = corrupt + reading.progress.corrupt
+                yield seconds, frame
+        self.stats.corrupt = corrupt + reading.progress.corrupt
+        self._end(reading, clock)
 
-    def _decoded(self, packet: Any) -> list[Any]:
-        try:
-            frames: list[Any] = packet.decode()
-        except (av.error.FFmpegError, EOFError, ValueError):
-            self.stats.corrupt += 1
-            return []
-        good = [frame for frame in frames if not frame.is_corrupt]
-        self.stats.corrupt += len(frames) - len(good)
-        return good
+    def _begin(self) -> tuple[Reading, Clock]:
+        first, base = self.video.start_time, self.video.time_base
+        origin = None if first is None or base is None else float(first * base)
+        patience = {"patience": 0} if self.live else {}  # what is live does not wait for a better time stamp
+        return Reading(self._container, self.video, self._connection.read_timeout), Clock(
+            self.frame_seconds, origin, **patience
+        )
 
-    def _seek(self, start: float, clock: "_Clock") -> None:
-        origin = clock.origin or 0.0
+    def _place(self, start: float) -> tuple[Reading, Clock]:
+        """Return how to read from a place at or before `start`, with the times of one who reads from the beginning."""
+        reading, clock = self._begin()
+        if not start or self.source.kind == "synthetic" or not can_seek(self._container):
+            return reading, clock
+        next(clock.times(reading), None)  # tells the origin
+        base = max(1.0, _REORDERING * self.frame_seconds)
+        margins = [margin for margin in (base, 4 * base, 16 * base) if margin < start]
+        if clock.origin is not None and margins:
+            sure = is_indexed(self._container) or self.source.kind != "file"  # a line is not read twice
+            if sure or is_steady(reading, start + clock.origin):
+                for margin in margins:
+                    if sought := self._sought(
+                        start - margin, clock.origin, None if sure else reading.progress.position
+                    ):
+                        return sought
+        log.info("%s: reading up to %g s", self.source.shown, start)
+        self.close()
+        self._connect()
+        return self._begin()
+
+    def _sought(self, goal: float, origin: float, limit: int | None) -> tuple[Reading, Clock] | None:
+        """Return how to read from a place at or before `goal`, if seeking finds it."""
         try:
-            self._container.seek(int((start + origin) / self.video.time_base), stream=self.video)
+            self._container.seek(int((goal + origin) / self.video.time_base), stream=self.video)
         except (av.error.FFmpegError, OSError, OverflowError):
-            log.warning("%s: cannot seek, reading up to %g s", self.source.shown, start)
+            return None
+        reading = Reading(self._container, self.video, self._connection.read_timeout, from_start=False)
+        first = reading.peek()
+        if first is None or first.time is None or first.time - origin > goal + _ROUNDING:
+            return None
+        if limit is not None and reading.progress.position > limit:
+            return None
+        return reading, Clock(self.frame_seconds, origin)
 
-    def _end_of_stream(self, damage: Exception | None, waited: float) -> None:
-        if isinstance(damage, av.error.ExitError) or waited > _STALLED * self._read_timeout:
-            raise StalledStreamError(f"{self.source.shown}: no frame for {self._read_timeout:g} s") from None
-        if damage is not None:
-            raise ConnectionLostError(f"{self.source.shown}: broke off ({_reason(damage)})") from None
-
-    def _end_of_file(self, damage: Exception | None, index: int, packets: int, latest: float, *, whole: bool) -> None:
-        if not index:
-            raise NotAVideoError(f"{self.source.shown}: no frame of it can be decoded")
-        declared = self.video.frames
-        missing_frames = whole and declared > 0 and packets < declared - _SLACK_FRAMES
-        ended = latest + self.frame_seconds
-        if damage is not None or missing_frames or ended < self.seconds - _SLACK_SECONDS:
+    def _end(self, reading: Reading, clock: Clock) -> None:
+        damage, progress, shown = reading.damage, reading.progress, self.source.shown
+        lost = isinstance(damage, ConnectionError)
+        if self.source.kind in ("camera", "network"):
+            if (
+                isinstance(damage, av.error.ExitError | BlockingIOError)
+                or reading.waited > _STALLED * self._connection.read_timeout
+            ):
+                raise StalledStreamError(f"{shown}: no frame for {self._connection.read_timeout:g} s") from None
+            if damage is not None and (self.live or lost):
+                raise ConnectionLostError(f"{shown}: broke off ({_reason(damage)})") from None
+        if self.live:
+            return
+        if not progress.frames:
+            raise NotAVideoError(f"{shown}: no frame of it can be decoded")
+        ended = clock.latest + self.frame_seconds
+        if progress.end is not None and clock.origin is not None:
+            ended = max(ended, float(progress.end * self.video.time_base) - clock.origin)
+        path = Path(self.source.url) if self.source.kind == "file" else None
+        if damage is not None or not is_whole(
+            progress, self._container, self.video, path, seconds=self.seconds, ended=ended
+        ):
+            declared = self.video.frames
             expected = f"{declared} frames" if declared else f"{self.seconds:.1f} s"
             raise TruncatedVideoError(
-                f"{self.source.shown}: truncated or damaged after {index} frames ({ended:.1f} s);"
+                f"{shown}: truncated or damaged after {progress.frames} frames ({ended:.1f} s);"
                 f" its header declares {expected}"
             ) from damage
-
-
-class _Clock:
-    """From time stamps, which may be missing, fall back or start anew, to seconds that only rise."""
-
-    def __init__(self, step: float, start: int | None, base: Fraction | None) -> None:
-        self.origin = None if start is None or base is None else float(start * base)
-        self.latest = -step
-        self._step = step
-
-    def seconds(self, stamp: float | None) -> float:
-        if stamp is not None and self.origin is None:
-            self.origin = stamp
-        found = None if stamp is None or self.origin is None else stamp - self.origin
-        if found is None:
-            found = self.latest + self._step
-        elif self.latest >= 0 and found <= self.latest:
-            self.origin = stamp - self.latest - self._step  # type: ignore[operator]  # found came from a stamp
-            found = self.latest + self._step
-        self.latest = max(found, 0.0)
-        return self.latest
 
 
 def _open(source: VideoSource, connection: Connection) -> Any:

@@ -4,6 +4,7 @@ import math
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -155,6 +156,7 @@ class VideoStream(Stream[Sample]):
         live: bool | None,
     ) -> None:
         stats, self._closing = StreamStats(), threading.Event()
+        weakref.finalize(self, self._closing.set)  # a live source's thread ends when nobody holds the stream any more
         connect = partial(Decoder, stats=stats, connection=connection)
         # One source is opened now, so that what is wrong with it shows now; each of many when its turn comes.
         self._first = connect(sources[0]) if len(sources) == 1 else None
