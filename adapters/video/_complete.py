@@ -1,5 +1,6 @@
 """Whether a recording that has been read to its end is whole."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ _NEARLY_ALL = 0.9  # of the bytes: an index or sound may follow the last picture
 _TRANSPORT = {188: 0, 192: 4, 204: 0}  # bytes of a packet, and where its mark is
 _MARK = 0x47
 _EBML_SEGMENT = b"\x18\x53\x80\x67"
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ENDINGS = {"gif": b"\x3b", "mjpeg": b"\xff\xd9"}
+_UNDECLARED = ("mpegts", "gif", "mjpeg")  # containers that declare neither a length nor a number
+_STRUCTURED = re.compile("mp4|matroska|^(avi|flv|asf)$")
 _HEAD = 4096
 
 
@@ -68,14 +73,15 @@ def is_whole(
         return False
     if "mp4" in name and declared:  # an edit list may show less than is declared: the index tells what
         return progress.packets >= len(video.index_entries)
-    missing = path is not None and _lacks_bytes(path, name)
-    if name in ("mpegts", "gif"):  # they declare nothing
+    missing = _lacks_bytes(path, name) if path else name == "mpegts" and all(container.size % n for n in _TRANSPORT)
+    if name in _UNDECLARED:
         return not missing
     if missing:
-        return not (ended < seconds - step / 2 if seconds else progress.packets < declared)
+        return 0 < seconds <= ended + step / 2
     short = ended < seconds - _SLACK_SECONDS if seconds else progress.packets < declared - _SLACK_FRAMES
     unread = progress.position < _NEARLY_ALL * max(0, container.size)
-    return not (short and (progress.corrupt or path is None or unread))
+    sure = path is not None and _STRUCTURED.search(name)  # then no byte is missing
+    return not (short and (progress.corrupt or unread or not sure))
 
 
 def _lacks_bytes(path: Path, name: str) -> bool:
@@ -85,16 +91,33 @@ def _lacks_bytes(path: Path, name: str) -> bool:
         head = file.read(_HEAD)
         if "mp4" in name:
             return _boxes_end(file, size) > size
-        if name == "gif":
+        if name == "flv":
+            return not _ends_with_tag(file, size)
+        if name in _ENDINGS:
             file.seek(max(0, size - _HEAD))
-            return not file.read().rstrip(b"\0").endswith(b"\x3b")
+            return not file.read().rstrip(b"\0\r\n").endswith(_ENDINGS[name])
     if name == "avi":
         return head[:4] == b"RIFF" and 8 + int.from_bytes(head[4:8], "little") > size
     if "matroska" in name:
         return _segment_end(head) > size
+    if name == "asf":
+        return _asf_end(head) > size
     if name == "mpegts":
         return any(_is_transport(head, *layout) and size % layout[0] != 0 for layout in _TRANSPORT.items())
     return False
+
+
+def _ends_with_tag(file: Any, size: int) -> bool:
+    """Tell whether an FLV file ends with the length of its last tag."""
+    file.seek(max(0, size - 4))
+    length = int.from_bytes(file.read(4))
+    file.seek(max(0, size - 4 - length))
+    return 11 <= length < size and int.from_bytes(file.read(4)[1:]) == length - 11
+
+
+def _asf_end(head: bytes) -> int:
+    start = head.find(_ASF_PROPERTIES) + 40
+    return int.from_bytes(head[start : start + 8], "little") if start >= 40 else 0
 
 
 def _boxes_end(file: Any, size: int) -> int:

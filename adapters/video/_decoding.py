@@ -16,7 +16,8 @@ from hebbstream._credentials import mask_credentials
 from hebbstream.adapters.video._clock import Clock
 from hebbstream.adapters.video._complete import is_whole
 from hebbstream.adapters.video._options import Connection
-from hebbstream.adapters.video._reading import Reading, can_seek, is_indexed, is_steady
+from hebbstream.adapters.video._reading import Reading, can_seek
+from hebbstream.adapters.video._seeking import Opened, Pass, begin, seek
 from hebbstream.adapters.video._source import VideoSource
 from hebbstream.errors import (
     ConfigurationError,
@@ -33,7 +34,6 @@ from hebbstream.streams._stats import StreamStats
 
 log = logging.getLogger("hebbstream.video")
 _ROUNDING = 1e-6  # seconds
-_REORDERING = 16  # frames around a key frame that may need the one before it
 _STALLED = 0.9  # of the timeout: FFmpeg reports a stall in many ways, so the clock tells too
 _LISTS = ("hls", "dash", "mpjpeg")
 _NOUNS = {"file": "file", "camera": "camera", "network": "stream", "synthetic": "filter"}
@@ -125,90 +125,61 @@ class Decoder:
             If a camera or network stream breaks off, or sends nothing.
         """
         reading, clock = self._place(start)
-        corrupt = self.stats.corrupt
+        progress, before, passed = reading.progress, self.stats.corrupt, 0
         with closing(reading):
             for seconds, frame in clock.times(reading):
                 if end is not None and seconds >= end - _ROUNDING:
                     return
                 self.stats.frames += 1
-                if seconds < start - _ROUNDING:
-                    corrupt = self.stats.corrupt - reading.progress.corrupt  # not of the part that is asked for
-                    continue
-                self.stats.corrupt = corrupt + reading.progress.corrupt
-                yield seconds, frame
-        self.stats.corrupt = corrupt + reading.progress.corrupt
+                if seconds >= start - _ROUNDING:
+                    self.stats.corrupt = before + progress.corrupt - passed
+                    yield seconds, frame
+                else:
+                    passed = progress.corrupt  # not in the part that is asked for
+        self.stats.corrupt = before + progress.corrupt - passed
         self._end(reading, clock)
 
-    def _begin(self) -> tuple[Reading, Clock]:
-        first, base = self.video.start_time, self.video.time_base
-        origin = None if first is None or base is None else float(first * base)
-        patience = {"patience": 0} if self.live else {}  # what is live does not wait for a better time stamp
-        return Reading(self._container, self.video, self._connection.read_timeout), Clock(
-            self.frame_seconds, origin, **patience
-        )
+    def _place(self, start: float) -> Pass:
+        """Return how to read from a place at or before `start`."""
+        if start and self.source.kind != "synthetic" and can_seek(self._container):
+            if found := seek(self._opened, start):
+                return found
+            log.info("%s: reading up to %g s", self.source.shown, start)
+            self.close()
+            self._connect()
+        return begin(self._opened)
 
-    def _place(self, start: float) -> tuple[Reading, Clock]:
-        """Return how to read from a place at or before `start`, with the times of one who reads from the beginning."""
-        reading, clock = self._begin()
-        if not start or self.source.kind == "synthetic" or not can_seek(self._container):
-            return reading, clock
-        next(clock.times(reading), None)  # tells the origin
-        base = max(1.0, _REORDERING * self.frame_seconds)
-        margins = [margin for margin in (base, 4 * base, 16 * base) if margin < start]
-        if clock.origin is not None and margins:
-            sure = is_indexed(self._container) or self.source.kind != "file"  # a line is not read twice
-            if sure or is_steady(reading, start + clock.origin):
-                for margin in margins:
-                    if sought := self._sought(
-                        start - margin, clock.origin, None if sure else reading.progress.position
-                    ):
-                        return sought
-        log.info("%s: reading up to %g s", self.source.shown, start)
-        self.close()
-        self._connect()
-        return self._begin()
-
-    def _sought(self, goal: float, origin: float, limit: int | None) -> tuple[Reading, Clock] | None:
-        """Return how to read from a place at or before `goal`, if seeking finds it."""
-        try:
-            self._container.seek(int((goal + origin) / self.video.time_base), stream=self.video)
-        except (av.error.FFmpegError, OSError, OverflowError):
-            return None
-        reading = Reading(self._container, self.video, self._connection.read_timeout, from_start=False)
-        first = reading.peek()
-        if first is None or first.time is None or first.time - origin > goal + _ROUNDING:
-            return None
-        if limit is not None and reading.progress.position > limit:
-            return None
-        return reading, Clock(self.frame_seconds, origin)
+    @property
+    def _opened(self) -> Opened:
+        timeout, local = self._connection.read_timeout, self.source.kind == "file"
+        return Opened(self._container, self.video, timeout, self.frame_seconds, self.live, local)
 
     def _end(self, reading: Reading, clock: Clock) -> None:
         damage, progress, shown = reading.damage, reading.progress, self.source.shown
-        lost = isinstance(damage, ConnectionError)
+        timeout = self._connection.read_timeout
         if self.source.kind in ("camera", "network"):
-            if (
-                isinstance(damage, av.error.ExitError | BlockingIOError)
-                or reading.waited > _STALLED * self._connection.read_timeout
-            ):
-                raise StalledStreamError(f"{shown}: no frame for {self._connection.read_timeout:g} s") from None
-            if damage is not None and (self.live or lost):
+            stalled = isinstance(damage, av.error.ExitError | BlockingIOError)
+            if stalled or reading.waited > _STALLED * timeout:
+                raise StalledStreamError(f"{shown}: no frame for {timeout:g} s") from None
+            if damage is not None and (self.live or isinstance(damage, ConnectionError)):
                 raise ConnectionLostError(f"{shown}: broke off ({_reason(damage)})") from None
         if self.live:
             return
-        if not progress.frames:
-            raise NotAVideoError(f"{shown}: no frame of it can be decoded")
         ended = clock.latest + self.frame_seconds
         if progress.end is not None and clock.origin is not None:
-            ended = max(ended, float(progress.end * self.video.time_base) - clock.origin)
+            # Most containers declare when the last frame ends, not how long it is from the first one's start to there.
+            absolute = not self._container.format.flags & av.format.Flags.ts_discont.value
+            origin = min(0.0, clock.origin) if absolute else clock.origin
+            ended = max(ended, float(progress.end * self.video.time_base) - origin)
         path = Path(self.source.url) if self.source.kind == "file" else None
-        if damage is not None or not is_whole(
-            progress, self._container, self.video, path, seconds=self.seconds, ended=ended
-        ):
-            declared = self.video.frames
-            expected = f"{declared} frames" if declared else f"{self.seconds:.1f} s"
+        whole = is_whole(progress, self._container, self.video, path, seconds=self.seconds, ended=ended)
+        if not progress.frames and (whole or damage is not None):
+            raise NotAVideoError(f"{shown}: no frame of it can be decoded")
+        if damage is not None or not whole:
+            declared = f"{self.video.frames} frames" if self.video.frames else f"{self.seconds:.1f} s"
+            known = f"; its header declares {declared}" if self.video.frames or self.seconds > ended else ""
             raise TruncatedVideoError(
-                f"{shown}: truncated or damaged after {progress.frames} frames ({ended:.1f} s);"
-                f" its header declares {expected}"
+                f"{shown}: truncated or damaged after {progress.frames} frames ({ended:.1f} s){known}"
             ) from damage
 
 
