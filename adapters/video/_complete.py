@@ -65,10 +65,10 @@ def is_whole(
     seconds, ended
         How long its header says it is, or 0; and when its last frame ended.
     """
-    declared = video.frames if progress.whole else 0
+    name, step = container.format.name, 1.0 / float(video.average_rate or 25)
+    declared = video.frames if progress.whole and name not in _UNDECLARED else 0
     if 0 < declared <= progress.packets:
         return True
-    name, step = container.format.name, 1.0 / float(video.average_rate or 25)
     if progress.cut:
         return False
     if "mp4" in name and declared:  # an edit list may show less than is declared: the index tells what

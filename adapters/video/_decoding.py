@@ -157,12 +157,12 @@ class Decoder:
     def _end(self, reading: Reading, clock: Clock) -> None:
         damage, progress, shown = reading.damage, reading.progress, self.source.shown
         timeout = self._connection.read_timeout
-        if self.source.kind in ("camera", "network"):
-            stalled = isinstance(damage, av.error.ExitError | BlockingIOError)
-            if stalled or reading.waited > _STALLED * timeout:
-                raise StalledStreamError(f"{shown}: no frame for {timeout:g} s") from None
-            if damage is not None and (self.live or isinstance(damage, ConnectionError)):
-                raise ConnectionLostError(f"{shown}: broke off ({_reason(damage)})") from None
+        remote = self.source.kind in ("camera", "network")
+        silent = remote and reading.waited > _STALLED * timeout
+        if silent or isinstance(damage, av.error.ExitError | BlockingIOError):
+            raise StalledStreamError(f"{shown}: no frame for {timeout:g} s") from None
+        if damage is not None and (self.live or (remote and isinstance(damage, ConnectionError))):
+            raise ConnectionLostError(f"{shown}: broke off ({_reason(damage)})") from None
         if self.live:
             return
         ended = clock.latest + self.frame_seconds
