@@ -110,8 +110,8 @@ def open_video(
     NotAVideoError
         If the file holds no video that can be decoded.
     TruncatedVideoError
-        If the file is cut before the index it needs. While iterating, after the last good frame, if the file ends
-        before the length that its header declares.
+        If the file is cut before the index it needs. While iterating, after the last good frame, if a part of the
+        recording is missing; that its header declares more than there is does not say so alone.
     ConnectionLostError
         If the source cannot be reached. While iterating, if it broke off and `retry_for` seconds did not help.
     StalledStreamError

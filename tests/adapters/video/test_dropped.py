@@ -14,7 +14,7 @@ import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.video import _decoding as decoding
 from hebbstream.adapters.video import open_video
-from hebbstream.streams import novel
+from hebbstream.streams import interleave, novel
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,10 @@ def wrapped(stream):
     next(novel(stream))
 
 
+def merged(stream):
+    next(interleave({"one": stream}, by="arrival"))
+
+
 def failed(stream):
     with pytest.raises(ZeroDivisionError):
         [1 / 0 for _ in stream]
@@ -57,7 +61,7 @@ def held():
 
 
 @pytest.mark.parametrize("options", [{}, {"prefetch": 0}, {"live": True}, {"loop": True}], ids=str)
-@pytest.mark.parametrize("use", [begun, never_begun, broken_off, partly_listed, wrapped, failed, learned])
+@pytest.mark.parametrize("use", [begun, never_begun, broken_off, partly_listed, wrapped, merged, failed, learned])
 def test_what_nobody_holds_any_more_gives_back_its_thread_and_file(clip, use, options):
     use(open_video(clip, size=16, **options))
     gc.collect()
