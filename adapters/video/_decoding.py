@@ -1,23 +1,27 @@
 """`Decoder`: the frames of one opened file, camera or stream, whatever is wrong with it."""
 
 import logging
-import time
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import av
 
+from hebbstream.adapters.video._clock import Clock
+from hebbstream.adapters.video._complete import is_whole
 from hebbstream.adapters.video._opening import STALLED, open_container, reason
 from hebbstream.adapters.video._options import Connection
+from hebbstream.adapters.video._reading import Reading, can_seek
+from hebbstream.adapters.video._seeking import Opened, Pass, begin, seek
 from hebbstream.adapters.video._source import VideoSource
 from hebbstream.errors import ConnectionLostError, NotAVideoError, StalledStreamError, TruncatedVideoError
 from hebbstream.streams._stats import StreamStats
 
 log = logging.getLogger("hebbstream.video")
 _ROUNDING = 1e-6  # seconds
-_SLACK_SECONDS = 0.5
-_SLACK_FRAMES = 2
+_LISTS = ("hls", "dash", "mpjpeg")
 _THINNEST = 20.0
 
 
@@ -59,8 +63,11 @@ class Decoder:
         connection: Connection,
     ) -> None:
         self.source, self.stats = source, stats
-        self._read_timeout = connection.read_timeout
-        self._container, self.video = open_container(source, connection)
+        self._connection = connection
+        self._connect()
+
+    def _connect(self) -> None:
+        self._container, self.video = open_container(self.source, self._connection)
         self.video.thread_type = "AUTO"
 
     def close(self) -> None:
@@ -70,7 +77,11 @@ class Decoder:
     @property
     def live(self) -> bool:
         """Whether it goes on whether or not it is read: a camera or network stream, but not a file over HTTP."""
-        return self.source.kind in ("camera", "network") and not (self.source.over_http and self._container.duration)
+        return self.source.kind in ("camera", "network") and not (self.source.over_http and self._ends())
+
+    def _ends(self) -> bool:
+        listed = self._container.format.name in _LISTS  # what has a size is the list
+        return bool(self._container.duration) or (not listed and self._container.size > 0)
 
     @property
     def seconds(self) -> float:
@@ -97,88 +108,64 @@ class Decoder:
         Raises
         ------
         TruncatedVideoError
-            After the last good frame, if a file ends before the length that its header declares.
+            After the last good frame, if bytes of a recording are missing.
         ConnectionLostError, StalledStreamError
             If a camera or network stream breaks off, or sends nothing.
         """
-        clock = _Clock(self.frame_seconds, self.video.start_time, self.video.time_base)
-        if start:
-            self._seek(start, clock)
-        index = packets = 0
-        damage: Exception | None = None
-        waiting_since = time.monotonic()
-        try:
-            for packet in self._container.demux(self.video):
-                packets += packet.size > 0
-                for frame in self._decoded(packet):
-                    seconds = clock.seconds(frame.time)
-                    if end is not None and seconds >= end - _ROUNDING:
-                        return
-                    index += 1
-                    self.stats.frames += 1
-                    if seconds >= start - _ROUNDING:
-                        yield seconds, frame
-                waiting_since = time.monotonic()
-        except (av.error.FFmpegError, EOFError, OSError) as error:
-            damage = error
+        reading, clock = self._place(start)
+        progress, before, passed = reading.progress, self.stats.corrupt, 0
+        with closing(reading):
+            for seconds, frame in clock.times(reading):
+                if end is not None and seconds >= end - _ROUNDING:
+                    return
+                self.stats.frames += 1
+                if seconds >= start - _ROUNDING:
+                    self.stats.corrupt = before + progress.corrupt - passed
+                    yield seconds, frame
+                else:
+                    passed = progress.corrupt  # not in the part that is asked for
+        self.stats.corrupt = before + progress.corrupt - passed
+        self._end(reading, clock)
+
+    def _place(self, start: float) -> Pass:
+        """Return how to read from a place at or before `start`."""
+        if start and self.source.kind != "synthetic" and can_seek(self._container):
+            if found := seek(self._opened, start):
+                return found
+            log.info("%s: reading up to %g s", self.source.shown, start)
+            self.close()
+            self._connect()
+        return begin(self._opened)
+
+    @property
+    def _opened(self) -> Opened:
+        timeout, local = self._connection.read_timeout, self.source.kind == "file"
+        return Opened(self._container, self.video, timeout, self.frame_seconds, self.live, local)
+
+    def _end(self, reading: Reading, clock: Clock) -> None:
+        damage, progress, shown = reading.damage, reading.progress, self.source.shown
+        timeout = self._connection.read_timeout
         if self.source.kind in ("camera", "network"):
-            self._end_of_stream(damage, time.monotonic() - waiting_since)
-        else:
-            self._end_of_file(damage, index, packets, clock.latest, whole=not start)
-
-    def _decoded(self, packet: Any) -> list[Any]:
-        try:
-            frames: list[Any] = packet.decode()
-        except (av.error.FFmpegError, EOFError, ValueError):
-            self.stats.corrupt += 1
-            return []
-        good = [frame for frame in frames if not frame.is_corrupt]
-        self.stats.corrupt += len(frames) - len(good)
-        return good
-
-    def _seek(self, start: float, clock: "_Clock") -> None:
-        origin = clock.origin or 0.0
-        try:
-            self._container.seek(int((start + origin) / self.video.time_base), stream=self.video)
-        except (av.error.FFmpegError, OSError, OverflowError):
-            log.warning("%s: cannot seek, reading up to %g s", self.source.shown, start)
-
-    def _end_of_stream(self, damage: Exception | None, waited: float) -> None:
-        if isinstance(damage, av.error.ExitError) or waited > STALLED * self._read_timeout:
-            raise StalledStreamError(f"{self.source.shown}: no frame for {self._read_timeout:g} s") from None
-        if damage is not None:
-            raise ConnectionLostError(f"{self.source.shown}: broke off ({reason(damage)})") from None
-
-    def _end_of_file(self, damage: Exception | None, index: int, packets: int, latest: float, *, whole: bool) -> None:
-        if not index:
-            raise NotAVideoError(f"{self.source.shown}: no frame of it can be decoded")
-        declared = self.video.frames
-        missing_frames = whole and declared > 0 and packets < declared - _SLACK_FRAMES
-        ended = latest + self.frame_seconds
-        if damage is not None or missing_frames or ended < self.seconds - _SLACK_SECONDS:
-            expected = f"{declared} frames" if declared else f"{self.seconds:.1f} s"
+            stalled = isinstance(damage, av.error.ExitError | BlockingIOError)
+            if stalled or reading.waited > STALLED * timeout:
+                raise StalledStreamError(f"{shown}: no frame for {timeout:g} s") from None
+            if damage is not None and (self.live or isinstance(damage, ConnectionError)):
+                raise ConnectionLostError(f"{shown}: broke off ({reason(damage)})") from None
+        if self.live:
+            return
+        ended = clock.latest + self.frame_seconds
+        if progress.end is not None and clock.origin is not None:
+            # Most containers declare when the last frame ends, not how long it is from the first one's start to there.
+            absolute = not self._container.format.flags & av.format.Flags.ts_discont.value
+            origin = min(0.0, clock.origin) if absolute else clock.origin
+            ended = max(ended, float(progress.end * self.video.time_base) - origin)
+        path = Path(self.source.url) if self.source.kind == "file" and self.source.content is None else None
+        whole = is_whole(progress, self._container, self.video, path, seconds=self.seconds, ended=ended)
+        if not progress.frames and (whole or damage is not None):
+            raise NotAVideoError(f"{shown}: no frame of it can be decoded")
+        if damage is not None or not whole:
+            declared = f"{self.video.frames} frames" if self.video.frames else f"{self.seconds:.1f} s"
+            known = f"; its header declares {declared}" if self.video.frames or self.seconds > ended else ""
             raise TruncatedVideoError(
-                f"{self.source.shown}: truncated or damaged after {index} frames ({ended:.1f} s);"
-                f" its header declares {expected}"
+                f"{shown}: truncated or damaged after {progress.frames} frames ({ended:.1f} s){known}"
             ) from damage
-
-
-class _Clock:
-    """From time stamps, which may be missing, fall back or start anew, to seconds that only rise."""
-
-    def __init__(self, step: float, start: int | None, base: Fraction | None) -> None:
-        self.origin = None if start is None or base is None else float(start * base)
-        self.latest = -step
-        self._step = step
-
-    def seconds(self, stamp: float | None) -> float:
-        if stamp is not None and self.origin is None:
-            self.origin = stamp
-        found = None if stamp is None or self.origin is None else stamp - self.origin
-        if found is None:
-            found = self.latest + self._step
-        elif self.latest >= 0 and found <= self.latest:
-            self.origin = stamp - self.latest - self._step  # type: ignore[operator]  # found came from a stamp
-            found = self.latest + self._step
-        self.latest = max(found, 0.0)
-        return self.latest

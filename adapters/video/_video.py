@@ -4,6 +4,7 @@ import math
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -119,8 +120,8 @@ def open_video(
     NotAVideoError
         If the file holds no video that can be decoded.
     TruncatedVideoError
-        If the file is cut before the index it needs. While iterating, after the last good frame, if the file ends
-        before the length that its header declares.
+        If the file is cut before the index it needs. While iterating, after the last good frame, if a part of the
+        recording is missing; that its header declares more than there is does not say so alone.
     ConnectionLostError
         If the source cannot be reached. While iterating, if it broke off and `retry_for` seconds did not help.
     StalledStreamError
@@ -172,6 +173,7 @@ class VideoStream(Stream[Sample]):
         live: bool | None,
     ) -> None:
         stats, self._closing = StreamStats(), threading.Event()
+        weakref.finalize(self, self._closing.set)  # a live source's thread ends when nobody holds the stream any more
         connect = partial(Decoder, stats=stats, connection=connection)
         # One source is opened now, so that what is wrong with it shows now; each of many when its turn comes.
         self._first = connect(sources[0]) if len(sources) == 1 else None

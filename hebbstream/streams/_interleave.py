@@ -4,6 +4,7 @@ import heapq
 import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -97,6 +98,9 @@ class _Interleaved(Composed[Sample]):
         self._died: dict[str, BaseException] = {}
         self._permits = {name: threading.Semaphore(ahead) for name in streams}
         self._threads: list[threading.Thread] = []
+        self._stopped = threading.Event()
+        # The threads do not hold this, so that they end when nobody does.
+        weakref.finalize(self, _stop, self._stopped, list(self._permits.values()))
 
     @property
     def failures(self) -> dict[str, BaseException]:
@@ -104,8 +108,7 @@ class _Interleaved(Composed[Sample]):
 
     def _release(self) -> None:
         self._items, self._source = None, ()  # another thread may be inside: it ends when its sources do
-        for permit in self._permits.values():
-            permit.release()
+        _stop(self._stopped, self._permits.values())
         deadline = time.monotonic() + _GRACE_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -113,14 +116,10 @@ class _Interleaved(Composed[Sample]):
             for name in list(self._open):
                 self._done(name)
 
-    def _tagged(self, name: str) -> Iterator[Sample]:
-        for item in self._open[name]:
-            yield replace(Sample.of(item), source=name)
-
     def _surviving(self, name: str, *, timed: bool = False) -> Iterator[Sample]:
         """Yield a source's samples to its end, whether good or bad."""
         try:
-            for sample in self._tagged(name):
+            for sample in _tagged(name, self._open[name]):
                 if timed:
                     time_of(sample)
                 yield sample
@@ -131,10 +130,7 @@ class _Interleaved(Composed[Sample]):
             self._done(name)
 
     def _done(self, name: str) -> None:
-        try:
-            self._open.pop(name).close()
-        except Exception as error:
-            _LOG.warning("source %r could not be closed: %s: %s", name, type(error).__name__, error)
+        _close(name, self._open.pop(name))
 
     def _drop(self, name: str, error: BaseException) -> None:
         self._died[name] = error
@@ -157,7 +153,8 @@ class _Interleaved(Composed[Sample]):
     def _by_arrival(self) -> Iterator[Sample]:
         arrived: SimpleQueue[tuple[str, Sample | BaseException | None]] = SimpleQueue()
         for name in self._open:
-            thread = threading.Thread(target=self._read, args=(name, arrived), name="hebbstream-source", daemon=True)
+            given = (name, self._open[name], self._permits[name], self._stopped, arrived)
+            thread = threading.Thread(target=_read, args=given, name="hebbstream-source", daemon=True)
             self._threads.append(thread)
         for thread in self._threads:
             thread.start()
@@ -173,12 +170,37 @@ class _Interleaved(Composed[Sample]):
             if found is not None:
                 self._drop(name, found)
 
-    def _read(self, name: str, arrived: "SimpleQueue[tuple[str, Sample | BaseException | None]]") -> None:
-        samples, end = self._tagged(name), None
-        try:
-            while self._permits[name].acquire() and not self._closed and (sample := next(samples, None)):
-                arrived.put((name, sample))
-        except BaseException as error:
-            end = error
-        self._done(name)
-        arrived.put((name, end))
+
+def _read(
+    name: str,
+    stream: Stream[Any],
+    permit: threading.Semaphore,
+    stopped: threading.Event,
+    arrived: "SimpleQueue[tuple[str, Sample | BaseException | None]]",
+) -> None:
+    samples, end = _tagged(name, stream), None
+    try:
+        while permit.acquire() and not stopped.is_set() and (sample := next(samples, None)):
+            arrived.put((name, sample))
+    except BaseException as error:
+        end = error
+    _close(name, stream)
+    arrived.put((name, end))
+
+
+def _tagged(name: str, stream: Stream[Any]) -> Iterator[Sample]:
+    for item in stream:
+        yield replace(Sample.of(item), source=name)
+
+
+def _close(name: str, stream: Stream[Any]) -> None:
+    try:
+        stream.close()
+    except Exception as error:
+        _LOG.warning("source %r could not be closed: %s: %s", name, type(error).__name__, error)
+
+
+def _stop(stopped: threading.Event, permits: Iterable[threading.Semaphore]) -> None:
+    stopped.set()
+    for permit in permits:
+        permit.release()

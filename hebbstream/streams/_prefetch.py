@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from queue import Empty, Full, Queue
@@ -17,8 +18,8 @@ _POLL_SECONDS = 0.05
 class Prefetch(Iterator[Item], Generic[Item]):
     """Takes items from a source a few ahead of whoever asks for them, so that producing and using them overlap.
 
-    Order, and where an error comes in it, are the source's. The thread starts with the first item asked for. It must
-    be ended: by reading to the end, by `close`, or by leaving a ``with`` block.
+    Order, and where an error comes in it, are the source's. The thread starts with the first item asked for. It ends
+    when the source does, by `close`, by leaving a ``with`` block, or when nobody holds this any more.
 
     Parameters
     ----------
@@ -47,21 +48,24 @@ class Prefetch(Iterator[Item], Generic[Item]):
             raise ConfigurationError(f"ahead={ahead}: expected a positive integer")
         if overflow not in get_args(Overflow):
             raise ConfigurationError(f"overflow={overflow!r}: expected one of {get_args(Overflow)}")
-        self.dropped = 0
-        self._source, self._drops = source, overflow == "drop_oldest"
-        # What the thread hands over: items, then the exception that ended it (StopIteration at the end).
-        self._queue: Queue[tuple[Item | None, BaseException | None]] = Queue(ahead)
-        self._stop = threading.Event()
+        self._worker: _Worker[Item] = _Worker(source, ahead, drops=overflow == "drop_oldest")
         self._thread: threading.Thread | None = None
         self._ended = False
+        # The thread holds the worker alone, so that it ends when nobody holds this any more.
+        weakref.finalize(self, self._worker.stop.set)
+
+    @property
+    def dropped(self) -> int:
+        """Items that nobody asked for in time."""
+        return self._worker.dropped
 
     def __next__(self) -> Item:
         if self._ended:
             raise StopIteration
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="hebbstream-prefetch", daemon=True)
+            self._thread = threading.Thread(target=self._worker.work, name="hebbstream-prefetch", daemon=True)
             self._thread.start()
-        item, error = self._queue.get()
+        item, error = self._worker.queue.get()
         if error is not None:
             self.close()
             raise error
@@ -74,13 +78,13 @@ class Prefetch(Iterator[Item], Generic[Item]):
         left alone: it ends as soon as its source lets it. Returns whether it has ended.
         """
         self._ended = True
-        self._stop.set()
+        self._worker.stop.set()
         deadline = None if timeout is None else time.monotonic() + timeout
         while self._thread is not None and self._thread.is_alive():
             if deadline is not None and time.monotonic() > deadline:
                 return False
             with suppress(Empty):
-                self._queue.get(timeout=_POLL_SECONDS)  # it may be waiting to hand one over
+                self._worker.queue.get(timeout=_POLL_SECONDS)  # it may be waiting to hand one over
         return True
 
     def __enter__(self) -> Self:
@@ -89,7 +93,17 @@ class Prefetch(Iterator[Item], Generic[Item]):
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _work(self) -> None:
+
+class _Worker(Generic[Item]):
+    """What runs in the thread."""
+
+    def __init__(self, source: Iterable[Item], ahead: int, *, drops: bool) -> None:
+        self._source, self._drops, self.dropped = source, drops, 0
+        # What the thread hands over: items, then the exception that ended it (StopIteration at the end).
+        self.queue: Queue[tuple[Item | None, BaseException | None]] = Queue(ahead)
+        self.stop = threading.Event()
+
+    def work(self) -> None:
         error: BaseException = StopIteration()
         try:
             for item in self._source:
@@ -103,9 +117,9 @@ class Prefetch(Iterator[Item], Generic[Item]):
         self._hand_over(None, error)
 
     def _hand_over(self, item: Item | None, error: BaseException | None) -> bool:
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             try:
-                self._queue.put((item, error), timeout=0 if self._drops and error is None else _POLL_SECONDS)
+                self.queue.put((item, error), timeout=0 if self._drops and error is None else _POLL_SECONDS)
             except Full:
                 if self._drops and error is None:
                     self._drop_one()
@@ -115,5 +129,5 @@ class Prefetch(Iterator[Item], Generic[Item]):
 
     def _drop_one(self) -> None:
         with suppress(Empty):
-            self._queue.get_nowait()
+            self.queue.get_nowait()
             self.dropped += 1

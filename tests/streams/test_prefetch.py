@@ -1,3 +1,4 @@
+import gc
 import itertools
 import threading
 import time
@@ -116,3 +117,26 @@ def test_closing_leaves_a_source_that_waits_alone_after_the_timeout():
     release.set()
     assert closed.wait(5)
     assert numbers.close(timeout=5) is True
+
+
+@pytest.mark.parametrize("overflow", ["block", "drop_oldest"])
+@pytest.mark.parametrize("taken", [0, 1, 5])
+def test_what_nobody_holds_any_more_ends(overflow, taken):
+    closed = threading.Event()
+
+    def source():
+        try:
+            yield from itertools.count()
+        finally:
+            closed.set()
+
+    numbers = Prefetch(source(), ahead=2, overflow=overflow)
+    for _ in range(taken):
+        next(numbers)
+    del numbers
+    gc.collect()
+    assert closed.wait(5 * (taken > 0)) == (taken > 0)  # what was not begun has nothing to close
+    deadline = time.monotonic() + 5
+    while threads() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not threads()

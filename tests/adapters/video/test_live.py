@@ -145,7 +145,7 @@ def test_overload_takes_no_more_memory_however_long_it_lasts(engine, monkeypatch
     def slowly(step):
         time.sleep(3 / rate)
         alive = sum(picture() is not None for picture in tuple(pictures))
-        levels.append((stream._queue._queue.qsize(), alive, psutil.Process().memory_info().rss))
+        levels.append((stream._queue._worker.queue.qsize(), alive, psutil.Process().memory_info().rss))
 
     monkeypatch.setattr(FrameConverter, "__call__", watched)
     net = hs.SoftHebbNet([hs.LayerSpec(channels=2, kernel_size=3)], 3, engine=make_engine(engine))
