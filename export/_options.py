@@ -82,6 +82,11 @@ class Options:
         """Greatest error allowed."""
         return ERROR_LIMITS[self.precision] if self.error_limit is None else self.error_limit
 
+    @property
+    def needs_frames(self) -> bool:
+        """Whether lower precision is to be calibrated, or compared with float32."""
+        return self.precision == "int8" or (self.precision == "float16" and self.limit < math.inf)
+
     def check_for(self, net: SoftHebbNet) -> None:
         """Refuse what cannot work with a network, whatever it has learned.
 
@@ -133,7 +138,7 @@ def contract_of(
             channels=net.in_channels,
             height=height,
             width=width,
-            value_range=net.input_range,
+            value_range=(0.0, 255.0) if options.input_dtype == "uint8" else net.input_range,
         ),
         features=features,
         outputs=(first,) if probe is None else (first, "scores", "probabilities"),

@@ -1,9 +1,10 @@
 """`LayerSpec`: everything that defines one layer, as validated data."""
 
-import math
+import sys
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.rule._activation import ActivationName
 from hebbstream.rule._init import InitName
@@ -126,7 +127,7 @@ class LayerSpec:
 
     def _require(self, name: str, valid: bool, expected: str) -> None:
         if not valid:
-            raise ConfigurationError(f"{name}={getattr(self, name)!r}: expected {expected}")
+            raise ConfigurationError(f"{name}={quote(getattr(self, name))}: expected {expected}")
 
     @property
     def padding(self) -> int:
@@ -180,4 +181,6 @@ def _is_int(value: object, least: int) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max  # `math.isfinite` fails on greater integers
