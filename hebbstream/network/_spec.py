@@ -14,6 +14,9 @@ NormalizationName = Literal["stream", "batch", "none"]
 PoolName = Literal["max", "avg", "none"]
 UpdateScaleName = Literal["max", "running_max", "none"]
 
+LARGEST_SIZE = 2**31
+"""What a number of neurons, channels or pixels must be below."""
+
 _CHOICES: dict[str, tuple[str, ...]] = {
     "plasticity": get_args(PlasticityName),
     "activation": get_args(ActivationName),
@@ -110,9 +113,10 @@ class LayerSpec:
         for name, choices in _CHOICES.items():
             self._require(name, getattr(self, name) in choices, "one of " + ", ".join(map(repr, choices)))
         for name in ("channels", "pool_size", "pool_stride"):
-            self._require(name, _is_int(getattr(self, name), 1), "a positive integer")
+            size = getattr(self, name)
+            self._require(name, _is_int(size, 1) and size < LARGEST_SIZE, "a positive integer, below 2**31")
         kernel, padding, decay = self.kernel_size, self.pool_padding, self.decay_samples
-        odd = kernel is None or (_is_int(kernel, 1) and kernel % 2 == 1)
+        odd = kernel is None or (_is_int(kernel, 1) and kernel % 2 == 1 and kernel < LARGEST_SIZE)
         self._require("kernel_size", odd, "a positive odd integer, or None for a dense layer")
         self._require("pool_padding", _is_int(padding, 0) and padding <= self.pool_size // 2, "0 to half of pool_size")
         self._require("decay_samples", decay is None or _is_int(decay, 1), "a positive integer or None")
