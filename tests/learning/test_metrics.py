@@ -98,6 +98,14 @@ def test_tensorboard_gets_the_same(tmp_path):
     assert values == [(step, pytest.approx(value, rel=1e-5)) for step, value in expected]
 
 
+@pytest.fixture
+def numbered(monkeypatch):
+    """Number TensorBoard's files from 0: those of one second are read by their number's first digit first."""
+    from tensorboard.summary.writer import event_file_writer
+
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
+
+
 def scalars(folder, name="norm/layer 1 greatest"):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -107,7 +115,7 @@ def scalars(folder, name="norm/layer 1 greatest"):
 
 
 @pytest.mark.parametrize("crash", [5, 7, 11])
-def test_tensorboard_does_not_run_back_in_time_after_a_crash(tmp_path, crash):
+def test_tensorboard_does_not_run_back_in_time_after_a_crash(tmp_path, numbered, crash):
     checkpoint, folder, path = tmp_path / "run.safetensors", tmp_path / "board", tmp_path / "metrics.jsonl"
     frames = torch.rand(12, 3, 32, 32)
 
@@ -126,7 +134,7 @@ def test_tensorboard_does_not_run_back_in_time_after_a_crash(tmp_path, crash):
     assert [value for _, value in found[4:]] == pytest.approx(expected, rel=1e-5)
 
 
-def test_tensorboard_shows_runs_of_one_learner_as_one_and_a_new_learner_alone(tmp_path):
+def test_tensorboard_shows_runs_of_one_learner_as_one_and_a_new_learner_alone(tmp_path, numbered):
     metrics = Metrics(tensorboard=tmp_path, every_seconds=0)
     learner = hs.Learner(network(), callbacks=[metrics])
     for _ in range(2):
