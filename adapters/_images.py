@@ -18,7 +18,11 @@ SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "p
 
 
 def image_stream(
-    items: Iterator[tuple[Any, Hashable, str]], form: PictureFormat, name: str, length: int | None = None
+    items: Iterator[tuple[Any, Hashable, str]],
+    form: PictureFormat,
+    name: str,
+    length: int | None = None,
+    stats: StreamStats | None = None,
 ) -> Stream[Sample]:
     """Return the samples of image files.
 
@@ -33,8 +37,10 @@ def image_stream(
         Of the stream.
     length
         Number of images; ``None`` where it is not known.
+    stats
+        That the items count in too.
     """
-    stats = StreamStats()
+    stats = StreamStats() if stats is None else stats
     return Stream(_decoded(items, form, stats), name=name, length=length, stats=stats)
 
 

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
+from hebbstream.network._spec import LARGEST_SIZE
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,8 +47,10 @@ class PictureFormat:
 
     def __post_init__(self) -> None:
         sides = self.shape
-        if sides is not None and (len(sides) != 2 or min(sides) < 1):
-            raise ConfigurationError(f"size={self.size}: expected a positive number of pixels, or (height, width)")
+        if sides is not None and (len(sides) != 2 or min(sides) < 1 or max(sides) >= LARGEST_SIZE):
+            raise ConfigurationError(
+                f"size={quote(self.size)}: expected a positive number of pixels, or (height, width)"
+            )
         if self.fit not in get_args(Fit):
             raise ConfigurationError(f"fit={self.fit!r}: expected {', '.join(map(repr, get_args(Fit)))}")
 

@@ -3,16 +3,17 @@
 import glob
 import io
 import json
+import logging
 import re
-import tarfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from hebbstream.adapters._common import expand_home, first_line
-from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
+from hebbstream.adapters._images import image_stream, picture_format
 from hebbstream.adapters._picture import Fit
+from hebbstream.adapters._tar import read_groups
 from hebbstream.errors import (
     ConfigurationError,
     DamagedFileError,
@@ -20,9 +21,12 @@ from hebbstream.errors import (
     SourceNotFoundError,
 )
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Stream
 
 __all__ = ["open_shards"]
+
+_log = logging.getLogger("hebbstream.adapters.shards")
 
 
 def open_shards(
@@ -35,10 +39,12 @@ def open_shards(
 ) -> Stream[Sample]:
     """Open tar files in the layout of webdataset as a stream of samples, in the order in which they lie there.
 
-    Files that share the name before its first dot are one sample: an image, and a label from the first of ``.cls``
-    (a number, or else text), ``.txt`` (text) and ``.json`` (a number or text, or an object that holds it). Other files are
-    not even read, so nothing is unpickled, and only local files are opened, so no command is started.
-    `hebbstream.streams.shuffle` mixes the order.
+    Files side by side that share the name before the suffix are one sample: an image, and a label from the first of
+    ``.cls`` (a number, or else text), ``.txt`` (text) and ``.json`` (a number or text, or an object that holds it). A name
+    may have dots, as in ``22.05.jpg``. Fields between name and suffix, which begin with a letter, tell several images of
+    a sample apart: ``1.left.jpg`` and ``1.right.jpg`` are two samples with the label of ``1.cls``; beside ``1.jpg``, those
+    without a label of their own, such as ``1.mask.png``, are left out. Other files are not even read, so nothing is
+    unpickled, and only local files are opened, so no command is started. `hebbstream.streams.shuffle` mixes the order.
 
     Parameters
     ----------
@@ -53,7 +59,9 @@ def open_shards(
     Returns
     -------
     Stream
-        As of `hebbstream.adapters.images.open_images`; the source is ``shard.tar/key``.
+        As of `hebbstream.adapters.images.open_images`; the source is ``shard.tar/name``. ``stats.corrupt`` counts labels
+        without an image too; the logger ``hebbstream.adapters.shards`` says of each shard how many images or labels had
+        no counterpart, as where they do not lie side by side.
 
     Raises
     ------
@@ -81,10 +89,9 @@ def open_shards(
     """
     form = picture_format(size, fit, gray)
     try:
-        import webdataset  # noqa: F401  # found missing now, not at the first sample
         from braceexpand import UnbalancedBracesError, braceexpand  # type: ignore[attr-defined]  # not in its stub
     except ImportError:
-        raise MissingDependencyError("webdataset is not installed: pip install 'hebbstream[images]'") from None
+        raise MissingDependencyError("braceexpand is not installed: pip install 'hebbstream[images]'") from None
     try:
         patterns = braceexpand(shards) if isinstance(shards, str) else [shards] if isinstance(shards, Path) else shards
         paths = list(chain.from_iterable(_local(str(pattern)) for pattern in patterns))
@@ -92,9 +99,13 @@ def open_shards(
         raise ConfigurationError(f"shards {str(shards)!r}: expected balanced braces") from None
     if not paths:
         raise ConfigurationError(f"shards={shards!r}: expected at least one tar file")
+    stats = StreamStats()
     others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     return image_stream(
-        chain.from_iterable(_shard(path, label) for path in paths), form, f"open_shards({paths[0].name!r}{others})"
+        chain.from_iterable(_shard(path, label, stats) for path in paths),
+        form,
+        f"open_shards({paths[0].name!r}{others})",
+        stats=stats,
     )
 
 
@@ -109,46 +120,26 @@ def _local(pattern: str) -> list[Path]:
     return found
 
 
-def _shard(path: Path, label: str) -> Iterator[tuple[Any, Hashable, str]]:
-    """Yield image, label and source of a shard's samples."""
-    from webdataset.tariterators import group_by_keys
-
-    samples = group_by_keys(_files(path))
-    while (sample := _next_sample(samples, path)) is not None:
-        source = f"{path.name}/{sample['__key__']}"
-        image = next((sample[kind] for kind in SUFFIXES if kind in sample), None)
-        if image is not None:
-            yield io.BytesIO(image), _label(sample, label, source), source
-
-
-def _files(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield a tar file's images and labels, in the form that webdataset groups."""
-    wanted = (*SUFFIXES, "cls", "txt", "json")
-    with tarfile.open(path, "r|*", tarinfo=_StrictTarInfo) as tar:
-        for member in tar:
-            file = tar.extractfile(member) if member.isreg() and suffix(member.name) in wanted else None
-            if file is not None:
-                yield {"fname": member.name, "data": file.read(), "__url__": path.name}
-            tar.members = []  # type: ignore[attr-defined]  # it would remember them all
-
-
-class _StrictTarInfo(tarfile.TarInfo):
-    @classmethod
-    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
-        """Read a member's header; `tarfile` alone takes one that is damaged or not there for the end of the archive."""
-        try:
-            return super().fromtarfile(tar)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # not in its stub
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from error
-
-
-def _next_sample(samples: Iterator[dict[str, Any]], path: Path) -> dict[str, Any] | None:
-    try:
-        return next(samples, None)
-    except Exception as error:  # tarfile and the decompressors raise many kinds on damage
-        raise DamagedFileError(f"{path}: not a whole tar file ({first_line(error)})") from error
+def _shard(path: Path, label: str, stats: StreamStats) -> Iterator[tuple[Any, Hashable, str]]:
+    """Yield image, label and source of a shard's samples, and say in the end what had no counterpart."""
+    labelled = unlabelled = lost = beside = 0
+    for group in read_groups(path):
+        images = list(group.images())
+        lost += group.count_lost_labels()
+        stats.corrupt += group.count_lost_labels()
+        beside += group.count_images() - len(images)
+        for name, content, files in images:
+            source = f"{path.name}/{name}"
+            y = _label(files, label, source)
+            labelled, unlabelled = labelled + (y is not None), unlabelled + (y is None)
+            yield io.BytesIO(content), y, source
+    counts = {
+        "labels without an image": lost,
+        "images without a label": unlabelled if labelled or lost else 0,  # a shard may well be one of images alone
+        "images with a further field beside one without, left out": beside,
+    }
+    if found := ", ".join(f"{count} {what}" for what, count in counts.items() if count):
+        _log.warning("%s: %s; expected a sample's files side by side, of one name", path.name, found)
 
 
 def _label(sample: Mapping[str, bytes], name: str, source: str) -> Hashable:

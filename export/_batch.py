@@ -30,7 +30,7 @@ def model_batch(frames: Any, taken: ModelInput, *, single: bool) -> Tensor:
 
     Examples
     --------
-    >>> taken = ModelInput(dtype="uint8", layout="NHWC", channels=3, height=4, width=4)
+    >>> taken = ModelInput(dtype="uint8", layout="NHWC", channels=3, height=4, width=4, value_range=(0, 255))
     >>> model_batch(torch.zeros(3, 4, 4, dtype=torch.uint8), taken, single=True).shape
     torch.Size([1, 4, 4, 3])
     """

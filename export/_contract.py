@@ -23,7 +23,7 @@ class ModelInput:
     name
         ``"frames"``.
     dtype
-        ``"float32"``, in `value_range`, or ``"uint8"``, 0 to 255.
+        ``"float32"`` or ``"uint8"``, in `value_range`.
     layout
         ``"NCHW"`` or ``"NHWC"``; N is any.
     channels
@@ -31,7 +31,7 @@ class ModelInput:
     height, width
         H and W in pixels; ``None`` for any.
     value_range
-        Least and greatest value of float32 frames; ``None`` for any.
+        Least and greatest value of frames, 0 and 255 of uint8; ``None`` for any.
     """
 
     name: str = "frames"
@@ -40,7 +40,7 @@ class ModelInput:
     channels: int
     height: int | None
     width: int | None
-    value_range: tuple[float, float] | None = (0.0, 1.0)
+    value_range: tuple[float, float] | None
 
     @property
     def shape(self) -> tuple[str | int, ...]:
@@ -54,10 +54,7 @@ class ModelInput:
         return f"({', '.join(map(str, self.shape))})"
 
     def __str__(self) -> str:
-        if self.dtype == "uint8":
-            values = "0 to 255"
-        else:
-            values = "any value" if self.value_range is None else "{:g} to {:g}".format(*self.value_range)
+        values = "any value" if self.value_range is None else "{:.15g} to {:.15g}".format(*self.value_range)
         return f"{self.name}: {self.dtype}, {values}, {self.shape_text}"
 
 

@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypedDict, get_args
 
+from hebbstream._quote import quote
 from hebbstream._version import __version__
 from hebbstream.errors import ConfigurationError
 from hebbstream.export._contract import Contract, InputType, LayoutName, ModelInput, ModelPrecision, label_in_json
 from hebbstream.network._network import SoftHebbNet
+from hebbstream.network._spec import LARGEST_SIZE
 from hebbstream.probe import OnlineProbe
 
 ERROR_LIMITS: dict[str, float] = {"float32": math.inf, "float16": 0.01, "int8": 0.2}
@@ -63,14 +65,18 @@ class Options:
             if value not in allowed:
                 raise ConfigurationError(f"{name}={value!r}: expected {' or '.join(map(repr, allowed))}")
         sides = self.pixels
-        if sides is not None and (len(sides) != 2 or any(not isinstance(side, int) or side < 1 for side in sides)):
-            raise ConfigurationError(f"size={self.size!r}: expected a positive number of pixels, or (height, width)")
+        if sides is not None and (
+            len(sides) != 2 or any(not isinstance(side, int) or not 1 <= side < LARGEST_SIZE for side in sides)
+        ):
+            raise ConfigurationError(
+                f"size={quote(self.size)}: expected a positive number of pixels, or (height, width)"
+            )
         if self.feature_map and self.resize:
             raise ConfigurationError(
                 "feature_map=True with resize=True: expected one, as maps are of frames as they come"
             )
         if self.error_limit is not None and not self.error_limit >= 0:
-            raise ConfigurationError(f"error_limit={self.error_limit!r}: expected 0 or a positive number, or None")
+            raise ConfigurationError(f"error_limit={quote(self.error_limit)}: expected 0 or a positive number, or None")
 
     @property
     def pixels(self) -> tuple[int, int] | None:
@@ -81,6 +87,11 @@ class Options:
     def limit(self) -> float:
         """Greatest error allowed."""
         return ERROR_LIMITS[self.precision] if self.error_limit is None else self.error_limit
+
+    @property
+    def needs_frames(self) -> bool:
+        """Whether lower precision is to be calibrated, or compared with float32."""
+        return self.precision == "int8" or (self.precision == "float16" and self.limit < math.inf)
 
     def check_for(self, net: SoftHebbNet) -> None:
         """Refuse what cannot work with a network, whatever it has learned.
@@ -133,7 +144,7 @@ def contract_of(
             channels=net.in_channels,
             height=height,
             width=width,
-            value_range=net.input_range,
+            value_range=(0.0, 255.0) if options.input_dtype == "uint8" else net.input_range,
         ),
         features=features,
         outputs=(first,) if probe is None else (first, "scores", "probabilities"),

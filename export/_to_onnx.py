@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from hebbstream._files import atomic_write
+from hebbstream._quote import digits
 from hebbstream.errors import ConfigurationError, PrecisionError
 from hebbstream.export._batch import model_batch
 from hebbstream.export._contract import Contract
@@ -35,7 +36,8 @@ class Exported:
     contract
         What it promises.
     error
-        Mean relative distance of its features from float32's on the frames given; 0 of a float32 model.
+        Mean relative distance of its features from float32's on the frames given; 0 of a float32 model, and NaN where
+        there were no frames.
     whole_bytes
         Size of the model in float32.
     """
@@ -78,7 +80,7 @@ def to_onnx(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Un
         Input, output and probe are float32 in any case.
     frames
         What the network is for, as it reads it: lower precision is calibrated on, and compared with float32 on, the
-        first 200.
+        first 200. float16 needs none where any error is allowed.
     error_limit
         Greatest error allowed of lower precision, see `ERROR_LIMITS`, which ``None`` takes; ``math.inf`` allows any.
 
@@ -150,21 +152,23 @@ def make_model(net: SoftHebbNet, probe: Any, options: Options) -> Exported:
     )
     lower_contract = replace(contract, precision=options.precision)
     data, whole = seal(lower, lower_contract), seal(reference, contract)
-    error = _mean_distance(data, whole, batches, contract)
-    if not error <= options.limit:
+    error = _mean_distance(data, whole, batches, contract) if batches else math.nan
+    if error > options.limit:
+        found = digits(100 * error, 100 * options.limit)
         raise PrecisionError(
-            f"precision={options.precision!r}: features differ from float32's by {error:.1%} on {len(batches)} frames,"
-            f" expected at most {options.limit:.1%} (error_limit allows more)"
+            f"precision={options.precision!r}: features differ from float32's by {found}% on {len(batches)} frames,"
+            f" expected at most {100 * options.limit:.15g}% (error_limit allows more)"
         )
     return Exported(data, lower_contract, error, len(whole))
 
 
 def _batches(options: Options, contract: Contract) -> list[Tensor]:
-    """Return the frames on which lower precision is measured, each as a batch of one."""
+    """Return the frames on which lower precision is measured, each as a batch of one; none where it needs none."""
     if options.frames is None:
-        raise ConfigurationError(
-            f"precision={options.precision!r} without frames: expected some to compare it with float32 on"
-        )
+        if not options.needs_frames:
+            return []
+        purpose = "calibrate it" if options.precision == "int8" else "compare it with float32"
+        raise ConfigurationError(f"precision={options.precision!r} without frames: expected some to {purpose} on")
     batches = [model_batch(frame, contract.input, single=True) for frame in islice(options.frames, FRAMES)]
     if not batches:
         raise ConfigurationError("frames=[]: expected at least one")

@@ -4,6 +4,8 @@ Each message is one line that quotes what arrived and says what was expected. An
 before any state changes.
 """
 
+from hebbstream._quote import shorten
+
 __all__ = [
     "ChannelError",
     "CheckpointError",
@@ -38,7 +40,10 @@ __all__ = [
 
 
 class HebbstreamError(Exception):
-    """Base class of every error that hebbstream raises on purpose."""
+    """Base class of every error that hebbstream raises on purpose; of what is long, its message leaves out the middle."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shorten(message))
 
 
 class ConfigurationError(HebbstreamError, ValueError):

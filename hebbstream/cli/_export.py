@@ -9,7 +9,7 @@ from hebbstream.cli._source import add_source, read_frames
 from hebbstream.cli._types import path, seconds
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import verify
-from hebbstream.export._options import ExportOptions
+from hebbstream.export._options import ExportOptions, Options
 from hebbstream.export._to_onnx import write_model
 from hebbstream.probe._solvers import as_online_probe
 
@@ -37,18 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write an ONNX model."""
-    lower = options.model_precision != "float32"
-    if options.source is None and (options.verify or lower):
+    chosen: ExportOptions = {**model_options(options), "feature_map": options.feature_map}
+    if options.source is None and (options.verify or Options(**chosen).needs_frames):
         what = "--verify" if options.verify else f"--precision {options.model_precision}"
         raise ConfigurationError(f"{what} without --source: expected the video to take frames from")
     saved = hs.Learner.load(options.checkpoint)
     probe = None if options.feature_map else as_online_probe(saved.probe, "export")
     if probe is not None and not probe.classes:
         probe = None
-    frames = _frames(options, saved.net)
-    chosen: ExportOptions = {**model_options(options), "feature_map": options.feature_map, "frames": frames}
+    chosen["frames"] = frames = _frames(options, saved.net)
     exported = write_model(saved.net, options.model, probe, **chosen)
-    if lower and frames:
+    if options.model_precision != "float32" and frames:
         print(
             f"{options.model_precision}: features differ from float32's by {exported.error:.2%} on {len(frames)} frames,"
             f" {len(exported.data) / 1e6:.2f} MB instead of {exported.whole_bytes / 1e6:.2f}"

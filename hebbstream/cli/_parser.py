@@ -1,8 +1,10 @@
 """What the `hebbstream` command understands."""
 
 import argparse
+from typing import NoReturn
 
 import hebbstream as hs
+from hebbstream._quote import shorten
 from hebbstream.cli import _bench, _demo, _evaluate, _export, _info, _inspect, _learn, _verify
 
 _COMMANDS = (_demo, _learn, _evaluate, _export, _verify, _inspect, _bench, _info)
@@ -10,7 +12,7 @@ _COMMANDS = (_demo, _learn, _evaluate, _export, _verify, _inspect, _bench, _info
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser; each command sets `run` to the function that does it."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="hebbstream",
         description="Streaming, online, backprop-free feature learning from video.",
         epilog="`hebbstream COMMAND --help` lists what a command takes.",
@@ -36,6 +38,12 @@ def make_parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(run=module.run)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Quote no more than people read."""
+        super().error(shorten(message))
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):

@@ -13,7 +13,7 @@ from hebbstream.errors import ConfigurationError, MissingDependencyError
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams._sample import Sample
 
-_FEWEST = 5  # UMAP's spectral start needs more points than dimensions
+FEWEST = 5  # UMAP's spectral start needs more points than dimensions
 
 
 def embed(
@@ -54,8 +54,8 @@ def embed(
     hebbstream.errors.ConfigurationError: features of shape (3, 8): expected (N, F), N at least 5, all finite
     """
     matrix = np.asarray(features.detach().cpu() if isinstance(features, Tensor) else features, dtype=np.float32)
-    if matrix.ndim != 2 or len(matrix) < _FEWEST or not np.isfinite(matrix).all():
-        raise ConfigurationError(f"features of shape {matrix.shape}: expected (N, F), N at least {_FEWEST}, all finite")
+    if matrix.ndim != 2 or len(matrix) < FEWEST or not np.isfinite(matrix).all():
+        raise ConfigurationError(f"features of shape {matrix.shape}: expected (N, F), N at least {FEWEST}, all finite")
     umap = load_umap()
     neighbors = min(neighbors, len(matrix) - 1)
     with warnings.catch_warnings():

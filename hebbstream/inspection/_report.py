@@ -1,5 +1,6 @@
 """Everything that can be drawn of a network, in one folder."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._canvas import new_figure
-from hebbstream.inspection._embedding import embed, load_umap, untrained_twin
+from hebbstream.inspection._embedding import FEWEST, embed, load_umap, untrained_twin
 from hebbstream.inspection._figures import (
     plot_best_images,
     plot_best_patches,
@@ -23,6 +25,7 @@ from hebbstream.inspection._patches import best_patches
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams._sample import Sample
 
+log = logging.getLogger("hebbstream.inspection")
 _LEAST_APART = 1 / 50  # of the stream: best frames of a video that follow each other would all look alike
 
 
@@ -39,7 +42,8 @@ def write_report(
 
     That is the weight norms; if frames have one channel or three, the first layer's weights and each layer's optimal
     inputs; with samples, each layer's best patches and images too; with labels, an embedding of the features before
-    and after learning.
+    and after learning. An embedding that cannot be drawn, as of fewer than five labelled samples, is left out, and the logger
+    ``hebbstream.inspection`` says why.
 
     Parameters
     ----------
@@ -69,8 +73,6 @@ def write_report(
         If a file cannot be written.
     InputError
         If a frame is refused.
-    ConfigurationError
-        If there are labels, but too few for an embedding.
 
     Examples
     --------
@@ -87,11 +89,14 @@ def write_report(
     folder = Path(folder)
     labelled = [sample for sample in samples if sample.y is not None]
     new_figure(1, (1, 1))  # a missing package is better told before the work
-    if labelled:
+    if len(labelled) >= FEWEST:
         load_umap()
     written = [plot_norms(net, folder / "norms.png")]
     if labelled:
-        written.append(_draw_embedding(net, labelled, folder / "embedding.png", seed, progress))
+        try:
+            written.append(_draw_embedding(net, labelled, folder / "embedding.png", seed, progress))
+        except ConfigurationError as error:
+            log.warning("no embedding: %s", error)
     if net.in_channels in (1, 3):
         path = folder / "receptive-fields.png"
         written.append(plot_receptive_fields([("layer 1: weights", net)], path, most=neurons))

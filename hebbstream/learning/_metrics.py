@@ -34,7 +34,8 @@ class Metrics(Callback):
     path
         File for JSON Lines, appended to; ``None`` for none.
     tensorboard
-        Folder for TensorBoard's files; ``None`` for none. Needs the extra ``tensorboard``.
+        Folder for TensorBoard's files; ``None`` for none. Of earlier runs in it, TensorBoard shows what lies before this
+        one's start: after a crash, its curves do not run back. Needs the extra ``tensorboard``.
     every_seconds
         Seconds between records; 0 writes one after each sample.
 
@@ -45,7 +46,7 @@ class Metrics(Callback):
     MissingDependencyError
         If TensorBoard is asked for and not installed.
     OutputError
-        If the file cannot be written.
+        If the file or the folder cannot be written to.
 
     Examples
     --------
@@ -73,7 +74,10 @@ class Metrics(Callback):
             raise ConfigurationError(f"every_seconds={every_seconds}: expected 0 or a positive number")
         self.path = None if path is None else Path(path).expanduser()
         self.every_seconds = every_seconds
-        self._board = None if tensorboard is None else _summary_writer(Path(tensorboard).expanduser())
+        self._folder = None if tensorboard is None else Path(tensorboard).expanduser()
+        self._board: Any = None
+        if self._folder is not None:
+            _check_board(self._folder)
         if self.path is not None:
             self._append("")  # now, not after hours, is the time to find out
 
@@ -83,6 +87,8 @@ class Metrics(Callback):
         self._latency = Latency()
         self._norms = [layer.norms() for layer in learner.net.layers]
         self._started = self._written = learner.clock()
+        if self._folder is not None:
+            self._board = _summary_writer(self._folder, learner.counters.position + 1)
 
     def on_step(self, learner: Running, step: Step) -> None:
         """Take in a sample."""
@@ -98,7 +104,7 @@ class Metrics(Callback):
         """Write the last record."""
         self.on_pause(learner)
         if self._board is not None:
-            self._board.flush()
+            self._board.close()
 
     def _write(self, learner: Running) -> None:
         now = learner.clock()
@@ -146,7 +152,7 @@ class Metrics(Callback):
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
+            raise _cannot_write(self.path, error) from error
 
 
 def _still(old: Tensor, new: Tensor) -> float:
@@ -169,12 +175,26 @@ def _scalars(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             yield name, value
 
 
-def _summary_writer(folder: str | Path) -> Any:
+def _check_board(folder: Path) -> None:
+    """Find out now what would fail at the start of the run, whose position its writer needs."""
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        import torch.utils.tensorboard  # noqa: F401
     except ImportError:
         raise MissingDependencyError('TensorBoard is not installed: pip install "hebbstream[tensorboard]"') from None
     try:
-        return SummaryWriter(str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise _cannot_write(folder, error) from error
+
+
+def _summary_writer(folder: Path, purge_step: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    try:
+        return SummaryWriter(str(folder), purge_step=purge_step)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot write {path}: {error.strerror or error}")

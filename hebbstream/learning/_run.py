@@ -1,5 +1,6 @@
 """`Run`: one call of `Learner.learn`."""
 
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -110,7 +111,7 @@ class Run:
         position = self._learner.counters.position
         until = [left for callback in self._callbacks if (left := callback.samples_left(position)) is not None]
         if self._limit is not None:
-            until.append(self._limit - self._samples)
+            until.append(min(self._limit - self._samples, sys.maxsize))  # `islice` takes no more
         samples = islice(self._feed(items, interrupted), min(until, default=None))
         with closing(self._learner.net.learn_stream(samples)) as learned:
             for features in learned:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream._quote import digits
 from hebbstream.errors import ChannelError, DtypeError, ImageSizeError, NonFiniteError, RankError, ValueRangeError
 
 _ROUNDING = 1e-6  # what scaling by 1/255 may add
@@ -155,7 +156,8 @@ def _check_values(x: Tensor, input_range: tuple[float, float] | None) -> None:
     if not (least - _ROUNDING <= low and high <= most + _ROUNDING):
         other = "" if input_range is None else "pass uint8 as it is, build the network with input_range=None, or "
         raise ValueRangeError(
-            f"frame with values from {low:.4g} to {high:.4g}: expected {least:g} to {most:g} ({other}scale floats)"
+            f"frame with values from {digits(low, least)} to {digits(high, most)}:"
+            f" expected {least:.15g} to {most:.15g} ({other}scale floats)"
         )
 
 

@@ -1,9 +1,10 @@
 """`LayerSpec`: everything that defines one layer, as validated data."""
 
-import math
+import sys
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.rule._activation import ActivationName
 from hebbstream.rule._init import InitName
@@ -12,6 +13,9 @@ from hebbstream.rule._plasticity import PlasticityName
 NormalizationName = Literal["stream", "whiten", "batch", "none"]
 PoolName = Literal["max", "avg", "none"]
 UpdateScaleName = Literal["max", "running_max", "none"]
+
+LARGEST_SIZE = 2**31
+"""What a number of neurons, channels or pixels must be below."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "plasticity": get_args(PlasticityName),
@@ -110,9 +114,10 @@ class LayerSpec:
         for name, choices in _CHOICES.items():
             self._require(name, getattr(self, name) in choices, "one of " + ", ".join(map(repr, choices)))
         for name in ("channels", "pool_size", "pool_stride"):
-            self._require(name, _is_int(getattr(self, name), 1), "a positive integer")
+            size = getattr(self, name)
+            self._require(name, _is_int(size, 1) and size < LARGEST_SIZE, "a positive integer, below 2**31")
         kernel, padding, decay = self.kernel_size, self.pool_padding, self.decay_samples
-        odd = kernel is None or (_is_int(kernel, 1) and kernel % 2 == 1)
+        odd = kernel is None or (_is_int(kernel, 1) and kernel % 2 == 1 and kernel < LARGEST_SIZE)
         self._require("kernel_size", odd, "a positive odd integer, or None for a dense layer")
         self._require("pool_padding", _is_int(padding, 0) and padding <= self.pool_size // 2, "0 to half of pool_size")
         self._require("decay_samples", decay is None or _is_int(decay, 1), "a positive integer or None")
@@ -129,7 +134,7 @@ class LayerSpec:
 
     def _require(self, name: str, valid: bool, expected: str) -> None:
         if not valid:
-            raise ConfigurationError(f"{name}={getattr(self, name)!r}: expected {expected}")
+            raise ConfigurationError(f"{name}={quote(getattr(self, name))}: expected {expected}")
 
     @property
     def padding(self) -> int:
@@ -183,4 +188,6 @@ def _is_int(value: object, least: int) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max  # `math.isfinite` fails on greater integers

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import outside_inference_mode, usable_device
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.network._frames import check_frames, merge_views, to_input, views
 from hebbstream.network._layer import SoftHebbLayer
-from hebbstream.network._spec import LayerSpec
+from hebbstream.network._spec import LARGEST_SIZE, LayerSpec
 
 Size = tuple[int, int]
 
@@ -44,8 +45,8 @@ class LayerStack(nn.Module):
         super().__init__()
         if not layers:
             raise ConfigurationError("layers=[]: expected at least one LayerSpec")
-        if in_channels < 1:
-            raise ConfigurationError(f"in_channels={in_channels}: expected a positive integer")
+        if not 1 <= in_channels < LARGEST_SIZE:
+            raise ConfigurationError(f"in_channels={quote(in_channels)}: expected a positive integer, below 2**31")
         place = torch.device("meta") if blank else usable_device(device)
         self.in_channels = in_channels
         self.input_size = _size(input_size)
@@ -58,7 +59,7 @@ class LayerStack(nn.Module):
         self.frame_size: Size | None = self.input_size
         """(height, width) of the latest frame learned."""
         with outside_inference_mode():
-            generator = None if blank else torch.Generator("cpu").manual_seed(seed)
+            generator = None if blank else _generator(seed)
             self._layers = nn.ModuleList(self._stacked(layers, generator))
             if not blank:
                 self.to(place)
@@ -262,6 +263,13 @@ class LayerStack(nn.Module):
         what = f"{self.in_channels} channels, {self.samples_seen:,} samples seen, on {self.device}"
         lines = [f"{index:3}  {layer}" for index, layer in enumerate(self.layers, start=1)]
         return "\n".join([f"{type(self).__name__}{name}: {what}{', mirrored' if self.mirror else ''}", *lines])
+
+
+def _generator(seed: int) -> torch.Generator:
+    try:
+        return torch.Generator("cpu").manual_seed(seed)
+    except (RuntimeError, TypeError, ValueError):
+        raise ConfigurationError(f"seed={quote(seed)}: expected an integer of at most 64 bits") from None
 
 
 def _size(size: int | Sequence[int] | None) -> Size | None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream._quote import quote
 from hebbstream.errors import DtypeError, LabelError, NonFiniteError, RankError, ValueRangeError
 
 _SQUARED = torch.finfo(torch.float32).max ** 2
@@ -91,10 +92,10 @@ def checked_weight(w: Any) -> float:
     """
     try:
         weight = float(w)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         weight = math.nan
     if not 0 < weight < math.inf:
-        raise ValueRangeError(f"sample weight {w!r}: expected a finite number above 0")
+        raise ValueRangeError(f"sample weight {quote(w)}: expected a finite number above 0")
     return weight
 
 

@@ -1,14 +1,15 @@
 """`Replay`: a bounded memory of labelled frames, from which a probe learns again as the network changes."""
 
+import sys
 from collections.abc import Hashable
 from itertools import islice
-from math import isfinite
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, InputError, LabelError
 from hebbstream.probe._inputs import checked_label
 from hebbstream.probe._labels import decode_labels, encode_label
@@ -64,8 +65,8 @@ class Replay:
         for name, value in (("capacity", capacity), ("per_sample", per_sample), ("every_samples", every_samples)):
             if not isinstance(value, int) or value < 1:
                 raise ConfigurationError(f"{name}={value!r}: expected a positive integer")
-        if not isinstance(weight, int | float) or not (isfinite(weight) and weight > 0):
-            raise ConfigurationError(f"weight={weight!r}: expected a positive number")
+        if not isinstance(weight, int | float) or not 0 < weight <= sys.float_info.max:
+            raise ConfigurationError(f"weight={quote(weight)}: expected a positive number")
         self.capacity, self.per_sample, self.every_samples, self.seed = capacity, per_sample, every_samples, seed
         self.weight = float(weight)
         self.waiting = 0

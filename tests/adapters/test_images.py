@@ -396,7 +396,7 @@ def test_closing_ends_the_stream(shards):
     assert next(stream, None) is None
 
 
-@pytest.mark.parametrize(("module", "name"), [("PIL", "Pillow"), ("webdataset", "webdataset")])
+@pytest.mark.parametrize(("module", "name"), [("PIL", "Pillow"), ("braceexpand", "braceexpand")])
 def test_a_missing_package_is_named(monkeypatch, folder, shards, module, name):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(

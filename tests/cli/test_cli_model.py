@@ -36,6 +36,17 @@ def test_export_asks_for_the_frames_that_it_needs(run, checkpoint, options):
     assert not Path("net.onnx").exists()
 
 
+def test_export_needs_no_frames_where_any_error_is_allowed(run, checkpoint):
+    options = ["--precision", "float16", "--error-limit", "inf"]
+    code, out, _ = run("export", checkpoint, "net.onnx", *options)
+    assert code == 0
+    assert out.startswith("model net.onnx (")
+    for wrong in ([*options, "--verify"], options[:2], ["--precision", "int8", *options[2:]]):
+        code, _, err = run("export", checkpoint, "other.onnx", *wrong)
+        assert code == 1
+        assert "without --source: expected the video to take frames from" in err
+
+
 def test_bench_prints_a_line_for_each_batch_size(run):
     code, out, _ = run("bench", "--width", 4, "--batches", 1, 3, "--seconds", 0.1, "--engine", "pipelined")
     assert code == 0

@@ -48,7 +48,7 @@ def test_a_published_model_is_what_the_manifest_says(net, tmp_path):
         "channels": 3,
         "height": 8,
         "width": 8,
-        "value_range": [0.0, 1.0],
+        "value_range": [0.0, 255.0],
     }
     assert named["outputs"] == ["features", "scores", "probabilities"]
 

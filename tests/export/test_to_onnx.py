@@ -1,6 +1,7 @@
 """What `to_onnx` writes: that it computes what the network computes, whatever it reads, and is one clean file."""
 
 import math
+import re
 
 import numpy as np
 import onnx
@@ -163,6 +164,52 @@ def test_precision_that_costs_too_much_is_refused_unless_one_insists(learned, fr
     wild = hs.SoftHebbNet([hs.LayerSpec(channels=4, power=40.0)], 3)  # float16 ends at 65,504
     with pytest.raises(errors.PrecisionError, match="inf"):
         export_model(wild, size=32, precision="float16", frames=frames[:10])
+
+
+def test_an_error_is_told_in_digits_that_tell_it_from_its_limit(learned, frames):
+    net, _ = learned
+    options = {"precision": "float16", "frames": frames[:4]}
+    error = export_model(net, **options).error
+    for limit in (error * 0.9999, error * 0.99999, error / 2, 0):
+        with pytest.raises(errors.PrecisionError) as caught:
+            export_model(net, error_limit=limit, **options)
+        found, expected = (float(number) for number in re.findall(r"([0-9.e-]+)%", str(caught.value)))
+        assert expected == pytest.approx(100 * limit)
+        assert found > expected
+
+
+def test_frames_are_asked_for_only_where_they_are_used(learned, frames, tmp_path):
+    net, probe = learned
+    model = to_onnx(net, tmp_path / "net.onnx", probe, precision="float16", error_limit=math.inf)
+    assert model.read_bytes() == export_model(net, probe, precision="float16", frames=frames[:4]).data
+    assert math.isnan(export_model(net, precision="float16", error_limit=math.inf).error)
+    assert export_model(net, precision="float16", error_limit=math.inf, frames=frames[:4]).error > 0
+    for options in (
+        {"precision": "float16"},
+        {"precision": "float16", "error_limit": 1e9},
+        {"precision": "int8", "error_limit": math.inf},
+    ):
+        with pytest.raises(errors.ConfigurationError, match="without frames: expected some to"):
+            export_model(net, **options)
+
+
+@pytest.mark.parametrize(
+    ("input_range", "input_dtype", "expected"),
+    [
+        ((0.0, 1.0), "uint8", (0.0, 255.0)),
+        ((0.0, 1.0), "float32", (0.0, 1.0)),
+        ((-1.0, 2.5), "float32", (-1.0, 2.5)),
+        (None, "float32", None),
+    ],
+)
+@pytest.mark.parametrize("resize", [False, True])
+def test_the_range_told_is_that_of_what_the_model_reads(input_range, input_dtype, expected, resize):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3, input_range=input_range)
+    data = export_model(net, size=8, input_dtype=input_dtype, resize=resize).data
+    taken = OnnxExtractor(data).contract.input
+    assert taken.value_range == expected
+    told = "any value" if expected is None else f"{expected[0]:g} to {expected[1]:g}"
+    assert f"frames: {input_dtype}, {told}, (" in str(taken)
 
 
 def test_the_model_is_one_clean_described_file(learned, tmp_path):

@@ -76,6 +76,24 @@ def test_a_wrong_argument_is_quoted(net, call, message):
         call(net)
 
 
+@pytest.mark.parametrize(("count", "labelled"), [(1, 1), (3, 3), (4, 4), (8, 4), (3, 0)])
+def test_too_few_labels_leave_out_the_embedding_alone(net, frames, tmp_path, caplog, count, labelled):
+    samples = [hs.Sample(frame, y="a" if place < labelled else None) for place, frame in enumerate(frames[:count])]
+    names = {path.name for path in inspection.write_report(net, tmp_path, samples, neurons=2)}
+    assert {"norms.png", "receptive-fields.png", "best-patches-layer-1.png", "best-images-layer-2.png"} < names
+    assert "embedding.png" not in names
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["no embedding"] * (labelled > 0)
+
+
+def test_features_beyond_float32_leave_out_the_embedding_alone(frames, tmp_path, caplog):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4), hs.LayerSpec(channels=4, power=60.0)], 3)
+    samples = [hs.Sample(frame, y=0) for frame in frames[:6]]
+    assert not torch.isfinite(net.transform_many(frames[:6])).all()
+    names = {path.name for path in inspection.write_report(net, tmp_path, samples, neurons=2)}
+    assert {"norms.png", "best-images-layer-1.png"} < names
+    assert "all finite" in caplog.text
+
+
 def test_a_net_of_plain_vectors_has_only_norms_to_draw(tmp_path):
     net = hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=None, pool="none")], 7, input_size=1, input_range=None)
     assert [path.name for path in inspection.write_report(net, tmp_path)] == ["norms.png"]
@@ -102,6 +120,13 @@ def test_the_command_writes_what_it_names(net, tmp_path, monkeypatch, capsys):
     ]
     assert sorted(path.name for path in Path("out").iterdir()) == sorted(names)
     assert all((Path("out") / name).read_bytes().startswith(PNG) for name in names)
+
+    arguments[arguments.index("--limit") + 1] = "3"
+    assert main(["inspect", "run.safetensors", *arguments, "--report", "few", "--neurons", "4"]) == 0
+    assert sorted(path.name for path in Path("few").iterdir()) == sorted(set(names) - {"embedding.png"})
+    told = capsys.readouterr()
+    assert "embedding" not in told.out
+    assert "no embedding: features of shape (3, " in told.err
 
     assert main(["inspect", "run.safetensors"]) == 0
     assert capsys.readouterr().out.endswith("nothing was written\n")

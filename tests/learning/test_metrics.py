@@ -98,10 +98,59 @@ def test_tensorboard_gets_the_same(tmp_path):
     assert values == [(step, pytest.approx(value, rel=1e-5)) for step, value in expected]
 
 
+@pytest.fixture
+def numbered(monkeypatch):
+    """Number TensorBoard's files from 0: those of one second are read by their number's first digit first."""
+    from tensorboard.summary.writer import event_file_writer
+
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
+
+
+def scalars(folder, name="norm/layer 1 greatest"):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(folder))
+    board.Reload()
+    return [(event.step, event.value) for event in board.Scalars(name)]
+
+
+@pytest.mark.parametrize("crash", [5, 7, 11])
+def test_tensorboard_does_not_run_back_in_time_after_a_crash(tmp_path, numbered, crash):
+    checkpoint, folder, path = tmp_path / "run.safetensors", tmp_path / "board", tmp_path / "metrics.jsonl"
+    frames = torch.rand(12, 3, 32, 32)
+
+    def metrics(**options):
+        return Metrics(every_seconds=0, tensorboard=folder, **options)
+
+    net = network()
+    hs.learn(net, frames[:4], checkpoint=checkpoint, callbacks=[metrics()], progress=False)
+    lost = hs.Learner.load(checkpoint, callbacks=[metrics()])
+    lost.learn(torch.rand(crash, 3, 32, 32), progress=False)  # and no checkpoint of it
+    learner = hs.Learner.load(checkpoint, callbacks=[metrics(path=path)])
+    learner.learn(frames, resume=True, progress=False)
+    found = scalars(folder)
+    assert [step for step, _ in found] == list(range(1, 13))
+    expected = [record["norm"][0][2] for record in records(path)]
+    assert [value for _, value in found[4:]] == pytest.approx(expected, rel=1e-5)
+
+
+def test_tensorboard_shows_runs_of_one_learner_as_one_and_a_new_learner_alone(tmp_path, numbered):
+    metrics = Metrics(tensorboard=tmp_path, every_seconds=0)
+    learner = hs.Learner(network(), callbacks=[metrics])
+    for _ in range(2):
+        learner.learn(torch.rand(3, 3, 32, 32), progress=False)
+    assert [step for step, _ in scalars(tmp_path)] == [1, 2, 3, 4, 5, 6]
+    hs.learn(network(), torch.rand(2, 3, 32, 32), callbacks=[metrics], progress=False)
+    assert [step for step, _ in scalars(tmp_path)] == [1, 2]
+
+
 def test_where_it_cannot_write_is_found_out_first(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(errors.OutputError, match="cannot write"):
         Metrics(tmp_path / "file" / "metrics.jsonl")
+    for folder in (tmp_path / "file", tmp_path / "file" / "board"):
+        with pytest.raises(errors.OutputError, match=f"cannot write {folder}: "):
+            Metrics(tensorboard=folder)
     with pytest.raises(errors.ConfigurationError, match="expected a path"):
         Metrics()
     with pytest.raises(errors.ConfigurationError, match="every_seconds=-1"):

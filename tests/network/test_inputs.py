@@ -1,5 +1,7 @@
 """What a network takes, and what it refuses: one error of its own kind each, before anything changes."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,34 @@ REFUSED = [
     (np.zeros((5, 5, 3), np.uint8), errors.ImageSizeError, "5×5 pixels: too small for layer 3"),
     (np.zeros((0, 32, 3), np.uint8), errors.ImageSizeError, "holds no values"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "told"),
+    [
+        (1.0001, (0.0, 1.0), "values from 0.5 to 1.0001: expected 0 to 1"),
+        (1.00001, (0.0, 1.0), "values from 0.5 to 1.00001: expected 0 to 1"),
+        (1.000002, (0.0, 1.0), "values from 0.5 to 1.000002: expected 0 to 1"),
+        (-0.000123456, (0.0, 1.0), "values from -0.0001235 to 0.5: expected 0 to 1"),
+        (255.02, (0.0, 255.0), "values from 0.5 to 255.02: expected 0 to 255"),
+        (1000001.0, (0.0, 1e6), "values from 0.5 to 1000001: expected 0 to 1000000"),
+        (-1.00004, (-1.0, 1.0), "values from -1.00004 to 0.5: expected -1 to 1"),
+        (0.7072, (0.0, 0.70710678), "values from 0.5 to 0.7072: expected 0 to 0.70710678"),
+        (2e15, None, "values from 0.5 to 2e+15: expected -1e+15 to 1e+15"),
+        (1.000001e15, None, "values from 0.5 to 1.000001e+15: expected -1e+15 to 1e+15"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_value_out_of_range_is_told_in_digits_that_show_it(value, bounds, told, dtype):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3, input_range=bounds)
+    frame = np.full((8, 8, 3), 0.5, dtype)
+    frame[2, 3, 1] = value
+    with pytest.raises(errors.ValueRangeError) as caught:
+        net.learn_one(frame)
+    message = str(caught.value)
+    low, high, least, most = (float(number) for number in re.findall(r"-?\d[\d.e+-]*", message)[:4])
+    assert low < least or high > most
+    assert dtype is np.float32 or told in message  # in float32 it is another value
 
 
 @pytest.mark.parametrize(("frame", "kind", "message"), REFUSED)

@@ -1,0 +1,113 @@
+"""Tar files in the layout of webdataset: their images, each with the label that lies beside it."""
+
+import re
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from hebbstream.adapters._common import first_line
+from hebbstream.adapters._images import SUFFIXES, suffix
+from hebbstream.errors import DamagedFileError
+
+_LABELS = ("cls", "txt", "json")
+# A sample may have several files of a kind, told apart by a field: 0001.left.jpg. The 05 of 22.05.jpg is of its name.
+_FIELDS = re.compile(r"(?<=[^/])(\.[A-Za-z_][^./]*)+$")
+_MOST_NAMES = 16  # clip.frame1.jpg, clip.frame2.jpg and so on are no fields of a sample: memory would not hold them all
+
+
+@dataclass(slots=True)
+class Group:
+    """Images and labels that lie side by side and share a name, up to its fields.
+
+    Parameters
+    ----------
+    name
+        Path without fields and suffix.
+    files
+        Content by suffix, of each path without suffix.
+
+    Examples
+    --------
+    >>> group = Group("1", {"1": {"cls": b"7"}, "1.left": {"png": b"l"}, "1.right": {"png": b"r"}})
+    >>> [(name, labels) for name, _, labels in group.images()]
+    [('1.left', {'cls': b'7'}), ('1.right', {'cls': b'7'})]
+    """
+
+    name: str
+    files: dict[str, dict[str, bytes]] = field(default_factory=dict)
+
+    def images(self) -> Iterator[tuple[str, bytes, Mapping[str, bytes]]]:
+        """Yield images by name, each with the files of its own label or else the sample's.
+
+        Beside an image without fields, those with fields are something else, such as masks, unless they have a label.
+        """
+        whole = self.files.get(self.name, {})
+        for name, files in self.files.items():
+            labelled = _any(files, _LABELS)
+            if labelled or name == self.name or not _any(whole, SUFFIXES):
+                yield from ((name, files[kind], files if labelled else whole) for kind in SUFFIXES if kind in files)
+
+    def count_images(self) -> int:
+        """Count all images, those that `images` leaves out included."""
+        return sum(kind in SUFFIXES for files in self.files.values() for kind in files)
+
+    def count_lost_labels(self) -> int:
+        """Count the labels that belong to no image."""
+        if self.name in self.files and self.count_images():
+            return 0
+        return sum(_any(files, _LABELS) and not _any(files, SUFFIXES) for files in self.files.values())
+
+
+def read_groups(path: Path) -> Iterator[Group]:
+    """Yield the groups of a tar file, compressed or not, in the order in which they lie there.
+
+    Raises
+    ------
+    DamagedFileError
+        If it is cut or damaged, or two files of a group have the same name.
+    """
+    group = Group("")
+    try:
+        for member, content in _members(path):
+            name, kind = member[: -len(suffix(member)) - 1], suffix(member)
+            shared = _FIELDS.sub("", name)
+            if shared != group.name or (len(group.files) == _MOST_NAMES and name not in group.files):
+                yield group
+                group = Group(shared)
+            if kind in group.files.setdefault(name, {}):
+                raise ValueError(f"{member}: duplicate file name")
+            group.files[name][kind] = content
+    except Exception as error:  # tarfile and the decompressors raise many kinds on damage
+        raise DamagedFileError(f"{path}: not a whole tar file ({first_line(error)})") from error
+    yield group
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield names and contents of images and labels, without the resource forks that macOS adds to each."""
+    with tarfile.open(path, "r|*", tarinfo=_StrictTarInfo) as tar:
+        for member in tar:
+            *folders, name = member.name.split("/")
+            wanted = "." in name and suffix(name) in (*SUFFIXES, *_LABELS)
+            forked = name.startswith("._") or "__MACOSX" in folders
+            file = tar.extractfile(member) if member.isreg() and wanted and not forked else None
+            if file is not None:
+                yield member.name, file.read()
+            tar.members = []  # type: ignore[attr-defined]  # it would remember them all
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+        """Read a member's header; `tarfile` alone takes one that is damaged or not there for the end of the archive."""
+        try:
+            return super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # not in its stub
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from error
+
+
+def _any(files: Mapping[str, bytes], kinds: tuple[str, ...]) -> bool:
+    return any(kind in files for kind in kinds)
