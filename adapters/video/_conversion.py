@@ -7,7 +7,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from hebbstream.adapters._picture import Fit, PictureFormat
+from hebbstream.adapters._picture import Fit, PictureFormat, StretchWarning
 
 
 class FrameConverter:
@@ -20,7 +20,8 @@ class FrameConverter:
     """
 
     def __init__(self, form: PictureFormat) -> None:
-        self._fit, self._size = form.fit, form.shape
+        self._fit, self._size = form.fit or "stretch", form.shape
+        self._warning = StretchWarning(form)
         self._pixels = "gray" if form.gray else "rgb24"
         self._reformatter = VideoReformatter()  # one for all frames keeps FFmpeg's scaling context
 
@@ -29,6 +30,7 @@ class FrameConverter:
         quarter_turns = round(frame.rotation / 90) % 4
         lying = quarter_turns % 2 == 1
         height, width = (frame.width, frame.height) if lying else (frame.height, frame.width)
+        self._warning.see(height, width)
         self._size = self._size or (height, width)
         scaled = _scaled((height, width), self._size, self._fit)
         picture = self._reformatter.reformat(

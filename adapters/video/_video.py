@@ -31,7 +31,7 @@ def open_video(
     source: str | Path,
     *,
     size: int | tuple[int, int] | None = None,
-    fit: Fit = "stretch",
+    fit: Fit | None = "stretch",
     gray: bool = False,
     stride: int = 1,
     rate: float | None = None,
@@ -64,6 +64,7 @@ def open_video(
         (height, width) to scale to, or one number for both; ``None`` takes the first frame's for all.
     fit
         For frames of another shape: ``"stretch"``, ``"crop"`` what is too much on both sides, or ``"pad"`` with black.
+        ``None`` stretches, too, and a warning in the log says so once.
     gray
         One channel of brightness instead of red, green and blue.
     stride
