@@ -100,10 +100,9 @@ def _drawn(picture: "np.ndarray[Any, Any]", caption: Caption) -> "np.ndarray[Any
     font, margin = ImageFont.load_default(size), size // 2
     top = height - 2 * size
     draw.rectangle((0, top, width, height), fill=_SHADE)
-    extra = "novel, " * caption.marked + caption.extra
-    right = width - margin - draw.textlength(extra, font)
+    right = width - margin - draw.textlength(caption.extra, font)
     middle = top + size
-    draw.text((right, middle), extra, _WHITE, font, anchor="lm")
+    draw.text((right, middle), caption.extra, _WHITE, font, anchor="lm")
     share = "" if caption.confidence is None else f"  {caption.confidence:.0%}"
     room = right - 2 * margin - draw.textlength(share, font)
     draw.text((margin, middle), _shortened(draw, caption.label, font, room) + share, _WHITE, font, anchor="lm")

@@ -19,8 +19,16 @@ HELP = "learn features from a video, a camera or a network stream, frame by fram
 USAGE = "SOURCE [SOURCE ...]"
 
 
+_EPILOG = (
+    "While it learns, `turned` shows for each layer the share of neurons that have turned away from their random initial"
+    " weights (a cosine below 0.9): those that have learned something. The first layer leads; with a preset's rates it takes"
+    " some thousand frames to begin. With labels, the accuracy is prequential: each frame is predicted before it is learned."
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
+    parser.epilog = _EPILOG
     add_quiet(parser)
     add_size(parser, "that of the frames learned, or else the preset's")
     add_labels(parser)

@@ -20,7 +20,7 @@ from hebbstream.cli._source import add_size, add_source, open_source, read_sampl
 from hebbstream.cli._stills import kind_of
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import ConfigurationError, EmptyStreamError, StreamError
-from hebbstream.inspection._explained import novelty
+from hebbstream.inspection._explained import explained_share
 from hebbstream.inspection._threshold import OnlineThreshold
 from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams import Stream
@@ -79,8 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--novelty",
         action="store_true",
-        help="score each frame by the share of it that the network does not explain, 0 to 1, mean of the layers, and flag"
-        " those above mean + 3 standard deviations of about the last 1,000 (the first 50 are never flagged)",
+        help="score each frame by the share of it that the first layer does not explain, 0 to 1, and flag those above mean"
+        " + 3 standard deviations of about the last 1,000 (the first 50 are never flagged)",
     )
 
 
@@ -136,7 +136,8 @@ class _Predictor:
         self.count += 1
         if self._threshold is None:
             return Prediction(*found)
-        score = novelty(self._net, passes.layers)
+        # The first layer's: deeper ones explain what is simple best, and simple is not the same as known.
+        score = 1.0 - float(explained_share(self._net.layers[0], passes.layers[0][1]))
         flagged = self._threshold.judge(score)
         self.novel += flagged
         return Prediction(*found, novelty=round(score, 4), novel=flagged)
@@ -162,5 +163,5 @@ def _opened(
 
 def _caption(found: Prediction) -> Caption:
     label = "" if found.confidence is None else f"{found.label}" if found.label is not None else "?"
-    extra = "" if found.novelty is None else f"novelty {found.novelty:.2f}"
+    extra = "" if found.novelty is None else f"{'novel' if found.novel else 'novelty'} {found.novelty:.3f}"
     return Caption(label, found.confidence, extra, marked=bool(found.novel))

@@ -44,7 +44,6 @@ def add_source(parser: argparse.ArgumentParser, name: str = "source", *, several
     group.add_argument(
         "--arrays",
         type=array_names,
-        default=(None, None),
         metavar="IMAGES[,LABELS]",
         help="names of the arrays in an .npz file",
     )
@@ -106,7 +105,8 @@ def has_labels(options: argparse.Namespace) -> bool:
     """Whether what the options name may bring labels along."""
     sources = options.source if isinstance(options.source, list) else [options.source]
     kinds = {kind_of(source) for source in sources}
-    return bool(options.labels or options.arrays[1] or kinds & {"images", "shards"})
+    named = options.arrays is not None and options.arrays[1]
+    return bool(options.labels or named or kinds & {"images", "shards"})
 
 
 def open_source(
@@ -128,9 +128,9 @@ def open_source(
     kind = kind_of(source)
     if kind != "video":
         _check_stills(options, kind, source)
-        stills = open_stills(kind, source, form, arrays=options.arrays, labels=options.labels)
+        stills = open_stills(kind, source, form, arrays=options.arrays or (None, None), labels=options.labels)
         return stills if options.stride == 1 else _every(stills, options.stride)
-    if options.arrays != (None, None):
+    if options.arrays:
         raise ConfigurationError(f"--arrays for {mask_credentials(source)}: expected an .npz file")
     return open_video(
         source,
@@ -156,10 +156,11 @@ def _check_stills(options: argparse.Namespace, kind: str, source: str) -> None:
     wrong = [name for name in ("rate", "start", "duration", "loop", "hardware", "option") if getattr(options, name)]
     if options.labels and kind != "arrays":
         wrong.append("labels")
-    if options.arrays != (None, None) and kind != "arrays":
+    if options.arrays and kind != "arrays":
         wrong.append("arrays")
     if wrong:
-        raise ConfigurationError(f"--{wrong[0]} for {source}: not for {_CALLED[kind]}")
+        wanted = {"labels": "a video or an array file", "arrays": "an .npz file"}.get(wrong[0], "a video")
+        raise ConfigurationError(f"--{wrong[0]} for {source}: expected {wanted}, found {_CALLED[kind]}")
 
 
 def _every(stream: Stream[Any], stride: int) -> Stream[Any]:

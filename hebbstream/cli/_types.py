@@ -47,7 +47,7 @@ def key_value(text: str) -> tuple[str, str]:
     return key, value
 
 
-def array_names(text: str) -> tuple[str | None, str | None]:
+def array_names(text: str) -> tuple[str, str | None]:
     """Read ``IMAGES`` or ``IMAGES,LABELS``."""
     images, _, labels = text.partition(",")
     if not images:

@@ -1,11 +1,9 @@
-"""How much of what comes in the neurons of a network explain."""
+"""How much of its input a layer explains."""
 
 import torch
 from torch import Tensor
 
-from hebbstream.network._forward import LayerPasses
 from hebbstream.network._layer import Forward, SoftHebbLayer
-from hebbstream.network._network import SoftHebbNet
 
 
 @torch.no_grad()
@@ -38,24 +36,3 @@ def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
     best, winner = forward.weighted_input.max(dim=1)
     along = best.clamp(min=0.0) / layer.norms().clamp(min=1e-12)[winner]
     return along.square().sum() / forward.patches.square().sum().clamp(min=1e-12)
-
-
-def novelty(net: SoftHebbNet, passes: LayerPasses) -> float:
-    """Return the share of a frame's energy that the network does not explain: 1 − `explained_share`, mean of the layers.
-
-    Parameters
-    ----------
-    net
-        The network.
-    passes
-        Its forward pass of the frame, by layer.
-
-    Examples
-    --------
-    >>> import hebbstream as hs
-    >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
-    >>> 0 <= novelty(net, net._forward_one(torch.rand(32, 32, 3)).layers) <= 1
-    True
-    """
-    shares = [float(explained_share(layer, step[1])) for layer, step in zip(net.layers, passes, strict=True)]
-    return 1.0 - sum(shares) / len(shares)
