@@ -1,5 +1,7 @@
 import json
+import signal
 import sys
+import threading
 
 import av
 import numpy as np
@@ -167,3 +169,24 @@ def test_a_folder_of_images_is_predicted_by_name(predict, tmp_path):
     code, out, err = predict("new")
     assert (code, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines()[:2]] == ["2.png", "b/1.png"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_good_order(predict, run, number):
+    # To the main thread, so that it arrives even in a wait for a frame.
+    timer = threading.Timer(1.5, signal.pthread_kill, (threading.main_thread().ident, number))
+    timer.start()
+    code, out, _ = predict(CLIP, "--loop", "--video", "out.mp4")
+    timer.join()
+    assert code == 0
+    *lines, count, written = out.splitlines()
+    assert (count, written) == (f"{len(lines):,} frames", "video out.mp4")
+    with av.open("out.mp4") as container:
+        assert sum(1 for _ in container.decode(video=0)) == len(lines) > 0
+    timer = threading.Timer(1.5, signal.pthread_kill, (threading.main_thread().ident, number))
+    timer.start()
+    code, out, _ = run("embed", CLIP, "--loop", "--quiet", "--output", "f.npy")
+    timer.join()
+    assert code == 0
+    assert out.startswith(f"{len(np.load('f.npy')):,} frames, ")
+    assert len(np.load("f.times.npy")) == len(np.load("f.npy"))

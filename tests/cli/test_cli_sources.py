@@ -78,7 +78,22 @@ def test_each_kind_is_told_by_what_it_holds(source):
     assert kind_of(name) == kind
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "array.npy", "set.tar", "12", "no/such/folder", "*.npy", "bytes.idx"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "clip.mp4",
+        "array.npy",
+        "set.tar",
+        "12",
+        "no/such/folder",
+        "*.npy",
+        "bytes.idx",
+        "lavfi:" + 999 * "x",
+        "[",
+        "{",
+        "-",
+    ],
+)
 def test_all_else_is_a_video(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write_clip(tmp_path / "clip.mp4", ramp(3))
