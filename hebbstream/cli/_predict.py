@@ -42,7 +42,7 @@ class Prediction:
     novel: bool | None = None
 
     def __str__(self) -> str:
-        parts = [f"{self.time:10.3f} s" if self.time is not None else str(self.source or self.index)]
+        parts = [f"{self.index:8}  {self.source or ''}" if self.time is None else f"{self.time:10.3f} s"]
         if self.confidence is not None:
             parts.append(f"{'-' if self.label is None else self.label}  {self.confidence:.1%}")
         if self.novelty is not None:

@@ -168,7 +168,7 @@ def test_a_folder_of_images_is_predicted_by_name(predict, tmp_path):
         Image.new("RGB", (32, 32), (200, 30, 30)).save(tmp_path / "new" / name)
     code, out, err = predict("new")
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()[:2]] == ["2.png", "b/1.png"]
+    assert [line.split()[:2] for line in out.splitlines()[:2]] == [["0", "2.png"], ["1", "b/1.png"]]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
