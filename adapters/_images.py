@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 from hebbstream.adapters._common import first_line
-from hebbstream.adapters._picture import Fit, PictureFormat
+from hebbstream.adapters._picture import Fit, PictureFormat, StretchWarning
 from hebbstream.errors import MissingDependencyError
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stats import StreamStats
@@ -14,6 +14,7 @@ from hebbstream.streams._stream import Stream
 _log = logging.getLogger("hebbstream.adapters.images")
 # Only formats that Pillow decodes itself: for EPS it would start Ghostscript, whatever the file is called.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+_ORIENTATION, _FIRST_LYING = 0x0112, 5  # of EXIF
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pbm")
 
 
@@ -47,10 +48,13 @@ def image_stream(
 def _decoded(items: Iterator[tuple[Any, Hashable, str]], form: PictureFormat, stats: StreamStats) -> Iterator[Sample]:
     from PIL import Image
 
+    warning = StretchWarning(form)
     for file, label, source in items:
         try:
             with Image.open(file, formats=_FORMATS) as image:
                 picture = form.convert(image)
+                lying = image.getexif().get(_ORIENTATION, 1) >= _FIRST_LYING
+                warning.see(*(image.size if lying else image.size[::-1]))
         except Exception as error:  # Pillow's decoders raise many kinds on damage
             stats.corrupt += 1
             _log.warning("%s: skipped, it cannot be decoded (%s)", source, first_line(error))
@@ -58,7 +62,7 @@ def _decoded(items: Iterator[tuple[Any, Hashable, str]], form: PictureFormat, st
         yield Sample(picture, label, None, source)
 
 
-def picture_format(size: int | tuple[int, int] | None, fit: Fit, gray: bool) -> PictureFormat:
+def picture_format(size: int | tuple[int, int] | None, fit: Fit | None, gray: bool) -> PictureFormat:
     """Return a `PictureFormat`, or the `MissingDependencyError` that would otherwise come with the first picture."""
     try:
         import PIL  # noqa: F401

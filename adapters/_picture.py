@@ -1,5 +1,7 @@
 """`PictureFormat`: the size and channels that a source's pictures are brought into."""
 
+import logging
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 Fit = Literal["stretch", "crop", "pad"]
 
+_log = logging.getLogger("hebbstream.adapters")
+_SAME_SHAPE = 0.02  # of an aspect ratio, which whole pixels round
+
 
 @dataclass(frozen=True, slots=True)
 class PictureFormat:
@@ -25,7 +30,7 @@ class PictureFormat:
         (height, width) to scale to, bilinearly with antialiasing, or one number for both; ``None`` keeps the picture's.
     fit
         Where the picture has another aspect ratio: ``"stretch"`` it, ``"crop"`` what sticks out around its centre, or
-        ``"pad"`` it with black.
+        ``"pad"`` it with black. ``None`` stretches, too, and a warning in the log says so once.
     gray
         One channel of brightness instead of red, green and blue.
 
@@ -42,7 +47,7 @@ class PictureFormat:
     """
 
     size: int | tuple[int, int] | None = None
-    fit: Fit = "stretch"
+    fit: Fit | None = "stretch"
     gray: bool = False
 
     def __post_init__(self) -> None:
@@ -51,7 +56,7 @@ class PictureFormat:
             raise ConfigurationError(
                 f"size={quote(self.size)}: expected a positive number of pixels, or (height, width)"
             )
-        if self.fit not in get_args(Fit):
+        if self.fit is not None and self.fit not in get_args(Fit):
             raise ConfigurationError(f"fit={self.fit!r}: expected {', '.join(map(repr, get_args(Fit)))}")
 
     @property
@@ -79,8 +84,29 @@ class PictureFormat:
         picture = upright.convert("L" if self.gray else "RGB")
         if self.shape is not None and picture.size != self.shape[::-1]:
             target, method = self.shape[::-1], Image.Resampling.BILINEAR
-            if self.fit == "stretch":
+            if self.fit is None or self.fit == "stretch":
                 picture = picture.resize(target, method)
             else:
                 picture = {"crop": ImageOps.fit, "pad": ImageOps.pad}[self.fit](picture, target, method)
         return np.asarray(picture)
+
+
+class StretchWarning:
+    """Says once, in the log, that pictures are stretched, where nobody asked for it.
+
+    Parameters
+    ----------
+    form
+        What pictures are brought into.
+    """
+
+    def __init__(self, form: PictureFormat) -> None:
+        self._shape = form.shape if form.fit is None else None
+
+    def see(self, height: int, width: int) -> None:
+        """Take note of a picture as it came."""
+        if self._shape is not None and abs(math.log(height * self._shape[1] / (width * self._shape[0]))) > _SAME_SHAPE:
+            target, self._shape = "{1}×{0}".format(*self._shape), None
+            _log.warning(
+                "pictures of %d×%d are stretched to %s; fit crop or pad keeps their shape", width, height, target
+            )

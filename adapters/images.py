@@ -18,7 +18,7 @@ def open_images(
     folder: str | Path,
     *,
     size: int | tuple[int, int] | None = None,
-    fit: Fit = "stretch",
+    fit: Fit | None = "stretch",
     gray: bool = False,
     shuffle: bool = False,
     seed: int = 0,

@@ -33,7 +33,7 @@ def open_shards(
     shards: str | Path | Sequence[str | Path],
     *,
     size: int | tuple[int, int] | None = None,
-    fit: Fit = "stretch",
+    fit: Fit | None = "stretch",
     gray: bool = False,
     label: str = "label",
 ) -> Stream[Sample]:

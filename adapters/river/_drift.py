@@ -5,16 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-import torch
 from river import base, drift
-from torch import Tensor
 
 from hebbstream.adapters.river._watch import Watch
 from hebbstream.errors import ConfigurationError
+from hebbstream.inspection._explained import explained_share
 from hebbstream.inspection._forward import forward_frame
 from hebbstream.inspection._neurons import check_layer
 from hebbstream.learning._callback import Callback, Step
-from hebbstream.network._layer import Forward, SoftHebbLayer
 
 _LOGGER = logging.getLogger("hebbstream.drift")
 
@@ -78,6 +76,7 @@ class DriftMonitor(Callback):
 
     Examples
     --------
+    >>> import torch
     >>> import hebbstream as hs
     >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
     >>> monitor = DriftMonitor(action=lambda drift: net.reopen_plasticity())
@@ -161,35 +160,3 @@ class DriftMonitor(Callback):
         self.drifts.append(found)
         if self.action is not None:
             self.action(found)
-
-
-@torch.no_grad()
-def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
-    """Return the share of its input's energy that the winners of a layer explain.
-
-    The part of a patch along its winner's weights is ``u/‖w‖``, so that the share is ``Σ (u/‖w‖)² / Σ ‖x‖²`` over the
-    positions: the mean squared cosine of a patch and its winner, patches with more contrast counting for more.
-
-    Parameters
-    ----------
-    layer
-        The layer.
-    forward
-        Its forward pass, from `SoftHebbLayer.forward`.
-
-    Returns
-    -------
-    Tensor
-        In [0, 1], shape ().
-
-    Examples
-    --------
-    >>> import hebbstream as hs
-    >>> layer = hs.SoftHebbNet([hs.LayerSpec(channels=1, kernel_size=1, normalization="none")], in_channels=2).layers[0]
-    >>> _ = layer.weight_matrix.copy_(torch.tensor([[2.0, 0.0]]))
-    >>> explained_share(layer, layer.forward(torch.tensor([3.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 2, 2)))
-    tensor(0.3600)
-    """
-    best, winner = forward.weighted_input.max(dim=1)
-    along = best.clamp(min=0.0) / layer.norms().clamp(min=1e-12)[winner]
-    return along.square().sum() / forward.patches.square().sum().clamp(min=1e-12)

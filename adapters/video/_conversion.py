@@ -10,7 +10,7 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from hebbstream.adapters._picture import Fit, PictureFormat
+from hebbstream.adapters._picture import Fit, PictureFormat, StretchWarning
 
 _NEW_KINDS = 12  # of side data, at most, in FFmpeg before PyAV
 
@@ -25,7 +25,8 @@ class FrameConverter:
     """
 
     def __init__(self, form: PictureFormat) -> None:
-        self._fit, self._size = form.fit, form.shape
+        self._fit, self._size = form.fit or "stretch", form.shape
+        self._warning = StretchWarning(form)
         self._pixels = "gray" if form.gray else "rgb24"
         self._reformatter = VideoReformatter()  # one for all frames keeps FFmpeg's scaling context
 
@@ -34,6 +35,7 @@ class FrameConverter:
         transposed, *mirrored = _orientation(frame)
         shape = frame.height, max(1, round(frame.width * pixel_aspect))
         shape = shape[::-1] if transposed else shape
+        self._warning.see(*shape)
         self._size = self._size or shape
         scaled = _scaled(shape, self._size, self._fit)
         height, width = scaled[::-1] if transposed else scaled

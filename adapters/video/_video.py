@@ -31,7 +31,7 @@ def open_video(
     source: Source,
     *,
     size: int | tuple[int, int] | None = None,
-    fit: Fit = "stretch",
+    fit: Fit | None = "stretch",
     gray: bool = False,
     stride: int = 1,
     rate: float | None = None,
@@ -68,7 +68,7 @@ def open_video(
         pixels.
     fit
         For frames of another shape: ``"stretch"``, ``"crop"`` what is too much on both sides, or ``"pad"`` with black.
-        The last two respect the shape of a pixel.
+        The last two respect the shape of a pixel. ``None`` stretches, too, and a warning in the log says so once.
     gray
         One channel of brightness instead of red, green and blue.
     stride

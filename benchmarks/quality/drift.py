@@ -23,8 +23,9 @@ from benchmarks.core import draw, run, store
 from benchmarks.core.data import Split, cifar10, folder
 from benchmarks.core.page import grouped
 from benchmarks.core.probe import Protocol, accuracy, as_input, standardizer, train_probe
-from hebbstream.adapters.river._drift import DriftMonitor, explained_share
+from hebbstream.adapters.river._drift import DriftMonitor
 from hebbstream.adapters.video import open_video
+from hebbstream.inspection._explained import explained_share
 from hebbstream.rule._workspace import Workspace
 
 VIDEOS = ("bikes.mp4", "carphone_pristine.mp4")

@@ -5,14 +5,14 @@ from typing import Any
 
 import hebbstream as hs
 from hebbstream.cli._execution import add_quiet
-from hebbstream.cli._source import add_labels, add_size, add_source, open_source
+from hebbstream.cli._source import add_labels, add_size, add_source, has_labels, open_source
 from hebbstream.cli._types import natural, path, positive
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._canvas import check_picture
 from hebbstream.probe._solvers import SOLVERS, as_online_probe
 
 HELP = "score features with a probe that predicts, then learns, frame by frame"
-USAGE = "CHECKPOINT SOURCE --labels FILE"
+USAGE = "CHECKPOINT SOURCE [--labels FILE]"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=path, metavar="CHECKPOINT", help="file that `hebbstream learn` wrote")
     add_quiet(parser)
     add_size(parser, "that of the frames learned")
-    add_labels(parser, required=True)
+    add_labels(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
     add_source(parser)
     group = parser.add_argument_group("what learns")
@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> None:
 
     from hebbstream.adapters.river import prequential
 
+    if not has_labels(options):
+        raise ConfigurationError(f"evaluate {options.source} without --labels: expected the file of its labels")
     if options.plot:
         check_picture(options.plot)
     saved = hs.Learner.load(options.checkpoint)

@@ -8,7 +8,7 @@ from typing import Any
 import hebbstream as hs
 from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
 from hebbstream.cli._model import add_model_options, model_options
-from hebbstream.cli._source import add_labels, add_size, add_source, open_stream
+from hebbstream.cli._source import add_crops, add_labels, add_size, add_source, has_labels, open_stream
 from hebbstream.cli._types import path, positive, seconds
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, OutputError
 from hebbstream.export import ExportEvery
@@ -19,11 +19,20 @@ HELP = "learn features from a video, a camera or a network stream, frame by fram
 USAGE = "SOURCE [SOURCE ...]"
 
 
+_EPILOG = (
+    "While it learns, `turned` shows for each layer the share of neurons that have turned away from their random initial"
+    " weights (a cosine below 0.9): those that have learned something. The first layer leads; with a preset's rates it takes"
+    " some thousand frames to begin. With labels, the accuracy is prequential: each frame is predicted before it is learned."
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
+    parser.epilog = _EPILOG
     add_quiet(parser)
     add_size(parser, "that of the frames learned, or else the preset's")
     add_labels(parser)
+    add_crops(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
     parser.add_argument(
         "--every-frame",
@@ -41,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Learn from a stream."""
-    if options.replay and not options.labels:
+    if options.replay and not has_labels(options):
         raise ConfigurationError(f"--replay {options.replay}: expected --labels, which a probe learns")
     check_device(options.device)
     checkpoint = hs.Checkpoint(
@@ -112,7 +121,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
 def _add_metrics(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("metrics")
     group.add_argument(
-        "--metrics", type=path, metavar="FILE", help="write JSON Lines: rates, drops, latency, R1, norms"
+        "--metrics", type=path, metavar="FILE", help="write JSON Lines: rates, drops, latency, turned, R1, norms"
     )
     group.add_argument("--tensorboard", type=path, metavar="FOLDER", help="write the same for TensorBoard")
     group.add_argument("--metrics-seconds", type=float, metavar="S", default=10.0, help="seconds between records")
@@ -133,7 +142,7 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     if learner is None:
         learner = hs.Learner(_network(options), callbacks=callbacks)
     learner.net.engine = engine_of(options)
-    if options.labels and learner.probe is None:
+    if has_labels(options) and learner.probe is None:
         learner.probe = hs.SoftmaxProbe()
     if options.replay and learner.replay is None:
         learner.replay = hs.Replay(options.replay, per_sample=options.replay_per_sample, seed=options.seed)

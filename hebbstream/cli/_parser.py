@@ -5,9 +5,21 @@ from typing import NoReturn
 
 import hebbstream as hs
 from hebbstream._quote import shorten
-from hebbstream.cli import _bench, _demo, _evaluate, _export, _info, _inspect, _learn, _verify
+from hebbstream.cli import (
+    _bench,
+    _demo,
+    _embed,
+    _evaluate,
+    _export,
+    _info,
+    _inspect,
+    _learn,
+    _predict,
+    _search,
+    _verify,
+)
 
-_COMMANDS = (_demo, _learn, _evaluate, _export, _verify, _inspect, _bench, _info)
+_COMMANDS = (_demo, _learn, _predict, _embed, _search, _evaluate, _export, _verify, _inspect, _bench, _info)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -1,37 +1,41 @@
-"""The options that name a video and say how to read it."""
+"""The options that name a source of samples and say how to read it."""
 
 import argparse
 import logging
+from collections.abc import Generator
 from contextlib import ExitStack
-from itertools import islice
+from itertools import count, islice
 from typing import Any, get_args
 
 from hebbstream._credentials import mask_credentials
-from hebbstream.adapters._picture import Fit
+from hebbstream.adapters._picture import Fit, PictureFormat
 from hebbstream.adapters.video import labels_from_json, open_video
-from hebbstream.cli._types import key_value, natural, path, positive, size, source
+from hebbstream.cli._stills import kind_of, open_stills
+from hebbstream.cli._types import array_names, key_value, natural, path, positive, size, source
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
+from hebbstream.learning._interruption import StopWaiting, interruption
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.streams import Stream, for_live, interleave
+from hebbstream.streams import Stream, crops, for_live, interleave
+from hebbstream.streams._composed import Composed
 
 log = logging.getLogger("hebbstream.video")
+_CALLED = {"images": "a folder of images", "arrays": "an array file", "shards": "tar shards"}
 
 
 def add_source(parser: argparse.ArgumentParser, name: str = "source", *, several: bool = False) -> None:
-    """Let a command take a video, or several, and how to read it."""
+    """Let a command take a source, or several, and how to read it."""
     parser.add_argument(
         name,
         type=source,
         metavar="SOURCE",
         nargs="+" if several else None,
-        help="a file, a glob, a webcam's number, - (standard input), or rtsp://, http://, udp://, ..."
+        help="a video file, a glob, a webcam's number, - (standard input), or rtsp://, http://, udp://, ...; a folder of"
+        " images, a .npy, .npz or IDX file, or tar shards"
         + ("; of several, one frame of each in turn" if several else ""),
     )
-    parser.set_defaults(size=None, labels=None)  # of the commands that do not take them
+    parser.set_defaults(size=None, labels=None, crops=None)  # of the commands that do not take them
     group = parser.add_argument_group("how to read the source")
-    group.add_argument(
-        "--fit", default="stretch", choices=get_args(Fit), help="how to bring a frame of another shape to size"
-    )
+    add_fit(group)
     group.add_argument("--stride", type=positive, default=1, metavar="N", help="keep every N-th frame")
     group.add_argument("--rate", type=float, metavar="FPS", help="keep this many frames for each second of video")
     group.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds to leave out of each file")
@@ -40,6 +44,12 @@ def add_source(parser: argparse.ArgumentParser, name: str = "source", *, several
     group.add_argument("--stream", type=natural, metavar="N", help="which of several videos in a source, from 0")
     group.add_argument("--format", metavar="NAME", help="the source's format, as FFmpeg calls it, such as mjpeg")
     group.add_argument("--hardware", metavar="KIND", help="decode by auto, cuda, vaapi, ... where that is possible")
+    group.add_argument(
+        "--arrays",
+        type=array_names,
+        metavar="IMAGES[,LABELS]",
+        help="names of the arrays in an .npz file",
+    )
     group.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for a live source")
     group.add_argument(
         "--retry-for", type=float, default=300.0, metavar="S", help="seconds to try a lost live source again"
@@ -54,6 +64,15 @@ def add_source(parser: argparse.ArgumentParser, name: str = "source", *, several
     )
 
 
+def add_fit(parser: "argparse._ActionsContainer") -> None:
+    """Let a command say what becomes of frames of another shape."""
+    parser.add_argument(
+        "--fit",
+        choices=get_args(Fit),
+        help="how to bring a frame of another shape to size (default: stretch, and a warning that says so)",
+    )
+
+
 def add_size(parser: argparse.ArgumentParser, default: str) -> None:
     """Let a command scale the frames that it reads; `default` says to what else."""
     parser.add_argument(
@@ -64,28 +83,63 @@ def add_size(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
-def add_labels(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+def add_labels(parser: argparse.ArgumentParser) -> None:
     """Let a command take the labels of its source."""
     parser.add_argument(
         "--labels",
         type=path,
-        required=required,
         metavar="FILE",
-        help='the source\'s labels, JSON: {"segments": [{"start": seconds, "label": name or null}, ...]}',
+        help='a video\'s labels, JSON: {"segments": [{"start": seconds, "label": name or null}, ...]}; those of an array'
+        " file are another; those of images are the names of their folders, or in their shards",
     )
 
 
+def add_crops(parser: argparse.ArgumentParser) -> None:
+    """Let a command cut what it learns out of its frames."""
+    parser.add_argument(
+        "--crops",
+        type=positive,
+        metavar="N",
+        help="learn N pieces of --size cut out of each frame at random places, instead of the frame scaled to that size",
+    )
+
+
+def has_labels(options: argparse.Namespace) -> bool:
+    """Whether what the options name may bring labels along."""
+    sources = options.source if isinstance(options.source, list) else [options.source]
+    kinds = {kind_of(source) for source in sources}
+    named = options.arrays is not None and options.arrays[1]
+    return bool(options.labels or named or kinds & {"images", "shards"})
+
+
 def open_source(
-    options: argparse.Namespace, channels: int, size: tuple[int, int] | None, source: str | None = None
+    options: argparse.Namespace,
+    channels: int,
+    size: tuple[int, int] | None,
+    source: str | None = None,
+    *,
+    whole: bool = False,
 ) -> Stream[Any]:
-    """Open the video that the options name, or another in the same way, for a network of so many input channels."""
+    """Open the source that the options name, or another in the same way, for a network of so many input channels.
+
+    Frames come in the size that the options name, or else in `size`; `whole` leaves them as they are.
+    """
     if channels not in (1, 3):
-        raise ConfigurationError(f"a network of {channels} input channels: expected 1 or 3 for video")
+        raise ConfigurationError(f"a network of {channels} input channels: expected 1 or 3 for pictures")
+    source = source or options.source
+    form = PictureFormat(None if whole else options.size or size, options.fit, channels == 1)
+    kind = kind_of(source)
+    if kind != "video":
+        _check_stills(options, kind, source)
+        stills = open_stills(kind, source, form, arrays=options.arrays or (None, None), labels=options.labels)
+        return stills if options.stride == 1 else _every(stills, options.stride)
+    if options.arrays:
+        raise ConfigurationError(f"--arrays for {mask_credentials(source)}: expected an .npz file")
     return open_video(
-        source or options.source,
-        size=options.size or size,
-        fit=options.fit,
-        gray=channels == 1,
+        source,
+        size=form.size,
+        fit=form.fit,
+        gray=form.gray,
         stride=options.stride,
         rate=options.rate,
         start=options.start,
@@ -102,6 +156,38 @@ def open_source(
     )
 
 
+def _check_stills(options: argparse.Namespace, kind: str, source: str) -> None:
+    """Refuse what only a video knows, rather than pass over it."""
+    wrong = [name for name in ("rate", "start", "duration", "loop", "hardware", "option") if getattr(options, name)]
+    if options.labels and kind != "arrays":
+        wrong.append("labels")
+    if options.arrays and kind != "arrays":
+        wrong.append("arrays")
+    if wrong:
+        wanted = {"labels": "a video or an array file", "arrays": "an .npz file"}.get(wrong[0], "a video")
+        raise ConfigurationError(f"--{wrong[0]} for {source}: expected {wanted}, found {_CALLED[kind]}")
+
+
+def _every(stream: Stream[Any], stride: int) -> Stream[Any]:
+    kept = islice(stream, 0, None, stride)
+    return Composed(kept, stream, name=repr(stream), count=lambda frames: -(-frames // stride))
+
+
+def read_samples(stream: Stream[Any], limit: int | None) -> Generator[Any, None, None]:
+    """Yield the samples of a stream, `limit` at most; the first Ctrl-C or SIGTERM ends them, as `learn` does."""
+    with interruption() as interrupted:
+        items = iter(stream)
+        for _ in count() if limit is None else range(limit):
+            try:
+                with interrupted.waiting():
+                    item = next(items)
+            except (StopIteration, StopWaiting):
+                return
+            yield item
+            if interrupted.requested:
+                return
+
+
 def read_frames(options: argparse.Namespace, channels: int, size: tuple[int, int] | None, count: int) -> list[Any]:
     """Return the first frames of the source, `count` at most."""
     with open_source(options, channels, size) as stream:
@@ -113,23 +199,29 @@ def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, 
 
     A live source that cannot be reached is reported and left out, as is one that dies later; a file must be there.
     """
+    if options.crops and options.fit:
+        raise ConfigurationError(f"--crops {options.crops} with --fit {options.fit}: expected one of the two")
     if len(options.source) == 1:
-        return _worth_learning(open_source(options, net.in_channels, size, options.source[0]), options)
+        whole = bool(options.crops)
+        return _worth_learning(
+            open_source(options, net.in_channels, size, options.source[0], whole=whole), options, size
+        )
     if options.labels:
         raise ConfigurationError(f"--labels {options.labels}: expected a single source, which they belong to")
     streams = _open_several(options, net, size)
-    prepared = {name: _worth_learning(stream, options) for name, stream in streams.items()}
+    prepared = {name: _worth_learning(stream, options, size) for name, stream in streams.items()}
     return interleave(prepared, by="arrival" if any(stream.live for stream in streams.values()) else "turn")
 
 
 def _open_several(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int]) -> dict[str, Stream[Any]]:
     streams: dict[str, Stream[Any]] = {}
     unreachable: StreamError | None = None
+    whole = bool(options.crops)
     with ExitStack() as opened:
         for number, source in enumerate(options.source, start=1):
             name = mask_credentials(source)
             try:
-                stream = opened.enter_context(open_source(options, net.in_channels, size, source))
+                stream = opened.enter_context(open_source(options, net.in_channels, size, source, whole=whole))
             except (ConnectionLostError, StalledStreamError) as error:
                 log.warning("source %r is left out: %s", name, error)
                 unreachable = error
@@ -144,5 +236,7 @@ def _open_several(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int
     return streams
 
 
-def _worth_learning(stream: Stream[Any], options: argparse.Namespace) -> Stream[Any]:
-    return for_live(stream) if stream.live and not options.every_frame else stream
+def _worth_learning(stream: Stream[Any], options: argparse.Namespace, size: tuple[int, int]) -> Stream[Any]:
+    if stream.live and not options.every_frame:
+        stream = for_live(stream)
+    return crops(stream, options.size or size, per_frame=options.crops, seed=options.seed) if options.crops else stream

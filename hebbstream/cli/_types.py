@@ -47,6 +47,14 @@ def key_value(text: str) -> tuple[str, str]:
     return key, value
 
 
+def array_names(text: str) -> tuple[str, str | None]:
+    """Read ``IMAGES`` or ``IMAGES,LABELS``."""
+    images, _, labels = text.partition(",")
+    if not images:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected IMAGES or IMAGES,LABELS, such as x_train,y_train")
+    return images, labels or None
+
+
 def source(text: str) -> str:
     """Read the name of a video, where ``~`` is the home folder even if the shell left it as it is."""
     return os.path.expanduser(text)  # noqa: PTH111  # Path's own fails on a file such as ~draft.mp4

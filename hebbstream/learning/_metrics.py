@@ -25,7 +25,7 @@ class Metrics(Callback):
     run, ``samples_per_second`` since the last record, ``latency_mean`` and ``latency_max`` (seconds from a live
     sample's capture until it was learned), ``stream`` (its counts: frames, dropped, …), ``accuracy`` (prequential, of
     all labelled samples) and ``recent_accuracy`` (of the last 1,000), and for each layer ``r1`` (share of neurons whose
-    norm has converged), ``still`` (share of neurons whose norm moved by less than a millionth since the last record:
+    norm has converged), ``turned`` (share of neurons turned away from their initial weights), ``still`` (share of neurons whose norm moved by less than a millionth since the last record:
     dead ones, and on a stream that shows nothing new, any) and ``norm`` (least, median and greatest). What does not
     apply is left out.
 
@@ -140,6 +140,7 @@ class Metrics(Callback):
         if report.recent_accuracy is not None:
             record["recent_accuracy"] = round(report.recent_accuracy, 4)
         record["r1"] = [round(fraction, 4) for fraction in report.r1_fraction]
+        record["turned"] = [round(fraction, 4) for fraction in report.turned]
         record["still"] = [_still(old, new) for old, new in zip(self._norms, norms, strict=True)]
         record["norm"] = [[round(float(x), 4) for x in (n.min(), n.median(), n.max())] for n in norms]
         self._norms = norms

@@ -16,6 +16,9 @@ _STATUS_SECONDS = 1.0
 class ProgressBar(Callback):
     """Shows the samples learned, of how many where that is known, and once a second how well.
 
+    That is the prequential accuracy of late, where there are labels, and for each layer the share of neurons that have
+    turned; see `Report`.
+
     Parameters
     ----------
     limit
@@ -56,7 +59,7 @@ class ProgressBar(Callback):
         report = learner.report
         if report is None:
             return
-        parts = [f"R1 {percentages(report.r1_fraction)}"]
+        parts = [f"turned {percentages(report.turned)}"]
         if report.recent_accuracy is not None:
             parts.insert(0, f"accuracy {report.recent_accuracy:.1%}")
         self._bar.set_postfix_str(", ".join(parts))

@@ -18,6 +18,9 @@ class Report:
         It took, from the first sample's arrival to the end.
     r1_fraction
         For each layer, the share of neurons whose weight norm has converged to 1.
+    turned
+        For each layer, the share of neurons that have turned away from their initial weights, to a cosine below 0.9:
+        those that have learned something.
     accuracy
         Prequential, over every labelled sample, earlier runs of the same counters included; ``None`` without a probe.
     recent_accuracy
@@ -37,6 +40,7 @@ class Report:
     samples: int
     seconds: float
     r1_fraction: tuple[float, ...]
+    turned: tuple[float, ...]
     accuracy: float | None
     recent_accuracy: float | None
     stopped: str
@@ -54,7 +58,8 @@ class Report:
         lines = [
             f"learned {self.samples:,} samples in {self.seconds:.1f} s"
             f" ({self.samples_per_second:.0f} a second), until {self.stopped}",
-            f"R1 fraction {percentages(self.r1_fraction)} (layer 1 to {len(self.r1_fraction)})",
+            f"neurons turned {percentages(self.turned)}, converged (R1) {percentages(self.r1_fraction)}"
+            f" (layer 1 to {len(self.r1_fraction)})",
         ]
         if self.accuracy is not None and self.recent_accuracy is not None:
             lines.append(f"prequential accuracy {self.accuracy:.1%}, of late {self.recent_accuracy:.1%}")

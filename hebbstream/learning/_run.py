@@ -18,6 +18,7 @@ from hebbstream.learning._latency import Latency
 from hebbstream.learning._report import Report
 from hebbstream.learning._running import Running
 from hebbstream.learning._timer import Timer
+from hebbstream.learning._turned import Turned
 from hebbstream.streams._sample import Sample
 
 _WINDOW = 1000  # labelled samples of late
@@ -47,6 +48,7 @@ class Run:
         self._under_way: deque[Sample] = deque()
         self._recent: deque[bool] = deque(maxlen=_WINDOW)
         self._failure: Exception | None = None
+        self._turned = Turned(learner.net)
         self.whole = True
         self.saved_to: Path | None = None
 
@@ -180,6 +182,7 @@ class Run:
             samples=self._samples,
             seconds=now - self._started,
             r1_fraction=learner.net.r1_fraction(),
+            turned=self._turned.shares(),
             accuracy=counters.correct / counters.scored if counters.scored else None,
             recent_accuracy=sum(self._recent) / len(self._recent) if self._recent else None,
             stopped=self._stopped,

@@ -10,7 +10,7 @@ from hebbstream.cli._main import main
 from hebbstream.cli._parser import make_parser
 from hebbstream.clip import CLIP
 
-COMMANDS = ["demo", "learn", "evaluate", "export", "verify", "inspect", "bench", "info"]
+COMMANDS = ["demo", "learn", "predict", "embed", "search", "evaluate", "export", "verify", "inspect", "bench", "info"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -34,7 +34,7 @@ def test_info(run):
     ("arguments", "message"),
     [
         (["learn", "missing.mp4"], "no file at missing.mp4"),
-        (["learn", "."], "is a folder"),
+        (["learn", "."], ".: it holds no image"),
         (["learn", CLIP, "--rate", "-3"], "rate=-3.0"),
         (["learn", CLIP, "--size", "4", "--quiet"], "4×4 pixels: too small"),
         (["learn", CLIP, "--labels", "missing.json"], "labels missing.json"),
@@ -91,6 +91,9 @@ def test_wrong_usage_is_exit_code_2(run, arguments, message):
         ["learn", "~/a.mp4", "--tensorboard", "~/f", "--export", "~/g.json"],
         ["evaluate", "~/a", "~/b.mp4", "--labels", "~/c.json", "--plot", "~/d.png"],
         ["export", "~/a", "~/b.onnx", "--source", "~/c.mp4"],
+        ["predict", "~/a.mp4", "--checkpoint", "~/b", "--video", "~/c.mp4"],
+        ["embed", "~/a.mp4", "--checkpoint", "~/b", "--output", "~/c.npy"],
+        ["search", "~/a.npy", "~/b.mp4@3", "--checkpoint", "~/c"],
         ["verify", "~/a.onnx", "~/b.mp4", "--checkpoint", "~/c"],
         ["inspect", "~/a", "--source", "~/b.mp4", "--labels", "~/c", "--picture", "~/d.png", "--report", "~/e"],
     ],

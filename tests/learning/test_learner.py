@@ -204,14 +204,14 @@ def test_learning_works_outside_the_main_thread():
     assert reports[0].samples == 5
 
 
-def test_the_progress_bar_shows_speed_accuracy_and_r1(labelled, capsys, monkeypatch):
+def test_the_progress_bar_shows_speed_accuracy_and_what_has_turned(labelled, capsys, monkeypatch):
     monkeypatch.setattr("hebbstream.learning._progress._STATUS_SECONDS", 0.0)
     report = hs.learn(hs.SoftHebbNet.from_preset("cifar10", width=4), labelled[:50], hs.SoftmaxProbe())
     shown = capsys.readouterr().err
     assert "50/50" in shown
     assert "samples/s" in shown
     assert "accuracy" in shown
-    assert "R1 0% / 0% / 0%" in shown
+    assert "turned 0% / 0% / 0%" in shown
     assert "prequential accuracy" in str(report)
 
 

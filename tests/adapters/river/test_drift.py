@@ -7,9 +7,10 @@ import torch
 from river import drift
 
 import hebbstream as hs
-from hebbstream.adapters.river._drift import Drift, DriftMonitor, explained_share
+from hebbstream.adapters.river._drift import Drift, DriftMonitor
 from hebbstream.adapters.river._watch import Watch
 from hebbstream.errors import ConfigurationError
+from hebbstream.inspection._explained import explained_share
 
 SPEC = hs.LayerSpec(channels=8, kernel_size=3, learning_rate=0.05, radius=3.0, update_scale="running_max")
 

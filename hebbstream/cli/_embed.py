@@ -1,0 +1,73 @@
+"""`hebbstream embed`."""
+
+import argparse
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+import hebbstream as hs
+from hebbstream.cli._execution import add_quiet, check_device
+from hebbstream.cli._features import feature_file
+from hebbstream.cli._source import add_size, add_source, open_source, read_samples
+from hebbstream.cli._types import path, positive
+from hebbstream.errors import EmptyStreamError, StreamError
+
+HELP = "write the features of each frame, with its time, to a file"
+USAGE = "SOURCE --output FILE"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "--checkpoint",
+        type=path,
+        metavar="FILE",
+        default=Path("run.safetensors"),
+        help="file that `hebbstream learn` wrote",
+    )
+    parser.add_argument(
+        "--output",
+        type=path,
+        required=True,
+        metavar="FILE",
+        help="NAME.npy: float32 of shape (frames, features), with the seconds of each in NAME.times.npy and where it"
+        " comes from in NAME.sources.txt; or NAME.parquet: columns time, source and features (extra parquet)",
+    )
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
+    add_quiet(parser)
+    add_size(parser, "that of the frames learned")
+    parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
+    add_source(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the features of each frame."""
+    check_device(options.device)
+    net = hs.Learner.load(options.checkpoint, options.device).net
+    failure: StreamError | None = None
+    count = 0
+    with (
+        open_source(options, net.in_channels, net.frame_size) as stream,
+        closing(read_samples(stream, options.limit)) as samples,
+    ):
+        first = next(samples, None)
+        if first is None:
+            raise EmptyStreamError(f"{options.source}: it holds no frame")
+        with feature_file(options.output, _features(net, first).size) as file:
+            try:
+                for sample in tqdm(chain([first], samples), desc="embed", unit=" frames", disable=options.quiet):
+                    file.write(_features(net, sample), sample.t, sample.source)
+                    count += 1
+            except StreamError as error:  # what came before it is good
+                failure = error
+    print(f"{count:,} frames, {file.features:,} features each")
+    print("\n".join(f"{what} {written}" for what, written in file.written.items()))
+    if failure is not None:
+        raise failure
+
+
+def _features(net: hs.SoftHebbNet, sample: hs.Sample) -> Any:
+    return net.transform_one(sample.x).cpu().numpy()

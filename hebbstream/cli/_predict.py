@@ -1,0 +1,167 @@
+"""`hebbstream predict`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+
+import hebbstream as hs
+from hebbstream.adapters._picture import PictureFormat
+from hebbstream.adapters.video._conversion import FrameConverter
+from hebbstream.cli._drawing import Caption, DrawnVideo, drawn_video
+from hebbstream.cli._execution import check_device
+from hebbstream.cli._source import add_size, add_source, open_source, read_samples
+from hebbstream.cli._stills import kind_of
+from hebbstream.cli._types import path, positive
+from hebbstream.errors import ConfigurationError, EmptyStreamError, StreamError
+from hebbstream.inspection._explained import explained_share
+from hebbstream.inspection._threshold import OnlineThreshold
+from hebbstream.probe._solvers import as_online_probe
+from hebbstream.streams import Stream
+
+HELP = "name what each frame of a video or camera shows, by the labels that a probe has learned"
+USAGE = "SOURCE"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is said of a frame; ``None`` where there is nothing to say."""
+
+    index: int
+    time: float | None
+    source: str | None
+    label: Any
+    confidence: float | None
+    novelty: float | None = None
+    novel: bool | None = None
+
+    def __str__(self) -> str:
+        parts = [f"{self.index:8}  {self.source or ''}" if self.time is None else f"{self.time:10.3f} s"]
+        if self.confidence is not None:
+            parts.append(f"{'-' if self.label is None else self.label}  {self.confidence:.1%}")
+        if self.novelty is not None:
+            parts.append(f"novelty {self.novelty:.3f}")
+        return "  ".join(parts) + ("  novel" if self.novel else "")
+
+    def to_json(self) -> str:
+        """Return a line of JSON; without what was not asked for."""
+        values = asdict(self)
+        return json.dumps({name: value for name, value in values.items() if name[:5] != "novel" or value is not None})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "--checkpoint",
+        type=path,
+        metavar="FILE",
+        default=Path("run.safetensors"),
+        help="file that `hebbstream learn --labels` wrote",
+    )
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
+    add_size(parser, "that of the frames learned")
+    parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
+    add_source(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="print JSON Lines; what else there is to say goes to stderr")
+    group.add_argument(
+        "--video",
+        type=path,
+        metavar="OUT.mp4",
+        help="draw it on the frames, too, and write them, without sound, as .mp4, .mov or .mkv",
+    )
+    group.add_argument(
+        "--novelty",
+        action="store_true",
+        help="score each frame by the share of it that the first layer does not explain, 0 to 1, and flag those above mean"
+        " + 3 standard deviations of about the last 1,000 (the first 50 are never flagged)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Predict the label of each frame."""
+    check_device(options.device)
+    saved = hs.Learner.load(options.checkpoint, options.device)
+    predict = _Predictor(options, saved)
+    if options.video and kind_of(options.source) != "video":
+        raise ConfigurationError(f"--video {options.video} for {options.source}: expected a video or a camera")
+    said = sys.stderr if options.json else sys.stdout
+    failure: StreamError | None = None
+    with _opened(options, saved.net) as (stream, picture, video):
+        with closing(read_samples(stream, options.limit)) as samples:
+            try:
+                for sample in samples:
+                    found = predict(sample, picture(sample.x))
+                    print(found.to_json() if options.json else found, flush=True)
+                    if video is not None:
+                        video.write(sample.x, sample.t, _caption(found))
+            except StreamError as error:  # what came before it is good
+                failure = error
+        if failure is None and not predict.count:
+            raise EmptyStreamError(f"{options.source}: it holds no frame")
+    print(predict.summary(), file=said)
+    print(f"video {options.video}" if options.video else "nothing was written", file=said)
+    if failure is not None:
+        raise failure
+
+
+class _Predictor:
+    def __init__(self, options: argparse.Namespace, saved: hs.Learner) -> None:
+        self._net, self._probe = saved.net, as_online_probe(saved.probe, "predict")
+        if self._probe is not None and not self._probe.classes:
+            self._probe = None
+        if self._probe is None and not options.novelty:
+            raise ConfigurationError(
+                f"{options.checkpoint}: it has learned no labels: expected one that has (`hebbstream learn --labels`),"
+                " or --novelty"
+            )
+        self._threshold = OnlineThreshold() if options.novelty else None
+        self._passes: Any = None
+        self.count = self.novel = 0
+
+    def __call__(self, sample: hs.Sample, frame: Any) -> Prediction:
+        self._passes = passes = self._net._forward_one(frame, self._passes)
+        label, confidence = None, None
+        if self._probe is not None:
+            probabilities = self._probe.predict_proba_one(passes.features)
+            label, confidence = max(probabilities.items(), key=lambda item: item[1])
+            label = label if confidence >= self._probe.min_confidence else None
+        found = (self.count, sample.t, sample.source, label, confidence)
+        self.count += 1
+        if self._threshold is None:
+            return Prediction(*found)
+        # The first layer's: deeper ones explain what is simple best, and simple is not the same as known.
+        score = 1.0 - float(explained_share(self._net.layers[0], passes.layers[0][1]))
+        flagged = self._threshold.judge(score)
+        self.novel += flagged
+        return Prediction(*found, novelty=round(score, 4), novel=flagged)
+
+    def summary(self) -> str:
+        """Return what was done."""
+        return f"{self.count:,} frames" + (f", {self.novel:,} of them novel" if self._threshold else "")
+
+
+@contextmanager
+def _opened(
+    options: argparse.Namespace, net: hs.SoftHebbNet
+) -> Iterator[tuple[Stream[Any], Callable[[Any], Any], DrawnVideo | None]]:
+    """Open the source, how its frames become the network's, and the video to write; a mistyped source writes nothing."""
+    if options.video is None:
+        with open_source(options, net.in_channels, net.frame_size) as stream:
+            yield stream, lambda frame: frame, None
+        return
+    convert = FrameConverter(PictureFormat(options.size or net.frame_size, options.fit, net.in_channels == 1))
+    with open_source(options, 3, None, whole=True) as stream, drawn_video(options.video) as video:
+        yield stream, lambda frame: convert(av.VideoFrame.from_ndarray(frame, "rgb24")), video
+
+
+def _caption(found: Prediction) -> Caption:
+    label = "" if found.confidence is None else f"{found.label}" if found.label is not None else "?"
+    extra = "" if found.novelty is None else f"{'novel' if found.novel else 'novelty'} {found.novelty:.3f}"
+    return Caption(label, found.confidence, extra, marked=bool(found.novel))

@@ -1,0 +1,118 @@
+"""`hebbstream search`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import hebbstream as hs
+from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
+from hebbstream.adapters.video import open_video
+from hebbstream.cli._features import read_features
+from hebbstream.cli._source import add_fit, add_size
+from hebbstream.cli._types import path, positive, source
+from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError
+
+HELP = "find the frames that are nearest to one, among those whose features `hebbstream embed` wrote"
+USAGE = "FILE FRAME"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("file", type=path, metavar="FILE", help=".npy or .parquet file that `hebbstream embed` wrote")
+    parser.add_argument(
+        "frame", type=source, metavar="FRAME", help="an image file, or VIDEO@SECONDS, such as clip.mp4@12.5"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=path,
+        metavar="FILE",
+        default=Path("run.safetensors"),
+        help="checkpoint that the features were made with",
+    )
+    add_size(parser, "that of the frames learned")
+    add_fit(parser)
+    parser.add_argument("--count", type=positive, default=10, metavar="N", help="frames to find")
+    parser.add_argument(
+        "--apart", type=float, default=0.0, metavar="S", help="least seconds between two found in the same source"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Find the nearest frames."""
+    net = hs.Learner.load(options.checkpoint).net
+    query = _query(options, net)
+    vector = net.transform_one(query.x).cpu().numpy()
+    cosines, times, sources = _cosines(options.file, vector)
+    at = "" if query.t is None else f" at {query.t:.3f} s"
+    print(f"nearest to {query.source}{at}, of {len(cosines):,} frames")
+    print("cosine        time   frame  source")
+    for row in _nearest(cosines, times, sources, options.count, options.apart):
+        time = "-" if times[row] is None else f"{times[row]:.3f} s"
+        print(f"{cosines[row]:6.4f}  {time:>10}  {row:6}  {sources[row] or ''}".rstrip())
+    print("nothing was written")
+
+
+def _query(options: argparse.Namespace, net: hs.SoftHebbNet) -> hs.Sample:
+    """Return the frame to look for."""
+    size, fit, gray = options.size or net.frame_size, options.fit, net.in_channels == 1
+    name, start = options.frame, 0.0
+    if not Path(name).is_file():
+        name, start = _moment(name)
+    elif suffix(name) in SUFFIXES:
+        image = Path(name)
+        sample = next(image_stream(iter([(image, None, image.name)]), picture_format(size, fit, gray), name), None)
+        if sample is None:
+            raise DamagedFileError(f"{name}: expected an image that can be decoded")
+        return sample
+    with open_video(name, size=size, fit=fit, gray=gray, start=start, prefetch=0) as frames:
+        found = next(frames, None)
+    if found is None:
+        raise ConfigurationError(f"{options.frame}: expected a moment before the end of the video")
+    return found
+
+
+def _moment(text: str) -> tuple[str, float]:
+    """Read ``VIDEO@SECONDS``."""
+    video, at, seconds = text.rpartition("@")
+    if not at:
+        raise SourceNotFoundError(f"no file at {text}: expected an image, or VIDEO@SECONDS")
+    try:
+        return video, float(seconds)
+    except ValueError:
+        raise ConfigurationError(f"{text!r}: expected an image, or VIDEO@SECONDS, such as clip.mp4@12.5") from None
+
+
+def _cosines(file: Path, vector: Any) -> tuple[Any, list[float | None], list[str | None]]:
+    """Return each row's cosine with a vector, its time and its source."""
+    found: list[Any] = []
+    times: list[float | None] = []
+    sources: list[str | None] = []
+    for rows, some_times, some_sources in read_features(file):
+        if rows.shape[1] != vector.size:
+            raise ConfigurationError(
+                f"{file} of {rows.shape[1]} features, FRAME of {vector.size}: expected the checkpoint and the size that"
+                " it was embedded with"
+            )
+        lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector)
+        found.append(rows @ vector / np.maximum(lengths, np.finfo(np.float32).tiny))
+        times += some_times
+        sources += some_sources
+    return np.concatenate([np.zeros(0, np.float32), *found]), times, sources
+
+
+def _nearest(cosines: Any, times: list[float | None], sources: list[str | None], count: int, apart: float) -> list[int]:
+    """Return the rows of the greatest cosines, greatest first, none too near another in time."""
+    chosen: list[int] = []
+    for row in np.argsort(-cosines, kind="stable").tolist():
+        if len(chosen) == count:
+            break
+        if not any(_near(row, other, times, sources, apart) for other in chosen):
+            chosen.append(row)
+    return chosen
+
+
+def _near(row: int, other: int, times: list[float | None], sources: list[str | None], apart: float) -> bool:
+    one, two = times[row], times[other]
+    return sources[row] == sources[other] and one is not None and two is not None and abs(one - two) < apart

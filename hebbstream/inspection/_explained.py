@@ -1,0 +1,38 @@
+"""How much of its input a layer explains."""
+
+import torch
+from torch import Tensor
+
+from hebbstream.network._layer import Forward, SoftHebbLayer
+
+
+@torch.no_grad()
+def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
+    """Return the share of its input's energy that the winners of a layer explain.
+
+    The part of a patch along its winner's weights is ``u/‖w‖``, so that the share is ``Σ (u/‖w‖)² / Σ ‖x‖²`` over the
+    positions: the mean squared cosine of a patch and its winner, patches with more contrast counting for more.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    forward
+        Its forward pass, from `SoftHebbLayer.forward`.
+
+    Returns
+    -------
+    Tensor
+        In [0, 1], shape ().
+
+    Examples
+    --------
+    >>> import hebbstream as hs
+    >>> layer = hs.SoftHebbNet([hs.LayerSpec(channels=1, kernel_size=1, normalization="none")], in_channels=2).layers[0]
+    >>> _ = layer.weight_matrix.copy_(torch.tensor([[2.0, 0.0]]))
+    >>> explained_share(layer, layer.forward(torch.tensor([3.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 2, 2)))
+    tensor(0.3600)
+    """
+    best, winner = forward.weighted_input.max(dim=1)
+    along = best.clamp(min=0.0) / layer.norms().clamp(min=1e-12)[winner]
+    return along.square().sum() / forward.patches.square().sum().clamp(min=1e-12)

@@ -1,0 +1,170 @@
+import sys
+
+import numpy as np
+import pytest
+from clips import ramp, write_clip
+from PIL import Image
+from pyarrow import parquet
+
+import hebbstream as hs
+from hebbstream.adapters.video import open_video
+from hebbstream.clip import CLIP
+
+
+@pytest.fixture
+def embed(run, checkpoint):
+    return lambda source, *more: run("embed", source, "--checkpoint", checkpoint, "--quiet", *more)
+
+
+def expected(checkpoint, count):
+    net = hs.load(checkpoint)
+    with open_video(CLIP, size=32) as frames:
+        return [
+            (net.transform_one(sample.x).numpy(), sample.t) for sample, _ in zip(frames, range(count), strict=False)
+        ]
+
+
+def test_npy_holds_the_features_and_a_second_file_their_times(embed, checkpoint):
+    code, out, err = embed(CLIP, "--limit", 30, "--output", "f.npy")
+    assert (code, err) == (0, "")
+    assert out == "30 frames, 1,024 features each\nfeatures f.npy\ntimes f.times.npy\nsources f.sources.txt\n"
+    wanted, times = zip(*expected(checkpoint, 30), strict=True)
+    np.testing.assert_array_equal(np.load("f.npy"), np.stack(wanted))
+    np.testing.assert_array_equal(np.load("f.times.npy"), times)
+
+
+def test_parquet_holds_both(embed, checkpoint, monkeypatch):
+    monkeypatch.setattr("hebbstream.cli._features._PIECE_BYTES", 10_000)  # several groups of rows
+    code, out, _ = embed(CLIP, "--limit", 30, "--output", "f.parquet")
+    assert (code, out.splitlines()[-1]) == (0, "features f.parquet")
+    table = parquet.read_table("f.parquet")
+    wanted, times = zip(*expected(checkpoint, 30), strict=True)
+    np.testing.assert_array_equal(np.array(table["features"].to_pylist(), np.float32), np.stack(wanted))
+    assert table["time"].to_pylist() == list(times)
+    assert set(table["source"].to_pylist()) == {"demo.mp4"}
+    assert parquet.ParquetFile("f.parquet").num_row_groups > 1
+
+
+def test_parquet_without_pyarrow_names_the_extra(embed, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    code, _, err = embed(CLIP, "--output", "f.parquet")
+    assert code == 1
+    assert err == "hebbstream: pyarrow is not installed: pip install 'hebbstream[parquet]'\n"
+    assert not (tmp_path / "f.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "message"),
+    [
+        (CLIP, "f.csv", "features f.csv: expected a name that ends in .npy or .parquet"),
+        (CLIP, "/dev/null/f.npy", "cannot write /dev/null/f.npy"),
+        ("missing.mp4", "f.npy", "no file at missing.mp4"),
+    ],
+)
+def test_embed_errors_leave_nothing_behind(embed, tmp_path, source, output, message):
+    code, _, err = embed(source, "--output", output)
+    assert code == 1
+    assert message in err
+    assert [path.name for path in tmp_path.iterdir()] == ["run.safetensors"]
+
+
+def test_what_came_before_a_break_is_kept(embed, clips):
+    code, out, err = embed(clips[2], "--output", "f.npy", "--fit", "pad")
+    assert code == 1
+    assert "truncated" in err
+    assert 0 < len(np.load("f.npy")) == len(np.load("f.times.npy"))
+    assert out.splitlines()[1] == "features f.npy"
+
+
+@pytest.fixture(params=["npy", "parquet"])
+def features(request, embed):
+    assert embed(CLIP, "--limit", 100, "--output", f"f.{request.param}")[0] == 0
+    return f"f.{request.param}"
+
+
+def rows(out):
+    return [line.split() for line in out.splitlines()[2:-1]]
+
+
+@pytest.mark.parametrize(("moment", "frame"), [("0", "0"), ("2", "50"), ("3.0", "75"), ("1.99", "50")])
+def test_a_frame_finds_itself_first(run, features, moment, frame):
+    code, out, err = run("search", features, f"{CLIP}@{moment}", "--count", 3)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == f"nearest to demo.mp4 at {int(frame) / 25:.3f} s, of 100 frames"
+    found = rows(out)
+    assert len(found) == 3
+    assert found[0] == ["1.0000", f"{int(frame) / 25:.3f}", "s", frame, "demo.mp4"]
+    assert [row[0] for row in found] == sorted((row[0] for row in found), reverse=True)
+    assert out.endswith("nothing was written\n")
+
+
+def test_found_frames_are_apart(run, features):
+    found = rows(run("search", features, f"{CLIP}@2", "--count", 4, "--apart", 0.5)[1])
+    times = sorted(float(row[1]) for row in found)
+    assert len(found) == 4
+    assert min(np.diff(times)) >= 0.5
+
+
+def test_cosines_are_those_of_the_features(run, features, checkpoint):
+    out = run("search", features, f"{CLIP}@1", "--count", 100)[1]
+    wanted = np.stack([row for row, _ in expected(checkpoint, 100)])
+    cosine = wanted @ wanted[25] / np.linalg.norm(wanted, axis=1) / np.linalg.norm(wanted[25])
+    found = {int(row[3]): float(row[0]) for row in rows(out)}
+    assert [found[index] for index in range(100)] == pytest.approx(cosine.tolist(), abs=1e-4)
+
+
+def test_images_are_searched_by_image(run, embed, tmp_path):
+    (tmp_path / "pics").mkdir()
+    for index in range(5):
+        noise = np.random.default_rng(index).integers(0, 256, (40, 56, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / "pics" / f"{index}.png")
+    assert embed("pics", "--output", "pics.npy", "--fit", "crop")[0] == 0
+    code, out, err = run("search", "pics.npy", "pics/3.png", "--fit", "crop", "--count", 2)
+    assert (code, err) == (0, "")
+    assert rows(out)[0] == ["1.0000", "-", "3", "3.png"]
+    assert np.isnan(np.load("pics.times.npy")).all()
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ("missing.png", "no file at missing.png: expected an image, or VIDEO@SECONDS"),
+        ("missing.mp4@3", "no file at missing.mp4"),
+        (f"{CLIP}@soon", "expected an image, or VIDEO@SECONDS"),
+        (f"{CLIP}@-1", "start=-1.0"),
+        (f"{CLIP}@9999", "expected a moment before the end of the video"),
+        ("broken.png", "broken.png: expected an image that can be decoded"),
+    ],
+)
+def test_search_errors(run, embed, tmp_path, frame, message):
+    embed(CLIP, "--limit", 5, "--output", "f.npy")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG nothing")
+    code, _, err = run("search", "f.npy", frame)
+    assert code == 1
+    assert message in err.splitlines()[-1]
+
+
+def test_features_of_another_kind_are_refused(run, embed, tmp_path):
+    embed(CLIP, "--limit", 5, "--output", "f.npy")
+    np.save("cube.npy", np.zeros((2, 3, 4), np.float32))
+    np.save("narrow.npy", np.zeros((2, 3), np.float32))
+    (tmp_path / "not.parquet").write_bytes(b"nothing")
+    np.save("f.times.npy", np.zeros(4))
+    for file, message in [
+        ("cube.npy", "cube.npy of shape (2, 3, 4): expected (frames, features)"),
+        ("narrow.npy", "narrow.npy of 3 features, FRAME of 1024"),
+        ("not.parquet", "not.parquet: not a file that `hebbstream embed` wrote"),
+        ("f.npy", "f.npy: 5 rows, 4 times, 5 sources"),
+        ("none.npy", "no file at none.npy"),
+    ]:
+        code, _, err = run("search", file, f"{CLIP}@0")
+        assert code == 1
+        assert message in err
+
+
+def test_a_name_with_an_at_sign_is_a_file_first(run, embed, tmp_path):
+    source = write_clip(tmp_path / "a@2.mp4", ramp(3))
+    embed(source, "--output", "f.npy", "--fit", "crop")
+    code, out, _ = run("search", "f.npy", "a@2.mp4", "--fit", "crop", "--count", 1)
+    assert code == 0
+    assert rows(out)[0][3] == "0"

@@ -1,0 +1,315 @@
+"""What is no video as a source: folders of images, arrays, IDX, tar shards; pieces of frames; frames of other shapes."""
+
+import gzip
+import struct
+import tarfile
+
+import numpy as np
+import pytest
+import torch
+from clips import ramp, write_clip
+from PIL import Image
+
+import hebbstream as hs
+from hebbstream.adapters._picture import PictureFormat
+from hebbstream.cli._stills import kind_of, open_stills
+from hebbstream.clip import CLIP
+
+COUNT = 6
+PICTURES = np.random.default_rng(0).integers(0, 256, (COUNT, 32, 32, 3), np.uint8)
+LABELS = ["cat", "dog"] * (COUNT // 2)
+
+
+def write_folder(folder):
+    for index, (picture, label) in enumerate(zip(PICTURES, LABELS, strict=True)):
+        path = folder / label / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path)
+
+
+def write_shard(path, mode):
+    folder = path.with_name(f"{path.name} files")
+    write_folder(folder)
+    with tarfile.open(path, mode) as tar:
+        for index, label in enumerate(LABELS):
+            (folder / "text").write_text(label)
+            tar.add(folder / label / f"{index}.png", f"{index}.png")
+            tar.add(folder / "text", f"{index}.cls")
+
+
+def write_idx(path, pictures):
+    content = bytes([0, 0, 8, pictures.ndim]) + struct.pack(f">{pictures.ndim}I", *pictures.shape) + pictures.tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+def write_unnamed(path):
+    with path.open("wb") as file:
+        np.save(file, PICTURES)
+
+
+def write_archive(path):
+    with path.open("wb") as file:
+        np.savez(file, x=PICTURES, y=[LABELS.index(label) for label in LABELS])
+
+
+WRITERS = {
+    "a folder": (write_folder, "images", []),
+    "pictures.npy": (lambda path: np.save(path, PICTURES), "arrays", []),
+    "named otherwise": (write_unnamed, "arrays", []),
+    "float.npy": (lambda path: np.save(path, (PICTURES / np.float32(255)).transpose(0, 3, 1, 2)), "arrays", []),
+    "pictures.npz": (write_archive, "arrays", ["--arrays", "x,y"]),
+    "train-images-idx4-ubyte": (lambda path: write_idx(path, PICTURES), "arrays", []),
+    "train-images.gz": (lambda path: write_idx(path, PICTURES), "arrays", []),
+    "train-0.tar": (lambda path: write_shard(path, "w"), "shards", []),
+    "train-0.tgz": (lambda path: write_shard(path, "w:gz"), "shards", []),
+    "shard without a suffix": (lambda path: write_shard(path, "w:xz"), "shards", []),
+}
+
+
+@pytest.fixture(params=WRITERS)
+def source(request, tmp_path):
+    writer, kind, options = WRITERS[request.param]
+    writer(tmp_path / request.param)
+    return str(tmp_path / request.param), kind, options
+
+
+def test_each_kind_is_told_by_what_it_holds(source):
+    name, kind, _ = source
+    assert kind_of(name) == kind
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "clip.mp4",
+        "array.npy",
+        "set.tar",
+        "12",
+        "no/such/folder",
+        "*.npy",
+        "bytes.idx",
+        "lavfi:" + 999 * "x",
+        "[",
+        "{",
+        "-",
+    ],
+)
+def test_all_else_is_a_video(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "clip.mp4", ramp(3))
+    for path in ("array.npy", "set.tar"):  # in name only
+        (tmp_path / path).write_bytes((tmp_path / "clip.mp4").read_bytes())
+    (tmp_path / "bytes.idx").write_bytes(bytes(600))
+    (tmp_path / "12").mkdir()
+    assert kind_of(name) == "video"
+
+
+def test_shards_are_told_by_the_first_that_a_pattern_names(tmp_path):
+    write_shard(tmp_path / "train-0.tar", "w")
+    write_shard(tmp_path / "train-1.tar", "w")
+    assert kind_of(f"{tmp_path}/train-*.tar") == kind_of(f"{tmp_path}/train-{{0..1}}.tar") == "shards"
+
+
+def test_all_commands_take_all_kinds(run, source):
+    name, kind, options = source
+    quiet = ["--width", 4, "--quiet", *options]
+    code, out, err = run("learn", name, *quiet)
+    assert (code, err) == (0, "")
+    assert "learned 6 samples" in out
+    saved = hs.Learner.load("run.safetensors")
+    labelled = kind != "arrays" or options
+    assert (saved.probe.steps if saved.probe else 0) == (COUNT if labelled else 0)
+    order = sorted(range(COUNT), key=lambda index: LABELS[index]) if kind == "images" else range(COUNT)
+    net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    for index in order:
+        net.learn_one(PICTURES[index])
+    torch.testing.assert_close(saved.net.layers[0].weight, net.layers[0].weight)
+    code, out, err = run("predict", name, "--novelty", *options)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == COUNT + 2
+    code, _, err = run("embed", name, "--output", "f.npy", "--quiet", *options)
+    assert (code, err) == (0, "")
+    wanted = torch.stack([saved.net.transform_one(PICTURES[index]) for index in order])
+    np.testing.assert_allclose(np.load("f.npy"), wanted, rtol=1e-4, atol=1e-5)
+    code, out, err = run("evaluate", "run.safetensors", name, "--quiet", *options)
+    if labelled:
+        assert (code, err) == (0, "")
+        assert "over 6 frames" in out
+    else:
+        assert code == 1
+        assert err.endswith("without --labels: expected the file of its labels\n")
+
+
+def test_verify_takes_an_array(run):
+    np.save("a.npy", PICTURES)
+    run("learn", "a.npy", "--width", 4, "--quiet")
+    assert run("export", "run.safetensors", "net.onnx")[0] == 0
+    code, out, err = run("verify", "net.onnx", "a.npy", "--checkpoint", "run.safetensors", "--seconds", 0.1)
+    assert (code, err) == (0, "")
+    assert "6 frames" in out
+
+
+def test_a_file_of_labels_for_an_array(run):
+    np.save("a.npy", PICTURES)
+    np.save("y.npy", np.arange(COUNT) % 3)
+    run("learn", "a.npy", "--labels", "y.npy", "--width", 4, "--quiet")
+    assert hs.Learner.load("run.safetensors").probe.classes == [0, 1, 2]
+    assert "over 6 frames" in run("evaluate", "run.safetensors", "a.npy", "--labels", "y.npy", "--quiet")[1]
+
+
+def test_stills_are_resumed_and_thinned(run):
+    np.save("a.npy", PICTURES)
+    options = ("a.npy", "--width", 4, "--quiet")
+    run("learn", *options, "--limit", 2)
+    assert "learned 4 samples" in run("learn", *options, "--resume")[1]
+    assert "learned 2 samples" in run("learn", *options, "--stride", 4)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "message"),
+    [
+        ("a.npy", ["--rate", 2], "--rate for a.npy: expected a video, found an array file"),
+        ("a.npy", ["--start", 2], "--start for a.npy: expected a video, found an array file"),
+        ("pics", ["--loop"], "--loop for pics: expected a video, found a folder of images"),
+        (
+            "pics",
+            ["--labels", "y.npy"],
+            "--labels for pics: expected a video or an array file, found a folder of images",
+        ),
+        ("pics", ["--arrays", "x"], "--arrays for pics: expected an .npz file, found a folder of images"),
+        (CLIP, ["--arrays", "x"], "expected an .npz file"),
+        ("z.npz", [], "z.npz: no array None: expected one of x, y"),
+        ("long.npy", [], "frame of dtype int64: expected uint8"),
+        ("flat.npy", [], "frame of shape (8,)"),
+        ("many.npy", [], "expected 3 channels"),
+        ("empty", [], "empty: it holds no image"),
+        ("cut.npy", [], "cut.npy"),
+    ],
+)
+def test_errors_are_one_line(run, tmp_path, name, more, message):
+    np.save("a.npy", PICTURES)
+    write_archive(tmp_path / "z.npz")
+    np.save("long.npy", PICTURES.astype(np.int64))
+    np.save("flat.npy", np.zeros((4, 8), np.uint8))
+    np.save("many.npy", np.zeros((4, 32, 32, 7), np.uint8))
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:5000])
+    (tmp_path / "empty").mkdir()
+    write_folder(tmp_path / "pics")
+    code, _, err = run("learn", name, "--width", 4, "--quiet", *more)
+    assert code == 1
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("size", [(20, 20), (30, 50), (64, 64), (7, 90)])
+def test_arrays_are_scaled_as_images_are(tmp_path, fit, size):
+    smooth = np.stack(np.meshgrid(np.arange(60), np.arange(40)), axis=2).sum(2).astype(np.uint8)
+    picture = np.stack([smooth, smooth[::-1], 2 * smooth], axis=2)
+    np.save(tmp_path / "a.npy", picture[None])
+    found = next(
+        open_stills("arrays", f"{tmp_path}/a.npy", PictureFormat(size, fit), arrays=(None, None), labels=None)
+    ).x
+    wanted = PictureFormat(size, fit).convert(Image.fromarray(picture))
+    assert found.shape == wanted.shape
+    assert found.dtype == np.uint8
+    middle = (slice(size[0] // 4, -(size[0] // 4)), slice(size[1] // 4, -(size[1] // 4)))
+    if fit != "pad":  # whose borders may lie a pixel apart
+        np.testing.assert_allclose(found[middle].astype(int), wanted[middle], atol=6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "gray", "expected"),
+    [
+        ((2, 9, 8), False, (9, 8, 3)),
+        ((2, 9, 8, 4), False, (9, 8, 3)),
+        ((2, 9, 8, 3), True, (9, 8)),
+        ((2, 9, 8), True, (9, 8)),
+    ],
+)
+def test_channels_become_those_of_the_network(tmp_path, shape, gray, expected):
+    pictures = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    np.save(tmp_path / "a.npy", pictures)
+    form = PictureFormat(None, None, gray)
+    found = next(open_stills("arrays", f"{tmp_path}/a.npy", form, arrays=(None, None), labels=None)).x
+    assert found.shape == expected
+    if len(shape) == 4 and gray:
+        wanted = np.asarray(Image.fromarray(pictures[0]).convert("L"))
+        np.testing.assert_allclose(found.astype(int), wanted, atol=1)
+
+
+def warnings(err):
+    return [line for line in err.splitlines() if "are stretched to" in line]
+
+
+def write_shapes(tmp_path):
+    for name, size in (("wide", (24, 40)), ("tall", (48, 36)), ("square", (36, 36))):
+        write_clip(tmp_path / f"{name}.mp4", ramp(4, size))
+        folder = tmp_path / f"{name} pictures"
+        folder.mkdir()
+        for index in range(3):
+            Image.new("RGB", size[::-1]).save(folder / f"{index}.png")
+        np.save(tmp_path / f"{name}.npy", np.zeros((3, *size, 3), np.uint8))
+
+
+@pytest.mark.parametrize("ending", [".mp4", " pictures", ".npy"])
+@pytest.mark.parametrize(("shape", "size"), [("wide", "40×24"), ("tall", "36×48")])
+def test_nothing_is_stretched_without_a_word(run, tmp_path, shape, size, ending):
+    write_shapes(tmp_path)
+    options = ("--width", 4, "--quiet", "--limit", 3)
+    code, _, err = run("learn", f"{shape}{ending}", *options)
+    assert code == 0
+    assert [line.partition("pictures of ")[2] for line in warnings(err)] == [
+        f"{size} are stretched to 32×32; fit crop or pad keeps their shape"
+    ]
+    for fit in ("stretch", "crop", "pad"):
+        assert not warnings(run("learn", f"{shape}{ending}", *options, "--fit", fit)[2])
+    assert not warnings(run("learn", f"square{ending}", *options)[2])
+    width, height = size.split("×")
+    assert not warnings(run("learn", f"{shape}{ending}", *options, "--size", f"{width}x{height}")[2])
+
+
+def test_a_picture_that_lies_is_turned_before_its_shape_is_judged(run, tmp_path):
+    (tmp_path / "lying").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (64, 32)).save(tmp_path / "lying" / "1.jpg", exif=exif)
+    assert not warnings(run("learn", "lying", "--width", 4, "--quiet", "--size", "32x64")[2])
+    assert warnings(run("learn", "lying", "--width", 4, "--quiet", "--size", "64x32")[2])
+
+
+def test_crops_are_cut_from_whole_frames(run, tmp_path):
+    places = np.zeros((48, 64, 3), np.uint8)
+    places[..., 0], places[..., 1] = np.arange(48)[:, None], np.arange(64)[None]
+    np.save("a.npy", np.repeat(places[None], 4, axis=0))
+    options = ("learn", "a.npy", "--width", 4, "--quiet", "--crops", 3)
+    code, _, err = run(*options, "--limit", 7)
+    assert (code, err) == (0, "")  # nothing was stretched
+    assert hs.load("run.safetensors").frame_size == (32, 32)
+    assert "learned 5 samples" in run(*options, "--resume")[1]
+    resumed = hs.load("run.safetensors")
+    run(*options, "--checkpoint", "whole.safetensors")
+    torch.testing.assert_close(hs.load("whole.safetensors").layers[0].weight, resumed.layers[0].weight, rtol=0, atol=0)
+    run(*options, "--checkpoint", "small.safetensors", "--size", "40x24")
+    assert hs.load("small.safetensors").frame_size == (24, 40)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--fit", "crop"], 1, "--crops 2 with --fit crop: expected one of the two"),
+        (["--size", "99"], 1, "frame of 64×64 pixels: expected at least 99×99, the size of the crops"),
+        (["--crops", "0"], 2, "'0': expected a positive integer"),
+    ],
+)
+def test_crops_that_cannot_be(run, more, code, message):
+    found, _, err = run("learn", CLIP, "--width", 4, "--quiet", "--crops", 2, *more)
+    assert found == code
+    assert message in err.splitlines()[-1]
+
+
+def test_crops_of_several_videos(run, clips, tmp_path):
+    pair = [write_clip(tmp_path / f"{name}.mp4", ramp(5, (48, 64))) for name in "ab"]
+    code, out, err = run("learn", *pair, "--width", 4, "--quiet", "--crops", 2)
+    assert (code, err) == (0, "")
+    assert "learned 20 samples" in out
