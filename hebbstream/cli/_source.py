@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._picture import Fit
-from hebbstream.adapters.video import labels_from_json, open_video
+from hebbstream.adapters.video import open_video, read_labels
 from hebbstream.cli._types import key_value, path, positive, size, source
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
 from hebbstream.network._network import SoftHebbNet
@@ -69,7 +69,7 @@ def add_labels(parser: argparse.ArgumentParser, *, required: bool = False) -> No
         type=path,
         required=required,
         metavar="FILE",
-        help='the source\'s labels, JSON: {"segments": [{"start": seconds, "label": name or null}, ...]}',
+        help="the source's labels over time: .json, .csv or .vtt, as docs/labels.md says",
     )
 
 
@@ -89,7 +89,7 @@ def open_source(
         start=options.start,
         duration=options.duration,
         loop=options.loop,
-        label=None if options.labels is None else labels_from_json(options.labels),
+        label=None if options.labels is None else read_labels(options.labels),
         hardware=options.hardware,
         open_timeout=options.timeout,
         read_timeout=options.timeout,
