@@ -13,6 +13,7 @@ from pathlib import Path
 from hebbstream.adapters._picture import Fit, PictureFormat
 from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.adapters.video._decoding import Decoder, TimedFrame
+from hebbstream.adapters.video._fingerprint import fingerprint
 from hebbstream.adapters.video._live import live_frames
 from hebbstream.adapters.video._options import Connection, Cut, Thinning
 from hebbstream.adapters.video._recorded import recorded_frames
@@ -178,6 +179,7 @@ class VideoStream(Stream[Sample]):
         samples = _samples(self._frames, FrameConverter(form), label, live)
         self._queue = Prefetch(samples, prefetch, "drop_oldest" if live else "block") if prefetch else samples
         length = None if self._first is None or live else _announced(self._first, cut, thinning)
+        self._fingerprint = partial(fingerprint, sources, cut, thinning)
         super().__init__(self._queue, name=_shown(sources, form, live), length=length, live=live, stats=stats)
 
     @property
@@ -185,6 +187,11 @@ class VideoStream(Stream[Sample]):
         """What has happened so far."""
         dropped = self._queue.dropped if isinstance(self._queue, Prefetch) else 0
         return replace(self._stats, dropped=dropped)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What tells these videos, read in this way, from any others."""
+        return self._fingerprint()
 
     def fast_forward(self, count: int) -> int:
         """Pass over samples, to go on from a checkpoint; return how many there were.

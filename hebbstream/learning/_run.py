@@ -18,6 +18,7 @@ from hebbstream.learning._report import Report
 from hebbstream.learning._running import Running
 from hebbstream.learning._timer import Timer
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stream import Stream
 
 _WINDOW = 1000  # labelled samples of late
 
@@ -49,14 +50,14 @@ class Run:
         self.whole = True
         self.saved_to: Path | None = None
 
-    def go(self, *, resume: bool) -> None:
-        """Learn until something ends it, and let the callbacks know."""
+    def go(self, to_pass: int) -> None:
+        """Pass over so many samples, then learn until something ends it, and let the callbacks know."""
         with interruption() as interrupted:
             try:
                 for callback in self._callbacks:
                     self._begun.append(callback)
                     callback.on_start(self._learner)
-                self._learn(interrupted, resume=resume)
+                self._learn(interrupted, to_pass)
             except BaseException as error:
                 self._stopped = f"{type(error).__name__}: {error}"
                 self.whole = isinstance(error, Exception)
@@ -75,15 +76,17 @@ class Run:
         if failure is not None and raising:
             raise failure
 
-    def _learn(self, interrupted: Interruption, *, resume: bool) -> None:
-        assert self._learner.stream is not None  # noqa: S101  # a run has one
-        items = iter(self._learner.stream)
-        if resume:
-            try:
-                with interrupted.waiting():
-                    self._pass_over()
-            except StopWaiting:
-                self._stopped = "interrupted"
+    def _learn(self, interrupted: Interruption, to_pass: int) -> None:
+        stream = self._learner.stream
+        assert stream is not None  # noqa: S101  # a run has one
+        items = iter(stream)
+        try:
+            with interrupted.waiting():
+                _pass_over(stream, to_pass)
+        except StopWaiting:
+            self._stopped = "interrupted"
+        self._fingerprint = stream.fingerprint
+        self._before = self._learner.recordings.get(self._fingerprint or "", 0) if stream.live else stream.taken
         self._started = self._learner.clock()
         for timer in self._timers:
             timer.restart()
@@ -96,14 +99,6 @@ class Run:
             self._pause()
         if not self._samples and not self._learner.counters.position and self._stopped == "end of stream":
             raise EmptyStreamError("the stream ended before its first sample: expected at least one")
-
-    def _pass_over(self) -> None:
-        position, stream = self._learner.counters.position, self._learner.stream
-        passed = 0 if stream is None else stream.fast_forward(position)
-        if passed < position:
-            raise EmptyStreamError(
-                f"the stream ended after {passed} samples: expected more than the {position} already learned"
-            )
 
     def _stretch(self, items: Iterator[Any], interrupted: Interruption) -> None:
         """Learn from the samples until a callback is due, each to its end."""
@@ -142,6 +137,8 @@ class Run:
         index = counters.position
         counters.position += 1
         self._samples += 1
+        if self._fingerprint is not None:
+            self._learner.recordings[self._fingerprint] = self._before + self._samples
         self._latency.take(sample, self._learner.clock())
         try:
             step = Step(index, sample, features, *self._score(features, sample))
@@ -186,4 +183,12 @@ class Run:
             counters=counters,
             latency=(self._latency.mean, self._latency.greatest) if self._latency.count else None,
             stream_counts=asdict(learner.stream.stats) if learner.stream is not None else {},
+        )
+
+
+def _pass_over(stream: Stream[Any], count: int) -> None:
+    passed = stream.fast_forward(count) if count else 0
+    if passed < count:
+        raise EmptyStreamError(
+            f"the stream ended after {passed} samples: expected more than the {count} already learned"
         )
