@@ -14,6 +14,7 @@ from hebbstream.adapters._picture import Fit, PictureFormat
 from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.adapters.video._decoding import Decoder, TimedFrame
 from hebbstream.adapters.video._fingerprint import fingerprint
+from hebbstream.adapters.video._interruptible import interruptible
 from hebbstream.adapters.video._live import live_frames
 from hebbstream.adapters.video._options import Connection, Cut, Thinning
 from hebbstream.adapters.video._recorded import recorded_frames
@@ -158,7 +159,7 @@ class VideoStream(Stream[Sample]):
         stats, self._closing = StreamStats(), threading.Event()
         connect = partial(Decoder, stats=stats, connection=connection)
         # One source is opened now, so that what is wrong with it shows now; each of many when its turn comes.
-        self._first = connect(sources[0]) if len(sources) == 1 else None
+        self._first = interruptible(partial(connect, sources[0])) if len(sources) == 1 else None
         if live is None:
             live = self._first is not None and self._first.live
         if self._first is None or not live:

@@ -17,7 +17,7 @@ log = logging.getLogger("hebbstream.checkpoint")
 
 
 class Checkpoint(Callback):
-    """Saves the learner every so many samples or seconds, and at the end, whatever the end is.
+    """Saves the learner every so many samples or seconds, at SIGUSR1, and at the end, whatever the end is.
 
     One that cannot be written, as on a full disk, is reported by the log and tried again when the next is due; learning
     goes on, and the last good one is kept. While a run writes to a path, no other can. It keeps the state of the callbacks,
@@ -97,6 +97,10 @@ class Checkpoint(Callback):
             self._save(learner)
         except OutputError as error:
             log.error("%s; learning goes on, the last good checkpoint is kept", error)  # no traceback
+
+    def on_signal(self, learner: Running) -> None:
+        """Save now, too."""
+        self.on_pause(learner)
 
     def on_end(self, learner: Running) -> None:
         """Save what is new."""

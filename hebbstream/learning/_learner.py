@@ -118,7 +118,8 @@ class Learner:
     ) -> Report:
         """Learn from every sample of a stream as it passes.
 
-        Ctrl-C or SIGTERM finishes the present sample and returns the report; a second one stops at once.
+        Ctrl-C, SIGTERM or SIGHUP finishes the present sample and returns the report; a second one stops at once.
+        SIGUSR1 lets a `Checkpoint` save, and learning goes on.
 
         Parameters
         ----------

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hebbstream.errors import EmptyStreamError
 from hebbstream.learning._callback import Callback, Step
-from hebbstream.learning._interruption import Interruption, StopWaiting, interruption
+from hebbstream.learning._interruption import StopWaiting, interruption
 from hebbstream.learning._latency import Latency
 from hebbstream.learning._report import Report
 from hebbstream.learning._running import Running
@@ -52,12 +52,12 @@ class Run:
 
     def go(self, to_pass: int) -> None:
         """Pass over so many samples, then learn until something ends it, and let the callbacks know."""
-        with interruption() as interrupted:
+        with interruption(self._answer) as self._interrupted:
             try:
                 for callback in self._callbacks:
                     self._begun.append(callback)
                     callback.on_start(self._learner)
-                self._learn(interrupted, to_pass)
+                self._learn(to_pass)
             except BaseException as error:
                 self._stopped = f"{type(error).__name__}: {error}"
                 self.whole = isinstance(error, Exception)
@@ -76,12 +76,12 @@ class Run:
         if failure is not None and raising:
             raise failure
 
-    def _learn(self, interrupted: Interruption, to_pass: int) -> None:
+    def _learn(self, to_pass: int) -> None:
         stream = self._learner.stream
         assert stream is not None  # noqa: S101  # a run has one
         items = iter(stream)
         try:
-            with interrupted.waiting():
+            with self._interrupted.waiting():
                 _pass_over(stream, to_pass)
         except StopWaiting:
             self._stopped = "interrupted"
@@ -91,32 +91,33 @@ class Run:
         for timer in self._timers:
             timer.restart()
         while not self._stopped:
-            self._stretch(items, interrupted)
-            if interrupted.requested:
+            self._stretch(items)
+            if self._interrupted.requested:
                 self._stopped = "interrupted"
             elif self._samples == self._limit:
                 self._stopped = "limit"
+            self._answer()
             self._pause()
         if not self._samples and not self._learner.counters.position and self._stopped == "end of stream":
             raise EmptyStreamError("the stream ended before its first sample: expected at least one")
 
-    def _stretch(self, items: Iterator[Any], interrupted: Interruption) -> None:
+    def _stretch(self, items: Iterator[Any]) -> None:
         """Learn from the samples until a callback is due, each to its end."""
         position = self._learner.counters.position
         until = [left for callback in self._callbacks if (left := callback.samples_left(position)) is not None]
         if self._limit is not None:
             until.append(self._limit - self._samples)
-        samples = islice(self._feed(items, interrupted), min(until, default=None))
+        samples = islice(self._feed(items), min(until, default=None))
         with closing(self._learner.net.learn_stream(samples)) as learned:
             for features in learned:
                 self._take(features)
         if self._failure is not None:
             raise self._failure
 
-    def _feed(self, items: Iterator[Any], interrupted: Interruption) -> Iterator[Any]:
+    def _feed(self, items: Iterator[Any]) -> Iterator[Any]:
         while True:
             try:
-                with interrupted.waiting():
+                with self._interrupted.waiting():
                     item = next(items)
             except StopIteration:
                 self._stopped = "end of stream"
@@ -128,7 +129,8 @@ class Run:
                 callback.on_sample(self._learner, sample)
             self._under_way.append(sample)
             yield sample.x
-            if interrupted.requested or self._failure is not None or any(timer.due() for timer in self._timers):
+            asked = self._interrupted.requested or self._interrupted.to_save
+            if asked or self._failure is not None or any(timer.due() for timer in self._timers):
                 return
 
     def _take(self, features: Tensor) -> None:
@@ -159,6 +161,13 @@ class Run:
         counters.correct += right
         self._recent.append(right)
         return prediction, right
+
+    def _answer(self) -> None:
+        """Let the callbacks know of a signal that asks to save, once no sample is under way."""
+        if self._interrupted.to_save and not self._under_way:
+            self._interrupted.to_save = False
+            for callback in self._callbacks:
+                callback.on_signal(self._learner)
 
     def _pause(self) -> None:
         position = self._learner.counters.position
