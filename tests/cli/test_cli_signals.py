@@ -111,7 +111,7 @@ def test_a_terminal_that_closes_loses_nothing(tmp_path):
     if pid == 0:
         os.chdir(tmp_path)
         os.execv(LEARN[0], [*LEARN, "--checkpoint-every", "10"])  # noqa: S606
-    wait_for(lambda: os.read(terminal, 4096) and checkpoint.exists())
+    wait_for(checkpoint.exists)
     before = position(checkpoint)
     os.close(terminal)
     _, status = os.waitpid(pid, 0)
