@@ -31,17 +31,8 @@ LEAST_CONTRAST = 20.0  # standard deviation of a view's pixels
 NOISE = 4.0  # standard deviation of the sensor's noise
 VIEW = (0.25, 0.6)  # side of the camera's view, as a share of the photograph's shorter side
 
-# Terms as scikit-image and scikit-learn, which ship the photographs, state them.
-PHOTOGRAPHS = {
-    "astronaut": ("public domain", "NASA, Eileen Collins"),
-    "camera": ("CC0 1.0", "Lav Varshney"),
-    "cat": ("CC0 1.0", "Stefan van der Walt"),
-    "coffee": ("CC0 1.0", "Rachel Michetti, courtesy of Pikolo Espresso Bar"),
-    "flower": ("CC BY 2.0", "vultilion, flickr.com/photos/vultilion/6056698931"),
-    "temple": ("CC BY 2.0", "danielbuechele, flickr.com/photos/danielbuechele/6061409035"),
-    "retina": ("CC0 1.0", "Mikael Häggström, Wikimedia Commons"),
-    "rocket": ("public domain", "SpaceX, launch of DSCOVR"),
-}
+# Their authors and terms are in hebbstream/clip/LICENSES.md.
+PHOTOGRAPHS = ("astronaut", "camera", "cat", "coffee", "flower", "temple", "retina", "rocket")
 
 
 def photograph(name: str) -> np.ndarray:
@@ -100,10 +91,7 @@ def main() -> None:
             for picture in film(photographs[name], length, rng):
                 container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(video.encode(None))
-    sources = {name: {"licence": terms, "author": author} for name, (terms, author) in PHOTOGRAPHS.items()}
-    (folder / "demo.json").write_text(
-        json.dumps({"photographs": sources, "segments": segments}, indent=None, ensure_ascii=False) + "\n"
-    )
+    (folder / "demo.json").write_text(json.dumps({"segments": segments}) + "\n")
     print(f"{folder / 'demo.mp4'}: {position} frames, {(folder / 'demo.mp4').stat().st_size:,} bytes")
 
 

@@ -13,6 +13,8 @@ from itertools import islice
 from hebbstream.adapters._picture import Fit, PictureFormat
 from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.adapters.video._decoding import Decoder, TimedFrame
+from hebbstream.adapters.video._fingerprint import fingerprint
+from hebbstream.adapters.video._interruptible import interruptible
 from hebbstream.adapters.video._live import live_frames
 from hebbstream.adapters.video._options import Connection, Cut, Thinning
 from hebbstream.adapters.video._recorded import recorded_frames
@@ -176,7 +178,7 @@ class VideoStream(Stream[Sample]):
         weakref.finalize(self, self._closing.set)  # a live source's thread ends when nobody holds the stream any more
         connect = partial(Decoder, stats=stats, connection=connection)
         # One source is opened now, so that what is wrong with it shows now; each of many when its turn comes.
-        self._first = connect(sources[0]) if len(sources) == 1 else None
+        self._first = interruptible(partial(connect, sources[0])) if len(sources) == 1 else None
         if live is None:
             live = self._first is not None and self._first.live
         if self._first is None or not live:
@@ -197,6 +199,7 @@ class VideoStream(Stream[Sample]):
         samples = _samples(self._frames, FrameConverter(form), label, live)
         self._queue = Prefetch(samples, prefetch, "drop_oldest" if live else "block") if prefetch else samples
         length = None if self._first is None or live else _announced(self._first, cut, thinning)
+        self._fingerprint = partial(fingerprint, sources, cut, thinning)
         super().__init__(self._queue, name=_shown(sources, form, live), length=length, live=live, stats=stats)
 
     @property
@@ -204,6 +207,11 @@ class VideoStream(Stream[Sample]):
         """What has happened so far."""
         dropped = self._queue.dropped if isinstance(self._queue, Prefetch) else 0
         return replace(self._stats, dropped=dropped)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What tells these videos, read in this way, from any others."""
+        return self._fingerprint()
 
     def fast_forward(self, count: int) -> int:
         """Pass over samples, to go on from a checkpoint; return how many there were.

@@ -1,20 +1,22 @@
 """`hebbstream learn`."""
 
 import argparse
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import hebbstream as hs
+from hebbstream.cli._anew import FirstCheckpoint
+from hebbstream.cli._contradiction import refuse_contradictions
 from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
 from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._source import add_crops, add_labels, add_size, add_source, has_labels, open_stream
 from hebbstream.cli._types import path, positive, seconds
-from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, OutputError
+from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
 from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
-from hebbstream.learning._generations import generations
 
+_PRESET = "cifar10"
+_PER_SAMPLE = 3
 HELP = "learn features from a video, a camera or a network stream, frame by frame"
 USAGE = "SOURCE [SOURCE ...]"
 
@@ -53,19 +55,22 @@ def run(options: argparse.Namespace) -> None:
     if options.replay and not has_labels(options):
         raise ConfigurationError(f"--replay {options.replay}: expected --labels, which a probe learns")
     check_device(options.device)
-    checkpoint = hs.Checkpoint(
+    checkpoint = (hs.Checkpoint if options.resume else FirstCheckpoint)(
         options.checkpoint,
         every_samples=options.checkpoint_every,
         every_seconds=options.checkpoint_seconds,
         kept=options.checkpoints_kept,
     )
     learner = _learner(options, [*_callbacks(options), checkpoint])
-    side = hs.PRESETS[options.preset].image_size
+    side = hs.PRESETS[options.preset or _PRESET].image_size
     with open_stream(options, learner.net, learner.net.frame_size or (side, side)) as stream:
         checkpoint.claim()
-        if not options.resume:
-            _keep_earlier(checkpoint.path)
-        report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
+        try:
+            report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
+        finally:
+            checkpoint.release()
+            if isinstance(checkpoint, FirstCheckpoint) and checkpoint.aside:
+                print(f"started anew (--resume goes on instead); the earlier checkpoint is now {checkpoint.aside}")
     print(report)
     _print_written(options)
     for name, error in stream.failures.items():
@@ -74,9 +79,12 @@ def run(options: argparse.Namespace) -> None:
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("network")
-    group.add_argument("--preset", default="cifar10", choices=hs.PRESETS, help="the network's architecture and rates")
+    # Defaults are None: what the user did not say cannot contradict a checkpoint.
+    group.add_argument(
+        "--preset", choices=hs.PRESETS, help=f"the network's architecture and rates (default: {_PRESET})"
+    )
     group.add_argument("--width", type=positive, metavar="N", help="neurons of the first layer (default: the preset's)")
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the initial weights")
+    group.add_argument("--seed", type=int, metavar="N", help="seed of the initial weights (default: 0)")
     group.add_argument("--mirror", action="store_true", help="see each frame together with its mirror image")
     group.add_argument(
         "--event-threshold",
@@ -97,7 +105,8 @@ def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the latest good checkpoint, if there is one (without this, an earlier one is moved aside)",
+        help="go on from the latest good checkpoint, if there is one: with a recording where it was left, with another"
+        " from its start (without this, an earlier checkpoint is moved aside)",
     )
 
 
@@ -113,8 +122,8 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         "--replay-per-sample",
         type=positive,
         metavar="K",
-        default=3,
-        help="frames to learn from again for each new one; more take longer, and ask for a larger N",
+        help=f"frames to learn from again for each new one (default: {_PER_SAMPLE}); more take longer, and ask for a"
+        " larger N",
     )
 
 
@@ -145,7 +154,8 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     if has_labels(options) and learner.probe is None:
         learner.probe = hs.SoftmaxProbe()
     if options.replay and learner.replay is None:
-        learner.replay = hs.Replay(options.replay, per_sample=options.replay_per_sample, seed=options.seed)
+        per_sample = options.replay_per_sample or _PER_SAMPLE
+        learner.replay = hs.Replay(options.replay, per_sample=per_sample, seed=learner.net.seed)
     return learner
 
 
@@ -155,17 +165,18 @@ def _resumed(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     except CheckpointNotFoundError as error:
         print(f"{error}: starting anew")
         return None
+    refuse_contradictions(options, learner)
     print(f"going on from {options.checkpoint}, after {learner.counters.position:,} frames")
     return learner
 
 
 def _network(options: argparse.Namespace) -> hs.SoftHebbNet:
     return hs.SoftHebbNet.from_preset(
-        options.preset,
+        options.preset or _PRESET,
         width=options.width,
         event_threshold=options.event_threshold,
         mirror=options.mirror,
-        seed=options.seed,
+        seed=options.seed or 0,
         device=options.device,
     )
 
@@ -178,21 +189,6 @@ def _callbacks(options: argparse.Namespace) -> list[hs.Callback]:
         seconds = options.metrics_seconds
         callbacks.append(Metrics(options.metrics, tensorboard=options.tensorboard, every_seconds=seconds))
     return callbacks
-
-
-def _keep_earlier(checkpoint: Path) -> None:
-    """Move an earlier run's checkpoint aside, with all its generations, rather than write over it."""
-    found = generations(checkpoint)
-    if not found:
-        return
-    names = (checkpoint.with_stem(f"{checkpoint.stem}-{number}") for number in count(1))
-    aside = next(name for name in names if not name.exists())
-    try:
-        for file in found:
-            file.rename(aside.with_name(aside.name + file.name.removeprefix(checkpoint.name)))
-    except OSError as error:
-        raise OutputError(f"cannot move {checkpoint} to {aside}: {error.strerror or error}") from error
-    print(f"starting anew (--resume goes on instead); the earlier checkpoint is now {aside}")
 
 
 def _print_written(options: argparse.Namespace) -> None:

@@ -1,7 +1,9 @@
 """`main`: run a command and say by the exit code how it ended."""
 
+import errno
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,10 +11,9 @@ from io import UnsupportedOperation
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from hebbstream._starting import INTERRUPTED, hand_over
 from hebbstream.cli._parser import make_parser
 from hebbstream.errors import HebbstreamError
-
-_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,14 +21,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done, 1 an error, or nobody reads on (``hebbstream … | head``), 2 wrong usage, 130 interrupted.
     """
+    watched = False
     try:
+        watched = hand_over()
         try:
             return _run(arguments)
         finally:
             sys.stdout.flush()  # as the interpreter ends, it would be too late to notice
-    except BrokenPipeError:
+    except KeyboardInterrupt:
+        print("hebbstream: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):  # nobody reads on, or the terminal is gone
+            raise
         _say_no_more()
         return 1
+    finally:
+        if watched:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done; the interpreter takes a while to end
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -46,9 +57,6 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         print(f"hebbstream: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("hebbstream: interrupted", file=sys.stderr)
-        return _INTERRUPTED
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level_before)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._picture import Fit, PictureFormat
-from hebbstream.adapters.video import labels_from_json, open_video
+from hebbstream.adapters.video import open_video, read_labels
 from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.cli._types import array_names, key_value, natural, path, positive, size, source
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
@@ -89,8 +89,8 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=path,
         metavar="FILE",
-        help='a video\'s labels, JSON: {"segments": [{"start": seconds, "label": name or null}, ...]}; those of an array'
-        " file are another; those of images are the names of their folders, or in their shards",
+        help="a video's labels over time: .json, .csv or .vtt, as docs/labels.md says; those of an array file are another;"
+        " those of images are the names of their folders, or in their shards",
     )
 
 
@@ -145,7 +145,7 @@ def open_source(
         start=options.start,
         duration=options.duration,
         loop=options.loop,
-        label=None if options.labels is None else labels_from_json(options.labels),
+        label=None if options.labels is None else read_labels(options.labels),
         stream=options.stream,
         format=options.format,
         hardware=options.hardware,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hebbstream.adapters.video import labels_from_json, open_video
+from hebbstream.adapters.video import open_video, read_labels
 
 _FOLDER = Path(str(files("hebbstream.clip")))
 _FRAMES = 6000  # of the clip
@@ -26,7 +26,7 @@ def clip_label() -> Callable[[float], str | None]:
     >>> isinstance(label(0.0), str)
     True
     """
-    return labels_from_json(_FOLDER / "demo.json")
+    return read_labels(_FOLDER / "demo.json")
 
 
 def clip_frames(size: int, count: int, *, gray: bool = False) -> "np.ndarray[Any, Any]":

@@ -74,6 +74,9 @@ class Callback:
     def on_pause(self, learner: Any) -> None:
         """When it is due, while no sample passes through the network: its weights are all of one time."""
 
+    def on_signal(self, learner: Any) -> None:
+        """When the process gets SIGUSR1, as soon as no sample passes through the network; the run goes on."""
+
     def on_end(self, learner: Any) -> None:
         """At the end, whatever ended the run: ``learner.report.stopped`` says what."""
 

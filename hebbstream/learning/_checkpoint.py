@@ -17,7 +17,7 @@ log = logging.getLogger("hebbstream.checkpoint")
 
 
 class Checkpoint(Callback):
-    """Saves the learner every so many samples or seconds, and at the end, whatever the end is.
+    """Saves the learner every so many samples or seconds, at SIGUSR1, and at the end, whatever the end is.
 
     One that cannot be written, as on a full disk, is reported by the log and tried again when the next is due; learning
     goes on, and the last good one is kept. While a run writes to a path, no other can. It keeps the state of the callbacks,
@@ -68,7 +68,7 @@ class Checkpoint(Callback):
         self._saved_at: int | None = None
 
     def claim(self) -> None:
-        """Keep other processes from writing to the path, until the end of the run.
+        """Keep other processes from writing to the path, until the end of the run or `release`.
 
         Raises
         ------
@@ -98,6 +98,10 @@ class Checkpoint(Callback):
         except OutputError as error:
             log.error("%s; learning goes on, the last good checkpoint is kept", error)  # no traceback
 
+    def on_signal(self, learner: Running) -> None:
+        """Save now, too."""
+        self.on_pause(learner)
+
     def on_end(self, learner: Running) -> None:
         """Save what is new."""
         try:
@@ -105,18 +109,25 @@ class Checkpoint(Callback):
                 self._save(learner)
         finally:
             self._saved_at = None
-            if self._lock.is_locked:
-                with suppress(OSError):  # another system may not let a file go that is open
-                    Path(self._lock.lock_file).unlink()
-                self._lock.release()
+            self.release()
+
+    def release(self) -> None:
+        """Let others write to the path again."""
+        if self._lock.is_locked:
+            with suppress(OSError):  # another system may not let a file go that is open
+                Path(self._lock.lock_file).unlink()
+            self._lock.release()
 
     def _save(self, learner: Running) -> None:
         position = learner.counters.position
         if position != self._saved_at:
-            keep_generations(self.path, self.kept)
+            self._make_room()
             learner.save(self.path)
             self._saved_at = position
             log.debug("%s: written after %d samples", self.path, position)
+
+    def _make_room(self) -> None:
+        keep_generations(self.path, self.kept)
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r})"

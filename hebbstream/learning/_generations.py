@@ -45,9 +45,45 @@ def keep_generations(path: str | Path, kept: int) -> None:
                 older.replace(generation(path, number + 1))
         second = generation(path, 1)
         second.unlink(missing_ok=True)
-        try:
-            os.link(path.resolve(), second)  # of a link, the file that it names: the next one takes that file's place
-        except OSError:  # a file system without links
-            shutil.copy2(path, second)
+        _name_also(path, second)
     except OSError as error:
         raise OutputError(f"cannot keep {path}: {error.strerror or error}") from error
+
+
+def set_aside(path: str | Path) -> Path | None:
+    """Give all generations of `path` names of their own, for another run to write there; return the newest one's.
+
+    The newest keeps its old name, too, until something takes its place: at no moment is there none.
+
+    Returns
+    -------
+    Path or None
+        ``run-1.safetensors`` for ``run.safetensors``, or with the next free number; ``None`` if there are none.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to.
+    """
+    path = generation(path, 0)
+    found = generations(path)
+    if not found:
+        return None
+    names = (path.with_stem(f"{path.stem}-{number}") for number in count(1))
+    aside = next(name for name in names if not generations(name))
+    try:
+        for file in found:
+            if file == path:
+                _name_also(path, aside)
+            else:
+                file.rename(aside.with_name(aside.name + file.name.removeprefix(path.name)))
+    except OSError as error:
+        raise OutputError(f"cannot move {path} to {aside}: {error.strerror or error}") from error
+    return aside
+
+
+def _name_also(path: Path, other: Path) -> None:
+    try:
+        os.link(path.resolve(), other)  # of a link, the file that it names: the next one takes that file's place
+    except OSError:  # a file system without links
+        shutil.copy2(path, other)

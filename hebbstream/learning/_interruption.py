@@ -1,12 +1,15 @@
-"""`Interruption`: the first Ctrl-C or SIGTERM asks to stop, the second stops."""
+"""`Interruption`: signals that ask a run to stop, or to save."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Windows lacks the last two.
+_STOP = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_HANG_UP = getattr(signal, "SIGHUP", None)
+_SAVE = getattr(signal, "SIGUSR1", None)
 
 
 class StopWaiting(BaseException):
@@ -14,14 +17,21 @@ class StopWaiting(BaseException):
 
 
 class Interruption:
-    """Whether a signal has asked to stop.
+    """Whether a signal has asked to stop, or to save.
 
-    A signal that arrives while a sample is learned only sets `requested`; one that arrives inside `waiting` also raises
-    `StopWaiting` there; the second raises `KeyboardInterrupt` wherever it finds the program.
+    A signal to stop that arrives while a sample is learned only sets `requested`; one that arrives inside `waiting` also
+    raises `StopWaiting` there; the second raises `KeyboardInterrupt` wherever it finds the program. SIGUSR1 sets
+    `to_save`, and inside `waiting` calls `save`.
+
+    Parameters
+    ----------
+    save
+        Saves, if it can.
     """
 
-    def __init__(self) -> None:
-        self.requested = False
+    def __init__(self, save: Callable[[], None]) -> None:
+        self.requested = self.to_save = False
+        self._save = save
         self._waiting = False
 
     @contextmanager
@@ -35,21 +45,35 @@ class Interruption:
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # what signal.signal calls
         """Handle a signal."""
-        if self.requested:
+        if number == _SAVE:
+            self.to_save = True
+            if self._waiting:
+                self._save()
+        elif not self.requested:
+            self.requested = True
+            if self._waiting:
+                raise StopWaiting
+        elif number != _HANG_UP:  # which shell and terminal both send when they close
             raise KeyboardInterrupt
-        self.requested = True
-        if self._waiting:
-            raise StopWaiting
 
 
 @contextmanager
-def interruption() -> Iterator[Interruption]:
-    """Handle SIGINT and SIGTERM for as long as the block runs; in any but the main thread signals never arrive."""
-    handler = Interruption()
+def interruption(save: Callable[[], None]) -> Iterator[Interruption]:
+    """Handle signals for as long as the block runs; in any but the main thread they never arrive.
+
+    SIGINT and SIGTERM always; SIGHUP, which `nohup` ignores, and SIGUSR1 where nobody else handles them.
+    """
+    handler = Interruption(save)
     if threading.current_thread() is not threading.main_thread():
         yield handler
         return
-    previous = {number: signal.signal(number, handler.on_signal) for number in _SIGNALS}
+    previous = {number: signal.getsignal(number) for number in _STOP}
+    if _HANG_UP in previous and previous[_HANG_UP] is not signal.SIG_DFL:
+        del previous[_HANG_UP]
+    if _SAVE is not None and (present := signal.getsignal(_SAVE)) in (signal.SIG_DFL, signal.SIG_IGN):
+        previous[_SAVE] = present
+    for number in previous:
+        signal.signal(number, handler.on_signal)
     try:
         yield handler
     finally:

@@ -17,6 +17,7 @@ from hebbstream.learning._callback import Callback, Step, as_callback
 from hebbstream.learning._counters import Counters
 from hebbstream.learning._generations import generations
 from hebbstream.learning._progress import ProgressBar
+from hebbstream.learning._recordings import samples_to_pass
 from hebbstream.learning._replaying import Replaying
 from hebbstream.learning._report import Report
 from hebbstream.learning._run import Run
@@ -65,6 +66,8 @@ class Learner:
     ----------
     counters : Counters
         Of all samples that this learner has learned.
+    recordings : dict
+        How many samples, from its first, were learned of each stream with a fingerprint, by that.
     stream : Stream or None
         What it learns from, or learned from last.
 
@@ -105,6 +108,7 @@ class Learner:
         self.callbacks = tuple(map(as_callback, callbacks))
         self.clock = clock
         self.counters = Counters()
+        self.recordings: dict[str, int] = {}
         self.stream: Stream[Any] | None = None
         self._run: Run | None = None
         self._unclaimed: State = {}  # state of callbacks that a file held, and this learner lacks
@@ -114,7 +118,8 @@ class Learner:
     ) -> Report:
         """Learn from every sample of a stream as it passes.
 
-        Ctrl-C or SIGTERM finishes the present sample and returns the report; a second one stops at once.
+        Ctrl-C, SIGTERM or SIGHUP finishes the present sample and returns the report; a second one stops at once.
+        SIGUSR1 lets a `Checkpoint` save, and learning goes on.
 
         Parameters
         ----------
@@ -123,8 +128,9 @@ class Learner:
         limit
             Most samples to learn in this call.
         resume
-            Whether the stream is read again from its start: the ``counters.position`` samples that were learned are
-            passed over first. A live stream goes on from now.
+            Whether the stream is read again from its start: the samples of it that were learned are passed over first.
+            One with a `Stream.fingerprint`, such as a video, is known by it; one that is new is learned whole, and the
+            log says so. Of one without, ``counters.position`` samples are passed over. A live stream goes on from now.
         progress
             Whether to show a progress bar.
 
@@ -145,11 +151,12 @@ class Learner:
         if limit is not None and limit < 1:
             raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
         self.stream = as_stream(stream)
-        callbacks = [*self.callbacks, ProgressBar(limit, resume=resume, enabled=progress)]
+        passed = samples_to_pass(self.stream, self.recordings, self.counters.position) if resume else 0
+        callbacks = [*self.callbacks, ProgressBar(limit, passed=passed, enabled=progress)]
         if self.replay is not None:
             callbacks.insert(0, Replaying(self.replay))
         self._run = Run(self, callbacks, limit)
-        self._run.go(resume=resume)
+        self._run.go(passed)
         return self._run.report()
 
     @property
@@ -175,6 +182,7 @@ class Learner:
             If a class is not a str, int, float or bool.
         """
         state: State = {"network": self.net.to_state(), "counters": asdict(self.counters)}
+        state["recordings"] = self.recordings
         probe = as_online_probe(self.probe, "checkpoint")
         if probe is not None:
             state["probe"] = probe.state_dict()
@@ -245,6 +253,7 @@ class Learner:
             clock=clock,
         )
         learner.counters = Counters(**state.get("counters", {}))
+        learner.recordings = {str(known): int(taken) for known, taken in state.get("recordings", {}).items()}
         learner._unclaimed = dict(state.get("callbacks", {}))
         for name, callback in learner._named_callbacks().items():
             if name in learner._unclaimed:

@@ -23,20 +23,20 @@ class ProgressBar(Callback):
     ----------
     limit
         Most samples of the run.
-    resume
-        Whether samples are passed over first.
+    passed
+        Samples that are passed over first.
     enabled
         Whether to show anything.
     """
 
-    def __init__(self, limit: int | None, *, resume: bool, enabled: bool) -> None:
-        self._limit, self._resume, self._enabled = limit, resume, enabled
+    def __init__(self, limit: int | None, *, passed: int, enabled: bool) -> None:
+        self._limit, self._passed, self._enabled = limit, passed, enabled
 
     def on_start(self, learner: Running) -> None:
         """Show an empty bar."""
         total: int | None = None
         if known := length_hint(learner.stream):
-            total = max(0, known - learner.counters.position) if self._resume else known
+            total = max(0, known - self._passed)
         if self._limit is not None:
             total = self._limit if total is None else min(self._limit, total)
         self._bar: tqdm[Any] = tqdm(total=total, unit=" samples", disable=not self._enabled, dynamic_ncols=True)

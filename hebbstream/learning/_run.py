@@ -13,13 +13,14 @@ from torch import Tensor
 
 from hebbstream.errors import EmptyStreamError
 from hebbstream.learning._callback import Callback, Step
-from hebbstream.learning._interruption import Interruption, StopWaiting, interruption
+from hebbstream.learning._interruption import StopWaiting, interruption
 from hebbstream.learning._latency import Latency
 from hebbstream.learning._report import Report
 from hebbstream.learning._running import Running
 from hebbstream.learning._timer import Timer
 from hebbstream.learning._turned import Turned
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stream import Stream
 
 _WINDOW = 1000  # labelled samples of late
 
@@ -52,14 +53,14 @@ class Run:
         self.whole = True
         self.saved_to: Path | None = None
 
-    def go(self, *, resume: bool) -> None:
-        """Learn until something ends it, and let the callbacks know."""
-        with interruption() as interrupted:
+    def go(self, to_pass: int) -> None:
+        """Pass over so many samples, then learn until something ends it, and let the callbacks know."""
+        with interruption(self._answer) as self._interrupted:
             try:
                 for callback in self._callbacks:
                     self._begun.append(callback)
                     callback.on_start(self._learner)
-                self._learn(interrupted, resume=resume)
+                self._learn(to_pass)
             except BaseException as error:
                 self._stopped = f"{type(error).__name__}: {error}"
                 self.whole = isinstance(error, Exception)
@@ -78,53 +79,48 @@ class Run:
         if failure is not None and raising:
             raise failure
 
-    def _learn(self, interrupted: Interruption, *, resume: bool) -> None:
-        assert self._learner.stream is not None  # noqa: S101  # a run has one
-        items = iter(self._learner.stream)
-        if resume:
-            try:
-                with interrupted.waiting():
-                    self._pass_over()
-            except StopWaiting:
-                self._stopped = "interrupted"
+    def _learn(self, to_pass: int) -> None:
+        stream = self._learner.stream
+        assert stream is not None  # noqa: S101  # a run has one
+        items = iter(stream)
+        try:
+            with self._interrupted.waiting():
+                _pass_over(stream, to_pass)
+        except StopWaiting:
+            self._stopped = "interrupted"
+        self._fingerprint = stream.fingerprint
+        self._before = self._learner.recordings.get(self._fingerprint or "", 0) if stream.live else stream.taken
         self._started = self._learner.clock()
         for timer in self._timers:
             timer.restart()
         while not self._stopped:
-            self._stretch(items, interrupted)
-            if interrupted.requested:
+            self._stretch(items)
+            if self._interrupted.requested:
                 self._stopped = "interrupted"
             elif self._samples == self._limit:
                 self._stopped = "limit"
+            self._answer()
             self._pause()
         if not self._samples and not self._learner.counters.position and self._stopped == "end of stream":
             raise EmptyStreamError("the stream ended before its first sample: expected at least one")
 
-    def _pass_over(self) -> None:
-        position, stream = self._learner.counters.position, self._learner.stream
-        passed = 0 if stream is None else stream.fast_forward(position)
-        if passed < position:
-            raise EmptyStreamError(
-                f"the stream ended after {passed} samples: expected more than the {position} already learned"
-            )
-
-    def _stretch(self, items: Iterator[Any], interrupted: Interruption) -> None:
+    def _stretch(self, items: Iterator[Any]) -> None:
         """Learn from the samples until a callback is due, each to its end."""
         position = self._learner.counters.position
         until = [left for callback in self._callbacks if (left := callback.samples_left(position)) is not None]
         if self._limit is not None:
             until.append(min(self._limit - self._samples, sys.maxsize))  # `islice` takes no more
-        samples = islice(self._feed(items, interrupted), min(until, default=None))
+        samples = islice(self._feed(items), min(until, default=None))
         with closing(self._learner.net.learn_stream(samples)) as learned:
             for features in learned:
                 self._take(features)
         if self._failure is not None:
             raise self._failure
 
-    def _feed(self, items: Iterator[Any], interrupted: Interruption) -> Iterator[Any]:
+    def _feed(self, items: Iterator[Any]) -> Iterator[Any]:
         while True:
             try:
-                with interrupted.waiting():
+                with self._interrupted.waiting():
                     item = next(items)
             except StopIteration:
                 self._stopped = "end of stream"
@@ -136,7 +132,8 @@ class Run:
                 callback.on_sample(self._learner, sample)
             self._under_way.append(sample)
             yield sample.x
-            if interrupted.requested or self._failure is not None or any(timer.due() for timer in self._timers):
+            asked = self._interrupted.requested or self._interrupted.to_save
+            if asked or self._failure is not None or any(timer.due() for timer in self._timers):
                 return
 
     def _take(self, features: Tensor) -> None:
@@ -145,6 +142,8 @@ class Run:
         index = counters.position
         counters.position += 1
         self._samples += 1
+        if self._fingerprint is not None:
+            self._learner.recordings[self._fingerprint] = self._before + self._samples
         self._latency.take(sample, self._learner.clock())
         try:
             step = Step(index, sample, features, *self._score(features, sample))
@@ -165,6 +164,13 @@ class Run:
         counters.correct += right
         self._recent.append(right)
         return prediction, right
+
+    def _answer(self) -> None:
+        """Let the callbacks know of a signal that asks to save, once no sample is under way."""
+        if self._interrupted.to_save and not self._under_way:
+            self._interrupted.to_save = False
+            for callback in self._callbacks:
+                callback.on_signal(self._learner)
 
     def _pause(self) -> None:
         position = self._learner.counters.position
@@ -190,4 +196,12 @@ class Run:
             counters=counters,
             latency=(self._latency.mean, self._latency.greatest) if self._latency.count else None,
             stream_counts=asdict(learner.stream.stats) if learner.stream is not None else {},
+        )
+
+
+def _pass_over(stream: Stream[Any], count: int) -> None:
+    passed = stream.fast_forward(count) if count else 0
+    if passed < count:
+        raise EmptyStreamError(
+            f"the stream ended after {passed} samples: expected more than the {count} already learned"
         )

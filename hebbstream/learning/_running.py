@@ -16,6 +16,7 @@ class Running(Protocol):
     net: SoftHebbNet
     probe: Any
     counters: Counters
+    recordings: dict[str, int]
     clock: Clock
     stream: Stream[Any] | None
 

@@ -61,6 +61,13 @@ class Composed(Stream[Item]):
         """The error of each source that died while others went on, by the source's name."""
         return {name: error for source in self._sources for name, error in source.failures.items()}
 
+    @property
+    def fingerprint(self) -> str | None:
+        """That of the source, and what is made from it; ``None`` where the source has none."""
+        source, *others = self._sources
+        found = None if others else source.fingerprint
+        return None if found is None else self._name.replace(repr(source), found)
+
     def _release(self) -> None:
         super()._release()
         for source in self._sources:

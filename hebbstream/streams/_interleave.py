@@ -90,6 +90,7 @@ def _listed(names: Iterable[str]) -> str:
 
 class _Interleaved(Composed[Sample]):
     def __init__(self, streams: Mapping[str, Iterable[Any]], by: str, ahead: int) -> None:
+        self._by = by
         self._open = {name: as_stream(stream) for name, stream in streams.items()}
         merges = {"turn": self._by_turn, "time": self._by_time, "arrival": self._by_arrival}
         super().__init__(
@@ -105,6 +106,11 @@ class _Interleaved(Composed[Sample]):
     @property
     def failures(self) -> dict[str, BaseException]:
         return super().failures | self._died
+
+    @property
+    def fingerprint(self) -> str | None:
+        parts = [source.fingerprint for source in self._sources]
+        return None if None in parts else f"interleave({', '.join(map(str, parts))}, by={self._by!r})"
 
     def _release(self) -> None:
         self._items, self._source = None, ()  # another thread may be inside: it ends when its sources do

@@ -86,6 +86,20 @@ class Stream(Iterator[Item], Generic[Item]):
         """The error of each source that died while others went on, by the source's name."""
         return {}
 
+    @property
+    def taken(self) -> int:
+        """Items that came so far, those passed over among them."""
+        return self._taken
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What tells its source from any other, and is the same when it is opened again; ``None`` where nothing does.
+
+        By it a learner knows how many items it has learned of this source. Sources one after another have theirs
+        joined by ``+``, so that one more at the end changes nothing about those before.
+        """
+        return None
+
     def fast_forward(self, count: int) -> int:
         """Pass over items, to go on from a checkpoint, and return how many there were; a live source goes on from now."""
         return count if self.live else sum(1 for _ in islice(self, count))

@@ -15,7 +15,7 @@ NAMES = {
     "images": ["open_images"],
     "shards": ["open_shards"],
     "torch": ["samples_from_torch"],
-    "video": ["labels_from_json", "open_video"],
+    "video": ["open_video", "read_labels"],
 }
 
 

@@ -16,11 +16,15 @@ from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_label
 
 
+def learn_clip(learner, limit, *, resume=False):
+    with open_video(CLIP, size=32, label=clip_label()) as frames:
+        learner.learn(frames, resume=resume, limit=limit, progress=False)
+
+
 def go_on(path, position):
     learner = hs.Learner.load(path, callbacks=[hs.Checkpoint(path)])
     assert learner.counters.position == position
-    with open_video(CLIP, size=32, label=clip_label()) as frames:
-        learner.learn(frames, resume=True, limit=60 - position, progress=False)
+    learn_clip(learner, 60 - position, resume=True)
 
 
 @pytest.fixture
@@ -32,15 +36,14 @@ def learned(labelled):
 
 @pytest.mark.parametrize("position", [1, 23])
 @pytest.mark.parametrize("normalization", ["stream", "batch"])
-def test_a_run_resumed_in_a_new_process_is_bit_identical(tmp_path, labelled, position, normalization):
-    def start():
-        return hs.SoftHebbNet.from_preset("cifar10", width=8, normalization=normalization), hs.SoftmaxProbe()
+def test_a_run_resumed_in_a_new_process_is_bit_identical(tmp_path, position, normalization):
+    def start(path):
+        net = hs.SoftHebbNet.from_preset("cifar10", width=8, normalization=normalization)
+        return hs.Learner(net, hs.SoftmaxProbe(), callbacks=[hs.Checkpoint(path)])
 
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
-    net, probe = start()
-    hs.learn(net, labelled[:60], probe, checkpoint=whole, progress=False)
-    net, probe = start()
-    hs.learn(net, labelled, probe, limit=position, checkpoint=parts, progress=False)
+    learn_clip(start(whole), 60)
+    learn_clip(start(parts), position)
     process = processes.Process(target=go_on, args=(parts, position))
     process.start()
     process.join()

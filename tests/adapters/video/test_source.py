@@ -7,7 +7,7 @@ import pytest
 
 from hebbstream import errors
 from hebbstream._credentials import mask_credentials
-from hebbstream.adapters.video import labels_from_json
+from hebbstream.adapters.video import read_labels
 from hebbstream.adapters.video._source import find_sources
 
 
@@ -78,7 +78,7 @@ def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
     assert [source.name for source in find_sources("~/*.mp4")] == ["a.mp4", "b.mp4"]
     assert find_sources("~nobody-of-this-name/a.mp4")[0].url == "~nobody-of-this-name/a.mp4"
     (tmp_path / "labels.json").write_text('{"segments": [{"start": 0, "label": "day"}]}')
-    assert labels_from_json("~/labels.json")(1.0) == "day"
+    assert read_labels("~/labels.json")(1.0) == "day"
 
 
 @pytest.mark.parametrize("text", ["", "  ", "ftp://host/clip.mp4"])

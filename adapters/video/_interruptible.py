@@ -1,0 +1,30 @@
+"""Waits that Ctrl-C ends at once."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def interruptible(function: Callable[[], Result]) -> Result:
+    """Call a function that waits inside FFmpeg, where no signal reaches it, in a thread that can be left behind.
+
+    Examples
+    --------
+    >>> interruptible(lambda: "opened")
+    'opened'
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return function()
+    future: Future[Result] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="hebbstream-connect", daemon=True).start()
+    return future.result()

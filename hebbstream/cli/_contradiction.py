@@ -1,0 +1,47 @@
+"""Options that a checkpoint has decided already."""
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+import hebbstream as hs
+from hebbstream.errors import ConfigurationError
+
+
+def refuse_contradictions(options: argparse.Namespace, learner: hs.Learner) -> None:
+    """Raise a `ConfigurationError` if the user asks for something else than the checkpoint holds."""
+    net, replay = learner.net, learner.replay
+    size = net.frame_size if learner.probe is not None else None
+    decided: list[tuple[str, Any, Any]] = [
+        ("--width", options.width, net.layers[0].spec.channels),
+        ("--seed", options.seed, net.seed),
+        ("--mirror", options.mirror or None, net.mirror),
+        ("--event-threshold", options.event_threshold, net.layers[0].spec.event_threshold),
+        ("--size", options.size and _size(options.size), size and _size(size)),
+        ("--replay", options.replay, replay and replay.capacity),
+        ("--replay-per-sample", options.replay_per_sample, replay and replay.per_sample),
+    ]
+    if options.preset and not _is_of(net, options.preset):
+        found = "/".join(str(layer.spec.channels) for layer in net.layers)
+        raise _contradiction(options, f"--preset {options.preset}", f"another network ({found} neurons)")
+    for name, asked, found in decided:
+        if asked is not None and found is not None and asked != found:
+            shown = name if asked is True else f"{name} {asked}"
+            raise _contradiction(options, shown, "a network without it" if asked is True else str(found))
+
+
+def _contradiction(options: argparse.Namespace, asked: str, found: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{asked} with --resume: {options.checkpoint} has {found}; expected the same, nothing, or another --checkpoint"
+    )
+
+
+def _is_of(net: hs.SoftHebbNet, preset: str) -> bool:
+    """Whether a network is a preset's, at any width and event threshold."""
+    made = hs.PRESETS[preset]
+    specs = [replace(layer.spec, event_threshold=0.0) for layer in net.layers]
+    return net.in_channels == made.in_channels and specs == made.resolve(width=specs[0].channels, event_threshold=0.0)
+
+
+def _size(height_and_width: tuple[int, int]) -> str:
+    return "{1}x{0}".format(*height_and_width)

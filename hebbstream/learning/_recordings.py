@@ -1,0 +1,36 @@
+"""How much was learned of which stream."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from hebbstream.streams._stream import Stream
+
+log = logging.getLogger("hebbstream.checkpoint")
+
+
+def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position: int) -> int:
+    """Return how many samples of a stream to pass over, to go on where it was left.
+
+    Parameters
+    ----------
+    stream
+        What is to be learned. Of one that is new nothing is passed over, and the log says so.
+    recordings
+        How many samples of each stream were learned, by its fingerprint.
+    position
+        How many were learned of all, which is what a stream without a fingerprint passes over.
+
+    Examples
+    --------
+    >>> samples_to_pass(Stream("abcdefgh"), {}, position=3)
+    3
+    """
+    fingerprint = stream.fingerprint
+    if fingerprint is None:
+        return position
+    # Of sources one after another the first may be known, and more have come since.
+    known = [taken for part, taken in recordings.items() if f"{fingerprint}+".startswith(f"{part}+")]
+    if position and not known:
+        log.warning("%r is new: going on from the weights, nothing of it is passed over", stream)
+    return max(0, max(known, default=0) - stream.taken)

@@ -1,0 +1,114 @@
+"""Signals that end a run, and one that does not."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import hebbstream as hs
+
+
+@pytest.fixture(params=["eager", "pipelined"])
+def net(request):
+    engine = {"eager": hs.EagerEngine, "pipelined": hs.PipelinedEngine}[request.param]()
+    return hs.SoftHebbNet([hs.LayerSpec(channels=4), hs.LayerSpec(channels=8)], 3, engine=engine)
+
+
+def frames(count):
+    return [np.full((8, 8, 3), i % 256, dtype=np.uint8) for i in range(count)]
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+def at(index, *numbers):
+    return lambda step: step.index == index and [send(number) for number in numbers]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_run_saves_first(tmp_path, net, number):
+    before, path = signal.getsignal(number), tmp_path / "run"
+    report = hs.learn(net, frames(100), checkpoint=path, callbacks=[at(4, number)], progress=False)
+    assert report.stopped == "interrupted"
+    assert report.samples == net.samples_seen == hs.Learner.load(path).counters.position < 10
+    assert signal.getsignal(number) is before
+
+
+def test_hanging_up_twice_is_hanging_up(tmp_path, net):
+    at_once = at(4, signal.SIGHUP, signal.SIGHUP)
+    assert hs.learn(net, frames(100), checkpoint=tmp_path / "run", callbacks=[at_once], progress=False).samples < 10
+    with pytest.raises(KeyboardInterrupt):
+        hs.learn(net, frames(100), callbacks=[at(4, signal.SIGHUP, signal.SIGINT)], progress=False)
+
+
+@pytest.mark.parametrize("own", ["ignored", "handled"])
+def test_nohup_and_a_handler_of_the_user_are_respected(net, own):
+    got = []
+    handlers = {"ignored": signal.SIG_IGN, "handled": lambda number, frame: got.append(number)}
+    previous = signal.signal(signal.SIGHUP, handlers[own])
+    asked = signal.signal(signal.SIGUSR1, lambda number, frame: got.append(number))
+    try:
+        numbers = signal.SIGHUP, signal.SIGUSR1
+        report = hs.learn(net, frames(20), callbacks=[at(4, *numbers)], progress=False)
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+        signal.signal(signal.SIGUSR1, asked)
+    assert (report.stopped, report.samples) == ("end of stream", 20)
+    assert got == [number for number in numbers if own == "handled" or number == signal.SIGUSR1]
+
+
+class Watched(hs.Checkpoint):
+    """Notes where it saves."""
+
+    def __init__(self, path):
+        super().__init__(path, every_samples=15)
+        self.saved = []
+
+    def on_signal(self, learner):
+        super().on_signal(learner)
+        self.saved.append((learner.counters.position, hs.Learner.load(self.path).counters.position))
+
+
+def test_sigusr1_saves_and_the_run_goes_on_as_if_nothing_had_been(tmp_path, net):
+    checkpoint, before = Watched(tmp_path / "run"), signal.getsignal(signal.SIGUSR1)
+    asked = [at(index, signal.SIGUSR1) for index in (3, 7, 14, 19)]
+    report = hs.learn(net, frames(20), checkpoint=checkpoint, callbacks=asked, progress=False)
+    assert (report.stopped, report.samples) == ("end of stream", 20)
+    assert len(checkpoint.saved) == 4
+    assert all(asked <= now == saved for asked, (now, saved) in zip((4, 8, 15, 20), checkpoint.saved, strict=True))
+    quiet = hs.SoftHebbNet([layer.spec for layer in net.layers], 3, engine=net.engine)
+    hs.learn(quiet, frames(20), progress=False)
+    assert all((one.weight == other.weight).all() for one, other in zip(net.layers, quiet.layers, strict=True))
+    assert signal.getsignal(signal.SIGUSR1) is before
+
+
+def test_sigusr1_saves_while_the_stream_is_silent(tmp_path):
+    net, go_on, found = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3), threading.Event(), []
+    checkpoint = Watched(tmp_path / "run")
+
+    def ask():
+        time.sleep(0.2)
+        send(signal.SIGUSR1)
+        deadline = time.monotonic() + 20
+        while not checkpoint.saved and time.monotonic() < deadline:
+            time.sleep(0.01)
+        found.extend(checkpoint.saved)
+        go_on.set()
+
+    def silent():
+        yield from frames(3)
+        threading.Thread(target=ask).start()
+        go_on.wait(60)
+        yield from frames(2)
+
+    report = hs.learn(net, silent(), checkpoint=checkpoint, progress=False)
+    assert found == [(3, 3)]
+    assert (report.stopped, report.samples) == ("end of stream", 5)
+
+
+def test_sigusr1_with_nothing_to_save_is_no_error(net):
+    assert hs.learn(net, frames(9), callbacks=[at(4, signal.SIGUSR1)], progress=False).samples == 9
