@@ -54,7 +54,7 @@ CONTAINERS = {
     "mkv": Container(
         "mkv",
         ("libx264", "libx265", "libvpx", "libvpx-vp9", "mpeg4", "mjpeg", "ffv1", "mpeg2video"),
-        "uneven late order turn aspect sound second cover cut",
+        "uneven late order turn mirror aspect sound second cover cut",
     ),
     "webm": Container("webm", ("libvpx", "libvpx-vp9"), "uneven late sound cut"),
     "avi": Container("avi", ("mpeg4", "mjpeg", "libx264", "ffv1", "huffyuv", "rawvideo"), "sound second cut"),
@@ -237,6 +237,8 @@ def _geometry(random: np.random.Generator, can: set[str], chosen: dict[str, Any]
     found: dict[str, Any] = {}
     turns, mirrors = [(-1, 0, 0, -1), (0, 1, -1, 0), (0, -1, 1, 0)], [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)]
     matrices = turns * ("turn" in can) + mirrors * ("mirror" in can)
+    if chosen["codec"] == "libx265":  # which overruns its memory in pictures 48 wide and 64 high
+        matrices = [matrix for matrix in matrices if matrix[0]]
     if matrices and random.random() < 0.7:
         found["orientation"] = _one(random, matrices)
     if "aspect" in can and chosen["codec"] in _SHAPED and random.random() < 0.6:

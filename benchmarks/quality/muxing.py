@@ -4,6 +4,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from heapq import merge
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from benchmarks.quality.mutations import CONTAINERS, Container, Mutation
 
 HEIGHT, WIDTH = 48, 64  # of the picture that is shown
 _AHEAD = 3  # frames from a decoding to a presentation time stamp, so that stamps may change places
+_SOUND_AHEAD = 0.4  # seconds from the first sound to the first picture, where that is late
 _LONG_SECONDS = 20.0
 _LONGEST_GIF = 50  # hundredths of a second, which FFmpeg's muxer adds to a GIF's last frame alone
 _FAST = {
@@ -119,10 +122,8 @@ def _write_container(mutation: Mutation, known: Container, path: Path, numbers: 
         if mutation.streams == "song":
             extra = _sound(container, mutation, seconds)
         cover = _cover(container) if mutation.streams in ("cover", "song") else []
-        container.start_encoding()
-        for packets in (cover, main, extra or []):
-            for packet in packets:
-                container.mux(packet)
+        for packet in merge(cover, main, extra or [], key=lambda packet: packet.dts * packet.time_base):
+            container.mux(packet)
 
 
 _FORMATS = {"mkv": "matroska", "ts": "mpegts", "mpg": "vob"}
@@ -168,7 +169,7 @@ def _encoder(container: Any, codec: str, rate: int, size: tuple[int, int], group
     stream.width, stream.height = size
     stream.pix_fmt = _PIXELS.get(codec, "yuv420p")
     context = stream.codec_context
-    context.thread_count = 1
+    context.thread_count, context.time_base = 1, Fraction(1, rate)
     context.gop_size, context.max_b_frames = (0 if group == 1 and codec.startswith("mpeg") else group), b_frames
     if codec not in ("libx264", "libx265"):
         stream.bit_rate = 2_000_000
@@ -214,6 +215,7 @@ def _sound(container: Any, mutation: Mutation, seconds: list[float]) -> Iterator
     rate = 48000
     stream = container.add_stream(codec, rate=rate, layout="mono")
     samples = _SOUND_SAMPLES.get(codec, 1024)
+    first = round(max(0.0, mutation.late - _SOUND_AHEAD) * rate)
     length = (3 if mutation.streams == "long sound" else 1) * (seconds[-1] + 1 / mutation.rate)
 
     def packets() -> Iterator[Any]:
@@ -221,7 +223,7 @@ def _sound(container: Any, mutation: Mutation, seconds: list[float]) -> Iterator
             layout = stream.codec_context.format.name
             planar = np.zeros((1, samples), np.float32 if layout.startswith("flt") else np.int16)
             frame = av.AudioFrame.from_ndarray(planar, format=layout, layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = rate, index * samples, Fraction(1, rate)
+            frame.sample_rate, frame.pts, frame.time_base = rate, first + index * samples, Fraction(1, rate)
             yield from stream.encode(frame)
         yield from stream.encode(None)
 
@@ -229,9 +231,15 @@ def _sound(container: Any, mutation: Mutation, seconds: list[float]) -> Iterator
 
 
 def _cover(container: Any) -> Iterator[Any]:
+    picture = barcode.draw(barcode.NUMBERS - 1, 96, 96)
+    if container.format.name == "matroska":  # where a cover is an attached file
+        with av.open(file := BytesIO(), "w", format="mjpeg") as jpeg:
+            jpeg.mux([*_encoded(_encoder(jpeg, "mjpeg", 1, (96, 96), 1, 0), iter([picture]), [0])])
+        container.add_attachment("cover.jpg", "image/jpeg", file.getvalue())
+        return iter(())
     stream = _encoder(container, "mjpeg", 1, (96, 96), 1, 0)
     stream.disposition = Disposition.attached_pic
-    return _encoded(stream, iter([barcode.draw(barcode.NUMBERS - 1, 96, 96)]), [0])
+    return _encoded(stream, iter([picture]), [0])
 
 
 def trimmed(content: bytes, mutation: Mutation) -> bytes:
