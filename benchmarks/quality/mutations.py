@@ -44,7 +44,7 @@ CONTAINERS = {
     "mp4": Container("mp4", ("libx264", "libx265", "mpeg4", "mjpeg", "libvpx-vp9"), f"{_MOVIE} cover"),
     "mp4, index first": Container("mp4", ("libx264", "mpeg4"), _MOVIE, options=(("movflags", "faststart"),)),
     "mp4, fragmented": Container(
-        "mp4", ("libx264", "mpeg4"), "uneven turn sound", options=(("movflags", "frag_keyframe+empty_moov"),)
+        "mp4", ("libx264", "mpeg4"), "uneven turn aspect", options=(("movflags", "frag_keyframe+empty_moov"),)
     ),
     "mov": Container("mov", ("libx264", "mpeg4", "mjpeg", "png"), _MOVIE),
     "3gp": Container("3gp", ("mpeg4", "libx264"), "uneven trim"),
