@@ -82,10 +82,41 @@ def _few_shots(results: Path) -> str:
     return markdown(["samples of the new class", *(few["shots"][column] for column in columns)], rows)
 
 
+def _containers(results: Path) -> str:
+    found = read(results / "quality" / "containers.json")
+    both = [
+        f"{name}: {count['right']} of {count['tried']}"
+        for group in ("kinds", "containers")
+        for name, count in found[group].items()
+    ]
+    half = len(found["kinds"])
+    columns = [both[:half], both[half:]]
+    length = max(map(len, columns))
+    rows = zip(*(column + [""] * (length - len(column)) for column in columns), strict=True)
+    head = [f"what is odd: right of tried ({found['right']} of {found['tried']} in all)", "container"]
+    return markdown(head, rows)
+
+
+def _peers(results: Path) -> str:
+    rows, head = [], []
+    for reader in read(results / "quality" / "peers.json")["readers"]:
+        kinds = {"all files": reader["files"]} | {
+            kind: files for (kind,), files in grouped(reader["files"], "kind").items()
+        }
+        right = [
+            " / ".join(str(sum(file[key] for file in files)) for key in ("frames", "times")) for files in kinds.values()
+        ]
+        head = ["reader", *(f"{kind} ({len(files)})" for kind, files in kinds.items())]
+        rows.append([f"{reader['reader']} {reader['version']}", *right])
+    return markdown(head, rows)
+
+
 TABLES: Tables = {
     "quality/streams": _streams,
     "quality/drift": _drift,
     "quality/worlds": _worlds,
     **{f"quality/labels-{name}": partial(filled, template) for name, template in TEMPLATES.items()},
     "quality/labels-few-shots": _few_shots,
+    "quality/containers": _containers,
+    "quality/peers": _peers,
 }

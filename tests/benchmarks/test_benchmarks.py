@@ -19,6 +19,8 @@ REDUCED = {
     "speed.deploy": "--data cifar10 --networks mnist-dense --width 4 --samples 20 --seconds 0.01",
     "quality.drift": "--width 4 --seeds 1 --day 60 --night 40 --labels 20 --test 20 --frames 20",
     "quality.streams": "--width 4 --samples 20 --labels 20 --tested 20 --epochs 1 --rows crops CIFAR-10",
+    "quality.containers": "--count 3 --first 100",
+    "quality.peers": "--readers hebbstream torchcodec --limit 1",
     "quality.prequential": "--widths 8 --seconds 0.05",
 }
 DRAWN = {f"speed.{name}" for name in ("step", "breakdown", "video", "soak", "deploy")}
