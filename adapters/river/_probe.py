@@ -120,7 +120,8 @@ class LinearProbe(CountsTensors, base.MiniBatchClassifier):
         new = self._columns.unknown(X)
         matrix, labels = self._columns.matrix(X, new), [checked_label(label) for label in y]
         weights = list(w) if isinstance(w, Iterable) else [w] * len(labels)
-        self._columns.make_room(X, new, matrix, labels, weights)
+        if new:
+            self._columns.make_room(X, new, matrix, labels, weights)
         self._probe.learn_many(matrix, labels, weights)
 
     def predict_proba_one(self, x: Any, **kwargs: Any) -> dict[Any, float]:  # noqa: ARG002  # river's signature

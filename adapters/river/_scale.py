@@ -16,7 +16,7 @@ class RunningScale:
     --------
     >>> scale = RunningScale()
     >>> for value in (1.0, 3.0, 1.0, 3.0):
-    ...     scale.take_in(torch.tensor([value, 7.0]))
+    ...     _ = scale.take_in(torch.tensor([value, 7.0]))
     >>> scale(torch.tensor([[2.0, 7.0], [1e9, 7.0]]))
     tensor([[0., 0.],
             [2., 0.]])

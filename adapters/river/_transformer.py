@@ -187,6 +187,11 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
             self._features = passes, Features.of(self._scale(rows) if self.standardise else rows, self._prefix)
         return self._features[1]
 
+    def forward_one(self, x: Any) -> ForwardPass | None:
+        """Return the forward pass of a sample, as the network is, for `learn_one` to learn from; ``None`` without a network."""
+        frame = self._frame(x)
+        return None if self.net is None else self._forward(frame, content(frame))
+
     def learn_many(self, X: Any) -> None:
         """Learn from each row of a DataFrame, or each image of a batch, in turn."""
         for x in X.to_dict("records") if hasattr(X, "to_dict") else X:
