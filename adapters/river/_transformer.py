@@ -55,8 +55,8 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
     net
         A network of your own to begin with, for images; it is copied, and a `clone` begins with it again.
     standardise
-        Whether features are standardised by their running mean and variance, the present sample among them: as they
-        are, they reach 10 to 20, which models that depend on the scale do not bear. Without, they are those that `learn`
+        Whether features are standardised by their running mean and variance, the present sample among them, and those of
+        no sample are longer than √F: as they are, they reach 10 to 20, which models that depend on the scale do not bear. Without, they are those that `learn`
         shows a probe: set it to False before a probe that has learned there.
     prefix
         Of the features' names, ``prefix_0`` and so on. ``None`` takes one that differs with the network's layers and
