@@ -8,6 +8,18 @@ from hebbstream.adapters.river._drift import explained_share
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.adapters.river._transformer import SoftHebbTransformer
 from hebbstream.errors import ConfigurationError
+from hebbstream.network._spec import LayerSpec
+
+# Features come from weights that have hardly turned, too; a score does not.
+_QUICK = LayerSpec(
+    channels=20,
+    kernel_size=None,
+    inverse_temperature=4.0,
+    learning_rate=0.1,
+    radius=2.0,
+    pool="none",
+    update_scale="running_max",
+)
 
 
 class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
@@ -20,7 +32,8 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
     Parameters
     ----------
     transformer
-        What learns, from images or from flat rows; ``None`` takes ``SoftHebbTransformer()``, for flat rows.
+        What learns, from images or from flat rows; ``None`` takes one dense layer that learns
+        quickly, for flat rows.
     layer
         Index of the layer in ``net.layers``.
 
@@ -48,7 +61,7 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
             raise ConfigurationError(
                 f"transformer of type {type(transformer).__name__}: expected a SoftHebbTransformer"
             )
-        self.transformer = SoftHebbTransformer() if transformer is None else transformer
+        self.transformer = SoftHebbTransformer(layers=(_QUICK,)) if transformer is None else transformer
         self.layer = layer
 
     def learn_one(self, x: Any) -> None:

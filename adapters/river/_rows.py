@@ -3,20 +3,22 @@
 import math
 import zlib
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 
 import torch
 
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._spec import LayerSpec
 
-_DENSE = LayerSpec(
-    channels=1, kernel_size=None, activation="triangle", power=1.0, pool="none", update_scale="running_max"
-)
+
+def row_layer(neurons: int) -> LayerSpec:
+    """Return the dense layer for flat rows."""
+    return LayerSpec(
+        channels=neurons, kernel_size=None, activation="triangle", power=1.0, pool="none", update_scale="running_max"
+    )
 
 
 def widened(
-    old: SoftHebbNet | None, names: Sequence[Hashable], before: int, neurons: int, seed: int, device: str
+    old: SoftHebbNet | None, names: Sequence[Hashable], before: int, spec: LayerSpec, seed: int, device: str
 ) -> SoftHebbNet:
     """Give every neuron a synapse for each new feature; which weight it begins with depends on its name alone.
 
@@ -28,17 +30,18 @@ def widened(
         Of the new features, in their order.
     before
         Features so far.
-    neurons, seed, device
-        Of the dense layer.
+    spec
+        The dense layer.
+    seed, device
+        As of `SoftHebbNet`.
     """
     features = before + len(names)
-    spec = replace(_DENSE, channels=neurons)
     net = SoftHebbNet([spec], features, input_size=(1, 1), input_range=None, seed=seed, device=device)
     layer = net.layers[0]
     scale = spec.radius / math.sqrt(features)
     for offset, name in enumerate(names):
         generator = torch.Generator("cpu").manual_seed(seed ^ zlib.crc32(repr(name).encode()))
-        weights = torch.randn(neurons, generator=generator, dtype=torch.float32, device="cpu")
+        weights = torch.randn(spec.channels, generator=generator, dtype=torch.float32, device="cpu")
         layer.weight_matrix[:, before + offset] = scale * weights
     if old is not None:
         for name, value in old.layers[0].named_buffers():

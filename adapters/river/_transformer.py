@@ -13,7 +13,7 @@ from river import base
 from hebbstream.adapters.river._features import Features, feature_names
 from hebbstream.adapters.river._frames import content, finite_number
 from hebbstream.adapters.river._memory import CountsTensors
-from hebbstream.adapters.river._rows import widened
+from hebbstream.adapters.river._rows import row_layer, widened
 from hebbstream.adapters.river._scale import RunningScale
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.network._forward import ForwardPass
@@ -39,7 +39,7 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
     preset
         Name of a preset, for images. ``None`` takes `layers`, or else one dense layer for flat rows.
     layers
-        Layers of your own, for images.
+        Layers of your own, for images; a single dense one is for flat rows.
     width
         Neurons of a preset's first layer; ``None`` for the preset's own.
     neurons
@@ -176,7 +176,9 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
         """Return the features of an image or a flat row, by name."""
         frame = self._frame(x)
         if self.net is None:
-            return Features.of(torch.zeros(self.neurons, dtype=torch.float32, device=self.device), self._prefix)
+            return Features.of(
+                torch.zeros(self._row_layer.channels, dtype=torch.float32, device=self.device), self._prefix
+            )
         key = content(frame)
         learned, self._learned = self._learned, None
         if learned is not None and learned[0] == key:
@@ -210,7 +212,7 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
         else:
             index, batch = None, X
         if self.net is None or not len(batch):
-            found = np.zeros((len(batch), self.neurons))
+            found = np.zeros((len(batch), self._row_layer.channels))
         else:
             rows = self.net.transform_many(batch)
             found = (self._scale(rows) if self.standardise else rows).double().cpu().numpy()
@@ -245,7 +247,13 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
 
     @property
     def _of_rows(self) -> bool:
-        return self.preset is None and self.layers is None and self._given is None
+        layers = self.layers
+        own = layers is None or (len(layers) == 1 and layers[0].kernel_size is None)
+        return self.preset is None and self._given is None and own
+
+    @property
+    def _row_layer(self) -> LayerSpec:
+        return row_layer(self.neurons) if self.layers is None else self.layers[0]
 
     def _frame(self, x: Any, *, new_columns: bool = False) -> Any:
         """Return what the network reads: an image, or a row as (N, 1, 1)."""
@@ -278,6 +286,6 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
         return row
 
     def _grow(self, names: list[Hashable]) -> None:
-        self.net = widened(self.net, names, len(self._column), self.neurons, self.seed, self.device)
+        self.net = widened(self.net, names, len(self._column), self._row_layer, self.seed, self.device)
         self._column |= {name: len(self._column) + offset for offset, name in enumerate(names)}
         self._passes = self._learned = None

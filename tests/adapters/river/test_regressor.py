@@ -83,7 +83,7 @@ def test_what_is_no_number_is_refused_before_anything_changes(y):
         lambda: model.learn_one({"a": 1.0, "b": 2.0}, y),
         lambda: model.learn_many(pd.DataFrame({"b": [1.0, 2.0]}), [1.0, y]),
     ):
-        with pytest.raises(errors.ValueRangeError, match="target .*: expected a finite number"):
+        with pytest.raises(errors.ValueRangeError, match=r"target .*: expected a finite number"):
             learn()
     with pytest.raises(errors.ValueRangeError, match="sample weight"):
         model.learn_one({"a": 1.0, "b": 2.0}, 1.0, 0)
