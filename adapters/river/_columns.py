@@ -1,47 +1,75 @@
 """`Columns`: from river's features by name, whichever of them a sample has, to dense vectors and matrices."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from hebbstream.adapters.river._transformer import Features
+from hebbstream.adapters.river._features import Features
 from hebbstream.errors import DtypeError, InputError
+from hebbstream.probe._inputs import checked_weight, feature_rows
 
 
-class Columns(dict[Hashable, int]):
-    """The column of each name learned so far. Features that come as a tensor or an array have none, and stay as they are.
+class Named(Protocol):
+    """What learns from vectors, and knows the column of each feature's name."""
+
+    columns: dict[Hashable, int]
+    n_features: int | None
+    dtype: torch.dtype
+
+    def grow(self, features: int) -> None:
+        """Append features, so far always zero."""
+        ...
+
+
+class Columns:
+    """The columns of the names that a probe has learned. Tensors and arrays have no names, and stay as they are.
+
+    A probe that has learned from these takes features of a `SoftHebbTransformer`, and data frames, of as many columns
+    in their order; once it learns from one, it has its names.
+
+    Parameters
+    ----------
+    probe
+        Whose columns they are.
 
     Examples
     --------
-    >>> columns = Columns()
+    >>> from hebbstream import RidgeProbe
+    >>> columns = Columns(RidgeProbe())
     >>> new = columns.unknown({"a": 1.0, "b": 2.0})
     >>> columns.vector({"b": 2.0}, new)
     array([0., 2.])
     """
 
+    def __init__(self, probe: Named) -> None:
+        self._probe = probe
+        self._order: tuple[Hashable, ...] = ()  # names last found to be those of all columns
+
     def unknown(self, x: Any) -> dict[Hashable, int]:
         """Return the columns that the names seen for the first time would get."""
         # A tensor first: to find out that it is none of the others takes long beside a step.
-        if isinstance(x, Tensor | Features) or not (isinstance(x, Mapping) or is_frame(x)):
+        if isinstance(x, Tensor) or (isinstance(x, Features) and self._are_all(x.names)):
             return {}
-        names = x.columns if is_frame(x) else x
-        new = [name for name in names if name not in self]
+        if not (isinstance(x, Mapping) or is_frame(x)):
+            return {}
+        known = self._probe.columns
+        new = [name for name in (x.columns if is_frame(x) else x) if name not in known]
         if any(name != name for name in new):  # NaN: each would be another feature
             raise InputError("feature name that does not equal itself: expected one that can be found again")
-        return {name: len(self) + offset for offset, name in enumerate(new)}
+        return {name: len(known) + offset for offset, name in enumerate(new)}
 
     def vector(self, x: Any, new: Mapping[Hashable, int] | None = None) -> Any:
         """Return the features of one sample, those of `new` names at the end; other names have no weight yet."""
-        if isinstance(x, Features):
-            return x.tensor
         if not isinstance(x, Mapping):
             return x
-        column = {**self, **(new or {})}
-        known = [name for name in x if name in column]
-        vector = np.zeros(len(column))
-        vector[[column[name] for name in known]] = _real_numbers([x[name] for name in known], ndim=1)
+        if isinstance(x, Features) and (self._are_all(x.names) or not self._probe.columns):
+            return x.tensor
+        places, names = self._places(x, new or {})
+        vector = np.zeros(len(self._probe.columns) + len(new or {}))
+        vector[places] = _real_numbers([x[name] for name in names], ndim=1)
         return vector
 
     def matrix(self, X: Any, new: Mapping[Hashable, int] | None = None) -> Any:
@@ -50,11 +78,57 @@ class Columns(dict[Hashable, int]):
             return X
         if not X.columns.is_unique:
             raise InputError("data frame with two columns of one name: expected each name once")
-        column = {**self, **(new or {})}
-        known = [name for name in X.columns if name in column]
-        matrix = np.zeros((len(X), len(column)))
-        matrix[:, [column[name] for name in known]] = _real_numbers(X[known].to_numpy(), ndim=2)
+        if self._has_no_names and X.shape[1] == self._probe.n_features:
+            return _real_numbers(X.to_numpy(), ndim=2)
+        places, names = self._places(X.columns, new or {})
+        matrix = np.zeros((len(X), len(self._probe.columns) + len(new or {})))
+        matrix[:, places] = _real_numbers(X[names].to_numpy(), ndim=2)
         return matrix
+
+    def make_room(self, x: Any, new: dict[Hashable, int], rows: Any, targets: Sequence[Any], weights: Any) -> None:
+        """Take new names in, once nothing but the targets can be refused any more.
+
+        Parameters
+        ----------
+        x
+            What the names are of.
+        new
+            Their columns, from `unknown`.
+        rows
+            The features, from `vector` or `matrix`.
+        targets
+            One a row, checked.
+        weights
+            Of each row.
+        """
+        if not new:
+            return
+        length, ordered = self._probe.n_features, isinstance(x, Features) or is_frame(x)
+        positional = self._has_no_names and ordered and length == len(new)
+        if not positional and length not in (None, len(self._probe.columns)):
+            raise InputError(f"features by name: expected vectors of {length}, as learned before")
+        feature_rows(rows, single=rows.ndim == 1, features=None, dtype=self._probe.dtype)
+        checked = [checked_weight(weight) for weight in weights]
+        if (1 if rows.ndim == 1 else len(rows)) == len(targets) == len(checked):  # else the probe refuses it
+            self._probe.columns |= new
+            self._probe.grow(0 if positional else len(new))
+
+    @property
+    def _has_no_names(self) -> bool:
+        return not self._probe.columns and self._probe.n_features is not None
+
+    def _are_all(self, names: tuple[Hashable, ...]) -> bool:
+        """Return whether these are the names of all columns, in their order."""
+        if len(names) != len(self._probe.columns):
+            return False
+        if names is not self._order and names == tuple(self._probe.columns):
+            self._order = names
+        return names is self._order
+
+    def _places(self, names: Any, new: Mapping[Hashable, int]) -> tuple[list[int], list[Hashable]]:
+        columns = self._probe.columns
+        known = [name for name in names if name in columns or name in new]
+        return [columns[name] if name in columns else new[name] for name in known], known
 
 
 def is_frame(x: Any) -> bool:

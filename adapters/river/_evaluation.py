@@ -8,12 +8,12 @@ from typing import Any
 
 from river import base
 from river import metrics as river_metrics
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from hebbstream.adapters.river._scores import Evaluation
 from hebbstream.adapters.river._scoring import Prediction, Scoring
 from hebbstream.errors import ConfigurationError
+from hebbstream.learning._arguments import as_read_by, check_net, check_probe, checked_stream
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams._sample import Sample
 
@@ -43,7 +43,7 @@ def prequential(
     stream
         Frames, pairs (frame, label) or `Sample`; those without a label are learned from but not scored.
     probe
-        Any river classifier that reads vectors, such as ``LinearProbe``, or a probe of `hebbstream`.
+        Any river classifier, or a probe of `hebbstream`. ``LinearProbe`` reads vectors; river's own get dicts by number.
     metrics
         A river metric of classification, or a sum of some; ``None`` is accuracy.
     window
@@ -81,6 +81,8 @@ def prequential(
             21         21         20           0.9500       0.9500
             40         40         39           0.9744       1.0000
     """
+    check_net(net)
+    check_probe(probe)
     parts = _checked_metrics(metrics)
     _check(window, delay, limit)
     if detector is not None and not isinstance(detector, base.DriftDetector | base.BinaryDriftDetector):
@@ -92,11 +94,11 @@ def prequential(
         Evaluation(window),
     )
     total = min(filter(None, (length_hint(stream), limit)), default=None)
-    waiting: deque[tuple[Any, Tensor, Prediction]] = deque()
-    for item in tqdm(islice(stream, limit), total=total, unit=" samples", disable=not progress):
+    waiting: deque[tuple[Any, Any, Prediction]] = deque()
+    for item in tqdm(islice(checked_stream(stream), limit), total=total, unit=" samples", disable=not progress):
         sample = Sample.of(item)
-        features = net.transform_one(sample.x) if frozen else net.learn_one(sample.x)
-        waiting.append((sample.y, features, scoring.predict(features)))
+        x = as_read_by(probe, net.transform_one(sample.x) if frozen else net.learn_one(sample.x))
+        waiting.append((sample.y, x, scoring.predict(x)))
         if len(waiting) > delay:
             scoring.take(*waiting.popleft())
     for late in waiting:

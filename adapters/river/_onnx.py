@@ -6,7 +6,7 @@ import torch
 from river import base
 from torch import Tensor
 
-from hebbstream.adapters.river._transformer import Features
+from hebbstream.adapters.river._features import Features, feature_names
 from hebbstream.export import OnnxExtractor
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ class OnnxTransformer(base.MiniBatchTransformer):
         A file that `hebbstream.export.to_onnx` wrote.
     providers, threads
         As of `hebbstream.export.OnnxExtractor`.
+    prefix
+        Of the features' names.
 
     Raises
     ------
@@ -43,15 +45,18 @@ class OnnxTransformer(base.MiniBatchTransformer):
     'black'
     """
 
-    def __init__(self, path: str, providers: list[str] | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self, path: str, providers: list[str] | None = None, threads: int | None = None, prefix: str = "onnx"
+    ) -> None:
         self.path = path
         self.providers = providers
         self.threads = threads
+        self.prefix = prefix
         self._extractor = OnnxExtractor(path, providers, threads=threads)
 
     def transform_one(self, x: Any) -> Features:
-        """Return the features of an image, by number."""
-        return Features.of(_tensor(self._extractor.transform_one(x)))
+        """Return the features of an image, by name."""
+        return Features.of(_tensor(self._extractor.transform_one(x)), self.prefix)
 
     def learn_many(self, X: Any) -> None:
         """Do nothing."""
@@ -60,7 +65,8 @@ class OnnxTransformer(base.MiniBatchTransformer):
         """Return the features of a batch of images as a DataFrame."""
         import pandas as pd
 
-        return pd.DataFrame(_tensor(self._extractor.transform_many(X)).cpu().numpy())
+        found = _tensor(self._extractor.transform_many(X)).double().cpu().numpy()
+        return pd.DataFrame(found, columns=feature_names(self.prefix, found.shape[1]))
 
 
 def _tensor(features: Any) -> Tensor:

@@ -3,23 +3,24 @@
 from collections.abc import Hashable, Iterable
 from typing import Any, Self
 
-import numpy as np
 from river import base
 
 from hebbstream.adapters.river._columns import Columns, is_frame
-from hebbstream.errors import ConfigurationError, InputError
+from hebbstream.adapters.river._memory import CountsTensors
+from hebbstream.errors import ConfigurationError
 from hebbstream.probe import OnlineProbe
-from hebbstream.probe._inputs import checked_label, checked_weight, feature_rows
+from hebbstream.probe._inputs import checked_label
 from hebbstream.probe._softmax import OptimizerName
 from hebbstream.probe._solvers import SOLVERS
 
 
-class LinearProbe(base.MiniBatchClassifier):
+class LinearProbe(CountsTensors, base.MiniBatchClassifier):
     """An online linear classifier that follows river's contract and is dense inside.
 
     Takes river's dicts of numbers as well as plain vectors (tensors or arrays), which cost a river model far more; as
     mini-batches data frames, or matrices. In dicts and frames, features may appear and disappear: one that is absent
-    counts as 0. Classes appear as their first label arrives.
+    counts as 0. Classes appear as their first label arrives. The names of the features are part of what is learned, in
+    a checkpoint as well.
 
     Parameters
     ----------
@@ -89,13 +90,13 @@ class LinearProbe(base.MiniBatchClassifier):
         self.optimizer = optimizer
         self.average_over = average_over
         self._probe = SOLVERS[solver](**{name: getattr(self, name) for name in SOLVERS[solver].option_names})
-        self._columns = Columns()
+        self._columns = Columns(self._probe)
 
     @classmethod
     def from_probe(cls, probe: OnlineProbe) -> Self:
         """Wrap a probe, for instance that of a saved run; it is shared, not copied."""
         linear = cls(probe.solver, **probe.options())
-        linear._probe = probe
+        linear._probe, linear._columns = probe, Columns(probe)
         return linear
 
     def as_probe(self) -> OnlineProbe:
@@ -111,16 +112,16 @@ class LinearProbe(base.MiniBatchClassifier):
         new = self._columns.unknown(x)
         vector = self._columns.vector(x, new)
         if new:
-            self._add_columns(new, vector, [y], [w])
+            self._columns.make_room(x, new, vector, [checked_label(y)], [w])
         self._probe.learn_one(vector, y, w)
 
     def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:
         """Learn from the rows of a data frame, array or tensor, to the same effect as one after another."""
         new = self._columns.unknown(X)
-        matrix, labels = self._columns.matrix(X, new), list(y)
+        matrix, labels = self._columns.matrix(X, new), [checked_label(label) for label in y]
         weights = list(w) if isinstance(w, Iterable) else [w] * len(labels)
         if new:
-            self._add_columns(new, matrix, labels, weights)
+            self._columns.make_room(X, new, matrix, labels, weights)
         self._probe.learn_many(matrix, labels, weights)
 
     def predict_proba_one(self, x: Any, **kwargs: Any) -> dict[Any, float]:  # noqa: ARG002  # river's signature
@@ -152,15 +153,3 @@ class LinearProbe(base.MiniBatchClassifier):
     def forget(self, label: Hashable) -> None:
         """Remove a class; see `OnlineProbe.forget`."""
         self._probe.forget(label)
-
-    def _add_columns(self, new: dict[Hashable, int], rows: Any, labels: list[Hashable], weights: list[Any]) -> None:
-        """Make room for new names, once nothing can be refused any more."""
-        length = self._probe.n_features
-        if length not in (None, len(self._columns)):
-            raise InputError(f"features by name: expected vectors of {length}, as learned before")
-        feature_rows(rows, single=rows.ndim == 1, features=None, dtype=self._probe.dtype)
-        checked = [checked_label(label) for label in labels], [checked_weight(weight) for weight in weights]
-        if not len(np.atleast_2d(rows)) == len(checked[0]) == len(checked[1]):
-            return  # the probe refuses it
-        self._columns |= new
-        self._probe.grow(len(new))

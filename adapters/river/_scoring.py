@@ -4,8 +4,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from torch import Tensor
-
 from hebbstream.adapters.river._scores import Evaluation, Scores
 from hebbstream.errors import EmptyStreamError
 
@@ -26,14 +24,14 @@ class Scoring:
     scored: int = 0
     recent: deque[tuple[Any, Prediction]] = field(default_factory=deque)
 
-    def predict(self, features: Tensor) -> Prediction:
+    def predict(self, features: Any) -> Prediction:
         """Return what the probe makes of the features of the next sample."""
         self.samples += 1
         if all(metric.requires_labels for metric, _ in self.metrics):
             return self.probe.predict_one(features), {}
         return self.probe.predict_one(features), self.probe.predict_proba_one(features)
 
-    def take(self, label: Any, features: Tensor, prediction: Prediction) -> None:
+    def take(self, label: Any, features: Any, prediction: Prediction) -> None:
         """Learn a label that has come, and score what was predicted for it."""
         if label is None:
             return

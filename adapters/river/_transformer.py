@@ -1,18 +1,20 @@
 """`SoftHebbTransformer`: a network as a river transformer, for images and for flat rows."""
 
-import hashlib
-import math
+import copy
 import zlib
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from river import base
-from torch import Tensor
 
+from hebbstream.adapters.river._features import Features, feature_names
+from hebbstream.adapters.river._frames import content, finite_number
+from hebbstream.adapters.river._memory import CountsTensors
+from hebbstream.adapters.river._rows import row_layer, widened
+from hebbstream.adapters.river._scale import RunningScale
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.network._forward import ForwardPass
 from hebbstream.network._network import SoftHebbNet
@@ -21,46 +23,23 @@ from hebbstream.network._spec import LayerSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-_DENSE = LayerSpec(
-    channels=1, kernel_size=None, activation="triangle", power=1.0, pool="none", update_scale="running_max"
-)
-_LARGEST = 1e15  # as of frames without a range
 _WARM_UP = 100  # samples over which the normalisation still averages from the start
 
 
-class Features(dict[Hashable, float]):
-    """Features by number, as river's models read them, and the same as a tensor for models that can read that.
-
-    Attributes
-    ----------
-    tensor
-        1-D, on the network's device.
-    """
-
-    tensor: Tensor
-
-    @classmethod
-    def of(cls, tensor: Tensor) -> "Features":
-        """Wrap a vector."""
-        features = cls(zip(_numbers(len(tensor)), tensor.tolist(), strict=True))
-        features.tensor = tensor
-        return features
-
-
-class SoftHebbTransformer(base.MiniBatchTransformer):
+class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
     """A SoftHebb network that learns without labels as a step of a river pipeline.
 
     It takes images, bare or as the one value of a dict, or flat dicts of numbers, of which features may appear and
     disappear: one that is absent counts as 0. In a prequential loop a sample costs one forward pass and one update:
     what `transform_one` computes for a prediction, `learn_one` learns from, and the `transform_one` after it returns
-    again. The features that a model downstream learns from are so those that it predicted from.
+    hands on once more. The features that a model downstream learns from are so those that it predicted from.
 
     Parameters
     ----------
     preset
         Name of a preset, for images. ``None`` takes `layers`, or else one dense layer for flat rows.
     layers
-        Layers of your own, for images.
+        Layers of your own, for images; a single dense one is for flat rows.
     width
         Neurons of a preset's first layer; ``None`` for the preset's own.
     neurons
@@ -68,11 +47,20 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
     mirror
         Whether each image is seen together with its mirror image.
     frozen
-        Whether nothing is learned.
+        Whether the network learns nothing.
     seed
         Of the initial weights.
     device
-        Where to compute.
+        Where to compute; a network of your own computes where it is.
+    net
+        A network of your own to begin with, for images; it is copied, and a `clone` begins with it again.
+    standardise
+        Whether features are standardised by their running mean and variance, the present sample among them, and those of
+        no sample are longer than √F: as they are, they reach 10 to 20, which models that depend on the scale do not bear. Without, they are those that `learn`
+        shows a probe: set it to False before a probe that has learned there.
+    prefix
+        Of the features' names, ``prefix_0`` and so on. ``None`` takes one that differs with the network's layers and
+        seed; two equal networks side by side need one each.
 
     Raises
     ------
@@ -107,11 +95,17 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
         frozen: bool = False,
         seed: int = 0,
         device: str = "cpu",
+        net: SoftHebbNet | None = None,
+        standardise: bool = True,
+        prefix: str | None = None,
     ) -> None:
         if neurons < 1:
             raise ConfigurationError(f"neurons={neurons}: expected a positive integer")
-        if preset is not None and layers is not None:
-            raise ConfigurationError(f"preset={preset!r} and layers of your own: expected one of them")
+        if net is not None and not isinstance(net, SoftHebbNet):
+            raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet")
+        given = {f"preset={preset!r}": preset, "layers of your own": layers, "a net": net}
+        if len(several := [name for name, value in given.items() if value is not None]) > 1:
+            raise ConfigurationError(f"{' and '.join(several)}: expected one of them")
         self.preset = preset
         self.layers = layers
         self.width = width
@@ -120,47 +114,97 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
         self.frozen = frozen
         self.seed = seed
         self.device = device
-        self.net: SoftHebbNet | None = None
+        self.standardise = standardise
+        self.prefix = prefix
+        self._given = net
+        self.net: SoftHebbNet | None = copy.deepcopy(net)
         """The network; of images of layers of your own, and of flat rows, made when the first sample comes."""
         if preset is not None:
             self.net = SoftHebbNet.from_preset(preset, width=width, mirror=mirror, seed=seed, device=device)
+        self._prefix = self._default_prefix() if prefix is None else prefix
         self._column: dict[Hashable, int] = {}
-        self._last: tuple[Hashable, Features] | None = None
-        self._passes: ForwardPass | None = None
+        self._scale = RunningScale()
+        self._passes: tuple[Hashable, ForwardPass] | None = None  # the latest one, and the content of its frame
+        self._features: tuple[ForwardPass, Features] | None = None  # made of that pass
+        self._learned: tuple[Hashable, Features] | None = None  # of the frame just learned, as they were before
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path, device: str = "cpu", **options: Any) -> Self:
+        """Begin with the network of a file that it, or a `Learner`, was saved to; options as of the class.
+
+        Raises
+        ------
+        CheckpointNotFoundError, CorruptCheckpointError, CheckpointVersionError, ConfigurationError
+            As of `SoftHebbNet.load`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+        >>> SoftHebbNet.from_preset("mnist", width=4).save(path)
+        >>> len(SoftHebbTransformer.from_checkpoint(path, frozen=True).transform_one(np.zeros((28, 28), np.uint8)))
+        784
+        """
+        return cls(net=SoftHebbNet.load(path, device), **options)
+
+    def clone(self, new_params: dict[str, Any] | None = None, include_attributes: bool = False) -> Self:
+        """Return a fresh transformer that begins as this one began; with its attributes, as it is now."""
+        clone: Self = super().clone(new_params, include_attributes)
+        if include_attributes:
+            clone.net = copy.deepcopy(self.net)  # river leaves out attributes of a parameter's name
+        return clone
 
     def learn_one(self, x: Any) -> None:
         """Learn from an image or a flat row."""
-        if self.frozen:
+        frame = self._frame(x, new_columns=not self.frozen)
+        if self.net is None:  # frozen, and of rows
             return
-        frame = self._frame(x, new_columns=True)
-        assert self.net is not None  # noqa: S101  # a sample has come
-        key = _content(frame)
-        passes = self._passes_of(key)
-        if passes is None:
-            self._last = (key, Features.of(self.net.learn_one(frame)))
+        key = content(frame)
+        passes = self._forward(frame, key) if self.frozen else self._passes_of(key)
+        raw = self.net.learn_one(frame) if passes is None else passes.features
+        made, first = self._features, self.standardise and not self._scale.count
+        standardised = self._scale.take_in(raw) if self.standardise else raw
+        if made is None or made[0] is not passes or first:  # the first had nothing to be standardised by
+            self._learned = key, Features.of(standardised, self._prefix)
         else:
+            self._learned = key, made[1]
+        self._features = None
+        if passes is not None and not self.frozen:
             self.net._learn_from(passes)
 
     def transform_one(self, x: Any) -> Features:
-        """Return the features of an image or a flat row, by number."""
+        """Return the features of an image or a flat row, by name."""
         frame = self._frame(x)
         if self.net is None:
-            return Features.of(torch.zeros(self.neurons, dtype=torch.float32, device=self.device))
-        key = _content(frame)
-        if self._last is None or self._last[0] != key:
-            self._passes = self.net._forward_one(frame, self._passes)
-            self._last = (key, Features.of(self._passes.features))
-        return self._last[1]
+            return Features.of(
+                torch.zeros(self._row_layer.channels, dtype=torch.float32, device=self.device), self._prefix
+            )
+        key = content(frame)
+        learned, self._learned = self._learned, None
+        if learned is not None and learned[0] == key:
+            return learned[1]
+        passes = self._forward(frame, key)
+        if self._features is None or self._features[0] is not passes:
+            rows = passes.features
+            self._features = passes, Features.of(self._scale(rows) if self.standardise else rows, self._prefix)
+        return self._features[1]
+
+    def forward_one(self, x: Any) -> ForwardPass | None:
+        """Return the forward pass of a sample, as the network is, for `learn_one` to learn from; ``None`` without a network."""
+        frame = self._frame(x)
+        return None if self.net is None else self._forward(frame, content(frame))
 
     def learn_many(self, X: Any) -> None:
         """Learn from each row of a DataFrame, or each image of a batch, in turn."""
         for x in X.to_dict("records") if hasattr(X, "to_dict") else X:
             self.learn_one(x)
+        self._learned = None
 
     def transform_many(self, X: Any) -> "pd.DataFrame":
         """Return the features of each row of a DataFrame, or each image of a batch, as a DataFrame."""
         import pandas as pd
 
+        self._learned = None
         if hasattr(X, "to_dict"):
             index = X.index
             frames = [self._frame(x) for x in X.to_dict("records")]
@@ -168,24 +212,55 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
         else:
             index, batch = None, X
         if self.net is None or not len(batch):
-            return pd.DataFrame(np.zeros((len(batch), self.neurons), np.float32), index=index)
-        return pd.DataFrame(self.net.transform_many(batch).cpu().numpy(), index=index)
+            found = np.zeros((len(batch), self._row_layer.channels))
+        else:
+            rows = self.net.transform_many(batch)
+            found = (self._scale(rows) if self.standardise else rows).double().cpu().numpy()
+        return pd.DataFrame(found, index=index, columns=feature_names(self._prefix, found.shape[1]))
+
+    def _get_params(self) -> dict[str, Any]:
+        return {**super()._get_params(), "net": self._given}  # not as it is by now
+
+    def _default_prefix(self) -> str:
+        net = self.net
+        made_of: Any = (self.neurons if self.layers is None else tuple(self.layers), self.mirror, self.seed)
+        if net is not None:
+            made_of = tuple(layer.spec for layer in net.layers), net.mirror, net.seed
+        return f"softhebb{zlib.crc32(repr(made_of).encode()):08x}"
+
+    def _forward(self, frame: Any, key: Hashable) -> ForwardPass:
+        """Return the forward pass of a frame with this content, as the network is."""
+        assert self.net is not None  # noqa: S101  # whoever has a frame has a network
+        kept = self._passes
+        if kept is None or kept[0] != key or kept[1].samples_seen != self.net.samples_seen:
+            self._passes = kept = key, self.net._forward_one(frame, None if kept is None else kept[1])
+        return kept[1]
 
     def _passes_of(self, key: Hashable) -> ForwardPass | None:
         """Return the forward pass that the last prediction made, if it is of this frame and may be learned from."""
-        net, passes = self.net, self._passes
-        if net is None or passes is None or self._last is None or self._last[0] != key:
+        net, kept = self.net, self._passes
+        if net is None or kept is None or kept[0] != key:
             return None
         # Where each sample is normalised by its own statistics, a prediction and a step compute different things.
         by_sample = any(layer.norm is not None and layer.norm.use_batch_statistics for layer in net.layers)
-        return passes if passes.samples_seen == net.samples_seen >= _WARM_UP and not by_sample else None
+        return kept[1] if kept[1].samples_seen == net.samples_seen >= _WARM_UP and not by_sample else None
+
+    @property
+    def _of_rows(self) -> bool:
+        layers = self.layers
+        own = layers is None or (len(layers) == 1 and layers[0].kernel_size is None)
+        return self.preset is None and self._given is None and own
+
+    @property
+    def _row_layer(self) -> LayerSpec:
+        return row_layer(self.neurons) if self.layers is None else self.layers[0]
 
     def _frame(self, x: Any, *, new_columns: bool = False) -> Any:
         """Return what the network reads: an image, or a row as (N, 1, 1)."""
         if isinstance(x, Mapping) and len(x) == 1 and getattr(next(iter(x.values())), "ndim", 0) >= 2:
             (x,) = x.values()
         if isinstance(x, Mapping):
-            if self.preset is not None or self.layers is not None:
+            if not self._of_rows:
                 raise InputError(
                     f"dict of {', '.join(map(repr, list(x)[:5]))}: expected an image, bare or its one value"
                 )
@@ -202,7 +277,7 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
         return x
 
     def _row(self, x: Mapping[Hashable, Any], *, new_columns: bool) -> Any:
-        values = {name: _number(name, value) for name, value in x.items() if new_columns or name in self._column}
+        values = {name: finite_number(name, value) for name, value in x.items() if new_columns or name in self._column}
         if new := [name for name in values if name not in self._column]:
             self._grow(sorted(new, key=repr))
         row = np.zeros((len(self._column), 1, 1), np.float32)
@@ -211,64 +286,6 @@ class SoftHebbTransformer(base.MiniBatchTransformer):
         return row
 
     def _grow(self, names: list[Hashable]) -> None:
-        """Give every neuron a synapse for each new feature; which weight it begins with depends on its name alone."""
-        old, before = self.net, len(self._column)
-        self._column |= {name: before + offset for offset, name in enumerate(names)}
-        spec = replace(_DENSE, channels=self.neurons)
-        net = SoftHebbNet(
-            [spec], len(self._column), input_size=(1, 1), input_range=None, seed=self.seed, device=self.device
-        )
-        layer = net.layers[0]
-        scale = spec.radius / math.sqrt(len(self._column))
-        for offset, name in enumerate(names):
-            generator = torch.Generator("cpu").manual_seed(self.seed ^ zlib.crc32(repr(name).encode()))
-            weights = torch.randn(self.neurons, generator=generator, dtype=torch.float32, device="cpu")
-            layer.weight_matrix[:, before + offset] = scale * weights
-        if old is not None:
-            for name, value in old.layers[0].named_buffers():
-                target = layer.get_buffer(name)
-                if value.ndim and value.shape != target.shape:
-                    target.narrow(-1, 0, before).copy_(value)
-                else:
-                    target.copy_(value)
-            net.samples_seen = old.samples_seen
-        self.net, self._last, self._passes = net, None, None
-
-
-@lru_cache(maxsize=8)
-def _numbers(features: int) -> tuple[int, ...]:
-    """Return the keys of so many features: to make thousands of integers for each sample takes as long as the dict."""
-    return tuple(range(features))
-
-
-def _number(name: Hashable, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(f"feature {name!r} is {value!r}: expected a number") from None
-    if not abs(number) <= _LARGEST:
-        raise InputError(f"feature {name!r} is {value!r}: expected a finite number of at most {_LARGEST:g}")
-    return number
-
-
-def _content(frame: Any) -> Hashable:
-    """Return what is equal for equal frames: cameras reuse their memory, so that its address says nothing."""
-    if isinstance(frame, Tensor):
-        if frame.device.type != "cpu":
-            return _Held(frame), frame._version
-        frame = frame.numpy()
-    data = np.ascontiguousarray(frame)
-    return data.shape, data.dtype.str, hashlib.blake2b(data.tobytes(), digest_size=16).digest()
-
-
-class _Held:
-    """A tensor that equals itself only; held, so that no other can have its address."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        self._tensor = tensor
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held) and self._tensor is other._tensor
-
-    def __hash__(self) -> int:
-        return id(self._tensor)
+        self.net = widened(self.net, names, len(self._column), self._row_layer, self.seed, self.device)
+        self._column |= {name: len(self._column) + offset for offset, name in enumerate(names)}
+        self._passes = self._learned = None

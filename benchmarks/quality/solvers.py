@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from benchmarks.quality.continual import ContinualScores
 from benchmarks.quality.feature_pass import CLASSES_PER_TASK, Pass
-from hebbstream.learning._continual import ContinualScores
 from hebbstream.probe import OnlineProbe, RidgeProbe, SldaProbe, SoftmaxProbe
 
 CHUNK = 100  # rows of one call to a probe, to the same effect as one after another

@@ -2,7 +2,6 @@
 
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._checkpoint import Checkpoint
-from hebbstream.learning._continual import class_incremental, domain_incremental, learn_continually
 from hebbstream.learning._learn import learn
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._metrics import Metrics
@@ -15,8 +14,5 @@ __all__ = [
     "Metrics",
     "Report",
     "Step",
-    "class_incremental",
-    "domain_incremental",
     "learn",
-    "learn_continually",
 ]

@@ -58,19 +58,20 @@ class Interruption:
 
 
 @contextmanager
-def interruption(save: Callable[[], None]) -> Iterator[Interruption]:
+def interruption(save: Callable[[], None] | None = None) -> Iterator[Interruption]:
     """Handle signals for as long as the block runs; in any but the main thread they never arrive.
 
-    SIGINT and SIGTERM always; SIGHUP, which `nohup` ignores, and SIGUSR1 where nobody else handles them.
+    SIGINT and SIGTERM always; SIGHUP, which `nohup` ignores, and with `save` SIGUSR1, where nobody else handles them.
     """
-    handler = Interruption(save)
+    handler = Interruption(save or _nothing)
     if threading.current_thread() is not threading.main_thread():
         yield handler
         return
     previous = {number: signal.getsignal(number) for number in _STOP}
     if _HANG_UP in previous and previous[_HANG_UP] is not signal.SIG_DFL:
         del previous[_HANG_UP]
-    if _SAVE is not None and (present := signal.getsignal(_SAVE)) in (signal.SIG_DFL, signal.SIG_IGN):
+    unclaimed = (signal.SIG_DFL, signal.SIG_IGN)
+    if save is not None and _SAVE is not None and (present := signal.getsignal(_SAVE)) in unclaimed:
         previous[_SAVE] = present
     for number in previous:
         signal.signal(number, handler.on_signal)
@@ -79,3 +80,7 @@ def interruption(save: Callable[[], None]) -> Iterator[Interruption]:
     finally:
         for number, action in previous.items():
             signal.signal(number, action)
+
+
+def _nothing() -> None:
+    pass

@@ -13,6 +13,7 @@ import torch
 from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import usable_device
 from hebbstream.errors import ConfigurationError, CorruptCheckpointError
+from hebbstream.learning._arguments import check_net, check_probe, checked_stream
 from hebbstream.learning._callback import Callback, Step, as_callback
 from hebbstream.learning._counters import Counters
 from hebbstream.learning._generations import generations
@@ -25,7 +26,7 @@ from hebbstream.learning._timer import Clock
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import Replay
 from hebbstream.probe._solvers import as_online_probe, probe_from_state
-from hebbstream.streams._stream import Stream, as_stream
+from hebbstream.streams._stream import Stream
 
 log = logging.getLogger("hebbstream.checkpoint")
 
@@ -51,8 +52,8 @@ class Learner:
         Learns in place.
     probe
         Is scored prequentially: on each labelled sample it predicts first and learns afterwards. Anything with
-        ``predict_one`` and ``learn_one`` on a 1-D tensor will do; to be saved it must be an `OnlineProbe` or a
-        ``LinearProbe``.
+        ``predict_one`` and ``learn_one`` on a 1-D tensor will do, and any classifier of river, which gets a dict by the
+        features' numbers; to be saved it must be an `OnlineProbe` or a ``LinearProbe``.
     replay
         Keeps labelled frames, from which the probe, one of these two, learns again with the features that they have by
         then. See `Replay`.
@@ -102,6 +103,8 @@ class Learner:
         callbacks: Iterable[Callback | Callable[[Step], object]] = (),
         clock: Clock = time.monotonic,
     ) -> None:
+        check_net(net)
+        check_probe(probe)
         if replay is not None and as_online_probe(probe, "replay") is None:
             raise ConfigurationError("replay without a probe: expected an OnlineProbe or a LinearProbe")
         self.net, self.probe, self.replay = net, probe, replay
@@ -150,7 +153,7 @@ class Learner:
         """
         if limit is not None and limit < 1:
             raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
-        self.stream = as_stream(stream)
+        self.stream = checked_stream(stream)
         passed = samples_to_pass(self.stream, self.recordings, self.counters.position) if resume else 0
         callbacks = [*self.callbacks, ProgressBar(limit, passed=passed, enabled=progress)]
         if self.replay is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from hebbstream.errors import EmptyStreamError
+from hebbstream.learning._arguments import as_read_by
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._interruption import StopWaiting, interruption
 from hebbstream.learning._latency import Latency
@@ -157,8 +158,9 @@ class Run:
         probe, counters = self._learner.probe, self._learner.counters
         if probe is None or sample.y is None:
             return None, None
-        prediction = probe.predict_one(features)
-        probe.learn_one(features, sample.y)
+        x = as_read_by(probe, features)
+        prediction = probe.predict_one(x)
+        probe.learn_one(x, sample.y)
         right = bool(prediction == sample.y)  # of NumPy labels, a NumPy bool, which JSON does not know
         counters.scored += 1
         counters.correct += right

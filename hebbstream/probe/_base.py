@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hebbstream.errors import ConfigurationError, InputError, LabelError
 from hebbstream.probe._inputs import checked_label, checked_weight, feature_rows
-from hebbstream.probe._labels import decode_labels, encode_label
+from hebbstream.probe._labels import decode_labels, decode_name, encode_label, encode_name
 from hebbstream.probe._state import fitted, ordinary, shown
 from hebbstream.probe._temperature import Temperature
 from hebbstream.probe._tensors import LearnedTensors
@@ -42,6 +42,8 @@ class OnlineProbe(LearnedTensors):
         self.min_confidence = min_confidence
         self.classes: list[Hashable] = []
         """Labels in the order of their first appearance, which is the order of all that has a row for each class."""
+        self.columns: dict[Hashable, int] = {}
+        """Index of each feature in the vectors, by its name, in their order; empty where features have no names."""
         self.steps = 0
         """Labelled samples learned."""
         self._row: dict[Hashable, int] = {}
@@ -175,7 +177,7 @@ class OnlineProbe(LearnedTensors):
         Raises
         ------
         LabelError
-            If a class is not a str, int, float or bool.
+            If a class is not a str, int, float or bool, or a feature's name none of them, ``None`` or a tuple.
         """
         temperature = {} if self._temperature is None else {"temperature": self._temperature.state}
         return {
@@ -183,6 +185,7 @@ class OnlineProbe(LearnedTensors):
             "options": self.options(),
             "steps": self.steps,
             "classes": [encode_label(label) for label in self.classes],
+            "names": [encode_name(name) for name in self.columns],
             "tensors": self._shared | self._per_class | temperature,
         }
 
@@ -215,6 +218,9 @@ class OnlineProbe(LearnedTensors):
             raise ValueError(f"{len(tensors)} tensors after {self.steps} steps: expected some from the first step on")
         if tensors:
             self._restore(tensors, len(self.classes))
+        self.columns = {decode_name(name): column for column, name in enumerate(state["names"])}
+        if state["names"] and not len(self.columns) == len(state["names"]) == self.n_features:
+            raise ValueError(f"{len(state['names'])} names: expected another for each of {self.n_features} features")
         if tensors:
             raise ValueError(f"tensors {', '.join(tensors)}: expected none of that name")
 
@@ -224,7 +230,8 @@ class OnlineProbe(LearnedTensors):
             self._temperature.state = fitted("temperature", tensors.pop("temperature"), self._temperature.state)
 
     def _rows(self, x: Any, *, single: bool) -> Tensor:
-        return feature_rows(x, single=single, features=self.n_features, dtype=self.dtype)
+        rows = feature_rows(x, single=single, features=self.n_features, dtype=self.dtype)
+        return rows if self.n_features is None else rows.to(self._shared[self._center].device)
 
     def _take(self, rows: Tensor, labels: list[Hashable], weights: list[float]) -> None:
         if self.n_features is None:

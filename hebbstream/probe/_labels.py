@@ -48,6 +48,48 @@ def decode_label(encoded: list[Any]) -> Hashable:
     return checked_label(value)
 
 
+def encode_name(name: Hashable) -> list[Any]:
+    """Return a feature's name as `encode_label` does a label; ``None`` and tuples of names are names, too.
+
+    Raises
+    ------
+    LabelError
+        If it is of another type.
+
+    Examples
+    --------
+    >>> encode_name(("red", 3))
+    ['tuple', [['str', 'red'], ['int', 3]]]
+    """
+    if isinstance(name, tuple):
+        return ["tuple", [encode_name(part) for part in name]]
+    if name is None:
+        return ["None", None]
+    try:
+        return encode_label(name)
+    except LabelError:
+        raise LabelError(f"feature name {name!r}: a checkpoint holds str, int, float, bool, None and tuples") from None
+
+
+def decode_name(encoded: list[Any]) -> Hashable:
+    """Return the name that `encode_name` was given.
+
+    Raises
+    ------
+    ValueError
+        If it is not what `encode_name` returns.
+
+    Examples
+    --------
+    >>> decode_name(["tuple", [["str", "red"], ["int", 3]]])
+    ('red', 3)
+    """
+    kind, value = encoded
+    if kind == "tuple":
+        return tuple(map(decode_name, value))
+    return None if (kind, value) == ("None", None) else decode_label(encoded)
+
+
 def decode_labels(encoded: list[list[Any]]) -> list[Hashable]:
     """Return the labels of several classes.
 

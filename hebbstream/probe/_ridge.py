@@ -2,12 +2,11 @@
 
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._moments import MomentProbe
-from hebbstream.probe._sums import Moments, deviation
+from hebbstream.probe._sums import Moments, least_squares
 
 
 class RidgeProbe(MomentProbe):
@@ -47,18 +46,11 @@ class RidgeProbe(MomentProbe):
 
     def _solve(self, moments: Moments) -> tuple[Tensor, Tensor]:
         mean, share = moments.total / moments.weight, moments.counts / moments.weight
-        covariance = moments.products / moments.weight - torch.outer(mean, mean)
-        scale = deviation(covariance.diagonal(), moments)
-        targets = (moments.sums / moments.weight - torch.outer(share, mean)) / scale
-        covariance = covariance / scale / scale.unsqueeze(1)
-        penalty = self.l2 * len(mean) / moments.weight
-        covariance.diagonal().add_(penalty)
-        weight = torch.cholesky_solve(targets.T, torch.linalg.cholesky_ex(covariance)[0]).T
-        residual = (share * (1 - share)).mean() - ((weight * targets).sum() + penalty * weight.square().sum()) / len(
-            share
-        )
+        solved = least_squares(moments, self.l2)
+        explained = (solved.weight * solved.targets).sum() + solved.penalty * solved.weight.square().sum()
+        residual = (share * (1 - share)).mean() - explained / len(share)
         # Normal noise of the residuals' variance would give a temperature of that variance. On features of CIFAR-10 and
         # pixels of MNIST twice as much was nearer the truth, for these are the residuals of samples that were learned.
         temperature = (2 * residual).clamp(min=1e-4)
-        weight = weight / scale / temperature
+        weight = solved.weight / solved.scale / temperature
         return weight, share / temperature - weight @ mean

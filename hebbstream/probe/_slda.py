@@ -9,8 +9,6 @@ from hebbstream.errors import ConfigurationError
 from hebbstream.probe._moments import MomentProbe
 from hebbstream.probe._sums import Moments, deviation
 
-_SIGNS = 16  # they estimate a trace within a few per cent, for which an inverse takes three times as long
-
 
 class SldaProbe(MomentProbe):
     """Linear discriminant analysis: a mean for each class, one covariance for all.
@@ -60,19 +58,14 @@ class SldaProbe(MomentProbe):
         scale = deviation(covariance.diagonal() + between, moments)
         covariance = covariance / scale / scale.unsqueeze(1) * (1 - self.shrinkage)
         covariance.diagonal().add_(self.shrinkage)
-        apart, signs = (means - center) / scale, self._signs(covariance)
-        solved = torch.cholesky_solve(torch.cat([apart, signs]).T, torch.linalg.cholesky_ex(covariance)[0]).T
-        weight, trace = solved[: len(apart)], (solved[len(apart) :] * signs).sum() / _SIGNS  # tr Λ
+        apart = (means - center) / scale
+        factor = torch.linalg.cholesky_ex(covariance)[0]
+        weight = torch.cholesky_solve(apart.T, factor).T
+        trace = torch.cholesky_inverse(factor).trace()  # tr Λ: an estimate would depend on the features' order
         spread = (len(covariance) - self.shrinkage * trace) / (1 - self.shrinkage)  # tr(ΛΣ)
         bias = 0.5 * (spread / moments.samples - (weight * apart).sum(dim=1))
         weight = weight / scale
         return weight, bias - weight @ center
-
-    def _signs(self, like: Tensor) -> Tensor:
-        """Return fixed random signs (n, d), over which the mean of s Λ sᵀ is near the trace of Λ (Hutchinson 1989)."""
-        generator = torch.Generator("cpu").manual_seed(0)
-        bits = torch.randint(2, (_SIGNS, len(like)), generator=generator, dtype=torch.int64, device="cpu")
-        return (2 * bits - 1).to(like)
 
     def _remove_row(self, row: int) -> None:
         # What the class had within it stays in the covariance of all; where it lay is taken out.

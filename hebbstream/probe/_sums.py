@@ -36,6 +36,41 @@ class Moments:
     samples: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """Least squares on standardised features; d features, C outputs.
+
+    Parameters
+    ----------
+    weight
+        Of features divided by `scale`, (C, d).
+    scale
+        Their standard deviations, (d,).
+    targets
+        Their covariances with the outputs, (C, d).
+    penalty
+        On the squared weights.
+    """
+
+    weight: Tensor
+    scale: Tensor
+    targets: Tensor
+    penalty: Tensor
+
+
+def least_squares(moments: Moments, l2: float) -> Solved:
+    """Regress outputs, whose weights `Moments.sums` and `Moments.counts` are made with, on standardised features."""
+    mean, share = moments.total / moments.weight, moments.counts / moments.weight
+    covariance = moments.products / moments.weight - torch.outer(mean, mean)
+    scale = deviation(covariance.diagonal(), moments)
+    targets = (moments.sums / moments.weight - torch.outer(share, mean)) / scale
+    covariance = covariance / scale / scale.unsqueeze(1)
+    penalty = l2 * len(mean) / moments.weight
+    covariance.diagonal().add_(penalty)
+    weight = torch.cholesky_solve(targets.T, torch.linalg.cholesky_ex(covariance)[0]).T
+    return Solved(weight, scale, targets, penalty)
+
+
 def deviation(variance: Tensor, moments: Moments) -> Tensor:
     """Return standard deviations (d,), and 1 for features that have not varied."""
     rounding = _CONSTANT * moments.products.diagonal() / moments.weight

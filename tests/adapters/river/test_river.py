@@ -166,11 +166,11 @@ WEIGHTS = st.sampled_from([1.0, 1.0, 1.0, 2, 0.0, -1.0, float("nan"), "heavy", N
 
 def everything(probe):
     inner = probe.as_probe()
-    return probe._columns.copy(), inner.classes.copy(), inner.n_features, inner.steps, state_of(inner)
+    return inner.columns.copy(), inner.classes.copy(), inner.n_features, inner.steps, state_of(inner)
 
 
 def state_of(probe):
-    return {name: tensor.tolist() for name, tensor in probe.state_dict()["tensors"].items()}
+    return {name: tensor.tolist() for name, tensor in (probe._shared | probe._per_class).items()}
 
 
 def is_number(value, most=1e38):
@@ -199,7 +199,7 @@ def test_any_dict_is_learned_or_refused_before_anything_changes(solver, rows):
         else:
             learned = True
             assert probe.as_probe().steps == before[3] + 1
-            assert set(probe._columns) == {*before[0], *x}
+            assert set(probe.as_probe().columns) == {*before[0], *x}
             assert set(probe.predict_proba_one(x)) == {*before[1], y}
         # What float32 just holds may be learned or not.
         borderline = any(is_number(value, 1e39) and not is_number(value) for value in x.values())
@@ -225,7 +225,7 @@ def test_any_data_frame_is_learned_or_refused_before_anything_changes(names, val
         assert str(everything(probe)) == str(before)
     else:
         assert probe.as_probe().steps == 1 + len(labels) == 3
-        assert set(probe._columns) == {"a", *names}
+        assert set(probe.as_probe().columns) == {"a", *names}
 
 
 def test_names_after_vectors_are_refused():

@@ -156,6 +156,17 @@ def test_layers_of_your_own():
     assert len(model.transform_one(np.zeros((8, 8, 3), np.uint8))) == 4 * 4 * 4
 
 
+def test_a_dense_layer_of_your_own_is_for_rows():
+    spec = hs.LayerSpec(channels=7, kernel_size=None, pool="none", learning_rate=0.05)
+    model = SoftHebbTransformer(layers=[spec])
+    assert len(model.transform_one({"a": 1.0})) == 7
+    for row in ({"a": 1.0, "b": 2.0}, {"c": 1.0}):
+        model.learn_one(row)
+    assert len(model.transform_one(row)) == 7
+    assert model.net.layers[0].spec == spec
+    assert model.net.in_channels == 3
+
+
 def test_what_it_cannot_read_is_refused():
     with pytest.raises(errors.ConfigurationError, match="expected a preset"):
         SoftHebbTransformer().learn_one(np.zeros((8, 8, 3)))

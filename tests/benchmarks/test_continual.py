@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
+from benchmarks.quality.continual import ContinualScores, class_incremental, domain_incremental, learn_continually
 from hebbstream import Sample, errors
-from hebbstream.learning import class_incremental, domain_incremental, learn_continually
-from hebbstream.learning._continual import ContinualScores
 
 
 def test_each_class_comes_in_one_task_in_the_order_asked_for():

@@ -1,0 +1,79 @@
+"""`SoftHebbAnomaly`: how little of a sample a network explains, as river's anomaly score."""
+
+from typing import Any
+
+from river import base
+
+from hebbstream.adapters.river._memory import CountsTensors
+from hebbstream.adapters.river._transformer import SoftHebbTransformer
+from hebbstream.errors import ConfigurationError
+from hebbstream.inspection._explained import explained_share
+from hebbstream.network._spec import LayerSpec
+
+# Features come from weights that have hardly turned, too; a score does not.
+_QUICK = LayerSpec(
+    channels=20,
+    kernel_size=None,
+    inverse_temperature=4.0,
+    learning_rate=0.1,
+    radius=2.0,
+    pool="none",
+    update_scale="running_max",
+)
+
+
+class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
+    """Scores each sample by the share of it that the winners of a layer do not explain; from 0 to 1.
+
+    The network learns what it is shown, so that the score is high for what it has seldom seen. To score a sample and to
+    learn it afterwards costs one forward pass and one update. What the normalisation absorbs, such as a change of
+    exposure, does not show in it; nor does, in flat rows, how far out a sample lies in a direction that is known.
+
+    Parameters
+    ----------
+    transformer
+        What learns, from images or from flat rows; ``None`` takes one dense layer that learns
+        quickly, for flat rows.
+    layer
+        Index of the layer in ``net.layers``.
+
+    Raises
+    ------
+    ConfigurationError
+        If `transformer` is of another kind; when the first sample is scored, if there is no such layer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hebbstream as hs
+    >>> spec = hs.LayerSpec(channels=8, kernel_size=3, learning_rate=0.05, radius=3.0, update_scale="running_max")
+    >>> detector = SoftHebbAnomaly(SoftHebbTransformer(layers=[spec]))
+    >>> ramp = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16, 1)
+    >>> for shift in range(300):
+    ...     detector.learn_one(np.roll(ramp, shift, axis=1))
+    >>> noise = np.random.default_rng(0).random((16, 16, 1), dtype=np.float32)
+    >>> detector.score_one(ramp) < detector.score_one(noise)
+    True
+    """
+
+    def __init__(self, transformer: SoftHebbTransformer | None = None, layer: int = 0) -> None:
+        if transformer is not None and not isinstance(transformer, SoftHebbTransformer):
+            raise ConfigurationError(
+                f"transformer of type {type(transformer).__name__}: expected a SoftHebbTransformer"
+            )
+        self.transformer = SoftHebbTransformer(layers=(_QUICK,)) if transformer is None else transformer
+        self.layer = layer
+
+    def learn_one(self, x: Any) -> None:
+        """Learn from an image or a flat row."""
+        self.transformer.learn_one(x)
+
+    def score_one(self, x: Any) -> float:
+        """Return the share of a sample that is not explained; 0 before the first that was learned."""
+        passes = self.transformer.forward_one(x)
+        net = self.transformer.net
+        if passes is None or net is None:
+            return 0.0
+        if not 0 <= self.layer < len(net.layers):
+            raise ConfigurationError(f"layer={self.layer}: expected an index from 0 to {len(net.layers) - 1}")
+        return 1.0 - float(explained_share(net.layers[self.layer], passes.layers[self.layer][1]))

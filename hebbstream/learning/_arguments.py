@@ -1,0 +1,73 @@
+"""What is handed to a run in the wrong place, of the wrong kind, or for others to read; found out before it starts."""
+
+import os
+import sys
+from typing import Any
+
+from torch import Tensor
+
+from hebbstream._credentials import mask_credentials
+from hebbstream.errors import ConfigurationError
+from hebbstream.network import SoftHebbNet
+from hebbstream.streams._stream import Stream, as_stream
+
+
+def check_net(net: Any) -> None:
+    """Refuse what is no network.
+
+    Raises
+    ------
+    ConfigurationError
+        The message says where it belongs.
+    """
+    if isinstance(net, type) and issubclass(net, SoftHebbNet):
+        raise ConfigurationError(
+            f"net={net.__name__}: expected an object, such as {net.__name__}.from_preset('cifar10')"
+        )
+    if not isinstance(net, SoftHebbNet):
+        raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet first, and then the stream")
+
+
+def checked_stream(stream: Any) -> Stream[Any]:
+    """Return samples as a stream; refuse the name of a file, the number of a camera and a network.
+
+    Raises
+    ------
+    ConfigurationError
+        The message says what to do.
+    """
+    if isinstance(stream, str | bytes | os.PathLike | int):
+        name = mask_credentials(repr(os.fspath(stream) if isinstance(stream, os.PathLike) else stream))
+        raise ConfigurationError(
+            f"stream={name}: expected samples, such as open_video({name}) of hebbstream.adapters.video gives"
+        )
+    return as_stream(stream)
+
+
+def check_probe(probe: Any) -> None:
+    """Refuse what cannot tell classes from features.
+
+    Raises
+    ------
+    ConfigurationError
+        The message says what is expected.
+    """
+    if probe is None:
+        return
+    if isinstance(probe, type):
+        raise ConfigurationError(f"probe={probe.__name__}: expected an object, {probe.__name__}()")
+    river = sys.modules.get("river.base")
+    numbers = river is not None and isinstance(probe, river.Regressor | river.Clusterer)
+    if numbers or not all(callable(getattr(probe, name, None)) for name in ("predict_one", "learn_one")):
+        raise ConfigurationError(
+            f"probe of type {type(probe).__name__}: expected a classifier with predict_one and learn_one,"
+            " such as LinearProbe() or one of river's"
+        )
+
+
+def as_read_by(probe: Any, features: Tensor) -> Any:
+    """Return features as a probe reads them: by number, as a dict, for river's own models, which know nothing else."""
+    river = sys.modules.get("river.base")  # who has made one of its models has imported it
+    if river is None or not isinstance(probe, river.Estimator) or hasattr(probe, "as_probe"):
+        return features
+    return dict(enumerate(features.tolist()))

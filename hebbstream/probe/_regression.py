@@ -1,0 +1,172 @@
+"""`RidgeRegression`: least squares for a number, from sums over the stream."""
+
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hebbstream.errors import ConfigurationError, InputError, ValueRangeError
+from hebbstream.probe._inputs import checked_weight, feature_rows
+from hebbstream.probe._projection import Projection
+from hebbstream.probe._state import ordinary
+from hebbstream.probe._sums import Moments, least_squares
+from hebbstream.probe._tensors import LearnedTensors, Shapes
+
+
+class RidgeRegression(LearnedTensors):
+    """Ridge regression of a number on standardised features: the exact solution for all samples so far.
+
+    Keeps Σ w v vᵀ of v = (1, y, x), in float64: no order of the samples changes it but for rounding.
+
+    Parameters
+    ----------
+    l2, dimensions, seed, solve_every, half_life
+        See `RidgeProbe` and `MomentProbe`.
+
+    Examples
+    --------
+    >>> model = RidgeRegression(l2=1e-6)
+    >>> for x in range(10):
+    ...     model.learn_one([float(x), 1.0], 3.0 * x + 2.0)
+    >>> round(model.predict_one([100.0, 1.0]), 3)
+    302.0
+    """
+
+    dtype = torch.float64
+    _center: ClassVar[str] = "origin"
+
+    def __init__(
+        self,
+        l2: float = 1.0,
+        *,
+        dimensions: int = 1024,
+        seed: int = 0,
+        solve_every: int = 1,
+        half_life: float | None = None,
+    ) -> None:
+        for name, value in (("dimensions", dimensions), ("solve_every", solve_every)):
+            if value < 1:
+                raise ConfigurationError(f"{name}={value!r}: expected a positive number")
+        if half_life is not None and not half_life > 0:
+            raise ConfigurationError(f"half_life={half_life!r}: expected a number above 0, or None")
+        if not l2 > 0:
+            raise ConfigurationError(f"l2={l2!r}: expected a number above 0")
+        self.l2, self.solve_every = l2, solve_every
+        self.columns: dict[Any, int] = {}
+        """Index of each feature in the vectors, by its name; empty where features have no names."""
+        self.steps = 0
+        """Samples learned."""
+        self._keeps = 1.0 if half_life is None else 0.5 ** (1 / half_life)  # of everything, at each sample
+        self._project = Projection(dimensions, seed)
+        self._shared, self._per_class = {}, {}
+        self._solution: tuple[Tensor, Tensor] | None = None
+        self._pending = 0  # samples learned since then
+
+    def learn_one(self, x: Any, y: float, w: float = 1.0) -> None:
+        """Learn from features (F,) and their number `y`; errors as of `OnlineProbe.learn_one`."""
+        self._take(self._rows(x, single=True), [checked_target(y)], [checked_weight(w)])
+
+    def learn_many(self, X: Any, y: Any, w: Any) -> None:
+        """Learn from features (n, F), n numbers and n weights, to the same effect as one after another."""
+        rows, targets = self._rows(X, single=False), [checked_target(value) for value in y]
+        weights = [checked_weight(weight) for weight in w]
+        if not len(rows) == len(targets) == len(weights):
+            raise InputError(
+                f"{len(rows)} rows, {len(targets)} numbers, {len(weights)} weights: expected as many of each"
+            )
+        if targets:
+            self._take(rows, targets, weights)
+
+    def predict_one(self, x: Any) -> float:
+        """Return the number expected; 0 before the first sample."""
+        return self._predicted(self._rows(x, single=True))[0]
+
+    def predict_many(self, X: Any) -> list[float]:
+        """Return the number expected for each row."""
+        return self._predicted(self._rows(X, single=False))
+
+    def _predicted(self, rows: Tensor) -> list[float]:
+        if not self.steps:
+            return [0.0] * len(rows)
+        if self._solution is None or self._pending >= self.solve_every:
+            self._solution, self._pending = self._solve(), 0
+        weight, bias = self._solution
+        found: list[float] = (self._project(rows - self._shared["origin"]) @ weight + bias).tolist()
+        return found
+
+    @ordinary
+    def grow(self, features: int) -> None:
+        """Append features, so far always zero, at the end of the vectors this reads."""
+        if self.n_features is not None and features:
+            self._widen(features)
+            self._replaced()
+            self.n_features += features
+
+    def _shapes(self, features: int) -> tuple[Shapes, Shapes]:
+        d = min(features, self._project.dimensions) + 2
+        return {"origin": (features,), "target": (), "gram": (d, d)}, {}
+
+    def _rows(self, x: Any, *, single: bool) -> Tensor:
+        rows = feature_rows(x, single=single, features=self.n_features, dtype=self.dtype)
+        return rows if self.n_features is None else rows.to(self._shared["origin"].device)
+
+    def _take(self, rows: Tensor, targets: list[float], weights: list[float]) -> None:
+        if self.n_features is None:
+            self._allocate(rows.shape[1], 0, rows.device)
+        if not self.steps:  # products of numbers far from 0 would lose their digits
+            self._shared["origin"] = rows.select(0, 0).to(self.dtype, copy=True)
+            self._shared["target"].fill_(targets[0])
+        x = self._project(rows - self._shared["origin"])
+        y = torch.tensor(targets, dtype=self.dtype, device="cpu").to(x.device) - self._shared["target"]
+        v = torch.cat([torch.ones_like(y).unsqueeze(1), y.unsqueeze(1), x], dim=1)
+        age = torch.arange(len(targets) - 1, -1, -1, dtype=self.dtype, device="cpu")
+        faded = torch.tensor(weights, dtype=self.dtype, device="cpu") * self._keeps**age
+        self._shared["gram"].addmm_(v.T, v * faded.to(x.device).unsqueeze(1), beta=self._keeps ** len(targets))
+        self.steps += len(targets)
+        self._pending += len(targets)
+
+    def _solve(self) -> tuple[Tensor, Tensor]:
+        """Return the weights (d,) and the bias, of features from the origin."""
+        gram = self._shared["gram"]
+        weight, of_y, total = gram[0, 0], gram[:1, 1], gram[0, 2:]
+        moments = Moments(gram[2:, 2:], total, weight, gram[1:2, 2:], of_y, of_y)
+        solved = least_squares(moments, self.l2)
+        rows = solved.weight / solved.scale
+        return rows[0], of_y[0] / weight - rows[0] @ (total / weight) + self._shared["target"]
+
+    def _widen(self, features: int) -> None:
+        before = len(self._shared["origin"])
+        self._shared["origin"] = F.pad(self._shared["origin"], (0, features))
+        if before <= self._project.dimensions:  # otherwise the new features are added to sums that exist
+            gram = self._widened(self._shared["gram"], before + features).T.contiguous()
+            self._shared["gram"] = self._widened(gram, before + features)
+
+    def _widened(self, rows: Tensor, features: int) -> Tensor:
+        padded = F.pad(rows[:, 2:], (0, features + 2 - rows.shape[1]))
+        return torch.cat([rows[:, :2], self._project(padded)], dim=1)
+
+    def _replaced(self) -> None:
+        self._solution, self._pending = None, 0
+
+
+def checked_target(y: Any) -> float:
+    """Return the number that is to be predicted as a float.
+
+    Raises
+    ------
+    ValueRangeError
+        If it is no finite number.
+
+    Examples
+    --------
+    >>> checked_target(torch.tensor(2))
+    2.0
+    """
+    try:
+        target = float(y) if not isinstance(y, str | bytes) else None
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        target = None
+    if target is None or not abs(target) < float("inf"):
+        raise ValueRangeError(f"target {y!r}: expected a finite number")
+    return target

@@ -1,0 +1,101 @@
+"""Arguments in the wrong place or of the wrong kind: what to do is said before anything is learned."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from river import cluster, compose, linear_model, naive_bayes, preprocessing, tree
+
+import hebbstream as hs
+from hebbstream.adapters.river import LinearProbe, LinearRegressorProbe, prequential
+from hebbstream.errors import ConfigurationError
+
+FRAMES = [(frame, index % 2) for index, frame in enumerate(np.random.default_rng(0).random((12, 28, 28), np.float32))]
+
+
+@pytest.fixture
+def net():
+    return hs.SoftHebbNet.from_preset("mnist", width=2)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("clip.mp4", r"stream='clip.mp4': expected samples, such as open_video\('clip.mp4'\) of hebbstream.adapters"),
+        (Path("a/b.mkv"), r"open_video\('a/b.mkv'\)"),
+        (b"clip.mp4", r"open_video\(b'clip.mp4'\)"),
+        (0, r"open_video\(0\)"),
+        ("rtsp://user:secret@camera/1", r"rtsp://[^s]*@camera/1"),
+    ],
+)
+def test_the_name_of_a_source_is_no_stream(net, source, message):
+    for learn in (lambda: hs.learn(net, source), lambda: hs.Learner(net).learn(source)):
+        with pytest.raises(ConfigurationError, match=message):
+            learn()
+    with pytest.raises(ConfigurationError, match=message):
+        prequential(net, source, LinearProbe())
+    assert net.samples_seen == 0
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (FRAMES, "net of type list: expected a SoftHebbNet first, and then the stream"),
+        (iter(FRAMES), "net of type list_iterator"),
+        ("net.safetensors", "net of type str"),
+        (None, "net of type NoneType"),
+        (hs.SoftHebbNet, r"net=SoftHebbNet: expected an object, such as SoftHebbNet.from_preset\('cifar10'\)"),
+    ],
+)
+def test_what_is_no_network_is_refused(net, other, message):
+    for learn in (hs.learn, lambda *arguments: prequential(*arguments, LinearProbe())):
+        with pytest.raises(ConfigurationError, match=message):
+            learn(other, net)
+
+
+@pytest.mark.parametrize(
+    ("probe", "message"),
+    [
+        (LinearProbe, r"probe=LinearProbe: expected an object, LinearProbe\(\)"),
+        ("ridge", "probe of type str: expected a classifier with predict_one and learn_one, such as LinearProbe"),
+        (linear_model.LinearRegression(), "probe of type LinearRegression: expected a classifier"),
+        (LinearRegressorProbe(), "probe of type LinearRegressorProbe: expected a classifier"),
+        (cluster.KMeans(), "probe of type KMeans: expected a classifier"),
+        (preprocessing.StandardScaler(), "probe of type StandardScaler: expected a classifier"),
+    ],
+)
+def test_what_is_no_classifier_is_refused(net, probe, message):
+    for learn in (lambda: hs.learn(net, FRAMES, probe), lambda: prequential(net, FRAMES, probe)):
+        with pytest.raises(ConfigurationError, match=message):
+            learn()
+    assert net.samples_seen == 0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        naive_bayes.GaussianNB,
+        lambda: preprocessing.StandardScaler() | linear_model.LogisticRegression(),
+        lambda: tree.HoeffdingTreeClassifier(grace_period=5),
+        lambda: compose.SelectType(float) | LinearProbe(),
+    ],
+    ids=["bayes", "pipeline", "tree", "ours in a pipeline"],
+)
+def test_rivers_classifiers_are_probes(net, make):
+    probe = make()
+    report = hs.learn(net, FRAMES, probe, progress=False)
+    assert report.counters.scored == 12
+    by_hand, other = make(), hs.SoftHebbNet.from_preset("mnist", width=2)
+    for frame, label in FRAMES:
+        by_hand.learn_one(dict(enumerate(other.learn_one(frame).tolist())), label)
+    x = dict(enumerate(net.transform_one(FRAMES[0][0]).tolist()))
+    assert probe.predict_proba_one(x) == by_hand.predict_proba_one(x)
+    assert prequential(net, FRAMES, make(), progress=False).scores[-1].labelled == 12
+
+
+def test_a_checkpoint_with_rivers_classifier_is_refused_before_the_first_sample(net, tmp_path):
+    with pytest.raises(
+        ConfigurationError, match="checkpoint with a GaussianNB: expected an OnlineProbe or a LinearProbe"
+    ):
+        hs.learn(net, FRAMES, naive_bayes.GaussianNB(), checkpoint=tmp_path / "run", progress=False)
+    assert net.samples_seen == 0
