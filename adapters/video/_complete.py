@@ -79,7 +79,8 @@ def is_whole(
     if missing:
         return 0 < seconds <= ended + step / 2
     short = ended < seconds - _SLACK_SECONDS if seconds else progress.packets < declared - _SLACK_FRAMES
-    unread = progress.position < _NEARLY_ALL * max(0, container.size)
+    placed = name != "asf"  # whose packets say where the block that they are in begins
+    unread = placed and progress.position < _NEARLY_ALL * max(0, container.size)
     sure = path is not None and _STRUCTURED.search(name)  # then no byte is missing
     return not (short and (progress.corrupt or unread or not sure))
 

@@ -9,6 +9,7 @@ from hebbstream.adapters.video._reading import Reading, is_indexed, is_steady
 
 _REORDERING = 16  # frames around a key frame that may need the one before it
 _ROUNDING = 1e-6  # seconds
+_UNTOLD = ("avi", "nut")  # containers whose start may not be that of the first picture: it tells by itself
 
 Pass = tuple[Reading, Clock]
 
@@ -30,7 +31,8 @@ class Opened(NamedTuple):
 def begin(opened: Opened) -> Pass:
     """Return how to read from the start, where the source must stand."""
     first, base = opened.video.start_time, opened.video.time_base
-    origin = None if first is None or base is None else float(first * base)
+    told = first is not None and base is not None and opened.container.format.name not in _UNTOLD
+    origin = float(first * base) if told else None
     patience = {"patience": 0} if opened.live else {}  # what is live does not wait for a better time stamp
     return Reading(opened.container, opened.video, opened.timeout), Clock(opened.step, origin, **patience)
 

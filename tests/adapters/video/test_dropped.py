@@ -107,13 +107,14 @@ class Camera:
 @pytest.mark.parametrize("early", [0, 1, 30])
 @pytest.mark.parametrize("live", [True, False])
 def test_no_frame_yet_is_waited_for(clip, monkeypatch, early, live):
-    cameras, whole = [], decoding._open
+    cameras, whole = [], decoding.open_container
 
     def opened(*arguments, **options):
-        cameras.append(Camera(whole(*arguments, **options), early))
-        return cameras[-1]
+        container, video = whole(*arguments, **options)
+        cameras.append(Camera(container, early))
+        return cameras[-1], video
 
-    monkeypatch.setattr(decoding, "_open", opened)
+    monkeypatch.setattr(decoding, "open_container", opened)
     with open_video(clip, size=16, live=live, retry_for=0) as stream:
         assert len(list(stream)) + stream.stats.dropped == 50
         assert stream.stats.reconnects == 0
@@ -121,8 +122,13 @@ def test_no_frame_yet_is_waited_for(clip, monkeypatch, early, live):
 
 
 def test_a_camera_that_never_has_a_frame_is_stalled(clip, monkeypatch):
-    whole = decoding._open
-    monkeypatch.setattr(decoding, "_open", lambda *given, **options: Camera(whole(*given, **options), 10**9))
+    whole = decoding.open_container
+
+    def never(*arguments, **options):
+        container, video = whole(*arguments, **options)
+        return Camera(container, 10**9), video
+
+    monkeypatch.setattr(decoding, "open_container", never)
     with open_video(clip, size=16, read_timeout=0.3, retry_for=0) as stream:
         began = time.monotonic()
         with pytest.raises(errors.StalledStreamError, match=r"no frame for 0\.3 s"):

@@ -285,7 +285,7 @@ def test_a_live_source_goes_on_from_now(tmp_path):
 def test_the_command_learns_what_is_new_of_a_live_source(tmp_path, monkeypatch, arguments, learned):
     clip = write_clip(tmp_path / "clip.ts", [np.full((24, 40, 3), 80, np.uint8)] * 10)
     still = open_video(clip, live=True, size=32, retry_for=0, prefetch=0)
-    monkeypatch.setattr(cli._source, "open_source", lambda *_: still)
+    monkeypatch.setattr(cli._source, "open_source", lambda *_, **__: still)
     checkpoint = tmp_path / "run.safetensors"
     assert main(["learn", "0", "--width", "4", "--quiet", "--checkpoint", str(checkpoint), *arguments]) == 0
     assert hs.load(checkpoint).samples_seen == learned
