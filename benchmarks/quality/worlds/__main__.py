@@ -25,8 +25,7 @@ ROWS: dict[str, tuple[str, tuple[int, ...]]] = {
     "untrained, running statistics": ("cifar10", ()),
     "published rule": ("cifar10", (0, 1, 2)),
     "untrained, whitened": ("video", ()),
-    "video, layer 1 learns": ("video", (0,)),
-    "video": ("video", (0, 1, 2)),
+    "video": ("video", (0,)),
 }
 
 
