@@ -18,8 +18,25 @@ COMMAND = [sys.executable, "-m", "hebbstream.cli"]
 LEARN = [*COMMAND, "learn", str(CLIP), "--loop", "--width", "4", "--size", "32"]
 
 
+STARTED = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on():
+    yield
+    while STARTED:
+        STARTED.pop().kill()
+
+
+def by_default():
+    """What a terminal gives: a program that a shell starts in the background would ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*arguments, **options):
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    STARTED.append(subprocess.Popen(arguments, preexec_fn=by_default, **pipes, **options))
+    return STARTED[-1]
 
 
 def wait_for(condition, seconds=120):
