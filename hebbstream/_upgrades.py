@@ -55,7 +55,7 @@ def _from_1(old: State) -> State:
     if old["probe"] is not None:
         options = dict(old["probe"])
         known = {name: options.pop(name) for name in ("solver", "steps", "classes")}
-        state["probe"] = known | {"options": options, "tensors": named("probe.")}
+        state["probe"] = known | {"options": options, "names": [], "tensors": named("probe.")}
     if old["replay"] is not None:
         kept, options = old["replay"], dict(old["replay"]["options"])
         options["every_samples"] = options.pop("every")

@@ -204,12 +204,12 @@ def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, 
     if len(options.source) == 1:
         whole = bool(options.crops)
         return _worth_learning(
-            open_source(options, net.in_channels, size, options.source[0], whole=whole), options, size
+            open_source(options, net.in_channels, size, options.source[0], whole=whole), options, size, net.seed
         )
     if options.labels:
         raise ConfigurationError(f"--labels {options.labels}: expected a single source, which they belong to")
     streams = _open_several(options, net, size)
-    prepared = {name: _worth_learning(stream, options, size) for name, stream in streams.items()}
+    prepared = {name: _worth_learning(stream, options, size, net.seed) for name, stream in streams.items()}
     return interleave(prepared, by="arrival" if any(stream.live for stream in streams.values()) else "turn")
 
 
@@ -236,7 +236,7 @@ def _open_several(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int
     return streams
 
 
-def _worth_learning(stream: Stream[Any], options: argparse.Namespace, size: tuple[int, int]) -> Stream[Any]:
+def _worth_learning(stream: Stream[Any], options: argparse.Namespace, size: tuple[int, int], seed: int) -> Stream[Any]:
     if stream.live and not options.every_frame:
         stream = for_live(stream)
-    return crops(stream, options.size or size, per_frame=options.crops, seed=options.seed) if options.crops else stream
+    return crops(stream, options.size or size, per_frame=options.crops, seed=seed) if options.crops else stream

@@ -77,6 +77,8 @@ def _one_longer(rows: Tensor) -> Tensor:
             [0., 0.]])
     """
     count, shape = len(rows), rows.shape[1:]
+    if not rows.is_cpu:
+        return torch.cat([rows, rows.new_zeros(1, *shape)])
     size = shape.numel()
     if rows.untyped_storage().nbytes() < (count + 1) * size * rows.element_size():
         wider = rows.new_zeros(max(2 * count, 4), *shape)

@@ -134,7 +134,7 @@ def test_the_earlier_checkpoint_has_its_name_until_the_new_one_takes_it(learn, m
 
 def test_a_new_recording_goes_on_from_the_weights_and_says_so(run, clips):
     def learn(source, *more):
-        return run("learn", source, "--width", 4, "--size", 32, "--quiet", "--resume", *more)
+        return run("learn", source, "--width", 4, "--size", 32, "--fit", "stretch", "--quiet", "--resume", *more)
 
     a, b, _ = clips
     assert learn(a, "--limit", 8)[0] == 0

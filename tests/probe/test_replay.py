@@ -143,9 +143,15 @@ def test_bad_weights_are_quoted(weight):
         hs.Replay(weight=weight)
 
 
-@pytest.mark.parametrize(("probe", "message"), [(None, "replay without a probe"), (object(), "replay with a object")])
+@pytest.mark.parametrize(
+    ("probe", "message"),
+    [
+        (None, "replay without a probe: expected an OnlineProbe"),
+        (object(), "probe of type object: expected a classifier"),
+    ],
+)
 def test_it_needs_a_probe_of_ours(labelled, probe, message):
-    with pytest.raises(errors.ConfigurationError, match=f"{message}: expected an OnlineProbe or a LinearProbe"):
+    with pytest.raises(errors.ConfigurationError, match=message):
         hs.learn(hs.SoftHebbNet.from_preset("cifar10", width=4), labelled, probe, replay=hs.Replay())
 
 

@@ -129,7 +129,7 @@ def test_a_camera_that_never_has_a_frame_is_stalled(clip, monkeypatch):
         return Camera(container, 10**9), video
 
     monkeypatch.setattr(decoding, "open_container", never)
-    with open_video(clip, size=16, read_timeout=0.3, retry_for=0) as stream:
+    with open_video(clip, size=16, live=True, read_timeout=0.3, retry_for=0) as stream:
         began = time.monotonic()
         with pytest.raises(errors.StalledStreamError, match=r"no frame for 0\.3 s"):
             next(stream)
