@@ -145,9 +145,10 @@ class Decoder:
     def _end(self, reading: Reading, clock: Clock) -> None:
         damage, progress, shown = reading.damage, reading.progress, self.source.shown
         timeout = self._connection.read_timeout
+        if isinstance(damage, BlockingIOError):
+            raise StalledStreamError(f"{shown}: no frame for {timeout:g} s") from None
         if self.source.kind in ("camera", "network"):
-            stalled = isinstance(damage, av.error.ExitError | BlockingIOError)
-            if stalled or reading.waited > STALLED * timeout:
+            if isinstance(damage, av.error.ExitError) or reading.waited > STALLED * timeout:
                 raise StalledStreamError(f"{shown}: no frame for {timeout:g} s") from None
             if damage is not None and (self.live or isinstance(damage, ConnectionError)):
                 raise ConnectionLostError(f"{shown}: broke off ({reason(damage)})") from None
