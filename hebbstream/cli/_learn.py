@@ -10,10 +10,11 @@ from hebbstream.cli._contradiction import refuse_contradictions
 from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
 from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._source import add_crops, add_labels, add_size, add_source, has_labels, open_stream
-from hebbstream.cli._types import path, positive, seconds
+from hebbstream.cli._types import path, positive, seconds, share
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
 from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
+from hebbstream.streams._novelty import SHARE
 
 _PRESET = "cifar10"
 _PER_SAMPLE = 3
@@ -36,10 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_labels(parser)
     add_crops(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
-    parser.add_argument(
-        "--every-frame",
-        action="store_true",
-        help="learn each frame of a live source (default: those that show something new, by hebbstream.streams.for_live)",
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--every-frame", action="store_true", help="learn each frame of a live source")
+    chosen.add_argument(
+        "--share",
+        type=share,
+        default=SHARE,
+        metavar="F",
+        help="of a live source, learn at least this share of the frames, those that show most that is new (default: %(default)s)",
     )
     add_source(parser, several=True)
     _add_network(parser)

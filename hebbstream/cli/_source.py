@@ -238,5 +238,5 @@ def _open_several(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int
 
 def _worth_learning(stream: Stream[Any], options: argparse.Namespace, size: tuple[int, int], seed: int) -> Stream[Any]:
     if stream.live and not options.every_frame:
-        stream = for_live(stream)
+        stream = for_live(stream, share=options.share)
     return crops(stream, options.size or size, per_frame=options.crops, seed=seed) if options.crops else stream

@@ -1,6 +1,7 @@
 """What the options take: types for argparse."""
 
 import argparse
+import math
 import os
 from pathlib import Path
 
@@ -27,6 +28,17 @@ def seconds(text: str) -> float:
         value = 0.0
     if not value > 0:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a positive number of seconds")
+    return value
+
+
+def share(text: str) -> float:
+    """Read a share: above 0 and at most 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a share, above 0 and at most 1")
     return value
 
 

@@ -16,8 +16,8 @@ _STATUS_SECONDS = 1.0
 class ProgressBar(Callback):
     """Shows the samples learned, of how many where that is known, and once a second how well.
 
-    That is the prequential accuracy of late, where there are labels, and for each layer the share of neurons that have
-    turned; see `Report`.
+    That is the prequential accuracy of late, where there are labels, for each layer the share of neurons that have turned
+    (see `Report`), and of a stream that leaves out what shows nothing new, the share that it left out.
 
     Parameters
     ----------
@@ -62,4 +62,6 @@ class ProgressBar(Callback):
         parts = [f"turned {percentages(report.turned)}"]
         if report.recent_accuracy is not None:
             parts.insert(0, f"accuracy {report.recent_accuracy:.1%}")
+        if skipped := report.stream_counts.get("skipped"):
+            parts.append(f"nothing new in {skipped / report.stream_counts['frames']:.0%}")
         self._bar.set_postfix_str(", ".join(parts))

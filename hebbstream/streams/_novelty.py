@@ -1,5 +1,6 @@
 """`novel`: frames that show something new, from a camera that mostly does not."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,16 +15,29 @@ from hebbstream.streams._sample import Sample
 from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Stream, as_stream
 
+SHARE = 0.25
+_MOST, _LEAST = 0.02, 1e-4  # more is news to anybody; less is the noise of a codec
+_GAIN = 0.2
+
 
 def novel(
-    stream: Iterable[Any], threshold: float = 0.02, *, grid: int = 8, at_least_every: int | None = None
+    stream: Iterable[Any],
+    threshold: float | None = None,
+    *,
+    share: float = SHARE,
+    grid: int = 8,
+    at_least_every: int | None = None,
 ) -> Stream[Any]:
     """Skip frames that differ too little from the last one let through.
 
     A frame is laid out in `grid` × `grid` cells. The brightness of a cell is the mean of its pixels and channels, as a
     share of the full range (255 in uint8, 1 in floating point). The difference between two frames is the mean, over
-    the cells, of the absolute difference in brightness. A frame passes if it differs by at least `threshold` from the
+    the cells, of the absolute difference in brightness. A frame passes if it differs by at least the threshold from the
     last that passed; the first always does. Slow drift so adds up until it counts, and a change of exposure counts.
+
+    What is much for one camera is little for another. So the threshold follows the stream: each frame that passes raises
+    it, each that does not lowers it, by as much as lets `share` of the frames pass in the long run. It stays between 0.0001,
+    so that a picture that stands still does not pass again, and 0.02, so that where much happens more frames pass.
 
     A cell's mean is that many pixels' worth less noisy than a pixel: at 32×32 in colour, noise with a standard
     deviation of 4 of 255 makes two frames differ by 0.0026.
@@ -34,7 +48,9 @@ def novel(
         Frames, pairs (frame, label) or samples; those that pass are handed on as they came. A frame is a NumPy array or
         a tensor on any device, uint8 or floating point, (H, W), (C, H, W) or (H, W, C); sizes may change on the way.
     threshold
-        Least difference, in [0, 1].
+        Least difference, in [0, 1], if it is to stay the same; ``None`` for one that adapts.
+    share
+        Of the frames that are to pass at least, above 0 and at most 1; not used with a fixed threshold.
     grid
         Cells in each direction.
     at_least_every
@@ -54,28 +70,61 @@ def novel(
 
     Examples
     --------
-    >>> stream = novel(torch.tensor([0.5, 0.501, 0.6, 0.6]).view(4, 1, 1, 1).expand(4, 3, 32, 32))
+    A light that flickers a little, one frame in four a little more; both fade as it adapts:
+
+    >>> stream = novel(torch.tensor([0.5, 0.501, 0.5, 0.51] * 100).view(-1, 1, 1, 1).expand(-1, 3, 32, 32))
+    >>> len(list(stream)), stream.stats.skipped
+    (98, 302)
+
+    With a fixed threshold:
+
+    >>> stream = novel(torch.tensor([0.5, 0.501, 0.6, 0.6]).view(4, 1, 1, 1).expand(4, 3, 32, 32), 0.02)
     >>> [round(float(frame.mean()), 3) for frame in stream], stream.stats.frames, stream.stats.skipped
     ([0.5, 0.6], 4, 2)
     """
-    if not 0 <= threshold <= 1:
+    if threshold is not None and not 0 <= threshold <= 1:
         raise ConfigurationError(f"threshold={threshold}: expected a share of the full range, 0 to 1")
+    if not 0 < share <= 1:
+        raise ConfigurationError(f"share={share}: expected the share of frames that are to pass, above 0 and at most 1")
     for name, value in (("grid", grid), ("at_least_every", at_least_every)):
         if value is not None and value < 1:
             raise ConfigurationError(f"{name}={value}: expected a positive integer")
     source, stats = as_stream(stream), StreamStats()
-    gated = _gated(source, threshold, grid, at_least_every, stats)
-    return Composed(gated, source, name=f"novel({source!r}, threshold={threshold})", stats=stats)
+    gate: _Fixed | _Adaptive = _Adaptive(share) if threshold is None else _Fixed(threshold)
+    gated = _gated(source, gate, grid, at_least_every, stats)
+    chosen = f"share={share}" if threshold is None else f"threshold={threshold}"
+    return Composed(gated, source, name=f"novel({source!r}, {chosen})", stats=stats)
+
+
+class _Fixed:
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
+
+    def passes(self, difference: float) -> bool:
+        return difference >= self._threshold
+
+
+class _Adaptive:
+    """A threshold that follows a running quantile, on the scale of logarithms."""
+
+    def __init__(self, share: float) -> None:
+        self._share, self._level = share, math.log(_MOST)
+
+    def passes(self, difference: float) -> bool:
+        passed = difference >= math.exp(self._level)
+        self._level += _GAIN * (passed - self._share)
+        self._level = min(max(self._level, math.log(_LEAST)), math.log(_MOST))
+        return passed
 
 
 def _gated(
-    stream: Stream[Any], threshold: float, grid: int, at_least_every: int | None, stats: StreamStats
+    stream: Stream[Any], gate: _Fixed | _Adaptive, grid: int, at_least_every: int | None, stats: StreamStats
 ) -> Iterator[Any]:
     last, silence = None, 0
     for item in stream:
         cells = brightness(Sample.of(item).x, grid)
         silence += 1
-        differs = last is None or float((cells - last).abs().mean()) >= threshold
+        differs = last is None or gate.passes(float((cells - last).abs().mean()))
         if differs or silence == at_least_every:
             last, silence = cells, 0
             yield item

@@ -60,7 +60,7 @@ def test_noise_does_not_pass_and_a_cut_does(frames):
     def filmed(picture):
         return (picture + generator.normal(0, 8, picture.shape)).clip(0, 255).astype(np.uint8)
 
-    gate = novel([filmed(frames[0]) for _ in range(50)] + [filmed(frames[50]) for _ in range(50)])
+    gate = novel([filmed(frames[0]) for _ in range(50)] + [filmed(frames[50]) for _ in range(50)], 0.02)
     assert len(list(gate)) == 2
     assert (gate.stats.frames, gate.stats.skipped) == (100, 98)
 

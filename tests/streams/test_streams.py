@@ -154,6 +154,8 @@ def test_a_label_that_cannot_be_one_is_refused(name, frames):
         (lambda s: crops(s, (32, -1)), r"size=\(32, -1\)"),
         (lambda s: crops(s, 32, per_frame=0), "per_frame=0"),
         (lambda s: for_live(s, threshold=2), "threshold=2"),
+        (lambda s: for_live(s, share=0), "share=0: expected the share of frames that are to pass"),
+        (lambda s: novel(s, share=1.5), "share=1.5"),
         (lambda s: augment(s, shift=-1), "shift=-1"),
         (lambda s: augment(s, brightness=1.5), "brightness=1.5: expected a share, 0 to 1"),
         (lambda s: augment(s, contrast=-0.5), "contrast=-0.5"),
@@ -191,6 +193,22 @@ def test_a_camera_s_still_scene_gives_its_first_frame_and_a_heartbeat(frames):
     assert [y for _, y in for_live(still)] == [0, 250, 500]
     moving = [(frames[index], index) for index in range(9)]
     assert unpacked(for_live(moving, threshold=0.1, seed=5)) == unpacked(augment(novel(moving, 0.1), seed=5))
+
+
+@pytest.mark.parametrize(
+    ("move", "least", "most"),
+    [
+        pytest.param(0.0, 1, 1, id="nothing moves"),
+        pytest.param(0.00004, 1, 60, id="a codec's noise"),
+        pytest.param(0.002, 200, 300, id="a ball"),
+        pytest.param(0.01, 200, 300, id="a person"),
+        pytest.param(0.1, 850, 1000, id="a street"),
+    ],
+)
+def test_the_threshold_lets_a_quarter_pass_and_all_that_is_news(move, least, most):
+    brightness = 0.5 + move * np.random.default_rng(0).standard_normal(1000)
+    stream = novel(np.float32(brightness)[:, None, None].repeat(8, 1).repeat(8, 2))
+    assert least <= len(list(stream)) <= most
 
 
 @pytest.mark.parametrize(("length", "buffer_size"), [(0, 4), (3, 4), (4, 4), (100, 1), (100, 7)])

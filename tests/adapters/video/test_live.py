@@ -281,9 +281,13 @@ def test_a_live_source_goes_on_from_now(tmp_path):
         assert sum(1 for _ in stream) == 10
 
 
-@pytest.mark.parametrize(("arguments", "learned"), [([], 1), (["--every-frame"], 10)])
-def test_the_command_learns_what_is_new_of_a_live_source(tmp_path, monkeypatch, arguments, learned):
-    clip = write_clip(tmp_path / "clip.ts", [np.full((24, 40, 3), 80, np.uint8)] * 10)
+@pytest.mark.parametrize(
+    ("brightest", "arguments", "learned"),
+    [(80, [], 1), (80, ["--every-frame"], 10), (255, [], 10), (82, ["--share", "0.05"], 1)],
+)
+def test_the_command_learns_what_is_new_of_a_live_source(tmp_path, monkeypatch, brightest, arguments, learned):
+    levels = np.linspace(80, brightest, 10).astype(np.uint8)
+    clip = write_clip(tmp_path / "clip.ts", [np.full((24, 40, 3), level, np.uint8) for level in levels])
     still = open_video(clip, live=True, size=32, retry_for=0, prefetch=0)
     monkeypatch.setattr(cli._source, "open_source", lambda *_, **__: still)
     checkpoint = tmp_path / "run.safetensors"
