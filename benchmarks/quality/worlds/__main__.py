@@ -1,7 +1,7 @@
-"""Measure learned features against untrained ones, with the same statistics, and pixels, in the video worlds.
+"""Measure learned features against untrained ones, with the same statistics, and pixels, in worlds of video and pictures.
 
 Frames come once, in order; nothing is learned from the test's, and penalties are chosen on the labelled training frames.
-Random crops of turning objects, whole frames of games; ridge with 2,000 labelled frames, and with five of each class.
+Random crops of objects, whole frames of games and pictures; ridge with 2,000 labels, and with five of each class.
 """
 
 import time
@@ -15,29 +15,35 @@ import torch
 import torch.nn.functional as F
 
 import hebbstream as hs
-from benchmarks.core import run, store
+from benchmarks.core import data, run, store
 from benchmarks.quality.worlds.readout import LABELLED, TESTED, World, accuracies
 from hebbstream.streams import crops
 
 _SIDE = 32
+_PICTURES = 8000  # of a set of pictures, as many as frames of a game
+SETS = ("cifar10", "mnist")
 # By row: preset, and which layers learn.
 ROWS: dict[str, tuple[str, tuple[int, ...]]] = {
     "untrained, running statistics": ("cifar10", ()),
     "published rule": ("cifar10", (0, 1, 2)),
+    "untrained, slow statistics": ("pictures", ()),
+    "pictures": ("pictures", (0,)),
     "untrained, whitened": ("video", ()),
     "video": ("video", (0,)),
 }
 
 
-def network(preset: str, learning: tuple[int, ...], width: int, seed: int) -> hs.SoftHebbNet:
+def network(preset: str, learning: tuple[int, ...], width: int, channels: int, seed: int) -> hs.SoftHebbNet:
     """Return a network some of whose layers learn; all statistics follow the stream."""
     specs = hs.PRESETS[preset].resolve(width=width)
     frozen = [spec if i in learning else replace(spec, learning_rate=0.0) for i, spec in enumerate(specs)]
-    return hs.SoftHebbNet(frozen, 3, seed=seed)
+    return hs.SoftHebbNet(frozen, channels, seed=seed)
 
 
 def small(frames: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return frames at half their size."""
+    """Return frames at half their size, and small ones as they are."""
+    if frames.shape[1] <= _SIDE:
+        return frames
     halves = F.avg_pool2d(torch.from_numpy(frames).permute(0, 3, 1, 2).float(), 2)
     return halves.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
@@ -49,14 +55,15 @@ def features(net: hs.SoftHebbNet, frames: np.ndarray[Any, Any]) -> np.ndarray[An
 
 def measure(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Result]:
     """Yield a result for each row."""
-    train, labelled, test = small(world.train), small(world.train[world.labelled]), small(world.test)
+    labelled, test = small(world.train[world.labelled]), small(world.test)
+    stream = world.train[: world.seen]
     if not seed:
         flat = (rows.reshape(len(rows), -1).astype(np.float32) for rows in (labelled, test))
         yield {"row": "pixels", "seed": 0, "cpu_seconds": 0.0, **accuracies(world, *flat)}
     for row, (preset, learning) in ROWS.items():
-        net = network(preset, learning, width, seed)
+        net = network(preset, learning, width, world.train.shape[-1], seed)
         began = time.process_time()
-        for frame in crops(world.train, _SIDE, seed=seed) if cropped else train:
+        for frame in crops(stream, _SIDE, seed=seed) if cropped else small(stream):
             net.learn_one(frame)
         seconds = round(time.process_time() - began, 1)
         cosines = _cosines(net, seed)
@@ -66,15 +73,27 @@ def measure(world: World, cropped: bool, width: int, seed: int) -> Iterator[stor
 
 def _cosines(net: hs.SoftHebbNet, seed: int) -> list[float]:
     """Return each layer's mean cosine of weights with the initial ones."""
-    first = hs.SoftHebbNet([layer.spec for layer in net.layers], 3, seed=seed)
+    first = hs.SoftHebbNet([layer.spec for layer in net.layers], net.in_channels, seed=seed)
     pairs = zip(first.layers, net.layers, strict=True)
     return [round(float(F.cosine_similarity(a.weight_matrix, b.weight_matrix).mean()), 3) for a, b in pairs]
+
+
+def pictures(name: str, *, frames: int | None, labelled: int, tested: int) -> World:
+    """Return a set of pictures as a world: a stream, labelled pictures after it, and some of its test part."""
+    seen = frames or _PICTURES
+    task = data.load_task(name)
+    train, test = task.train.take(seen + labelled, 0), task.test.take(tested, 0)
+    order = np.random.default_rng(0).permutation(len(train))
+    images, y = train.images[order], train.labels[order, None].astype(int)
+    return World(images, np.arange(seen, len(y)), y[seen:], test.images, test.labels[:, None].astype(int), seen)
 
 
 def main() -> None:
     parser = run.arguments("quality/worlds", __doc__)
     parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.worlds.make wrote")
-    parser.add_argument("--worlds", nargs="+", metavar="NAME", help="all in the folder, if not given")
+    parser.add_argument(
+        "--worlds", nargs="+", metavar="NAME", help="all in the folder, cifar10 and mnist, if not given"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--width", type=int, default=16, help="neurons of the first layer")
     parser.add_argument("--frames", type=int, help="of the stream, at most")
@@ -83,14 +102,14 @@ def main() -> None:
     options = run.begin(parser)
     settings = {name: getattr(options, name) for name in ("width", "frames", "labelled", "tested")}
     limits = {name: settings[name] for name in ("frames", "labelled", "tested")}
-    worlds = options.worlds or sorted(path.stem for path in options.folder.glob("*.npz"))
+    worlds = options.worlds or [*sorted(path.stem for path in options.folder.glob("*.npz")), *SETS]
     rows = store.resume(options.output, settings).get("rows", [])
     for seed in options.seeds:
         for name in worlds:
             if any((row["world"], row["seed"]) == (name, seed) for row in rows):
                 continue
-            world = World.load(options.folder / f"{name}.npz", **limits)
-            found = measure(world, name == "turning-objects", options.width, seed)
+            world = pictures(name, **limits) if name in SETS else World.load(options.folder / f"{name}.npz", **limits)
+            found = measure(world, name.endswith("objects"), options.width, seed)
             rows += store.shown({"world": name, **result} for result in found)
             store.write(options.output, {"settings": settings, "rows": rows})
 

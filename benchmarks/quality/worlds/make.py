@@ -4,12 +4,14 @@
 
 Needs pybullet, ale-py, scikit-image and opencv-python-headless, best in an environment of their own; nothing of them is
 shipped. `turning-objects`: 30 of pybullet's random objects turn, tilt and drift before photographs that change; two
-sessions to learn from, one unseen to test. Atari: sticky random play; labels are positions read from the game's memory,
-at the addresses of the Atari Annotated RAM Interface (Anand et al. 2019); later episodes to test.
+sessions to learn from, one unseen to test. `other-objects`: the same with 30 others. `grey-objects`: 30 more, all grey,
+closer and tilted less, so that only shape tells. Atari: sticky random play; labels are positions read from the game's
+memory, at the addresses of the Atari Annotated RAM Interface (Anand et al. 2019); later episodes to test.
 """
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,39 @@ TRAINED, TESTED, FRAME_SKIP, KEPT_ACTION, BINS = 8000, 3000, 4, 0.85, 8
 GAMES = {
     "breakout": {"player_x": 72, "ball_x": 99, "ball_y": 101},
     "space_invaders": {"player_x": 28, "enemies_x": 26, "invaders_left": 17},
+    "pong": {"player_y": 51, "ball_x": 49, "ball_y": 54},
     "ms_pacman": {"player_x": 10, "player_y": 16, "blinky_x": 9, "blinky_y": 15},
 }
-WORLDS = ("turning-objects", *GAMES)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Which objects, and how they are seen.
+
+    Parameters
+    ----------
+    group
+        0 for the first 30 objects, 1 for the next, ….
+    distance
+        Of the camera, in sizes of the object.
+    tilt
+        Greatest, in radians.
+    grey
+        Whether nothing has a colour.
+    """
+
+    group: int = 0
+    distance: float = 1.6
+    tilt: float = 0.6
+    grey: bool = False
+
+
+SCENES = {
+    "turning-objects": Scene(),
+    "other-objects": Scene(group=1),
+    "grey-objects": Scene(group=2, distance=1.2, tilt=0.2, grey=True),
+}
+WORLDS = (*SCENES, *GAMES)
 
 
 def smooth_walk(rng: np.random.Generator, steps: int, dimensions: int, knots: int) -> Array:
@@ -70,7 +102,7 @@ def photograph(name: str) -> Array:
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def rendered(p: Any, path: str, rng: np.random.Generator, pool: list[Array]) -> Iterator[Array]:
+def rendered(p: Any, path: str, scene: Scene, rng: np.random.Generator, pool: list[Array]) -> Iterator[Array]:
     """Yield the frames of one object."""
     body = p.loadURDF(path)
     low, high = (np.array(corner) for corner in p.getAABB(body))
@@ -84,10 +116,10 @@ def rendered(p: Any, path: str, rng: np.random.Generator, pool: list[Array]) -> 
     drift, behind = smooth_walk(rng, PER_OBJECT, 3, 4), background(rng, pool, PER_OBJECT)
     projection = p.computeProjectionMatrixFOV(35, 1, 0.01, 5)
     for step in range(PER_OBJECT):
-        angles = [0.6 * walk[step, 0], 0.6 * walk[step, 1], yaw + turn * step / PER_OBJECT]
+        angles = [scene.tilt * walk[step, 0], scene.tilt * walk[step, 1], yaw + turn * step / PER_OBJECT]
         turned = p.getQuaternionFromEuler(angles)
         p.resetBasePositionAndOrientation(body, p.rotateVector(turned, (-centre).tolist()), turned)
-        distance = size * (1.6 + 0.3 * walk[step, 4])
+        distance = size * (scene.distance + 0.3 * walk[step, 4])
         pan, lift = (0.15 * 0.63 * distance * walk[step, i] for i in (2, 3))
         view = p.computeViewMatrix([distance, pan, 0.35 * distance + lift], [0, pan, lift], [0, 0, 1])
         lit = {"lightDirection": (light + 0.3 * drift[step]).tolist(), "lightColor": tint.tolist()}
@@ -95,6 +127,8 @@ def rendered(p: Any, path: str, rng: np.random.Generator, pool: list[Array]) -> 
         found = p.getCameraImage(RENDERED, RENDERED, view, projection, **lit, **shade, renderer=p.ER_TINY_RENDERER)
         picture, mask = (np.asarray(part).reshape(RENDERED, RENDERED, -1) for part in (found[2], found[4]))
         frame = np.where(mask >= 0, picture[..., :3].astype(np.float32), behind[step] * tint)
+        if scene.grey:
+            frame = frame.mean(axis=2, keepdims=True).repeat(3, axis=2)
         noise = rng.normal(0, 2, (SIDE, SIDE, 3))
         yield (
             (cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_AREA) + noise)
@@ -105,21 +139,21 @@ def rendered(p: Any, path: str, rng: np.random.Generator, pool: list[Array]) -> 
     p.removeBody(body)
 
 
-def turning_objects() -> dict[str, Array]:
+def turning_objects(scene: Scene) -> dict[str, Array]:
     """Return the frames and the object of each; the last of three sessions is the test's."""
     import pybullet as p
     import pybullet_data
 
     folder = Path(pybullet_data.getDataPath()) / "random_urdfs"
     names = sorted(path.name for path in folder.iterdir() if path.name.isdigit())
-    names = [names[i] for i in np.random.default_rng(0).permutation(len(names))[:OBJECTS]]
+    names = [names[i] for i in np.random.default_rng(0).permutation(len(names))[scene.group * OBJECTS :][:OBJECTS]]
     client = p.connect(p.DIRECT)
     sessions = []
     for session, photographs in enumerate(BACKGROUNDS):
-        rng, pool = np.random.default_rng(100 + session), [photograph(name) for name in photographs]
+        rng, pool = np.random.default_rng(100 + 10 * scene.group + session), [photograph(name) for name in photographs]
         order = rng.permutation(OBJECTS)
         paths = [str(folder / names[label] / f"{names[label]}.urdf") for label in order]
-        frames = np.stack([frame for path in paths for frame in rendered(p, path, rng, pool)])
+        frames = np.stack([frame for path in paths for frame in rendered(p, path, scene, rng, pool)])
         sessions.append((frames, np.repeat(order, PER_OBJECT)[:, None]))
     p.disconnect(client)
     (first, second, (test, test_y)) = sessions
@@ -176,7 +210,7 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     for name in options.worlds:
-        world = turning_objects() if name == "turning-objects" else atari(name)
+        world = turning_objects(SCENES[name]) if name in SCENES else atari(name)
         np.savez_compressed(options.folder / f"{name}.npz", **world)
         print(
             f"{options.folder / name}.npz: {len(world['train']):,} frames to learn from, {len(world['test']):,} to test"

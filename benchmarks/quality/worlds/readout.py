@@ -15,18 +15,20 @@ LAMBDAS = 10.0 ** np.arange(-4, 4)  # the kernel's mean diagonal is 1
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Frames of 64×64 in order to learn from, and labelled ones, of the same stream and of a later one.
+    """Frames in order to learn from, and labelled ones, of the same stream and of a later one.
 
     Parameters
     ----------
     train
-        The stream, (N, 64, 64, 3) uint8.
+        The stream, (N, H, W, C) uint8.
     labelled
         Indices in it of the frames with labels.
     y, test_y
         Labels of the labelled frames and of the test's, one column a task.
     test
         Frames to test on.
+    seen
+        How many of `train` are learned from; ``None`` for all.
     """
 
     train: Array
@@ -34,6 +36,7 @@ class World:
     y: Array
     test: Array
     test_y: Array
+    seen: int | None = None
 
     @classmethod
     def load(cls, path: Path, *, frames: int | None = None, labelled: int = LABELLED, tested: int = TESTED) -> "World":
