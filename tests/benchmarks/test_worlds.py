@@ -13,7 +13,20 @@ def test_worlds_are_measured_row_by_row(tmp_path):
     frames = (80 * y[:, :, None, None] + random.integers(0, 60, (60, 64, 64, 3))).astype(np.uint8)
     (tmp_path / "worlds").mkdir()
     np.savez(tmp_path / "worlds" / "plain.npz", train=frames, train_y=y, test=frames[:20], test_y=y[:20])
-    options = ["--worlds", "plain", "--seeds", "0", "--width", "2", "--frames", "50", "--labelled", "40", "--tested", "20"]
+    options = [
+        "--worlds",
+        "plain",
+        "--seeds",
+        "0",
+        "--width",
+        "2",
+        "--frames",
+        "50",
+        "--labelled",
+        "40",
+        "--tested",
+        "20",
+    ]
     output = tmp_path / "worlds.json"
     done = run_program(
         "benchmarks.quality.worlds", tmp_path / "worlds", *options, "--output", output, folder=tmp_path, cwd=ROOT
