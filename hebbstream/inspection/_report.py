@@ -40,8 +40,8 @@ def write_report(
 ) -> list[Path]:
     """Draw everything there is to see of a network.
 
-    That is the weight norms; if frames have one channel or three, the first layer's weights and each layer's optimal
-    inputs; with samples, each layer's best patches and images too; with labels, an embedding of the features before
+    That is the weight norms; if frames have one channel or three, the first layer's weights, and the optimal inputs of each
+    layer that learns (of random weights they show nothing); with samples, each layer's best patches and images too; with labels, an embedding of the features before
     and after learning. An embedding that cannot be drawn, as of fewer than five labelled samples, is left out, and the logger
     ``hebbstream.inspection`` says why.
 
@@ -109,8 +109,10 @@ def _draw_layer(
     net: SoftHebbNet, layer: int, folder: Path, samples: Sequence[Sample], neurons: int, seed: int, progress: bool
 ) -> list[Path]:
     chosen, name = some_neurons(net, layer, neurons), f"layer-{layer + 1}.png"
-    pictures = optimal_inputs(net, layer, chosen, seed=seed, progress=progress).pictures
-    written = [plot_pictures([(f"layer {layer + 1}: optimal inputs", pictures)], folder / f"optimal-inputs-{name}")]
+    written = []
+    if net.layers[layer].spec.learning_rate:
+        pictures = optimal_inputs(net, layer, chosen, seed=seed, progress=progress).pictures
+        written = [plot_pictures([(f"layer {layer + 1}: optimal inputs", pictures)], folder / f"optimal-inputs-{name}")]
     if samples:
         apart = max(1, round(_LEAST_APART * len(samples)))
         best = best_patches(net, samples, layer, chosen, apart=apart, progress=progress)

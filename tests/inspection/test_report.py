@@ -94,6 +94,13 @@ def test_features_beyond_float32_leave_out_the_embedding_alone(frames, tmp_path,
     assert "all finite" in caplog.text
 
 
+def test_a_layer_that_does_not_learn_has_no_optimal_inputs(tmp_path):
+    names = {
+        path.name for path in inspection.write_report(hs.SoftHebbNet.from_preset("video", width=2), tmp_path, neurons=2)
+    }
+    assert {name for name in names if "optimal" in name} == {"optimal-inputs-layer-1.png"}
+
+
 def test_a_net_of_plain_vectors_has_only_norms_to_draw(tmp_path):
     net = hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=None, pool="none")], 7, input_size=1, input_range=None)
     assert [path.name for path in inspection.write_report(net, tmp_path)] == ["norms.png"]
