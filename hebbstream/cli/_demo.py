@@ -26,7 +26,7 @@ USAGE = ""
 # The clip lasts three minutes: fewer neurons, and larger steps, than for a stream without end. Chosen on other draws of
 # labelled frames, zooms and lights than the report's.
 _PRESET, _WIDTH, _RADIUS, _RATE_SCALE = "pictures", 16, 5.0, 5.0
-_MEASURED_EVERY = 500
+_MEASURED_EVERY = 750
 _COMPARED_FRAMES = 100
 
 Curve = list[tuple[int, float]]  # accuracies by samples seen
