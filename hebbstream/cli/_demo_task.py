@@ -14,9 +14,7 @@ from hebbstream.clip import CLIP, clip_label
 Frames = np.ndarray[Any, np.dtype[np.uint8]]
 
 SIZE, LEARNED, LABELLED, TESTED = 32, 4500, 30, 500
-_DRAWS = (
-    5  # of the labelled frames: an accuracy is their mean, for which frames have a label matters more than the weights
-)
+_DRAWS = 3  # of the labelled frames; an accuracy is their mean
 _CLIP_SIDE, _EVERY = 64, 3  # of the clip's frames after those learned, every so many-th is tested
 _ZOOM, _LIGHT, _CAST = (0.55, 1.0), (0.5, 1.5), (0.75, 1.25)  # share of the frame in view; exposure; of each colour
 _SEED = 2026
@@ -47,10 +45,7 @@ class Task:
             samples = list(stream)
         labels = np.array([sample.y for sample in samples])
         seen = labels[:LEARNED]
-        taught = np.concatenate(
-            [random.permutation(np.flatnonzero(seen == name))[:LABELLED] for name in np.unique(seen)]
-        )
-        random.shuffle(taught)
+        taught = np.concatenate([_drawn(seen, np.unique(seen), random) for _ in range(_DRAWS)])
         tested = np.arange(LEARNED, len(labels), _EVERY)[:TESTED]
         return cls(
             np.stack([_scaled(samples[at].x) for at in taught]),
