@@ -29,8 +29,8 @@ class SoftHebbNet(LayerStack):
     in_channels
         Channels of a frame; for plain vectors, their length (with ``input_size=1``).
     input_size
-        (height, width) or one number for both. ``None`` takes frames of any size; a network with a dense layer needs
-        it.
+        (height, width) or one number for both; of a network for signals one number is their length. ``None`` takes
+        frames of any size; a network with a dense layer needs it.
     input_range
         Least and greatest value of a floating-point frame; ``None`` takes any up to 1e15 in magnitude.
     mirror
@@ -162,8 +162,8 @@ class SoftHebbNet(LayerStack):
         Parameters
         ----------
         frame
-            (H, W, C) or (C, H, W), or (H, W) for one channel; uint8, or floating point in `input_range`; NumPy or
-            torch.
+            (H, W, C) or (C, H, W), or (H, W) for one channel; for a network for signals (C, T) or (T, C), or (T,);
+            uint8, or floating point in `input_range`; NumPy or torch.
 
         Returns
         -------
