@@ -1,6 +1,7 @@
 """`LayerSpec`: everything that defines one layer, as validated data."""
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -208,6 +209,18 @@ class LayerSpec:
         if "channels" not in values:
             raise ConfigurationError("a layer needs 'channels'")
         return cls(**values)
+
+
+def are_one_dimensional(specs: Iterable[LayerSpec]) -> bool:
+    """Tell whether all convolutions of a network look along the last axis alone, and there is one.
+
+    Examples
+    --------
+    >>> are_one_dimensional([LayerSpec(channels=4, kernel_size=(1, 9), pool_size=(1, 2), pool_stride=(1, 2))])
+    True
+    """
+    convolutions = [spec for spec in specs if spec.kernel_size is not None]
+    return bool(convolutions) and all(spec.one_dimensional for spec in convolutions)
 
 
 def _pair(value: Any) -> Any:

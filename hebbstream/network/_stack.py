@@ -14,7 +14,7 @@ from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.network._frames import check_frames, merge_views, to_input, views
 from hebbstream.network._layer import SoftHebbLayer
-from hebbstream.network._spec import LARGEST_SIZE, LayerSpec
+from hebbstream.network._spec import LARGEST_SIZE, LayerSpec, are_one_dimensional
 
 Size = tuple[int, int]
 
@@ -49,7 +49,7 @@ class LayerStack(nn.Module):
             raise ConfigurationError(f"in_channels={quote(in_channels)}: expected a positive integer, below 2**31")
         place = torch.device("meta") if blank else usable_device(device)
         self.in_channels = in_channels
-        self.input_size = _size(input_size, signal=_are_one_dimensional(layers))
+        self.input_size = _size(input_size, signal=are_one_dimensional(layers))
         self.input_range = None if input_range is None else (input_range[0], input_range[1])
         self.mirror = mirror
         self.seed = seed
@@ -71,18 +71,9 @@ class LayerStack(nn.Module):
 
     @property
     def one_dimensional(self) -> bool:
-        """Whether it is for signals: no layer looks beyond a row, so a sample may be (C, T), (T, C) or (C, 1, T).
-
-        Examples
-        --------
-        >>> from hebbstream import LayerSpec, SoftHebbNet
-        >>> spec = LayerSpec(channels=8, kernel_size=(1, 9), pool_size=(1, 4), pool_stride=(1, 4))
-        >>> net = SoftHebbNet([spec], in_channels=3, input_range=None)
-        >>> net.one_dimensional, net.learn_one(torch.randn(3, 100)).shape, net.learn_one(torch.randn(100, 3)).shape
-        (True, torch.Size([200]), torch.Size([200]))
-        """
+        """Whether it is for signals: no layer looks beyond a row, so a sample may be (C, T), (T, C) or (C, 1, T)."""
         row = self.input_size is not None and self.input_size[0] == 1 < self.input_size[1]
-        return row or _are_one_dimensional([layer.spec for layer in self.layers])
+        return row or are_one_dimensional([layer.spec for layer in self.layers])
 
     @property
     def device(self) -> torch.device:
@@ -286,11 +277,6 @@ def _generator(seed: int) -> torch.Generator:
         return torch.Generator("cpu").manual_seed(seed)
     except (RuntimeError, TypeError, ValueError):
         raise ConfigurationError(f"seed={quote(seed)}: expected an integer of at most 64 bits") from None
-
-
-def _are_one_dimensional(specs: Sequence[LayerSpec]) -> bool:
-    convolutions = [spec for spec in specs if spec.kernel_size is not None]
-    return bool(convolutions) and all(spec.one_dimensional for spec in convolutions)
 
 
 def _size(size: int | Sequence[int] | None, *, signal: bool = False) -> Size | None:

@@ -6,5 +6,6 @@ from hebbstream.streams._live import for_live
 from hebbstream.streams._novelty import novel
 from hebbstream.streams._order import schedule, shuffle
 from hebbstream.streams._stream import Stream
+from hebbstream.streams._windows import windows
 
-__all__ = ["Stream", "augment", "crops", "for_live", "interleave", "novel", "schedule", "shuffle"]
+__all__ = ["Stream", "augment", "crops", "for_live", "interleave", "novel", "schedule", "shuffle", "windows"]
