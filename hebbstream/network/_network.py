@@ -108,12 +108,12 @@ class SoftHebbNet(LayerStack):
         Parameters
         ----------
         name
-            ``"video"``, or one of the paper's: ``"cifar10"``, ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``,
+            ``"signal"``, ``"sound"``, ``"video"``, or one of the paper's: ``"cifar10"``, ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``,
             ``"stl10"`` or ``"imagenet160"``.
         width, width_factor, batch_size, normalization, event_threshold
             As of `Preset.resolve`: the neurons of the first layer, and how the preset is adapted.
         in_channels
-            Channels of a frame; ``None`` keeps the paper's (1 for MNIST, 3 otherwise).
+            Channels of a frame; ``None`` keeps the preset's (1 for MNIST, signals and sound, 3 otherwise).
         mirror, seed, device, engine
             As for `SoftHebbNet`.
 
@@ -139,6 +139,7 @@ class SoftHebbNet(LayerStack):
             ),
             preset.in_channels if in_channels is None else in_channels,
             input_size=preset.input_size,
+            input_range=preset.input_range,
             mirror=mirror,
             seed=seed,
             device=device,

@@ -47,7 +47,7 @@ def step(name, normalization="stream", batch=1, threshold=None, engine="eager", 
     )
     preset = hs.PRESETS[name]
     with fake_cuda(net):
-        x = torch.empty(batch, preset.in_channels, preset.image_size, preset.image_size, dtype=dtype, device="cuda")
+        x = torch.empty(batch, preset.in_channels, *preset.frame_size, dtype=dtype, device="cuda")
         held = [buffer for layer in net.layers for buffer in layer.buffers()]
         features = net._learn(x)
         assert features.device.type == net(x).device.type == "cuda"
