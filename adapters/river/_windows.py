@@ -46,7 +46,9 @@ class RowWindows:
         self._size, self._hop, self._group = size, hop, group
         self._reader = RowReader(group=group)
         self._trails = Trails(size)
-        self._many: tuple[str, int, list[Values]] | None = None  # a mini-batch, and the windows taken since it was announced
+        self._many: tuple[str, int, list[Values]] | None = (
+            None  # a mini-batch, and the windows taken since it was announced
+        )
 
     def take(self, x: Any) -> tuple[Values, bool]:
         """Take a row; return its window, and whether it is to be learned."""
