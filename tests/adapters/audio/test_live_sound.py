@@ -3,6 +3,7 @@
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 
 import pytest
 from sounds import encode, tone
@@ -67,7 +68,7 @@ def test_a_slow_learner_drops_the_oldest(radio):
             if len(samples) == 25:
                 break
         assert stream.stats.dropped > 0
-    ages = [b.captured - a.captured for a, b in zip(samples, samples[1:], strict=False)]
+    ages = [b.captured - a.captured for a, b in pairwise(samples)]
     assert min(ages) >= 0
     assert samples[-1].t > samples[0].t
 
