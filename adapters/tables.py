@@ -20,7 +20,7 @@ _DELIMITERS = ",;\t|"
 _BATCH = 1024  # rows of a Parquet file read at a time
 
 
-def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = None) -> "TableStream":
+def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = None) -> "_TableStream":
     r"""Open a table as a stream of its rows, by name, for `hebbstream.streams.windows`.
 
     Memory does not grow with the table. A CSV file may be separated by commas, semicolons, tabs or bars; its first line
@@ -62,10 +62,10 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     path = Path(expand_home(os.fspath(source)))
     if not path.is_file():
         raise SourceNotFoundError(f"no file at {path}")
-    return TableStream(path, columns)
+    return _TableStream(path, columns)
 
 
-class TableStream(Stream[Sample]):
+class _TableStream(Stream[Sample]):
     """Rows of a table; made by `open_table`."""
 
     def __init__(self, path: Path, columns: Sequence[str] | None) -> None:
