@@ -128,6 +128,8 @@ def _check_dtype(x: Tensor) -> None:
 def _as_rows(x: Tensor, single: bool, channels: int) -> Tensor:
     """View signals (…, C, T) or (…, T, C) as (…, C, 1, T); leave what has another shape."""
     axes = x.ndim - (0 if single else 1)
+    if axes == 3 and channels == x.shape[-3] == x.shape[-1] == 1:  # (1, T, 1): a row of T, not a column
+        return x.transpose(-1, -2)
     if axes == 1 and channels == 1:
         return x[..., None, None, :]
     if axes != 2 or channels not in x.shape[-2:]:

@@ -167,17 +167,24 @@ _SIGNAL = (
         pool_size=(1, 4),
         pool_stride=(1, 2),
         pool_padding=(0, 1),
+        momentum=1e-4,
     ),
     LayerSpec(
         channels=192,
         kernel_size=(1, 3),
         inverse_temperature=0.65,
-        learning_rate=0.005,
+        learning_rate=0.0,
         power=1.4,
         pool="avg",
         pool_size=(1, 4),
         pool_stride=(1, 4),
+        momentum=1e-4,
     ),
+)
+
+_SOUND = (
+    replace(_STREAM[0], channels=48, pool_stride=4, pool_padding=0),
+    replace(_STREAM[1], channels=192, pool="avg", pool_size=4, pool_stride=4, pool_padding=0),
 )
 
 PRESETS: dict[str, Preset] = {
@@ -232,7 +239,7 @@ PRESETS: dict[str, Preset] = {
         image_size=160,
     ),
     "signal": Preset(layers=_SIGNAL, batch_size=10, in_channels=1, image_size=100, input_range=None),
-    "sound": Preset(layers=_CIFAR[:2], batch_size=10, in_channels=1, image_size=64),
+    "sound": Preset(layers=_SOUND, batch_size=10, in_channels=1, image_size=64),
 }
 
 
