@@ -15,6 +15,7 @@ REDUCED = {
         "--limit 60",
         ["SoftHebbTransformer", "the pipeline: Accuracy: ", "repeating the last label: Accuracy: "],
     ),
+    "video_with_sound": ("--limit 2", ["seen", "heard", "both", "of 2 seconds"]),
     "river_tabular": ("--limit 60 --neurons 8", ["8 features", "ImageSegments", "Phishing", "Bananas"]),
 }
 
