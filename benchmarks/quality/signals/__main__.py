@@ -1,7 +1,7 @@
 """Measure features of signals and sound: learned, untrained with the same statistics, and raw values.
 
 Offline: ridge on standardised features, its penalty chosen on the training part, of which small sets are shown again
-until 2,000 samples have been learned. Prequential: training and test part in one random order, once; each sample is
+until 1,200 samples have been learned. Prequential: training and test part in one random order, once; each sample is
 predicted by a softmax probe, then learned by probe and network. Nothing is learned from the test's part before it counts.
 """
 
@@ -21,7 +21,7 @@ import hebbstream as hs
 from benchmarks.core import run, store
 
 Array = np.ndarray[Any, Any]
-_SHOWN = 2000
+_SHOWN = 1200
 PRESETS = {"untrained": False, "learned": True}
 
 
@@ -31,6 +31,15 @@ def network(x: Array, learning: bool, width: int | None, seed: int) -> hs.SoftHe
     specs = preset.resolve(width=width)
     specs = specs if learning else [replace(spec, learning_rate=0.0) for spec in specs]
     return hs.SoftHebbNet(specs, x.shape[1], input_range=preset.input_range, seed=seed)
+
+
+def some(arrays: dict[str, Array], most: int | None) -> dict[str, Array]:
+    """Return so many samples of each part, at most, chosen at random."""
+    found = {}
+    for part in ("train", "test"):
+        chosen = np.random.default_rng(0).permutation(len(arrays[part]))[:most]
+        found |= {name: arrays[name][chosen] for name in (part, f"{part}_y")}
+    return found
 
 
 def offline(train: Array, train_y: Array, test: Array, test_y: Array) -> float:
@@ -87,15 +96,16 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.signals.make wrote")
     parser.add_argument("--sets", nargs="+", metavar="NAME", help="all in the folder, if not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--most", type=int, metavar="N", help="samples of each part, at most")
     parser.add_argument("--width", type=int, help="neurons of the first layer (default: the preset's)")
     options = run.begin(parser)
-    settings = {"width": options.width}
+    settings = {"width": options.width, "most": options.most}
     rows = store.resume(options.output, settings).get("rows", [])
     for seed in options.seeds:
         for name in options.sets or sorted(path.stem for path in options.folder.glob("*.npz")):
             if any((row["set"], row["seed"]) == (name, seed) for row in rows):
                 continue
-            found = measure(dict(np.load(options.folder / f"{name}.npz")), options.width, seed)
+            found = measure(some(dict(np.load(options.folder / f"{name}.npz")), options.most), options.width, seed)
             rows += store.shown({"set": name, **result} for result in found)
             store.write(options.output, {"settings": settings, "rows": rows})
 
