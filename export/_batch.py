@@ -42,6 +42,7 @@ def model_batch(frames: Any, taken: ModelInput, *, single: bool) -> Tensor:
         in_channels=taken.channels,
         input_size=None if taken.height is None or taken.width is None else (taken.height, taken.width),
         input_range=taken.value_range,
+        signal=taken.height == 1,
     )
     if taken.dtype == "float32":
         scaled = batch.dtype == torch.uint8

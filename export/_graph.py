@@ -110,8 +110,8 @@ def _layer(graph: Nodes, x: str, layer: FoldedLayer, name: str, dtype: str) -> s
         x = graph.add("Flatten", [x], f"{name}/flat", axis=1)
         x = graph.add("Gemm", [x, weight, bias], f"{name}/weighted", transB=1)
     else:
-        if p := spec.padding:
-            pads = graph.constant(f"{name}.pads", [0, 0, p, p, 0, 0, p, p], "int64")
+        if any(spec.padding):
+            pads = graph.constant(f"{name}.pads", [0, 0, *spec.padding] * 2, "int64")
             x = graph.add("Pad", [x, pads], f"{name}/padded", mode="reflect")
         x = graph.add("Conv", [x, weight, bias], f"{name}/weighted", kernel_shape=list(layer.weight.shape[2:]))
     if spec.activation == "softmax":
@@ -119,11 +119,8 @@ def _layer(graph: Nodes, x: str, layer: FoldedLayer, name: str, dtype: str) -> s
         scale = graph.constant(f"{name}.inverse_temperature", np.float32(spec.activation_inverse_temperature), dtype)
         x = graph.add("Mul", [x, scale], f"{name}/scaled")
         x = graph.add("Softmax", [x], f"{name}/softmax", axis=1)
-    window: dict[str, Any] = {
-        "kernel_shape": [spec.pool_size] * 2,
-        "strides": [spec.pool_stride] * 2,
-        "pads": [spec.pool_padding] * 4,
-    }
+    size, stride, padding = spec.window
+    window: dict[str, Any] = {"kernel_shape": [*size], "strides": [*stride], "pads": [*padding] * 2}
     # The greatest of a window stays the greatest, so what never decreases comes after, on fewer values.
     if spec.pool == "max":
         x = graph.add("MaxPool", [x], f"{name}/pooled", **window)

@@ -107,8 +107,13 @@ class Options:
             raise ConfigurationError(f"uint8 for a network of input_range={net.input_range}: expected (0.0, 1.0)")
         if self.feature_map and net.layers[-1].spec.kernel_size is None:
             raise ConfigurationError("feature_map=True with a dense layer: expected convolutions alone")
-        if self.pixels is not None:
-            net.output_shape(*self.pixels)
+        pixels = self.pixels_of(net)
+        if pixels is not None:
+            net.output_shape(*pixels)
+
+    def pixels_of(self, net: SoftHebbNet) -> tuple[int, int] | None:
+        """(height, width) asked for; one number is the length of a signal where the network is for signals."""
+        return (1, self.size) if isinstance(self.size, int) and net.one_dimensional else self.pixels
 
 
 def contract_of(
@@ -126,7 +131,7 @@ def contract_of(
     options.check_for(net)
     if probe is not None:
         _check_probe(probe, options)
-    pixels = None if options.feature_map else options.pixels or net.frame_size
+    pixels = None if options.feature_map else options.pixels_of(net) or net.frame_size
     if pixels is None and not options.feature_map:
         raise ConfigurationError("size=None: expected a size, as this network has not learned from a frame yet")
     features = net.layers[-1].spec.channels if pixels is None else math.prod(net.output_shape(*pixels))

@@ -26,6 +26,7 @@ __all__ = [
     "ModelError",
     "ModelNotFoundError",
     "NonFiniteError",
+    "NotASoundError",
     "NotAVideoError",
     "OutputError",
     "PrecisionError",
@@ -100,6 +101,10 @@ class SourceNotFoundError(StreamError, FileNotFoundError):
 
 class DamagedFileError(StreamError, ValueError):
     """A file of samples is cut, damaged, or not of a format that is read."""
+
+
+class NotASoundError(StreamError, ValueError):
+    """The source exists but holds no sound that can be decoded."""
 
 
 class NotAVideoError(StreamError, ValueError):

@@ -67,12 +67,11 @@ class ReferenceLayer:
         return np.einsum("dc,bchw->bdhw", root, x - self.mean[:, None, None])
 
     def patches(self, x):
-        k = self.spec.kernel_size or 1
-        p = k // 2
-        x = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)), mode="reflect") if p else x
-        h, w = x.shape[2] - 2 * p, x.shape[3] - 2 * p
+        k, m = pair(self.spec.kernel_size or 1)
+        h, w = x.shape[2:]
+        x = np.pad(x, ((0, 0), (0, 0), (k // 2, k // 2), (m // 2, m // 2)), mode="reflect")
         return np.stack(
-            [np.stack([x[:, :, i : i + k, j : j + k].reshape(len(x), -1) for j in range(w)], 1) for i in range(h)], 1
+            [np.stack([x[:, :, i : i + k, j : j + m].reshape(len(x), -1) for j in range(w)], 1) for i in range(h)], 1
         )
 
     def compete(self, u):
@@ -105,12 +104,16 @@ class ReferenceLayer:
         s = self.spec
         if s.pool == "none":
             return x
-        p, size, step = s.pool_padding, s.pool_size, s.pool_stride
+        (p, q), (tall, wide), (down, across) = map(pair, (s.pool_padding, s.pool_size, s.pool_stride))
         fill = -np.inf if s.pool == "max" else 0.0
-        x = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)), constant_values=fill)
+        x = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)), constant_values=fill)
         reduce = np.max if s.pool == "max" else np.mean
-        rows = range(0, x.shape[2] - size + 1, step)
-        columns = range(0, x.shape[3] - size + 1, step)
+        rows = range(0, x.shape[2] - tall + 1, down)
+        columns = range(0, x.shape[3] - wide + 1, across)
         return np.stack(
-            [np.stack([reduce(x[:, :, i : i + size, j : j + size], (2, 3)) for j in columns], -1) for i in rows], -2
+            [np.stack([reduce(x[:, :, i : i + tall, j : j + wide], (2, 3)) for j in columns], -1) for i in rows], -2
         )
+
+
+def pair(sides):
+    return (sides, sides) if isinstance(sides, int) else sides

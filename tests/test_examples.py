@@ -8,11 +8,14 @@ from forked import run_program
 
 FOLDER = Path(__file__).parent.parent / "examples"
 REDUCED = {
+    "accelerometer": ("--limit 300", ["single rows", "features that learn", "features as drawn", "Accuracy: "]),
     "compare_with_river": ("--limit 30", ["128 features", "LinearProbe slda", "SoftmaxRegression", "KNN"]),
+    "machine_sound": ("--limit 12 --learn 6", ["6.0 s", "deviations"]),
     "river_images": (
         "--limit 60",
         ["SoftHebbTransformer", "the pipeline: Accuracy: ", "repeating the last label: Accuracy: "],
     ),
+    "video_with_sound": ("--limit 2", ["seen", "heard", "both", "of 2 seconds"]),
     "river_tabular": ("--limit 60 --neurons 8", ["8 features", "ImageSegments", "Phishing", "Bananas"]),
 }
 

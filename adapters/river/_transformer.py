@@ -2,7 +2,7 @@
 
 import copy
 import zlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,11 +11,12 @@ import torch
 from river import base
 
 from hebbstream.adapters.river._features import Features, feature_names
-from hebbstream.adapters.river._frames import content, finite_number
+from hebbstream.adapters.river._frames import content
 from hebbstream.adapters.river._memory import CountsTensors
-from hebbstream.adapters.river._rows import row_layer, widened
+from hebbstream.adapters.river._reading import ReadsSamples
 from hebbstream.adapters.river._scale import RunningScale
-from hebbstream.errors import ConfigurationError, InputError
+from hebbstream.adapters.river._windows import RowWindows, signal_layers
+from hebbstream.errors import ConfigurationError
 from hebbstream.network._forward import ForwardPass
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._spec import LayerSpec
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 _WARM_UP = 100  # samples over which the normalisation still averages from the start
 
 
-class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
+class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer):
     """A SoftHebb network that learns without labels as a step of a river pipeline.
 
     It takes images, bare or as the one value of a dict, or flat dicts of numbers, of which features may appear and
-    disappear: one that is absent counts as 0. In a prequential loop a sample costs one forward pass and one update:
+    disappear: one that is absent counts as 0. With `window` a row is one moment of a signal. In a prequential loop a sample costs one forward pass and one update:
     what `transform_one` computes for a prediction, `learn_one` learns from, and the `transform_one` after it returns
     hands on once more. The features that a model downstream learns from are so those that it predicted from.
 
@@ -58,6 +59,15 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
         Whether features are standardised by their running mean and variance, the present sample among them, and those of
         no sample are longer than √F: as they are, they reach 10 to 20, which models that depend on the scale do not bear. Without, they are those that `learn`
         shows a probe: set it to False before a probe that has learned there.
+    window
+        Rows of a signal that are seen at a time, the present one last; before there are so many, the first stands for
+        those that are missing. A value that is missing is the column's last one. The columns are those of the first
+        row learned; others are passed over. Without `preset`, `layers` and `net` the preset is ``"signal"``.
+    hop
+        Learn from every `hop`-th row's window; features are there at every row.
+    group
+        Name of the column that tells signals apart, such as a user or a machine: each has a window of its own. Of more
+        than 1,000 the one that was silent for longest is forgotten.
     prefix
         Of the features' names, ``prefix_0`` and so on. ``None`` takes one that differs with the network's layers and
         seed; two equal networks side by side need one each.
@@ -98,9 +108,14 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
         net: SoftHebbNet | None = None,
         standardise: bool = True,
         prefix: str | None = None,
+        window: int | None = None,
+        hop: int = 1,
+        group: Hashable = None,
     ) -> None:
         if neurons < 1:
             raise ConfigurationError(f"neurons={neurons}: expected a positive integer")
+        if window is None and (hop, group) != (1, None):
+            raise ConfigurationError(f"hop={hop}, group={group!r} without window: expected one for signals")
         if net is not None and not isinstance(net, SoftHebbNet):
             raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet")
         given = {f"preset={preset!r}": preset, "layers of your own": layers, "a net": net}
@@ -116,10 +131,17 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
         self.device = device
         self.standardise = standardise
         self.prefix = prefix
+        self.window = window
+        self.hop = hop
+        self.group = group
+        self._windows = None if window is None else RowWindows(window, hop, group)
+        if self._windows is not None:
+            own = signal_layers(preset, layers, width) if net is None else [layer.spec for layer in net.layers]
+            self._windows.features(own)  # what cannot work is told now
         self._given = net
         self.net: SoftHebbNet | None = copy.deepcopy(net)
-        """The network; of images of layers of your own, and of flat rows, made when the first sample comes."""
-        if preset is not None:
+        """The network; of layers of your own for images, of rows and of signals, made when the first sample comes."""
+        if preset is not None and window is None:
             self.net = SoftHebbNet.from_preset(preset, width=width, mirror=mirror, seed=seed, device=device)
         self._prefix = self._default_prefix() if prefix is None else prefix
         self._column: dict[Hashable, int] = {}
@@ -156,11 +178,11 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
 
     def learn_one(self, x: Any) -> None:
         """Learn from an image or a flat row."""
-        frame = self._frame(x, new_columns=not self.frozen)
+        frame, due = self._taken(x)
         if self.net is None:  # frozen, and of rows
             return
-        key = content(frame)
-        passes = self._forward(frame, key) if self.frozen else self._passes_of(key)
+        key, due = content(frame), due and not self.frozen
+        passes = self._passes_of(key) if due else self._forward(frame, key)
         raw = self.net.learn_one(frame) if passes is None else passes.features
         made, first = self._features, self.standardise and not self._scale.count
         standardised = self._scale.take_in(raw) if self.standardise else raw
@@ -169,16 +191,14 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
         else:
             self._learned = key, made[1]
         self._features = None
-        if passes is not None and not self.frozen:
+        if passes is not None and due:
             self.net._learn_from(passes)
 
     def transform_one(self, x: Any) -> Features:
         """Return the features of an image or a flat row, by name."""
-        frame = self._frame(x)
+        frame = self._frame(x, learned=self._learned is not None)
         if self.net is None:
-            return Features.of(
-                torch.zeros(self._row_layer.channels, dtype=torch.float32, device=self.device), self._prefix
-            )
+            return Features.of(torch.zeros(self._blank, dtype=torch.float32, device=self.device), self._prefix)
         key = content(frame)
         learned, self._learned = self._learned, None
         if learned is not None and learned[0] == key:
@@ -196,7 +216,10 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
 
     def learn_many(self, X: Any) -> None:
         """Learn from each row of a DataFrame, or each image of a batch, in turn."""
-        for x in X.to_dict("records") if hasattr(X, "to_dict") else X:
+        rows = X.to_dict("records") if hasattr(X, "to_dict") else X
+        if self._windows is not None:
+            self._windows.take_many(rows)
+        for x in rows:
             self.learn_one(x)
         self._learned = None
 
@@ -207,15 +230,17 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
         self._learned = None
         if hasattr(X, "to_dict"):
             index = X.index
-            frames = [self._frame(x) for x in X.to_dict("records")]
+            rows = X.to_dict("records")
+            known = None if self._windows is None else self._windows.taken_many(rows)
+            frames = [self._frame(x) for x in rows] if known is None else known
             batch: Any = np.stack(frames) if frames else np.zeros((0, len(self._column), 1, 1), np.float32)
         else:
             index, batch = None, X
         if self.net is None or not len(batch):
-            found = np.zeros((len(batch), self._row_layer.channels))
+            found = np.zeros((len(batch), self._blank))
         else:
-            rows = self.net.transform_many(batch)
-            found = (self._scale(rows) if self.standardise else rows).double().cpu().numpy()
+            raw = self.net.transform_many(batch)
+            found = (self._scale(raw) if self.standardise else raw).double().cpu().numpy()
         return pd.DataFrame(found, index=index, columns=feature_names(self._prefix, found.shape[1]))
 
     def _get_params(self) -> dict[str, Any]:
@@ -223,7 +248,8 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
 
     def _default_prefix(self) -> str:
         net = self.net
-        made_of: Any = (self.neurons if self.layers is None else tuple(self.layers), self.mirror, self.seed)
+        own = self.neurons if self.layers is None else tuple(self.layers)
+        made_of: Any = (own if self._windows is None else (own, self.preset, self.window), self.mirror, self.seed)
         if net is not None:
             made_of = tuple(layer.spec for layer in net.layers), net.mirror, net.seed
         return f"softhebb{zlib.crc32(repr(made_of).encode()):08x}"
@@ -244,48 +270,3 @@ class SoftHebbTransformer(CountsTensors, base.MiniBatchTransformer):
         # Where each sample is normalised by its own statistics, a prediction and a step compute different things.
         by_sample = any(layer.norm is not None and layer.norm.use_batch_statistics for layer in net.layers)
         return kept[1] if kept[1].samples_seen == net.samples_seen >= _WARM_UP and not by_sample else None
-
-    @property
-    def _of_rows(self) -> bool:
-        layers = self.layers
-        own = layers is None or (len(layers) == 1 and layers[0].kernel_size is None)
-        return self.preset is None and self._given is None and own
-
-    @property
-    def _row_layer(self) -> LayerSpec:
-        return row_layer(self.neurons) if self.layers is None else self.layers[0]
-
-    def _frame(self, x: Any, *, new_columns: bool = False) -> Any:
-        """Return what the network reads: an image, or a row as (N, 1, 1)."""
-        if isinstance(x, Mapping) and len(x) == 1 and getattr(next(iter(x.values())), "ndim", 0) >= 2:
-            (x,) = x.values()
-        if isinstance(x, Mapping):
-            if not self._of_rows:
-                raise InputError(
-                    f"dict of {', '.join(map(repr, list(x)[:5]))}: expected an image, bare or its one value"
-                )
-            return self._row(x, new_columns=new_columns)
-        if getattr(x, "ndim", 0) < 2:
-            raise InputError(f"sample of type {type(x).__name__}: expected a dict of numbers or an image")
-        if self.net is None:
-            if self.layers is None:
-                raise ConfigurationError(
-                    "an image for a network of flat rows: expected a preset, or layers of your own"
-                )
-            channels = 1 if x.ndim == 2 else min(x.shape[0], x.shape[-1])
-            self.net = SoftHebbNet(self.layers, channels, mirror=self.mirror, seed=self.seed, device=self.device)
-        return x
-
-    def _row(self, x: Mapping[Hashable, Any], *, new_columns: bool) -> Any:
-        values = {name: finite_number(name, value) for name, value in x.items() if new_columns or name in self._column}
-        if new := [name for name in values if name not in self._column]:
-            self._grow(sorted(new, key=repr))
-        row = np.zeros((len(self._column), 1, 1), np.float32)
-        for name, value in values.items():
-            row[self._column[name]] = value
-        return row
-
-    def _grow(self, names: list[Hashable]) -> None:
-        self.net = widened(self.net, names, len(self._column), self._row_layer, self.seed, self.device)
-        self._column |= {name: len(self._column) + offset for offset, name in enumerate(names)}
-        self._passes = self._learned = None

@@ -5,37 +5,23 @@ from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 
+from hebbstream.adapters._media._ending import check_end, is_live
+from hebbstream.adapters._media._options import Connection
+from hebbstream.adapters._media._reading import Reading, can_seek
+from hebbstream.adapters._media._source import MediaSource
 from hebbstream.adapters.video._clock import Clock
 from hebbstream.adapters.video._complete import is_whole
-from hebbstream.adapters.video._opening import STALLED, open_container, reason
-from hebbstream.adapters.video._options import Connection
-from hebbstream.adapters.video._reading import Reading, can_seek
+from hebbstream.adapters.video._opening import open_container
 from hebbstream.adapters.video._seeking import Opened, Pass, begin, seek
-from hebbstream.adapters.video._source import VideoSource
-from hebbstream.errors import ConnectionLostError, NotAVideoError, StalledStreamError, TruncatedVideoError
+from hebbstream.errors import NotAVideoError, TruncatedVideoError
 from hebbstream.streams._stats import StreamStats
 
 log = logging.getLogger("hebbstream.video")
 _ROUNDING = 1e-6  # seconds
-_LISTS = ("hls", "dash", "mpjpeg")
 _THINNEST = 20.0
-
-
-class TimedFrame(NamedTuple):
-    """A frame on its way through a stream."""
-
-    frame: av.VideoFrame
-    t: float
-    """Seconds from the start of the stream."""
-    own_time: float
-    """Seconds from the start of its own file."""
-    source: str
-    pixel_aspect: float = 1.0
-    """Width of a pixel by its height."""
 
 
 class Decoder:
@@ -58,7 +44,7 @@ class Decoder:
 
     def __init__(
         self,
-        source: VideoSource,
+        source: MediaSource,
         stats: StreamStats,
         connection: Connection,
     ) -> None:
@@ -77,11 +63,7 @@ class Decoder:
     @property
     def live(self) -> bool:
         """Whether it goes on whether or not it is read: a camera or network stream, but not a file over HTTP."""
-        return self.source.kind in ("camera", "network") and not (self.source.over_http and self._ends())
-
-    def _ends(self) -> bool:
-        listed = self._container.format.name in _LISTS  # what has a size is the list
-        return bool(self._container.duration) or (not listed and self._container.size > 0)
+        return is_live(self.source, self._container)
 
     @property
     def seconds(self) -> float:
@@ -144,14 +126,7 @@ class Decoder:
 
     def _end(self, reading: Reading, clock: Clock) -> None:
         damage, progress, shown = reading.damage, reading.progress, self.source.shown
-        timeout = self._connection.read_timeout
-        if isinstance(damage, BlockingIOError):
-            raise StalledStreamError(f"{shown}: no frame for {timeout:g} s") from None
-        if self.source.kind in ("camera", "network"):
-            if isinstance(damage, av.error.ExitError) or reading.waited > STALLED * timeout:
-                raise StalledStreamError(f"{shown}: no frame for {timeout:g} s") from None
-            if damage is not None and (self.live or isinstance(damage, ConnectionError)):
-                raise ConnectionLostError(f"{shown}: broke off ({reason(damage)})") from None
+        check_end(reading, self.source, self._connection.read_timeout, live=self.live, what="frame")
         if self.live:
             return
         ended = clock.latest + self.frame_seconds

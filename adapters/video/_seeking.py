@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import av
 
+from hebbstream.adapters._media._reading import Reading, is_indexed, is_steady
 from hebbstream.adapters.video._clock import Clock
-from hebbstream.adapters.video._reading import Reading, is_indexed, is_steady
 
 _REORDERING = 16  # frames around a key frame that may need the one before it
 _ROUNDING = 1e-6  # seconds

@@ -10,15 +10,17 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 
+from hebbstream.adapters._media._fingerprint import fingerprint
+from hebbstream.adapters._media._interruptible import interruptible
+from hebbstream.adapters._media._live import live_frames
+from hebbstream.adapters._media._options import Connection, Cut, Thinning
+from hebbstream.adapters._media._recorded import recorded_frames
+from hebbstream.adapters._media._source import MediaSource, Source
+from hebbstream.adapters._media._timed import TimedFrame
 from hebbstream.adapters._picture import Fit, PictureFormat
+from hebbstream.adapters.video._cameras import find_sources
 from hebbstream.adapters.video._conversion import FrameConverter
-from hebbstream.adapters.video._decoding import Decoder, TimedFrame
-from hebbstream.adapters.video._fingerprint import fingerprint
-from hebbstream.adapters.video._interruptible import interruptible
-from hebbstream.adapters.video._live import live_frames
-from hebbstream.adapters.video._options import Connection, Cut, Thinning
-from hebbstream.adapters.video._recorded import recorded_frames
-from hebbstream.adapters.video._source import Source, VideoSource, find_sources
+from hebbstream.adapters.video._decoding import Decoder
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._prefetch import Prefetch
 from hebbstream.streams._sample import Sample
@@ -168,7 +170,7 @@ class VideoStream(Stream[Sample]):
         cut: Cut,
         thinning: Thinning,
         connection: Connection,
-        sources: Sequence[VideoSource],
+        sources: Sequence[MediaSource],
         *,
         label: Labels | None,
         prefetch: int,
@@ -281,7 +283,7 @@ def _announced(decoder: Decoder, cut: Cut, thinning: Thinning) -> int | None:
     return math.ceil(frames / thinning.stride) or None
 
 
-def _shown(sources: Sequence[VideoSource], form: PictureFormat, live: bool) -> str:
+def _shown(sources: Sequence[MediaSource], form: PictureFormat, live: bool) -> str:
     size = [] if form.shape is None else ["×".join(map(str, form.shape))]
     names = repr(sources[0].name) + (f" and {len(sources) - 1} more" if len(sources) > 1 else "")
     return f"VideoStream({', '.join([names, *size, 'live' if live else 'recorded'])})"

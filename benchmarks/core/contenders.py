@@ -35,8 +35,9 @@ class BackpropNet(nn.Module):
                 x = x.flatten(1)[:, :, None, None]
             if spec.normalization != "none":
                 x = norm(x)
-            if p := spec.padding:
-                x = F.pad(x, (p, p, p, p), mode="reflect")
+            above, left = spec.padding
+            if above or left:
+                x = F.pad(x, (left, left, above, above), mode="reflect")
             u = F.conv2d(x, weight)
             if spec.activation == "softmax":
                 x = torch.softmax(spec.activation_inverse_temperature * u, dim=1)

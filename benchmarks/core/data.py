@@ -175,4 +175,4 @@ def load_task(name: str) -> Task:
 def preset_frames(preset: str, count: int) -> Any:
     """Return frames of the bundled clip as a preset takes them, (n, H, W, C) uint8."""
     known = hs.PRESETS[preset]
-    return clip_frames(known.image_size, count, gray=known.in_channels == 1)
+    return clip_frames(known.image_size, count, gray=known.in_channels == 1)[:, : known.frame_size[0]]

@@ -97,4 +97,4 @@ def multiply_adds(name: str, width: int | None) -> int:
     """Return the multiply-adds of a preset's forward pass for one of its images, without making its weights."""
     preset = hs.PRESETS[name]
     stack = LayerStack(preset.resolve(width=width), preset.in_channels, input_size=preset.input_size, blank=True)
-    return sum(multiplications(stack.layers, preset.image_size, preset.image_size))
+    return sum(multiplications(stack.layers, *preset.frame_size))

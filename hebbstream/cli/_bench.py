@@ -72,6 +72,7 @@ def time_steps(
     """
     net = hs.SoftHebbNet.from_preset(preset, width=width, batch_size=batch_size, device=device, engine=engine)
     frames = clip_frames(hs.PRESETS[preset].image_size, max(batch_size, _FRAMES), gray=net.in_channels == 1)
+    frames = frames[:, : hs.PRESETS[preset].frame_size[0]]  # of a signal one row
     batches = cycle([np.roll(frames, -shift, axis=0)[:batch_size] for shift in range(0, _FRAMES, 7)])
     learn = _median_seconds(lambda: net.learn_many(next(batches)), seconds / 2, device)
     return learn, _median_seconds(lambda: net.transform_many(next(batches)), seconds / 2, device)

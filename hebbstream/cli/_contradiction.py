@@ -40,7 +40,8 @@ def _is_of(net: hs.SoftHebbNet, preset: str) -> bool:
     """Whether a network is a preset's, at any width and event threshold."""
     made = hs.PRESETS[preset]
     specs = [replace(layer.spec, event_threshold=0.0) for layer in net.layers]
-    return net.in_channels == made.in_channels and specs == made.resolve(width=specs[0].channels, event_threshold=0.0)
+    channels = made.input_range is None or net.in_channels == made.in_channels  # a signal has as many as its source
+    return channels and specs == made.resolve(width=specs[0].channels, event_threshold=0.0)
 
 
 def _size(height_and_width: tuple[int, int]) -> str:

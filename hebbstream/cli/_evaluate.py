@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_size(parser, "that of the frames learned")
     add_labels(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
-    add_source(parser)
+    add_source(parser, window=False)
     group = parser.add_argument_group("what learns")
     group.add_argument(
         "--learn-features", action="store_true", help="let the network learn on, too (default: it stays as it is)"
@@ -51,7 +51,9 @@ def run(options: argparse.Namespace) -> None:
     from hebbstream.adapters.river import prequential
 
     if not has_labels(options):
-        raise ConfigurationError(f"evaluate {options.source} without --labels: expected the file of its labels")
+        raise ConfigurationError(
+            f"evaluate {options.source} without --labels: expected the file of its labels, or --label, their column"
+        )
     if options.plot:
         check_picture(options.plot)
     saved = hs.Learner.load(options.checkpoint)

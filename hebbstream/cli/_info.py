@@ -34,5 +34,5 @@ def run(options: argparse.Namespace) -> None:  # noqa: ARG001  # every command t
     print("presets")
     for name, preset in hs.PRESETS.items():
         neurons = "/".join(str(spec.channels) for spec in preset.layers)
-        side, channels = preset.image_size, preset.in_channels
-        print(f"  {name:14} {neurons} neurons, {side}×{side} pixels, {channels} channel{'s' * (channels > 1)}")
+        (height, width), channels = preset.frame_size, preset.in_channels
+        print(f"  {name:14} {neurons} neurons, {height}×{width} pixels, {channels} channel{'s' * (channels > 1)}")

@@ -9,6 +9,7 @@ from hebbstream.cli._anew import FirstCheckpoint
 from hebbstream.cli._contradiction import refuse_contradictions
 from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
 from hebbstream.cli._model import add_model_options, model_options
+from hebbstream.cli._signals import signal_channels, signal_of
 from hebbstream.cli._source import add_crops, add_labels, add_size, add_source, has_labels, open_stream
 from hebbstream.cli._types import path, positive, seconds, share
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
@@ -67,8 +68,8 @@ def run(options: argparse.Namespace) -> None:
         kept=options.checkpoints_kept,
     )
     learner = _learner(options, [*_callbacks(options), checkpoint])
-    side = hs.PRESETS[options.preset or _PRESET].image_size
-    with open_stream(options, learner.net, learner.net.frame_size or (side, side)) as stream:
+    size = None if signal_of(options, options.source[0]) else hs.PRESETS[options.preset or _PRESET].frame_size
+    with open_stream(options, learner.net, learner.net.frame_size or size) as stream:
         checkpoint.claim()
         try:
             report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
@@ -86,7 +87,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("network")
     # Defaults are None: what the user did not say cannot contradict a checkpoint.
     group.add_argument(
-        "--preset", choices=hs.PRESETS, help=f"the network's architecture and rates (default: {_PRESET})"
+        "--preset",
+        choices=hs.PRESETS,
+        help=f"the network's architecture and rates (default: {_PRESET}; of sound sound, of tables and waves signal)",
     )
     group.add_argument("--width", type=positive, metavar="N", help="neurons of the first layer (default: the preset's)")
     group.add_argument("--seed", type=int, metavar="N", help="seed of the initial weights (default: 0)")
@@ -121,7 +124,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         "--replay",
         type=positive,
         metavar="N",
-        help="with --labels: keep N frames of all classes and let the probe learn from them again",
+        help="with labels: keep N frames of all classes and let the probe learn from them again",
     )
     group.add_argument(
         "--replay-per-sample",
@@ -176,8 +179,12 @@ def _resumed(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
 
 
 def _network(options: argparse.Namespace) -> hs.SoftHebbNet:
+    source = options.source[0]
+    signal = signal_of(options, source)
+    default = _PRESET if signal is None else "sound" if signal == "sound" and options.form != "wave" else "signal"
     return hs.SoftHebbNet.from_preset(
-        options.preset or _PRESET,
+        options.preset or default,
+        in_channels=None if signal is None else signal_channels(options, source),
         width=options.width,
         event_threshold=options.event_threshold,
         mirror=options.mirror,

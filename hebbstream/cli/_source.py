@@ -10,6 +10,7 @@ from typing import Any, get_args
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._picture import Fit, PictureFormat
 from hebbstream.adapters.video import open_video, read_labels
+from hebbstream.cli._signals import add_signals, open_signal, signal_of
 from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.cli._types import array_names, key_value, natural, path, positive, size, source
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
@@ -22,7 +23,9 @@ log = logging.getLogger("hebbstream.video")
 _CALLED = {"images": "a folder of images", "arrays": "an array file", "shards": "tar shards"}
 
 
-def add_source(parser: argparse.ArgumentParser, name: str = "source", *, several: bool = False) -> None:
+def add_source(
+    parser: argparse.ArgumentParser, name: str = "source", *, several: bool = False, window: bool = True
+) -> None:
     """Let a command take a source, or several, and how to read it."""
     parser.add_argument(
         name,
@@ -30,14 +33,20 @@ def add_source(parser: argparse.ArgumentParser, name: str = "source", *, several
         metavar="SOURCE",
         nargs="+" if several else None,
         help="a video file, a glob, a webcam's number, - (standard input), or rtsp://, http://, udp://, ...; a folder of"
-        " images, a .npy, .npz or IDX file, or tar shards"
+        " images, a .npy, .npz or IDX file, or tar shards; a sound file, mic (the microphone), a .csv or .parquet table"
         + ("; of several, one frame of each in turn" if several else ""),
     )
     parser.set_defaults(size=None, labels=None, crops=None)  # of the commands that do not take them
+    add_signals(parser, window=window)
     group = parser.add_argument_group("how to read the source")
     add_fit(group)
     group.add_argument("--stride", type=positive, default=1, metavar="N", help="keep every N-th frame")
-    group.add_argument("--rate", type=float, metavar="FPS", help="keep this many frames for each second of video")
+    group.add_argument(
+        "--rate",
+        type=float,
+        metavar="FPS",
+        help="keep this many frames for each second of video; of sound, samples a second (default: 16000)",
+    )
     group.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds to leave out of each file")
     group.add_argument("--duration", type=float, metavar="S", help="seconds to read of each file or live source")
     group.add_argument("--loop", action="store_true", help="begin again at the end, for ever")
@@ -109,7 +118,7 @@ def has_labels(options: argparse.Namespace) -> bool:
     sources = options.source if isinstance(options.source, list) else [options.source]
     kinds = {kind_of(source) for source in sources}
     named = options.arrays is not None and options.arrays[1]
-    return bool(options.labels or named or kinds & {"images", "shards"})
+    return bool(options.labels or options.label or named or kinds & {"images", "shards"})
 
 
 def open_source(
@@ -124,9 +133,12 @@ def open_source(
 
     Frames come in the size that the options name, or else in `size`; `whole` leaves them as they are.
     """
+    source = source or options.source
+    if signal_of(options, source):
+        signal = open_signal(options, source, size, channels)
+        return signal if options.stride == 1 else _every(signal, options.stride)
     if channels not in (1, 3):
         raise ConfigurationError(f"a network of {channels} input channels: expected 1 or 3 for pictures")
-    source = source or options.source
     form = PictureFormat(None if whole else options.size or size, options.fit, channels == 1)
     kind = kind_of(source)
     if kind != "video":
@@ -194,7 +206,7 @@ def read_frames(options: argparse.Namespace, channels: int, size: tuple[int, int
         return [sample.x for sample in islice(stream, count)]
 
 
-def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int]) -> Stream[Any]:
+def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None) -> Stream[Any]:
     """Open the source that `learn` is to learn from, or several as one stream; of live ones, what is new.
 
     A live source that cannot be reached is reported and left out, as is one that dies later; a file must be there.
@@ -213,7 +225,9 @@ def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, 
     return interleave(prepared, by="arrival" if any(stream.live for stream in streams.values()) else "turn")
 
 
-def _open_several(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int]) -> dict[str, Stream[Any]]:
+def _open_several(
+    options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None
+) -> dict[str, Stream[Any]]:
     streams: dict[str, Stream[Any]] = {}
     unreachable: StreamError | None = None
     whole = bool(options.crops)
@@ -236,7 +250,13 @@ def _open_several(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int
     return streams
 
 
-def _worth_learning(stream: Stream[Any], options: argparse.Namespace, size: tuple[int, int], seed: int) -> Stream[Any]:
+def _worth_learning(
+    stream: Stream[Any], options: argparse.Namespace, size: tuple[int, int] | None, seed: int
+) -> Stream[Any]:
+    if signal_of(options, options.source[0]):
+        return stream  # what is done to pictures would not do for it
     if stream.live and not options.every_frame:
         stream = for_live(stream, share=options.share)
-    return crops(stream, options.size or size, per_frame=options.crops, seed=seed) if options.crops else stream
+    return (
+        crops(stream, options.size or size or (32, 32), per_frame=options.crops, seed=seed) if options.crops else stream
+    )

@@ -68,6 +68,11 @@ def show(axis: Any, picture: "np.ndarray[Any, Any]") -> None:
     axis.axis("off")
 
 
+def as_pictures(frames: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Turn signals (..., 1, T, C) into pictures of channels by moments (..., C, T, 1); others stay as they are."""
+    return frames.swapaxes(-3, -1) if frames.shape[-3] == 1 < frames.shape[-2] else frames
+
+
 def in_unit_range(pictures: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     """Bring pictures into [0, 1], all by the same scale; those inside stay as they are."""
     low, high = float(pictures.min()), float(pictures.max())

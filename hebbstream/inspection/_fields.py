@@ -20,24 +20,24 @@ class ReceptiveField:
     height, width
         In pixels.
     stride
-        Pixels between the fields of neighbouring positions.
+        Pixels between the fields of neighbouring positions, (down, across).
     start
-        First row, and first column, of the field of position (0, 0); negative where it reaches into the padding.
+        First row and first column of the field of position (0, 0); negative where it reaches into the padding.
 
     Examples
     --------
-    >>> ReceptiveField(height=5, width=5, stride=1, start=-2).corner(0, 3)
+    >>> ReceptiveField(height=5, width=5, stride=(1, 1), start=(-2, -2)).corner(0, 3)
     (-2, 1)
     """
 
     height: int
     width: int
-    stride: int
-    start: int
+    stride: tuple[int, int]
+    start: tuple[int, int]
 
     def corner(self, row: int, column: int) -> tuple[int, int]:
         """Return (top, left), in pixels, of the field of a position of the layer, before its pool."""
-        return self.start + row * self.stride, self.start + column * self.stride
+        return self.start[0] + row * self.stride[0], self.start[1] + column * self.stride[1]
 
 
 def receptive_field(net: SoftHebbNet, layer: int) -> ReceptiveField:
@@ -64,27 +64,30 @@ def receptive_field(net: SoftHebbNet, layer: int) -> ReceptiveField:
     check_layer(net, layer)
     specs = [each.spec for each in net.layers[: layer + 1]]
     if net.input_size is not None and any(spec.kernel_size is None for spec in specs):
-        return ReceptiveField(*net.input_size, stride=1, start=0)
-    size, stride, start = 1, 1, 0
+        return ReceptiveField(*net.input_size, stride=(1, 1), start=(0, 0))
+    size, stride, start = [1, 1], [1, 1], [0, 0]
     for index, spec in enumerate(specs):
-        size += ((spec.kernel_size or 1) - 1) * stride
-        start -= spec.padding * stride
-        if spec.pool != "none" and index < layer:
-            size += (spec.pool_size - 1) * stride
-            start -= spec.pool_padding * stride
-            stride *= spec.pool_stride
-    return ReceptiveField(size, size, stride, start)
+        pool, steps, borders = spec.window
+        for axis in range(2):
+            size[axis] += (spec.kernel[axis] - 1) * stride[axis]
+            start[axis] -= spec.padding[axis] * stride[axis]
+            if index < layer:
+                size[axis] += (pool[axis] - 1) * stride[axis]
+                start[axis] -= borders[axis] * stride[axis]
+                stride[axis] *= steps[axis]
+    return ReceptiveField(size[0], size[1], stride=(stride[0], stride[1]), start=(start[0], start[1]))
 
 
 def receptive_fields(net: SoftHebbNet) -> Tensor:
     """Return the first layer's weights as pictures, each scaled to [0, 1] with zero at 0.5.
 
-    Where the layer whitens its input, they are the weights of the pixels before that.
+    Where the layer whitens its input, they are the weights of the pixels before that. Those of a layer for signals are
+    pictures of channels by moments.
 
     Returns
     -------
     Tensor
-        Shape (K, k, k, C), on the CPU; for a dense layer (K, H, W, C) of its input.
+        Shape (K, k, k, C), on the CPU; for a dense layer (K, H, W, C) of its input, for signals (K, C, k, 1).
 
     Raises
     ------
@@ -102,6 +105,8 @@ def receptive_fields(net: SoftHebbNet) -> Tensor:
         weights = torch.einsum("kcij,cd->kdij", weights, layer.norm.affine()[0].cpu())
     if layer.spec.kernel_size is None and net.input_size is not None:
         weights = weights.reshape(-1, net.in_channels, *net.input_size)
+    if weights.shape[2] == 1 < weights.shape[3]:  # of signals
+        weights = weights.transpose(1, 2)
     if weights.shape[1] not in (1, 3):
         raise ConfigurationError(f"first layer with {weights.shape[1]} input channels: expected 1 or 3 for a picture")
     largest = weights.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_(min=1e-12)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from hebbstream.inspection._canvas import grid, in_unit_range, new_figure, save_figure, show
+from hebbstream.inspection._canvas import as_pictures, grid, in_unit_range, new_figure, save_figure, show
 from hebbstream.inspection._fields import receptive_fields
 from hebbstream.inspection._patches import BestPatches
 from hebbstream.network._network import SoftHebbNet
@@ -49,7 +49,7 @@ def plot_pictures(panels: Sequence[tuple[str, Tensor]], path: str | Path) -> Pat
     """
     figure, axes = new_figure(len(panels), (4.2 * len(panels), 4.4))
     for axis, (title, pictures) in zip(axes, panels, strict=True):
-        show(axis, grid(in_unit_range(pictures.numpy()), border=1, shade=_FRAME))
+        show(axis, grid(in_unit_range(as_pictures(pictures.numpy())), border=1, shade=_FRAME))
         axis.set_title(title)
     return save_figure(figure, path)
 
@@ -81,7 +81,7 @@ def plot_norms(net: SoftHebbNet, path: str | Path) -> Path:
 
 def plot_best_patches(best: BestPatches, path: str | Path) -> Path:
     """Draw a block for each neuron: the patches that excite it most, best at the top left."""
-    blocks = np.stack([grid(each, border=1, shade=_FRAME) for each in in_unit_range(best.patches())])
+    blocks = np.stack([grid(each, border=1, shade=_FRAME) for each in in_unit_range(as_pictures(best.patches()))])
     canvas = grid(blocks, gap=max(2, best.field.width // 3))
     height, width = canvas.shape[:2]
     figure, (axis,) = new_figure(1, (7.0, 7.0 * height / width + 0.4))
@@ -93,7 +93,9 @@ def plot_best_patches(best: BestPatches, path: str | Path) -> Path:
 def plot_best_images(best: BestPatches, path: str | Path, *, most: int = 8) -> Path:
     """Draw a row for each of the first neurons: the frames that excite it most, its field outlined (Fig. 5C, D)."""
     rows, columns = min(most, len(best.neurons)), best.frames.shape[1]
-    height, width, _ = next(iter(best.images.values())).shape
+    images = {frame: as_pictures(image) for frame, image in best.images.items()}
+    height, width, _ = next(iter(images.values())).shape
+    rows_seen = height if best.field.height == 1 else best.field.height  # of a signal all channels
     figure, axes = new_figure(columns, (0.8 * columns, (0.8 * height / width + 0.2) * rows + 0.4), rows=rows)
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     from matplotlib.patches import Rectangle  # new_figure says so if there is no matplotlib
@@ -103,9 +105,9 @@ def plot_best_images(best: BestPatches, path: str | Path, *, most: int = 8) -> P
         axis.axis("off")
         if frame < 0:
             continue
-        show(axis, in_unit_range(best.images[frame]))
+        show(axis, in_unit_range(images[frame]))
         top, left = (int(corner) for corner in best.corners[place])
-        bottom, right = min(top + best.field.height, height), min(left + best.field.width, width)
+        bottom, right = min(top + rows_seen, height), min(left + best.field.width, width)
         top, left = max(top, 0), max(left, 0)
         corner, size = (left - 0.5, top - 0.5), (right - left, bottom - top)
         for colour, thickness in (("white", 2.6), (_MARK, 1.3)):

@@ -27,8 +27,8 @@ def forward_frame(
 def differentiable_forward(layers: Sequence[SoftHebbLayer], x: Tensor) -> Tensor:
     """Return what layers make of (B, C, H, W), as `SoftHebbLayer.forward` does, with gradients with respect to `x`."""
     for layer in layers:
-        spec, p = layer.spec, layer.spec.padding
-        x = F.pad(layer._normalised(x.to(layer.device)), (p, p, p, p), mode="reflect")
+        spec, (above, left) = layer.spec, layer.spec.padding
+        x = F.pad(layer._normalised(x.to(layer.device)), (left, left, above, above), mode="reflect")
         x = prepare(F.conv2d(x, layer.weight), spec.activation, spec.activation_inverse_temperature)
         if spec.pool == "max":
             x = F.max_pool2d(x, spec.pool_size, spec.pool_stride, spec.pool_padding)

@@ -113,12 +113,15 @@ def optimal_inputs(
 def _responses(net: SoftHebbNet, layer: int, neurons: list[int], x: Tensor) -> Tensor:
     """Return the weighted input of the i-th neuron for the i-th picture, at the position that sees just the picture."""
     field, target = receptive_field(net, layer), net.layers[layer]
-    position = -(field.start // field.stride)  # the first whose field lies inside the frame
-    top, left = field.corner(position, position)
+    # The first position whose field lies inside the frame.
+    row, column = (-(start // stride) for start, stride in zip(field.start, field.stride, strict=True))
+    top, left = field.corner(row, column)
     x = differentiable_forward(net.layers[:layer], F.pad(x, (left, 0, top, 0)))
     x = target._normalised(x.to(target.device))
-    first, last = position - target.spec.padding, position + target.spec.padding + 1
-    responses: Tensor = torch.einsum("nchw,nchw->n", x[:, :, first:last, first:last], target.weight[neurons])
+    height, width = target.spec.kernel
+    above, before = row - height // 2, column - width // 2
+    seen = x[:, :, above : above + height, before : before + width]
+    responses: Tensor = torch.einsum("nchw,nchw->n", seen, target.weight[neurons])
     return responses
 
 

@@ -21,6 +21,7 @@ def check_frames(
     in_channels: int,
     input_size: tuple[int, int] | None,
     input_range: tuple[float, float] | None,
+    signal: bool = False,
 ) -> Tensor:
     """Check frames and view them as a (B, C, H, W) batch, still of their own dtype and on their own device.
 
@@ -41,6 +42,9 @@ def check_frames(
         (H, W) that every frame must have, or ``None`` for any.
     input_range
         Least and greatest value allowed in a floating-point frame, or ``None`` for any up to 1e15 in magnitude.
+    signal
+        Whether a sample may also be (C, T) or (T, C), or (T,) where C is 1, for T moments of a signal: an image with
+        a single row.
 
     Raises
     ------
@@ -59,7 +63,8 @@ def check_frames(
     """
     x = _as_tensor(frames)
     _check_dtype(x)
-    x = _as_nchw(x, single, in_channels, input_size)
+    x = _as_rows(x, single, in_channels) if signal else x
+    x = _as_nchw(x, single, in_channels, input_size, signal)
     if input_size is not None and tuple(x.shape[2:]) != input_size:
         raise ImageSizeError(f"frame of {_size(x.shape)} pixels: this network was built for {_size((*input_size,))}")
     if x.dtype != torch.uint8:
@@ -120,7 +125,19 @@ def _check_dtype(x: Tensor) -> None:
         raise DtypeError(f"frame of dtype {name}: expected uint8 (0 to 255) or a floating-point type")
 
 
-def _as_nchw(x: Tensor, single: bool, channels: int, input_size: tuple[int, int] | None) -> Tensor:
+def _as_rows(x: Tensor, single: bool, channels: int) -> Tensor:
+    """View signals (…, C, T) or (…, T, C) as (…, C, 1, T); leave what has another shape."""
+    axes = x.ndim - (0 if single else 1)
+    if axes == 3 and channels == x.shape[-3] == x.shape[-1] == 1:  # (1, T, 1): a row of T, not a column
+        return x.transpose(-1, -2)
+    if axes == 1 and channels == 1:
+        return x[..., None, None, :]
+    if axes != 2 or channels not in x.shape[-2:]:
+        return x
+    return (x if x.shape[-2] == channels else x.transpose(-1, -2)).unsqueeze(-2)
+
+
+def _as_nchw(x: Tensor, single: bool, channels: int, input_size: tuple[int, int] | None, signal: bool) -> Tensor:
     shape = tuple(x.shape)
     rank = x.ndim + (1 if single else 0)
     x = x.unsqueeze(0) if single else x
@@ -133,6 +150,8 @@ def _as_nchw(x: Tensor, single: bool, channels: int, input_size: tuple[int, int]
         expected = f"({least}{channels}, H, W) or ({least}H, W, {channels})"
         if input_size == (1, 1):
             expected = f"({least}{channels})" if least else f"({channels},)"
+        elif signal:
+            expected = f"({least}{channels}, T) or ({least}T, {channels})"
         raise RankError(
             f"frame of shape {shape}: expected {expected}" if single else f"batch {shape}: expected {expected}"
         )

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hebbstream.network._spec import LayerSpec
+from hebbstream.network._spec import LayerSpec, Pair
 from hebbstream.rule import _plasticity as plasticity
 from hebbstream.rule._activation import prepare, rectify
 from hebbstream.rule._init import initial_weights
@@ -82,7 +82,7 @@ class SoftHebbLayer(nn.Module):
         self.spec = spec
         self.in_channels = in_channels
         self.norm = _normalisation(spec, in_channels, device)
-        shape = (spec.channels, in_channels * (spec.kernel_size or 1) ** 2)
+        shape = (spec.channels, in_channels * spec.kernel[0] * spec.kernel[1])
         # A step and a checkpoint know float32 only, whatever torch's default dtype and device are by now.
         if generator is None:
             weights = torch.empty(shape, dtype=torch.float32, device=device)
@@ -96,16 +96,17 @@ class SoftHebbLayer(nn.Module):
         self.register_buffer("opening", number(2))  # ρ of the rate, and its factor for each sample
 
     def __repr__(self) -> str:
-        spec, k = self.spec, self.spec.kernel_size
-        size = f"{self.in_channels:,} values" if k is None else f"{k}×{k}×{self.in_channels}"
-        pool = "" if spec.pool == "none" else f", {spec.pool} pooling {spec.pool_size}/{spec.pool_stride}"
+        spec = self.spec
+        size = "×".join(map(str, (*spec.kernel, self.in_channels)))
+        size = f"{self.in_channels:,} values" if spec.kernel_size is None else size
+        window = "/".join(map(_sides, (spec.pool_size, spec.pool_stride)))
+        pool = "" if spec.pool == "none" else f", {spec.pool} pooling {window}"
         return f"{spec.channels:,} neurons of {size}{pool}"
 
     @property
     def weight(self) -> Tensor:
-        """The weights as a view of shape (K, C, k, k); (K, C, 1, 1) for a dense layer."""
-        k = self.spec.kernel_size or 1
-        return self.weight_matrix.view(self.spec.channels, k, k, self.in_channels).permute(0, 3, 1, 2)
+        """The weights as a view of shape (K, C, k, k), of a pair's sides; (K, C, 1, 1) for a dense layer."""
+        return self.weight_matrix.view(self.spec.channels, *self.spec.kernel, self.in_channels).permute(0, 3, 1, 2)
 
     @property
     def device(self) -> torch.device:
@@ -195,17 +196,18 @@ class SoftHebbLayer(nn.Module):
 
     def _patches(self, x: Tensor, workspace: Workspace) -> Tensor:
         batch, channels, height, width = x.shape
-        k, p = self.spec.kernel_size or 1, self.spec.padding
-        if p:
-            x = F.pad(x, (p, p, p, p), mode="reflect")
+        (rows, columns), (above, left) = self.spec.kernel, self.spec.padding
+        if above or left:
+            x = F.pad(x, (left, left, above, above), mode="reflect")
         x = x.permute(0, 2, 3, 1)
         if not x.is_contiguous():
             x = x.clone(memory_format=torch.contiguous_format)
         # A row of a patch, its columns and channels, is one run of memory. Strides are computed, for along an axis of
         # length 1 a tensor's own may be anything.
         row = x.shape[2] * channels
-        runs = x.as_strided((batch, height, width, k, k * channels), (x.shape[1] * row, row, channels, row, 1))
-        patches = workspace.take("patches", (batch * height * width, k * k * channels), x)
+        shape = (batch, height, width, rows, columns * channels)
+        runs = x.as_strided(shape, (x.shape[1] * row, row, channels, row, 1))
+        patches = workspace.take("patches", (batch * height * width, rows * columns * channels), x)
         patches.view(runs.shape).copy_(runs)
         return patches
 
@@ -261,3 +263,7 @@ def _normalisation(spec: LayerSpec, channels: int, device: str | torch.device) -
         return StreamWhitening(channels, spec.momentum, device=device)
     batch = spec.normalization == "batch"
     return StreamNorm(channels, spec.momentum, use_batch_statistics=batch, device=device)
+
+
+def _sides(size: int | Pair) -> str:
+    return str(size) if isinstance(size, int) else "×".join(map(str, size))

@@ -29,8 +29,8 @@ class SoftHebbNet(LayerStack):
     in_channels
         Channels of a frame; for plain vectors, their length (with ``input_size=1``).
     input_size
-        (height, width) or one number for both. ``None`` takes frames of any size; a network with a dense layer needs
-        it.
+        (height, width) or one number for both; of a network for signals one number is their length. ``None`` takes
+        frames of any size; a network with a dense layer needs it.
     input_range
         Least and greatest value of a floating-point frame; ``None`` takes any up to 1e15 in magnitude.
     mirror
@@ -108,12 +108,12 @@ class SoftHebbNet(LayerStack):
         Parameters
         ----------
         name
-            ``"video"``, or one of the paper's: ``"cifar10"``, ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``,
+            ``"signal"``, ``"sound"``, ``"video"``, or one of the paper's: ``"cifar10"``, ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``,
             ``"stl10"`` or ``"imagenet160"``.
         width, width_factor, batch_size, normalization, event_threshold
             As of `Preset.resolve`: the neurons of the first layer, and how the preset is adapted.
         in_channels
-            Channels of a frame; ``None`` keeps the paper's (1 for MNIST, 3 otherwise).
+            Channels of a frame; ``None`` keeps the preset's (1 for MNIST, signals and sound, 3 otherwise).
         mirror, seed, device, engine
             As for `SoftHebbNet`.
 
@@ -139,6 +139,7 @@ class SoftHebbNet(LayerStack):
             ),
             preset.in_channels if in_channels is None else in_channels,
             input_size=preset.input_size,
+            input_range=preset.input_range,
             mirror=mirror,
             seed=seed,
             device=device,
@@ -162,8 +163,8 @@ class SoftHebbNet(LayerStack):
         Parameters
         ----------
         frame
-            (H, W, C) or (C, H, W), or (H, W) for one channel; uint8, or floating point in `input_range`; NumPy or
-            torch.
+            (H, W, C) or (C, H, W), or (H, W) for one channel; for a network for signals (C, T) or (T, C), or (T,);
+            uint8, or floating point in `input_range`; NumPy or torch.
 
         Returns
         -------

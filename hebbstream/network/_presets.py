@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hebbstream.errors import ConfigurationError
-from hebbstream.network._spec import LayerSpec, NormalizationName
+from hebbstream.network._spec import LayerSpec, NormalizationName, are_one_dimensional
 
 # Within a tenth of a point of dense learning on CIFAR-10 at half width (benchmarks/results/speed/events.json), which was
 # measured at the published rates divided by √10.
@@ -31,11 +31,13 @@ class Preset:
     in_channels
         Channels of a frame.
     image_size
-        Side of the images it was made for, in pixels.
+        Side of the images it was made for, in pixels; of signals, their length.
     input_size
         (height, width) that the network insists on, where it has a dense layer.
     normalization
         Of single samples.
+    input_range
+        Least and greatest value of a frame; ``None`` for any.
     """
 
     layers: tuple[LayerSpec, ...]
@@ -44,6 +46,12 @@ class Preset:
     image_size: int
     input_size: tuple[int, int] | None = None
     normalization: NormalizationName = "stream"
+    input_range: tuple[float, float] | None = (0.0, 1.0)
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """(height, width) of the frames that it was made for."""
+        return (1 if are_one_dimensional(self.layers) else self.image_size), self.image_size
 
     def resolve(
         self,
@@ -150,6 +158,39 @@ _STREAM = (
     *(replace(spec, momentum=1e-4, learning_rate=0.0) for spec in _CIFAR[1:]),
 )
 
+# Of windows and spectrograms likewise, but for sharper competition in the first layer for signals; chosen on half of the
+# sets in docs/signals.md.
+_SIGNAL = (
+    LayerSpec(
+        channels=48,
+        kernel_size=(1, 9),
+        inverse_temperature=4.0,
+        learning_rate=0.08,
+        power=0.7,
+        pool_size=(1, 4),
+        pool_stride=(1, 2),
+        pool_padding=(0, 1),
+        momentum=1e-4,
+        radius=2.5,
+    ),
+    LayerSpec(
+        channels=192,
+        kernel_size=(1, 3),
+        inverse_temperature=0.65,
+        learning_rate=0.0,
+        power=1.4,
+        pool="avg",
+        pool_size=(1, 4),
+        pool_stride=(1, 4),
+        momentum=1e-4,
+    ),
+)
+
+_SOUND = (
+    replace(_STREAM[0], channels=48, pool_stride=4, pool_padding=0),
+    replace(_STREAM[1], channels=192, pool="avg", pool_size=4, pool_stride=4, pool_padding=0),
+)
+
 PRESETS: dict[str, Preset] = {
     "pictures": Preset(layers=_STREAM, batch_size=10, in_channels=3, image_size=32),
     "video": Preset(layers=_STREAM, batch_size=10, in_channels=3, image_size=32, normalization="whiten"),
@@ -201,6 +242,8 @@ PRESETS: dict[str, Preset] = {
         in_channels=3,
         image_size=160,
     ),
+    "signal": Preset(layers=_SIGNAL, batch_size=10, in_channels=1, image_size=100, input_range=None),
+    "sound": Preset(layers=_SOUND, batch_size=10, in_channels=1, image_size=64),
 }
 
 

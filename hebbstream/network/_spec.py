@@ -1,8 +1,9 @@
 """`LayerSpec`: everything that defines one layer, as validated data."""
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
@@ -13,6 +14,8 @@ from hebbstream.rule._plasticity import PlasticityName
 NormalizationName = Literal["stream", "whiten", "batch", "none"]
 PoolName = Literal["max", "avg", "none"]
 UpdateScaleName = Literal["max", "running_max", "none"]
+Pair: TypeAlias = tuple[int, int]
+"""(rows, columns), of a signal (1, time)."""
 
 LARGEST_SIZE = 2**31
 """What a number of neurons, channels or pixels must be below."""
@@ -36,7 +39,8 @@ class LayerSpec:
     channels
         Number of neurons, K.
     kernel_size
-        Side of the square receptive field, odd; ``None`` for a fully connected layer.
+        Side of the square receptive field, odd, or (height, width); ``None`` for a fully connected layer. A layer for
+        signals has (1, k): it sees k moments of all channels.
     inverse_temperature
         ``t`` of the soft winner-take-all (eq. 1).
     learning_rate
@@ -62,7 +66,7 @@ class LayerSpec:
     pool
         ``"max"``, ``"avg"`` or ``"none"``; average pooling counts its padding.
     pool_size, pool_stride, pool_padding
-        Of the pooling window, in pixels.
+        Of the pooling window, in pixels: one number, or (vertical, horizontal).
     normalization
         ``"stream"`` (running statistics, also while learning), ``"whiten"`` (the same, and what channels have in common
         is taken out: deep layers then tell inputs apart much better), ``"batch"`` (the statistics of each step while
@@ -83,14 +87,16 @@ class LayerSpec:
     --------
     >>> LayerSpec(channels=96, kernel_size=5, learning_rate=0.08, power=0.7).kernel_size
     5
+    >>> LayerSpec(channels=96, kernel_size=(1, 9), pool_size=(1, 4), pool_stride=(1, 2), pool_padding=(0, 1)).kernel
+    (1, 9)
     >>> LayerSpec(channels=96, kernel_size=4)
     Traceback (most recent call last):
     ...
-    hebbstream.errors.ConfigurationError: kernel_size=4: expected a positive odd integer, or None for a dense layer
+    hebbstream.errors.ConfigurationError: kernel_size=4: expected a positive odd integer, a pair of them, or None for a dense layer
     """
 
     channels: int
-    kernel_size: int | None = 3
+    kernel_size: int | Pair | None = 3
     inverse_temperature: float = 1.0
     learning_rate: float = 0.01
     rate_power: float = 0.5
@@ -102,9 +108,9 @@ class LayerSpec:
     power: float = 1.0
     activation_inverse_temperature: float = 1.0
     pool: PoolName = "max"
-    pool_size: int = 2
-    pool_stride: int = 2
-    pool_padding: int = 0
+    pool_size: int | Pair = 2
+    pool_stride: int | Pair = 2
+    pool_padding: int | Pair = 0
     normalization: NormalizationName = "stream"
     momentum: float = 0.01
     init: InitName = "normal"
@@ -113,13 +119,19 @@ class LayerSpec:
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             self._require(name, getattr(self, name) in choices, "one of " + ", ".join(map(repr, choices)))
-        for name in ("channels", "pool_size", "pool_stride"):
-            size = getattr(self, name)
-            self._require(name, _is_int(size, 1) and size < LARGEST_SIZE, "a positive integer, below 2**31")
-        kernel, padding, decay = self.kernel_size, self.pool_padding, self.decay_samples
-        odd = kernel is None or (_is_int(kernel, 1) and kernel % 2 == 1 and kernel < LARGEST_SIZE)
-        self._require("kernel_size", odd, "a positive odd integer, or None for a dense layer")
-        self._require("pool_padding", _is_int(padding, 0) and padding <= self.pool_size // 2, "0 to half of pool_size")
+        size = "a positive integer, below 2**31"
+        self._require("channels", _is_size(self.channels), size)
+        for name in ("kernel_size", "pool_size", "pool_stride", "pool_padding"):
+            object.__setattr__(self, name, _shortest(getattr(self, name)))
+        for name in ("pool_size", "pool_stride"):
+            self._require(name, all(map(_is_size, _pair(getattr(self, name)))), size)
+        kernel, decay = self.kernel_size, self.decay_samples
+        odd = kernel is None or all(_is_size(side) and side % 2 == 1 for side in _pair(kernel))
+        self._require("kernel_size", odd, "a positive odd integer, a pair of them, or None for a dense layer")
+        paddings = zip(_pair(self.pool_padding), _pair(self.pool_size), strict=True)
+        self._require(
+            "pool_padding", all(_is_int(p, 0) and p <= size // 2 for p, size in paddings), "0 to half of pool_size"
+        )
         self._require("decay_samples", decay is None or _is_int(decay, 1), "a positive integer or None")
         for name in ("learning_rate", "rate_power"):
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) >= 0, "a number of at least 0")
@@ -137,11 +149,28 @@ class LayerSpec:
             raise ConfigurationError(f"{name}={quote(getattr(self, name))}: expected {expected}")
 
     @property
-    def padding(self) -> int:
-        """Pixels of reflection added on each side so that the convolution keeps the image's size."""
-        return 0 if self.kernel_size is None else self.kernel_size // 2
+    def kernel(self) -> Pair:
+        """(height, width) of the receptive field; (1, 1) of a dense layer."""
+        return (1, 1) if self.kernel_size is None else _pair(self.kernel_size)
 
-    def output_size(self, height: int, width: int) -> tuple[int, int]:
+    @property
+    def padding(self) -> Pair:
+        """(rows, columns) of reflection added on each side so that the convolution keeps the image's size."""
+        return self.kernel[0] // 2, self.kernel[1] // 2
+
+    @property
+    def window(self) -> tuple[Pair, Pair, Pair]:
+        """Size, stride and padding of the pooling window, (vertical, horizontal) each; one pixel where nothing is pooled."""
+        if self.pool == "none":
+            return (1, 1), (1, 1), (0, 0)
+        return _pair(self.pool_size), _pair(self.pool_stride), _pair(self.pool_padding)
+
+    @property
+    def one_dimensional(self) -> bool:
+        """Whether it looks along the last axis alone, as a layer for signals does."""
+        return self.kernel_size is not None and self.kernel[0] == self.window[0][0] == self.window[1][0] == 1
+
+    def output_size(self, height: int, width: int) -> Pair:
         """Return the (height, width) this layer gives for that of its input; below (1, 1) where it does not fit.
 
         Examples
@@ -151,12 +180,11 @@ class LayerSpec:
         """
         if self.kernel_size is None:
             return 1, 1
-        if min(height, width) <= self.padding:  # a reflection needs more pixels than it adds
+        sides = tuple(zip((height, width), self.padding, *self.window, strict=True))
+        if any(side <= padding for side, padding, *_ in sides):  # a reflection needs more pixels than it adds
             return 0, 0
-        if self.pool == "none":
-            return height, width
-        shrink = 2 * self.pool_padding - self.pool_size
-        return (height + shrink) // self.pool_stride + 1, (width + shrink) // self.pool_stride + 1
+        rows, columns = ((side + 2 * p - size) // stride + 1 for side, _, size, stride, p in sides)
+        return rows, columns
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "LayerSpec":
@@ -181,6 +209,34 @@ class LayerSpec:
         if "channels" not in values:
             raise ConfigurationError("a layer needs 'channels'")
         return cls(**values)
+
+
+def are_one_dimensional(specs: Iterable[LayerSpec]) -> bool:
+    """Tell whether all convolutions of a network look along the last axis alone, and there is one.
+
+    Examples
+    --------
+    >>> are_one_dimensional([LayerSpec(channels=4, kernel_size=(1, 9), pool_size=(1, 2), pool_stride=(1, 2))])
+    True
+    """
+    convolutions = [spec for spec in specs if spec.kernel_size is not None]
+    return bool(convolutions) and all(spec.one_dimensional for spec in convolutions)
+
+
+def _pair(value: Any) -> Any:
+    """Return (rows, columns) of what may be one number for both."""
+    return value if isinstance(value, tuple) and len(value) == 2 else (value, value)
+
+
+def _shortest(value: Any) -> Any:
+    """Return a pair (a list, where it comes from JSON) as a tuple, or as one number where its two are the same."""
+    if not isinstance(value, list | tuple) or not all(_is_int(side, 0) for side in value):
+        return value
+    return value[0] if len(value) == 2 and value[0] == value[1] else tuple(value)
+
+
+def _is_size(value: object) -> bool:
+    return _is_int(value, 1) and value < LARGEST_SIZE  # type: ignore[operator]  # it is an integer
 
 
 def _is_int(value: object, least: int) -> bool:

@@ -14,7 +14,7 @@ from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.network._frames import check_frames, merge_views, to_input, views
 from hebbstream.network._layer import SoftHebbLayer
-from hebbstream.network._spec import LARGEST_SIZE, LayerSpec
+from hebbstream.network._spec import LARGEST_SIZE, LayerSpec, are_one_dimensional
 
 Size = tuple[int, int]
 
@@ -49,7 +49,7 @@ class LayerStack(nn.Module):
             raise ConfigurationError(f"in_channels={quote(in_channels)}: expected a positive integer, below 2**31")
         place = torch.device("meta") if blank else usable_device(device)
         self.in_channels = in_channels
-        self.input_size = _size(input_size)
+        self.input_size = _size(input_size, signal=are_one_dimensional(layers))
         self.input_range = None if input_range is None else (input_range[0], input_range[1])
         self.mirror = mirror
         self.seed = seed
@@ -68,6 +68,12 @@ class LayerStack(nn.Module):
     def layers(self) -> tuple[SoftHebbLayer, ...]:
         """The layers, first to last."""
         return tuple(self._layers)  # type: ignore[arg-type]  # a ModuleList does not know what it holds
+
+    @property
+    def one_dimensional(self) -> bool:
+        """Whether it is for signals: no layer looks beyond a row, so a sample may be (C, T), (T, C) or (C, 1, T)."""
+        row = self.input_size is not None and self.input_size[0] == 1 < self.input_size[1]
+        return row or are_one_dimensional([layer.spec for layer in self.layers])
 
     @property
     def device(self) -> torch.device:
@@ -127,6 +133,7 @@ class LayerStack(nn.Module):
             in_channels=self.in_channels,
             input_size=self.input_size,
             input_range=self.input_range,
+            signal=self.one_dimensional,
         )
         self.output_shape(x.shape[2], x.shape[3])
         return x
@@ -272,10 +279,10 @@ def _generator(seed: int) -> torch.Generator:
         raise ConfigurationError(f"seed={quote(seed)}: expected an integer of at most 64 bits") from None
 
 
-def _size(size: int | Sequence[int] | None) -> Size | None:
+def _size(size: int | Sequence[int] | None, *, signal: bool = False) -> Size | None:
     if size is None:
         return None
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = (1 if signal else size, size) if isinstance(size, int) else size
     return height, width
 
 

@@ -1,163 +1,106 @@
-"""However a command is asked to end, it ends in good order: in one line, or with all that it has learned."""
+"""The command line on sound and tables: learn, predict, embed, evaluate, resume."""
 
-import os
-import pty
-import signal
-import socket
-import subprocess
-import sys
-import time
+import json
 
+import numpy as np
 import pytest
+from sounds import RATE, encode, tone
 
 import hebbstream as hs
-from hebbstream import _starting
-from hebbstream.clip import CLIP
+from hebbstream.cli._main import main
 
-COMMAND = [sys.executable, "-m", "hebbstream.cli"]
-LEARN = [*COMMAND, "learn", str(CLIP), "--loop", "--width", "4", "--size", "32"]
+COLUMNS = ("--columns", "x", "y")
 
 
-STARTED = []
+@pytest.fixture(scope="module")
+def sensors(tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "sensors.csv"
+    noise = np.random.default_rng(0).standard_normal((1200, 2))
+    lines = ["time,x,y,activity"]
+    for t, (a, b) in enumerate(noise):
+        walking = t // 200 % 2
+        wave = np.sin(t * (0.3 if walking else 0.9))
+        lines.append(f"{t / 50},{wave + 0.1 * a:.4f},{b:.4f},{('rest', 'walk')[walking]}")
+    path.write_text("\n".join(lines))
+    return path
 
 
-@pytest.fixture(autouse=True)
-def _nothing_goes_on():
-    yield
-    while STARTED:
-        STARTED.pop().kill()
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    wave = np.concatenate([tone(hertz, 1.0) for hertz in (300, 900) * 4])
+    return encode(wave, into=tmp_path_factory.mktemp("sound") / "song.flac", form="flac", codec="flac")
 
 
-def by_default():
-    """What a terminal gives: a program that a shell starts in the background would ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def run(capsys, *arguments):
+    code = main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    return said.out
 
 
-def start(*arguments, **options):
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    STARTED.append(subprocess.Popen(arguments, preexec_fn=by_default, **pipes, **options))
-    return STARTED[-1]
+def test_a_table_is_learned_predicted_embedded_and_evaluated(sensors, tmp_path, capsys):
+    run_ = tmp_path / "run.safetensors"
+    learn = ("learn", sensors, "--quiet", "--width", 4, *COLUMNS, "--label", "activity", "--checkpoint", run_)
+    run(capsys, *learn, "--window", 50, "--hop", 10)
+    saved = hs.Learner.load(run_)
+    assert (saved.net.preset, saved.net.in_channels, saved.net.frame_size) == ("signal", 2, (1, 50))
+    assert saved.net.samples_seen == 116
+    assert set(saved.probe.classes) == {"rest", "walk"}
+
+    said = run(capsys, "predict", sensors, "--json", *COLUMNS, "--time", "time", "--novelty", "--checkpoint", run_)
+    found = [json.loads(line) for line in said.splitlines()]
+    assert [line["time"] for line in found] == [float(t) for t in range(24)]
+    assert all(line["label"] in ("rest", "walk") and 0 <= line["novelty"] <= 1 for line in found)
+
+    run(capsys, "embed", sensors, "--quiet", *COLUMNS, "--checkpoint", run_, "--output", tmp_path / "features.npy")
+    assert np.load(tmp_path / "features.npy").shape == (24, saved.probe.n_features)
+
+    said = run(capsys, "evaluate", run_, sensors, "--quiet", *COLUMNS, "--label", "activity", "--hop", 10)
+    assert "prequential accuracy" in said
+
+    run(capsys, *learn, "--window", 50, "--hop", 10, "--resume")
+    assert hs.Learner.load(run_).net.samples_seen == 116
 
 
-def wait_for(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert condition()
+def test_sound_is_learned_and_predicted(sound, tmp_path, capsys):
+    run_ = tmp_path / "run.safetensors"
+    labels = tmp_path / "labels.csv"
+    labels.write_text("start,end,label\n" + "".join(f"{t},{t + 1},{('low', 'high')[t % 2]}\n" for t in range(8)))
+    learn = ("learn", sound, "--quiet", "--width", 4, "--checkpoint", run_, "--labels", labels)
+    run(capsys, *learn, "--length", 0.5, "--hop", 0.1)
+    net = hs.Learner.load(run_).net
+    assert (net.preset, net.frame_size) == ("sound", (64, 50))
+    found = [json.loads(line) for line in run(capsys, "predict", sound, "--json", "--checkpoint", run_).splitlines()]
+    assert len(found) == 15
+    assert found[2]["source"] == "song.flac"
+    assert {line["label"] for line in found} == {"low", "high"}
 
 
-def position(path):
-    return hs.Learner.load(path).counters.position if path.exists() else 0
-
-
-@pytest.mark.parametrize("seconds", [0.2, 0.5, 0.8, 1.2, 2.0, 3.0])
-def test_ctrl_c_at_any_time_after_the_start_is_no_traceback(tmp_path, seconds):
-    process = start(*LEARN, "--quiet", cwd=tmp_path)
-    time.sleep(seconds)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
-    if process.returncode == 0:  # it was learning already
-        assert "until interrupted" in out
-        assert not err
-    else:
-        assert (process.returncode, out, err) == (130, "", "hebbstream: interrupted\n")
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["learn"],
-        ["evaluate", "--labels", str(CLIP.with_suffix(".json")), "run.safetensors"],
-        ["inspect", "run.safetensors", "--source"],
-    ],
-)
-def test_ctrl_c_while_connecting_ends_at_once(tmp_path, command):
-    hs.SoftHebbNet.from_preset("cifar10", width=4).save(tmp_path / "run.safetensors")
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(60)
-        process = start(*COMMAND, *command, f"tcp://127.0.0.1:{silent.getsockname()[1]}", cwd=tmp_path)
-        connection, _ = silent.accept()
-        time.sleep(0.5)
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
-        connection.close()
-    assert time.monotonic() - began < 4
-    assert process.returncode == 130
-    assert err == "hebbstream: interrupted\n"
-
-
-def test_sighup_saves_as_sigterm_does_and_nohup_goes_on(tmp_path):
-    checkpoint = tmp_path / "run.safetensors"
-    process = start(*LEARN, "--quiet", "--checkpoint-every", "10", cwd=tmp_path)
-    wait_for(checkpoint.exists)
-    process.send_signal(signal.SIGHUP)
-    out, _ = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert f"learned {position(checkpoint):,} samples" in out
-    ignored = start("nohup", *LEARN, "--quiet", "--limit", "200", "--checkpoint", "other", cwd=tmp_path)
-    wait_for((tmp_path / ".other.lock").exists)
-    ignored.send_signal(signal.SIGHUP)
-    assert "learned 200 samples" in ignored.communicate(timeout=60)[0]
-
-
-def test_sigusr1_saves_and_goes_on_also_before_the_first_frame(tmp_path):
-    checkpoint = tmp_path / "run.safetensors"
-    process = start(*LEARN, "--quiet", "--checkpoint-every", "1000000", cwd=tmp_path)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGUSR1)  # while it is loading: there is nothing to save, and it does not end
-    wait_for((tmp_path / ".run.safetensors.lock").exists)
-    found = []
-    for _ in range(3):
-        time.sleep(0.3)
-        before = position(checkpoint)
-        process.send_signal(signal.SIGUSR1)
-        wait_for(lambda before=before: position(checkpoint) > before, 30)
-        found.append(position(checkpoint))
-    process.terminate()
-    out, _ = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert found == sorted(found)
-    assert found[-1] < position(checkpoint)
-    assert f"learned {position(checkpoint):,} samples" in out
-
-
-def test_a_terminal_that_closes_loses_nothing(tmp_path):
-    checkpoint = tmp_path / "run.safetensors"
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(tmp_path)
-        os.execv(LEARN[0], [*LEARN, "--checkpoint-every", "10"])  # noqa: S606
-    wait_for(checkpoint.exists)
-    before = position(checkpoint)
-    os.close(terminal)
-    _, status = os.waitpid(pid, 0)
-    assert os.WIFEXITED(status)
-    assert position(checkpoint) > before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.safetensors", "run.safetensors.1"]
+def test_waves_are_learned_by_a_network_for_signals(sound, tmp_path, capsys):
+    run_ = tmp_path / "run.safetensors"
+    run(capsys, "learn", sound, "--quiet", "--width", 2, "--form", "wave", "--length", 0.05, "--checkpoint", run_)
+    net = hs.Learner.load(run_).net
+    assert (net.preset, net.frame_size) == ("signal", (1, RATE // 20))
+    said = run(capsys, "predict", sound, "--novelty", "--limit", 3, "--checkpoint", run_)
+    assert "3 frames" in said
 
 
 @pytest.mark.parametrize(
-    ("arguments", "original", "is_command"),
+    ("arguments", "message"),
     [
-        (["/usr/bin/hebbstream", "learn"], ["python", "/usr/bin/hebbstream", "learn"], True),
-        (["hebbstream.exe"], ["python", "hebbstream.exe"], True),
-        (["-m", "learn"], ["python", "-m", "hebbstream.cli", "learn"], True),
-        (["-m"], ["python", "-W", "error", "-mhebbstream.cli"], True),
-        (["-m", "hebbstream.cli"], ["python", "-m", "pytest", "hebbstream.cli"], False),
-        (["-c"], ["python", "-c", "import hebbstream"], False),
-        (["train.py", "hebbstream"], ["python", "train.py", "hebbstream"], False),
-        ([], ["python"], False),
+        (("{sensors}",), "sensors.csv without --window: expected the number of rows in a sample, such as 100"),
+        (("{sensors}", "--window", 50, "--columns", "z"), "no column 'z': found time, x, y, activity"),
+        (("{sensors}", "--window", 50, "--label", "what"), "no column 'what': found"),
+        (("{sensors}", "--window", 50), "column 'activity' is 'rest': expected a number"),
+        (("{sensors}", "--window", 50, "--hop", 0.5, *COLUMNS), "--hop 0.5"),
+        (("{sensors}", "--window", 50, "--rate", 5, *COLUMNS), "--rate for "),
+        (("{sensors}", "--window", 50, "--size", 32, *COLUMNS), "--size for "),
+        (("{sound}", "--window", 50), "--window for "),
+        (("{sound}", "--fit", "crop"), "--fit for "),
     ],
 )
-def test_only_the_command_changes_what_ctrl_c_does(monkeypatch, arguments, original, is_command):
-    monkeypatch.setattr(sys, "argv", arguments)
-    monkeypatch.setattr(sys, "orig_argv", original)
-    assert _starting._is_command() is is_command
-
-
-def test_a_program_that_imports_the_library_keeps_its_signals():
-    code = "import signal; before = [signal.getsignal(n) for n in (2, 1, 10)]; import hebbstream; from hebbstream.cli"
-    code += "._main import main; main(['info']); print(before == [signal.getsignal(n) for n in (2, 1, 10)])"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.endswith("True\n")
+def test_options_of_another_kind_of_source_are_refused(arguments, message, sensors, sound, tmp_path, capsys):
+    given = [str(each).format(sensors=sensors, sound=sound) for each in arguments]
+    assert main(["learn", *given, "--checkpoint", str(tmp_path / "run.safetensors")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run.safetensors").exists()

@@ -21,4 +21,5 @@ def weighted_input(net, x, layer):
     """Return ``u`` of a layer by a plain convolution, shape (B, K, H, W); differentiable."""
     layers = net.layers
     x = layers[layer].norm(differentiable_forward(layers[:layer], x))
-    return F.conv2d(F.pad(x, 4 * [layers[layer].spec.padding], mode="reflect"), layers[layer].weight)
+    above, left = layers[layer].spec.padding
+    return F.conv2d(F.pad(x, (left, left, above, above), mode="reflect"), layers[layer].weight)

@@ -8,12 +8,22 @@ from hebbstream.inspection._fields import ReceptiveField, receptive_field
 from hebbstream.inspection._forward import differentiable_forward, forward_frame
 
 
+@pytest.mark.parametrize("kernel", [3, (1, 5)])
 @pytest.mark.parametrize("layer", [0, 1, 2])
-def test_the_receptive_field_is_where_the_gradient_is_not_zero(layer):
-    pools = [(4, 2, 1), (3, 3, 0), (2, 1, 0)]
+def test_the_receptive_field_is_where_the_gradient_is_not_zero(layer, kernel):
+    pools = [(kernel, 4, 2, 1), (3, (3, 2), (3, 1), 0), ((1, 3), (2, 4), 1, (0, 2))]
     specs = [
-        hs.LayerSpec(channels=3, activation="tanh", radius=0.1, pool="avg", pool_size=n, pool_stride=s, pool_padding=p)
-        for n, s, p in pools
+        hs.LayerSpec(
+            channels=3,
+            kernel_size=k,
+            activation="tanh",
+            radius=0.1,
+            pool="avg",
+            pool_size=n,
+            pool_stride=s,
+            pool_padding=p,
+        )
+        for k, n, s, p in pools
     ]
     net = hs.SoftHebbNet(specs, 2, seed=0)
     x = torch.rand(1, 2, 60, 60, requires_grad=True)
@@ -30,7 +40,7 @@ def test_the_receptive_field_is_where_the_gradient_is_not_zero(layer):
 def test_a_dense_layer_sees_the_whole_frame():
     specs = [hs.LayerSpec(channels=3), hs.LayerSpec(channels=4, kernel_size=None, pool="none")]
     net = hs.SoftHebbNet(specs, 1, input_size=(8, 10))
-    assert receptive_field(net, 1) == ReceptiveField(8, 10, 1, 0)
+    assert receptive_field(net, 1) == ReceptiveField(8, 10, (1, 1), (0, 0))
     found = inspection.optimal_inputs(net, 1, [2], steps=3)
     assert found.pictures.shape == (1, 8, 10, 1)
 
@@ -71,7 +81,7 @@ def test_optimal_inputs_excite_their_neurons_more_than_any_patch_of_the_stream(n
     pad = 2 * field.height
     for neuron, picture, response in zip(found.neurons, found.pictures, found.responses, strict=True):
         # somewhere in a large frame a position sees just the picture
-        position = (pad - field.start) // field.stride
+        position = (pad - field.start[0]) // field.stride[0]
         top, _ = field.corner(position, position)
         frame = torch.rand(5 * field.height, 5 * field.height, 3)
         frame[top : top + field.height, top : top + field.height] = picture

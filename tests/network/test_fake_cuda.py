@@ -47,7 +47,7 @@ def step(name, normalization="stream", batch=1, threshold=None, engine="eager", 
     )
     preset = hs.PRESETS[name]
     with fake_cuda(net):
-        x = torch.empty(batch, preset.in_channels, preset.image_size, preset.image_size, dtype=dtype, device="cuda")
+        x = torch.empty(batch, preset.in_channels, *preset.frame_size, dtype=dtype, device="cuda")
         held = [buffer for layer in net.layers for buffer in layer.buffers()]
         features = net._learn(x)
         assert features.device.type == net(x).device.type == "cuda"
@@ -77,6 +77,13 @@ def test_so_do_the_other_rules(rule, monkeypatch):
     original = plasticity.plastic_activity
     monkeypatch.setattr(plasticity, "plastic_activity", lambda u, _, *rest: original(u, rule, *rest))
     step("cifar10")
+
+
+def test_so_does_one_of_a_signal():
+    specs = [hs.LayerSpec(channels=4, kernel_size=(1, k), pool_size=(1, 2), pool_stride=(1, 2)) for k in (9, 3)]
+    net = hs.SoftHebbNet(specs, 3, input_range=None)
+    with fake_cuda(net):
+        assert net._learn(torch.empty(2, 3, 1, 40, device="cuda")).shape == (2, 40)
 
 
 def test_so_do_bytes():

@@ -144,11 +144,10 @@ def test_weight_norms_converge_to_one():
 def test_every_preset_learns_at_small_width(name):
     preset = hs.PRESETS[name]
     net = hs.SoftHebbNet.from_preset(name, width=2, width_factor=2)
-    side = preset.image_size
     before = [layer.weight.clone() for layer in net.layers]
-    frame = np.random.default_rng(0).random((side, side, preset.in_channels))
+    frame = np.random.default_rng(0).random((*preset.frame_size, preset.in_channels))
     features = net.learn_one(frame)
-    assert features.shape == (int(np.prod(net.output_shape(side, side))),)
+    assert features.shape == (int(np.prod(net.output_shape(*preset.frame_size))),)
     for layer, old in zip(net.layers, before, strict=True):
         assert torch.equal(layer.weight, old) == (layer.spec.learning_rate == 0)
 
@@ -160,10 +159,9 @@ def blank(name):
 
 
 def test_presets_have_the_papers_sizes():
-    features = {
-        name: int(np.prod(blank(name).output_shape(p.image_size, p.image_size))) for name, p in hs.PRESETS.items()
-    }
-    assert features.pop("video") == features["cifar10"]
+    features = {name: int(np.prod(blank(name).output_shape(*p.frame_size))) for name, p in hs.PRESETS.items()}
+    assert features.pop("signal") < features.pop("sound") < features["cifar10"]
+    assert features.pop("video") == features.pop("pictures") == features["cifar10"]
     assert features == {
         "cifar10": 24_576,
         "cifar100": 24_576,

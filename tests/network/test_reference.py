@@ -14,7 +14,7 @@ DEEP = LayerSpec(channels=20, kernel_size=3, learning_rate=0.05, inverse_tempera
 DENSE = LayerSpec(channels=30, kernel_size=None, pool="none", learning_rate=0.05, inverse_temperature=0.5)
 
 
-def compare(specs, batch, steps=5, in_channels=3, size=12, opening=None):
+def compare(specs, batch, steps=5, in_channels=3, size=(12, 12), opening=None):
     net = SoftHebbNet(specs, in_channels, input_size=size, seed=1)
     reference = [ReferenceLayer(layer.spec, layer.weight.numpy()) for layer in net.layers]
     if opening is not None:
@@ -24,7 +24,7 @@ def compare(specs, batch, steps=5, in_channels=3, size=12, opening=None):
     generator = np.random.default_rng(0)
     for _ in range(steps):
         # Smooth pictures, so that channels and positions are correlated as in real ones.
-        x = generator.random((batch, in_channels, size, size)).astype(np.float32)
+        x = generator.random((batch, in_channels, *size)).astype(np.float32)
         x = (x + np.roll(x, 1, 2) + np.roll(x, 1, 3)) / 3
         features = net.learn_many(x)
         expected = x.astype(np.float64)
@@ -70,7 +70,7 @@ def test_two_convolutions(batch, normalization, plasticity):
 )
 @pytest.mark.parametrize("plasticity", ["soft_anti_hebbian", "hard_wta"])
 def test_dense(batch, normalization, init, plasticity):
-    compare([replace(DENSE, normalization=normalization, init=init, plasticity=plasticity)], batch, size=6)
+    compare([replace(DENSE, normalization=normalization, init=init, plasticity=plasticity)], batch, size=(6, 6))
 
 
 @pytest.mark.parametrize("activation", ["triangle", "repu", "relu", "tanh", "softmax"])
@@ -89,6 +89,24 @@ def test_rates(update_scale, decay_samples):
 @pytest.mark.parametrize("radius", [1.0, 25.0])
 def test_reopened_plasticity(batch, radius):
     compare([replace(CONV, radius=radius), replace(DEEP, radius=radius)], batch, opening=3.0)
+
+
+TALL = replace(CONV, kernel_size=(3, 7), pool_size=(2, 4), pool_stride=(1, 3), pool_padding=(0, 2))
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+@pytest.mark.parametrize("normalization", ["stream", "whiten"])
+def test_rectangular_layers(batch, normalization):
+    deep = replace(DEEP, kernel_size=(5, 1), pool_size=(2, 1), pool_stride=(2, 1))
+    compare([replace(spec, normalization=normalization) for spec in (TALL, deep)], batch, size=(9, 14))
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+@pytest.mark.parametrize("plasticity", ["soft_anti_hebbian", "hard_wta"])
+def test_layers_for_signals(batch, plasticity):
+    first = replace(CONV, kernel_size=(1, 9), pool_size=(1, 4), pool_stride=(1, 2), pool_padding=(0, 1))
+    second = replace(DEEP, kernel_size=(1, 3), pool_size=(1, 2), pool_stride=(1, 2), plasticity=plasticity)
+    compare([first, second, replace(DENSE, plasticity=plasticity)], batch, size=(1, 60))
 
 
 def test_unscaled_update():

@@ -2,15 +2,16 @@ import os
 
 import pytest
 
-from hebbstream.adapters.video._fingerprint import fingerprint
-from hebbstream.adapters.video._options import Cut, Thinning
-from hebbstream.adapters.video._source import VideoSource, find_sources
+from hebbstream.adapters._media._fingerprint import fingerprint
+from hebbstream.adapters._media._options import Cut, Thinning
+from hebbstream.adapters._media._source import MediaSource
+from hebbstream.adapters.video._cameras import find_sources
 
 CUT, ALL = Cut(0.0, None, False), Thinning(1, None)
 
 
 def of(*names):
-    return fingerprint([VideoSource(str(name)) for name in names], CUT, ALL)
+    return fingerprint([MediaSource(str(name)) for name in names], CUT, ALL)
 
 
 @pytest.mark.parametrize("place", [0, 65535, -65536, -1])

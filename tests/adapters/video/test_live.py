@@ -15,10 +15,10 @@ from clips import ramp, sender, write_clip
 
 import hebbstream as hs
 from hebbstream import cli, errors
+from hebbstream.adapters._media._live import live_frames
 from hebbstream.adapters.video import open_video
+from hebbstream.adapters.video._cameras import find_sources
 from hebbstream.adapters.video._conversion import FrameConverter
-from hebbstream.adapters.video._live import live_frames
-from hebbstream.adapters.video._source import find_sources
 from hebbstream.cli._main import main
 from hebbstream.network.engine._make import make_engine
 from hebbstream.streams._stats import StreamStats

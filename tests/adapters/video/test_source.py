@@ -8,7 +8,7 @@ import pytest
 from hebbstream import errors
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters.video import read_labels
-from hebbstream.adapters.video._source import find_sources
+from hebbstream.adapters.video._cameras import find_sources
 
 
 @pytest.mark.parametrize(

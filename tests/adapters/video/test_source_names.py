@@ -15,7 +15,7 @@ from PIL import Image
 
 from hebbstream import errors
 from hebbstream.adapters.video import open_video
-from hebbstream.adapters.video._source import find_sources
+from hebbstream.adapters.video._cameras import find_sources
 
 NAMES = [
     "2024-05-01T12:30:00.mp4",

@@ -1,11 +1,10 @@
-"""What a video source stands for: a file, a glob, a camera, a network stream, a synthetic picture, bytes."""
+"""What a source stands for: a file, a glob, a device, a network stream, what FFmpeg makes up, bytes."""
 
 import glob
 import io
 import os
-import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import index
 from pathlib import Path
@@ -16,19 +15,42 @@ from av.format import ContainerFormat
 
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._common import expand_home
-from hebbstream.adapters.video._pipe import Pipe
+from hebbstream.adapters._media._pipe import Pipe
 from hebbstream.errors import ConfigurationError, SourceNotFoundError
 
 Source = str | os.PathLike[str] | int | bytes | BinaryIO
-Kind = Literal["file", "camera", "network", "synthetic"]
+Kind = Literal["file", "camera", "microphone", "network", "synthetic"]
 _NETWORK = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "hls", "udp", "tcp", "srt", "rtp", "unix")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _NO_FILE = 1  # FFmpeg's AVFMT_NOFILE
-_EXPECTED = "expected a file, a glob, a camera's number, an address, bytes or a file object"
 
 
 @dataclass(frozen=True, slots=True)
-class VideoSource:
+class Devices:
+    """The devices of one kind.
+
+    Parameters
+    ----------
+    called
+        What its number stands for: ``"camera"``.
+    pattern
+        Of their names, other than numbers, whatever files there are; and of those that no file has.
+    find
+        Returns the source of a name or number, for options.
+    """
+
+    called: Literal["camera", "microphone"]
+    pattern: tuple[str, str]
+    find: Callable[[str, dict[str, str]], "MediaSource"]
+
+    @property
+    def expected(self) -> str:
+        """What a source may be, for messages."""
+        return f"expected a file, a glob, a {self.called}'s number, an address, bytes or a file object"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSource:
     """One thing that FFmpeg can open.
 
     Parameters
@@ -36,7 +58,7 @@ class VideoSource:
     url
         The path or address. It may hold a password: show `name` instead.
     kind
-        ``"file"``, ``"camera"``, ``"network"`` or ``"synthetic"``.
+        ``"file"``, ``"camera"``, ``"microphone"``, ``"network"`` or ``"synthetic"``.
     format
         FFmpeg's name of the input format; ``None`` lets it find out.
     options
@@ -61,6 +83,11 @@ class VideoSource:
         """The whole path or address for a message: in one line, without credentials."""
         text = mask_credentials(self.url)
         return text if text.isprintable() else repr(text)[1:-1]
+
+    @property
+    def may_break_off(self) -> bool:
+        """Whether it is a device or a network stream, which may be away."""
+        return self.kind in ("camera", "microphone", "network")
 
     @property
     def over_http(self) -> bool:
@@ -103,8 +130,8 @@ class VideoSource:
 
 
 def find_sources(
-    source: Source, options: Mapping[str, str] | None = None, form: str | None = None
-) -> list[VideoSource]:
+    source: Source, options: Mapping[str, str] | None = None, form: str | None = None, *, devices: Devices
+) -> list[MediaSource]:
     """Find what a user's source stands for; a glob that matches files gives them in the order of their names.
 
     A text that names an existing file is that file, whatever else it might be.
@@ -116,29 +143,22 @@ def find_sources(
     ConfigurationError
         If the address has a scheme that is not a video source, FFmpeg has no such format, or the source is empty or
         of a type that is none.
-
-    Examples
-    --------
-    >>> find_sources("rtsp://admin:secret@camera.local/live")[0].name
-    'rtsp://***@camera.local/live'
-    >>> find_sources("lavfi:testsrc2=size=64x48")
-    [VideoSource(kind='synthetic', format='lavfi')]
     """
     given = dict(options or {})
     if isinstance(source, str | os.PathLike):
-        found = _named(os.fspath(source), given, is_path=not isinstance(source, str))
+        found = _named(os.fspath(source), given, devices, is_path=not isinstance(source, str))
     elif isinstance(source, bytes | bytearray | memoryview):
-        found = [VideoSource("bytes", options=given, content=io.BytesIO(source))]
+        found = [MediaSource("bytes", options=given, content=io.BytesIO(source))]
     elif hasattr(source, "read"):
         found = [_opened_file(source, given)]
     else:
-        found = [_numbered(source, given)]
-    return found if form is None else [_in_format(each, form) for each in found]
+        found = [_numbered(source, given, devices)]
+    return found if form is None else [_in_format(each, form, devices) for each in found]
 
 
-def _named(text: str, options: dict[str, str], *, is_path: bool) -> list[VideoSource]:
+def _named(text: str, options: dict[str, str], devices: Devices, *, is_path: bool) -> list[MediaSource]:
     if not text.strip():
-        raise ConfigurationError(f"source {text!r}: {_EXPECTED}")
+        raise ConfigurationError(f"source {text!r}: {devices.expected}")
     if not is_path:
         if text == "-":
             # Not sys.stdin: its lock, held by a thread that waits for input, would keep the program from ending.
@@ -146,19 +166,20 @@ def _named(text: str, options: dict[str, str], *, is_path: bool) -> list[VideoSo
                 content = io.FileIO(0, closefd=False)
             except OSError as error:
                 raise SourceNotFoundError(f"no standard input ({error.strerror})") from None
-            return [VideoSource("stdin", options=options, content=content if content.seekable() else Pipe(content))]
-        if text.startswith("/dev/video") or (text.isdecimal() and not os.path.isfile(text)):  # noqa: PTH113
-            return [_camera(text, options)]
+            return [MediaSource("stdin", options=options, content=content if content.seekable() else Pipe(content))]
+        always, else_ = devices.pattern
+        if re.match(always, text) or (text.isdecimal() and not os.path.isfile(text)):  # noqa: PTH113
+            return [devices.find(text, options)]
         if not os.path.exists(text):  # noqa: PTH110  # Path's own raises for a name that is too long
-            if text.startswith("video="):
-                return [_camera(text, options)]
+            if re.match(else_, text):
+                return [devices.find(text, options)]
             if text.startswith("lavfi:"):
-                return [VideoSource(text.removeprefix("lavfi:"), "synthetic", "lavfi", options)]
+                return [MediaSource(text.removeprefix("lavfi:"), "synthetic", "lavfi", options)]
             if found := _SCHEME.match(text):
                 return [_address(text, found[1].lower(), options)]
             text = text.removeprefix("file:")
     if os.path.exists(text):  # noqa: PTH110
-        return [VideoSource(text, options=options)]
+        return [MediaSource(text, options=options)]
     text = expand_home(text)
     if "\0" in text:
         raise SourceNotFoundError(f"no file at {text!r}")  # FFmpeg would open what stands before
@@ -166,71 +187,49 @@ def _named(text: str, options: dict[str, str], *, is_path: bool) -> list[VideoSo
         paths = sorted(path for path in glob.iglob(text, recursive=True) if Path(path).is_file())  # noqa: PTH207  # absolute patterns too
         if not paths:
             raise SourceNotFoundError(f"no file matches {text}")
-        return [VideoSource(path, options=options) for path in paths]
-    return [VideoSource(text, options=options)]
+        return [MediaSource(path, options=options) for path in paths]
+    return [MediaSource(text, options=options)]
 
 
-def _opened_file(file: Any, options: dict[str, str]) -> VideoSource:
+def _opened_file(file: Any, options: dict[str, str]) -> MediaSource:
     name = getattr(file, "name", None)
     if not isinstance(name, str):
         name = type(file).__name__
     if isinstance(file, io.TextIOBase):
         raise ConfigurationError(f"source {name}: expected a file opened in binary mode, 'rb'")
     seekable = getattr(file, "seekable", lambda: hasattr(file, "seek"))
-    return VideoSource(name, options=options, content=file if seekable() else Pipe(file))
+    return MediaSource(name, options=options, content=file if seekable() else Pipe(file))
 
 
-def _numbered(source: Any, options: dict[str, str]) -> VideoSource:
+def _numbered(source: Any, options: dict[str, str], devices: Devices) -> MediaSource:
     try:
         number = -1 if isinstance(source, bool) else index(source)
     except TypeError:
         number = -1
     if number < 0:
-        raise ConfigurationError(f"source {source!r:.80}: {_EXPECTED}")
-    return _camera(str(number), options)
+        raise ConfigurationError(f"source {source!r:.80}: {devices.expected}")
+    return devices.find(str(number), options)
 
 
-def _in_format(source: VideoSource, name: str) -> VideoSource:
+def _in_format(source: MediaSource, name: str, devices: Devices) -> MediaSource:
     try:
         found = ContainerFormat(name, "r")
     except ValueError:
         raise ConfigurationError(f"format={name!r}: expected an input format of FFmpeg, such as 'mjpeg'") from None
     kind = source.kind
     if kind == "file" and source.content is None and name != "image2" and found.flags & _NO_FILE:
-        kind = "synthetic" if name == "lavfi" else "camera"  # a device, such as x11grab's :0.0
+        kind = "synthetic" if name == "lavfi" else devices.called  # a device, such as x11grab's :0.0
     return replace(source, kind=kind, format=name)
 
 
-def _camera(text: str, options: dict[str, str]) -> VideoSource:
-    system = platform.system()
-    if text.startswith("/dev/") or system == "Linux":
-        return VideoSource(text if text.startswith("/dev/") else f"/dev/video{text}", "camera", "v4l2", options)
-    if system == "Darwin":
-        # AVFoundation refuses most cameras at its own default of 29.97 frames a second.
-        return VideoSource(text, "camera", "avfoundation", {"framerate": "30"} | options)
-    if system == "Windows":
-        return VideoSource(text if text.startswith("video=") else _direct_show(int(text)), "camera", "dshow", options)
-    raise ConfigurationError(f"camera {text!r}: expected Linux, macOS or Windows, found {system or 'nothing known'}")
-
-
-def _direct_show(number: int) -> str:
-    """DirectShow knows cameras by name only."""
-    from av.device import enumerate_input_devices
-
-    cameras = [device.name for device in enumerate_input_devices("dshow") if "video" in device.media_types]
-    if number >= len(cameras):
-        raise SourceNotFoundError(f"no camera {number}: found {cameras or 'none'}")
-    return f"video={cameras[number]}"
-
-
-def _address(text: str, scheme: str, options: dict[str, str]) -> VideoSource:
+def _address(text: str, scheme: str, options: dict[str, str]) -> MediaSource:
     if scheme == "file":
         path = text[len("file://") :].removeprefix("localhost")
-        return VideoSource(path if os.path.exists(path) else url2pathname(path), options=options)  # noqa: PTH110
+        return MediaSource(path if os.path.exists(path) else url2pathname(path), options=options)  # noqa: PTH110
     if scheme not in _NETWORK:
         raise ConfigurationError(f"source {mask_credentials(text)}: expected {', '.join(_NETWORK)} or a file")
     if scheme in ("rtsp", "rtsps"):
         options = {"rtsp_transport": "tcp"} | options  # over UDP, which is FFmpeg's default, routers lose packets
     elif scheme == "udp":
         options = {"overrun_nonfatal": "1"} | options
-    return VideoSource(text, "network", None, options)
+    return MediaSource(text, "network", None, options)

@@ -5,21 +5,21 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from hebbstream.adapters.video._options import Cut, Thinning
-from hebbstream.adapters.video._source import VideoSource
+from hebbstream.adapters._media._options import Cut, Thinning
+from hebbstream.adapters._media._source import MediaSource
 
 _END = 1 << 16  # bytes at either end of a file
 _DIGITS = 16
 
 
-def fingerprint(sources: Sequence[VideoSource], cut: Cut, thinning: Thinning) -> str | None:
+def fingerprint(sources: Sequence[MediaSource], cut: Cut, thinning: Thinning, other: str = "") -> str | None:
     """Return a text that is the same for the same videos read in the same way, and holds no path and no password.
 
     A file is known by its size, its beginning and its end; anything else by its address. ``None`` if one of them can
     be read only once.
     """
     # How long it is read, and to what size it is brought, changes nothing about which frames come first.
-    manner = f"{cut.start:g} {thinning.stride} {thinning.rate}".encode()
+    manner = f"{cut.start:g} {thinning.stride} {thinning.rate}{other}".encode()
     parts = []
     for source in sources:
         content = _content(source)
@@ -29,7 +29,7 @@ def fingerprint(sources: Sequence[VideoSource], cut: Cut, thinning: Thinning) ->
     return "+".join([*parts, "loop"] if cut.loop else parts)
 
 
-def _content(source: VideoSource) -> bytes | None:
+def _content(source: MediaSource) -> bytes | None:
     if source.once or source.content is not None:
         return None  # what is read of it is gone, or it is the caller's own
     if source.kind != "file":

@@ -7,7 +7,7 @@ from typing import Any
 
 import av
 
-from hebbstream.adapters.video._complete import Progress
+from hebbstream.adapters._media._progress import Progress
 
 _ASK_AGAIN = 0.005  # seconds
 _REMEMBERED, _REORDERED = 16, 4  # packets; and how many of them reordering lets overtake another
@@ -18,20 +18,20 @@ class Reading(Iterator[Any]):
 
     Parameters
     ----------
-    container, video
-        The source, and its stream.
+    container, stream
+        The source, and the stream of it that is decoded.
     timeout
         Seconds for which one that has no frame yet is asked again.
     from_start
         Whether the source stands at its very start; elsewhere, what comes before a key frame is passed over.
     """
 
-    def __init__(self, container: Any, video: Any, timeout: float, *, from_start: bool = True) -> None:
+    def __init__(self, container: Any, stream: Any, timeout: float, *, from_start: bool = True) -> None:
         self.progress = Progress(whole=from_start)
         self.damage: Exception | None = None
         self.waited = 0.0
         """Seconds from the last packet to the end."""
-        self.container, self._video, self._timeout = container, video, timeout
+        self.container, self._stream, self._timeout = container, stream, timeout
         self._frames = self._decoded()
         self._seen: list[Any] = []
 
@@ -51,7 +51,7 @@ class Reading(Iterator[Any]):
 
     def packets(self) -> Iterator[Any]:
         """Yield packets, and keep what ended them if that was no good end."""
-        demuxed, since = self.container.demux(self._video), time.monotonic()
+        demuxed, since = self.container.demux(self._stream), time.monotonic()
         while True:
             try:
                 packet = next(demuxed, None)
@@ -60,7 +60,7 @@ class Reading(Iterator[Any]):
                     self.damage = error
                     break
                 time.sleep(_ASK_AGAIN)
-                demuxed = self.container.demux(self._video)  # an error has ended the one before
+                demuxed = self.container.demux(self._stream)  # an error has ended the one before
                 continue
             except (av.error.FFmpegError, EOFError, OSError) as error:
                 self.damage = error

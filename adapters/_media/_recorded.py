@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Callable, Generator, Sequence
 
-from hebbstream.adapters.video._decoding import Decoder, TimedFrame
-from hebbstream.adapters.video._options import Cut
-from hebbstream.adapters.video._source import VideoSource
+from hebbstream.adapters._media._options import Cut
+from hebbstream.adapters._media._source import MediaSource
+from hebbstream.adapters._media._timed import Decodes, TimedFrame
 from hebbstream.errors import StreamError
 from hebbstream.streams._stats import StreamStats
 
@@ -13,9 +13,9 @@ log = logging.getLogger("hebbstream.video")
 
 
 def recorded_frames(
-    sources: Sequence[VideoSource],
-    connect: Callable[[VideoSource], Decoder],
-    first: Decoder | None,
+    sources: Sequence[MediaSource],
+    connect: Callable[[MediaSource], Decodes],
+    first: Decodes | None,
     stats: StreamStats,
     cut: Cut,
 ) -> Generator[TimedFrame, None, None]:

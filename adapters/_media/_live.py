@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 
-from hebbstream.adapters.video._decoding import Decoder, TimedFrame
+from hebbstream.adapters._media._timed import Decodes, TimedFrame
 from hebbstream.errors import SourcePermissionError, StreamError
 from hebbstream.streams._stats import StreamStats
 
@@ -16,8 +16,8 @@ _LONGEST_WAIT = 30.0
 
 
 def live_frames(
-    decoder: Decoder,
-    connect: Callable[[], Decoder],
+    decoder: Decodes,
+    connect: Callable[[], Decodes],
     stats: StreamStats,
     *,
     duration: float | None = None,
@@ -54,7 +54,7 @@ def live_frames(
     source, patience = decoder.source, _Patience(retry_for)
     opened = patience.last_frame
     reason: StreamError | None = None
-    current: Decoder | None = decoder
+    current: Decodes | None = decoder
     while True:
         if current is not None:
             reason = None

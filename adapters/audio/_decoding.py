@@ -1,0 +1,183 @@
+"""`SoundDecoder`: the sound of one opened file, microphone or stream, at one rate, whatever is wrong with it."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any, NamedTuple
+
+import numpy as np
+from av.audio.resampler import AudioResampler
+from av.stream import Disposition
+from numpy.typing import NDArray
+
+from hebbstream.adapters._media._ending import check_end, is_live
+from hebbstream.adapters._media._opening import Medium, ask, open_source
+from hebbstream.adapters._media._options import Connection
+from hebbstream.adapters._media._reading import Reading
+from hebbstream.adapters._media._source import MediaSource
+from hebbstream.errors import ConfigurationError, DamagedFileError, NotASoundError
+from hebbstream.streams._stats import StreamStats
+
+log = logging.getLogger("hebbstream.audio")
+_SOUND = Medium("sound", NotASoundError, "*.wav")
+_GAP = 0.25  # seconds between time stamps
+_SLACK = 0.5  # seconds by which a header may be wrong
+_DECLARED = ("wav", "flac", "aiff", "mov,mp4,m4a,3gp,3g2,mj2")  # containers whose headers know their length
+
+
+class Piece(NamedTuple):
+    """Some sound."""
+
+    wave: NDArray[np.float32]
+    """Shape (channels, n)."""
+    begins: bool
+    """Whether it does not follow what came before."""
+
+
+class SoundDecoder:
+    """An opened source of sound.
+
+    Parameters
+    ----------
+    source, stats, connection
+        As of a video's `Decoder`.
+    rate, channels
+        Of the sound that it gives.
+
+    Raises
+    ------
+    StreamError
+        A subclass that tells what is wrong, if the source cannot be opened.
+    """
+
+    pixel_aspect = 1.0
+
+    def __init__(
+        self, source: MediaSource, stats: StreamStats, connection: Connection, *, rate: int, channels: int
+    ) -> None:
+        self.source, self.stats = source, stats
+        self._connection, self._rate, self._channels = connection, rate, channels
+        self._container, self._sound = open_source(
+            source, connection, _SOUND, lambda: ask(source, connection), self._chosen
+        )
+        self._sound.thread_type = "AUTO"
+        self.frame_seconds = 0.0
+        """Length of the latest piece."""
+        self._broken = 0  # pieces with sound that is no number
+
+    def close(self) -> None:
+        """Close it; closing twice is harmless."""
+        self._container.close()
+
+    @property
+    def live(self) -> bool:
+        """Whether it goes on whether or not it is read."""
+        return is_live(self.source, self._container)
+
+    @property
+    def seconds(self) -> float:
+        """Duration that the header declares; 0 where it declares none."""
+        declared = self._sound.duration
+        return float(declared * self._sound.time_base) if declared and self._sound.time_base else 0.0
+
+    def frames(self, start: float = 0.0, end: float | None = None) -> Iterator[tuple[float, Piece]]:
+        """Yield the sound between two times, piece by piece, each with the time at which it begins.
+
+        Raises
+        ------
+        DamagedFileError
+            After the last good piece, if a part of a recording is missing.
+        NotASoundError
+            If none of it can be decoded.
+        ConnectionLostError, StalledStreamError
+            If a microphone or network stream breaks off, or sends nothing.
+        """
+        reading, before = Reading(self._container, self._sound, self._connection.read_timeout), self.stats.corrupt
+        began, t, self._broken = False, 0.0, 0
+        with closing(reading):
+            for t, wave, broken in _timed(reading, self._rate):
+                self.stats.corrupt = before + reading.progress.corrupt + self._broken
+                first, last = (0 if edge is None else round((edge - t) * self._rate) for edge in (start, end))
+                wave = wave[:, max(0, first) : None if end is None else max(0, last)]
+                if wave.shape[1]:
+                    self.stats.frames += 1
+                    self.frame_seconds = wave.shape[1] / self._rate
+                    yield max(t, start), Piece(self._mixed(wave), broken or not began)
+                    began = True
+                if end is not None and last <= 0:
+                    return
+        self.stats.corrupt = before + reading.progress.corrupt + self._broken
+        self._end(reading, t + self.frame_seconds)
+
+    def _mixed(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the sound in as many channels as asked for, finite and in [-1, 1]."""
+        if not np.isfinite(wave).all():
+            self._broken += 1
+            wave = np.nan_to_num(wave, nan=0.0, posinf=1.0, neginf=-1.0)
+        if self._channels == 1:
+            wave = wave.mean(axis=0, keepdims=True)
+        elif len(wave) != self._channels:
+            wave = np.repeat(wave.mean(axis=0, keepdims=True), 2, axis=0) if len(wave) == 1 else wave[:2]
+        return wave.clip(-1.0, 1.0)
+
+    def _end(self, reading: Reading, ended: float) -> None:
+        check_end(reading, self.source, self._connection.read_timeout, live=self.live, what="sound")
+        shown, short = self.source.shown, self._container.format.name in _DECLARED and ended < self.seconds - _SLACK
+        if self.live:
+            return
+        if not reading.progress.frames:
+            raise NotASoundError(f"{shown}: no sound of it can be decoded")
+        if reading.damage is not None or short:
+            known = f"; its header declares {self.seconds:.1f} s" if short else ""
+            raise DamagedFileError(f"{shown}: truncated or damaged after {ended:.1f} s{known}") from reading.damage
+
+    def _chosen(self, container: Any) -> Any:
+        sounds, number, shown = container.streams.audio, self._connection.stream, self.source.shown
+        if container.format.name == "tty" or not sounds:
+            raise NotASoundError(f"{shown}: it holds no sound")
+        if number is not None and number >= len(sounds):
+            raise ConfigurationError(f"stream={number}: expected one of the {len(sounds)} in {shown}, from 0")
+        chosen = next((each for each in sounds if each.disposition & Disposition.default), sounds[0])
+        chosen = chosen if number is None else sounds[number]
+        if chosen.codec_context is None:
+            raise NotASoundError(f"{shown}: FFmpeg here has no decoder for its sound")
+        return chosen
+
+
+def _timed(reading: Reading, rate: int) -> Iterator[tuple[float, NDArray[np.float32], bool]]:
+    """Yield sound at `rate`, when it begins, and whether something is missing before it; time only rises."""
+    resampler, form = None, None
+    origin, stamped, t = None, 0.0, 0.0  # of the first stamp; the end of what was stamped; of what was yielded
+    for frame in reading:
+        broken = False
+        if frame.time is not None:
+            origin = frame.time if origin is None else origin
+            own = frame.time - origin
+            broken = own > stamped + _GAP
+            stamped = own if broken or stamped - own < _GAP else stamped
+        stamped += frame.samples / frame.sample_rate
+        found = frame.format.name, frame.layout.name, frame.sample_rate
+        if resampler is None or form != found or broken:
+            for wave in _flushed(resampler):
+                yield t, wave, False
+                t += wave.shape[1] / rate
+            if form is not None and form != found:
+                log.info("sound changes from %s to %s", form, found)
+            resampler, form = AudioResampler("fltp", frame.layout, rate), found
+            t = max(t, stamped - frame.samples / frame.sample_rate) if broken else t
+        frame.pts = None  # whatever is wrong with it, it is no matter of the resampler's
+        for part in resampler.resample(frame):
+            wave = _array(part)
+            yield t, wave, broken
+            broken, t = False, t + wave.shape[1] / rate
+    for wave in _flushed(resampler):
+        yield t, wave, False
+
+
+def _flushed(resampler: AudioResampler | None) -> list[NDArray[np.float32]]:
+    return [] if resampler is None else [_array(part) for part in resampler.resample(None)]
+
+
+def _array(frame: Any) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = frame.to_ndarray()
+    return array

@@ -1,0 +1,142 @@
+"""Rows of tables, CSV and Parquet: what sensors have written."""
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hebbstream.adapters._common import expand_home, first_line
+from hebbstream.adapters._media._fingerprint import fingerprint
+from hebbstream.adapters._media._options import Cut, Thinning
+from hebbstream.adapters._media._source import MediaSource
+from hebbstream.errors import ConfigurationError, DamagedFileError, MissingDependencyError, SourceNotFoundError
+from hebbstream.streams._sample import Sample
+from hebbstream.streams._stream import Stream
+
+__all__ = ["open_table"]
+
+_DELIMITERS = ",;\t|"
+_BATCH = 1024  # rows of a Parquet file read at a time
+
+
+def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = None) -> "_TableStream":
+    r"""Open a table as a stream of its rows, by name, for `hebbstream.streams.windows`.
+
+    Memory does not grow with the table. A CSV file may be separated by commas, semicolons, tabs or bars; its first line
+    has the names, or, if all of it is numbers, is a row, and the columns are called ``"0"``, ``"1"``, ….
+
+    Parameters
+    ----------
+    source
+        A file, ``.parquet`` (extra ``parquet``) or else CSV.
+    columns
+        Names to read; ``None`` reads all.
+
+    Returns
+    -------
+    Stream
+        Of `Sample` with ``x`` a dict, its values text from CSV; ``source`` is the file's name. Its attribute ``columns``
+        has the names.
+
+    Raises
+    ------
+    SourceNotFoundError
+        If there is no file.
+    ConfigurationError
+        If it has no such column.
+    DamagedFileError
+        If it is no table; while iterating, if a row is longer than the first.
+    MissingDependencyError
+        If pyarrow is needed and not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "walk.csv"
+    >>> _ = path.write_text("t,x,y,activity\n0.0,1,2,rest\n0.1,3,4,rest\n")
+    >>> with open_table(path, ["x", "y"]) as rows:
+    ...     rows.columns, [row.x for row in rows]
+    (('x', 'y'), [{'x': '1', 'y': '2'}, {'x': '3', 'y': '4'}])
+    """
+    path = Path(expand_home(os.fspath(source)))
+    if not path.is_file():
+        raise SourceNotFoundError(f"no file at {path}")
+    return _TableStream(path, columns)
+
+
+class _TableStream(Stream[Sample]):
+    """Rows of a table; made by `open_table`."""
+
+    def __init__(self, path: Path, columns: Sequence[str] | None) -> None:
+        self._path = path
+        read = _read_parquet if _is_parquet(path) else _read_csv
+        rows = read(path)
+        found = tuple(next(rows))  # the names come first
+        for name in columns or ():
+            if name not in found:
+                raise ConfigurationError(f"{path}: no column {name!r}: found {', '.join(found)}")
+        self.columns = found if columns is None else tuple(columns)
+        super().__init__(self._samples(rows), name=f"TableStream({path.name!r})")
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What tells this table from any other."""
+        return fingerprint([MediaSource(str(self._path))], Cut(), Thinning(), "table")
+
+    def _samples(self, rows: Iterator[Any]) -> Iterator[Sample]:
+        for row in rows:
+            yield Sample({name: row.get(name) for name in self.columns}, source=self._path.name)
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _read_csv(path: Path) -> Iterator[Any]:
+    """Yield the names, then each row by name."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            head = file.readline()
+            delimiter = max(_DELIMITERS, key=head.count)
+            names = next(csv.reader([head], delimiter=delimiter, strict=True, skipinitialspace=True), [])
+            if not names:
+                raise DamagedFileError(f"{path}: it holds no table")
+            if all(map(_is_number, names)):
+                names = [str(index) for index in range(len(names))]
+                file.seek(0)
+            if len(set(names)) < len(names):
+                raise DamagedFileError(f"{path}: two columns of one name in {', '.join(names)}")
+            yield names
+            rows = csv.DictReader(file, names, delimiter=delimiter, strict=True, skipinitialspace=True)
+            for row in rows:
+                if None in row:
+                    raise DamagedFileError(f"{path}: row {rows.line_num} of more values than {len(names)} columns")
+                yield row
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise DamagedFileError(f"{path}: not a table ({first_line(error)})") from error
+
+
+def _read_parquet(path: Path) -> Iterator[Any]:
+    """Yield the names, then each row by name."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingDependencyError("pyarrow is not installed: pip install 'hebbstream[parquet]'") from None
+    try:
+        with parquet.ParquetFile(path) as file:
+            yield file.schema_arrow.names
+            for batch in file.iter_batches(_BATCH):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedFileError(f"{path}: not a table ({first_line(error)})") from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

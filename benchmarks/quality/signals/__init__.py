@@ -1,0 +1,1 @@
+"""Learned features of signals and sound against untrained ones, raw values, and MiniRocket."""

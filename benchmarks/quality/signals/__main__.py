@@ -1,0 +1,114 @@
+"""Measure features of signals and sound: learned, untrained with the same statistics, and raw values.
+
+Offline: ridge on standardised features, its penalty chosen on the training part, of which small sets are shown again
+until 1,200 samples have been learned. Prequential: training and test part in one random order, once; each sample is
+predicted by a softmax probe, then learned by probe and network. Nothing is learned from the test's part before it counts.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import hebbstream as hs
+from benchmarks.core import run, store
+
+Array = np.ndarray[Any, Any]
+_SHOWN = 1200
+PRESETS = {"untrained": False, "learned": True}
+
+
+def network(x: Array, learning: bool, width: int | None, seed: int) -> hs.SoftHebbNet:
+    """Return the preset for samples like `x`, its layers as they are drawn where it is not to learn."""
+    preset = hs.PRESETS["sound" if x.ndim == 4 else "signal"]
+    specs = preset.resolve(width=width)
+    specs = specs if learning else [replace(spec, learning_rate=0.0) for spec in specs]
+    return hs.SoftHebbNet(specs, x.shape[1], input_range=preset.input_range, seed=seed)
+
+
+def some(arrays: dict[str, Array], most: int | None) -> dict[str, Array]:
+    """Return so many samples of each part, at most, chosen at random."""
+    found = {}
+    for part in ("train", "test"):
+        chosen = np.random.default_rng(0).permutation(len(arrays[part]))[:most]
+        found |= {name: arrays[name][chosen] for name in (part, f"{part}_y")}
+    return found
+
+
+def offline(train: Array, train_y: Array, test: Array, test_y: Array) -> float:
+    """Return the accuracy on the test part, %."""
+    model = make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(-3, 5, 17)))
+    return round(100 * float(model.fit(train, train_y).score(test, test_y)), 2)
+
+
+def prequential(net: hs.SoftHebbNet | None, x: Array, y: Array, seed: int) -> float:
+    """Return the share of samples that were predicted right before they were learned, %."""
+    probe, right = hs.SoftmaxProbe(), 0
+    scale = x.mean(), x.std()
+    for index in np.random.default_rng(seed).permutation(len(x)):
+        label = y[index].item()
+        raw = torch.from_numpy((x[index].ravel() - scale[0]) / scale[1])
+        features = raw if net is None else net.learn_one(x[index])
+        right += bool(probe.classes) and probe.predict_one(features) == label
+        probe.learn_one(features, label)
+    return round(100 * right / len(x), 2)
+
+
+def transformed(net: hs.SoftHebbNet, x: Array) -> Array:
+    """Return features of many samples."""
+    return torch.cat([net.transform_many(x[i : i + 32]) for i in range(0, len(x), 32)]).numpy()
+
+
+def measure(arrays: dict[str, Array], width: int | None, seed: int) -> Iterator[store.Result]:
+    """Yield a result for each row."""
+    train, train_y, test, test_y = (arrays[name] for name in ("train", "train_y", "test", "test_y"))
+    whole, whole_y = np.concatenate([train, test]), np.concatenate([train_y, test_y])
+    if not seed:
+        found = offline(train.reshape(len(train), -1), train_y, test.reshape(len(test), -1), test_y)
+        yield {"row": "raw", "seed": 0, "offline": found, "prequential": prequential(None, whole, whole_y, 0)}
+    for row, learning in PRESETS.items():
+        net, order = network(train, learning, width, seed), np.random.default_rng(seed)
+        began = time.process_time()
+        for _ in range(max(1, round(_SHOWN / len(train)))):
+            for index in order.permutation(len(train)):
+                net.learn_one(train[index])
+        seconds = time.process_time() - began
+        learned, tested = transformed(net, train), transformed(net, test)
+        yield {
+            "row": row,
+            "seed": seed,
+            "offline": offline(learned, train_y, tested, test_y),
+            "prequential": prequential(network(train, learning, width, seed), whole, whole_y, seed),
+            "features": learned.shape[1],
+            "cpu_seconds": round(seconds, 1),
+        }
+
+
+def main() -> None:
+    parser = run.arguments("quality/signals", __doc__)
+    parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.signals.make wrote")
+    parser.add_argument("--sets", nargs="+", metavar="NAME", help="all in the folder, if not given")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--most", type=int, metavar="N", help="samples of each part, at most")
+    parser.add_argument("--width", type=int, help="neurons of the first layer (default: the preset's)")
+    options = run.begin(parser)
+    settings = {"width": options.width, "most": options.most}
+    rows = store.resume(options.output, settings).get("rows", [])
+    for seed in options.seeds:
+        for name in options.sets or sorted(path.stem for path in options.folder.glob("*.npz")):
+            if any((row["set"], row["seed"]) == (name, seed) for row in rows):
+                continue
+            found = measure(some(dict(np.load(options.folder / f"{name}.npz")), options.most), options.width, seed)
+            rows += store.shown({"set": name, **result} for result in found)
+            store.write(options.output, {"settings": settings, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""Sources that are signals: sound, and tables of sensors."""
+
+import argparse
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from hebbstream._credentials import mask_credentials
+from hebbstream.adapters.audio import open_audio
+from hebbstream.adapters.audio._cutting import Form
+from hebbstream.adapters.tables import open_table
+from hebbstream.adapters.video import read_labels
+from hebbstream.cli._types import positive, seconds
+from hebbstream.errors import ConfigurationError
+from hebbstream.streams import Stream, windows
+
+Signal = Literal["sound", "table"]
+
+_TABLES = (".csv", ".tsv", ".parquet")
+_SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".wma", ".mka", ".au")
+_COLUMN_SECONDS = 0.01
+_PICTURES_ONLY = ("size", "fit", "hardware", "arrays", "crops")
+
+
+def add_signals(parser: argparse.ArgumentParser, *, window: bool = True) -> None:
+    """Let a command read sound and tables; one that has a ``--window`` of its own takes that of the checkpoint."""
+    parser.set_defaults(window_rows=None)
+    group = parser.add_argument_group("sound and tables of sensors")
+    group.add_argument("--sound", action="store_true", help="read the sound of a video, a network stream or -")
+    group.add_argument(
+        "--form", choices=("mel", "wave"), help="sound as spectrograms or waves (default: as learned, or else mel)"
+    )
+    group.add_argument(
+        "--length", type=seconds, metavar="S", help="length of a sample of sound (default: as learned, or else 1)"
+    )
+    group.add_argument("--mels", type=positive, metavar="N", help="bands of a spectrogram (default: as learned, or 64)")
+    if window:
+        group.add_argument(
+            "--window",
+            dest="window_rows",
+            type=positive,
+            metavar="N",
+            help="rows of a table in a sample (default: as learned)",
+        )
+    group.add_argument(
+        "--hop", type=float, metavar="N", help="rows, or seconds of sound, between samples (default: their length)"
+    )
+    group.add_argument("--columns", nargs="+", metavar="NAME", help="columns of a table to learn (default: all others)")
+    group.add_argument("--label", metavar="NAME", help="column of the labels")
+    group.add_argument("--time", metavar="NAME", help="column of the time: seconds, or a date and time")
+    group.add_argument("--group", metavar="NAME", help="column that tells signals apart, such as a user")
+    group.add_argument("--gap", type=seconds, metavar="S", help="longest step of time within a sample")
+
+
+def signal_of(options: argparse.Namespace, source: str) -> Signal | None:
+    """Return what kind of signal a source is; ``None`` for pictures.
+
+    Examples
+    --------
+    >>> signal_of(argparse.Namespace(sound=False), "mic"), signal_of(argparse.Namespace(sound=False), "clip.mp4")
+    ('sound', None)
+    """
+    if getattr(options, "sound", False) or source == "mic" or source.startswith(("hw:", "plughw:", "audio=")):
+        return "sound"
+    name = source if "://" not in source else source.partition("?")[0]
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  # an address is no path
+    if suffix in _TABLES and "://" not in source:
+        return "table"
+    if suffix in _SOUNDS:
+        return "sound"
+    found = glob.glob(source) if glob.has_magic(source) else []  # noqa: PTH207  # absolute ones too
+    return "sound" if found and Path(found[0]).suffix.lower() in _SOUNDS else None
+
+
+def signal_channels(options: argparse.Namespace, source: str) -> int:
+    """Return the channels of a new network for a signal."""
+    if signal_of(options, source) == "sound":
+        return 1
+    with open_table(source, _named(options)) as rows:
+        return len(_columns(options, rows.columns))
+
+
+def open_signal(options: argparse.Namespace, source: str, size: tuple[int, int] | None, channels: int) -> Stream[Any]:
+    """Open sound or a table for a network that has learned from samples of `size`, if it has."""
+    kind = signal_of(options, source)
+    wrong = [name for name in _PICTURES_ONLY if getattr(options, name, None)]
+    if wrong:
+        raise ConfigurationError(f"--{wrong[0]} for {mask_credentials(source)}: expected pictures, found a {kind}")
+    return _open_table(options, source, size) if kind == "table" else _open_sound(options, source, size, channels)
+
+
+def _open_sound(options: argparse.Namespace, source: str, size: tuple[int, int] | None, channels: int) -> Stream[Any]:
+    for name in ("columns", "label", "time", "group", "gap", "window_rows"):
+        if getattr(options, name):
+            shown = name.removesuffix("_rows")
+            raise ConfigurationError(f"--{shown} for {mask_credentials(source)}: expected a table, found sound")
+    rate = int(options.rate or 16_000)
+    form: Form = options.form or ("wave" if size is not None and size[0] == 1 else "mel")
+    learned = None if size is None else size[1] / rate if form == "wave" else size[1] * _COLUMN_SECONDS
+    return open_audio(
+        source,
+        form=form,
+        seconds=options.length or learned or 1.0,
+        hop=options.hop,
+        rate=rate,
+        channels=channels if form == "wave" and channels == 2 else 1,
+        mels=options.mels or (size[0] if size is not None and form == "mel" else 64),
+        start=options.start,
+        duration=options.duration,
+        loop=options.loop,
+        label=None if options.labels is None else read_labels(options.labels),
+        stream=options.stream,
+        format=options.format,
+        open_timeout=options.timeout,
+        read_timeout=options.timeout,
+        retry_for=options.retry_for,
+        options=dict(options.option),
+    )
+
+
+def _open_table(options: argparse.Namespace, source: str, size: tuple[int, int] | None) -> Stream[Any]:
+    wrong = ("sound", "form", "length", "mels", "rate", "start", "duration", "loop", "format", "option", "labels")
+    for name in wrong:
+        if getattr(options, name):
+            raise ConfigurationError(f"--{name} for {source}: expected sound or a video, found a table")
+    window = options.window_rows or (size and size[1])
+    if window is None:
+        raise ConfigurationError(f"{source} without --window: expected the number of rows in a sample, such as 100")
+    if options.hop is not None and (options.hop < 1 or options.hop % 1):
+        raise ConfigurationError(f"--hop {options.hop:g} for {source}: expected a whole number of rows")
+    rows = open_table(source, _named(options))
+    return windows(
+        rows,
+        window,
+        None if options.hop is None else int(options.hop),
+        columns=_columns(options, rows.columns),
+        label=options.label,
+        time=options.time,
+        group=options.group,
+        gap=options.gap,
+    )
+
+
+def _named(options: argparse.Namespace) -> list[str] | None:
+    """Return the columns to read; ``None`` for all."""
+    others = [name for name in (options.label, options.time, options.group) if name is not None]
+    return None if options.columns is None else [*dict.fromkeys([*options.columns, *others])]
+
+
+def _columns(options: argparse.Namespace, found: Sequence[str]) -> list[str]:
+    """Return the columns to learn."""
+    others = (options.label, options.time, options.group)
+    for name in others:
+        if name is not None and name not in found:
+            raise ConfigurationError(f"no column {name!r}: found {', '.join(found)}")
+    return options.columns or [name for name in found if name not in others]

@@ -1,0 +1,186 @@
+"""`windows`: pieces of a signal, as samples that a network for signals learns from."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any
+
+from hebbstream.errors import ConfigurationError
+from hebbstream.streams._composed import Composed
+from hebbstream.streams._rows import Row, RowReader, Values
+from hebbstream.streams._sample import Sample
+from hebbstream.streams._stats import StreamStats
+from hebbstream.streams._stream import Stream, as_stream
+from hebbstream.streams._trail import Trail
+
+log = logging.getLogger("hebbstream.streams")
+MOST_SIGNALS = 1000
+"""Kept at a time; the one that was silent for longest makes room."""
+_STUCK = 10  # windows without a change
+
+
+def windows(
+    rows: Iterable[Any],
+    size: int,
+    hop: int | None = None,
+    *,
+    columns: Sequence[Hashable] | None = None,
+    label: Hashable = None,
+    time: Hashable = None,
+    group: Hashable = None,
+    gap: float | None = None,
+) -> "Windows":
+    """Cut a signal into windows, each of the latest `size` rows.
+
+    ==========================================  ==========================================================================
+    what comes                                  what becomes of it
+    ==========================================  ==========================================================================
+    a missing value: ``None``, NaN, an          the column's last value takes its place; before its first value, that
+    infinity, a name that a row has not
+    a column without a value in all of a        the window is left out, and counted in ``stats.corrupt``
+    window
+    a name that `columns`, or the first row,    is passed over
+    has not
+    time that goes back, or a step longer than  the next window begins there: none reaches across
+    `gap`
+    rows of several sources                     each source has windows of its own
+    a column that stays the same for ten        learned as it is; the log of ``hebbstream.streams`` warns once
+    windows, while others change
+    rows at the end that fill no window         are left out
+    ==========================================  ==========================================================================
+
+    Parameters
+    ----------
+    rows
+        One for each moment: a number, an array of shape (C,), or a dict of numbers by name as river has them; bare, in
+        a pair (row, label), or in a `Sample` with its time. An array of shape (T, C), or (T,), is T rows.
+    size
+        Rows in a window, T.
+    hop
+        Rows from one window's start to the next one's; ``None`` takes `size`, so that none overlap.
+    columns
+        Names of the channels in rows by name, in their order. ``None`` takes all of the first row, in its order.
+    label, time, group
+        Names in such rows, of its label, of its time (in seconds, or a date and time, which counts from the first), and
+        of the key of its signal: rows of many signals may come in any order, each has windows of its own. Of more than
+        1,000 the one that was silent for longest is forgotten.
+    gap
+        Longest step between rows, in seconds; ``None`` for any.
+
+    Returns
+    -------
+    Stream
+        Of `Sample` with ``x`` of shape (C, T), float32; ``y`` the label of most of its rows that have one; ``t`` the time
+        of its first row; ``source`` that of the rows, or the signal's key as text. Its attribute ``columns`` has the
+        names of the channels.
+
+    Raises
+    ------
+    ConfigurationError
+        If an option cannot work.
+    InputError
+        While iterating, if a value is no number.
+
+    Examples
+    --------
+    >>> rows = [({"x": t, "y": -t}, "up") for t in range(10)]
+    >>> with windows(rows, size=4, hop=3) as samples:
+    ...     found = list(samples)
+    >>> found[1], found[1].x[0].tolist(), samples.columns
+    (Sample(x=float32 (2, 4), y='up'), [3.0, 4.0, 5.0, 6.0], ('x', 'y'))
+    """
+    hop = size if hop is None else hop
+    for name, value in (("size", size), ("hop", hop)):
+        if not isinstance(value, int) or value < 1:
+            raise ConfigurationError(f"{name}={value!r}: expected a positive number of rows")
+    if gap is not None and not gap > 0:
+        raise ConfigurationError(f"gap={gap!r}: expected a positive number of seconds, or None")
+    if isinstance(columns, str):
+        raise ConfigurationError(f"columns={columns!r}: expected a list of names")
+    return Windows(as_stream(rows), size, hop, RowReader(columns, label, time, group), gap)
+
+
+class Windows(Composed[Sample]):
+    """A stream of windows; made by `windows`."""
+
+    def __init__(self, rows: Stream[Any], size: int, hop: int, reader: RowReader, gap: float | None) -> None:
+        self._size, self._hop, self._reader, self._gap = size, hop, reader, gap
+        stats = StreamStats()
+        super().__init__(
+            self._cut(rows, stats),
+            rows,
+            name=f"windows({rows!r}, {size}, {hop})",
+            count=lambda count: max(0, (count - size) // hop + 1),
+            stats=stats,
+        )
+
+    @property
+    def columns(self) -> tuple[Hashable, ...] | None:
+        """Names of the channels; ``None`` before the first row, where they were not given."""
+        return self._reader.columns
+
+    def _cut(self, rows: Stream[Any], stats: StreamStats) -> Iterator[Sample]:
+        trails, stuck = Trails(self._size), _Stuck()
+        for item in rows:
+            row = self._reader(item)
+            trail = trails.of(row)
+            if trail.newest is not None and self._breaks(trail.newest, row):
+                trail.clear()
+            trail.push(row)
+            over = trail.rows - self._size
+            if over < 0 or over % self._hop:
+                continue
+            if not trail.is_whole():
+                stats.corrupt += 1
+                continue
+            x = trail.window()
+            stuck.look(x, self._reader.columns or ())
+            source = row.source if row.key is None else str(row.key)
+            yield Sample(x, trail.label, trail.time, source)
+
+    def _breaks(self, before: Row, row: Row) -> bool:
+        if before.t is None or row.t is None:
+            return False
+        return row.t < before.t or (self._gap is not None and row.t - before.t > self._gap)
+
+
+class Trails:
+    """The latest rows of each signal, for as many signals as were heard of lately.
+
+    Parameters
+    ----------
+    size
+        Rows of each.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._trails: OrderedDict[Hashable, Trail] = OrderedDict()
+
+    def of(self, row: Row) -> Trail:
+        """Return those of a row's signal, to take it."""
+        trail = self._trails.get(row.signal)
+        if trail is None:
+            if len(self._trails) >= MOST_SIGNALS:
+                self._trails.popitem(last=False)
+            trail = self._trails[row.signal] = Trail(self.size, len(row.values))
+        self._trails.move_to_end(row.signal)
+        return trail
+
+    def look(self, row: Row) -> Trail:
+        """Return those of a row's signal, to look at; nothing changes."""
+        return self._trails.get(row.signal) or Trail(self.size, len(row.values))
+
+
+class _Stuck:
+    """Warns of a column that stays the same while others change."""
+
+    def __init__(self) -> None:
+        self._still: dict[Hashable, int] = {}
+
+    def look(self, x: Values, columns: tuple[Hashable, ...]) -> None:
+        still = (x == x[:, :1]).all(axis=1)
+        for name, is_still in zip(columns, still, strict=True):
+            self._still[name] = self._still.get(name, 0) + 1 if is_still and not still.all() else 0
+            if self._still[name] == _STUCK:
+                log.warning("column %r has not changed for %d windows: is the sensor stuck?", name, _STUCK)

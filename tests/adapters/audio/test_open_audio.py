@@ -1,0 +1,306 @@
+"""`open_audio`: any file, whatever its format, and what becomes of silence, clipping, gaps and damage."""
+
+import io
+import logging
+import platform
+from operator import length_hint
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+from sounds import RATE, encode, tone
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.adapters.audio import log_mel, open_audio
+from hebbstream.adapters.audio._log_mel import as_picture
+from hebbstream.adapters.audio._microphones import find_sources
+from hebbstream.clip import CLIP
+
+
+def read(source, **options):
+    with open_audio(source, **options) as stream:
+        samples = list(stream)
+    return samples, stream.stats
+
+
+def pitch(sample):
+    """The loudest frequency of a wave."""
+    return float(np.abs(np.fft.rfft(sample.x[0])).argmax() * RATE / sample.x.shape[1])
+
+
+@pytest.mark.parametrize(
+    ("form", "codec", "close"),
+    [
+        ("wav", "pcm_s16le", 1e-4),
+        ("wav", "pcm_f32le", 1e-7),
+        ("flac", "flac", 1e-4),
+        ("mp3", "libmp3lame", None),
+        ("adts", "aac", None),
+        ("ogg", "libopus", None),
+        ("ipod", "aac", None),
+        ("matroska", "flac", 1e-4),
+    ],
+)
+def test_any_format(form, codec, close, tmp_path):
+    wave = tone(700, 2.0)
+    path = encode(wave, form=form, codec=codec, into=tmp_path / "sound.bin") if form == "ipod" else None
+    samples, stats = read(path or encode(wave, form=form, codec=codec), form="wave", seconds=0.5)
+    assert len(samples) in ((4,) if close else (3, 4))  # what compresses adds or takes a little at either end
+    assert [sample.t for sample in samples] == pytest.approx([0.5 * i for i in range(len(samples))], abs=0.08)
+    assert all(sample.x.shape == (1, 8000) and sample.x.dtype == np.float32 for sample in samples)
+    assert all(abs(pitch(sample) - 700) <= 2 for sample in samples)
+    if close:
+        np.testing.assert_allclose(np.concatenate([sample.x[0] for sample in samples]), wave, atol=close)
+    assert stats.corrupt == 0
+
+
+def test_pictures_are_the_spectrograms_of_the_sound():
+    wave = tone(300, 2.0)
+    samples, _ = read(encode(wave, codec="pcm_f32le"), seconds=0.5, hop=0.25)
+    assert len(samples) == 6
+    assert [sample.t for sample in samples] == [0.25 * i for i in range(6)]
+    for sample, start in zip(samples, range(0, 99999, 4000), strict=False):
+        assert sample.x.shape == (64, 50)
+        expected = as_picture(log_mel(wave[start : start + 49 * 160 + 400], RATE))
+        np.testing.assert_allclose(sample.x, expected, atol=1e-4)
+        assert 0 <= sample.x.min() < sample.x.max() <= 1
+    hs.SoftHebbNet.from_preset("sound", width=4).learn_one(samples[0].x)
+
+
+@pytest.mark.parametrize(("rate", "layout"), [(8000, "mono"), (44_100, "stereo"), (48_000, "stereo")])
+def test_any_rate_and_number_of_channels_is_brought_to_one(rate, layout):
+    wave = tone(700, 1.0, rate)
+    samples, _ = read(encode(wave if layout == "mono" else [wave, wave], rate), form="wave", seconds=0.4)
+    assert len(samples) == 2
+    assert [round(pitch(sample)) for sample in samples] == [700, 700]
+    assert all(np.abs(sample.x[0, 500:-500]).max() == pytest.approx(0.5, abs=0.02) for sample in samples)
+
+
+def test_two_channels_stay_two():
+    data = encode([tone(400), tone(900)])
+    (sample, *_), _ = read(data, form="wave", seconds=0.5, channels=2)
+    assert [int(np.abs(np.fft.rfft(channel)).argmax() * 2) for channel in sample.x] == [400, 900]
+    (sample, *_), _ = read(data, seconds=0.5, channels=2)
+    assert sample.x.shape == (2, 64, 50)
+    (sample, *_), _ = read(encode(tone(400)), form="wave", seconds=0.5, channels=2)
+    assert (sample.x[0] == sample.x[1]).all()
+
+
+def test_a_rate_and_channels_that_change_midway_are_resampled_as_they_come():
+    data = encode(tone(700, 2.0), form="mp3", codec="libmp3lame")
+    data += encode([tone(700, 2.0, 44_100)] * 2, 44_100, form="mp3", codec="libmp3lame")
+    samples, _ = read(data, form="wave", seconds=0.5, format="mp3")
+    assert len(samples) >= 7
+    pitches = [pitch(sample) for sample in samples]
+    assert sum(abs(found - 700) <= 2 for found in pitches) == len(samples)
+
+
+def test_silence_is_learned_as_it_is():
+    samples, stats = read(encode(np.zeros(2 * RATE)), seconds=1.0)
+    assert len(samples) == 1  # the second one's last column would reach beyond the end
+    assert not samples[0].x.any()
+    net = hs.SoftHebbNet.from_preset("sound", width=4)
+    assert net.learn_one(samples[0].x).isfinite().all()
+    assert all(layer.weight.isfinite().all() for layer in net.layers)
+    assert stats.corrupt == 0
+
+
+def test_clipped_sound_is_named_once(caplog):
+    with caplog.at_level(logging.WARNING, "hebbstream.audio"):
+        samples, _ = read(encode(tone(300, 3.0, loudness=1.9), codec="pcm_f32le"), form="wave", seconds=0.5)
+    assert len(samples) == 6
+    assert max(sample.x.max() for sample in samples) == 1
+    assert [record.message for record in caplog.records] == [
+        "bytes: clipped at 0.0 s: the sound is louder than it can be recorded"
+    ]
+
+
+def test_sound_that_is_no_number_is_silence_and_counted():
+    wave = tone(300, 1.0)
+    wave[5000:5010] = np.nan
+    wave[9000] = np.inf
+    data = bytearray(encode(np.zeros(RATE), codec="pcm_f32le"))
+    data[-4 * RATE :] = wave.tobytes()
+    samples, stats = read(bytes(data), form="wave", seconds=0.5)
+    assert all(np.isfinite(sample.x).all() for sample in samples)
+    assert not samples[0].x[0, 5000:5010].any()
+    assert 1 <= stats.corrupt <= 2
+
+
+def test_no_sample_reaches_across_a_gap(tmp_path):
+    path = tmp_path / "gap.mka"
+    wave = tone(700, 1.0)
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=RATE)
+        stream.layout = "mono"
+        for start in range(0, RATE, 800):
+            frame = av.AudioFrame.from_ndarray(wave[None, start : start + 800], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = RATE, start + (3 * RATE if start >= 8800 else 0)
+            container.mux(stream.encode(frame))
+    samples, _ = read(str(path), form="wave", seconds=0.2)
+    assert [round(sample.t, 2) for sample in samples] == [0.0, 0.2, 3.55, 3.75]
+
+
+def test_the_sound_of_a_video(tmp_path):
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        video, sound = container.add_stream("mpeg4", rate=25), container.add_stream("aac", rate=RATE)
+        video.width = video.height = 32
+        video.pix_fmt, sound.layout = "yuv420p", "mono"
+        for index in range(50):
+            picture = av.VideoFrame.from_ndarray(np.full((32, 32, 3), index, np.uint8), "rgb24")
+            container.mux(video.encode(picture))
+            piece = av.AudioFrame.from_ndarray(tone(700, 0.04)[None], format="fltp", layout="mono")
+            piece.sample_rate, piece.pts = RATE, 640 * index
+            container.mux(sound.encode(piece))
+        container.mux(video.encode(None))
+        container.mux(sound.encode(None))
+    samples, _ = read(path, form="wave", seconds=0.5)
+    assert len(samples) in (3, 4)
+    assert abs(pitch(samples[1]) - 700) <= 20
+
+
+def test_files_of_a_glob_follow_each_other(tmp_path):
+    for name, hertz in (("a.wav", 300), ("b.wav", 600)):
+        encode(tone(hertz, 1.3), into=tmp_path / name)
+    (tmp_path / "c.wav").write_bytes(b"no sound at all" * 30)
+    samples, stats = read(str(tmp_path / "*.wav"), form="wave", seconds=0.5, label=lambda t: t < 0.5)
+    assert [(sample.source, round(pitch(sample)), sample.y) for sample in samples] == [
+        ("a.wav", 300, True),
+        ("a.wav", 300, False),
+        ("b.wav", 600, True),
+        ("b.wav", 600, False),
+    ]
+    assert [round(sample.t, 2) for sample in samples] == [0.0, 0.5, 1.3, 1.8]
+    assert stats.failed == 1
+
+
+def test_part_of_a_recording():
+    data = encode(np.concatenate([tone(300, 1.0), tone(600, 2.0)]))
+    samples, _ = read(data, form="wave", seconds=0.5, start=1.25, duration=1.1)
+    assert [(round(sample.t, 2), round(pitch(sample))) for sample in samples] == [(1.25, 600), (1.75, 600)]
+    with open_audio(data, form="wave", seconds=0.5, start=1.25, duration=1.1) as stream:
+        assert length_hint(stream) == 2
+
+
+def test_it_begins_again():
+    with open_audio(encode(tone(300, 1.0)), form="wave", seconds=0.5, loop=True) as stream:
+        samples = [next(stream) for _ in range(5)]
+    assert [round(sample.t, 2) for sample in samples] == [0, 0.5, 1, 1.5, 2]
+
+
+def test_a_file_object_and_what_ffmpeg_makes():
+    assert len(read(io.BytesIO(encode(tone(300))), form="wave", seconds=0.5)[0]) == 2
+    assert len(read("lavfi:anoisesrc=duration=1", seconds=0.25)[0]) == 3
+
+
+def test_a_run_over_sound_goes_on_exactly(tmp_path):
+    path = encode(np.random.default_rng(0).uniform(-0.5, 0.5, 6 * RATE), into=tmp_path / "noise.wav")
+
+    def learner():
+        return hs.Learner(hs.SoftHebbNet.from_preset("sound", width=4))
+
+    def stream():
+        return open_audio(path, seconds=0.25)
+
+    whole, part = learner(), learner()
+    with stream() as sound:
+        assert sound.fingerprint is not None
+        whole.learn(sound, progress=False)
+    with stream() as sound:
+        part.learn(sound, limit=9, progress=False)
+    part.save(tmp_path / "run.safetensors")
+    part = hs.Learner.load(tmp_path / "run.safetensors")
+    with stream() as sound:
+        part.learn(sound, resume=True, progress=False)
+    assert part.net.samples_seen == whole.net.samples_seen == 23
+    assert (part.net.layers[1].weight == whole.net.layers[1].weight).all()
+    with open_audio(path, seconds=0.5) as other:
+        assert other.fingerprint != stream().fingerprint
+
+
+def test_a_file_that_is_cut_gives_what_it_has_and_says_so(tmp_path):
+    data = encode(tone(300, 4.0), form="flac", codec="flac", into=tmp_path / "whole.flac").read_bytes()
+    path = tmp_path / "cut.flac"
+    path.write_bytes(data[: len(data) // 2])
+    found = []
+    with (
+        open_audio(path, form="wave", seconds=0.5) as stream,
+        pytest.raises(errors.DamagedFileError, match=r"cut.flac: truncated or damaged after .* s"),
+    ):
+        found.extend(stream)  # list.extend keeps what came before an error
+    assert len(found) == 0 or len(found) >= 2
+    with open_audio(path, form="wave", seconds=0.5) as stream:
+        assert next(stream).x.shape == (1, 8000)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda tmp: tmp / "missing.wav", errors.SourceNotFoundError, "no file at .*missing.wav"),
+        (lambda tmp: tmp, errors.NotASoundError, "is a folder: expected a file, or a glob such as '\\*.wav'"),
+        (lambda tmp: CLIP, errors.NotASoundError, "demo.mp4: it holds no sound"),
+        (lambda tmp: b"words, no sound\n" * 50, errors.NotASoundError, "bytes: (not sound|it holds no sound)"),
+        (lambda tmp: b"\0" * 4000, errors.NotASoundError, "bytes: not sound"),
+        (lambda tmp: "ftp://host/a.wav", errors.ConfigurationError, "source ftp://host/a.wav: expected"),
+        (lambda tmp: "tcp://127.0.0.1:1", errors.ConnectionLostError, "cannot connect"),
+        (lambda tmp: -1, errors.ConfigurationError, "source -1: expected a file, a glob, a microphone's number"),
+    ],
+)
+def test_what_is_no_sound_is_refused(make, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        open_audio(make(tmp_path), retry_for=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"form": "picture"}, "form='picture': expected 'mel' or 'wave'"),
+        ({"seconds": 0}, "seconds=0: expected at least 0.01 seconds"),
+        ({"hop": -1}, "hop=-1: expected at least 0.01 seconds"),
+        ({"rate": 10}, "rate=10: expected 1,000 to 192,000 samples a second"),
+        ({"channels": 3}, "channels=3: expected 1 or 2"),
+        ({"mels": 4000}, "mels=4000: expected 1 to 200 bands at this rate"),
+        ({"prefetch": -1}, "prefetch=-1: expected 0 or a positive number of samples"),
+        ({"stream": 2}, "stream=2: expected one of the 1 in bytes, from 0"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(options, message):
+    with pytest.raises(errors.ConfigurationError, match=message):
+        open_audio(encode(tone(300)), **options)
+
+
+@pytest.mark.parametrize(
+    ("system", "text", "url", "container"),
+    [
+        ("Linux", "mic", "default", "alsa"),
+        ("Linux", 1, "plughw:1", "alsa"),
+        ("Linux", "hw:1,0", "hw:1,0", "alsa"),
+        ("Darwin", "mic", ":default", "avfoundation"),
+        ("Darwin", "0", ":0", "avfoundation"),
+        ("Windows", "mic", "audio=Headset", "dshow"),
+        ("Windows", "1", "audio=Array", "dshow"),
+        ("Windows", "audio=Array", "audio=Array", "dshow"),
+    ],
+)
+def test_microphones_by_platform(monkeypatch, system, text, url, container):
+    devices = [
+        SimpleNamespace(name=name, media_types=[kind])
+        for name, kind in (("Camera", "video"), ("Headset", "audio"), ("Array", "audio"))
+    ]
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(av.device, "enumerate_input_devices", lambda name: devices)
+    (source,) = find_sources(text)
+    assert (source.kind, source.url, source.format) == ("microphone", url, container)
+    if system == "Windows":
+        with pytest.raises(errors.SourceNotFoundError, match=r"no microphone 7: found \['Headset', 'Array'\]"):
+            find_sources("7")
+
+
+def test_without_a_microphone_it_says_so():
+    if platform.system() != "Linux":
+        pytest.skip("of ALSA")
+    with pytest.raises(errors.StreamError, match=r"hw:77"):
+        open_audio("hw:77", retry_for=0)

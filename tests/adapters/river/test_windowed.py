@@ -1,0 +1,185 @@
+"""A transformer that sees windows of rows: river's checks, the window of each signal, and bounded memory."""
+
+import math
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from river import checks, compose, metrics, preprocessing
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
+
+LAYERS = [
+    hs.LayerSpec(channels=6, kernel_size=(1, 5), pool_size=(1, 4), pool_stride=(1, 4), update_scale="running_max")
+]
+
+
+def make(**options):
+    return SoftHebbTransformer(layers=LAYERS, **({"window": 16} | options))
+
+
+CHECKS = list(checks.yield_checks(make()))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_rivers_own_checks(check):
+    check(make())
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_so_they_pass_with_a_hop_and_the_preset(check):
+    check(SoftHebbTransformer(window=16, hop=3, width=4))
+
+
+def rows(count, seed=0):
+    generator = np.random.default_rng(seed)
+    return [{"x": float(x), "y": float(y)} for x, y in generator.standard_normal((count, 2))]
+
+
+def test_features_are_those_of_the_window_that_ends_with_the_row():
+    model, data = make(standardise=False), rows(40)
+    for x in data[:30]:
+        model.learn_one(x)
+    found = list(model.transform_one(data[30]).values())
+    window = np.array([[x["x"], x["y"]] for x in data[15:31]], np.float32).T
+    assert found == model.net.transform_one(window).tolist()
+    assert found == list(model.transform_one(data[30]).values())  # asking changes nothing
+
+
+def test_the_probe_learns_from_the_features_it_predicted_from():
+    model = make()
+    for x in rows(120):
+        before = model.transform_one(x)
+        model.learn_one(x)
+        after = model.transform_one(x)
+        assert model.net.samples_seen <= 101 or after is before
+    assert model.net.samples_seen == 120
+
+
+def test_a_row_that_comes_twice_is_two_rows():
+    model = make(standardise=False)
+    for x in [*rows(20), *rows(1), *rows(1)]:
+        model.learn_one(x)
+        model.transform_one(x)
+    window = np.array([list(x.values()) for x in [*rows(20)[6:], *rows(1), *rows(1)]], np.float32).T
+    once_more = model.transform_one(rows(1)[0])
+    assert (
+        list(once_more.values()) == model.net.transform_one(np.concatenate([window[:, 1:], window[:, -1:]], 1)).tolist()
+    )
+
+
+def test_every_signal_has_a_window_of_its_own():
+    both, alone = make(group="who", standardise=False), [make(standardise=False) for _ in range(2)]
+    left, right = rows(30), rows(30, seed=1)
+    for one, other in zip(left, right, strict=True):
+        for who, x in (("left", one), ("right", other)):
+            both.learn_one(x | {"who": who})
+        alone[0].learn_one(one)
+    window = np.array([list(x.values()) for x in [*left[-15:], left[0]]], np.float32).T
+    found = both.transform_one(left[0] | {"who": "left"})
+    assert list(found.values()) == both.net.transform_one(window).tolist()
+    assert both.net.in_channels == 2
+
+
+def test_it_learns_from_every_hop_th_row():
+    model = make(hop=5)
+    for x in rows(32):
+        model.learn_one(x)
+    assert model.net.samples_seen == 6
+
+
+def test_missing_and_unknown_columns():
+    model = make(standardise=False)
+    for x in rows(20):
+        model.learn_one(x)
+    last = rows(20)[-1]
+    known = model.transform_one({"x": 1.0, "y": last["y"]})
+    for x in ({"x": 1.0}, {"x": 1.0, "y": math.nan}, {"x": 1.0, "y": None}, {"x": 1.0, "z": 3.0}):
+        assert model.transform_one(x) == known
+    with pytest.raises(errors.InputError, match="column 'x' is 'high': expected a number"):
+        model.learn_one({"x": "high"})
+    assert model.transform_one({"x": 1.0}) == known
+
+
+def test_mini_batches_are_rows_that_follow_each_other():
+    one, many = make(), make()
+    frame = pd.DataFrame(rows(30))
+    for x in rows(30):
+        one.learn_one(x)
+    many.learn_many(frame)
+    assert (one.net.layers[0].weight == many.net.layers[0].weight).all()
+    after = many.transform_many(frame).to_numpy()  # as a pipeline asks for what it has just learned
+    before = make()
+    before.learn_many(frame[:1])
+    assert after.shape == before.transform_many(frame).shape == (30, 24)
+    again = many.transform_many(frame).to_numpy()  # of a prediction: each row as if it came next
+    np.testing.assert_allclose(again[7], list(many.transform_one(rows(30)[7]).values()), rtol=1e-4, atol=1e-4)
+    assert not np.allclose(again, after)
+
+
+def test_memory_does_not_grow_with_signals():
+    model = make(group="who")
+    for who in range(1200):
+        model.learn_one({"x": 1.0, "y": float(who), "who": who})
+    assert len(model._windows._trails._trails) == 1000
+
+
+def test_a_pipeline_tells_movements_apart_that_single_rows_do_not():
+    generator = np.random.default_rng(0)
+    model = preprocessing.StandardScaler() | SoftHebbTransformer(window=16, hop=4, width=8) | LinearProbe("ridge")
+    plain = preprocessing.StandardScaler() | LinearProbe("ridge")
+    scores = metrics.Accuracy(), metrics.Accuracy()
+    for t in range(1600):
+        fast = t // 100 % 2
+        x = {
+            "x": math.sin(t * (0.9 if fast else 0.3)) + 0.1 * generator.standard_normal(),
+            "y": generator.standard_normal(),
+        }
+        for pipeline, score in zip((model, plain), scores, strict=True):
+            if t > 600:
+                score.update(fast, pipeline.predict_one(x))
+            pipeline.learn_one(x, fast)
+    assert scores[0].get() > 0.85 > 0.65 > scores[1].get()
+
+
+def test_pickle_and_clone():
+    model = make(group="who")
+    for x in rows(20):
+        model.learn_one(x)
+    x = rows(1)[0]
+    assert pickle.loads(pickle.dumps(model)).transform_one(x) == model.transform_one(x)  # noqa: S301
+    assert model.clone().window == 16
+    assert model.clone().net is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 0}, "window=0: expected a positive number of rows"),
+        ({"window": 9, "hop": 0}, "hop=0: expected a positive number of rows"),
+        ({"hop": 2}, "hop=2, group=None without window"),
+        ({"window": 9, "preset": "cifar10"}, "a window of rows for layers that look beyond a row"),
+        ({"window": 3, "preset": "signal"}, "window=3: too small"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(options, message):
+    with pytest.raises(errors.ConfigurationError, match=message):
+        SoftHebbTransformer(**options)
+
+
+def test_what_is_no_row_is_refused():
+    with pytest.raises(
+        errors.InputError, match="sample of type ndarray: expected a dict of numbers, a row of a signal"
+    ):
+        make().learn_one(np.zeros((3, 3)))
+
+
+def test_a_network_of_your_own_goes_on():
+    net = hs.SoftHebbNet(LAYERS, 2, input_range=None)
+    model = compose.Pipeline(SoftHebbTransformer(net=net, window=16), LinearProbe())
+    for x in rows(3):
+        model.learn_one(x, "a")
+    assert model["SoftHebbTransformer"].net.samples_seen == 3

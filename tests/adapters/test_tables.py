@@ -1,0 +1,78 @@
+"""Tables as streams of rows."""
+
+import pytest
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.adapters.tables import open_table
+from hebbstream.streams import windows
+
+ROWS = [(0.0, 1.0, 2.0, "rest"), (0.1, None, 4.0, "walk"), (0.2, 5.0, 6.0, "walk")]
+NAMES = ("time", "x", "y", "label")
+
+
+def write(path, delimiter=",", names=NAMES):
+    if path.suffix == ".parquet":
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        columns = list(zip(*ROWS, strict=True))
+        parquet.write_table(pa.table(dict(zip(names, columns, strict=True))), path)
+        return path
+    lines = [delimiter.join("" if value is None else str(value) for value in row) for row in ROWS]
+    path.write_text("\n".join([*([delimiter.join(names)] if names else []), *lines]), encoding="utf-8-sig")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "delimiter"), [("a.csv", ","), ("a.csv", ";"), ("a.tsv", "\t"), ("a.txt", "|"), ("a.parquet", "")]
+)
+def test_windows_of_a_table_of_any_kind(tmp_path, name, delimiter):
+    with open_table(write(tmp_path / name, delimiter)) as rows:
+        assert rows.columns == NAMES
+        (sample,) = windows(rows, 3, columns=["y", "x"], time="time", label="label")
+    assert sample.x.tolist() == [[2, 4, 6], [1, 1, 5]]
+    assert (sample.y, sample.t, sample.source) == ("walk", 0.0, name)
+
+
+def test_without_names_columns_have_numbers(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("1,2\n3,4\n")
+    with open_table(path) as rows:
+        assert [row.x for row in rows] == [{"0": "1", "1": "2"}, {"0": "3", "1": "4"}]
+
+
+def test_a_run_over_a_table_is_known_again(tmp_path):
+    one, other = write(tmp_path / "a.csv"), write(tmp_path / "b.csv", ";")
+    found = [windows(open_table(path), 2).fingerprint for path in (one, one, other)]
+    assert found[0] == found[1] != found[2]
+    assert found[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "error", "message"),
+    [
+        ("x,y\n1,2\n", {"columns": ["z"]}, errors.ConfigurationError, "a.csv: no column 'z': found x, y"),
+        ("", {}, errors.DamagedFileError, "a.csv: it holds no table"),
+        ("x,x\n1,2\n", {}, errors.DamagedFileError, "a.csv: two columns of one name in x, x"),
+        ("x,y\n1,2\n1,2,3\n", {}, errors.DamagedFileError, "a.csv: row 2 of more values than 2 columns"),
+        ('x,y\n1,"2\n', {}, errors.DamagedFileError, "a.csv: not a table"),
+        (b"x,y\n\xff\xfe,2\n", {}, errors.DamagedFileError, "a.csv: not a table"),
+        (b"PAR1 and then nothing", {}, errors.DamagedFileError, "a.csv: not a table"),
+        (None, {}, errors.SourceNotFoundError, "no file at .*a.csv"),
+    ],
+)
+def test_what_is_no_such_table_is_refused(tmp_path, content, options, error, message):
+    path = tmp_path / "a.csv"
+    if content is not None:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(error, match=message):
+        list(open_table(path, **options))
+
+
+def test_it_is_learned(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "".join(f"{i % 7},{i % 3}\n" for i in range(100)))
+    net = hs.SoftHebbNet.from_preset("signal", in_channels=2, width=4)
+    with windows(open_table(path), 20, 10) as stream:
+        assert hs.learn(net, stream, progress=False).samples == 9

@@ -1,0 +1,194 @@
+"""`windows`: which rows a window has, and what becomes of what is missing, broken or stuck."""
+
+import logging
+from datetime import datetime, timedelta
+from operator import length_hint
+
+import numpy as np
+import pytest
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.streams import interleave, windows
+from hebbstream.streams._windows import MOST_SIGNALS
+
+NAN = float("nan")
+
+
+def starts(samples):
+    return [float(sample.x[0, 0]) for sample in samples]
+
+
+@pytest.mark.parametrize(
+    ("size", "hop", "expected"),
+    [(4, None, [0, 4]), (4, 1, [0, 1, 2, 3, 4, 5, 6]), (4, 6, [0, 6]), (10, 3, [0]), (1, 5, [0, 5]), (11, 1, [])],
+)
+def test_windows_begin_every_hop_rows_and_are_whole(size, hop, expected):
+    stream = windows(range(10), size, hop)
+    assert length_hint(stream) == len(expected)
+    found = list(stream)
+    assert starts(found) == expected
+    assert all(sample.x.tolist() == [[sample.x[0, 0] + i for i in range(size)]] for sample in found)
+
+
+def test_windows_do_not_share_memory():
+    found = list(windows(range(100), 7, 2))
+    assert starts(found) == [*range(0, 94, 2)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.arange(12.0).reshape(6, 2),
+        [np.array(row) for row in np.arange(12).reshape(6, 2)],
+        [{"x": row, "y": row + 1} for row in range(0, 12, 2)],
+        [(hs.Sample([row, row + 1])) for row in range(0, 12, 2)],
+    ],
+)
+def test_rows_of_every_kind(rows):
+    first, second = windows(rows, 3)
+    assert first.x.tolist() == [[0, 2, 4], [1, 3, 5]]
+    assert second.x.dtype == np.float32
+
+
+def test_named_columns_keep_their_names_and_their_order():
+    rows = [{"time": 0.1 * t, "z": t, "who": "a", "x": -t, "y": "0.5", "label": "on"} for t in range(4)]
+    with windows(rows, 2, columns=["x", "y", "z"], time="time", label="label") as stream:
+        found = list(stream)
+    assert stream.columns == ("x", "y", "z")
+    assert found[1].x.tolist() == [[-2, -3], [0.5, 0.5], [2, 3]]
+    assert [(sample.t, sample.y) for sample in found] == [(0.0, "on"), (pytest.approx(0.2), "on")]
+
+
+def test_the_label_is_that_of_most_rows_and_of_several_the_last():
+    labels = ["a", "a", "b", None, "b", "c", None, None, None]
+    found = list(windows(zip(range(9), labels, strict=True), 3))
+    assert [sample.y for sample in found] == ["a", "c", None]
+
+
+@pytest.mark.parametrize("missing", [None, NAN, float("inf"), "", "absent"])
+def test_a_missing_value_is_the_last_one(missing):
+    rows = [{"x": t, "y": 10 * t} for t in range(6)]
+    rows[3] = {"x": 3} if missing == "absent" else {"x": 3, "y": missing}
+    assert [sample.x[1].tolist() for sample in windows(rows, 3)] == [[0, 10, 20], [20, 40, 50]]
+
+
+def test_before_the_first_value_there_is_the_first_value():
+    assert [sample.x[0].tolist() for sample in windows([NAN, NAN, 3.0, 4.0], 4)] == [[3, 3, 3, 4]]
+
+
+def test_a_window_without_any_value_of_a_column_is_left_out_and_counted():
+    rows = [(t, NAN if 3 <= t < 6 else t) for t in range(9)]
+    stream = windows([np.array(row) for row in rows], 3)
+    assert starts(stream) == [0, 6]
+    assert stream.stats.corrupt == 1
+
+
+def test_new_names_are_passed_over():
+    rows = [{"x": 0}, {"x": 1, "later": 5}]
+    assert [sample.x.tolist() for sample in windows(rows, 2)] == [[[0, 1]]]
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([0, 1, 2, 3, 4, 5], [0, 2, 4]),
+        ([0, 1, 2, 9, 10, 11], [0, 3]),  # a gap
+        ([5, 6, 7, 0, 1, 2], [0, 3]),  # time goes back
+        ([0, None, 2, 3, None, 5], [0, 2, 4]),
+    ],
+)
+def test_no_window_reaches_across_a_gap(times, expected):
+    rows = [hs.Sample(float(place), t=t) for place, t in enumerate(times)]
+    found = list(windows(rows, 2, gap=3))
+    assert starts(found) == expected
+    assert [sample.t for sample in found] == [times[int(start)] for start in starts(found)]
+
+
+def test_no_window_mixes_sources():
+    rows = interleave({"left": range(4), "right": range(10, 14)})
+    assert [(sample.source, sample.x[0].tolist()) for sample in windows(rows, 2)] == [
+        ("left", [0, 1]),
+        ("right", [10, 11]),
+        ("left", [2, 3]),
+        ("right", [12, 13]),
+    ]
+    grouped = windows([{"v": v, "who": who} for v, who in zip(range(8), "ababbaba", strict=True)], 2, group="who")
+    assert [(sample.source, sample.x[0].tolist()) for sample in grouped] == [
+        ("a", [0, 2]),
+        ("b", [1, 3]),
+        ("b", [4, 6]),
+        ("a", [5, 7]),
+    ]
+
+
+def test_dates_count_from_the_first():
+    begin = datetime(2026, 1, 1, 23, 59)
+    for form in (lambda time: time, datetime.isoformat):
+        rows = [{"v": i, "at": form(begin + timedelta(seconds=30 * i))} for i in range(4)]
+        assert [sample.t for sample in windows(rows, 2, time="at")] == [0, 60]
+
+
+def test_a_stuck_sensor_is_named_once_and_learned_all_the_same(caplog):
+    rows = [np.array([t, 7.0]) for t in range(60)]
+    with caplog.at_level(logging.WARNING, "hebbstream.streams"):
+        assert len(list(windows(rows, 3))) == 20
+        assert len(list(windows(np.zeros((60, 2)), 3))) == 20  # all is still: nothing to tell it from
+    assert [record.message for record in caplog.records] == [
+        "column 1 has not changed for 10 windows: is the sensor stuck?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        ([{"x": "high"}], errors.InputError, "column 'x' is 'high': expected a number"),
+        ([[1.0, 2.0], [1.0]], errors.InputError, "row of 1 values: expected 2, as in the first"),
+        ([np.zeros((2, 2))], errors.RankError, r"row of shape \(2, 2\): expected one moment"),
+        (["abc"], errors.InputError, "row 'abc': expected numbers"),
+        ([{"x": 1, "at": "soon"}], errors.InputError, "time 'at' is 'soon': expected seconds or a date and time"),
+    ],
+)
+def test_what_is_no_row_is_refused(rows, error, message):
+    with pytest.raises(error, match=message):
+        list(windows(rows, 1, time="at"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "size=0: expected a positive number of rows"),
+        ({"size": 2, "hop": -1}, "hop=-1: expected a positive number of rows"),
+        ({"size": 2, "gap": 0}, "gap=0: expected a positive number of seconds, or None"),
+        ({"size": 2, "columns": "xyz"}, "columns='xyz': expected a list of names"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(options, message):
+    with pytest.raises(errors.ConfigurationError, match=message):
+        windows([], **options)
+
+
+def test_memory_holds_a_limited_number_of_signals():
+    rows = ({"v": 1.0, "who": who} for who in [*range(MOST_SIGNALS + 1), 0, 1000])
+    assert [sample.source for sample in windows(rows, 2, group="who")] == ["1000"]  # 0 was forgotten
+
+
+def test_a_run_over_windows_goes_on_exactly(tmp_path):
+    data = np.random.default_rng(0).standard_normal((400, 3))
+
+    def stream():
+        return windows([(row, int(row[0] > 0)) for row in data], 40, 10)
+
+    def learner():
+        spec = hs.LayerSpec(channels=6, kernel_size=(1, 9), pool_size=(1, 4), pool_stride=(1, 4))
+        return hs.Learner(hs.SoftHebbNet([spec], 3, input_range=None), hs.SoftmaxProbe())
+
+    whole, part = learner(), learner()
+    whole.learn(stream(), progress=False)
+    part.learn(stream(), limit=15, progress=False)
+    part.save(tmp_path / "run.safetensors")
+    part = hs.Learner.load(tmp_path / "run.safetensors")
+    part.learn(stream(), resume=True, progress=False)
+    assert part.net.samples_seen == whole.net.samples_seen == 37
+    assert (part.net.layers[0].weight == whole.net.layers[0].weight).all()
+    assert (part.probe.affine()[0] == whole.probe.affine()[0]).all()
