@@ -1,16 +1,20 @@
 """`hebbstream learn`."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hebbstream as hs
 from hebbstream.cli._anew import FirstCheckpoint
 from hebbstream.cli._contradiction import refuse_contradictions
+from hebbstream.cli._distributed import add_distributed, joined, learn_as_one
 from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
 from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._source import add_crops, add_labels, add_size, add_source, has_labels, open_stream
 from hebbstream.cli._types import path, positive, seconds, share
+from hebbstream.distributed import Peers
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
 from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
@@ -53,33 +57,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_replay(parser)
     _add_metrics(parser)
     _add_export(parser)
+    add_distributed(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Learn from a stream."""
     if options.replay and not has_labels(options):
         raise ConfigurationError(f"--replay {options.replay}: expected --labels, which a probe learns")
+    if options.distributed:
+        with joined(options) as peers:
+            _run_together(options, peers)
+        return
     check_device(options.device)
-    checkpoint = (hs.Checkpoint if options.resume else FirstCheckpoint)(
+    checkpoint = _checkpoint(options)
+    learner = _learner(options, [*_callbacks(options), checkpoint])
+    side = _side(options)
+    with open_stream(options, learner.net, learner.net.frame_size or (side, side)) as stream, _claimed(checkpoint):
+        report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
+    print(report)
+    _print_written(options)
+    for name, error in stream.failures.items():
+        print(f"dropped {name}: {error}")
+
+
+def _run_together(options: argparse.Namespace, peers: Peers) -> None:
+    """Learn as one of several processes. The first of them writes, and says so."""
+    check_device(options.device)
+    if peers.rank:
+        anew = argparse.Namespace(**vars(options) | {"resume": False})
+        learner = _learner(anew, [])  # it takes over what the first has, from a checkpoint or not
+        learn_as_one(options, learner, peers, _side(options))
+        return
+    checkpoint = _checkpoint(options)
+    learner = _learner(options, [*_callbacks(options), checkpoint])
+    with _claimed(checkpoint):
+        report = learn_as_one(options, learner, peers, _side(options))
+    print(f"{peers.world} processes: {report}")
+    _print_written(options)
+
+
+def _side(options: argparse.Namespace) -> int:
+    return hs.PRESETS[options.preset or _PRESET].image_size
+
+
+def _checkpoint(options: argparse.Namespace) -> hs.Checkpoint:
+    return (hs.Checkpoint if options.resume else FirstCheckpoint)(
         options.checkpoint,
         every_samples=options.checkpoint_every,
         every_seconds=options.checkpoint_seconds,
         kept=options.checkpoints_kept,
     )
-    learner = _learner(options, [*_callbacks(options), checkpoint])
-    side = hs.PRESETS[options.preset or _PRESET].image_size
-    with open_stream(options, learner.net, learner.net.frame_size or (side, side)) as stream:
-        checkpoint.claim()
-        try:
-            report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
-        finally:
-            checkpoint.release()
-            if isinstance(checkpoint, FirstCheckpoint) and checkpoint.aside:
-                print(f"started anew (--resume goes on instead); the earlier checkpoint is now {checkpoint.aside}")
-    print(report)
-    _print_written(options)
-    for name, error in stream.failures.items():
-        print(f"dropped {name}: {error}")
+
+
+@contextmanager
+def _claimed(checkpoint: hs.Checkpoint) -> Iterator[None]:
+    """Keep others from writing to the checkpoint, and say where an earlier one went."""
+    checkpoint.claim()
+    try:
+        yield
+    finally:
+        checkpoint.release()
+        if isinstance(checkpoint, FirstCheckpoint) and checkpoint.aside:
+            print(f"started anew (--resume goes on instead); the earlier checkpoint is now {checkpoint.aside}")
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,8 @@
 """Many machines: several processes that learn one network, started by torchrun."""
 
 from hebbstream.distributed._engine import DataParallelEngine
+from hebbstream.distributed._learn import learn_together
+from hebbstream.distributed._local import LocalEngine
 from hebbstream.distributed._peers import Peers, join
 
-__all__ = ["DataParallelEngine", "Peers", "join"]
+__all__ = ["DataParallelEngine", "LocalEngine", "Peers", "join", "learn_together"]

@@ -37,8 +37,8 @@ def as_sums(moments: Moments, pixels: int) -> Tensor:
 
 def from_sums(sums: Tensor, like: Moments, samples: int) -> Moments:
     """Return the moments of a step from the sums over its parts."""
-    _, mean, second = (sums / sums.select(0, 0)).split([1, like.mean.numel(), like.spread.numel()])
-    second = second.view(like.spread.shape)
+    means, channels = sums / sums.select(0, 0), len(like.mean)
+    mean, second = means[1 : channels + 1], means[channels + 1 :].view(like.spread.shape)
     spread = second - mean.square() if second.ndim == 1 else second - torch.outer(mean, mean)
     variance = spread if spread.ndim == 1 else spread.diagonal()
     variance.clamp_(min=0.0)  # of a constant channel rounding may leave less
