@@ -4,6 +4,7 @@ import os
 import socket
 import traceback
 from dataclasses import dataclass
+from queue import Empty
 from typing import Any
 
 from forked import processes
@@ -36,7 +37,13 @@ def start(world, function, *arguments, timeout=30.0, restarts=0):
 def together(world, function, *arguments, timeout=30.0) -> list[Any]:
     """Let so many ranks call `function(peers, *arguments)`; return what each of them returned."""
     started, results = start(world, function, *arguments, timeout=timeout)
-    found = dict(results.get(timeout=120) for _ in started)
+    found: dict[int, Any] = {}
+    while len(found) < world:
+        try:
+            found |= [results.get(timeout=1)]
+        except Empty:
+            for rank, process in enumerate(started):
+                assert rank in found or process.is_alive(), f"rank {rank} died: exit code {process.exitcode}"
     for process in started:
         process.join(timeout=30)
     for result in found.values():

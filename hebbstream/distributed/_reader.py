@@ -1,7 +1,7 @@
 """`Reader`: the source that a rank holds, opened where it was left."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from hebbstream.distributed._leases import Leases
@@ -9,6 +9,8 @@ from hebbstream.errors import SourceNotFoundError, StreamError
 from hebbstream.streams._prefetch import Prefetch
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream, as_stream
+
+_GRACE_SECONDS = 2.0  # for a camera that sends nothing when it is closed
 
 log = logging.getLogger("hebbstream.distributed")
 
@@ -74,14 +76,20 @@ class Reader:
         taken = self._leases.taken.get(name, 0)
         if self._stream.live:
             # The driver of a camera may wait for ever; here it does so in a thread of its own.
-            self._ahead = Prefetch(self._stream, ahead=1)
+            self._ahead = Prefetch(_to_its_end(self._stream), ahead=1)
         elif taken and self._stream.fast_forward(taken) < taken:
             raise StreamError(f"{name}: ended before the {taken} samples of it that were learned: expected more")
 
     def close(self) -> None:
         """Close what is open."""
-        if self._stream is not None:
-            self._stream.close()
         if self._ahead is not None:
-            self._ahead.close(timeout=2.0)
+            self._ahead.close(_GRACE_SECONDS)
+        elif self._stream is not None:
+            self._stream.close()
         self._stream = self._ahead = self._name = None
+
+
+def _to_its_end(stream: Stream[Any]) -> Iterator[Any]:
+    """Read a stream and close it in the thread that reads, as another cannot while this one waits."""
+    with stream:
+        yield from stream

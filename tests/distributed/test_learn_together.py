@@ -13,6 +13,7 @@ from ranks import Failed, start, together
 import hebbstream as hs
 from hebbstream.distributed import learn_together
 from hebbstream.errors import ConfigurationError, ConnectionLostError
+from hebbstream.learning._generations import generations
 from hebbstream.streams import Stream
 
 LENGTHS = {"a": 9, "b": 4, "c": 7, "d": 2, "e": 5}
@@ -40,9 +41,9 @@ class Noted(list):
             yield frame
 
 
-def learner(checkpoint=None, probe=None, every_samples=8):
+def learner(checkpoint=None, probe=None):
     net = hs.SoftHebbNet([hs.LayerSpec(channels=6, event_threshold=1e-3), hs.LayerSpec(channels=8)], 3, seed=1)
-    callbacks = [] if checkpoint is None else [hs.Checkpoint(checkpoint, every_samples=every_samples)]
+    callbacks = [] if checkpoint is None else [hs.Checkpoint(checkpoint, every_samples=8, kept=9)]
     return hs.Learner(net, probe, callbacks=callbacks)
 
 
@@ -50,31 +51,20 @@ def state_of(net):
     return {name: value.numpy().copy() for name, value in net.state_dict().items()}
 
 
-def run(peers, folder, limits, every=None, stop_at=None):
-    """Learn in several parts, each but the first from the checkpoint of the one before."""
-    path, read, reports = folder / "run.safetensors", Noted(), []
-    for number, limit in enumerate(limits):
-        if number and peers.rank == 0:
-            one = hs.Learner.load(path, callbacks=[hs.Checkpoint(path, every_samples=8)])
-        else:
-            one = learner(path if peers.rank == 0 else None)
-        if stop_at is not None and peers.rank == 1:
-            threading.Timer(stop_at, os.kill, (os.getpid(), signal.SIGTERM)).start()
-        reports.append(
-            learn_together(
-                one, read.sources(), peers, every=every, limit=limit, resume=number > 0, progress=False, patience=0.01
-            )
-        )
-    return list(read), [(report.samples, report.stopped) for report in reports], state_of(one.net), one.counters.position
+def run(peers, folder, every=None, limit=None):
+    path, read = folder / "run.safetensors", Noted()
+    one = learner(path if peers.rank == 0 else None)
+    report = learn_together(one, read.sources(), peers, every=every, limit=limit, progress=False)
+    return list(read), (report.samples, report.stopped), state_of(one.net), one.counters.position
 
 
 @pytest.mark.parametrize("every", [None, 3])
 def test_each_sample_of_each_source_is_learned_once_by_one_rank(tmp_path, every):
-    found = together(3, run, tmp_path, [None], every)
+    found = together(3, run, tmp_path, every)
     read = [one for rank in found for one in rank[0]]
     assert sorted(read) == sorted((name, number) for name, length in LENGTHS.items() for number in range(length))
     for rank in found:
-        assert rank[1:2] + rank[3:] == ([(TOTAL, "end of stream")], TOTAL)
+        assert rank[1:2] + rank[3:] == ((TOTAL, "end of stream"), TOTAL)
         for name, value in rank[2].items():
             np.testing.assert_array_equal(value, found[0][2][name], err_msg=name)
     saved = hs.Learner.load(tmp_path / "run.safetensors")
@@ -83,29 +73,33 @@ def test_each_sample_of_each_source_is_learned_once_by_one_rank(tmp_path, every)
 
 
 @pytest.mark.parametrize("every", [None, 3])
-def test_a_run_that_is_resumed_is_bit_identical(tmp_path, every):
-    for folder in ("whole", "parts"):
-        (tmp_path / folder).mkdir()
-    # With `every` a part of a round would be another round, so that the parts are whole ones.
-    whole = together(2, run, tmp_path / "whole", [None], every)
-    parts = together(2, run, tmp_path / "parts", [6, 12, None], every)
-    assert [stopped for _, stopped in parts[0][1]] == ["limit", "limit", "end of stream"]
-    assert [samples for samples, _ in parts[0][1]] == [6, 12, TOTAL - 18]
-    for name, value in whole[0][2].items():
-        np.testing.assert_array_equal(parts[1][2][name], value, err_msg=name)
+def test_every_checkpoint_is_gone_on_from_bit_for_bit(tmp_path, every):
+    whole = together(2, run, tmp_path, every)
+    saved = generations(tmp_path / "run.safetensors")
+    positions = [hs.Learner.load(path).counters.position for path in saved]
+    assert positions[0] == TOTAL
+    assert len(set(positions)) > 1
+    for path, position in zip(saved[1:], positions[1:], strict=True):
+        then = together(2, resume, path, every)
+        assert then[0][:2] == (TOTAL - position, "end of stream")
+        for rank in then:
+            for name, value in whole[0][2].items():
+                np.testing.assert_array_equal(rank[2][name], value, err_msg=f"{name}, from {position} samples")
 
 
 def test_it_goes_on_with_another_number_of_ranks(tmp_path):
-    first = together(3, run, tmp_path, [11])
-    then = together(2, resume, tmp_path)
-    assert first[0][1] == [(11, "limit")]
-    assert then[0] == then[1] == (TOTAL - 11, "end of stream", TOTAL)
+    first = together(3, run, tmp_path, None, 11)
+    then = together(2, resume, tmp_path / "run.safetensors")
+    assert first[0][1] == (11, "limit")
+    for rank in then:
+        assert rank[:2] == (TOTAL - 11, "end of stream")
+        assert rank[2]["_extra_state"].tolist() == [TOTAL, 16, 16]
 
 
-def resume(peers, folder):
-    one = hs.Learner.load(folder / "run.safetensors") if peers.rank == 0 else learner()
-    report = learn_together(one, Noted().sources(), peers, resume=True, progress=False)
-    return report.samples, report.stopped, one.net.samples_seen
+def resume(peers, path, every=None):
+    one = hs.Learner.load(path) if peers.rank == 0 else learner()
+    report = learn_together(one, Noted().sources(), peers, every=every, resume=True, progress=False)
+    return report.samples, report.stopped, state_of(one.net)
 
 
 def test_a_signal_to_one_rank_stops_all_at_the_same_step(tmp_path):
@@ -116,11 +110,11 @@ def test_a_signal_to_one_rank_stops_all_at_the_same_step(tmp_path):
 
 def run_endlessly(peers, folder):
     def endless():
+        if peers.rank == 1:
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
         while True:
             yield torch.rand(3, 8, 8)
 
-    if peers.rank == 1:
-        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
     one = learner(folder / "run.safetensors" if peers.rank == 0 else None)
     report = learn_together(one, {"a": endless, "b": endless}, peers, progress=False)
     return report.stopped, report.samples
@@ -186,7 +180,8 @@ def test_sums_of_probes_add_up_to_those_of_one(make):
     for features, label in sorted((one for rank in found for one in rank[3]), key=lambda one: one[0].sum()):
         reference.learn_one(features, label)
     for state, scored, correct, _ in found:
-        assert (scored, correct) == found[0][1:3] and scored == TOTAL
+        assert (scored, correct) == found[0][1:3]
+        assert scored == TOTAL
         for name, value in state.items():
             np.testing.assert_array_equal(value, found[0][0][name], err_msg=name)
     weight, bias = reference.affine()
@@ -257,7 +252,8 @@ def test_a_lost_rank_is_one_clear_error_and_no_hang(function):
         for process in started:
             process.kill()
             process.join()
-    assert (rank, found.kind) == (0, "PeerError") and isinstance(found, Failed)
+    assert isinstance(found, Failed)
+    assert (rank, found.kind) == (0, "PeerError")
     assert found.message.startswith("rank 0 of 2 has lost the others (")
     assert "\n" not in found.message
 
