@@ -65,16 +65,19 @@ class Peers:
         texts = zip(self.gather(padded), lengths, strict=True)
         return [json.loads(bytes(other[:size].tolist())) for other, size in texts]
 
+    def share(self, tensor: Tensor, of: int) -> Tensor:
+        """Give a tensor on all ranks the values that it has on one, in place."""
+        with self._reaching():
+            dist.broadcast(tensor, of)
+        return tensor
+
     def share_bytes(self, content: bytes | None) -> bytes:
         """Return on all ranks what the first one has."""
-        size = torch.tensor([len(content or b"")], dtype=torch.int64, device="cpu")
-        with self._reaching():
-            dist.broadcast(size, 0)
-            shared = torch.empty(int(size), dtype=torch.uint8, device="cpu")
-            if content is not None:
-                shared = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-            dist.broadcast(shared, 0)
-        return shared.numpy().tobytes()
+        size = self.share(torch.tensor([len(content or b"")], dtype=torch.int64, device="cpu"), 0)
+        shared = torch.empty(int(size), dtype=torch.uint8, device="cpu")
+        if content is not None:
+            shared = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        return self.share(shared, 0).numpy().tobytes()
 
     def start_send(self, tensor: Tensor, to: int) -> Callable[[], Tensor]:
         """Begin to send a tensor to another rank; it must not change until what is returned was called."""
