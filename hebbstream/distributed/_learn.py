@@ -55,7 +55,8 @@ def learn_together(
         Whether sources are read on from where the learner, loaded from a checkpoint, left them; with another number of
         ranks, too. Otherwise they are read from their start.
     patience
-        Seconds that the others wait for a live source before they take a step without it.
+        Seconds that the others wait for a sample of a live source before they take a step without it; with `every`, for
+        each of its samples.
     progress
         Whether rank 0 shows a progress bar.
 

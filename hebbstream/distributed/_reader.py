@@ -34,7 +34,7 @@ class Reader:
     """
 
     def __init__(self, sources: Sources, leases: Leases, rank: int, patience: float) -> None:
-        self._sources, self._leases, self._rank, self._patience = sources, leases, rank, patience
+        self._sources, self._leases, self._rank, self.patience = sources, leases, rank, patience
         self._stream: Stream[Any] | None = None
         self._ahead: Prefetch[Any] | None = None
         self._name: str | None = None
@@ -56,7 +56,7 @@ class Reader:
             if name != self._name:
                 self._open(name)
             if self._ahead is not None:
-                item = self._ahead.next_within(self._patience)
+                item = self._ahead.next_within(self.patience)
                 return None if item is None else Sample.of(item)
             assert self._stream is not None  # noqa: S101  # just opened
             return Sample.of(next(self._stream))

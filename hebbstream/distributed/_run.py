@@ -78,9 +78,6 @@ class DistributedRun(Run):
             while not self._stopped:
                 self._round()
             self._settle()
-        except BaseException:
-            self._torn = True  # within a step: what this rank has now is of no one time
-            raise
         finally:
             self._reader.close()
         error = self._error or self._failure
@@ -91,6 +88,7 @@ class DistributedRun(Run):
 
     def _round(self) -> None:
         """Read, tell the others, and learn what all have told."""
+        self._torn = True  # until the step is over: what fails in it leaves this rank with what is of no one time
         self._leases.lend(self._peers.world)
         left = None if self._limit is None else self._limit - self._samples
         share = self._leases.shares(left)[self._peers.rank] if left is not None and self._holds else None
@@ -104,6 +102,7 @@ class DistributedRun(Run):
                 self._leases.take(name, count)
             if name is not None and Word.AT_END in word:
                 self._leases.end(name)
+        self._torn = False
         self._end_or_pause([word for _, word in words])
 
     @property
@@ -113,11 +112,14 @@ class DistributedRun(Run):
     def _read(self, most: int) -> list[Sample]:
         """Return this rank's samples of the step. With `every` they are learned here and now."""
         samples: list[Sample] = []
+        until = self._learner.clock() + most * self._reader.patience
         try:
             while len(samples) < most and not self._interrupted.requested:
                 with self._interrupted.waiting():
                     sample = self._reader.next()
                 if sample is None:
+                    if self._holds and not self._reader.at_end and self._learner.clock() < until:
+                        continue  # a camera that has nothing new
                     break
                 for callback in self._callbacks:
                     callback.on_sample(self._learner, sample)
@@ -216,8 +218,10 @@ class DistributedRun(Run):
         counters = self._learner.counters
         if self._probe is None:
             return
+        self._torn = True
         self._probe.merge()
         own = [counters.scored - self._scored[0], counters.correct - self._scored[1]]
         scored, correct = self._peers.sum(torch.tensor(own, dtype=torch.int64, device="cpu")).tolist()
         counters.scored, counters.correct = self._scored[0] + scored, self._scored[1] + correct
         self._scored = (counters.scored, counters.correct)
+        self._torn = False
