@@ -22,8 +22,10 @@ _SPEEDS = {
     "10 Gb/s, 0.05 ms": (1e10 / 8, 5e-5),
     "100 Gb/s, 0.01 ms": (1e11 / 8, 1e-5),
 }
+_EVERY = 50
 _MACHINES = (1, 2, 4, 8, 16, 64, 256, 1000)
-_CAMERAS, _NEW_A_SECOND = 10_000, 1.8  # a camera of 25 frames a second, of which one in 14 passes `for_live`
+_WAITS = 8  # of a step: words, a sum and a list of neurons in each layer, the last large sum
+_NEW_A_SECOND = 1.8  # a camera of 25 frames a second, of which one in 14 passes `for_live`
 
 
 def network(width: int, engine: Any = "eager") -> hs.SoftHebbNet:
@@ -118,7 +120,7 @@ def timed(peers: Peers, width: int, every: int | None, wire: str, count: int) ->
 
 def sent(widths: list[int], count: int) -> Iterator[store.Result]:
     for width in widths:
-        for every, wire in ((None, "float32"), (10, "float32"), (10, "float16")):
+        for every, wire in ((None, "float32"), (_EVERY, "float32"), (_EVERY, "float16")):
             found = together(2, timed, width, every, wire, count)
             parameters = sum(layer.weight_matrix.numel() for layer in network(width).layers)
             yield {
@@ -200,27 +202,27 @@ def _later(seconds: float, action: Callable[[], None]) -> Any:
     return timer
 
 
-def model(rows: list[store.Result], rates: list[store.Result]) -> Iterator[store.Result]:
+def model(rows: list[store.Result]) -> Iterator[store.Result]:
     """Say how many samples a second so many machines learn, from what was measured and what a network is said to do.
 
-    A sum over W machines by a ring sends 2·(W − 1)/W times its bytes from each, by a tree it takes 2·log2 W latencies; a
-    step waits for one small sum in each layer and for one word of each machine, the large sums overlap with computing.
+    Computing takes what `benchmarks.speed.pipeline` has measured for one thread. A sum over W machines sends
+    2·(W − 1)/W times its bytes from each and takes 2·log2 W latencies. Together, a step waits for the words of all, for a
+    small sum in each of three layers and for the last layer's large one; the other large ones overlap with computing.
     """
+    measured = store.read(run.RESULTS / "speed" / "pipeline.json")["engines"]
+    rates = {row["width"]: row["samples_per_second"] for row in measured if row["engine"] == "sequential, 1 thread"}
     for row in rows:
-        measured = [r for r in rates if r["width"] == row["width"] and r["way"] == "1 process, 1 thread"]
-        if not measured:
-            continue
-        compute = 1 / measured[0]["samples_per_second"]
+        compute, every = 1 / rates[row["width"]], row["every"]
         for name, (bandwidth, latency) in _SPEEDS.items():
             for machines in _MACHINES:
                 share, hops = 2 * (machines - 1) / machines, 2 * math.ceil(math.log2(machines))
                 travel = share * row["bytes_a_sample"] / bandwidth
-                waits = (4 if row["every"] is None else 2 / row["every"]) * hops * latency
-                seconds = waits + max(compute, travel) if row["every"] is None else waits + compute + travel
+                waits = (_WAITS if every is None else 2 / every) * hops * latency
+                seconds = waits + (max(compute, travel) if every is None else compute + travel)
                 rate = machines / seconds
                 yield {
                     "width": row["width"],
-                    "every": row["every"],
+                    "every": every,
                     "wire": row["wire"],
                     "network": name,
                     "machines": machines,
@@ -236,7 +238,7 @@ _PARTS = ("equality", "sent", "throughput", "slow")
 def main() -> None:
     parser = run.arguments("speed/distributed", __doc__)
     parser.add_argument("--parts", nargs="+", choices=_PARTS, default=_PARTS)
-    parser.add_argument("--widths", type=int, nargs="+", default=[24, 48])
+    parser.add_argument("--widths", type=int, nargs="+", default=[48, 96])
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--count", type=int, default=200, help="samples of a timing")
     parser.add_argument("--rounds", type=int, default=3)
@@ -250,8 +252,8 @@ def main() -> None:
     }
     for part in options.parts:
         found[part] = store.shown(parts[part]())
-    if "sent" in found and "throughput" in found:
-        found["model"] = list(model(found["sent"], found["throughput"]))
+    if "sent" in found:
+        found["model"] = list(model(found["sent"]))
     found.pop("machine", None)
     store.write(options.output, found)
 

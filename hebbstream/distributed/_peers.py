@@ -166,4 +166,5 @@ def join(*, timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu") -> I
 def _reason(error: BaseException) -> str:
     """Return what gloo says, without the place in its own source."""
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return line.rpartition("] ")[2][:200] if line.startswith("[/") else line[:200]
+    line = line.rpartition("cc:")[2].partition("] ")[2] or line
+    return line.partition(". This is typically")[0][:200]
