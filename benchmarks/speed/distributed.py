@@ -207,16 +207,19 @@ def model(rows: list[store.Result]) -> Iterator[store.Result]:
 
     Computing takes what `benchmarks.speed.pipeline` has measured for one thread. A sum over W machines sends
     2·(W − 1)/W times its bytes from each and takes 2·log2 W latencies. Together, a step waits for the words of all, for a
-    small sum in each of three layers and for the last layer's large one; the other large ones overlap with computing.
+    small sum in each of three layers and for the last layer's large one; the other large ones overlap with computing. Of
+    the neurons, a share p is active on one machine, and 1 − (1 − p)^W on any of W, as if each chose its own.
     """
     measured = store.read(run.RESULTS / "speed" / "pipeline.json")["engines"]
     rates = {row["width"]: row["samples_per_second"] for row in measured if row["engine"] == "sequential, 1 thread"}
     for row in rows:
-        compute, every = 1 / rates[row["width"]], row["every"]
+        compute, every, dense = 1 / rates[row["width"]], row["every"], 4 * row["weights"]
+        inactive = math.sqrt(1 - row["bytes_a_sample"] / dense)  # on one machine, where that is so on both
         for name, (bandwidth, latency) in _SPEEDS.items():
             for machines in _MACHINES:
                 share, hops = 2 * (machines - 1) / machines, 2 * math.ceil(math.log2(machines))
-                travel = share * row["bytes_a_sample"] / bandwidth
+                sent_bytes = row["bytes_a_sample"] if every is not None else dense * (1 - inactive**machines)
+                travel = share * sent_bytes / bandwidth
                 waits = (_WAITS if every is None else 2 / every) * hops * latency
                 seconds = waits + (max(compute, travel) if every is None else compute + travel)
                 rate = machines / seconds
@@ -251,9 +254,9 @@ def main() -> None:
         "slow": lambda: slow(8, 100),
     }
     for part in options.parts:
-        found[part] = store.shown(parts[part]())
+        found[part] = {"measured": run.machine(), "rows": store.shown(parts[part]())}
     if "sent" in found:
-        found["model"] = list(model(found["sent"]))
+        found["model"] = list(model(found["sent"]["rows"]))
     found.pop("machine", None)
     store.write(options.output, found)
 
