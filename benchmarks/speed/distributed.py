@@ -205,8 +205,8 @@ def _later(seconds: float, action: Callable[[], None]) -> Any:
 def model(rows: list[store.Result]) -> Iterator[store.Result]:
     """Say how many samples a second so many machines learn, from what was measured and what a network is said to do.
 
-    Computing takes what `benchmarks.speed.pipeline` has measured for one thread. A sum over W machines sends
-    2·(W − 1)/W times its bytes from each and takes 2·log2 W latencies. Together, a step waits for the words of all, for a
+    Computing takes what `benchmarks.speed.pipeline` has measured for one thread. A sum over W machines by a
+    ring, as gloo does it, sends 2·(W − 1)/W times its bytes from each and takes 2·(W − 1) latencies. Together, a step waits for the words of all, for a
     small sum in each of three layers and for the last layer's large one; the other large ones overlap with computing. Of
     the neurons, a share p is active on one machine, and 1 − (1 − p)^W on any of W, as if each chose its own.
     """
@@ -217,7 +217,7 @@ def model(rows: list[store.Result]) -> Iterator[store.Result]:
         inactive = math.sqrt(1 - row["bytes_a_sample"] / dense)  # on one machine, where that is so on both
         for name, (bandwidth, latency) in _SPEEDS.items():
             for machines in _MACHINES:
-                share, hops = 2 * (machines - 1) / machines, 2 * math.ceil(math.log2(machines))
+                share, hops = 2 * (machines - 1) / machines, 2 * (machines - 1)
                 sent_bytes = row["bytes_a_sample"] if every is not None else dense * (1 - inactive**machines)
                 travel = share * sent_bytes / bandwidth
                 waits = (_WAITS if every is None else 2 / every) * hops * latency
