@@ -31,23 +31,21 @@ def recordings(folder: Path, seed: int = 0) -> list[str]:
     return list(map(str, paths))
 
 
-def start(paths: list[str], checkpoint: Path, ranks: int, kills: int) -> subprocess.Popen[str]:
+def start(paths: list[str], checkpoint: Path, ranks: int, kills: int) -> subprocess.Popen[bytes]:
     launcher = ["--standalone", "--nproc-per-node", str(ranks), "--max-restarts", str(3 * kills)]
     options = ["--width", "4", "--size", "16", "--quiet", "--checkpoint-every", "20", "--peer-timeout", "20"]
     command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "hebbstream.cli", "learn", *paths]
-    return subprocess.Popen(
-        [*command, "--distributed", *options, "--checkpoint", str(checkpoint)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    with checkpoint.with_suffix(".log").open("w") as log:  # a pipe that nobody reads would fill up, and stop them
+        return subprocess.Popen(
+            [*command, "--distributed", *options, "--checkpoint", str(checkpoint)], stdout=log, stderr=log
+        )
 
 
 def position(checkpoint: Path) -> int:
     return hs.Learner.load(checkpoint).counters.position if checkpoint.exists() else 0
 
 
-def disturb(process: subprocess.Popen[str], checkpoint: Path, kills: int, seed: int) -> list[int]:
+def disturb(process: subprocess.Popen[bytes], checkpoint: Path, kills: int, seed: int) -> list[int]:
     """Kill a random worker at random moments; return at which saved positions."""
     chance = np.random.default_rng(seed)
     at: list[int] = []
@@ -77,11 +75,12 @@ def main() -> None:
         started = time.monotonic()
         process = start(paths, ends["killed"], options.ranks, options.kills)
         at: list[int] = disturb(process, ends["killed"], options.kills, seed=0)
-        printed = process.communicate()[0]
+        process.wait()
         seconds = time.monotonic() - started
         whole = start(paths, ends["whole"], options.ranks, options.kills)
-        undisturbed = whole.communicate()[0]
-        print(printed[-2000:], undisturbed[-500:])
+        whole.wait()
+        for path in ends.values():
+            print(path.with_suffix(".log").read_text()[-500:])
         states = [hs.Learner.load(path) for path in ends.values()]
         tensors = [one.net.state_dict() for one in states]
         found = {
