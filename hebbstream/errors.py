@@ -29,6 +29,7 @@ __all__ = [
     "NotASoundError",
     "NotAVideoError",
     "OutputError",
+    "PeerError",
     "PrecisionError",
     "RankError",
     "SourceNotFoundError",
@@ -157,6 +158,10 @@ class CorruptModelError(ModelError, ValueError):
 
 class PrecisionError(ModelError, ValueError):
     """A model of lower precision differs from the network by more than is allowed."""
+
+
+class PeerError(HebbstreamError, ConnectionError):
+    """Another process that learns the same network is lost, or has ended with an error of its own."""
 
 
 class OutputError(HebbstreamError, OSError):

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from forked import run_program
 
+import hebbstream as hs
+
 FOLDER = Path(__file__).parent.parent / "examples"
 REDUCED = {
     "accelerometer": ("--limit 300", ["single rows", "features that learn", "features as drawn", "Accuracy: "]),
@@ -63,3 +65,14 @@ def test_mnist_is_compared_where_it_is(run):
     done = run("compare_with_river", "--data", "mnist", "--limit", "30", HEBBSTREAM_DATA=data)
     assert done.returncode == 0, done.stderr
     assert "128 features" in done.stdout
+
+
+def test_a_site_learns_in_one_process_as_in_many(run, tmp_path):
+    site = (FOLDER / "site" / "site.toml").read_text().replace("site.safetensors", str(tmp_path / "site.safetensors"))
+    (tmp_path / "site.toml").write_text(site)
+    started = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    for position in ("20", "40"):
+        done = run("site/learn", "--site", tmp_path / "site.toml", "--limit", 20, **started)
+        assert done.returncode == 0, done.stderr
+        assert "1 processes: learned 20 samples" in done.stdout
+        assert hs.load(tmp_path / "site.safetensors").samples_seen == int(position)

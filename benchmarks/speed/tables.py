@@ -113,6 +113,55 @@ def _browser(results: Path) -> str:
     return markdown(["cifar10, width", "precision", *web, "ONNX Runtime, one thread, ms", "the page shows"], rows)
 
 
+def _distributed(results: Path) -> dict[str, Any]:
+    return read(results / "speed" / "distributed.json")
+
+
+def _equal(results: Path) -> str:
+    rows = [
+        [row["what"], "yes" if row["ranks_equal"] else "no", f"{row['largest_difference']:.1g}"]
+        for row in _distributed(results)["equality"]["rows"]
+    ]
+    return markdown(["", "all ranks hold the same bits", "largest difference, of the largest value"], rows)
+
+
+def _way(row: dict[str, Any]) -> str:
+    return "together" if row["every"] is None else f"every {row['every']}, {row.get('wire', 'float32')}"
+
+
+def _sent(results: Path) -> str:
+    rows = [
+        [row["width"], f"{row['weights'] / 1e6:.1f} million", _way(row), f"{row['bytes_a_sample'] / 1e6:.2f} MB"]
+        for row in _distributed(results)["sent"]["rows"]
+    ]
+    return markdown(["cifar10, width", "weights", "", "each rank hands over for each of its samples"], rows)
+
+
+def _slow_network(results: Path) -> str:
+    rows = [
+        [
+            f"{row['one_way_ms']:.0f} ms",
+            f"{row['loss']:.0%}",
+            _way(row).split(",")[0],
+            f"{row['samples_per_second']:.1f}",
+        ]
+        for row in _distributed(results)["slow"]["rows"]
+        if "one_way_ms" in row
+    ]
+    return markdown(["delay, one way", "packets lost", "", "samples a second of both ranks"], rows)
+
+
+def _machines(results: Path) -> str:
+    shown = (1, 8, 64, 1000)
+    groups = grouped(_distributed(results)["model"], "width", "every", "wire", "network")
+    rows = []
+    for (width, _, _, network), machines in groups.items():
+        rates = {row["machines"]: row for row in machines}
+        cells = [f"{rates[n]['samples_per_second']:,.0f} ({rates[n]['efficiency']:.0%})" for n in shown]
+        rows.append([width, _way(machines[0]), network, *cells])
+    return markdown(["width", "", "network", *(f"{n:,} machines" for n in shown)], rows)
+
+
 TABLES: Tables = {
     "speed/step": _step,
     "speed/events": _events,
@@ -122,4 +171,8 @@ TABLES: Tables = {
     "speed/deploy-precision": _deploy_precision,
     "speed/deploy-times": _deploy_times,
     "speed/browser": _browser,
+    "speed/distributed-equal": _equal,
+    "speed/distributed-sent": _sent,
+    "speed/distributed-slow": _slow_network,
+    "speed/distributed-model": _machines,
 }

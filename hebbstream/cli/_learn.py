@@ -1,23 +1,26 @@
 """`hebbstream learn`."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hebbstream as hs
 from hebbstream.cli._anew import FirstCheckpoint
 from hebbstream.cli._contradiction import refuse_contradictions
+from hebbstream.cli._distributed import add_distributed, joined, learn_as_one
 from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
 from hebbstream.cli._model import add_model_options, model_options
-from hebbstream.cli._signals import signal_channels, signal_of
+from hebbstream.cli._new import add_network, default_size, new_network
 from hebbstream.cli._source import add_crops, add_labels, add_size, add_source, has_labels, open_stream
 from hebbstream.cli._types import path, positive, seconds, share
+from hebbstream.distributed import Peers
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
 from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
 from hebbstream.streams._novelty import SHARE
 
-_PRESET = "cifar10"
 _PER_SAMPLE = 3
 HELP = "learn features from a video, a camera or a network stream, frame by frame"
 USAGE = "SOURCE [SOURCE ...]"
@@ -48,58 +51,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a live source, learn at least this share of the frames, those that show most that is new (default: %(default)s)",
     )
     add_source(parser, several=True)
-    _add_network(parser)
+    add_network(parser)
     add_execution(parser)
     _add_checkpoint(parser)
     _add_replay(parser)
     _add_metrics(parser)
     _add_export(parser)
+    add_distributed(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Learn from a stream."""
     if options.replay and not has_labels(options):
         raise ConfigurationError(f"--replay {options.replay}: expected --labels, which a probe learns")
+    if options.distributed:
+        with joined(options) as peers:
+            _run_together(options, peers)
+        return
     check_device(options.device)
-    checkpoint = (hs.Checkpoint if options.resume else FirstCheckpoint)(
-        options.checkpoint,
-        every_samples=options.checkpoint_every,
-        every_seconds=options.checkpoint_seconds,
-        kept=options.checkpoints_kept,
-    )
+    checkpoint = _checkpoint(options)
     learner = _learner(options, [*_callbacks(options), checkpoint])
-    size = None if signal_of(options, options.source[0]) else hs.PRESETS[options.preset or _PRESET].frame_size
-    with open_stream(options, learner.net, learner.net.frame_size or size) as stream:
-        checkpoint.claim()
-        try:
-            report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
-        finally:
-            checkpoint.release()
-            if isinstance(checkpoint, FirstCheckpoint) and checkpoint.aside:
-                print(f"started anew (--resume goes on instead); the earlier checkpoint is now {checkpoint.aside}")
+    size = learner.net.frame_size or default_size(options)
+    with open_stream(options, learner.net, size) as stream, _claimed(checkpoint):
+        report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
     print(report)
     _print_written(options)
     for name, error in stream.failures.items():
         print(f"dropped {name}: {error}")
 
 
-def _add_network(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("network")
-    # Defaults are None: what the user did not say cannot contradict a checkpoint.
-    group.add_argument(
-        "--preset",
-        choices=hs.PRESETS,
-        help=f"the network's architecture and rates (default: {_PRESET}; of sound sound, of tables and waves signal)",
+def _run_together(options: argparse.Namespace, peers: Peers) -> None:
+    """Learn as one of several processes. The first of them writes, and says so."""
+    check_device(options.device)
+    if peers.rank:
+        anew = argparse.Namespace(**vars(options) | {"resume": False})
+        learner = _learner(anew, [])  # it takes over what the first has, from a checkpoint or not
+        learn_as_one(options, learner, peers, default_size(options))
+        return
+    checkpoint = _checkpoint(options)
+    learner = _learner(options, [*_callbacks(options), checkpoint])
+    with _claimed(checkpoint):
+        report = learn_as_one(options, learner, peers, default_size(options))
+    print(f"{peers.world} processes: {report}")
+    _print_written(options)
+
+
+def _checkpoint(options: argparse.Namespace) -> hs.Checkpoint:
+    return (hs.Checkpoint if options.resume else FirstCheckpoint)(
+        options.checkpoint,
+        every_samples=options.checkpoint_every,
+        every_seconds=options.checkpoint_seconds,
+        kept=options.checkpoints_kept,
     )
-    group.add_argument("--width", type=positive, metavar="N", help="neurons of the first layer (default: the preset's)")
-    group.add_argument("--seed", type=int, metavar="N", help="seed of the initial weights (default: 0)")
-    group.add_argument("--mirror", action="store_true", help="see each frame together with its mirror image")
-    group.add_argument(
-        "--event-threshold",
-        type=float,
-        metavar="Y",
-        help="leave activities up to this out of the update; 0 leaves none out (default: the preset's)",
-    )
+
+
+@contextmanager
+def _claimed(checkpoint: hs.Checkpoint) -> Iterator[None]:
+    """Keep others from writing to the checkpoint, and say where an earlier one went."""
+    checkpoint.claim()
+    try:
+        yield
+    finally:
+        checkpoint.release()
+        if isinstance(checkpoint, FirstCheckpoint) and checkpoint.aside:
+            print(f"started anew (--resume goes on instead); the earlier checkpoint is now {checkpoint.aside}")
 
 
 def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
@@ -157,7 +172,7 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     """Return the learner as it is before its first sample: what the checkpoint holds, or a new network."""
     learner = _resumed(options, callbacks) if options.resume else None
     if learner is None:
-        learner = hs.Learner(_network(options), callbacks=callbacks)
+        learner = hs.Learner(new_network(options), callbacks=callbacks)
     learner.net.engine = engine_of(options)
     if has_labels(options) and learner.probe is None:
         learner.probe = hs.SoftmaxProbe()
@@ -176,21 +191,6 @@ def _resumed(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     refuse_contradictions(options, learner)
     print(f"going on from {options.checkpoint}, after {learner.counters.position:,} frames")
     return learner
-
-
-def _network(options: argparse.Namespace) -> hs.SoftHebbNet:
-    source = options.source[0]
-    signal = signal_of(options, source)
-    default = _PRESET if signal is None else "sound" if signal == "sound" and options.form != "wave" else "signal"
-    return hs.SoftHebbNet.from_preset(
-        options.preset or default,
-        in_channels=None if signal is None else signal_channels(options, source),
-        width=options.width,
-        event_threshold=options.event_threshold,
-        mirror=options.mirror,
-        seed=options.seed or 0,
-        device=options.device,
-    )
 
 
 def _callbacks(options: argparse.Namespace) -> list[hs.Callback]:

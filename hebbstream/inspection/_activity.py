@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from hebbstream.errors import EmptyStreamError
 from hebbstream.inspection._forward import forward_frame
-from hebbstream.network._layer import Forward, SoftHebbLayer
+from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._network import SoftHebbNet
+from hebbstream.network._parts import Forward
 from hebbstream.rule._activation import prepare, rectify
 from hebbstream.rule._plasticity import soft_winner_take_all
 from hebbstream.streams._sample import Sample

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from hebbstream.network._layer import Forward, SoftHebbLayer
+from hebbstream.network._layer import SoftHebbLayer
+from hebbstream.network._parts import Forward
 
 
 @torch.no_grad()

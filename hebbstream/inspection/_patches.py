@@ -13,8 +13,9 @@ from hebbstream.errors import ConfigurationError, EmptyStreamError
 from hebbstream.inspection._fields import ReceptiveField, receptive_field
 from hebbstream.inspection._forward import forward_frame
 from hebbstream.inspection._neurons import check_neurons
-from hebbstream.network._layer import Forward, SoftHebbLayer
+from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._network import SoftHebbNet
+from hebbstream.network._parts import Forward
 from hebbstream.rule._activation import prepare
 from hebbstream.streams._sample import Sample
 

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -31,8 +32,11 @@ class Interruption:
 
     def __init__(self, save: Callable[[], None]) -> None:
         self.requested = self.to_save = False
+        self.grace = 0.0
+        """Seconds in which a second signal to stop counts as the first: a terminal and what started us may both send one."""
         self._save = save
         self._waiting = False
+        self._asked = 0.0
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -50,10 +54,12 @@ class Interruption:
             if self._waiting:
                 self._save()
         elif not self.requested:
-            self.requested = True
+            self.requested, self._asked = True, time.monotonic()
             if self._waiting:
                 raise StopWaiting
-        elif number != _HANG_UP:  # which shell and terminal both send when they close
+        elif (
+            number != _HANG_UP and time.monotonic() - self._asked >= self.grace
+        ):  # which shell and terminal both send when they close
             raise KeyboardInterrupt
 
 

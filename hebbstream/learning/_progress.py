@@ -44,7 +44,11 @@ class ProgressBar(Callback):
 
     def on_step(self, learner: Running, step: Step) -> None:  # noqa: ARG002  # one more, whatever it was
         """Advance by one."""
-        self._bar.update()
+        self.advance(learner, 1)
+
+    def advance(self, learner: Running, samples: int) -> None:
+        """Show that so many more samples were learned."""
+        self._bar.update(samples)
         if self._enabled and self._timer.due():
             self._timer.restart()
             self._show(learner)

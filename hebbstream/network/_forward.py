@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from hebbstream.network._layer import Forward, SoftHebbLayer
+from hebbstream.network._layer import SoftHebbLayer
+from hebbstream.network._parts import Forward
 from hebbstream.rule._workspace import Workspace
 
 LayerPasses: TypeAlias = tuple[tuple[Tensor, Forward, Workspace], ...]

@@ -1,42 +1,23 @@
 """`SoftHebbLayer`: normalise, multiply by the weights, compete and learn, activate, pool."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hebbstream.network._parts import Change, Forward
 from hebbstream.network._spec import LayerSpec, Pair
 from hebbstream.rule import _plasticity as plasticity
 from hebbstream.rule._activation import prepare, rectify
 from hebbstream.rule._init import initial_weights
-from hebbstream.rule._normalize import StreamNorm
+from hebbstream.rule._normalize import Moments, StreamNorm
 from hebbstream.rule._precision import Product, product
 from hebbstream.rule._sparse import Events, find_events
 from hebbstream.rule._whiten import StreamWhitening
 from hebbstream.rule._workspace import Workspace
 
 _FLOAT32 = product("float32")
-
-
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """What a step's forward pass leaves for the next layer and for the update.
-
-    Parameters
-    ----------
-    output
-        For the next layer, shape (B, K, H', W').
-    weighted_input
-        ``u``, shape (P, K).
-    patches
-        ``x``, shape (P, N).
-    """
-
-    output: Tensor
-    weighted_input: Tensor
-    patches: Tensor
 
 
 class SoftHebbLayer(nn.Module):
@@ -146,20 +127,56 @@ class SoftHebbLayer(nn.Module):
         return forward.output
 
     @torch.no_grad()
-    def learn_forward(self, x: Tensor, workspace: Workspace, multiply: Product = _FLOAT32) -> Forward:
+    def moments(self, x: Tensor) -> Moments | None:
+        """Return the moments of a step's input that the normalisation follows; ``None`` where there is none."""
+        return None if self.norm is None else self.norm.moments(self._as_layer_input(x))
+
+    @torch.no_grad()
+    def learn_forward(
+        self, x: Tensor, workspace: Workspace, multiply: Product = _FLOAT32, moments: Moments | None = None
+    ) -> Forward:
         """Do the first half of a step, the forward pass; the statistics of the normalisation take `x` in.
 
-        The next layer needs nothing else of this one, so it may begin while this one updates.
+        The next layer needs nothing else of this one, so it may begin while this one updates. Where `x` is a part of a
+        step, `moments` are those of all of it.
         """
         x = self._as_layer_input(x)
-        return self._forward_normalised(x if self.norm is None else self.norm.learn(x), workspace, multiply)
+        return self._forward_normalised(x if self.norm is None else self.norm.learn(x, moments), workspace, multiply)
 
     @torch.no_grad()
     def update(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> None:
         """Do the second half of a step: update the weights by what the first half computed from them."""
-        if self.spec.learning_rate > 0:
-            self._update(forward.weighted_input, forward.patches, workspace, multiply)
-        samples = forward.output.shape[0]
+        self.apply_change(self.change(forward, workspace, multiply), forward.output.shape[0])
+
+    @torch.no_grad()
+    def change(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> Change | None:
+        """Sum the local updates of a step, without rates; ``None`` where the layer does not learn. Nothing changes."""
+        spec, weights = self.spec, self.weight_matrix
+        if not spec.learning_rate > 0:
+            return None
+        events = self._events(forward.weighted_input)
+        if events is not None:
+            out = workspace.take("rows", (len(events.neurons), weights.shape[1]), weights)
+            rows = torch.index_select(weights, 0, events.neurons, out=out)
+            return Change(events.weight_change(forward.patches, rows), rows, events.neurons)
+        activity = plasticity.plastic_activity(
+            forward.weighted_input, spec.plasticity, spec.inverse_temperature, spec.event_threshold
+        )
+        out = workspace.take("change", tuple(weights.shape), weights)
+        summed = plasticity.weight_change(
+            activity, forward.weighted_input, forward.patches, weights, multiply=multiply, out=out
+        )
+        return Change(summed, weights, None)
+
+    @torch.no_grad()
+    def apply_change(self, change: Change | None, samples: int) -> None:
+        """Scale what `change` summed over a step of so many samples, and add it to the weights; it is used up."""
+        if change is not None:
+            rate = self._rate(change)
+            if change.neurons is None:
+                self.weight_matrix.addcmul_(change.summed, rate.unsqueeze(1))
+            else:
+                self.weight_matrix.index_add_(0, change.neurons, change.summed.mul_(rate.unsqueeze(1)))
         self.samples_learned.add_(samples)
         self.opening.select(0, 0).mul_(self.opening.select(0, 1) ** samples)
 
@@ -222,32 +239,18 @@ class SoftHebbLayer(nn.Module):
             out = F.avg_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
         return out
 
-    def _update(self, weighted_input: Tensor, patches: Tensor, workspace: Workspace, multiply: Product) -> None:
-        spec, weights = self.spec, self.weight_matrix
-        events = self._events(weighted_input)
-        if events is None:
-            rows = weights
-            activity = plasticity.plastic_activity(
-                weighted_input, spec.plasticity, spec.inverse_temperature, spec.event_threshold
-            )
-            out = workspace.take("change", tuple(weights.shape), weights)
-            change = plasticity.weight_change(activity, weighted_input, patches, weights, multiply=multiply, out=out)
-        else:
-            out = workspace.take("rows", (len(events.neurons), weights.shape[1]), weights)
-            rows = torch.index_select(weights, 0, events.neurons, out=out)
-            change = events.weight_change(patches, rows)
-        rate = plasticity.norm_dependent_rate(rows, spec.learning_rate, spec.rate_power, self.opening.select(0, 0))
+    def _rate(self, change: Change) -> Tensor:
+        spec = self.spec
+        opening = self.opening.select(0, 0)
+        rate = plasticity.norm_dependent_rate(change.rows, spec.learning_rate, spec.rate_power, opening)
         if spec.decay_samples is not None:
             rate = rate * plasticity.linear_decay(self.samples_learned, spec.decay_samples)
         if spec.update_scale != "none":
-            scale = plasticity.largest_magnitude(change)
+            scale = plasticity.largest_magnitude(change.summed)
             if spec.update_scale == "running_max":
                 scale = plasticity.follow_peak(self.update_peak, scale)
             rate = rate / scale
-        if events is None:
-            weights.addcmul_(change, rate.unsqueeze(1))
-        else:
-            weights.index_add_(0, events.neurons, change.mul_(rate.unsqueeze(1)))
+        return rate
 
     def _events(self, weighted_input: Tensor) -> Events | None:
         spec = self.spec

@@ -248,7 +248,7 @@ class SoftHebbNet(LayerStack):
 
     def _taken_in(self, x: Tensor) -> Tensor:
         self.frame_size = (x.shape[2], x.shape[3])
-        self.samples_seen += x.shape[0]
+        self.samples_seen += self.engine.samples_of(x)
         return views(x, self.mirror)
 
     def reopen_plasticity(

@@ -1,7 +1,28 @@
 """`StreamNorm`: per-channel standardisation by statistics that follow a stream."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """First and second moments of the pixels of one step, float32.
+
+    Parameters
+    ----------
+    mean
+        Shape (C,).
+    spread
+        What a normalisation follows besides: the variance, shape (C,), or the covariance, shape (C, C).
+    samples
+        Number of samples in the step.
+    """
+
+    mean: Tensor
+    spread: Tensor
+    samples: int
 
 
 class StreamNorm(nn.Module):
@@ -58,32 +79,41 @@ class StreamNorm(nn.Module):
         # On the device, not in Python: a captured CUDA graph replays tensors, and would freeze a Python number.
         self.register_buffer("count", torch.zeros((), dtype=torch.int64, device=device))
 
-    def learn(self, x: Tensor) -> Tensor:
+    def learn(self, x: Tensor, moments: Moments | None = None) -> Tensor:
         """Take a step's statistics in, then standardise it.
 
         Parameters
         ----------
         x
             Shape (B, C, H, W).
+        moments
+            Those of a step of which `x` is a part; ``None`` where it is all of it.
 
         Returns
         -------
         Tensor
             Shape (B, C, H, W).
         """
-        mean, var = self.take_in(x)
+        moments = moments or self.moments(x)
+        self.follow(moments)
         if self.use_batch_statistics:
-            return _standardise(x, mean, torch.rsqrt(var + self.eps))
+            return _standardise(x, moments.mean, torch.rsqrt(moments.spread + self.eps))
         return self.forward(x)
 
-    def take_in(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Take a step's statistics in; return its own mean and variance, shape (C,) each."""
+    def take_in(self, x: Tensor) -> None:
+        """Take a step's statistics in."""
+        self.follow(self.moments(x))
+
+    def moments(self, x: Tensor) -> Moments:
+        """Return what `follow` takes in of a step, shape (B, C, H, W); nothing changes."""
         # Two passes: torch.var_mean is as exact, but several times slower on channels-last memory.
         channels_last = x.permute(0, 2, 3, 1)
         mean = channels_last.mean(dim=(0, 1, 2))
-        var = (channels_last - mean).square_().mean(dim=(0, 1, 2))
-        self._update(mean, var, x.shape[0])
-        return mean, var
+        return Moments(mean, (channels_last - mean).square_().mean(dim=(0, 1, 2)), x.shape[0])
+
+    def follow(self, moments: Moments) -> None:
+        """Let the statistics follow those of a step."""
+        self._update(moments.mean, moments.spread, moments.samples)
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardise by the running statistics; shape (B, C, H, W) in and out."""

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from hebbstream.rule._normalize import StreamNorm
+from hebbstream.rule._normalize import Moments, StreamNorm
 
 _SHRINKAGE = 0.1
 _ITERATIONS = 20  # enough for thousands of channels at this shrinkage
@@ -49,18 +49,20 @@ class StreamWhitening(StreamNorm):
         self.register_buffer("covariance", identity)
         self.register_buffer("matrix", identity.clone())
 
-    def take_in(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Take a step's statistics in; return its own mean and variance, shape (C,) each."""
+    def moments(self, x: Tensor) -> Moments:
+        """Return what `follow` takes in of a step, shape (B, C, H, W); nothing changes."""
         pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
         mean = pixels.mean(dim=0)
         centred = pixels - mean
-        covariance = (centred.t() @ centred).div_(len(pixels))
-        var = covariance.diagonal()
-        weight, shift = self._update(mean, var, x.shape[0])
+        return Moments(mean, (centred.t() @ centred).div_(len(pixels)), x.shape[0])
+
+    def follow(self, moments: Moments) -> None:
+        """Let the statistics, and when it is due the map, follow those of a step."""
+        covariance, samples = moments.spread, moments.samples
+        weight, shift = self._update(moments.mean, covariance.diagonal(), samples)
         self.covariance.addr_(shift, weight * shift).lerp_(covariance, weight)
-        if not self.count.is_cpu or _is_due(int(self.count), x.shape[0]):
+        if not self.count.is_cpu or _is_due(int(self.count), samples):
             self.matrix.copy_(_whitening(self.covariance, self.eps))
-        return mean, var
 
     def forward(self, x: Tensor) -> Tensor:
         """Whiten by the running statistics; shape (B, C, H, W) in and out."""

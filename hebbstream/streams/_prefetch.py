@@ -60,12 +60,25 @@ class Prefetch(Iterator[Item], Generic[Item]):
         return self._worker.dropped
 
     def __next__(self) -> Item:
+        self._begin()
+        return self._taken(*self._worker.queue.get())
+
+    def next_within(self, seconds: float) -> Item | None:
+        """Return the next item, or ``None`` if there is none after so many seconds; raise what `next` would."""
+        self._begin()
+        try:
+            return self._taken(*self._worker.queue.get(timeout=seconds))
+        except Empty:
+            return None
+
+    def _begin(self) -> None:
         if self._ended:
             raise StopIteration
         if self._thread is None:
             self._thread = threading.Thread(target=self._worker.work, name="hebbstream-prefetch", daemon=True)
             self._thread.start()
-        item, error = self._worker.queue.get()
+
+    def _taken(self, item: Item | None, error: BaseException | None) -> Item:
         if error is not None:
             self.close()
             raise error

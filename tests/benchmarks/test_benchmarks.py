@@ -17,6 +17,8 @@ REDUCED = {
     "speed.probes": "--features 64 --dimensions 16 --seconds 0.1",
     "speed.gpu": "--device cpu --width 8 --batches 2 --precisions float32 bfloat16 --seconds 0.05",
     "speed.deploy": "--data cifar10 --networks mnist-dense --width 4 --samples 20 --seconds 0.01",
+    "speed.distributed": "--parts sent --widths 48 --count 4",
+    "quality.replicas": "--width 4 --samples 12 --train 20 --test 20 --ranks 1 2 --every 3",
     "quality.drift": "--width 4 --seeds 1 --day 60 --night 40 --labels 20 --test 20 --frames 20",
     "quality.streams": "--width 4 --samples 20 --labels 20 --tested 20 --epochs 1 --rows crops CIFAR-10",
     "quality.containers": "--count 3 --first 100",

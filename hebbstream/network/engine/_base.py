@@ -52,6 +52,10 @@ class Engine(ABC):
             Features of the weights before this update, shape (B, F), on the last layer's device.
         """
 
+    def samples_of(self, frames: Tensor) -> int:
+        """Return the number of samples in the step that these frames, shape (B, C, H, W), are about to be learned in."""
+        return frames.shape[0]
+
     def learn_stream(self, layers: Sequence[SoftHebbLayer], batches: Iterable[Tensor]) -> Iterator[Tensor]:
         """Let every layer learn from one step after another, and yield the features of each, in order."""
         for frames in batches:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, cuda
 
 from hebbstream.network._frames import to_input
-from hebbstream.network._layer import Forward, SoftHebbLayer
+from hebbstream.network._layer import SoftHebbLayer
+from hebbstream.network._parts import Forward
 from hebbstream.network.engine._base import Engine
 from hebbstream.network.engine._eager import EagerEngine
 from hebbstream.rule._precision import PrecisionName, tensor_float32

@@ -111,7 +111,7 @@ class PipelinedEngine(Engine):
 
     def _split(self, layers: Sequence[SoftHebbLayer], frames: Tensor) -> list[Sequence[SoftHebbLayer]]:
         """Cut the layers into runs of about equal work, and move each run to its device."""
-        bounds = _balanced(multiplications(layers, frames.shape[2], frames.shape[3]), self.stages or len(layers))
+        bounds = balanced(multiplications(layers, frames.shape[2], frames.shape[3]), self.stages or len(layers))
         stages = [layers[start:stop] for start, stop in pairwise(bounds)]
         for stage, device in zip(stages, self.devices or [], strict=False):
             for layer in stage:
@@ -183,15 +183,15 @@ def multiplications(layers: Sequence[SoftHebbLayer], height: int, width: int) ->
     return work
 
 
-def _balanced(work: Sequence[int], parts: int) -> list[int]:
+def balanced(work: Sequence[int], parts: int) -> list[int]:
     """Return the bounds of at most `parts` runs whose heaviest is as light as can be.
 
     Examples
     --------
-    >>> _balanced([1, 2, 9], 2)
+    >>> balanced([1, 2, 9], 2)
     [0, 2, 3]
     """
     if parts <= 1 or len(work) <= 1:
         return [0, len(work)]
-    cuts = [[*_balanced(work[:last], parts - 1), len(work)] for last in range(1, len(work))]
+    cuts = [[*balanced(work[:last], parts - 1), len(work)] for last in range(1, len(work))]
     return min(cuts, key=lambda bounds: max(sum(work[start:stop]) for start, stop in pairwise(bounds)))

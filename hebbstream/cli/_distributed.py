@@ -1,0 +1,94 @@
+"""`hebbstream learn --distributed`: this command, started several times by torchrun, learns one network."""
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import Any
+
+import hebbstream as hs
+from hebbstream._credentials import mask_credentials
+from hebbstream.cli._source import open_stream
+from hebbstream.cli._types import positive, seconds
+from hebbstream.distributed import Peers, join, learn_together
+from hebbstream.errors import ConfigurationError
+from hebbstream.streams import Stream
+
+
+def add_distributed(parser: argparse.ArgumentParser) -> None:
+    """Let a command learn as one of several processes."""
+    group = parser.add_argument_group(
+        "several processes", "see docs/distributed.md; start them with torchrun -m hebbstream.cli learn --distributed"
+    )
+    group.add_argument("--distributed", action="store_true", help="learn one network together with the other processes")
+    group.add_argument(
+        "--sync-every",
+        type=positive,
+        metavar="H",
+        help="learn H frames alone, then average (default: take each step together)",
+    )
+    group.add_argument(
+        "--wire", choices=("float32", "float16"), default="float32", help="with --sync-every: how changes travel"
+    )
+    group.add_argument(
+        "--peer-timeout", type=seconds, metavar="S", default=120.0, help="seconds after which a silent process is lost"
+    )
+
+
+def joined(options: argparse.Namespace) -> Any:
+    """Return the context in which this process is one of several; refuse what they cannot do together."""
+    refused = [("--replay", options.replay), ("--engine", options.engine != "eager" and options.engine)]
+    for name, value in refused:
+        if value:
+            raise ConfigurationError(f"{name} {value} with --distributed: expected nothing of it")
+    if options.device.startswith("cuda"):
+        options.device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    # torchrun starts all of them again where one has died; what the new ones are to go on from is the checkpoint.
+    options.resume = options.resume or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    return join(timeout=options.peer_timeout, device="cuda" if options.device.startswith("cuda") else "cpu")
+
+
+def learn_as_one(
+    options: argparse.Namespace, learner: hs.Learner, peers: Peers, size: tuple[int, int] | None
+) -> hs.Report:
+    """Learn from the sources that the options name, each read by one process."""
+    return learn_together(
+        learner,
+        _sources(options, learner, size, peers.world),
+        peers,
+        every=options.sync_every,
+        wire=options.wire,
+        limit=options.limit,
+        resume=options.resume,
+        progress=not options.quiet,
+    )
+
+
+def _sources(
+    options: argparse.Namespace, learner: hs.Learner, size: tuple[int, int] | None, world: int
+) -> dict[str, Callable[[], Stream[Any]]]:
+    """Return what opens each recording; cameras, all of which must be read all the time, are in one part for each rank."""
+
+    def opener(part: list[str]) -> Callable[[], Stream[Any]]:
+        of_part = argparse.Namespace(**vars(options) | {"source": part, "resume": False})
+        # Only when it is opened has the learner what all begin with.
+        return lambda: open_stream(of_part, learner.net, learner.net.frame_size or size)
+
+    cameras = [source for source in options.source if is_camera(source)]
+    parts = [[source] for source in options.source if source not in cameras]
+    parts += [part for rank in range(world) if (part := cameras[rank::world])]
+    opened: dict[str, Callable[[], Stream[Any]]] = {}
+    for number, part in enumerate(parts, start=1):
+        name = ", ".join(map(mask_credentials, part))
+        opened[f"{name} ({number})" if name in opened else name] = opener(part)
+    return opened
+
+
+def is_camera(source: str) -> bool:
+    """Whether a source's name is that of a camera or a network stream, which goes on whether or not it is read.
+
+    Examples
+    --------
+    >>> is_camera("rtsp://door.local/live"), is_camera("0"), is_camera("monday.mp4")
+    (True, True, False)
+    """
+    return source.isdecimal() or source.startswith("/dev/video") or "://" in source

@@ -1,0 +1,61 @@
+"""A new network: options, and the preset for a kind of source."""
+
+import argparse
+
+import hebbstream as hs
+from hebbstream.cli._signals import signal_channels, signal_of
+from hebbstream.cli._stills import kind_of
+from hebbstream.cli._types import positive
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Let a command make a new network."""
+    group = parser.add_argument_group("network")
+    # Defaults are None: what the user did not say cannot contradict a checkpoint.
+    group.add_argument(
+        "--preset",
+        choices=hs.PRESETS,
+        help="the network's architecture and rates (default: video, pictures, sound or signal, by what the source is)",
+    )
+    group.add_argument("--width", type=positive, metavar="N", help="neurons of the first layer (default: the preset's)")
+    group.add_argument("--seed", type=int, metavar="N", help="seed of the initial weights (default: 0)")
+    group.add_argument("--mirror", action="store_true", help="see each frame together with its mirror image")
+    group.add_argument(
+        "--event-threshold",
+        type=float,
+        metavar="Y",
+        help="leave activities up to this out of the update; 0 leaves none out (default: the preset's)",
+    )
+
+
+def new_network(options: argparse.Namespace) -> hs.SoftHebbNet:
+    """Return a new network for the source."""
+    source = options.source[0]
+    return hs.SoftHebbNet.from_preset(
+        preset_of(options),
+        in_channels=None if signal_of(options, source) is None else signal_channels(options, source),
+        width=options.width,
+        event_threshold=options.event_threshold,
+        mirror=options.mirror,
+        seed=options.seed or 0,
+        device=options.device,
+    )
+
+
+def default_size(options: argparse.Namespace) -> tuple[int, int] | None:
+    """Return the (height, width) to learn pictures at where nothing says it; ``None`` for signals."""
+    return None if signal_of(options, options.source[0]) else hs.PRESETS[preset_of(options)].frame_size
+
+
+def preset_of(options: argparse.Namespace) -> str:
+    """Return the preset that was named, or else the one for the kind of source."""
+    source = options.source[0]
+    if options.preset is not None:
+        return str(options.preset)
+    match signal_of(options, source):
+        case None:
+            return "video" if kind_of(source) == "video" else "pictures"
+        case "sound" if options.form != "wave":
+            return "sound"
+        case _:
+            return "signal"

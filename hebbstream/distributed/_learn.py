@@ -1,0 +1,122 @@
+"""`learn_together`: a run of several processes."""
+
+import tempfile
+from pathlib import Path
+
+from hebbstream.distributed._engine import DataParallelEngine
+from hebbstream.distributed._leases import Leases
+from hebbstream.distributed._local import LocalEngine
+from hebbstream.distributed._peers import Peers
+from hebbstream.distributed._reader import Reader, Sources
+from hebbstream.distributed._run import DistributedRun
+from hebbstream.errors import ConfigurationError
+from hebbstream.learning._callback import Callback
+from hebbstream.learning._learner import Learner
+from hebbstream.learning._progress import ProgressBar
+from hebbstream.learning._report import Report
+from hebbstream.streams import Stream
+
+
+def learn_together(
+    learner: Learner,
+    sources: Sources,
+    peers: Peers,
+    *,
+    every: int | None = None,
+    wire: str = "float32",
+    limit: int | None = None,
+    resume: bool = False,
+    patience: float = 0.1,
+    progress: bool = True,
+) -> Report:
+    """Let all ranks learn one network, each from sources of its own.
+
+    Every rank calls it with the same arguments. What the learner of rank 0 has learned so far is where all begin; its
+    callbacks are the only ones that are called, so that one rank writes checkpoints. A source is read by one rank at a
+    time. A rank whose source has ended gets the next one, and takes part without samples when there is none.
+
+    Parameters
+    ----------
+    learner
+        On all ranks it has, in the end, learned the same. Its probe learns the labels of its own rank's samples; see
+        `SharedProbe` for how they are brought together.
+    sources
+        From each source's name to what opens it; the same names on all ranks.
+    peers
+        From `join`.
+    every
+        ``None``: ranks take each step together, with one sample each, as `learn_many` would. A number: each learns so many
+        samples alone, and then all take over the mean of what they have come to.
+    wire
+        With `every`: how changes of weights travel, ``"float32"`` or ``"float16"``.
+    limit
+        Most samples of all ranks together.
+    resume
+        Whether sources are read on from where the learner, loaded from a checkpoint, left them; with another number of
+        ranks, too. Otherwise they are read from their start.
+    patience
+        Seconds that the others wait for a sample of a live source before they take a step without it; with `every`, for
+        each of its samples.
+    progress
+        Whether rank 0 shows a progress bar.
+
+    Returns
+    -------
+    Report
+        Samples are those of all ranks; accuracies, too, but for the recent one, which is of this rank.
+
+    Raises
+    ------
+    ConfigurationError
+        If an argument cannot work.
+    PeerError
+        If another rank is lost, or has failed.
+    EmptyStreamError, InputError, OutputError, StreamError
+        As of `Learner.learn`.
+    """
+    if every is not None and every < 1:
+        raise ConfigurationError(f"every={every}: expected a positive number of samples, or None")
+    if limit is not None and limit < 1:
+        raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
+    if not sources:
+        raise ConfigurationError("no sources: expected a mapping from names to functions that open them")
+    if learner.replay is not None:
+        raise ConfigurationError("replay on several ranks: expected a learner without it")
+    leases = Leases(sources)
+    _begin_alike(learner, leases, peers, resume)
+    precision = learner.net.engine.precision
+    learner.net.engine = DataParallelEngine(peers, precision) if every is None else LocalEngine(wire, precision)
+    learner.stream = Stream((), name=f"{len(sources)} sources")
+    callbacks: list[Callback] = [leases]
+    if peers.rank == 0:
+        callbacks += [*learner.callbacks, ProgressBar(limit, passed=0, enabled=progress)]
+    reader = Reader(sources, leases, peers.rank, patience)
+    learner._run = run = DistributedRun(
+        learner, callbacks, limit, peers=peers, leases=leases, reader=reader, every=every
+    )
+    try:
+        run.go(0)
+    finally:
+        learner.callbacks = learner.callbacks[1:]
+        learner._unclaimed[type(leases).__name__] = leases.state_dict()
+    return run.report()
+
+
+def _begin_alike(learner: Learner, leases: Leases, peers: Peers, resume: bool) -> None:
+    """Give every rank what rank 0 has, from a file's content: the way in which what was learned is known to survive."""
+    with tempfile.TemporaryDirectory(prefix="hebbstream-") as folder:
+        path = Path(folder) / "learner.safetensors"
+        if peers.rank == 0:
+            learner.save(path)
+        content = peers.share_bytes(path.read_bytes() if peers.rank == 0 else None)
+        path.write_bytes(content)
+        device = str(learner.net.device)
+        found = Learner.load(path, device, callbacks=[leases] if resume else ())
+    if peers.rank:
+        engine = learner.net.engine
+        learner.net, learner.probe = found.net, found.probe
+        learner.net.engine = engine
+        learner.counters, learner.recordings = found.counters, found.recordings
+    learner._unclaimed.pop(type(leases).__name__, None)
+    leases.take_back(peers.world)
+    learner.callbacks = (leases, *learner.callbacks)

@@ -1,0 +1,84 @@
+"""`Leases`: which rank reads which source, and how far."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hebbstream.learning._callback import Callback
+
+
+class Leases(Callback):
+    """Sources, each read by one rank at a time. All ranks keep the same table, from what they tell each other in each step.
+
+    It is a callback for its state's sake: a checkpoint keeps it, and whoever goes on, as many ranks or not, lends every
+    source out again from where it was left.
+
+    Parameters
+    ----------
+    names
+        Of the sources, in the order in which they are lent.
+
+    Examples
+    --------
+    >>> leases = Leases(["a", "b", "c"])
+    >>> leases.lend(2)
+    >>> leases.end("a")
+    >>> leases.lend(2)
+    >>> leases.held
+    {'b': 1, 'c': 0}
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        self.taken: dict[str, int] = {}
+        """Samples learned of each source."""
+        self.ended: set[str] = set()
+        self.held: dict[str, int] = {}
+        """The rank that reads each source."""
+
+    def of(self, rank: int) -> str | None:
+        """Return the source that a rank reads."""
+        return next((name for name, holder in self.held.items() if holder == rank), None)
+
+    def lend(self, world: int) -> None:
+        """Lend a source to each rank without one, as long as there are some; what is begun comes first."""
+        free = [rank for rank in range(world) if rank not in self.held.values()]
+        open_ = [name for name in self.names if name not in self.ended and name not in self.held]
+        for name, rank in zip(sorted(open_, key=lambda name: name not in self.taken), free, strict=False):
+            self.held[name] = rank
+
+    def take(self, name: str, samples: int) -> None:
+        """Note that so many more samples of a source were learned."""
+        self.taken[name] = self.taken.get(name, 0) + samples
+
+    def end(self, name: str) -> None:
+        """Take a source back that is at its end."""
+        self.ended.add(name)
+        self.held.pop(name, None)
+
+    def take_back(self, world: int) -> None:
+        """Take back the sources of ranks that are no more."""
+        self.held = {name: rank for name, rank in self.held.items() if rank < world and name in self.names}
+
+    def shares(self, samples: int) -> dict[int, int]:
+        """Split a number of samples over the ranks that have a source.
+
+        Examples
+        --------
+        >>> leases = Leases("abc")
+        >>> leases.lend(4)
+        >>> leases.shares(5)
+        {0: 2, 1: 2, 2: 1}
+        """
+        readers = sorted(self.held.values())
+        each, more = divmod(samples, max(1, len(readers)))
+        return {rank: each + (place < more) for place, rank in enumerate(readers)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the table."""
+        return {"taken": dict(self.taken), "ended": sorted(self.ended), "held": dict(self.held)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a table; sources that are not to be read now are kept in it."""
+        self.taken = {str(name): int(count) for name, count in state["taken"].items()}
+        self.ended = set(map(str, state["ended"]))
+        self.held = {str(name): int(rank) for name, rank in state["held"].items()}

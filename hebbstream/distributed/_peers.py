@@ -1,0 +1,170 @@
+"""`Peers`: the processes that learn one network together, and what they say to each other."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from hebbstream.errors import ConfigurationError, PeerError
+
+_STARTED_BY = "torchrun --nproc-per-node 4 -m hebbstream.cli learn --distributed SOURCE ..."
+_SET_BY_TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+class Peers:
+    """One process among several; made by `join`.
+
+    All of them must make the same calls in the same order. Sums come to the same bits everywhere.
+
+    Attributes
+    ----------
+    rank, world
+        Which one this is, from 0, and how many there are.
+    bytes_sent
+        Payload handed to collectives so far, and to other ranks directly. What a sum costs on the wire depends on the
+        algorithm: a ring sends ``2·(world − 1)/world`` times that.
+    """
+
+    def __init__(self) -> None:
+        self.rank, self.world = dist.get_rank(), dist.get_world_size()
+        self.bytes_sent = 0
+
+    def start_sum(self, tensor: Tensor) -> Callable[[], Tensor]:
+        """Begin to add a tensor to those of all ranks, in place; what is returned waits for the sum."""
+        return self._start(tensor, dist.ReduceOp.SUM)
+
+    def start_maximum(self, tensor: Tensor) -> Callable[[], Tensor]:
+        """Begin to take the greatest of all ranks, element by element, in place."""
+        return self._start(tensor, dist.ReduceOp.MAX)
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Add a tensor to those of all ranks, in place."""
+        return self.start_sum(tensor)()
+
+    def gather(self, tensor: Tensor) -> list[Tensor]:
+        """Return a tensor, of the same shape on all ranks, of each of them."""
+        gathered = [torch.empty_like(tensor) for _ in range(self.world)]
+        self.bytes_sent += tensor.nbytes
+        with self._reaching():
+            dist.all_gather(gathered, tensor)
+        return gathered
+
+    def gather_terms(self, value: Any) -> list[Any]:
+        """Return a value of JSON's terms of each rank."""
+        text = json.dumps(value).encode()
+        length = torch.tensor([len(text)], dtype=torch.int64, device="cpu")
+        lengths = [int(other) for other in self.gather(length)]
+        padded = torch.zeros(max(lengths), dtype=torch.uint8, device="cpu")
+        padded[: len(text)] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+        texts = zip(self.gather(padded), lengths, strict=True)
+        return [json.loads(bytes(other[:size].tolist())) for other, size in texts]
+
+    def share(self, tensor: Tensor, of: int) -> Tensor:
+        """Give a tensor on all ranks the values that it has on one, in place."""
+        with self._reaching():
+            dist.broadcast(tensor, of)
+        return tensor
+
+    def share_bytes(self, content: bytes | None) -> bytes:
+        """Return on all ranks what the first one has."""
+        size = self.share(torch.tensor([len(content or b"")], dtype=torch.int64, device="cpu"), 0)
+        shared = torch.empty(int(size), dtype=torch.uint8, device="cpu")
+        if content is not None:
+            shared = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        return self.share(shared, 0).numpy().tobytes()
+
+    def start_send(self, tensor: Tensor, to: int) -> Callable[[], Tensor]:
+        """Begin to send a tensor to another rank; it must not change until what is returned was called."""
+        self.bytes_sent += tensor.nbytes
+        with self._reaching():
+            work = dist.isend(tensor, to)
+        return self._waiting(work, tensor)
+
+    def receive(self, into: Tensor, of: int) -> Tensor:
+        """Wait for a tensor that another rank sends."""
+        with self._reaching():
+            dist.recv(into, of)
+        return into
+
+    def _start(self, tensor: Tensor, operation: Any) -> Callable[[], Tensor]:
+        self.bytes_sent += tensor.nbytes
+        with self._reaching():
+            work = dist.all_reduce(tensor, operation, async_op=True)
+        return self._waiting(work, tensor)
+
+    def _waiting(self, work: Any, tensor: Tensor) -> Callable[[], Tensor]:
+        def wait() -> Tensor:
+            with self._reaching():
+                work.wait()
+            return tensor
+
+        return wait
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise PeerError(f"rank {self.rank} of {self.world} has lost the others ({_reason(error)})") from None
+
+    def __repr__(self) -> str:
+        return f"Peers(rank={self.rank}, world={self.world})"
+
+
+@contextmanager
+def join(*, timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu") -> Iterator[Peers]:
+    """Join the other processes that `torchrun` has started, for as long as the block runs.
+
+    Parameters
+    ----------
+    timeout
+        Seconds to wait for another rank, at the start and in every step, before it counts as lost. It must be longer than
+        a checkpoint takes, or a source to open.
+    device
+        Where networks will be: ``"cpu"`` talks through gloo, ``"cuda"`` through NCCL as well.
+
+    Raises
+    ------
+    ConfigurationError
+        If this process was not started by torchrun, or by what sets the same variables.
+    PeerError
+        If the others cannot be reached.
+
+    Examples
+    --------
+    >>> with join() as peers:
+    ...     print(peers)
+    Traceback (most recent call last):
+    ...
+    hebbstream.errors.ConfigurationError: RANK is not set: start all processes with torchrun, such as: torchrun ...
+    """
+    missing = [name for name in _SET_BY_TORCHRUN if name not in os.environ]
+    if missing:
+        raise ConfigurationError(f"{missing[0]} is not set: start all processes with torchrun, such as: {_STARTED_BY}")
+    if not timeout > 0:
+        raise ConfigurationError(f"timeout={timeout}: expected a positive number of seconds")
+    backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
+    try:
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+    except (RuntimeError, ValueError) as error:
+        where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        rank = f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']}"
+        raise PeerError(f"{rank} cannot join the others at {where} ({_reason(error)})") from None
+    try:
+        yield Peers()
+    finally:
+        with suppress(RuntimeError):
+            dist.destroy_process_group()
+
+
+def _reason(error: BaseException) -> str:
+    """Return what gloo says, without the place in its own source."""
+    line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    line = line.rpartition("cc:")[2].partition("] ")[2] or line
+    return line.partition(". This is typically")[0][:200]

@@ -1,0 +1,227 @@
+"""`DistributedRun`: one call of `learn_together`, on one rank."""
+
+from collections.abc import Sequence
+from enum import IntFlag
+
+import torch
+
+from hebbstream.distributed._engine import DataParallelEngine
+from hebbstream.distributed._leases import Leases
+from hebbstream.distributed._local import LocalEngine
+from hebbstream.distributed._peers import Peers
+from hebbstream.distributed._probes import SharedProbe
+from hebbstream.distributed._reader import Reader
+from hebbstream.errors import EmptyStreamError, PeerError
+from hebbstream.learning._callback import Callback
+from hebbstream.learning._interruption import StopWaiting
+from hebbstream.learning._learner import Learner
+from hebbstream.learning._progress import ProgressBar
+from hebbstream.learning._run import Run
+from hebbstream.probe._solvers import as_online_probe
+from hebbstream.streams._sample import Sample
+
+_GRACE_SECONDS = 5.0
+
+
+class Word(IntFlag):
+    """What a rank tells the others before each step, besides how many samples it brings."""
+
+    AT_END = 1
+    STOP = 2
+    FAILED = 4
+    PAUSE = 8
+
+
+class DistributedRun(Run):
+    """A run in which ranks take a step together, each with at most so many samples of its own source.
+
+    Parameters
+    ----------
+    learner, callbacks, limit
+        As of `Run`; the limit is of all ranks.
+    peers, leases, reader
+        The ranks, who reads what, and what this rank reads.
+    every
+        Samples that each rank learns alone before all tell each other; ``None`` for steps that all take as one.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        callbacks: Sequence[Callback],
+        limit: int | None,
+        *,
+        peers: Peers,
+        leases: Leases,
+        reader: Reader,
+        every: int | None,
+    ) -> None:
+        super().__init__(learner, callbacks, limit)
+        self._peers, self._leases, self._reader, self._every = peers, leases, reader, every
+        probe = as_online_probe(learner.probe, "several ranks")
+        self._probe = None if probe is None else SharedProbe(probe, peers)
+        self._scored = (learner.counters.scored, learner.counters.correct)
+        self._error: BaseException | None = None
+        self._due: set[int] = set()
+        self._torn = False
+        self._size = learner.net.frame_size or (0, 0)  # of the latest frame of all ranks
+
+    def _learn(self, to_pass: int) -> None:  # noqa: ARG002  # each source has its own
+        self._interrupted.grace = _GRACE_SECONDS
+        self._fingerprint = None
+        self._started = self._learner.clock()
+        for timer in self._timers:
+            timer.restart()
+        if isinstance(self._learner.net.engine, LocalEngine):
+            self._learner.net.engine.begin(self._learner.net.layers)
+        try:
+            while not self._stopped:
+                self._round()
+            self._settle()
+        finally:
+            self._reader.close()
+        error = self._error or self._failure
+        if error is not None:
+            raise error
+        if not self._learner.counters.position and self._stopped == "end of stream":
+            raise EmptyStreamError("the sources ended before their first sample: expected at least one")
+
+    def _round(self) -> None:
+        """Read, tell the others, and learn what all have told."""
+        self._torn = True  # until the step is over: what fails in it leaves this rank with what is of no one time
+        self._leases.lend(self._peers.world)
+        left = None if self._limit is None else self._limit - self._samples
+        share = self._leases.shares(left)[self._peers.rank] if left is not None and self._holds else None
+        most = self._every or 1
+        samples = self._read(most if share is None else min(most, share))
+        words = self._tell(len(samples))
+        self._learn_together(samples, sum(count for count, _ in words))
+        for rank, (count, word) in enumerate(words):
+            name = self._leases.of(rank)
+            if name is not None and count:
+                self._leases.take(name, count)
+            if name is not None and Word.AT_END in word:
+                self._leases.end(name)
+        self._torn = False
+        self._end_or_pause([word for _, word in words])
+
+    @property
+    def _holds(self) -> bool:
+        return self._leases.of(self._peers.rank) is not None
+
+    def _read(self, most: int) -> list[Sample]:
+        """Return this rank's samples of the step. With `every` they are learned here and now."""
+        samples: list[Sample] = []
+        until = self._learner.clock() + most * self._reader.patience
+        try:
+            while len(samples) < most and not self._interrupted.requested:
+                with self._interrupted.waiting():
+                    sample = self._reader.next()
+                if sample is None:
+                    if self._holds and not self._reader.at_end and self._learner.clock() < until:
+                        continue  # a camera that has nothing new
+                    break
+                for callback in self._callbacks:
+                    callback.on_sample(self._learner, sample)
+                frames = self._learner.net.checked(sample.x, single=True)  # before the others count on it
+                self._size = (frames.shape[2], frames.shape[3])
+                samples.append(sample)
+                if self._every is not None:
+                    self._take_one(sample)
+        except StopWaiting:
+            pass
+        except Exception as error:  # the others must hear of it
+            self._error = error
+        return samples
+
+    def _take_one(self, sample: Sample) -> None:
+        self._under_way.append(sample)
+        self._take(self._learner.net.learn_one(sample.x))
+
+    def _tell(self, count: int) -> list[tuple[int, Word]]:
+        word = Word(0)
+        if self._holds and self._reader.at_end:
+            word |= Word.AT_END
+        if self._interrupted.requested:
+            word |= Word.STOP
+        if self._error is not None or self._failure is not None:
+            word |= Word.FAILED
+        if self._due or self._interrupted.to_save or any(timer.due() for timer in self._timers):
+            word |= Word.PAUSE
+        own = torch.tensor([count, word, *self._size], dtype=torch.int64, device="cpu")
+        told = [other.tolist() for other in self._peers.gather(own)]
+        for number, _, *size in told:
+            if number:
+                self._size = (size[0], size[1])
+        return [(number, Word(word)) for number, word, *_ in told]
+
+    def _learn_together(self, samples: list[Sample], total: int) -> None:
+        net, counters = self._learner.net, self._learner.counters
+        others, before = total - len(samples), counters.position - (len(samples) if self._every else 0)
+        engine, views = net.engine, 2 if net.mirror else 1
+        if total and isinstance(engine, LocalEngine):
+            told = [self._peers.start_sum(part) for part in engine.told(net.layers, total * views)]
+            engine.take_over(net.layers, [wait() for wait in told], total * views)
+            net.samples_seen += others
+        elif total and isinstance(engine, DataParallelEngine):
+            if samples:
+                engine.announce(total)
+                self._take_one(samples[0])
+            else:
+                engine.attend(net.layers, total * views)
+                net.samples_seen += total
+        if total:
+            net.frame_size = self._size
+        counters.position += others
+        self._samples += others
+        for place, callback in enumerate(self._callbacks):
+            left = callback.samples_left(before)
+            if left is not None and left <= total:
+                self._due.add(place)
+            if isinstance(callback, ProgressBar):
+                callback.advance(self._learner, others)
+
+    def _end_or_pause(self, words: list[Word]) -> None:
+        failed = [rank for rank, word in enumerate(words) if Word.FAILED in word]
+        if failed:
+            self._stopped = f"an error on rank {failed[0]}"
+            self._error = self._error or self._failure
+            if self._error is None:
+                self._error = PeerError(f"rank {failed[0]} of {self._peers.world} has ended with an error of its own")
+        elif any(Word.STOP in word for word in words):
+            self._stopped = "interrupted"
+        elif self._samples == self._limit:
+            self._stopped = "limit"
+        elif set(self._leases.names) <= self._leases.ended:
+            self._stopped = "end of stream"
+        if any(Word.PAUSE in word for word in words):
+            self._settle()
+            self._pause()
+
+    def _answer(self) -> None:
+        """Leave a signal that asks to save for the next pause, when all is of one time."""
+
+    def _pause(self) -> None:
+        super()._answer()
+        for place, (callback, timer) in enumerate(zip(self._callbacks, self._timers, strict=True)):
+            if timer.due() or place in self._due:
+                callback.on_pause(self._learner)
+                timer.restart()
+        self._due.clear()
+
+    def _end(self, *, raising: bool) -> None:
+        self.whole = self.whole and not self._torn
+        super()._end(raising=raising)
+
+    def _settle(self) -> None:
+        """Let all that is saved be that of all ranks."""
+        counters = self._learner.counters
+        if self._probe is None:
+            return
+        self._torn = True
+        self._probe.merge()
+        own = [counters.scored - self._scored[0], counters.correct - self._scored[1]]
+        scored, correct = self._peers.sum(torch.tensor(own, dtype=torch.int64, device="cpu")).tolist()
+        counters.scored, counters.correct = self._scored[0] + scored, self._scored[1] + correct
+        self._scored = (counters.scored, counters.correct)
+        self._torn = False

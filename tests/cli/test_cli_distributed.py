@@ -1,0 +1,99 @@
+"""`hebbstream learn --distributed`, started as torchrun would."""
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from clips import ramp, write_clip
+from forked import run_program
+
+import hebbstream as hs
+from hebbstream.cli._distributed import is_camera
+
+VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+@pytest.fixture
+def ranks(tmp_path):
+    """Run the command as so many ranks; give how each ended."""
+
+    def call(world, *arguments, **environment):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+
+        def one(rank):
+            folder = tmp_path / f"rank-{rank}"
+            folder.mkdir(exist_ok=True)
+            started = dict(zip(VARIABLES, (str(rank), str(world), "127.0.0.1", port), strict=True))
+            return run_program(
+                "hebbstream.cli", "learn", *arguments, folder=folder, cwd=tmp_path, **started, **environment
+            )
+
+        with ThreadPoolExecutor(world) as threads:
+            return list(threads.map(one, range(world)))
+
+    return call
+
+
+@pytest.fixture
+def films(tmp_path):
+    return [write_clip(tmp_path / f"{name}.mp4", ramp(count)) for name, count in (("a", 12), ("b", 7), ("c", 9))]
+
+
+def test_without_torchrun_it_says_how_to_start_it(run, films, monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    code, out, err = run("learn", films[0], "--distributed")
+    assert (code, out) == (1, "")
+    assert err.startswith("hebbstream: RANK is not set: start all processes with torchrun, such as: torchrun ")
+    assert err.count("\n") == 1
+
+
+def test_ranks_learn_all_films_go_on_and_one_of_them_writes(ranks, films, tmp_path):
+    options = ["--distributed", "--width", 4, "--size", 16, "--quiet", "--checkpoint-every", 6]
+    first, other = ranks(2, *films, *options, "--limit", 10)
+    assert (first.returncode, other.returncode) == (0, 0), first.stderr + other.stderr
+    assert first.stdout.startswith("2 processes: learned 10 samples in ")
+    assert other.stdout == ""
+    # torchrun starts ranks anew after one has died: they go on by themselves.
+    first, other = ranks(2, *films, *options, TORCHELASTIC_RESTART_COUNT="1")
+    assert (first.returncode, other.returncode) == (0, 0), first.stderr + other.stderr
+    assert "going on from run.safetensors, after 10 frames\n2 processes: learned 18 samples" in first.stdout
+    net = hs.load(tmp_path / "run.safetensors")
+    assert (net.samples_seen, net.frame_size) == (28, (16, 16))
+
+
+def test_a_film_that_is_not_there_is_one_line_on_every_rank(ranks, films, tmp_path):
+    options = ["--distributed", "--width", 4, "--size", 16, "--fit", "crop", "--quiet"]
+    first, other = ranks(2, films[0], tmp_path / "none.mp4", *options)
+    assert (first.returncode, other.returncode) == (1, 1)
+    assert first.stderr == "hebbstream: rank 1 of 2 has ended with an error of its own\n"
+    assert other.stderr == f"hebbstream: no file at {tmp_path / 'none.mp4'}\n"
+
+
+def test_ranks_that_average(ranks, films, tmp_path):
+    options = ["--distributed", "--width", 4, "--size", 16, "--quiet", "--sync-every", 5, "--wire", "float16"]
+    first, _ = ranks(2, *films, *options)
+    assert "learned 28 samples" in first.stdout, first.stderr
+    assert np.isfinite(hs.load(tmp_path / "run.safetensors").layers[2].weight_matrix.numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--replay", "9", "--labels", "x.json"], "--replay 9 with --distributed: expected nothing of it"),
+        (["--engine", "pipelined"], "--engine pipelined with --distributed: expected nothing of it"),
+    ],
+)
+def test_what_ranks_cannot_do_together(run, films, option, message):
+    code, _, err = run("learn", films[0], "--distributed", *option)
+    assert (code, err) == (1, f"hebbstream: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "camera"), [("/dev/video0", True), ("udp://0.0.0.0:9", True), ("lavfi:noise", False)]
+)
+def test_what_is_a_camera(source, camera):
+    assert is_camera(source) == camera

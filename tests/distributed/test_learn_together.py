@@ -1,0 +1,272 @@
+"""Runs of several ranks: who reads what, who saves, and how they go on."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from ranks import Failed, start, together
+
+import hebbstream as hs
+from hebbstream.distributed import learn_together
+from hebbstream.errors import ConfigurationError, ConnectionLostError
+from hebbstream.learning._generations import generations
+from hebbstream.streams import Stream
+
+LENGTHS = {"a": 9, "b": 4, "c": 7, "d": 2, "e": 5}
+TOTAL = sum(LENGTHS.values())
+
+
+def frames(name, labels=False):
+    generator = torch.Generator().manual_seed(ord(name))
+    rough = torch.rand(LENGTHS[name], 3, 4, 4, generator=generator).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    return [(frame, int(frame.mean() > 0.5)) if labels else frame for frame in rough]
+
+
+class Noted(list):
+    """Opens sources, and notes each frame that comes out of one."""
+
+    def __init__(self, labels=False):
+        self.labels = labels
+
+    def sources(self):
+        return {name: lambda name=name: Stream(self.read(name)) for name in LENGTHS}
+
+    def read(self, name):
+        for number, frame in enumerate(frames(name, self.labels)):
+            self.append((name, number))
+            yield frame
+
+
+def learner(checkpoint=None, probe=None):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=6, event_threshold=1e-3), hs.LayerSpec(channels=8)], 3, seed=1)
+    callbacks = [] if checkpoint is None else [hs.Checkpoint(checkpoint, every_samples=8, kept=9)]
+    return hs.Learner(net, probe, callbacks=callbacks)
+
+
+def state_of(net):
+    return {name: value.numpy().copy() for name, value in net.state_dict().items()}
+
+
+def run(peers, folder, every=None, limit=None):
+    path, read = folder / "run.safetensors", Noted()
+    one = learner(path if peers.rank == 0 else None)
+    report = learn_together(one, read.sources(), peers, every=every, limit=limit, progress=False)
+    return list(read), (report.samples, report.stopped), state_of(one.net), one.counters.position
+
+
+@pytest.mark.parametrize("every", [None, 3])
+def test_each_sample_of_each_source_is_learned_once_by_one_rank(tmp_path, every):
+    found = together(3, run, tmp_path, every)
+    read = [one for rank in found for one in rank[0]]
+    assert sorted(read) == sorted((name, number) for name, length in LENGTHS.items() for number in range(length))
+    for rank in found:
+        assert rank[1:2] + rank[3:] == ((TOTAL, "end of stream"), TOTAL)
+        for name, value in rank[2].items():
+            np.testing.assert_array_equal(value, found[0][2][name], err_msg=name)
+    saved = hs.Learner.load(tmp_path / "run.safetensors")
+    assert saved.counters.position == saved.net.samples_seen == TOTAL
+    np.testing.assert_array_equal(saved.net.layers[1].weight_matrix, found[2][2]["_layers.1.weight_matrix"])
+
+
+@pytest.mark.parametrize("every", [None, 3])
+def test_every_checkpoint_is_gone_on_from_bit_for_bit(tmp_path, every):
+    whole = together(2, run, tmp_path, every)
+    saved = generations(tmp_path / "run.safetensors")
+    positions = [hs.Learner.load(path).counters.position for path in saved]
+    assert positions[0] == TOTAL
+    assert len(set(positions)) > 1
+    for path, position in zip(saved[1:], positions[1:], strict=True):
+        then = together(2, resume, path, every)
+        assert then[0][:2] == (TOTAL - position, "end of stream")
+        for rank in then:
+            for name, value in whole[0][2].items():
+                np.testing.assert_array_equal(rank[2][name], value, err_msg=f"{name}, from {position} samples")
+
+
+def test_it_goes_on_with_another_number_of_ranks(tmp_path):
+    first = together(3, run, tmp_path, None, 11)
+    then = together(2, resume, tmp_path / "run.safetensors")
+    assert first[0][1] == (11, "limit")
+    for rank in then:
+        assert rank[:2] == (TOTAL - 11, "end of stream")
+        assert rank[2]["_extra_state"].tolist() == [TOTAL, 16, 16]
+
+
+def resume(peers, path, every=None):
+    one = hs.Learner.load(path) if peers.rank == 0 else learner()
+    report = learn_together(one, Noted().sources(), peers, every=every, resume=True, progress=False)
+    return report.samples, report.stopped, state_of(one.net)
+
+
+def test_a_signal_to_one_rank_stops_all_at_the_same_step(tmp_path):
+    found = together(2, run_endlessly, tmp_path)
+    assert found[0] == found[1]
+    assert hs.Learner.load(tmp_path / "run.safetensors").counters.position == found[0][1]
+
+
+def run_endlessly(peers, folder):
+    def endless():
+        if peers.rank == 1:
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        while True:
+            yield torch.rand(3, 8, 8)
+
+    one = learner(folder / "run.safetensors" if peers.rank == 0 else None)
+    report = learn_together(one, {"a": endless, "b": endless}, peers, progress=False)
+    return report.stopped, report.samples
+
+
+def with_one_bad(peers):
+    def bad():
+        yield torch.rand(3, 8, 8)
+        yield torch.full((3, 8, 8), torch.nan)
+
+    def good():
+        yield from torch.rand(50, 3, 8, 8)
+
+    try:
+        learn_together(learner(), {"good": good, "bad": bad}, peers, progress=False)
+    except hs.HebbstreamError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def test_a_bad_sample_ends_all_ranks_with_one_clear_line_each():
+    assert together(2, with_one_bad) == [
+        "PeerError: rank 1 of 2 has ended with an error of its own",
+        "NonFiniteError: frame with NaN: 192 of its 192 values are not finite",
+    ]
+
+
+def with_one_that_dies(peers):
+    def dying():
+        yield torch.rand(3, 8, 8)
+        raise ConnectionLostError("yard: gone")
+
+    one = learner()
+    report = learn_together(one, {"a": lambda: torch.rand(5, 3, 8, 8), "yard": dying}, peers, progress=False)
+    return report.samples, report.stopped
+
+
+def test_a_source_that_dies_is_left_out():
+    assert together(2, with_one_that_dies) == [(6, "end of stream")] * 2
+
+
+def with_a_silent_camera(peers):
+    woken = []
+
+    def silent():
+        yield torch.rand(3, 8, 8)
+        time.sleep(20)
+        woken.append(True)
+
+    sources = {"film": lambda: torch.rand(6, 3, 8, 8), "camera": lambda: Stream(silent(), live=True)}
+    report = learn_together(learner(), sources, peers, limit=6, patience=0.02, progress=False)
+    return report.samples, woken
+
+
+def test_a_silent_camera_holds_up_nobody():
+    assert together(2, with_a_silent_camera) == [(6, [])] * 2
+
+
+@pytest.mark.parametrize("make", [hs.RidgeProbe, hs.SldaProbe])
+def test_sums_of_probes_add_up_to_those_of_one(make):
+    found = together(3, learn_labels, make)
+    reference = make(l2=1.0) if make is hs.RidgeProbe else make()
+    for features, label in sorted((one for rank in found for one in rank[3]), key=lambda one: one[0].sum()):
+        reference.learn_one(features, label)
+    for state, scored, correct, _ in found:
+        assert (scored, correct) == found[0][1:3]
+        assert scored == TOTAL
+        for name, value in state.items():
+            np.testing.assert_array_equal(value, found[0][0][name], err_msg=name)
+    weight, bias = reference.affine()
+    order = [found[0][0]["classes"].tolist().index(label) for label in reference.classes]
+    np.testing.assert_allclose(found[0][0]["weight"][order], weight, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(found[0][0]["bias"][order], bias, rtol=1e-6, atol=1e-8)
+    assert reference.steps == found[0][0]["steps"] == TOTAL
+
+
+def learn_labels(peers, make):
+    learned = []
+    one = learner(probe=make())
+    if peers.rank == 0:  # others hear of callbacks from nobody
+        one = hs.Learner(one.net, one.probe, callbacks=[Pause()])
+
+    def sources():
+        return {name: lambda name=name: frames(name, labels=True) for name in LENGTHS}
+
+    note = hs.OnlineProbe.learn_one
+
+    def noting(self, x, y, w=1.0):
+        learned.append((x.numpy().copy(), y))
+        note(self, x, y, w)
+
+    make.learn_one = noting
+    learn_together(one, sources(), peers, progress=False)
+    probe = one.probe
+    weight, bias = probe.affine()
+    state = {"weight": weight, "bias": bias, "steps": probe.steps, "classes": np.array(probe.classes)}
+    return (
+        {name: np.array(value) for name, value in state.items()},
+        one.counters.scored,
+        one.counters.correct,
+        learned,
+    )
+
+
+class Pause(hs.Callback):
+    every_samples = 10
+
+
+def test_weights_of_the_gradient_probe_are_the_same_everywhere():
+    found = together(2, learn_labels, hs.SoftmaxProbe)
+    for name, value in found[0][0].items():
+        np.testing.assert_array_equal(value, found[1][0][name], err_msg=name)
+    assert found[0][0]["steps"] == TOTAL
+    assert np.isfinite(found[0][0]["weight"]).all()
+
+
+def wait_for_one_that_stops(peers):
+    if peers.rank == 1:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    learn_together(learner(), {"a": lambda: torch.rand(5, 3, 8, 8)}, peers, progress=False)
+
+
+def wait_for_one_that_dies(peers):
+    if peers.rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    learn_together(learner(), {"a": lambda: torch.rand(5, 3, 8, 8)}, peers, progress=False)
+
+
+@pytest.mark.parametrize("function", [wait_for_one_that_stops, wait_for_one_that_dies])
+def test_a_lost_rank_is_one_clear_error_and_no_hang(function):
+    started, results = start(2, function, timeout=2.0)
+    try:
+        rank, found = results.get(timeout=60)
+    finally:
+        for process in started:
+            process.kill()
+            process.join()
+    assert isinstance(found, Failed)
+    assert (rank, found.kind) == (0, "PeerError")
+    assert found.message.startswith("rank 0 of 2 has lost the others (")
+    assert "\n" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every": 0}, "every=0: expected a positive number of samples, or None"),
+        ({"limit": 0}, "limit=0: expected a positive number of samples, or None"),
+        ({"sources": {}}, "no sources: expected a mapping from names to functions that open them"),
+    ],
+)
+def test_arguments_that_cannot_work(options, message):
+    given = {"sources": {"a": list}, **options}
+    with pytest.raises(ConfigurationError) as caught:
+        learn_together(learner(), given.pop("sources"), None, **given)
+    assert str(caught.value) == message

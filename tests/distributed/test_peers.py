@@ -1,0 +1,63 @@
+"""How processes meet, and what they hear when they do not."""
+
+import time
+
+import pytest
+import torch
+from ranks import together
+
+from hebbstream.distributed import DataParallelEngine, join
+from hebbstream.errors import ConfigurationError, PeerError
+
+
+@pytest.fixture
+def started(monkeypatch):
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_others_that_never_come_are_one_line(started):
+    begun = time.monotonic()
+    with (
+        pytest.raises(PeerError, match=r"rank 0 of 2 cannot join the others at 127\.0\.0\.1:0 \(.*\)"),
+        join(timeout=1),
+    ):
+        pass
+    assert time.monotonic() - begun < 20
+
+
+def test_without_torchrun_the_error_names_what_is_missing(started, monkeypatch):
+    monkeypatch.delenv("MASTER_PORT")
+    with pytest.raises(ConfigurationError, match="MASTER_PORT is not set: start all processes with torchrun"), join():
+        pass
+
+
+def test_a_timeout_that_cannot_work(started):
+    with pytest.raises(ConfigurationError, match="timeout=0: expected a positive number of seconds"), join(timeout=0):
+        pass
+
+
+def talk(peers):
+    terms = peers.gather_terms({"rank": peers.rank, "text": "ü" * peers.rank})
+    shared = peers.share_bytes(b"what the first has" if peers.rank == 0 else None)
+    total = peers.sum(torch.full((3,), peers.rank + 1.0))
+    greatest = peers.start_maximum(torch.tensor([peers.rank, -peers.rank]))()
+    return terms, shared, total.tolist(), greatest.tolist()
+
+
+def test_what_ranks_say_to_each_other():
+    expected = (
+        [{"rank": rank, "text": "ü" * rank} for rank in range(3)],
+        b"what the first has",
+        [6.0, 6.0, 6.0],
+        [2, 0],
+    )
+    assert together(3, talk) == [expected] * 3
+
+
+def test_an_engine_is_copied_as_one_of_a_single_process():
+    import copy
+
+    from hebbstream import EagerEngine
+
+    assert isinstance(copy.deepcopy(DataParallelEngine(None)), EagerEngine)
