@@ -31,7 +31,7 @@ class SoftmaxProbe(OnlineProbe):
         and Juditsky 1992; early on, later weights count more, as in Shamir and Zhang 2013) or with the weights as they
         are, whichever had the smaller loss on the samples of late before they were learned: the average is better for
         samples in random order, the other where labels come in long runs, as in video. ``"adam"``: Kingma and Ba 2015,
-        in float32; worse in both (docs/labels.md).
+        in float32; worse in both (docs/evidence/labels.md).
     average_over
         Samples of late over which ``"sgd"`` averages the weights, those that a `Replay` shows again included.
     calibrate, min_confidence
