@@ -46,8 +46,9 @@ def _identity(module: ModuleType, name: str) -> tuple[str, str]:
 
 def page(module: ModuleType, home: dict[tuple[str, str], str]) -> str:
     """Return the text of a module's page."""
-    own = [name for name in module.__all__ if home[_identity(module, name)] == module.__name__]
-    elsewhere = [name for name in module.__all__ if name not in own]
+    names = [name for name in module.__all__ if name != "__version__"]
+    own = [name for name in names if home[_identity(module, name)] == module.__name__]
+    elsewhere = [name for name in names if name not in own]
     title = module.__name__
     lines = [title, "=" * len(title), "", f".. automodule:: {title}", ""]
     shown = [name for name in own if callable(getattr(module, name))]
