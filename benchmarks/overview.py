@@ -21,7 +21,9 @@ def _expect(results: Path) -> str:
     def video(world: str, row: str) -> str:
         return f"{100 * mean(run['ridge'] for run in worlds[world, row]):.1f} %"
 
-    step = next(s for s in read(results / "speed" / "step.json")["steps"] if (s["preset"], s["batch"]) == ("cifar10", 1))
+    step = next(
+        s for s in read(results / "speed" / "step.json")["steps"] if (s["preset"], s["batch"]) == ("cifar10", 1)
+    )
     ms = {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
     soak = read(results / "speed" / "soak.json")
     rows = [
@@ -30,8 +32,16 @@ def _expect(results: Path) -> str:
         for world, name in (("turning-objects", "turning objects"), ("breakout", "a game"))
     ]  # fmt: skip
     rows += [
-        ["CIFAR-10, one pass, one image at a time", f"{images['stream']:.1f} %", f"{images['paper']:.1f} % in mini-batches"],
-        ["a learning step at full width, on two cores", f"{ms['learn']:.0f} ms", f"{ms['backprop']:.0f} ms by backpropagation"],
+        [
+            "CIFAR-10, one pass, one image at a time",
+            f"{images['stream']:.1f} %",
+            f"{images['paper']:.1f} % in mini-batches",
+        ],
+        [
+            "a learning step at full width, on two cores",
+            f"{ms['learn']:.0f} ms",
+            f"{ms['backprop']:.0f} ms by backpropagation",
+        ],
         [f"memory over {soak['samples']:,} samples", f"+{soak['growth_percent']:.1f} %", ""],
     ]
     return markdown(["what", "hebbstream", "compare with"], rows)

@@ -1,6 +1,6 @@
 """Build the release and try it in empty environments; `make release`. RELEASE.md says what it does.
 
-    python scripts/check_release.py [--quick] [--python VERSION ...]
+python scripts/check_release.py [--quick] [--python VERSION ...]
 """
 
 import argparse
@@ -26,7 +26,9 @@ def run(*command: str | Path, cwd: Path = ROOT) -> None:
     """Run a command; its output is shown where it fails."""
     print("  $", *command, flush=True)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    done = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"{done.stdout}{done.stderr}\nfailed: {' '.join(map(str, command))}")
 
@@ -56,14 +58,16 @@ def interpreter(version: str) -> str | None:
     if sys.version.startswith(f"{version}."):
         places.insert(0, sys.executable)
     for place in filter(None, places):
-        if subprocess.run([place, "-c", "import venv, ssl"], capture_output=True, check=False).returncode == 0:  # noqa: S603
+        if subprocess.run([place, "-c", "import venv, ssl"], capture_output=True, check=False).returncode == 0:
             return place
     return None
 
 
 def oldest() -> str:
     """Return constraints that hold each dependency at the oldest version that is allowed."""
-    wanted = PROJECT["dependencies"] + [one for extra in EXTRAS.split(",") for one in PROJECT["optional-dependencies"][extra]]
+    wanted = PROJECT["dependencies"] + [
+        one for extra in EXTRAS.split(",") for one in PROJECT["optional-dependencies"][extra]
+    ]
     lines = []
     for requirement in map(Requirement, wanted):
         lowest = [one.version for one in requirement.specifier if one.operator == ">="]
@@ -78,7 +82,7 @@ def available(python: Path, constraints: Path) -> list[str]:
     for line in constraints.read_text().split():
         command = [str(python), "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", line]
         with tempfile.TemporaryDirectory() as folder:
-            if subprocess.run([*command, "--dest", folder], capture_output=True, check=False).returncode:  # noqa: S603
+            if subprocess.run([*command, "--dest", folder], capture_output=True, check=False).returncode:
                 missing.append(line)
     return missing
 

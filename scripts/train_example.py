@@ -22,7 +22,12 @@ EXAMPLE = Path(__file__).parent.parent / "hebbstream" / "clip" / "example.safete
 WIDTH, WIDTH_FACTOR = 16, 2
 SAMPLES = 9_000  # a pass and a half
 RADIUS, RATE_SCALE = 3.0, 5.0
-EVERY, SCALE, GAP, ACROSS = 60, 10, 6, 8  # of the film: samples, pixels for each weight, pixels between, neurons in a row
+EVERY, SCALE, GAP, ACROSS = (
+    60,
+    10,
+    6,
+    8,
+)  # of the film: samples, pixels for each weight, pixels between, neurons in a row
 
 
 def layers() -> list[hs.LayerSpec]:
@@ -43,7 +48,7 @@ def picture(net: hs.SoftHebbNet) -> Image.Image:
 
 
 class Film(hs.Callback):
-    """Keeps a picture every so many samples."""
+    """Keeps a picture now and then."""
 
     every_samples = EVERY
 
@@ -70,7 +75,9 @@ def main() -> None:
     parser.add_argument("--film", type=Path, metavar="FILE.gif", help="also film the first layer")
     options = parser.parse_args()
     film = Film()
-    learner = hs.Learner(hs.SoftHebbNet(layers(), 3, seed=0), hs.SoftmaxProbe(), callbacks=[film] if options.film else [])
+    learner = hs.Learner(
+        hs.SoftHebbNet(layers(), 3, seed=0), hs.SoftmaxProbe(), callbacks=[film] if options.film else []
+    )
     with open_video(CLIP, size=32, label=clip_label(), loop=True) as frames:
         print(learner.learn(augment(frames, seed=0), limit=options.limit))
     if options.film:

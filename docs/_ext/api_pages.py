@@ -90,7 +90,9 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def only_our_text(app: Sphinx, what: str, name: str, thing: object, options: dict[str, object], lines: list[str]) -> None:
+def only_our_text(
+    app: Sphinx, what: str, name: str, thing: object, options: dict[str, object], lines: list[str]
+) -> None:
     """Leave out what a class inherits the text of from outside the package."""
     del app, options, name
     if what in ("method", "property") and inspect.isroutine(thing):

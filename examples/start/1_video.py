@@ -30,6 +30,7 @@ def show(net, title):
 
 example = load_example()
 show(example.net, "first layer of the example")
+plt.show()
 
 # %%
 # A network of your own
@@ -63,12 +64,14 @@ def note(step):
 
 
 with open_video(CLIP, size=32, label=clip_label()) as frames:
-    report = hs.learn(
-        net, frames, probe, limit=1500, checkpoint="first.safetensors", callbacks=[note], progress=False
-    )
+    report = hs.learn(net, frames, probe, limit=1500, checkpoint="first.safetensors", callbacks=[note], progress=False)
 print(report)
 
 # %%
+# ``turned`` is the share of neurons, layer by layer, that have left their random start. It is zero so early: the presets
+# take small steps, made for long streams. The example above took larger ones from a smaller start, which
+# ``scripts/train_example.py`` shows. The probe learned all the same, for untrained features tell photographs apart, too.
+#
 # The network saw each frame once. How often was the probe right, over the last hundred frames? The camera cuts to another
 # photograph every few frames, so a guess that repeats the last label is often right too: the curve says that the parts
 # work together, not how well the method does elsewhere. :doc:`/evidence/index` has measurements that do.
@@ -81,6 +84,7 @@ plt.plot(np.convolve(right, np.ones(window) / window, mode="valid"))
 plt.xlabel("frames seen")
 plt.ylabel("share that was right")
 plt.ylim(0, 1)
+plt.show()
 
 # %%
 # Go on later

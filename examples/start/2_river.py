@@ -49,10 +49,10 @@ from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_label
 
 with open_video(CLIP, size=32, label=clip_label()) as frames:
-    stream = [(sample.x, sample.y) for sample in islice(frames, 600)]
+    stream = [(sample.x, sample.y) for sample in islice(frames, 400)]
 
 model = SoftHebbTransformer("video", width=8) | LinearProbe()
-evaluate.progressive_val_score(stream, model, metrics.Accuracy(), print_every=200)
+evaluate.progressive_val_score(stream, model, metrics.Accuracy(), print_every=100)
 
 # %%
 # Begin with a network that has learned
@@ -62,7 +62,7 @@ evaluate.progressive_val_score(stream, model, metrics.Accuracy(), print_every=20
 
 from hebbstream.clip import load_example
 
-model = SoftHebbTransformer(net=load_example().net, frozen=True) | LinearProbe("slda")
+model = SoftHebbTransformer(net=load_example().net, frozen=True) | LinearProbe()
 evaluate.progressive_val_score(stream, model, metrics.Accuracy())
 
 # %%
@@ -77,7 +77,7 @@ import numpy as np
 from hebbstream.adapters.river import SoftHebbAnomaly
 
 detector = SoftHebbAnomaly(SoftHebbTransformer(net=load_example().net))
-for frame, _ in stream[:200]:
+for frame, _ in stream[:100]:
     detector.learn_one(frame)
 noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 print(f"a frame {detector.score_one(stream[300][0]):.2f}, noise {detector.score_one(noise):.2f}")

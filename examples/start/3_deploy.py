@@ -17,7 +17,8 @@ from hebbstream.clip import load_example
 from hebbstream.export import to_onnx
 
 example = load_example()
-to_onnx(example.net, "features.onnx", example.probe, size=32, input_dtype="uint8", layout="NHWC")
+path = to_onnx(example.net, "features.onnx", example.probe, size=32, input_dtype="uint8", layout="NHWC")
+print(path, path.stat().st_size // 1000, "kB")
 
 # %%
 # Check it
@@ -60,14 +61,12 @@ print(features.shape, probabilities.argmax(axis=1))
 # Make it smaller
 # ---------------
 #
-# ``int8`` takes a quarter of the space. It needs some frames to choose its scales by, and says how far the features are
+# ``int8`` stores the weights of the network in a quarter of the space. It needs some frames to choose its scales by, and says how far the features are
 # from the network's.
 
 from pathlib import Path
 
-to_onnx(
-    example.net, "small.onnx", example.probe, precision="int8", frames=frames, input_dtype="uint8", layout="NHWC"
-)
+to_onnx(example.net, "small.onnx", example.probe, precision="int8", frames=frames, input_dtype="uint8", layout="NHWC")
 for name in ("features.onnx", "small.onnx"):
     print(name, Path(name).stat().st_size // 1000, "kB")
 
