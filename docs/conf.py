@@ -36,7 +36,6 @@ default_role = "py:obj"  # a name in single backticks of a docstring is a link w
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the signature has them
-autodoc_default_options = {"show-inheritance": True}
 autosummary_generate = True
 napoleon_google_docstring = False
 napoleon_use_rtype = False
