@@ -73,6 +73,6 @@ class ProgressBar(Callback):
         parts = [f"turned {percentages(report.turned)}"]
         if report.recent_accuracy is not None:
             parts.insert(0, f"accuracy {report.recent_accuracy:.1%}")
-    How well: the accuracy of the latest predictions, where there are labels; for each layer the share of neurons that
-    have turned (see `Report`); and the share of frames that showed nothing new, where a stream leaves those out. A
-    terminal is updated all the time, a log gets a line every ten seconds.
+        if skipped := report.stream_counts.get("skipped"):
+            parts.append(f"nothing new in {skipped / report.stream_counts['frames']:.0%}")
+        self._bar.set_postfix_str(", ".join(parts), refresh=self._live)
