@@ -5,6 +5,7 @@
 ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 python3-venv \
  && rm -rf /var/lib/apt/lists/*
@@ -20,6 +21,7 @@ COPY export export
 RUN /opt/hebbstream/bin/pip install --no-cache-dir --no-compile ".[plot,images,${ORT}]"
 
 FROM ${BASE}
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 \
  && rm -rf /var/lib/apt/lists/* \
@@ -28,7 +30,7 @@ RUN apt-get update \
  && chown hebbstream /data
 COPY --from=build /opt/hebbstream /opt/hebbstream
 ENV PATH=/opt/hebbstream/bin:$PATH PYTHONUNBUFFERED=1
-USER hebbstream
+USER 10001
 WORKDIR /data
 ENTRYPOINT ["hebbstream"]
 CMD ["info"]

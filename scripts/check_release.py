@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parent.parent
 DIST = ROOT / "dist"
 PYTHONS = ("3.11", "3.12", "3.13")
+KINDS = ("newest", "oldest")
 EXTRAS = "plot,cpu"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -47,6 +48,7 @@ def build() -> Path:
     run(tool("twine"), "check", "--strict", *packages)
     wheel = next(path for path in packages if path.suffix == ".whl")
     run(tool("check-wheel-contents"), wheel)
+    run(tool("hadolint"), ROOT / "Dockerfile")
     return wheel
 
 
@@ -80,10 +82,19 @@ def available(python: Path, constraints: Path) -> list[str]:
     """Return why the constraints cannot be met by this index, a reason a line; nothing if they can."""
     missing = []
     for line in constraints.read_text().split():
-        command = [str(python), "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", line]
-        with tempfile.TemporaryDirectory() as folder:
-            if subprocess.run([*command, "--dest", folder], capture_output=True, check=False).returncode:
-                missing.append(line)
+        command = [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--dry-run",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            line,
+        ]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            missing.append(line)
     return missing
 
 
@@ -111,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="this Python and the newest dependencies alone")
     parser.add_argument("--python", nargs="+", default=PYTHONS, metavar="VERSION")
+    parser.add_argument("--dependencies", nargs="+", default=KINDS, choices=KINDS)
     options = parser.parse_args()
     wheel, sbom = build(), True
     versions = [f"{sys.version_info.major}.{sys.version_info.minor}"] if options.quick else options.python
@@ -119,7 +131,7 @@ def main() -> None:
         if base is None:
             print(f"Python {version}\n  left out: not found on this machine")
             continue
-        for kind in ("newest",) if options.quick else ("newest", "oldest"):
+        for kind in ("newest",) if options.quick else options.dependencies:
             try_wheel(wheel, base, kind, sbom=sbom)
             sbom = False
     files = sorted(path for path in DIST.iterdir() if path.name != "SHA256SUMS")
