@@ -23,7 +23,7 @@ $(VENV)/.python:
 # Each brings what its name needs, so that a first picture does not wait for the tools of the tests.
 $(VENV)/.demo: EXTRAS := plot,$(ORT)
 $(VENV)/.test: EXTRAS := test,$(ORT)
-$(VENV)/.docs: EXTRAS := docs,images,$(ORT)
+$(VENV)/.docs: EXTRAS := docs,$(ORT)
 $(VENV)/.release: EXTRAS := release
 $(VENV)/.demo $(VENV)/.test $(VENV)/.docs $(VENV)/.release: pyproject.toml constraints.txt | $(VENV)/.python
 	$(PIP) '.[$(EXTRAS)]'
