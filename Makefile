@@ -47,7 +47,8 @@ bench: install
 # The site, in docs/_build/html: it runs the tutorials, and every warning is an error.
 docs: $(VENV)/.docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build/html
-	@echo "docs/_build/html/index.html"
+	$(BIN)/python scripts/check_links.py docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 # Builds wheel and sdist in dist/, checks them, and runs the tests of the wheel; see RELEASE.md.
 release: $(VENV)/.release

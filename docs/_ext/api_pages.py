@@ -1,6 +1,6 @@
 """Write a page for every public module, so that no public name can be missing from the site.
 
-A name that several modules export has one page, under the module with the shortest path; the others point there.
+A name that several modules export has one page; the other modules point there.
 """
 
 import importlib
@@ -31,12 +31,21 @@ def public_modules() -> Iterator[ModuleType]:
 
 
 def homes(modules: list[ModuleType]) -> dict[tuple[str, str], str]:
-    """Return, by name and where it is defined, the module whose page shows it: the one with the shortest path."""
+    """Return, by name and where it is defined, the module whose page shows it.
+
+    That is where it is defined, if users import that module, or else the module with the shortest path.
+    """
     found: dict[tuple[str, str], str] = {}
+    for module in modules:
+        found |= {_identity(module, name): module.__name__ for name in module.__all__ if _is_at_home(module, name)}
     for module in sorted(modules, key=lambda module: (module.__name__.count("."), module.__name__)):
         for name in module.__all__:
             found.setdefault(_identity(module, name), module.__name__)
     return found
+
+
+def _is_at_home(module: ModuleType, name: str) -> bool:
+    return getattr(getattr(module, name), "__module__", None) == module.__name__
 
 
 def _identity(module: ModuleType, name: str) -> tuple[str, str]:
