@@ -36,7 +36,7 @@ plt.show()
 # A network of your own
 # ---------------------
 #
-# ``from_preset`` builds the network of the paper. ``width`` is the number of neurons in its first layer: fewer learn
+# ``from_preset`` builds a network by name; ``"video"`` is for streams of video. ``width`` is the number of neurons in its first layer: fewer learn
 # faster. The probe is a linear classifier. It learns a label from each frame, after it has tried to predict it.
 
 import hebbstream as hs
@@ -68,9 +68,8 @@ with open_video(CLIP, size=32, label=clip_label()) as frames:
 print(report)
 
 # %%
-# ``turned`` is the share of neurons, layer by layer, that have left their random start. It is zero so early: the presets
-# take small steps, made for long streams. The example above took larger ones from a smaller start, which
-# ``scripts/train_example.py`` shows. The probe learned all the same, for untrained features tell photographs apart, too.
+# ``turned`` is the share of neurons, layer by layer, whose weights have left their random start. The first layer leads; in
+# this preset the others keep their start. ``converged`` neurons have settled.
 #
 # The network saw each frame once. How often was the probe right, over the last hundred frames? The camera cuts to another
 # photograph every few frames, so a guess that repeats the last label is often right too: the curve says that the parts
