@@ -57,7 +57,6 @@ sphinx_gallery_conf = {
     "min_reported_time": 10_000,
     "write_computation_times": False,
     "show_signature": False,
-    "default_thumb_file": str(HERE / "_static" / "demo-receptive-fields.png"),
     "reset_modules": ("matplotlib",),
     "plot_gallery": "True",
 }

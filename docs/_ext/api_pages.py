@@ -92,6 +92,8 @@ def write_pages(app: Sphinx, _config: object) -> None:
     home = homes(modules)
     for module in modules:
         _write(folder / f"{module.__name__}.rst", page(module, home))
+    told = [(module.__name__, inspect.getdoc(module).partition("\n\n")[0].replace("\n", " ")) for module in modules]
+    _write(folder / "list.txt", "\n".join(f":doc:`{name} <modules/{name}>`\n    {text}\n" for name, text in told))
 
 
 def _write(path: Path, text: str) -> None:

@@ -30,7 +30,7 @@ def show(net, title):
 
 example = load_example()
 show(example.net, "first layer of the example")
-plt.show()
+plt.savefig("example.png")
 
 # %%
 # A network of your own
@@ -83,7 +83,7 @@ plt.plot(np.convolve(right, np.ones(window) / window, mode="valid"))
 plt.xlabel("frames seen")
 plt.ylabel("share that was right")
 plt.ylim(0, 1)
-plt.show()
+plt.savefig("accuracy.png")
 
 # %%
 # Go on later

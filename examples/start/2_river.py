@@ -84,3 +84,5 @@ print(f"a frame {detector.score_one(stream[300][0]):.2f}, noise {detector.score_
 
 # %%
 # The guide on :doc:`river </guides/river>` has more: regression, saving, names of features.
+
+# sphinx_gallery_thumbnail_path = "../benchmarks/results/quality/online-labels-mnist.png"

@@ -61,8 +61,8 @@ print(features.shape, probabilities.argmax(axis=1))
 # Make it smaller
 # ---------------
 #
-# ``int8`` stores the weights of the network in a quarter of the space. It needs some frames to choose its scales by, and says how far the features are
-# from the network's.
+# ``int8`` stores the weights of the network in a quarter of the space. It needs some frames to set its scales, and is
+# refused if the features would be too far from the network's.
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ for name in ("features.onnx", "small.onnx"):
 # Publish while learning goes on
 # ------------------------------
 #
-# ``ExportEvery`` writes a new model every so many frames. ``follow`` takes each one over, between two frames, while your
+# ``ExportEvery`` writes a new model after a number of frames. ``follow`` takes each one over, between two frames, while your
 # program runs.
 
 import hebbstream as hs
@@ -89,3 +89,5 @@ print(sorted(path.name for path in Path("site").iterdir()))
 
 # %%
 # The guide on :doc:`deployment </guides/deploy>` covers cards, browsers and OpenVINO.
+
+# sphinx_gallery_thumbnail_path = "../benchmarks/results/speed/deploy.png"
