@@ -35,6 +35,15 @@ class Report:
         Mean and greatest seconds from a live sample's capture until it was learned; ``None`` of a recording.
     stream_counts
         What the stream counted, such as frames dropped; empty if it counts nothing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import hebbstream as hs
+    >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    >>> report = hs.learn(net, torch.rand(5, 3, 32, 32), progress=False)
+    >>> report.samples, report.stopped
+    (5, 'end of stream')
     """
 
     samples: int
