@@ -19,10 +19,10 @@ from hebbstream.clip import load_example
 
 
 def show(net, title):
-    weights = net.layers[0].weight.permute(0, 2, 3, 1)  # neurons, height, width, colours
+    weights = net.layers[0].weight.permute(0, 2, 3, 1).numpy()  # neurons, height, width, colours
     figure, axes = plt.subplots(2, len(weights) // 2, figsize=(7, 2.4), squeeze=False)
     for axis, weight in zip(axes.flat, weights, strict=False):
-        low, high = weight.aminmax()
+        low, high = weight.min(), weight.max()
         axis.imshow((weight - low) / (high - low))
         axis.axis("off")
     figure.suptitle(title)
