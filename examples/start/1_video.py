@@ -43,7 +43,7 @@ import hebbstream as hs
 
 net = hs.SoftHebbNet.from_preset("video", width=16, seed=0)
 probe = hs.SoftmaxProbe()
-net
+print(net)
 
 # %%
 # Learn from a stream

@@ -18,14 +18,14 @@ from river import datasets, evaluate, linear_model, metrics, preprocessing
 from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
 
 model = preprocessing.StandardScaler() | SoftHebbTransformer(neurons=50) | LinearProbe()
-evaluate.progressive_val_score(datasets.Phishing(), model, metrics.Accuracy())
+print(evaluate.progressive_val_score(datasets.Phishing(), model, metrics.Accuracy()))
 
 # %%
 # The same without features that learn. Compare before you choose: on some tables a linear model on the raw columns is
 # just as good.
 
 plain = preprocessing.StandardScaler() | linear_model.LogisticRegression()
-evaluate.progressive_val_score(datasets.Phishing(), plain, metrics.Accuracy())
+print(evaluate.progressive_val_score(datasets.Phishing(), plain, metrics.Accuracy()))
 
 # %%
 # One sample at a time
@@ -52,7 +52,7 @@ with open_video(CLIP, size=32, label=clip_label()) as frames:
     stream = [(sample.x, sample.y) for sample in islice(frames, 400)]
 
 model = SoftHebbTransformer("video", width=8) | LinearProbe()
-evaluate.progressive_val_score(stream, model, metrics.Accuracy(), print_every=100)
+score = evaluate.progressive_val_score(stream, model, metrics.Accuracy(), print_every=100)
 
 # %%
 # Begin with a network that has learned
@@ -63,7 +63,7 @@ evaluate.progressive_val_score(stream, model, metrics.Accuracy(), print_every=10
 from hebbstream.clip import load_example
 
 model = SoftHebbTransformer(net=load_example().net, frozen=True) | LinearProbe()
-evaluate.progressive_val_score(stream, model, metrics.Accuracy())
+print(evaluate.progressive_val_score(stream, model, metrics.Accuracy()))
 
 # %%
 # Notice a change
