@@ -8,10 +8,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if not {"_build", "start"} & set(page.relative_to(ROOT).parts)]
 
 RENDERED = re.compile(r"<!-- table: (.+?) -->\n(.*?)<!-- end -->", re.DOTALL)
-_CODE = re.compile(r"^```.*?^```$|^ {4}.*?$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"^```.*?^```$|^ {4}.*?$|``[^`]+``|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 _TARGET = re.compile(r"(?<=\])\([^)]*\)")
 _FIGURE = re.compile(
-    r"\d[\d,.]*\s?(?:%|×(?!\d)|ms\b|milliseconds|[kMG]i?B\b|(?:percentage )?points?\b|times\b|frames a second)"
+    r"\d[\d,.]*\s?(?:%|×(?!\s?\d)|ms\b|milliseconds|[kMG]i?B\b|(?:percentage )?points?\b|times\b|frames a second)"
 )
 
 

@@ -1,5 +1,7 @@
 """The pages: figures come from results, links lead somewhere, programs run, and the style of the house is kept."""
 
+import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -7,6 +9,7 @@ import sys
 import pytest
 from forked import run_program
 from pages import PAGES, RENDERED, ROOT, typed_figures
+from test_structure import PUBLIC
 
 GUIDES = {page.stem: page for page in PAGES if page.parent.name == "guides" and "**Task:**" in page.read_text()}
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#([^)\s]+))?\)")
@@ -16,6 +19,21 @@ _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#([^)\s]+))?\)")
 def test_no_figure_is_typed_by_hand(page):
     found = typed_figures(page.read_text(encoding="utf-8"))
     assert not found, f"{found}: let benchmarks.page render a table of the results, or say it in words"
+
+
+@pytest.mark.parametrize("tutorial", sorted((ROOT / "examples" / "start").glob("*.py")), ids=lambda path: path.stem)
+def test_no_figure_is_typed_into_a_tutorial(tutorial):
+    assert typed_figures("\n".join(re.findall(r"^# (.*)$", tutorial.read_text(encoding="utf-8"), re.MULTILINE))) == []
+
+
+def test_no_figure_is_typed_into_the_text_of_a_public_name():
+    for name in PUBLIC:
+        module = importlib.import_module(name)
+        for thing in (getattr(module, exported) for exported in getattr(module, "__all__", ())):
+            members = [thing, *vars(thing).values()] if inspect.isclass(thing) else [thing]
+            for member in filter(callable, members):
+                text = (inspect.getdoc(member) or "").partition("Examples\n---")[0]
+                assert typed_figures(text.replace("\n    ", "\n")) == [], f"{name}: {thing}"
 
 
 @pytest.mark.parametrize(

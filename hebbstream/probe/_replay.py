@@ -32,7 +32,7 @@ class Replay:
     Parameters
     ----------
     capacity
-        Frames to keep. They lie in host memory, as they came: a colour frame of 32 × 32 bytes takes 3 kB.
+        Frames to keep. They lie in host memory, as they came: a colour frame of 32 × 32 pixels takes 3,072 bytes.
     per_sample
         Frames to look at again for each new labelled one; each costs a forward pass and a step of the probe.
     weight
