@@ -44,9 +44,9 @@ bench: install
 	for name in breakdown scaling video pipeline threads; do $(BIN)/python -m benchmarks.speed.$$name || exit 1; done
 	$(BIN)/python -m benchmarks.page
 
-# The site, in docs/_build/html: it runs the tutorials, and every warning is an error.
+# The site, in docs/_build/html: it runs the tutorials, and every warning is an error. One process: torch does not bear a fork.
 docs: $(VENV)/.docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
 	$(BIN)/python scripts/check_links.py docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
