@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+import benchmarks.overview
 import benchmarks.paper.tables
 import benchmarks.quality.tables
 import benchmarks.speed.tables
@@ -10,7 +11,12 @@ from benchmarks.core.page import Tables, write_pages
 from benchmarks.core.run import RESULTS, ROOT
 from hebbstream.errors import HebbstreamError
 
-TABLES: Tables = benchmarks.speed.tables.TABLES | benchmarks.quality.tables.TABLES | benchmarks.paper.tables.TABLES
+TABLES: Tables = (
+    benchmarks.overview.TABLES
+    | benchmarks.speed.tables.TABLES
+    | benchmarks.quality.tables.TABLES
+    | benchmarks.paper.tables.TABLES
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

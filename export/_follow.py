@@ -37,6 +37,17 @@ def follow(
         If there is no manifest or no model yet.
     CorruptModelError
         If the first model is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import hebbstream as hs
+    >>> from hebbstream.export import publish
+    >>> manifest = f"{tempfile.mkdtemp()}/net.json"
+    >>> _ = publish(hs.SoftHebbNet.from_preset("cifar10", width=4), manifest, size=32)
+    >>> with follow(manifest) as extractor:
+    ...     extractor.contract.features
+    1024
     """
     return FollowingExtractor(manifest, providers, every_seconds=every_seconds, **options)
 

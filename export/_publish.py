@@ -80,7 +80,7 @@ def publish(
 
 
 class ExportEvery(Callback):
-    """Publish what a learner has learned, every so many samples and at the end; see `publish`.
+    """Publish what a learner has learned, after every `every_samples` samples and at the end; see `publish`.
 
     Models have the labels of the learner's probe once it has seen one. A model that cannot be written is reported by
     the log, and learning goes on.

@@ -21,7 +21,7 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str)
 
     Weights have one scale a neuron, activations one a layer. Weights are signed and take 7 of the 8 bits: without VNNI a
     processor adds two neighbouring products in 16 bits, which full ones overflow. Unsigned weights of 8 bits halve the
-    distance from float32, but on CIFAR-10 were no more accurate, and a third slower (docs/deploy.md).
+    distance from float32, but on CIFAR-10 were no more accurate, and a third slower (docs/evidence/deploy.md).
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Scaling of pictures as matrix products, for every engine to compute the same.
 
 ONNX's own Resize smooths what it shrinks only where an engine implements that: OpenVINO 2026.4 leaves the smoothing
-out without a word, TensorRT refuses it, and ONNX Runtime treats the edges in another way than torch unless told so.
+out in silence, TensorRT refuses it, and ONNX Runtime treats the edges in another way than torch unless told so.
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ from onnx import TensorProto
 from hebbstream.errors import ConfigurationError, CorruptModelError, ModelNotFoundError
 from hebbstream.export._contract import Contract
 
-# ONNX Runtime has a CUDA kernel for each of these, in the versions of our opsets and for the types used (docs/deploy.md).
+# ONNX Runtime has a CUDA kernel for each of these, in the versions of our opsets and for the types used, by its own list (docs/guides/deploy.md).
 _LINEAR = ("Conv", "Gemm", "Add", "Mul", "QuantizeLinear", "DequantizeLinear")
 _POINTWISE = ("Cast", "Pow", "Relu", "Softmax", "Tanh")
 _SPATIAL = ("AveragePool", "Concat", "Flatten", "MaxPool", "Pad", "Slice", "Split", "Transpose")

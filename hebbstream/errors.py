@@ -42,7 +42,7 @@ __all__ = [
 
 
 class HebbstreamError(Exception):
-    """Base class of every error that hebbstream raises on purpose; of what is long, its message leaves out the middle."""
+    """Base class of every error that hebbstream raises on purpose; its message shortens what is long in the middle."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(shorten(message))

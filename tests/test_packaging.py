@@ -35,7 +35,7 @@ def test_wheel_and_sdist_hold_every_module_and_asset(built):
             assert f"{folder}/{path.name}" in sources
     for asset in (
         "hebbstream/py.typed",
-        *(f"hebbstream/clip/{name}" for name in ("demo.mp4", "demo.json", "LICENSES.md")),
+        *(f"hebbstream/clip/{name}" for name in ("demo.mp4", "demo.json", "example.safetensors", "LICENSES.md")),
     ):
         assert asset in names
         assert asset in sources

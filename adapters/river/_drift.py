@@ -30,7 +30,7 @@ class Drift:
     before
         Mean explained share since the previous change.
     after
-        Mean explained share of late.
+        Mean explained share of the latest readings.
     """
 
     index: int

@@ -49,7 +49,7 @@ class LinearProbe(CountsTensors, base.MiniBatchClassifier):
     optimizer
         ``"sgd"``, normalised and averaged, or ``"adam"`` (``"gradient"``).
     average_over
-        Samples of late over which ``"sgd"`` averages the weights (``"gradient"``).
+        Recent samples over which ``"sgd"`` averages the weights (``"gradient"``).
 
     Examples
     --------

@@ -28,12 +28,14 @@ _WARM_UP = 100  # samples over which the normalisation still averages from the s
 
 
 class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer):
-    """A SoftHebb network that learns without labels as a step of a river pipeline.
+    """A SoftHebb network that learns without labels, as a step of a river pipeline.
 
-    It takes images, bare or as the one value of a dict, or flat dicts of numbers, of which features may appear and
-    disappear: one that is absent counts as 0. With `window` a row is one moment of a signal. In a prequential loop a sample costs one forward pass and one update:
-    what `transform_one` computes for a prediction, `learn_one` learns from, and the `transform_one` after it returns
-    hands on once more. The features that a model downstream learns from are so those that it predicted from.
+    It takes images, or flat dicts of numbers. An image may be the only value of a dict. Columns may appear and disappear;
+    one that is absent counts as 0. With `window`, a row is one moment of a signal.
+
+    In a prequential loop a sample costs one forward pass and one update: `learn_one` uses what `transform_one` computed
+    for the prediction, and the next `transform_one` returns it again. So a model downstream learns from the very features
+    that it predicted from.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def _rank(video: Any) -> tuple[bool, bool, int, int, int]:
     if video.codec_context is None:
         return False, False, 0, 0, 0
     default = bool(video.disposition & Disposition.default)
-    rate, bits = round(video.average_rate or 0), int(video.metadata.get("variant_bitrate", 0))
+    rate, bits = round(float(video.average_rate or 0)), int(video.metadata.get("variant_bitrate", 0))
     return True, default, video.width * video.height, rate, bits
 
 

@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
     add_source(parser)
     group = parser.add_argument_group("output")
-    group.add_argument("--json", action="store_true", help="print JSON Lines; what else there is to say goes to stderr")
+    group.add_argument("--json", action="store_true", help="print JSON Lines, and everything else to stderr")
     group.add_argument(
         "--video",
         type=path,

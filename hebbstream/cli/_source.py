@@ -98,7 +98,7 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=path,
         metavar="FILE",
-        help="a video's labels over time: .json, .csv or .vtt, as docs/labels.md says; those of an array file are another;"
+        help="a video's labels over time: .json, .csv or .vtt, as docs/guides/labels.md says; those of an array file are another;"
         " those of images are the names of their folders, or in their shards",
     )
 

@@ -38,6 +38,13 @@ def plot_receptive_fields(nets: Sequence[tuple[str, SoftHebbNet]], path: str | P
     ------
     MissingDependencyError, OutputError
         If matplotlib is not installed, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+    >>> plot_receptive_fields([("untrained", net)], Path(tempfile.mkdtemp()) / "fields.png").name
+    'fields.png'
     """
     return plot_pictures([(title, receptive_fields(net)[:most]) for title, net in nets], path)
 

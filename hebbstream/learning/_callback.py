@@ -26,6 +26,16 @@ class Step:
         The probe's, made before it learned the label; ``None`` without a probe or a label.
     right
         Whether the prediction was the label; ``None`` where none was asked for.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import hebbstream as hs
+    >>> steps = []
+    >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    >>> _ = hs.learn(net, torch.rand(3, 3, 32, 32), callbacks=[steps.append], progress=False)
+    >>> [step.index for step in steps], tuple(steps[0].features.shape)
+    ([0, 1, 2], (1024,))
     """
 
     index: int

@@ -17,11 +17,11 @@ log = logging.getLogger("hebbstream.checkpoint")
 
 
 class Checkpoint(Callback):
-    """Saves the learner every so many samples or seconds, at SIGUSR1, and at the end, whatever the end is.
+    """Saves the learner: after a number of samples or seconds, at SIGUSR1, and at the end, however the run ends.
 
-    One that cannot be written, as on a full disk, is reported by the log and tried again when the next is due; learning
-    goes on, and the last good one is kept. While a run writes to a path, no other can. It keeps the state of the callbacks,
-    so put it behind those that have some.
+    If a checkpoint cannot be written, as on a full disk, the log says so, learning goes on, and the last good one is kept.
+    It is tried again when the next is due. While a run writes to a path, no other can. A checkpoint keeps the state of the
+    callbacks before it, so put it last.
 
     Parameters
     ----------

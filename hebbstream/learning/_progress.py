@@ -1,5 +1,6 @@
 """`ProgressBar`: how a run goes, on one line."""
 
+import sys
 from operator import length_hint
 from typing import Any
 
@@ -11,13 +12,15 @@ from hebbstream.learning._running import Running
 from hebbstream.learning._timer import Timer
 
 _STATUS_SECONDS = 1.0
+_LOG_SECONDS = 10.0  # between lines where stderr is a file: there nothing overwrites the one before
 
 
 class ProgressBar(Callback):
-    """Shows the samples learned, of how many where that is known, and once a second how well.
+    """Shows how many samples were learned, of how many where that is known, and how well.
 
-    That is the prequential accuracy of late, where there are labels, for each layer the share of neurons that have turned
-    (see `Report`), and of a stream that leaves out what shows nothing new, the share that it left out.
+    How well: the accuracy of the latest predictions, where there are labels; for each layer the share of neurons that
+    have turned (see `Report`); and the share of frames that showed nothing new, where a stream leaves those out. A
+    terminal is updated all the time, a log gets a line every ten seconds.
 
     Parameters
     ----------
@@ -39,7 +42,15 @@ class ProgressBar(Callback):
             total = max(0, known - self._passed)
         if self._limit is not None:
             total = self._limit if total is None else min(self._limit, total)
-        self._bar: tqdm[Any] = tqdm(total=total, unit=" samples", disable=not self._enabled, dynamic_ncols=True)
+        self._live = sys.stderr.isatty() or "ipykernel" in sys.modules  # a notebook draws over, too
+        self._bar: tqdm[Any] = tqdm(
+            total=total,
+            unit=" samples",
+            disable=not self._enabled,
+            dynamic_ncols=True,
+            mininterval=0.1 if self._live else _LOG_SECONDS,
+            maxinterval=_LOG_SECONDS,
+        )
         self._timer = Timer(_STATUS_SECONDS, learner.clock)
 
     def on_step(self, learner: Running, step: Step) -> None:  # noqa: ARG002  # one more, whatever it was
@@ -68,4 +79,4 @@ class ProgressBar(Callback):
             parts.insert(0, f"accuracy {report.recent_accuracy:.1%}")
         if skipped := report.stream_counts.get("skipped"):
             parts.append(f"nothing new in {skipped / report.stream_counts['frames']:.0%}")
-        self._bar.set_postfix_str(", ".join(parts))
+        self._bar.set_postfix_str(", ".join(parts), refresh=self._live)

@@ -35,6 +35,15 @@ class Report:
         Mean and greatest seconds from a live sample's capture until it was learned; ``None`` of a recording.
     stream_counts
         What the stream counted, such as frames dropped; empty if it counts nothing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import hebbstream as hs
+    >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    >>> report = hs.learn(net, torch.rand(5, 3, 32, 32), progress=False)
+    >>> report.samples, report.stopped
+    (5, 'end of stream')
     """
 
     samples: int
@@ -62,7 +71,7 @@ class Report:
             f" (layer 1 to {len(self.r1_fraction)})",
         ]
         if self.accuracy is not None and self.recent_accuracy is not None:
-            lines.append(f"prequential accuracy {self.accuracy:.1%}, of late {self.recent_accuracy:.1%}")
+            lines.append(f"prequential accuracy {self.accuracy:.1%}, lately {self.recent_accuracy:.1%}")
         if self.latency is not None:
             mean, greatest = self.latency
             lines.append(f"from capture to learned {1e3 * mean:.0f} ms on average, {1e3 * greatest:.0f} ms at most")

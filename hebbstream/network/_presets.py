@@ -86,7 +86,7 @@ class Preset:
         With the others the scale is a running maximum, which a single sample reaches rarely: on average its largest
         change is a tenth of the running maximum in the first layer and a fifth in the others. The published rates
         then serve as they are; this was measured for single samples only. This regime also comes with event-driven plasticity, unless
-        `event_threshold` says otherwise. What the alternatives cost is in docs/paper.md.
+        `event_threshold` says otherwise. What the alternatives cost is in docs/evidence/paper.md.
 
         Examples
         --------
@@ -152,7 +152,7 @@ _CIFAR = (
 
 # For streams: statistics of all that was seen (their weight falls to 1e-4). The first layer learns, from weights a tenth as
 # long as the paper's: it has learned after some thousand samples instead of tens of thousands. In the other layers
-# learning did not pay, and cost half of a step. Compared in docs/streams.md.
+# learning did not pay, and cost half of a step. Compared in docs/evidence/streams.md.
 _STREAM = (
     replace(_CIFAR[0], momentum=1e-4, radius=2.5),
     *(replace(spec, momentum=1e-4, learning_rate=0.0) for spec in _CIFAR[1:]),
@@ -245,6 +245,7 @@ PRESETS: dict[str, Preset] = {
     "signal": Preset(layers=_SIGNAL, batch_size=10, in_channels=1, image_size=100, input_range=None),
     "sound": Preset(layers=_SOUND, batch_size=10, in_channels=1, image_size=64),
 }
+"""The architectures and rates by name, for `SoftHebbNet.from_preset`: those of the paper, and one for video."""
 
 
 def get_preset(name: str) -> Preset:
@@ -260,7 +261,7 @@ def get_preset(name: str) -> Preset:
     >>> get_preset("cifar")
     Traceback (most recent call last):
     ...
-    hebbstream.errors.ConfigurationError: no preset 'cifar': expected one of video, cifar10, cifar100, mnist, ...
+    hebbstream.errors.ConfigurationError: no preset 'cifar': expected one of pictures, video, cifar10, ...
     """
     if name not in PRESETS:
         raise ConfigurationError(f"no preset {name!r}: expected one of {', '.join(PRESETS)}")

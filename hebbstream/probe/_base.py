@@ -26,6 +26,18 @@ class OnlineProbe(LearnedTensors):
         Whether to fit a temperature to the labels, each predicted before it is learned; see `Temperature`.
     min_confidence
         Least probability for which `predict_one` names a class; below it, the prediction is ``None``.
+
+    Examples
+    --------
+    It is the base class. Every probe has its methods:
+
+    >>> import hebbstream as hs
+    >>> probe = hs.RidgeProbe()
+    >>> isinstance(probe, hs.OnlineProbe), probe.classes
+    (True, [])
+    >>> probe.learn_one([1.0, 0.0], "left")
+    >>> probe.classes
+    ['left']
     """
 
     solver: ClassVar[str]

@@ -28,7 +28,7 @@ class Descent(ABC):
     tensors
         Everything learned, by name; the last column of the weights is the bias.
     average_over
-        Samples of late over which weights are averaged, where they are.
+        Recent samples over which weights are averaged, where they are.
     """
 
     rate: ClassVar[float]
@@ -106,7 +106,7 @@ class Descent(ABC):
 
 
 class AveragedSgd(Descent):
-    """Normalised steps, and the average of the weights of late, of so many samples once they have come."""
+    """Normalised steps, and the average of the weights over recent samples."""
 
     rate: ClassVar[float] = 3.0
     # Steps this long double what rounding does in every few samples; in float32 it would soon be seen.
@@ -132,7 +132,7 @@ class AveragedSgd(Descent):
         self._slowest = self.array(torch.full_like(self._pace, 1.0 / self.average_over))
 
     def predicting(self) -> Tensor:
-        """Return whichever of the weights and their average had the smaller loss of late."""
+        """Return whichever of the weights and their average had the smaller loss on recent samples."""
         weight, average, losses = (self.tensors[name] for name in ("weight", "average", "losses"))
         if self.on_host:  # where to look costs nothing, and a copy of all weights much
             return weight if self._losses[0] < self._losses[1] else average

@@ -19,20 +19,20 @@ _OPTIONS = ("capacity", "per_sample", "weight", "every_samples", "seed")
 
 
 class Replay:
-    """Frames of every class, as many of each as of any other, whatever order they came in.
+    """Keeps labelled frames, as many of each class as of any other, for a probe to learn from again.
 
-    While features learn, what a probe knows is about features that no longer exist. Given to `learn`, the network looks
-    at frames of the past again, as it is by now, and the probe learns from what it sees: the classes that a stream has
-    left behind stay known. The network itself learns from new frames only.
+    While features learn, a probe remembers features that no longer exist. With a replay, the network computes the
+    features of old frames anew, and the probe learns from those. So it still knows classes that the stream has left
+    behind. The network itself learns from new frames only.
 
-    Until it is full it keeps every labelled frame. From then on a new one takes the place of a random one of the class
-    that has most; of a class that has most itself, every frame that has come is as likely to be kept as any other
-    (class-balancing reservoir sampling, Chrysakis and Moens 2020).
+    Until it is full, it keeps every labelled frame. Then a new frame replaces a random one of the largest class. Within
+    the largest class, every frame that came is as likely to be kept as any other (class-balancing reservoir sampling,
+    Chrysakis and Moens 2020).
 
     Parameters
     ----------
     capacity
-        Frames to keep. They lie in host memory, as they came: a colour frame of 32 × 32 bytes takes 3 kB.
+        Frames to keep. They lie in host memory, as they came: a colour frame of 32 × 32 pixels takes 3,072 bytes.
     per_sample
         Frames to look at again for each new labelled one; each costs a forward pass and a step of the probe.
     weight

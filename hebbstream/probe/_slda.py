@@ -13,12 +13,11 @@ from hebbstream.probe._sums import Moments, deviation
 class SldaProbe(MomentProbe):
     """Linear discriminant analysis: a mean for each class, one covariance for all.
 
-    Hayes and Kanan 2020, *Lifelong Machine Learning with Deep Streaming Linear Discriminant Analysis*: every class is as
-    likely as any other before its features are seen. Where that work runs the covariance along with the stream, this one
-    is the exact covariance within the classes, and the squared distance to the mean of n samples is reduced by what
-    their chance adds to it on average, tr(ΛΣ) / n: without that a new class lies too far from everything to be predicted.
-    With it, a first sample takes too much from the other classes: on MNIST, nine classes known, the accuracy on all ten
-    falls to 75 %, and is 95 % after five samples (`benchmarks/quality/online_labels.py`).
+    Hayes and Kanan 2020, *Lifelong Machine Learning with Deep Streaming Linear Discriminant Analysis*: before its features
+    are seen, every class is as likely as any other. Two things differ from that work. The covariance is the exact one
+    within the classes. And the squared distance to a mean of n samples is reduced by tr(ΛΣ) / n, what chance adds to it
+    on average; without that, a new class would lie too far from everything to be predicted. With it, the first sample of
+    a new class takes too much from the others, until a few more have come (docs/evidence/labels.md).
 
     Parameters
     ----------

@@ -27,13 +27,13 @@ class SoftmaxProbe(OnlineProbe):
         ``None`` takes the optimizer's: 3 for ``"sgd"``, 0.001 for ``"adam"``.
     optimizer
         ``"sgd"``: normalised and averaged, in float64. A step divided by the squared norm of the standardised features
-        fits any number of them (Nagumo and Noda 1967). Predictions are made with the average of the weights of late (Polyak
-        and Juditsky 1992; early on, later weights count more, as in Shamir and Zhang 2013) or with the weights as they
-        are, whichever had the smaller loss on the samples of late before they were learned: the average is better for
-        samples in random order, the other where labels come in long runs, as in video. ``"adam"``: Kingma and Ba 2015,
-        in float32; worse in both (docs/labels.md).
+        fits any number of them (Nagumo and Noda 1967). It predicts with the average of recent weights (Polyak and
+        Juditsky 1992; early on, later weights count more, as in Shamir and Zhang 2013) or with the weights as they are:
+        with whichever had the smaller loss on recent samples, before it learned them. The average is better for samples
+        in random order, the other where labels come in long runs, as in video. ``"adam"``: Kingma and Ba 2015, in
+        float32; worse in both (docs/evidence/labels.md).
     average_over
-        Samples of late over which ``"sgd"`` averages the weights, those that a `Replay` shows again included.
+        Recent samples over which ``"sgd"`` averages the weights; those that a `Replay` shows again count too.
     calibrate, min_confidence
         See `OnlineProbe`.
 

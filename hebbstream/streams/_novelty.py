@@ -54,7 +54,7 @@ def novel(
     grid
         Cells in each direction.
     at_least_every
-        One of any so many consecutive frames passes whatever it shows; ``None`` for no such limit.
+        Longest run of frames of which at least one passes, whatever it shows; ``None`` for no such limit.
 
     Returns
     -------

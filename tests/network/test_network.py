@@ -218,7 +218,7 @@ def test_equal_networks_have_equal_pickles_and_go_on_the_same():
 
 @pytest.mark.parametrize("name", hs.PRESETS)
 def test_in_a_stream_every_layer_is_scaled_by_a_running_maximum(name):
-    # Scaled by each sample's own, the dense layer reached 62 % on MNIST instead of 95 (docs/paper.md).
+    # Scaled by each sample's own, the dense layer reached 62 % on MNIST instead of 95 (docs/evidence/paper.md).
     published = hs.PRESETS[name].layers
     for spec, original in zip(hs.SoftHebbNet.from_preset(name, width=2).layers, published, strict=True):
         assert spec.spec.update_scale == "running_max"

@@ -26,6 +26,15 @@ class Engine(ABC):
     ------
     ConfigurationError
         If there is no such precision.
+
+    Examples
+    --------
+    It is the base class. A network takes an engine, or one of their names:
+
+    >>> import hebbstream as hs
+    >>> net = hs.SoftHebbNet.from_preset("cifar10", width=4, engine=hs.EagerEngine("bfloat16"))
+    >>> isinstance(net.engine, hs.Engine)
+    True
     """
 
     def __init__(self, precision: PrecisionName = "float32") -> None:

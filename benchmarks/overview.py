@@ -1,0 +1,80 @@
+"""The tables about all results together: what to expect, and when each was measured."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from benchmarks.core.page import Tables, grouped, markdown
+from benchmarks.core.store import read
+
+
+def _expect(results: Path) -> str:
+    """One line each for what a newcomer asks, beside what it should be compared with."""
+    runs = read(results / "paper" / "cifar10.json")["runs"]
+    images = {
+        protocol: 100 * mean(run["test_accuracy"]["3"] for run in runs if _is_full(run) and run["name"] == protocol)
+        for protocol in ("stream", "paper")
+    }
+    worlds = grouped(read(results / "quality" / "worlds.json")["rows"], "world", "row")
+
+    def video(world: str, row: str) -> str:
+        return f"{100 * mean(run['ridge'] for run in worlds[world, row]):.1f} %"
+
+    step = next(
+        s for s in read(results / "speed" / "step.json")["steps"] if (s["preset"], s["batch"]) == ("cifar10", 1)
+    )
+    ms = {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
+    soak = read(results / "speed" / "soak.json")
+    rows = [
+        [f"video of {name}: right, of frames of a later recording", video(world, "video"),
+         f"{video(world, 'untrained, whitened')} untrained, {video(world, 'pixels')} from pixels"]
+        for world, name in (("turning-objects", "turning objects"), ("breakout", "a game"))
+    ]  # fmt: skip
+    rows += [
+        [
+            "CIFAR-10, one pass, one image at a time",
+            f"{images['stream']:.1f} %",
+            f"{images['paper']:.1f} % in mini-batches",
+        ],
+        [
+            "a learning step at full width, on two cores",
+            f"{ms['learn']:.0f} ms",
+            f"{ms['backprop']:.0f} ms by backpropagation",
+        ],
+        [f"memory over {soak['samples']:,} samples", f"+{soak['growth_percent']:.1f} %", ""],
+    ]
+    return markdown(["what", "hebbstream", "compare with"], rows)
+
+
+def _is_full(run: dict[str, Any]) -> bool:
+    return bool(run["run"]["width"] == 96)
+
+
+def _measured(found: Any) -> Iterator[dict[str, str]]:
+    """Yield every description of a measurement in a result."""
+    if isinstance(found, dict):
+        if {"date", "commit"} <= found.keys():
+            yield found
+        for value in found.values():
+            yield from _measured(value)
+    elif isinstance(found, list):
+        for value in found:
+            yield from _measured(value)
+
+
+def _dates(results: Path) -> str:
+    rows = []
+    for path in sorted(results.rglob("*.json")):
+        measured = list(_measured(read(path)))
+        dates = sorted({one["date"] for one in measured})
+        commits = dict.fromkeys(one["commit"] for one in measured)
+        if dates:
+            name = path.relative_to(results).with_suffix("").as_posix()
+            when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+            shown = list(commits)[:2]
+            rows.append([name, when, ", ".join(shown) + (" …" if len(commits) > len(shown) else "")])
+    return markdown(["result", "measured", "at commit"], rows)
+
+
+TABLES: Tables = {"overview/expect": _expect, "overview/dates": _dates}

@@ -1,0 +1,55 @@
+"""Every released format of checkpoints and models is read, and gives what it gave; see docs/internals/compatibility.md."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+
+import hebbstream as hs
+from hebbstream._upgrades import FORMAT
+from hebbstream.export import OnnxExtractor, verify
+from hebbstream.export._contract import FORMAT as MODEL_FORMAT
+
+DATA = Path(__file__).parent / "data"
+FRAME = torch.linspace(0, 1, 3 * 16 * 16).view(3, 16, 16)
+ADD_ONE = "python scripts/write_format_samples.py writes a sample of the present format"
+
+
+@pytest.mark.parametrize("number", range(1, FORMAT + 1))
+def test_a_checkpoint_of_each_format_gives_what_it_gave(number):
+    path = DATA / f"format-{number}.safetensors"
+    assert path.exists(), ADD_ONE
+    expected = json.loads(path.with_suffix(".json").read_text())
+    learner = hs.Learner.load(path)
+    features = learner.net.transform_one(FRAME)
+    assert features.tolist() == pytest.approx(expected["features"], rel=1e-5, abs=1e-6)
+    assert learner.probe.predict_proba_one(features) == pytest.approx(expected["probabilities"], rel=1e-5)
+    assert asdict(learner.counters) == expected["counters"]
+    pixels = (255 * FRAME).to(torch.uint8)  # of the type that its replay keeps
+    assert learner.learn([(pixels, "coffee")] * 3, progress=False).samples == 3
+
+
+@pytest.mark.parametrize("number", range(1, int(MODEL_FORMAT.rpartition("-")[2]) + 1))
+def test_a_model_of_each_format_gives_what_it_gave(number):
+    path = DATA / f"hebbstream-model-{number}.onnx"
+    assert path.exists(), ADD_ONE
+    expected = json.loads(path.with_suffix(".json").read_text())
+    extractor = OnnxExtractor(path)
+    assert extractor.transform_one(FRAME.numpy()).tolist() == pytest.approx(expected["features"], rel=1e-4, abs=1e-5)
+    assert extractor.predict_one(FRAME.numpy()) == expected["label"]
+    assert verify(path, [FRAME.numpy()], seconds=0.01).contract.samples_seen == 60
+
+
+def test_the_example_of_the_package_is_read_and_has_learned():
+    from hebbstream.clip import load_example
+    from hebbstream.clip._clip import clip_frames
+
+    learner = load_example()
+    assert learner.net.samples_seen == 9000
+    assert min(learner.net.r1_fraction()) > 0
+    assert len(learner.probe.classes) == 8
+    features = learner.net.transform_many(clip_frames(32, 40))
+    assert len({learner.probe.predict_one(row) for row in features}) > 4
+    assert learner.recordings == {}
