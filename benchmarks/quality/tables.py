@@ -37,18 +37,18 @@ def _streams(results: Path) -> str:
 
 
 def _worlds(results: Path) -> str:
-    """Of each row and world: ridge and ridge of five labels, means over the seeds and half the range."""
-    found = grouped(read(results / "quality" / "worlds.json")["rows"], "row", "world")
-    worlds = sorted({world for _, world in found})
+    """Of each world and row: ridge and ridge of five labels, means over the seeds and half the range."""
+    found = grouped(read(results / "quality" / "worlds.json")["rows"], "world", "row")
+    columns = list(dict.fromkeys(row for _, row in found))
     rows = []
-    for row in dict.fromkeys(name for name, _ in found):
+    for world in dict.fromkeys(world for world, _ in found):
         cells = []
-        for world in worlds:
-            seeds = [[100 * run[key] for key in ("ridge", "ridge_of_5")] for run in found[row, world]]
+        for column in columns:
+            seeds = [[100 * run[key] for key in ("ridge", "ridge_of_5")] for run in found[world, column]]
             spread = (np.max(seeds, axis=0) - np.min(seeds, axis=0)) / 2
             cells.append(" / ".join(f"{a:.1f} ± {b:.1f}" for a, b in zip(np.mean(seeds, axis=0), spread, strict=True)))
-        rows.append([row, len(found[row, worlds[0]]), *cells])
-    return markdown(["", "seeds", *worlds], rows)
+        rows.append([world, len(found[world, columns[-1]]), *cells])
+    return markdown(["world", "seeds", *columns], rows)
 
 
 def _signals(results: Path) -> str:

@@ -159,7 +159,7 @@ _STREAM = (
 )
 
 # Of windows and spectrograms likewise, but for sharper competition in the first layer for signals; chosen on half of the
-# sets in docs/signals.md.
+# sets in docs/guides/signals.md.
 _SIGNAL = (
     LayerSpec(
         channels=48,
