@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.pycode import ModuleAnalyzer
 
 ROOT = Path(__file__).parent.parent.parent
@@ -84,7 +85,7 @@ def _text_of_data(module: ModuleType, name: str) -> str:
     raise LookupError(f"{module.__name__}.{name} has no text: expected one under the line that makes it")
 
 
-def write_pages(app: Sphinx, _config: object) -> None:
+def write_pages(app: Sphinx, config: Config) -> None:
     """Write `api/modules/MODULE.rst` for each module."""
     folder = Path(app.srcdir) / "api" / "modules"
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,6 +93,7 @@ def write_pages(app: Sphinx, _config: object) -> None:
     home = homes(modules)
     for module in modules:
         _write(folder / f"{module.__name__}.rst", page(module, home))
+    config.autosummary_generate = [str(folder / f"{module.__name__}.rst") for module in modules]
     told = [(module.__name__, inspect.getdoc(module).partition("\n\n")[0].replace("\n", " ")) for module in modules]
     _write(folder / "list.txt", "\n".join(f":doc:`{name} <modules/{name}>`\n    {text}\n" for name, text in told))
 
