@@ -68,8 +68,8 @@ def open_audio(
         file object, ``"-"``, or ``"lavfi:sine=frequency=440"``; ``"mic"`` is the microphone that the system takes by
         default, a number (``0`` or ``"0"``) another, as is its name (``"hw:1,0"`` on Linux, ``"audio=…"`` on Windows).
     form
-        ``"mel"``: pictures of bands of frequencies by time, log-mel spectrograms (see `log_mel`) with a column every
-        10 ms, in which 0 is -80 dB and 1 is 20 dB. ``"wave"``: the sound itself, from -1 to 1.
+        ``"mel"``: pictures of bands of frequencies by time, log-mel spectrograms (see `log_mel`) with a hundred
+        columns a second, in which 0 is -80 dB and 1 is 20 dB. ``"wave"``: the sound itself, from -1 to 1.
     seconds, hop
         Length of a sample, and from its start to the next one's; ``None`` takes `seconds`.
     rate

@@ -31,7 +31,7 @@ def log_mel(sound: Any, rate: int, *, mels: int = 64, window: int | None = None,
     mels
         Bands, from 0 to half of `rate`.
     window, step
-        Samples of a piece, and from one to the next; ``None`` takes 25 ms and 10 ms.
+        Samples of a piece, and from one to the next; ``None`` takes a fortieth and a hundredth of a second.
 
     Returns
     -------
