@@ -54,7 +54,7 @@ def _worlds(results: Path) -> str:
 def _signals(results: Path) -> str:
     """Of each set: raw values, untrained and learned features, means over the seeds; and MiniRocket beside."""
     measured = grouped(read(results / "quality" / "signals.json")["rows"], "set", "row")
-    peers = {row["set"]: row for row in read(results / "quality" / "signals-peers.json")["rows"]}
+    peers = {row["set"]: row for row in read(results / "quality" / "signals-peers.json").get("rows", [])}
     order = sorted({name for name, _ in measured}, key=lambda name: (name not in CHOOSING, name))
     rows = []
     for name in order:
