@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import hebbstream as hs
@@ -11,6 +12,7 @@ from hebbstream.cli._source import open_stream
 from hebbstream.cli._types import positive, seconds
 from hebbstream.distributed import Peers, join, learn_together
 from hebbstream.errors import ConfigurationError
+from hebbstream.learning._generations import set_aside
 from hebbstream.streams import Stream
 
 
@@ -46,6 +48,14 @@ def joined(options: argparse.Namespace) -> Any:
     # torchrun starts all of them again where one has died; what the new ones are to go on from is the checkpoint.
     options.resume = options.resume or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
     return join(timeout=options.peer_timeout, device="cuda" if options.device.startswith("cuda") else "cpu")
+
+
+def begin_anew(path: Path) -> None:
+    """Give the checkpoint of an earlier run another name."""
+    aside = set_aside(path)
+    if aside is not None:
+        path.unlink()
+        print(f"starting anew (--resume goes on instead); the earlier checkpoint is now {aside}")
 
 
 def learn_as_one(

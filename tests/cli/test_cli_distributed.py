@@ -65,6 +65,18 @@ def test_ranks_learn_all_films_go_on_and_one_of_them_writes(ranks, films, tmp_pa
     assert (net.samples_seen, net.frame_size) == (28, (16, 16))
 
 
+def test_ranks_that_start_anew_do_not_go_on_from_an_earlier_run(ranks, films, tmp_path):
+    options = ["--distributed", "--width", 4, "--size", 16, "--quiet"]
+    (first,) = ranks(1, films[0], *options)
+    assert "learned 12 samples" in first.stdout, first.stderr
+    (second,) = ranks(1, films[1], *options)
+    assert second.stdout.startswith(
+        "starting anew (--resume goes on instead); the earlier checkpoint is now run-1.safe"
+    )
+    found = [hs.load(tmp_path / f"{name}.safetensors").samples_seen for name in ("run-1", "run")]
+    assert found == [12, 7]
+
+
 def test_a_film_that_is_not_there_is_one_line_on_every_rank(ranks, films, tmp_path):
     options = ["--distributed", "--width", 4, "--size", 16, "--fit", "crop", "--quiet"]
     first, other = ranks(2, films[0], tmp_path / "none.mp4", *options)
