@@ -10,7 +10,6 @@ from hebbstream.probe._solvers import SOLVERS
 from hebbstream.probe import OnlineProbe
 
 WIDTHS = (8, 16, 24, 32, 48, 96)
-_DIMENSIONS = 512  # a prediction after each taught frame solves for as many
 _LEAST_CONFIDENCE = 0.5
 
 
@@ -24,6 +23,8 @@ class Settings:
         Of the network.
     solver
         Of the probe.
+    dimensions
+        Of a probe that solves, which it does after each taught frame.
     size
         (height, width) of the frames that the network sees; ``None`` takes the preset's.
     every_frame
@@ -37,6 +38,7 @@ class Settings:
     seed: int = 0
     device: str = "cpu"
     solver: str = "ridge"
+    dimensions: int = 512
     size: tuple[int, int] | None = None
     every_frame: bool = False
     start: bool = False
@@ -50,8 +52,9 @@ class Settings:
         """Make a probe that has learned nothing."""
         if self.solver not in SOLVERS:
             raise ConfigurationError(f"solver={self.solver!r}: expected one of {', '.join(map(repr, SOLVERS))}")
-        options = {} if self.solver == "softmax" else {"dimensions": _DIMENSIONS}
-        return SOLVERS[self.solver](min_confidence=_LEAST_CONFIDENCE, **options)
+        kind = SOLVERS[self.solver]
+        options = {"dimensions": self.dimensions} if "dimensions" in kind.option_names else {}
+        return kind(min_confidence=_LEAST_CONFIDENCE, **options)
 
     def frame_size(self, net: hs.SoftHebbNet) -> tuple[int, int]:
         """Return (height, width) of what the network sees."""
