@@ -12,7 +12,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.core.chromium import launch
+from hebbstream.adapters.video import open_video
+from hebbstream.clip import CLIP, clip_label
 from hebbstream.studio._actions import act
-from hebbstream.studio._clip import _photographs
 from hebbstream.studio._server import Studio
 from hebbstream.studio._settings import Settings
 
@@ -48,20 +50,28 @@ def ask(studio: Studio, **message: Any) -> Any:
 
 
 def teach(studio: Studio, holds: int) -> None:
-    """Teach some of the photographs that the bundled clip shows for five seconds each."""
+    """Teach some of the photographs that the bundled clip shows for some seconds each, as each comes into view."""
     for name in LABELS:
         ask(studio, **{"do": "add-class", "name": name})
-    known = {label: frames for label, frames in _photographs().items() if label in LABELS}
-    wanted = {name: holds for name in LABELS}
-    until = time.monotonic() + 120
+    known = _photographs()
+    wanted, before = dict.fromkeys(LABELS, holds), None
+    until = time.monotonic() + 150
     while any(wanted.values()) and time.monotonic() < until:
         latest = studio.session.sources[0].latest
         shown = latest and next((n for n, f in known.items() if any(np.array_equal(latest.pixels, x) for x in f)), None)
-        if shown and wanted[shown]:
-            ask(studio, do="hold", label=shown, source=0, seconds=0.8)
+        if shown != before and wanted.get(shown):
+            ask(studio, do="hold", label=shown, source=0, seconds=1.5)
             wanted[shown] -= 1
-            time.sleep(1.2)
-        time.sleep(0.1)
+        before = shown
+        time.sleep(0.05)
+
+
+def _photographs() -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    with open_video(CLIP, label=clip_label()) as stream:
+        for sample in islice(stream, 1000):
+            found.setdefault(str(sample.y), []).append(sample.x)
+    return found
 
 
 def nothing_taught(studio: Studio, page: Page) -> None:
@@ -116,7 +126,7 @@ STATES: dict[str, tuple[list[str], bool, Callable[[Studio, Page], None]]] = {
 def shoot(browser: Any, name: str, save: Callable[[Page, str, str], None]) -> None:
     """Bring a studio into a state, and take its pictures."""
     addresses, start, prepare = STATES[name]
-    with tempfile.TemporaryDirectory() as folder, served(addresses, Path(folder) / "studio", start=start) as studio:
+    with tempfile.TemporaryDirectory() as folder, chdir(folder), served(addresses, Path("studio"), start=start) as studio:
         page = browser.new_page(viewport=SIZES["wide"], color_scheme="light")
         page.goto(studio.door.address)
         prepare(studio, page)
@@ -145,13 +155,14 @@ def main() -> None:
 
             shoot(browser, "taught", save)
             return
-        options.folder.mkdir(parents=True, exist_ok=True)
+        folder = options.folder.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
         for name in options.states or STATES:
             shoot(
                 browser,
                 name,
                 lambda page, size, theme, name=name: page.screenshot(
-                    path=options.folder / f"{name}-{size}-{theme}.png", full_page=True
+                    path=folder / f"{name}-{size}-{theme}.png", full_page=True
                 ),
             )
 

@@ -35,7 +35,7 @@ class ClipSource(Source):
         self._thread.join()
 
     def _work(self) -> None:
-        photographs = _photographs()
+        photographs = self._photographs()
         due, played, longest = time.monotonic(), 0, max(map(len, photographs.values()))
         for start in cycle(range(0, longest, _SCENE)):
             for frames in photographs.values():
@@ -46,10 +46,13 @@ class ClipSource(Source):
                     self.put(frame, played / _FRAMES_A_SECOND)
                     played += 1
 
-
-def _photographs() -> dict[str | None, list[Pixels]]:
-    found: dict[str | None, list[Pixels]] = {}
-    with open_video(CLIP, label=clip_label()) as stream:
-        for sample in islice(stream, _FRAMES):
-            found.setdefault(sample.y, []).append(sample.x)  # type: ignore[arg-type]  # its labels are text
-    return found
+    def _photographs(self) -> dict[str | None, list[Pixels]]:
+        found: dict[str | None, list[Pixels]] = {}
+        with open_video(CLIP, label=clip_label()) as stream:
+            for sample in islice(stream, _FRAMES):
+                if not found:
+                    self.put(sample.x, 0.0)  # there is something to see while the rest is read
+                found.setdefault(sample.y, []).append(sample.x)  # type: ignore[arg-type]  # its labels are text
+                if self._closing.is_set():
+                    break
+        return found

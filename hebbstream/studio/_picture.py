@@ -84,7 +84,7 @@ def read_jpeg(data: bytes) -> Pixels:
             if max(image.size) > _MOST_SIDE or min(image.size) < 8:
                 raise InputError(f"picture of {image.width}×{image.height}: expected sides of 8 to {_MOST_SIDE} pixels")
             return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:  # Pillow's, of what is damaged
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's, of what is damaged
         if isinstance(error, InputError):
             raise
         raise InputError("picture that cannot be read: expected a JPEG") from None

@@ -183,8 +183,7 @@ window.addEventListener("keydown", (event) => {
   }
   if (/^[1-9]$/.test(event.key)) {
     teaching.holdNumber(Number(event.key));
-  } else if (event.key === " " && !document.activeElement?.matches("button, a, label, input")) {
-    event.preventDefault();
+  } else if (event.key === "l" || event.key === "L") {
     toggleLearning();
   } else if (event.key === "n" || event.key === "N") {
     event.preventDefault();

@@ -20,8 +20,13 @@ export class Teaching {
     element("add").addEventListener("submit", (event) => {
       event.preventDefault();
       const input = element("name");
-      this.ask("add-class", { name: input.value }).then(() => (input.value = ""));
+      input.blur(); // so that number keys teach at once
+      this.ask("add-class", { name: input.value }).then(
+        () => (input.value = ""),
+        () => input.focus(),
+      );
     });
+    element("name").addEventListener("keydown", (event) => event.key === "Escape" && event.target.blur());
     const slider = element("confidence");
     slider.addEventListener("input", () => write("confidence-value", percent(slider.value / 100)));
     slider.addEventListener("change", () => this.ask("confidence", { value: slider.value / 100 }));
