@@ -52,7 +52,7 @@ def ask(studio: Studio, **message: Any) -> Any:
 def teach(studio: Studio, holds: int) -> None:
     """Teach some of the photographs that the bundled clip shows for some seconds each, as each comes into view."""
     for name in LABELS:
-        ask(studio, **{"do": "add-class", "name": name})
+        ask(studio, do="add-class", name=name)
     known = _photographs()
     wanted, before = dict.fromkeys(LABELS, holds), None
     until = time.monotonic() + 150
@@ -126,7 +126,11 @@ STATES: dict[str, tuple[list[str], bool, Callable[[Studio, Page], None]]] = {
 def shoot(browser: Any, name: str, save: Callable[[Page, str, str], None]) -> None:
     """Bring a studio into a state, and take its pictures."""
     addresses, start, prepare = STATES[name]
-    with tempfile.TemporaryDirectory() as folder, chdir(folder), served(addresses, Path("studio"), start=start) as studio:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        chdir(folder),
+        served(addresses, Path("studio"), start=start) as studio,
+    ):
         page = browser.new_page(viewport=SIZES["wide"], color_scheme="light")
         page.goto(studio.door.address)
         prepare(studio, page)

@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=hs.PRESETS, default="video", help="architecture of a new run")
     parser.add_argument("--width", type=positive, metavar="N", default=24, help="neurons of its first layer")
     parser.add_argument("--seed", type=int, metavar="N", default=0, help="seed of its initial weights")
-    parser.add_argument("--size", type=size, metavar="N or WxH", help="scale frames to this size (default: the preset's)")
+    parser.add_argument(
+        "--size", type=size, metavar="N or WxH", help="scale frames to this size (default: the preset's)"
+    )
     parser.add_argument("--solver", choices=SOLVERS, default="ridge", help="how a new run learns classes")
     parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
     parser.add_argument("--every-frame", action="store_true", help="learn from frames, too, that show nothing new")
@@ -87,7 +89,9 @@ def run(options: argparse.Namespace) -> None:
         options=dict(options.option),
     ) as studio:
         if options.host not in ("127.0.0.1", "localhost", "::1"):
-            print(f"listening on {options.host}: whoever has this address, token included, sees the cameras and can teach")
+            print(
+                f"listening on {options.host}: whoever has this address, token included, sees the cameras and can teach"
+            )
         print(f"open {studio.door.address}", flush=True)
         if options.open:
             webbrowser.open(studio.door.address)

@@ -208,5 +208,3 @@ def _missing(reason: str) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001  # starlette hands it over
     return JSONResponse({"ok": False, "error": str(error)}, status_code=400)
-
-

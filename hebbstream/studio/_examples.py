@@ -132,13 +132,13 @@ class Examples:
         LabelError
             If the name cannot be used, or there is one of it.
         """
-        name = checked_name(name)
-        if name in self.classes:
-            raise LabelError(f"class {name!r} is there already: expected a new name")
+        checked = checked_name(name)
+        if checked in self.classes:
+            raise LabelError(f"class {checked!r} is there already: expected a new name")
         if len(self.classes) >= MOST_CLASSES:
-            raise LabelError(f"class {name!r}: expected at most {MOST_CLASSES} classes")
-        self.classes.append(name)
-        return name
+            raise LabelError(f"class {checked!r}: expected at most {MOST_CLASSES} classes")
+        self.classes.append(checked)
+        return checked
 
     def rename(self, name: str, to: Any) -> None:
         """Call a class something else; where there is one of that name, the two become one.

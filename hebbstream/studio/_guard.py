@@ -134,7 +134,11 @@ class Guard:
             return ""
         if self._door.admits(_cookie(headers, self._door.cookie)):
             if scope["type"] == "websocket":
-                return "" if origin is not None else "Refused: expected an Origin, or the token in an Authorization header."
+                return (
+                    ""
+                    if origin is not None
+                    else "Refused: expected an Origin, or the token in an Authorization header."
+                )
             reads = scope["method"] in ("GET", "HEAD")
             return "" if reads else "Refused: expected the token in an Authorization header."
         query = parse_qs(scope["query_string"].decode("latin-1"))
@@ -162,4 +166,3 @@ def _is_number(name: str) -> bool:
     except ValueError:
         return False
     return True
-

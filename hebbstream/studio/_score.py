@@ -70,9 +70,14 @@ class Score:
         shares = {name: self.of(name) or 0.0 for name in classes}
         worst = min(shares, key=lambda name: shares[name])
         if shares[worst] < _SURE:
-            return _no(f"Not yet: of the last frames of {worst}, {100 * shares[worst]:.0f} % were recognised before it learned them.")
+            return _no(
+                f"Not yet: of the last frames of {worst}, {100 * shares[worst]:.0f} % were recognised before it learned them."
+            )
         known = f"{100 * shares[worst]:.0f} %"
-        return {"enough": True, "text": f"Enough: of each class, at least {known} of frames were recognised before they were learned."}
+        return {
+            "enough": True,
+            "text": f"Enough: of each class, at least {known} of frames were recognised before they were learned.",
+        }
 
 
 def _no(text: str) -> dict[str, Any]:

@@ -142,8 +142,8 @@ class _Impatient(H11Protocol):
         self._hurry.cancel()
 
     def _give_up(self) -> None:
-        self._spoken()
-        if self.cycle is None and not self.transport.is_closing():
+        if self in self._silent:
+            self._spoken()
             self.transport.abort()
 
 

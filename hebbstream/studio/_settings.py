@@ -1,13 +1,12 @@
 """`Settings`: what a run of the studio is started with."""
 
 from dataclasses import dataclass
-
-import torch
+from typing import Any
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
-from hebbstream.probe._solvers import SOLVERS
 from hebbstream.probe import OnlineProbe
+from hebbstream.probe._solvers import SOLVERS
 
 WIDTHS = (8, 16, 24, 32, 48, 96)
 _LEAST_CONFIDENCE = 0.5
@@ -53,7 +52,7 @@ class Settings:
         if self.solver not in SOLVERS:
             raise ConfigurationError(f"solver={self.solver!r}: expected one of {', '.join(map(repr, SOLVERS))}")
         kind = SOLVERS[self.solver]
-        options = {"dimensions": self.dimensions} if "dimensions" in kind.option_names else {}
+        options: dict[str, Any] = {"dimensions": self.dimensions} if "dimensions" in kind.option_names else {}
         return kind(min_confidence=_LEAST_CONFIDENCE, **options)
 
     def frame_size(self, net: hs.SoftHebbNet) -> tuple[int, int]:

@@ -22,7 +22,9 @@ from hebbstream.studio._settings import Settings
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
 expect = sync_api.expect
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: `make browser` installs it, on Debian and as root")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium: `make browser` installs it, on Debian and as root"
+)
 
 WAIT_MS = 60_000  # for a machine with much else to do
 THINGS = ("flower", "rocket")
@@ -96,7 +98,8 @@ def in_view(studio, source, things):
         return None
     small = scaled(latest.pixels, (8, 8)).astype(float)
     distances = {
-        name: min(np.abs(small - scaled(frame, (8, 8))).mean() for frame in shown) for name, (shown, _) in things.items()
+        name: min(np.abs(small - scaled(frame, (8, 8))).mean() for frame in shown)
+        for name, (shown, _) in things.items()
     }
     return min(distances, key=distances.get)
 
@@ -218,7 +221,7 @@ def test_axe_finds_nothing_serious(theme, browser, things, tmp_path):
         page.evaluate(AXE.read_text())
         states = {"nothing taught": serious(page)}
         for name in THINGS:
-            ask(studio, **{"do": "add-class", "name": name})
+            ask(studio, do="add-class", name=name)
             ask(studio, do="hold", label=name, source=0, seconds=60)
             until = time.monotonic() + 20
             while not studio.session.examples.counts()[name] and time.monotonic() < until:
