@@ -74,7 +74,7 @@ def _photographs() -> dict[str, list[Any]]:
     return found
 
 
-def nothing_taught(studio: Studio, page: Page) -> None:
+def nothing_taught(_: Studio, page: Page) -> None:
     page.wait_for_timeout(3000)
 
 
@@ -102,12 +102,12 @@ def lost(studio: Studio, page: Page) -> None:
     page.wait_for_timeout(2500)
 
 
-def no_camera(studio: Studio, page: Page) -> None:
+def no_camera(_: Studio, page: Page) -> None:
     page.wait_for_timeout(2500)
 
 
-def connecting(studio: Studio, page: Page) -> None:
-    page.route_web_socket("**/ws*", lambda socket: None)
+def connecting(_: Studio, page: Page) -> None:
+    page.route_web_socket("**/ws*", lambda _: None)
     page.reload()
     page.wait_for_timeout(1000)
 

@@ -9,6 +9,7 @@ from hebbstream.studio._keeper import Keeper
 from hebbstream.studio._session import Session
 from hebbstream.studio._settings import Settings
 from hebbstream.studio._source import Source
+from hebbstream.studio._state import state_of
 
 SMALL = Settings(preset="cifar10", width=4, dimensions=96, start=True, every_frame=True)
 
@@ -28,7 +29,7 @@ class Bench:
 
     def __init__(self, folder, settings=SMALL):
         self.keeper = Keeper(folder)
-        self.session = Session(self.keeper, settings)
+        self.session = Session(self.keeper, settings, state_of)
         self.source = Source(0, "bench", self.session.arrived)
         self.session.sources.append(self.source)
         self.session.start()

@@ -72,13 +72,13 @@ class Board:
         return time.monotonic() < self.watched_until
 
     def rate(self) -> float:
-        """Samples learned a second, of late."""
+        """Return the samples learned a second, of late."""
         times = list(self._times)
         if len(times) < 2 or time.monotonic() - times[-1] > 2.0:
             return 0.0
         return (len(times) - 1) / max(1e-3, times[-1] - times[0])
 
     def latency(self) -> float:
-        """Mean seconds from a picture's arrival until it was taken in, of late."""
+        """Return the mean seconds from a picture's arrival until it was taken in, of late."""
         delays = list(self._delays)
         return sum(delays) / len(delays) if delays else 0.0

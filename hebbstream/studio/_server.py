@@ -20,6 +20,7 @@ from hebbstream.studio._keeper import Keeper
 from hebbstream.studio._session import Session
 from hebbstream.studio._settings import Settings
 from hebbstream.studio._source import Source, VideoSource
+from hebbstream.studio._state import state_of
 
 _REQUEST_SECONDS = 10.0
 _MOST_SILENT = 256  # connections that have asked for nothing yet
@@ -63,7 +64,7 @@ class Studio:
         self._socket = _bound(host, port)
         try:
             self._keeper = Keeper(folder)
-            self.session = Session(self._keeper, settings)
+            self.session = Session(self._keeper, settings, state_of)
             self._open(addresses, options)
         except BaseException:
             self.__exit__(None, None, None)

@@ -27,7 +27,6 @@ from hebbstream.studio._picture import Picture, Pixels, scaled
 from hebbstream.studio._score import Score
 from hebbstream.studio._settings import Settings
 from hebbstream.studio._source import Source
-from hebbstream.studio._state import state_of
 
 T = TypeVar("T")
 
@@ -54,6 +53,8 @@ class Session(threading.Thread):
         The run's folder.
     settings
         Of a new run; one that is there goes on as it was.
+    tell
+        Returns how a session stands, for those who watch.
 
     Raises
     ------
@@ -61,9 +62,9 @@ class Session(threading.Thread):
         If the run's checkpoint cannot be read.
     """
 
-    def __init__(self, keeper: Keeper, settings: Settings) -> None:
+    def __init__(self, keeper: Keeper, settings: Settings, tell: Callable[["Session"], dict[str, Any]]) -> None:
         super().__init__(name="hebbstream-studio", daemon=True)
-        self.keeper, self.settings = keeper, settings
+        self.keeper, self.settings, self._tell = keeper, settings, tell
         self.board, self.score = Board(), Score()
         self.arrived = threading.Condition()
         self.sources: list[Source] = []
@@ -321,7 +322,7 @@ class Session(threading.Thread):
         if self.board.watched and self._is_due("filters"):
             self.board.put("filters", self.filters.look())
         if self.board.watched and self._is_due("slow"):
-            self.board.put("slow", state_of(self))
+            self.board.put("slow", self._tell(self))
 
 
 class _Watch(hs.Callback):

@@ -1,17 +1,15 @@
 """`state_of`: how a session stands, in JSON terms, for the page, the scripts and the metrics."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hebbstream as hs
+from hebbstream.studio._session import Session
 from hebbstream.studio._settings import WIDTHS
-
-if TYPE_CHECKING:
-    from hebbstream.studio._session import Session
 
 _SHOWN = 60  # examples, the latest
 
 
-def state_of(session: "Session") -> dict[str, Any]:
+def state_of(session: Session) -> dict[str, Any]:
     """Return the state; call it in the session's thread."""
     held = session.held
     return {
@@ -36,12 +34,12 @@ def state_of(session: "Session") -> dict[str, Any]:
     }
 
 
-def _classes(session: "Session") -> list[dict[str, Any]]:
+def _classes(session: Session) -> list[dict[str, Any]]:
     counts = session.examples.counts()
     return [{"name": name, "examples": counts[name], "accuracy": session.score.of(name)} for name in counts]
 
 
-def _network(session: "Session") -> dict[str, Any]:
+def _network(session: Session) -> dict[str, Any]:
     net = session.net
     return {
         "preset": net.preset,
@@ -56,7 +54,7 @@ def _network(session: "Session") -> dict[str, Any]:
     }
 
 
-def _rates(session: "Session") -> dict[str, Any]:
+def _rates(session: Session) -> dict[str, Any]:
     board = session.board
     return {
         "per_second": round(board.rate(), 1),
