@@ -133,6 +133,7 @@ function cameraEnded(reason) {
   write("camera", "Use this browser’s camera");
   write("camera-note", reason);
   link.ask("switch", { source: link.camera, on: false }).catch(() => {});
+  pictures.look(0);
   const clip = state.sources?.find(({ name, state: now }) => name === "bundled clip" && now === "off");
   if (clip) {
     link.ask("switch", { source: clip.id, on: true }).catch(() => {});

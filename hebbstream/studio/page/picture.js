@@ -56,10 +56,6 @@ export class Pictures {
     }
     const shown = sources.filter((source) => source.state !== "off" || source.id !== this.link.camera);
     element("sources").hidden = shown.length < 2;
-    if (!shown.some((source) => source.id === this.focus) && shown.length) {
-      this.look(shown[0].id);
-      return;
-    }
     this.tell(sources.find((source) => source.id === this.focus));
   }
 
