@@ -45,7 +45,9 @@ def _hold(session: Session, message: Message) -> None:
     held = session.held
     goes_on = held is not None and (held.label, held.source) == (label, source) and time.monotonic() < held.until
     session.holds += not goes_on
-    session.held = Held(label, source, time.monotonic() + seconds, session.holds)
+    now = time.monotonic()
+    since = held.since if held is not None and goes_on else now
+    session.held = Held(label, source, since, now + seconds, session.holds)
 
 
 def _release(session: Session, message: Message) -> None:  # noqa: ARG001  # all actions take one

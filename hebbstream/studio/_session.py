@@ -31,7 +31,9 @@ from hebbstream.studio._source import Source
 T = TypeVar("T")
 
 _LOOK_SECONDS = {"slow": 0.5, "filters": 1.0, "likes": 0.5}
-_FRESHEN_EVERY = 4  # learned frames for which one example is looked at again: features change as the network learns
+# One example is looked at again for each frame that is learned, and later for some: features change as the network learns.
+_FRESHEN_EVERY = 4
+_YOUNG = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Held:
 
     label: str
     source: int
+    since: float
     until: float
     number: int
 
@@ -76,6 +79,7 @@ class Session(threading.Thread):
         self._asked: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
         self._closing = False
         self._turn = self._fresh = 0
+        self._fresh_at = self._round_at = -1
         self._gate = Gate()
         self._due = dict.fromkeys(_LOOK_SECONDS, 0.0)
         self._at_hand: tuple[Picture, Pixels] | None = None
@@ -124,8 +128,14 @@ class Session(threading.Thread):
         """Make the probe what the kept examples teach; `anew` with the features that they have by now."""
         features = (lambda example: self._features(example.frame)) if anew else None
         self.learner.probe = self.examples.learned(self.probe, features)
+        self._fresh_at, self._fresh = (self.net.samples_seen if anew else self._fresh_at), 0
         self.changes += 1
         self.keeper.store.replace(self.examples)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the probe has learned what the network makes of the examples as it is now."""
+        return self._fresh_at == self.net.samples_seen
 
     def run(self) -> None:
         """Learn until `close`."""
@@ -218,7 +228,8 @@ class Session(threading.Thread):
         (picture, frame), label = self._at_hand, step.sample.y
         self._look(picture, frame, step.features, None if step.right is None else (str(label), step.right))
         self.board.count(picture, learned=True)
-        self._freshen_one()
+        if self.net.samples_seen < _YOUNG or not self.net.samples_seen % _FRESHEN_EVERY:
+            self._freshen_one()
 
     def _look_only(self, picture: Picture, frame: Pixels, held: Held | None) -> None:
         features, taught = self._features(frame), None
@@ -231,6 +242,8 @@ class Session(threading.Thread):
         self._look(picture, frame, features, taught)
         self.board.skipped += self.learning
         self.board.count(picture, learned=False)
+        if not self.learning:
+            self._freshen_one()
 
     def _look(self, picture: Picture, frame: Pixels, features: torch.Tensor, taught: tuple[str, bool] | None) -> None:
         if taught is not None:
@@ -254,12 +267,14 @@ class Session(threading.Thread):
 
     def _freshen_one(self) -> None:
         """Look at an example again, and at the end of a round let the probe learn from what they all look like by now."""
-        if not len(self.examples) or self.held is not None or self.net.samples_seen % _FRESHEN_EVERY:
+        if self.is_fresh or self.held is not None or not len(self.examples):
             return
         kept = list(self.examples)
+        if self._fresh == 0:
+            self._round_at = self.net.samples_seen
         if self._fresh >= len(kept):
-            self._fresh = 0
             self.learner.probe = self.examples.learned(self.probe)
+            self._fresh, self._fresh_at = 0, self._round_at
         else:
             kept[self._fresh].features = self._features(kept[self._fresh].frame)
             self._fresh += 1
@@ -279,6 +294,8 @@ class Session(threading.Thread):
     def _held_for(self, picture: Picture) -> Held | None:
         held = self.held
         if held is None or held.source != picture.source:
+            return None
+        if picture.captured < held.since:
             return None
         if time.monotonic() > held.until or held.label not in self.examples.classes:
             self.held = None
