@@ -7,7 +7,8 @@ from typing import Any
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError, InputError
-from hebbstream.studio._session import Held, Session
+from hebbstream.studio._held import Held
+from hebbstream.studio._session import Session
 
 _HOLD_SECONDS = 1.5  # the page says again and again that a key is held, so that a lost one ends
 _LONGEST_HOLD = 600.0

@@ -1,6 +1,6 @@
 """`Examples`: what was taught, kept so that any of it can be taken back exactly."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,21 +187,11 @@ class Examples:
         if name not in self.classes:
             raise LabelError(f"class {name!r}: expected one of {', '.join(map(repr, self.classes)) or 'none so far'}")
 
-    def learned(self, probe: OnlineProbe, features: Callable[[Example], Tensor] | None = None) -> OnlineProbe:
-        """Return a new probe of the same kind, taught all that is kept.
-
-        Parameters
-        ----------
-        probe
-            Whose options it has.
-        features
-            Computes features anew; ``None`` takes those kept.
-        """
+    def learned(self, probe: OnlineProbe) -> OnlineProbe:
+        """Return a new probe of the same kind, with the same options, taught all that is kept."""
         fresh = type(probe)(**probe.options()) if self.base is None else probe_from_state(self.base)
         fresh.min_confidence = probe.min_confidence
         for example in self:
-            if features is not None:
-                example.features = features(example)
             fresh.learn_one(example.features, example.label)
         return fresh
 

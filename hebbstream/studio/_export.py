@@ -78,6 +78,6 @@ KINDS: dict[str, tuple[Callable[[Session], bytes], str]] = {
 
 def _taught(session: Session) -> OnlineProbe | None:
     """Return the probe, which has learned what the network as it is now makes of the examples; or ``None``."""
-    if len(session.examples) and not session.is_fresh:
+    if len(session.examples) and not session.fresh:
         session.relearn(anew=True)
     return session.probe if session.probe.classes else None

@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from queue import Empty, SimpleQueue
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -19,14 +18,17 @@ from hebbstream.streams import Stream
 from hebbstream.studio._board import Board, Seen
 from hebbstream.studio._examples import Examples
 from hebbstream.studio._filters import Filters
+from hebbstream.studio._freshness import Freshness
 from hebbstream.studio._gate import Gate
+from hebbstream.studio._held import Held
 from hebbstream.studio._keeper import Keeper
 from hebbstream.studio._likes import Likes
 from hebbstream.studio._novelty import Novelty
 from hebbstream.studio._picture import Picture, Pixels, scaled
+from hebbstream.studio._requests import Requests
 from hebbstream.studio._score import Score
 from hebbstream.studio._settings import Settings
-from hebbstream.studio._source import Source
+from hebbstream.studio._source import Source, next_picture
 
 T = TypeVar("T")
 
@@ -34,17 +36,6 @@ _LOOK_SECONDS = {"slow": 0.5, "filters": 1.0, "likes": 0.5}
 # One example is looked at again for each frame that is learned, and later for some: features change as the network learns.
 _FRESHEN_EVERY = 4
 _YOUNG = 3000
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A class whose key is held: the frames of a source are its examples, until some time."""
-
-    label: str
-    source: int
-    since: float
-    until: float
-    number: int
 
 
 class Session(threading.Thread):
@@ -76,10 +67,9 @@ class Session(threading.Thread):
         self.held: Held | None = None
         self.failure = ""
         self.holds = self.changes = 0
-        self._asked: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
+        self._asked = Requests(self.arrived)
         self._closing = False
-        self._turn = self._fresh = 0
-        self._fresh_at = self._round_at = -1
+        self._turn = 0
         self._gate = Gate()
         self._due = dict.fromkeys(_LOOK_SECONDS, 0.0)
         self._at_hand: tuple[Picture, Pixels] | None = None
@@ -89,11 +79,7 @@ class Session(threading.Thread):
 
     def ask(self, action: Callable[[], T]) -> "Future[T]":
         """Have something done in this thread, between two frames."""
-        future: Future[T] = Future()
-        with self.arrived:
-            self._asked.put((action, future))
-            self.arrived.notify_all()
-        return future
+        return self._asked.put(action)
 
     def close(self) -> None:
         """Finish the present frame, save, and end."""
@@ -112,6 +98,7 @@ class Session(threading.Thread):
         self.size = self.settings.frame_size(learner.net)
         self.filters, self.novelty = Filters(learner.net), Novelty()
         self.show_likes_of(min(1, len(learner.net.layers) - 1))
+        self.fresh = Freshness(self.examples, learner.net, self._features)
         self._stale = True
 
     def show_likes_of(self, layer: int) -> None:
@@ -126,16 +113,12 @@ class Session(threading.Thread):
 
     def relearn(self, *, anew: bool = False) -> None:
         """Make the probe what the kept examples teach; `anew` with the features that they have by now."""
-        features = (lambda example: self._features(example.frame)) if anew else None
-        self.learner.probe = self.examples.learned(self.probe, features)
-        self._fresh_at, self._fresh = (self.net.samples_seen if anew else self._fresh_at), 0
+        if anew:
+            self.fresh.look_at_all()
+        self.fresh.restart()
+        self.learner.probe = self.examples.learned(self.probe)
         self.changes += 1
         self.keeper.store.replace(self.examples)
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether the probe has learned what the network makes of the examples as it is now."""
-        return self._fresh_at == self.net.samples_seen
 
     def run(self) -> None:
         """Learn until `close`."""
@@ -146,9 +129,10 @@ class Session(threading.Thread):
                     self.learner.learn(Stream(self._feed(), name="studio", live=True), progress=False)
         except Exception as error:
             self.failure = f"{type(error).__name__}: {error}"
-            self._refuse_all()
+            self.board.put("slow", self.board.slow | {"learning": False, "failure": self.failure})
             raise
         finally:
+            self._asked.refuse_all(HebbstreamError(f"learning has stopped{self.failure and f': {self.failure}'}"))
             with suppress(HebbstreamError):
                 self.keeper.keep(self.learner, self.changes, now=True)
 
@@ -206,13 +190,15 @@ class Session(threading.Thread):
     def _feed(self) -> Iterator[hs.Sample]:
         """Yield what is to be learned; all else is done in between."""
         while not self._closing:
-            self._do_what_is_asked()
+            if self._asked.do_all():
+                self._due["slow"] = 0.0
             if self._stale or self._closing:
                 return
             self._do_what_is_due()
-            picture = self._next_picture()
+            picture = next_picture(self.sources, self._turn, self.arrived, lambda: len(self._asked) or self._closing)
             if picture is None:
                 continue
+            self._turn = picture.source + 1
             frame = scaled(picture.pixels, self.size, gray=self.net.in_channels == 1)
             held = self._held_for(picture)
             if self._is_to_learn(picture, frame, held):
@@ -266,66 +252,22 @@ class Session(threading.Thread):
         return self.net.transform_one(frame).clone()
 
     def _freshen_one(self) -> None:
-        """Look at an example again, and at the end of a round let the probe learn from what they all look like by now."""
-        if self.is_fresh or self.held is not None or not len(self.examples):
-            return
-        kept = list(self.examples)
-        if self._fresh == 0:
-            self._round_at = self.net.samples_seen
-        if self._fresh >= len(kept):
+        if self.held is None and self.fresh.look_at_one():
             self.learner.probe = self.examples.learned(self.probe)
-            self._fresh, self._fresh_at = 0, self._round_at
-        else:
-            kept[self._fresh].features = self._features(kept[self._fresh].frame)
-            self._fresh += 1
-
-    def _next_picture(self) -> Picture | None:
-        with self.arrived:
-            for step in range(len(self.sources)):
-                source = self.sources[(self._turn + step) % len(self.sources)]
-                picture = source.take()
-                if picture is not None:
-                    self._turn = source.number + 1
-                    return picture
-            if self._asked.empty() and not self._closing:
-                self.arrived.wait(0.1)
-        return None
 
     def _held_for(self, picture: Picture) -> Held | None:
         held = self.held
-        if held is None or held.source != picture.source:
-            return None
-        if picture.captured < held.since:
+        if held is None or not held.covers(picture):
             return None
         if time.monotonic() > held.until or held.label not in self.examples.classes:
             self.held = None
             return None
-        try:
-            self.examples.check_room()
-        except ConfigurationError:
-            return None
-        return held
+        return held if len(self.examples) < self.examples.capacity else None
 
     def _is_to_learn(self, picture: Picture, frame: Pixels, held: Held | None) -> bool:
         if not self.learning:
             return False
         return self.settings.every_frame or self._gate.passes(picture.source, frame) or held is not None
-
-    def _do_what_is_asked(self) -> None:
-        with suppress(Empty):
-            while True:
-                action, future = self._asked.get_nowait()
-                if future.set_running_or_notify_cancel():
-                    try:
-                        future.set_result(action())
-                    except Exception as error:  # whoever asked is told
-                        future.set_exception(error)
-                self._due["slow"] = 0.0
-
-    def _refuse_all(self) -> None:
-        with suppress(Empty):
-            while True:
-                self._asked.get_nowait()[1].set_exception(HebbstreamError(f"learning has stopped: {self.failure}"))
 
     def _is_due(self, what: str) -> bool:
         now = time.monotonic()

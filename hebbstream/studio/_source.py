@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from hebbstream.studio._picture import Picture, Pixels
 State = Literal["connecting", "live", "lost", "off"]
 _RETRY_SECONDS = 3.0
 _STALLED_SECONDS = 3.0
+_WAIT_SECONDS = 0.1
 _LONGEST_PAUSE = 1.0  # between two frames of a file, whatever its time stamps say
 
 
@@ -155,3 +157,29 @@ class VideoSource(Source):
         """Leave a file where it is while nobody wants it; what a camera shows meanwhile is let go."""
         while not self._wanted and not stream.live and not self._closing.is_set():
             self._closing.wait(0.2)
+
+
+def next_picture(
+    sources: Sequence[Source], turn: int, arrived: threading.Condition, busy: Callable[[], object]
+) -> Picture | None:
+    """Return the next picture that waits, of the sources in turn; wait a little where there is none.
+
+    Parameters
+    ----------
+    sources
+        Where it may come from.
+    turn
+        Number of the source to ask first.
+    arrived
+        What the sources notify.
+    busy
+        Whether there is something else to do than to wait.
+    """
+    with arrived:
+        for step in range(len(sources)):
+            picture = sources[(turn + step) % len(sources)].take()
+            if picture is not None:
+                return picture
+        if not busy():
+            arrived.wait(_WAIT_SECONDS)
+    return None
