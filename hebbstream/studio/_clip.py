@@ -49,8 +49,8 @@ class ClipSource(Source):
     def _photographs(self) -> dict[str | None, list[Pixels]]:
         found: dict[str | None, list[Pixels]] = {}
         with open_video(CLIP, label=clip_label()) as stream:
-            for sample in islice(stream, _FRAMES):
-                if not found:
+            for number, sample in enumerate(islice(stream, _FRAMES)):
+                if number % _FRAMES_A_SECOND == 0:
                     self.put(sample.x, 0.0)  # there is something to see while the rest is read
                 found.setdefault(sample.y, []).append(sample.x)  # type: ignore[arg-type]  # its labels are text
                 if self._closing.is_set():

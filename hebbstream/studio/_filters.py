@@ -12,7 +12,7 @@ from hebbstream.learning._turned import Turned
 from hebbstream.network import SoftHebbNet
 
 _MOST = 192  # filters shown
-_MOVING = 2e-4  # 1 − cosine between two looks, a second apart
+_MOVING = 5e-5  # 1 − cosine between two looks, a second apart
 _SORT_EVERY = 5  # looks: pictures that changed places all the time could not be watched
 
 

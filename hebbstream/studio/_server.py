@@ -2,9 +2,11 @@
 
 import asyncio
 import resource
+import signal
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +24,7 @@ from hebbstream.studio._settings import Settings
 from hebbstream.studio._source import Source, VideoSource
 from hebbstream.studio._state import state_of
 
+_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _REQUEST_SECONDS = 10.0
 _MOST_SILENT = 256  # connections that have asked for nothing yet
 _MOST_FILES = 4096
@@ -71,7 +74,7 @@ class Studio:
             raise
         self.door = Door(host, self._socket.getsockname()[1])
         self.app = App(self.session, self.session.sources[-1], self.door)
-        self.server = uvicorn.Server(_config(self.app))
+        self.server = _Server(_config(self.app))
         self.session.start()
 
     def __enter__(self) -> Self:
@@ -91,8 +94,7 @@ class Studio:
 
     def serve(self) -> None:
         """Serve until Ctrl-C or SIGTERM."""
-        with suppress(KeyboardInterrupt):
-            asyncio.run(self.serve_here())
+        asyncio.run(self.serve_here())
 
     async def serve_here(self) -> None:
         """Serve in the event loop that runs."""
@@ -107,6 +109,21 @@ class Studio:
         camera = Source(len(session.sources), "this browser's camera", session.arrived)
         camera.switch(wanted=False)
         session.sources.append(camera)
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let a signal end the serving, and no more: what was learned is still to be saved."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _STOP}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 class _Impatient(H11Protocol):

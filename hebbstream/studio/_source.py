@@ -4,12 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any, Literal
 
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._source import find_sources
-from hebbstream.errors import HebbstreamError
+from hebbstream.errors import HebbstreamError, SourceNotFoundError
 from hebbstream.studio._picture import Picture, Pixels
 
 State = Literal["connecting", "live", "lost", "off"]
@@ -110,7 +111,10 @@ class VideoSource(Source):
     """
 
     def __init__(self, number: int, address: str, arrived: threading.Condition, **options: Any) -> None:
-        super().__init__(number, find_sources(address, None, options.get("format"))[0].name, arrived)
+        found = find_sources(address, None, options.get("format"))[0]
+        if found.kind == "file" and not Path(found.url).exists():  # a camera may still be plugged in
+            raise SourceNotFoundError(f"no file at {found.url}")
+        super().__init__(number, found.name, arrived)
         self._address, self._options = address, options
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"hebbstream-source-{number}", daemon=True)
