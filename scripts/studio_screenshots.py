@@ -2,7 +2,7 @@
 
     python scripts/studio_screenshots.py FOLDER [STATE ...]
 
-With --docs, the two that the guide shows are written to docs/ instead. Needs Playwright and Chromium, as
+With --docs, the two that the guide shows are written to docs/_static/ instead. Needs Playwright and Chromium, as
 tests/export/test_browser.py does.
 """
 
@@ -27,7 +27,7 @@ from hebbstream.studio._actions import act
 from hebbstream.studio._server import Studio
 from hebbstream.studio._settings import Settings
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "_static"
 SIZES = {"narrow": {"width": 390, "height": 844}, "wide": {"width": 1600, "height": 1000}}
 LABELS = ("astronaut", "cat", "rocket")
 
