@@ -8,7 +8,7 @@ ORT ?= $(shell if nvidia-smi -L >/dev/null 2>&1; then echo gpu; else echo cpu; f
 # Bytecode is left to the first import: compiling all of torch takes longer than the demo needs.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable
 
-.PHONY: install demo test browser bench docs lint types links release clean
+.PHONY: install demo studio test browser bench docs lint types links release clean
 
 install: $(VENV)/.test
 demo: $(VENV)/.demo
@@ -22,12 +22,17 @@ $(VENV)/.python:
 
 # Each brings what its name needs, so that a first picture does not wait for the tools of the tests.
 $(VENV)/.demo: EXTRAS := plot,$(ORT)
+$(VENV)/.studio: EXTRAS := studio,$(ORT)
 $(VENV)/.test: EXTRAS := test,$(ORT)
 $(VENV)/.docs: EXTRAS := docs,$(ORT)
 $(VENV)/.release: EXTRAS := release
-$(VENV)/.demo $(VENV)/.test $(VENV)/.docs $(VENV)/.release: pyproject.toml constraints.txt | $(VENV)/.python
+$(VENV)/.demo $(VENV)/.studio $(VENV)/.test $(VENV)/.docs $(VENV)/.release: pyproject.toml constraints.txt | $(VENV)/.python
 	$(PIP) '.[$(EXTRAS)]'
 	@touch $@
+
+# SOURCE=0 takes the first webcam; without one a bundled clip is shown.
+studio: $(VENV)/.studio
+	$(BIN)/hebbstream studio $(SOURCE)
 
 # A worker takes whole files, whose tests share fixtures. One thread each: of more, the late ones keep the others waiting.
 test: install browser lint types

@@ -36,6 +36,8 @@ def test_wheel_and_sdist_hold_every_module_and_asset(built):
     for asset in (
         "hebbstream/py.typed",
         *(f"hebbstream/clip/{name}" for name in ("demo.mp4", "demo.json", "example.safetensors", "LICENSES.md")),
+        *(f"hebbstream/studio/page/{path.name}" for path in (ROOT / "hebbstream" / "studio" / "page").iterdir()),
+        *(f"hebbstream/studio/browser/{name}" for name in ("index.html", "app.js", "README.md", ".npmrc")),
     ):
         assert asset in names
         assert asset in sources

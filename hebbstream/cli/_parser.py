@@ -16,10 +16,11 @@ from hebbstream.cli import (
     _learn,
     _predict,
     _search,
+    _studio,
     _verify,
 )
 
-_COMMANDS = (_demo, _learn, _predict, _embed, _search, _evaluate, _export, _verify, _inspect, _bench, _info)
+_COMMANDS = (_demo, _learn, _predict, _embed, _search, _evaluate, _export, _verify, _inspect, _studio, _bench, _info)
 
 
 def make_parser() -> argparse.ArgumentParser:

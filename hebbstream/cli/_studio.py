@@ -1,0 +1,99 @@
+"""`hebbstream studio`."""
+
+import argparse
+import webbrowser
+from pathlib import Path
+
+import hebbstream as hs
+from hebbstream.cli._execution import check_device
+from hebbstream.cli._types import key_value, natural, path, positive, size, source
+from hebbstream.errors import MissingDependencyError
+from hebbstream.probe._solvers import SOLVERS
+
+HELP = "open a page that shows a network learn from a camera, and teach it by holding a key"
+USAGE = "[SOURCE ...]"
+
+_EPILOG = (
+    "The page can be opened by whoever has the printed address with its token. Everything is kept in the folder of --run:"
+    " run.safetensors, with which `hebbstream learn --resume` goes on, and the taught examples."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "source",
+        nargs="*",
+        type=source,
+        metavar="SOURCE",
+        help="a webcam's number, rtsp:// or another address, or a video file, which is played over and over"
+        " (default: the bundled clip; the page can add the browser's own camera)",
+    )
+    parser.add_argument(
+        "--run", dest="folder", type=path, metavar="FOLDER", default=Path("studio"), help="folder of the run"
+    )
+    parser.add_argument("--preset", choices=hs.PRESETS, default="video", help="architecture of a new run")
+    parser.add_argument("--width", type=positive, metavar="N", default=24, help="neurons of its first layer")
+    parser.add_argument("--seed", type=int, metavar="N", default=0, help="seed of its initial weights")
+    parser.add_argument(
+        "--size", type=size, metavar="N or WxH", help="scale frames to this size (default: the preset's)"
+    )
+    parser.add_argument("--solver", choices=SOLVERS, default="ridge", help="how a new run learns classes")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
+    parser.add_argument("--every-frame", action="store_true", help="learn from frames, too, that show nothing new")
+    parser.add_argument("--start", action="store_true", help="begin to learn at once, not when the page says so")
+    group = parser.add_argument_group("sources")
+    group.add_argument("--format", metavar="NAME", help="the sources' format, as FFmpeg calls it, such as mjpeg")
+    group.add_argument(
+        "--option", action="append", type=key_value, default=[], metavar="KEY=VALUE", help="option for FFmpeg"
+    )
+    group = parser.add_argument_group("server")
+    group.add_argument(
+        "--host",
+        metavar="ADDRESS",
+        default="127.0.0.1",
+        help="address to listen on; any but this machine's own lets others in who have the token, unencrypted",
+    )
+    group.add_argument("--port", type=natural, metavar="N", default=8008, help="port to listen on; 0 for a free one")
+    group.add_argument("--open", action="store_true", help="open the page in a browser")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve the page."""
+    try:
+        from hebbstream.studio._server import Studio
+        from hebbstream.studio._settings import Settings
+    except ImportError as error:
+        if error.name is None or error.name.startswith("hebbstream"):
+            raise
+        raise MissingDependencyError(f"{error.name} is not installed: pip install 'hebbstream[studio]'") from None
+    check_device(options.device)
+    settings = Settings(
+        preset=options.preset,
+        width=options.width,
+        seed=options.seed,
+        device=options.device,
+        solver=options.solver,
+        size=options.size,
+        every_frame=options.every_frame,
+        start=options.start,
+    )
+    with Studio(
+        options.source,
+        options.folder,
+        settings,
+        host=options.host,
+        port=options.port,
+        format=options.format,
+        options=dict(options.option),
+    ) as studio:
+        if options.host not in ("127.0.0.1", "localhost", "::1"):
+            print(
+                f"listening on {options.host}: whoever has this address, token included, sees the cameras and can teach"
+            )
+        print(f"open {studio.door.address}", flush=True)
+        if options.open:
+            webbrowser.open(studio.door.address)
+        studio.serve()
+    print(f"run {options.folder}")

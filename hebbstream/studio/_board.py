@@ -1,0 +1,84 @@
+"""`Board`: what the learner's thread puts up for others to read; nobody waits for anybody."""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from hebbstream.studio._picture import Picture, Pixels
+
+_RECENT = 60  # frames over which rates are told
+
+
+@dataclass(slots=True)
+class Seen:
+    """What became of a source's latest picture.
+
+    Parameters
+    ----------
+    picture
+        As it came.
+    frame
+        As the network saw it.
+    label
+        The prediction; ``None`` where the probe abstains, or knows nothing.
+    probabilities
+        Of each class.
+    novelty
+        See `Novelty`.
+    """
+
+    picture: Picture
+    frame: Pixels
+    label: str | None = None
+    probabilities: dict[str, float] = field(default_factory=dict)
+    novelty: float = 0.0
+
+
+class Board:
+    """Values that are replaced as a whole, never changed, each with a number that grows."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, Seen] = {}
+        self.slow: dict[str, Any] = {}
+        self.filters: dict[str, Any] | None = None
+        self.likes: dict[str, Any] | None = None
+        self.version = {"slow": 0, "filters": 0, "likes": 0}
+        self.learned = self.skipped = 0
+        self.watched_until = 0.0
+        self._times: deque[float] = deque(maxlen=_RECENT)
+        self._delays: deque[float] = deque(maxlen=_RECENT)
+
+    def put(self, name: str, value: Any) -> None:
+        """Replace one of the values."""
+        setattr(self, name, value)
+        self.version[name] += 1
+
+    def count(self, picture: Picture, *, learned: bool) -> None:
+        """Count a picture that was taken in."""
+        now = time.monotonic()
+        self.learned += learned
+        self._delays.append(now - picture.captured)
+        if learned:
+            self._times.append(now)
+
+    def watch(self) -> None:
+        """Note that somebody looks: what only people read is worked out while they do."""
+        self.watched_until = time.monotonic() + 5.0
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody has looked of late."""
+        return time.monotonic() < self.watched_until
+
+    def rate(self) -> float:
+        """Return the samples learned a second, of late."""
+        times = list(self._times)
+        if len(times) < 2 or time.monotonic() - times[-1] > 2.0:
+            return 0.0
+        return (len(times) - 1) / max(1e-3, times[-1] - times[0])
+
+    def latency(self) -> float:
+        """Return the mean seconds from a picture's arrival until it was taken in, of late."""
+        delays = list(self._delays)
+        return sum(delays) / len(delays) if delays else 0.0

@@ -1,0 +1,292 @@
+"""`Session`: the thread in which the network learns. It waits for pictures, never for those who watch."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import torch
+
+import hebbstream as hs
+from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, EmptyStreamError, HebbstreamError
+from hebbstream.probe import OnlineProbe
+from hebbstream.probe._solvers import as_online_probe
+from hebbstream.streams import Stream
+from hebbstream.studio._board import Board, Seen
+from hebbstream.studio._examples import Examples
+from hebbstream.studio._filters import Filters
+from hebbstream.studio._freshness import Freshness
+from hebbstream.studio._gate import Gate
+from hebbstream.studio._held import Held
+from hebbstream.studio._keeper import Keeper
+from hebbstream.studio._likes import Likes
+from hebbstream.studio._novelty import Novelty
+from hebbstream.studio._picture import Picture, Pixels, scaled
+from hebbstream.studio._requests import Requests
+from hebbstream.studio._score import Score
+from hebbstream.studio._settings import Settings
+from hebbstream.studio._source import Source, next_picture
+
+T = TypeVar("T")
+
+_LOOK_SECONDS = {"slow": 0.5, "filters": 1.0, "likes": 0.5}
+# One example is looked at again for each frame that is learned, and later for some: features change as the network learns.
+_FRESHEN_EVERY = 4
+_YOUNG = 3000
+
+
+class Session(threading.Thread):
+    """Learns from sources, and does what it is asked between two frames.
+
+    Parameters
+    ----------
+    keeper
+        The run's folder.
+    settings
+        Of a new run; one that is there goes on as it was.
+    tell
+        Returns how a session stands, for those who watch.
+
+    Raises
+    ------
+    CheckpointError
+        If the run's checkpoint cannot be read.
+    """
+
+    def __init__(self, keeper: Keeper, settings: Settings, tell: Callable[["Session"], dict[str, Any]]) -> None:
+        super().__init__(name="hebbstream-studio", daemon=True)
+        self.keeper, self.settings, self._tell = keeper, settings, tell
+        self.board, self.score = Board(), Score()
+        self.arrived = threading.Condition()
+        self.sources: list[Source] = []
+        self.examples = Examples()
+        self.learning = False
+        self.held: Held | None = None
+        self.failure = ""
+        self.holds = self.changes = 0
+        self._asked = Requests(self.arrived)
+        self._closing = False
+        self._turn = 0
+        self._gate = Gate()
+        self._due = dict.fromkeys(_LOOK_SECONDS, 0.0)
+        self._at_hand: tuple[Picture, Pixels] | None = None
+        self.adopt(self._first_learner())
+        self._read_examples()
+        self.learning = settings.start
+
+    def ask(self, action: Callable[[], T]) -> "Future[T]":
+        """Have something done in this thread, between two frames."""
+        return self._asked.put(action)
+
+    def close(self) -> None:
+        """Finish the present frame, save, and end."""
+        with self.arrived:
+            self._closing = True
+            self.arrived.notify_all()
+        if self.is_alive():
+            self.join()
+
+    def adopt(self, learner: hs.Learner) -> None:
+        """Go on with another learner."""
+        probe = as_online_probe(learner.probe, "the studio")
+        learner.probe = self.settings.probe() if probe is None else probe
+        learner.callbacks = (_Watch(self),)
+        self.learner, self.net = learner, learner.net
+        self.size = self.settings.frame_size(learner.net)
+        self.filters, self.novelty = Filters(learner.net), Novelty()
+        self.show_likes_of(min(1, len(learner.net.layers) - 1))
+        self.fresh = Freshness(self.examples, learner.net, self._features)
+        self._stale = True
+
+    def show_likes_of(self, layer: int) -> None:
+        """Watch the neurons of a layer."""
+        self.likes = Likes(self.net, layer)
+
+    @property
+    def probe(self) -> OnlineProbe:
+        """What tells the classes apart."""
+        probe: OnlineProbe = self.learner.probe  # type: ignore[assignment]  # `adopt` sees to that
+        return probe
+
+    def relearn(self, *, anew: bool = False) -> None:
+        """Make the probe what the kept examples teach; `anew` with the features that they have by now."""
+        if anew:
+            self.fresh.look_at_all()
+        self.fresh.restart()
+        self.learner.probe = self.examples.learned(self.probe)
+        self.changes += 1
+        self.keeper.store.replace(self.examples)
+
+    def run(self) -> None:
+        """Learn until `close`."""
+        try:
+            while not self._closing:
+                self._stale = False
+                with suppress(EmptyStreamError):  # nothing was learned yet
+                    self.learner.learn(Stream(self._feed(), name="studio", live=True), progress=False)
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            self.board.put("slow", self.board.slow | {"learning": False, "failure": self.failure})
+            raise
+        finally:
+            self._asked.refuse_all(HebbstreamError(f"learning has stopped{self.failure and f': {self.failure}'}"))
+            with suppress(HebbstreamError):
+                self.keeper.keep(self.learner, self.changes, now=True)
+
+    def _first_learner(self) -> hs.Learner:
+        try:
+            learner = hs.Learner.load(self.keeper.checkpoint, self.settings.device)
+        except CheckpointNotFoundError:
+            return self.settings.learner()
+        preset = learner.net.preset
+        self.settings = replace(self.settings, preset=preset or self.settings.preset, size=learner.net.frame_size)
+        return learner
+
+    def _read_examples(self) -> None:
+        store, gray = self.keeper.store, self.net.in_channels == 1
+        self.examples.classes, self.examples.base = store.classes(), self.keeper.base()
+        for number, label, frame in store.read():
+            frame = scaled(frame, self.size, gray=gray)
+            self.examples.add(label, frame, self._features(frame), number)
+        if len(self.examples) or self.examples.base is not None:
+            self.learner.probe = self.examples.learned(self.probe)
+        elif self.probe.classes:  # of a run that `hebbstream learn` began
+            self.build_on(self.probe)
+
+    def build_on(self, probe: OnlineProbe) -> None:
+        """Teach all that is kept to a probe that knows something already."""
+        named = [label for label in probe.classes if isinstance(label, str)]
+        if len(named) < len(probe.classes):
+            raise ConfigurationError("probe with classes that are no text: expected names, to show them")
+        self.examples.base = self.keeper.keep_base(probe)
+        self.examples.classes += [label for label in named if label not in self.examples.classes]
+        self.learner.probe = self.examples.learned(probe)
+        self.keeper.store.replace(self.examples)
+
+    def open(self, learner: hs.Learner) -> None:
+        """Go on with a learner from elsewhere, and teach it what is kept here; call it in this thread.
+
+        Raises
+        ------
+        ConfigurationError
+            If its probe has classes that are no text.
+        """
+        self.settings = replace(self.settings, preset=learner.net.preset or "cifar10", size=learner.net.frame_size)
+        self.adopt(learner)
+        gray = self.net.in_channels == 1
+        for example in self.examples:
+            example.frame = scaled(example.frame, self.size, gray=gray)
+            example.features = self._features(example.frame)
+        if self.probe.classes:
+            self.build_on(self.probe)
+        else:
+            self.examples.base = self.keeper.keep_base(None)
+            self.relearn()
+        self.changes += 1
+
+    def _feed(self) -> Iterator[hs.Sample]:
+        """Yield what is to be learned; all else is done in between."""
+        while not self._closing:
+            if self._asked.do_all():
+                self._due["slow"] = 0.0
+            if self._stale or self._closing:
+                return
+            self._do_what_is_due()
+            picture = next_picture(self.sources, self._turn, self.arrived, lambda: len(self._asked) or self._closing)
+            if picture is None:
+                continue
+            self._turn = picture.source + 1
+            frame = scaled(picture.pixels, self.size, gray=self.net.in_channels == 1)
+            held = self._held_for(picture)
+            if self._is_to_learn(picture, frame, held):
+                self._at_hand = picture, frame
+                source = self.sources[picture.source].name
+                yield hs.Sample(frame, None if held is None else held.label, picture.t, source, picture.captured)
+            else:
+                self._look_only(picture, frame, held)
+
+    def taken(self, step: hs.Step) -> None:
+        """Take in what the network has learned from the picture at hand."""
+        assert self._at_hand is not None  # noqa: S101  # it was fed
+        (picture, frame), label = self._at_hand, step.sample.y
+        self._look(picture, frame, step.features, None if step.right is None else (str(label), step.right))
+        self.board.count(picture, learned=True)
+        if self.net.samples_seen < _YOUNG or not self.net.samples_seen % _FRESHEN_EVERY:
+            self._freshen_one()
+
+    def _look_only(self, picture: Picture, frame: Pixels, held: Held | None) -> None:
+        features, taught = self._features(frame), None
+        if held is not None:
+            right = self.probe.predict_one(features) == held.label
+            self.probe.learn_one(features, held.label)
+            self.learner.counters.scored += 1
+            self.learner.counters.correct += right
+            taught = held.label, right
+        self._look(picture, frame, features, taught)
+        self.board.skipped += self.learning
+        self.board.count(picture, learned=False)
+        if not self.learning:
+            self._freshen_one()
+
+    def _look(self, picture: Picture, frame: Pixels, features: torch.Tensor, taught: tuple[str, bool] | None) -> None:
+        if taught is not None:
+            label, right = taught
+            self.score.take(label, right=right, hold=self.holds)
+            self.keeper.store.add(self.examples.add(label, frame, features.clone()))
+            self.changes += 1
+        score = self.novelty.score(features)
+        self.novelty.take(score, picture)
+        seen = Seen(picture, frame, novelty=score)
+        if self.probe.classes:
+            likely = {str(label): share for label, share in self.probe.predict_proba_one(features).items()}
+            best = max(likely, key=lambda label: likely[label])
+            seen.probabilities, seen.label = likely, best if likely[best] >= self.probe.min_confidence else None
+        self.board.seen = {**self.board.seen, picture.source: seen}
+        if self.board.watched and self._is_due("likes"):
+            self.board.put("likes", self.likes.look(frame))
+
+    def _features(self, frame: Pixels) -> torch.Tensor:
+        return self.net.transform_one(frame).clone()
+
+    def _freshen_one(self) -> None:
+        if self.held is None and self.fresh.look_at_one():
+            self.learner.probe = self.examples.learned(self.probe)
+
+    def _held_for(self, picture: Picture) -> Held | None:
+        held = self.held
+        if held is None or not held.covers(picture):
+            return None
+        if time.monotonic() > held.until or held.label not in self.examples.classes:
+            self.held = None
+            return None
+        return held if len(self.examples) < self.examples.capacity else None
+
+    def _is_to_learn(self, picture: Picture, frame: Pixels, held: Held | None) -> bool:
+        if not self.learning:
+            return False
+        return self.settings.every_frame or self._gate.passes(picture.source, frame) or held is not None
+
+    def _is_due(self, what: str) -> bool:
+        now = time.monotonic()
+        if now < self._due[what]:
+            return False
+        self._due[what] = now + _LOOK_SECONDS[what]
+        return True
+
+    def _do_what_is_due(self) -> None:
+        self.keeper.keep(self.learner, self.changes)
+        if self.board.watched and self._is_due("filters"):
+            self.board.put("filters", self.filters.look())
+        if self.board.watched and self._is_due("slow"):
+            self.board.put("slow", self._tell(self))
+
+
+class _Watch(hs.Callback):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def on_step(self, learner: hs.Learner, step: hs.Step) -> None:  # noqa: ARG002  # the session has it
+        self._session.taken(step)

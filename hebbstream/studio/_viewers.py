@@ -1,0 +1,182 @@
+"""`Viewers`: all pages that look on. One of them holds the pen, and may change things."""
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from hebbstream.errors import HebbstreamError, InputError
+from hebbstream.studio._actions import act
+from hebbstream.studio._picture import read_jpeg
+from hebbstream.studio._session import Session
+from hebbstream.studio._source import Source
+from hebbstream.studio._viewer import Viewer
+
+_MOST = 32
+_INTERVAL = 1 / 15
+_ACK_SECONDS = 30.0
+_REPLACED, _TOO_MANY = 4001, 1013
+_LONGEST_TEXT = 1 << 16
+
+
+class Viewers:
+    """Serves the WebSocket.
+
+    Parameters
+    ----------
+    session
+        What they look at.
+    camera
+        Takes the pictures that a browser's own camera gives.
+    token
+        The page needs it to post.
+    """
+
+    def __init__(self, session: Session, camera: Source, token: str) -> None:
+        self._session, self._camera, self._token = session, camera, token
+        self._all: dict[str, Viewer] = {}
+        self._pen: str | None = None
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve a page until it goes."""
+        name = socket.query_params.get("viewer", "")[:64] or f"{id(socket)}"
+        await socket.accept()
+        if len(self._all) >= _MOST and name not in self._all:
+            await socket.close(_TOO_MANY, "too many viewers")
+            return
+        viewer = Viewer(name, socket)
+        await self._enter(viewer)
+        sending = asyncio.create_task(self._send(viewer))
+        try:
+            await self._receive(viewer)
+        except (WebSocketDisconnect, RuntimeError, OSError):  # starlette's, of a connection that is gone
+            pass
+        finally:
+            sending.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await sending
+            self._leave(viewer)
+
+    async def close(self) -> None:
+        """Let everybody know that this is the end."""
+        for viewer in list(self._all.values()):
+            with suppress(Exception):
+                await viewer.socket.close(1001, "the studio was closed")
+
+    async def _enter(self, viewer: Viewer) -> None:
+        before = self._all.get(viewer.name)
+        self._all[viewer.name] = viewer
+        if self._pen is None:
+            self._pen = viewer.name
+        if before is not None:
+            with suppress(Exception):
+                await before.socket.close(_REPLACED, "opened again elsewhere")
+        viewer.room.set()
+        await viewer.send_json({"hello": True, "token": self._token, "camera": self._camera.number})
+
+    def _leave(self, viewer: Viewer) -> None:
+        if self._all.get(viewer.name) is not viewer:
+            return
+        del self._all[viewer.name]
+        if self._pen == viewer.name:
+            self._pen = None
+            self._session.ask(lambda: act(self._session, {"do": "release"}))
+
+    async def _send(self, viewer: Viewer) -> None:
+        """Send what is new, as fast as this viewer shows it and no faster; nobody waits for it."""
+        session = self._session
+        try:
+            while True:
+                await asyncio.wait_for(viewer.room.wait(), _ACK_SECONDS)
+                started = time.monotonic()
+                session.board.watch()
+                parts = await asyncio.to_thread(viewer.parts, session.board, session.sources)
+                state = viewer.news(session.board.slow | {"pen": self._pen_for(viewer)})
+                live = viewer.news({"seen": _live(session)})
+                if parts or state or live:
+                    await viewer.send_parts(live | ({"state": state} if state else {}), parts)
+                await asyncio.sleep(max(0.01, _INTERVAL - (time.monotonic() - started)))
+        except TimeoutError:
+            await viewer.socket.close(1008, "nothing was shown for too long")
+
+    def _pen_for(self, viewer: Viewer) -> dict[str, Any]:
+        return {"mine": self._pen == viewer.name, "taken": self._pen is not None, "viewers": len(self._all)}
+
+    async def _receive(self, viewer: Viewer) -> None:
+        while viewer.socket.application_state is WebSocketState.CONNECTED:
+            message = await viewer.socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if message.get("bytes") is not None:
+                await self._take_picture(viewer, message["bytes"])
+            else:
+                await self._take_text(viewer, message["text"])
+
+    async def _take_picture(self, viewer: Viewer, data: bytes) -> None:
+        try:
+            self._check_pen(viewer)
+            pixels = await asyncio.to_thread(read_jpeg, data)
+        except HebbstreamError as error:
+            await viewer.send_json({"camera": False, "error": str(error)})
+            return
+        self._camera.put(pixels, None)
+        await viewer.send_json({"camera": True})
+
+    async def _take_text(self, viewer: Viewer, text: str) -> None:
+        message: Any = None
+        try:
+            if len(text) > _LONGEST_TEXT:
+                raise InputError(f"message of {len(text):,} characters: expected at most {_LONGEST_TEXT:,}")
+            message = json.loads(text)
+            if not isinstance(message, dict):
+                raise InputError(f"message {text[:40]!r}: expected an object")
+            result = await self._answer(viewer, message)
+        except (HebbstreamError, ValueError, RecursionError) as error:
+            reason = str(error) if isinstance(error, HebbstreamError) else "message that is no JSON"
+            await viewer.send_json({"ref": _ref(message), "ok": False, "error": reason})
+            return
+        if "do" in message:
+            await viewer.send_json({"ref": _ref(message), "ok": True, "result": result})
+
+    async def _answer(self, viewer: Viewer, message: dict[str, Any]) -> Any:
+        if type(message.get("ack")) is int:
+            viewer.acknowledged(message["ack"])
+        elif type(message.get("focus")) is int:
+            viewer.focus = message["focus"]
+        elif message.get("do") == "pen":
+            if self._pen != viewer.name:
+                self._pen = viewer.name
+                await asyncio.wrap_future(self._session.ask(lambda: act(self._session, {"do": "release"})))
+        else:
+            if self._pen is None:
+                self._pen = viewer.name
+            self._check_pen(viewer)
+            return await asyncio.wrap_future(self._session.ask(lambda: act(self._session, message)))
+        return None
+
+    def _check_pen(self, viewer: Viewer) -> None:
+        if self._pen != viewer.name:
+            raise InputError("somebody else holds the pen: take it first")
+
+
+def _live(session: Session) -> dict[int, dict[str, Any]]:
+    """Return what was recognised in the latest picture of each source."""
+    return {
+        number: {
+            "label": seen.label,
+            "probabilities": {label: round(share, 3) for label, share in seen.probabilities.items()},
+            "novelty": round(seen.novelty, 2),
+        }
+        for number, seen in session.board.seen.items()
+    }
+
+
+def _ref(message: Any) -> Any:
+    ref = message.get("ref") if isinstance(message, dict) else None
+    return ref if isinstance(ref, int | str) else None

@@ -1,0 +1,212 @@
+// The page: what the server says is shown, what people do is asked of it.
+
+import { Camera, whyNot } from "./camera.js";
+import { ago, element, notice, standingNotice, write } from "./dom.js";
+import { Inside } from "./inside.js";
+import { Link } from "./link.js";
+import { Novelty } from "./novelty.js";
+import { Pictures } from "./picture.js";
+import { Teaching } from "./teach.js";
+
+history.replaceState(null, "", location.pathname); // the token is in the cookie by now
+
+const state = {};
+const onError = (error) => notice(error.message);
+
+const link = new Link({ onHeader, onPart, onLink, onCamera: (message) => camera.answered(message) });
+const pictures = Object.assign(new Pictures(link), { onError });
+const teaching = new Teaching(link, pictures);
+const inside = new Inside(link, onError);
+const novelty = new Novelty();
+const camera = new Camera(link, cameraEnded);
+
+function onLink(now) {
+  document.body.dataset.link = now;
+  if (now === "open") {
+    camera?.reconnected();
+    link.say({ focus: pictures?.focus ?? 0 });
+  } else if (now === "lost") {
+    teaching.release();
+    write("picture-message", "The connection to the studio is lost. Trying again.");
+    element("picture-message").hidden = false;
+  }
+  showStatus();
+}
+
+function onHeader({ state: changed, seen }) {
+  if (changed) {
+    Object.assign(state, changed);
+    showState(changed);
+  }
+  if (seen) {
+    state.seen = seen;
+  }
+  const mine = state.seen?.[pictures.focus];
+  pictures.showPrediction(mine);
+  teaching.showPrediction(mine);
+  novelty.showNow(mine?.novelty);
+}
+
+function onPart(about, bytes) {
+  if (about.kind === "filters") {
+    return inside.showFilters(about, bytes);
+  }
+  return about.kind === "likes" ? inside.showLikes(about, bytes) : pictures.draw(about, bytes);
+}
+
+const SHOW = {
+  classes: (value) => teaching.showClasses(value),
+  held: (value) => teaching.showHeld(value),
+  verdict: (value) => teaching.showVerdict(value),
+  curve: (value) => teaching.showCurve(value),
+  examples: (value) => teaching.showExamples(value),
+  confidence: (value) => teaching.showConfidence(value),
+  kept: ({ examples, capacity }) => {
+    write("kept", examples ? `${examples.toLocaleString("en")} of ${capacity.toLocaleString("en")}` : "");
+    element("take-examples").toggleAttribute("inert", !examples);
+  },
+  rates: (value) => inside.showRates(value),
+  sources: (value) => pictures.showSources(value),
+  novelty: (value) => novelty.show(value),
+  folder: (value) => write("folder", value),
+  saved: (value) => write("saved", value ? `; saved ${new Date(1000 * value).toLocaleTimeString()}` : "; not saved yet"),
+};
+
+function showState(changed) {
+  for (const [name, value] of Object.entries(changed)) {
+    SHOW[name]?.(value);
+  }
+  if (changed.pen) {
+    showPen(changed.pen);
+  }
+  if (state.network) {
+    inside.showNetwork(state.network, state.likes_layer, state.pen.mine || !state.pen.taken);
+  }
+  const broken = state.failure ? `Learning has stopped: ${state.failure}` : "";
+  const full = state.trouble ? `Not saved: ${state.trouble}. Learning goes on, and saving is tried again.` : "";
+  standingNotice(broken || full);
+  showStatus();
+}
+
+function showPen({ mine, taken, viewers }) {
+  const others = viewers === 1 ? "" : `${viewers} are watching. `;
+  write("pen-text", mine ? (others ? `${others}You hold the pen.` : "") : taken ? `${others}Somebody else holds the pen.` : `${others}Nobody holds the pen.`);
+  element("take-pen").hidden = mine;
+  document.body.classList.toggle("reader", !mine && taken);
+  for (const control of document.querySelectorAll("#learn, #reopen, #add button, #name, #confidence, .hold, #open")) {
+    control.disabled = !mine && taken;
+  }
+}
+
+function showStatus() {
+  const connected = document.body.dataset.link === "open";
+  const samples = state.network?.samples ?? 0;
+  const [name, text] = !connected
+    ? [document.body.dataset.link, document.body.dataset.link === "lost" ? "connection lost" : "connecting"]
+    : state.failure
+      ? ["lost", "stopped"]
+      : state.learning
+        ? ["live", "learning"]
+        : samples
+          ? ["paused", "paused"]
+          : ["ready", "ready"];
+  element("status").dataset.state = name;
+  write("status", text);
+  write("learn", state.learning ? "Pause learning" : samples ? "Go on learning" : "Start learning");
+  element("learn").setAttribute("aria-pressed", String(Boolean(state.learning)));
+  element("learn").disabled = element("reopen").disabled = !connected || document.body.classList.contains("reader");
+}
+
+function toggleLearning() {
+  link.ask("learn", { on: !state.learning }).catch(onError);
+}
+
+element("learn").addEventListener("click", toggleLearning);
+element("reopen").addEventListener("click", () => {
+  link.ask("reopen").then(() => notice("The neurons learn again as freely as at first, for some thousand frames."), onError);
+});
+element("take-pen").addEventListener("click", () => link.ask("pen").catch(onError));
+element("show-help").addEventListener("click", () => element("help").showModal());
+element("setup").addEventListener("submit", (event) => event.preventDefault());
+
+function cameraEnded(reason) {
+  write("camera", "Use this browser’s camera");
+  write("camera-note", reason);
+  link.ask("switch", { source: link.camera, on: false }).catch(() => {});
+  pictures.look(0);
+  const clip = state.sources?.find(({ name, state: now }) => name === "bundled clip" && now === "off");
+  if (clip) {
+    link.ask("switch", { source: clip.id, on: true }).catch(() => {});
+  }
+}
+
+element("camera").addEventListener("click", async () => {
+  if (camera.running) {
+    camera.end();
+    return;
+  }
+  write("camera-note", "");
+  try {
+    await camera.start();
+    await link.ask("switch", { source: link.camera, on: true });
+    write("camera", "Stop the camera");
+    pictures.look(link.camera);
+    const clip = state.sources?.find(({ name }) => name === "bundled clip");
+    if (clip) {
+      await link.ask("switch", { source: clip.id, on: false }); // it only stood in for a camera
+    }
+  } catch (error) {
+    write("camera-note", error.message);
+  }
+});
+
+element("open").addEventListener("change", async ({ target }) => {
+  const [file] = target.files;
+  if (!file) {
+    return;
+  }
+  write("open-note", `Opening ${file.name} …`);
+  try {
+    const headers = { "Content-Type": "application/octet-stream", Authorization: `Bearer ${link.token}` };
+    const answer = await (await fetch("open", { method: "POST", headers, body: file })).json();
+    write("open-note", answer.error ?? `${file.name}: ${answer.samples.toLocaleString("en")} samples learned before`);
+  } catch (error) {
+    write("open-note", `Not opened: ${error.message}`);
+  }
+  target.value = "";
+});
+
+const typing = () => document.activeElement?.matches("input:not([type=range]), select, textarea") || document.querySelector("dialog[open]");
+
+window.addEventListener("keydown", (event) => {
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || typing()) {
+    return;
+  }
+  if (/^[1-9]$/.test(event.key)) {
+    teaching.holdNumber(Number(event.key));
+  } else if (event.key === "l" || event.key === "L") {
+    toggleLearning();
+  } else if (event.key === "n" || event.key === "N") {
+    event.preventDefault();
+    element("name").focus();
+  } else if (event.key === "?") {
+    element("help").showModal();
+  }
+});
+window.addEventListener("keyup", (event) => {
+  if (/^[1-9]$/.test(event.key)) {
+    teaching.release();
+  }
+});
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  showState({ ...state, seen: undefined }); // what is drawn has the colours of its theme
+  inside.redraw();
+});
+
+const reason = whyNot();
+if (reason) {
+  element("camera").disabled = true;
+  write("camera-note", reason);
+}
+setInterval(() => state.saved && write("saved", `; saved ${ago(Date.now() / 1000 - state.saved)}`), 5000);

@@ -1,0 +1,89 @@
+// The WebSocket: messages in, acknowledged once they are shown; requests out, each answered.
+
+const RETRY_MS = 1000;
+
+/** Keeps a connection to the server. The callbacks get what arrives: onHeader(header), onPart(about, blob), onLink(state). */
+export class Link {
+  constructor({ onHeader, onPart, onLink, onCamera }) {
+    Object.assign(this, { onHeader, onPart, onLink, onCamera });
+    this.waiting = new Map();
+    this.reference = 0;
+    this.token = "";
+    this.camera = null;
+    this.name = sessionStorage.getItem("viewer") ?? this.rename();
+    this.connect();
+  }
+
+  rename() {
+    this.name = Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => byte.toString(16)).join("");
+    sessionStorage.setItem("viewer", this.name);
+    return this.name;
+  }
+
+  connect() {
+    this.onLink("connecting");
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws?viewer=${this.name}`);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this.onLink("open");
+    socket.onmessage = ({ data }) => (typeof data === "string" ? this.text(JSON.parse(data)) : this.binary(data));
+    socket.onclose = ({ code }) => {
+      this.fail("the connection is lost");
+      this.onLink("lost");
+      if (code === 4001) {
+        this.rename(); // another tab of this one's copy has the name
+      }
+      setTimeout(() => this.connect(), RETRY_MS);
+    };
+    this.socket = socket;
+  }
+
+  fail(reason) {
+    for (const { reject } of this.waiting.values()) {
+      reject(new Error(reason));
+    }
+    this.waiting.clear();
+  }
+
+  text(message) {
+    if (message.hello) {
+      this.token = message.token;
+      this.camera = message.camera;
+    } else if ("camera" in message) {
+      this.onCamera(message);
+    } else if (this.waiting.has(message.ref)) {
+      const { resolve, reject } = this.waiting.get(message.ref);
+      this.waiting.delete(message.ref);
+      message.ok ? resolve(message.result) : reject(new Error(message.error));
+    }
+  }
+
+  async binary(data) {
+    const length = new DataView(data).getUint32(0);
+    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+    this.onHeader(header);
+    let from = 4 + length;
+    const shown = header.parts.map((about) => {
+      const bytes = new Uint8Array(data, from, about.length);
+      from += about.length;
+      return this.onPart(about, bytes);
+    });
+    await Promise.allSettled(shown);
+    this.say({ ack: header.n });
+  }
+
+  say(message) {
+    if (this.socket.readyState === WebSocket.OPEN) {
+      this.socket.send(JSON.stringify(message));
+    }
+  }
+
+  /** Asks the server to do something; resolves to the result, or throws what it says. */
+  ask(name, message = {}) {
+    if (this.socket.readyState !== WebSocket.OPEN) {
+      return Promise.reject(new Error("the connection is lost"));
+    }
+    const ref = ++this.reference;
+    this.say({ do: name, ref, ...message });
+    return new Promise((resolve, reject) => this.waiting.set(ref, { resolve, reject }));
+  }
+}

@@ -1,0 +1,254 @@
+"""The page in a real Chromium: from an empty folder to taught classes, taken away as a model."""
+
+import asyncio
+import json
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import write_clip
+
+from benchmarks.core.chromium import CHROMIUM, launch, write_camera
+from hebbstream.adapters.video import open_video
+from hebbstream.clip import CLIP, clip_label
+from hebbstream.studio._actions import act
+from hebbstream.studio._picture import scaled
+from hebbstream.studio._server import Studio
+from hebbstream.studio._settings import Settings
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
+expect = sync_api.expect
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium: `make browser` installs it, on Debian and as root"
+)
+
+WAIT_MS = 60_000  # for a machine with much else to do
+THINGS = ("flower", "rocket")
+SETTINGS = Settings(preset="video", width=8, dimensions=256)
+AXE = Path(__file__).parent / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def things():
+    """Frames of two photographs, those to show and those to hold out of each: every fourth."""
+    found = {name: [] for name in THINGS}
+    with open_video(CLIP, label=clip_label()) as stream:
+        for sample in stream:
+            if sample.y in found and len(found[sample.y]) < 48:
+                found[sample.y].append(sample.x)
+            if all(len(frames) == 48 for frames in found.values()):
+                break
+    return {name: ([f for i, f in enumerate(frames) if i % 4], frames[::4]) for name, frames in found.items()}
+
+
+@pytest.fixture(scope="module")
+def scenes(things):
+    """What a camera sees: one thing for a while, nothing, the other."""
+    gap = [np.full((128, 128, 3), 128, np.uint8)] * 15
+    shown = {
+        name: [np.kron(frame, np.ones((2, 2, 1), np.uint8)) for frame in frames] for name, (frames, _) in things.items()
+    }
+    return [frame for name in THINGS for frame in [*(one for one in shown[name] for _ in range(2)), *gap]]
+
+
+@pytest.fixture(scope="module")
+def browser(scenes, tmp_path_factory):
+    camera = write_camera(tmp_path_factory.mktemp("camera") / "camera.y4m", scenes)
+    with sync_api.sync_playwright() as playwright, launch(playwright, camera) as browser:
+        yield browser
+
+
+@contextmanager
+def served(addresses, folder, settings=SETTINGS, port=0):
+    with Studio(addresses, folder, settings, port=port) as studio:
+        thread = threading.Thread(target=lambda: asyncio.run(studio.serve_here()))
+        thread.start()
+        try:
+            yield studio
+        finally:
+            studio.server.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def opened(browser, studio):
+    """The page, which must have no errors in its scripts."""
+    errors = []
+    with browser.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True) as context:
+        page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(studio.door.address)
+        yield page
+    assert errors == []
+
+
+def shows(page, name, text):
+    expect(page.locator(f"#{name}")).to_contain_text(text, timeout=WAIT_MS)
+
+
+def ask(studio, **message):
+    return studio.session.ask(lambda: act(studio.session, message)).result(60)
+
+
+def in_view(studio, source, things):
+    """Which of the things the source's latest picture shows."""
+    latest = studio.session.sources[source].latest
+    if latest is None:
+        return None
+    small = scaled(latest.pixels, (8, 8)).astype(float)
+    if small.std() < 3:
+        return None
+    distances = {name: np.abs(shown - small).mean(axis=(1, 2, 3)).min() for name, shown in things.items()}
+    return min(distances, key=distances.get)
+
+
+def hold_keys(page, studio, source, things, wanted):
+    """Hold each thing's key while it is in view, until it has so many examples."""
+    small = {name: np.stack([scaled(frame, (8, 8)) for frame in shown]) for name, (shown, _) in things.items()}
+    until = time.monotonic() + 50
+    held = None
+    while min(studio.session.examples.counts().values()) < wanted and time.monotonic() < until:
+        seen = in_view(studio, source, small)
+        if seen != held:
+            if held:
+                page.keyboard.up(str(THINGS.index(held) + 1))
+                page.wait_for_timeout(100)
+            if seen:
+                page.keyboard.down(str(THINGS.index(seen) + 1))
+            held = seen
+        page.wait_for_timeout(10)
+    if held:
+        page.keyboard.up(str(THINGS.index(held) + 1))
+
+
+@pytest.mark.parametrize("kind", ["browser camera", "file"])
+def test_from_an_empty_folder_to_two_classes_and_their_model(kind, browser, things, scenes, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    addresses = [] if kind == "browser camera" else [str(write_clip(tmp_path / "scenes.mp4", np.stack(scenes)))]
+    with served(addresses, tmp_path / "run") as studio, opened(browser, studio) as page:
+        source = 0
+        if kind == "browser camera":
+            page.click("#camera")
+            source = 1
+            expect(page.locator("#camera")).to_have_text("Stop the camera", timeout=WAIT_MS)
+        shows(page, "status", "ready")
+        page.keyboard.press("l")
+        shows(page, "status", "learning")
+        for name in THINGS:
+            page.keyboard.press("n")
+            page.keyboard.type(name)
+            page.keyboard.press("Enter")
+            expect(page.locator("#classes .name", has_text=name)).to_be_visible()
+        page.evaluate("document.activeElement.blur()")
+        hold_keys(page, studio, source, things, 40)
+        counts = studio.session.examples.counts()
+        assert min(counts.values()) >= 40, counts
+        page.keyboard.press("l")
+        shows(page, "status", "paused")
+        ask(studio, do="confidence", value=0)
+        with page.expect_download() as download:
+            page.click("text=ONNX model")
+        model = onnxruntime.InferenceSession(str(download.value.path()))
+        net, probe = studio.session.net, studio.session.probe
+        right = 0
+        held_out = [(name, frame) for name, (_, frames) in things.items() for frame in frames]
+        for name, frame in held_out:
+            small = scaled(frame, (32, 32))
+            here = probe.predict_one(net.transform_one(small))
+            (shares,) = model.run(["probabilities"], {"frames": small[None]})[0]
+            assert probe.classes[int(shares.argmax())] == here
+            right += here == name
+        assert right / len(held_out) > 0.95
+        # A wrong example is taken back, and a page that is loaded again finds everything.
+        before = len(studio.session.examples)
+        page.locator("#examples button").first.click()
+        expect(page.locator("#kept")).to_contain_text(str(before - 1), timeout=WAIT_MS)
+        assert probe is not studio.session.probe
+        page.reload()
+        expect(page.locator("#classes li")).to_have_count(2, timeout=WAIT_MS)
+        expect(page.locator("#kept")).to_contain_text(str(before - 1), timeout=WAIT_MS)
+        assert "token" not in page.url
+
+
+def test_the_page_says_what_is_wrong_and_comes_back(browser, tmp_path):
+    with served(["/dev/video97"], tmp_path / "run") as studio, opened(browser, studio) as page:
+        shows(page, "picture-message", "No picture")
+        studio.session.keeper._troubles["checkpoint"] = "cannot write run.safetensors: No space left on device"
+        studio.session.keeper._due[0] = time.monotonic() + 3600
+        shows(page, "notice", "No space left on device")
+        studio.session.keeper._troubles.clear()
+        expect(page.locator("#notice")).to_be_hidden(timeout=WAIT_MS)
+        port, token = studio.door.port, studio.door.token
+        studio.server.should_exit = True
+        shows(page, "status", "connection lost")
+        shows(page, "picture-message", "connection to the studio is lost")
+        assert (port, token) == (studio.door.port, studio.door.token)
+
+
+def test_a_second_viewer_reads_until_it_takes_the_pen(browser, tmp_path):
+    with served([], tmp_path / "run") as studio, opened(browser, studio) as first:
+        shows(first, "status", "ready")
+        with opened(browser, studio) as second:
+            shows(second, "pen", "Somebody else holds the pen")
+            expect(second.locator("#learn")).to_be_disabled()
+            second.click("#take-pen")
+            expect(second.locator("#learn")).to_be_enabled()
+            shows(first, "pen", "Somebody else holds the pen")
+            second.select_option("#preset", "cifar10")
+            second.select_option("#width", "16")
+            second.click("#learn")
+            shows(second, "status", "learning")
+            assert studio.session.net.preset == "cifar10"
+            expect(second.locator("#width")).to_be_disabled(timeout=WAIT_MS)
+            second.click("#reopen")
+            until = time.monotonic() + 10
+            while float(studio.session.net.layers[0].opening[0]) == 0 and time.monotonic() < until:
+                second.wait_for_timeout(20)
+            assert float(studio.session.net.layers[0].opening[0]) > 0
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: `make browser` installs it, with npm")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(theme, browser, things, tmp_path):
+    def serious(page):
+        found = page.evaluate("() => axe.run({ resultTypes: ['violations'] })")["violations"]
+        return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")]
+
+    with served([], tmp_path / "run") as studio, opened(browser, studio) as page:
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        shows(page, "status", "ready")
+        page.evaluate(AXE.read_text())
+        states = {"nothing taught": serious(page)}
+        for name in THINGS:
+            ask(studio, do="add-class", name=name)
+            ask(studio, do="hold", label=name, source=0, seconds=60)
+            until = time.monotonic() + 20
+            while not studio.session.examples.counts()[name] and time.monotonic() < until:
+                time.sleep(0.02)
+        ask(studio, do="release")
+        ask(studio, do="learn", on=True)
+        shows(page, "status", "learning")
+        expect(page.locator("#examples li").first).to_be_visible()
+        states["taught"] = serious(page)
+        page.set_viewport_size({"width": 390, "height": 844})
+        states["narrow"] = serious(page)
+        page.click("#show-help")
+        states["help"] = serious(page)
+        page.keyboard.press("Escape")
+        page.locator("#classes .round").first.click()
+        states["class"] = serious(page)
+        page.keyboard.press("Escape")
+        ask(studio, do="learn", on=False)
+        studio.session.keeper._troubles["checkpoint"] = "cannot write: No space left on device"
+        studio.session.keeper._due[0] = time.monotonic() + 3600
+        shows(page, "notice", "No space left on device")
+        states["full disk"] = serious(page)
+        studio.server.should_exit = True
+        shows(page, "status", "connection lost")
+        states["lost"] = serious(page)
+    assert json.dumps({name: found for name, found in states.items() if found}, indent=1) == "{}"

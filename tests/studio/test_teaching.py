@@ -1,0 +1,290 @@
+"""What is taught, taken back, kept and found again."""
+
+import io
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from studio_bench import Bench, pictures
+
+import hebbstream as hs
+from hebbstream.adapters.shards import open_shards
+from hebbstream.errors import ConfigurationError, HebbstreamError, LabelError, OutputError
+from hebbstream.studio import _export
+from hebbstream.studio._examples import Examples
+from hebbstream.studio._picture import scaled
+from hebbstream.studio._settings import Settings
+
+
+def sums(probe):
+    return {name: tensor.clone() for name, tensor in probe.state_dict()["tensors"].items()}
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("solver", ["ridge", "slda", "gradient"])
+@pytest.mark.parametrize("removed", [0, 7, 23])
+def test_unlearning_gives_the_probe_that_was_never_taught_it(solver, removed):
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.rand(24, 700, generator=generator)
+    frame = np.zeros((4, 4, 3), np.uint8)
+    probe, never = Settings(solver=solver).probe(), Settings(solver=solver).probe()
+    examples = Examples()
+    for index, row in enumerate(rows):
+        label = "cup" if index % 3 else "book"
+        probe.learn_one(row, label)
+        examples.add(label, frame, row)
+        if index != removed:
+            never.learn_one(row, label)
+    assert not same(sums(probe), sums(never))
+    examples.remove([removed + 1])
+    left = examples.learned(probe)
+    assert left.classes == never.classes
+    assert same(sums(left), sums(never))
+
+
+def test_removing_an_example_of_a_session_unlearns_it(bench):
+    bench.teach(6)
+    examples = list(bench.session.examples)
+    never = bench.session.settings.probe()
+    for example in examples[:2] + examples[3:]:
+        never.learn_one(example.features, example.label)
+    bench.do("learn", on=False)
+    bench.do("remove", examples=[examples[2].number])
+    assert same(sums(bench.session.probe), sums(never))
+    with pytest.raises(LabelError, match="example 999"):
+        bench.do("remove", examples=[examples[0].number, 999])
+    assert len(bench.session.examples) == 11
+
+
+def test_two_taught_classes_are_told_apart_and_measured_before_they_are_learned(bench):
+    for seed in range(3):
+        bench.teach(20, seed=seed)
+    session = bench.session
+    assert session.score.verdict(session.examples.classes)["enough"]
+    right = 0
+    for kind in ("across", "down"):
+        for picture in pictures(kind, 10, seed=9):
+            bench.show(picture)
+            right += session.board.seen[0].label == kind
+    assert right >= 19
+    assert session.learner.counters.scored == 120
+    assert sum(session.examples.counts().values()) == 120
+
+
+def test_while_learning_is_paused_classes_are_taught_and_the_network_stays(bench):
+    bench.show(*pictures("down", 5))
+    bench.do("learn", on=False)
+    before = bench.session.net.layers[0].weight_matrix.clone()
+    bench.teach(8)
+    assert torch.equal(bench.session.net.layers[0].weight_matrix, before)
+    assert bench.session.net.samples_seen == 5
+    assert bench.session.examples.counts() == {"across": 8, "down": 8}
+    assert bench.session.learner.counters.scored == 16
+
+
+def test_classes_are_renamed_merged_and_forgotten(bench):
+    bench.teach(5)
+    bench.show(*pictures("down", 3, seed=2), label="stripes")
+    bench.do("rename", name="stripes", to="down")
+    assert bench.session.examples.counts() == {"across": 5, "down": 8}
+    bench.do("rename", name="across", to="lying")
+    assert bench.session.examples.classes == ["lying", "down"]
+    assert sorted(map(str, bench.session.probe.classes)) == ["down", "lying"]
+    bench.do("forget", name="down")
+    assert bench.session.probe.classes == ["lying"]
+    assert bench.session.probe.steps == 5
+    for message, complaint in (
+        ({"do": "rename", "name": "none", "to": "x"}, "expected one of 'lying'"),
+        ({"do": "rename", "name": "lying", "to": " "}, "expected a name"),
+        ({"do": "add-class", "name": "lying"}, "is there already"),
+        ({"do": "hold", "label": "none", "source": 0}, "expected one of"),
+        ({"do": "hold", "label": "lying", "source": 9}, "source 9"),
+    ):
+        with pytest.raises(HebbstreamError, match=complaint):
+            bench.do(message.pop("do"), **message)
+
+
+def test_below_the_confidence_nothing_is_said(bench):
+    bench.teach(8)
+    bench.do("confidence", value=1.0)
+    bench.show(*pictures("down", 1, seed=5))
+    assert bench.session.board.seen[0].label is None
+    assert bench.session.board.seen[0].probabilities
+    bench.do("confidence", value=0)
+    bench.show(*pictures("down", 1, seed=6))
+    assert bench.session.board.seen[0].label == "down"
+
+
+def test_a_key_whose_release_is_lost_ends_by_itself(bench):
+    bench.do("add-class", name="cup")
+    bench.do("hold", label="cup", source=0, seconds=0.05)
+    bench.show(*pictures("down", 1))
+    time.sleep(0.1)
+    bench.show(*pictures("down", 3))
+    assert bench.session.held is None
+    assert len(bench.session.examples) <= 1
+
+
+def test_memory_is_bounded(bench):
+    bench.session.examples.capacity = 4
+    bench.show(*pictures("down", 9), label="down")
+    assert len(bench.session.examples) == 4
+    assert bench.session.probe.steps == 4
+    with pytest.raises(ConfigurationError, match="4 examples are kept"):
+        bench.do("hold", label="down", source=0)
+
+
+def test_preset_and_width_change_before_the_start_only(bench):
+    with pytest.raises(ConfigurationError, match="width=0"):
+        bench.do("configure", preset="cifar10", width=0)
+    bench.do("configure", preset="video", width=8)
+    assert bench.session.net.preset == "video"
+    assert bench.session.net.layers[0].spec.channels == 8
+    bench.show(*pictures("down", 2))
+    assert bench.session.net.samples_seen == 2
+    with pytest.raises(ConfigurationError, match="has learned"):
+        bench.do("configure", preset="cifar10", width=4)
+
+
+def test_a_run_goes_on_where_it_was(tmp_path):
+    first = Bench(tmp_path)
+    first.teach(6)
+    first.close()
+    second = Bench(tmp_path)
+    try:
+        assert second.session.net.samples_seen == 12
+        assert second.session.examples.counts() == {"across": 6, "down": 6}
+        assert torch.equal(second.session.net.layers[0].weight_matrix, first.session.net.layers[0].weight_matrix)
+        before, after = ([example.frame for example in bench.session.examples] for bench in (first, second))
+        assert all(map(np.array_equal, before, after))
+        second.show(*pictures("down", 1, seed=4))
+        assert second.session.board.seen[0].label == "down"
+        with pytest.raises(OutputError, match="another run is writing"):
+            Bench(tmp_path)
+    finally:
+        second.close()
+
+
+def test_a_killed_run_loses_at_most_the_last_second(tmp_path):
+    code = (
+        "import sys, time; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
+        "from studio_bench import Bench, pictures\n"
+        "bench = Bench(Path(sys.argv[1])); bench.teach(5); time.sleep(1)\n"
+        "bench.show(*pictures('down', 2)); print('taught', flush=True); time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parents[1])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"taught\n"
+        process.send_signal(signal.SIGKILL)
+    again = Bench(tmp_path)
+    try:
+        counts = again.session.examples.counts()
+        assert counts["across"] == 5
+        assert counts["down"] >= 5  # the last two may be among them
+        assert again.session.probe.steps == sum(counts.values())
+    finally:
+        again.close()
+
+
+def test_what_cannot_be_written_is_said_and_tried_again(bench, monkeypatch):
+    bench.teach(3)
+
+    def full(*args):
+        raise OutputError("cannot write: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.session.learner, "save", full)
+        patch.setattr(bench.keeper.store, "flush", full)
+        with pytest.raises(ConfigurationError, match="No space left"):
+            bench.do("save")
+        bench.teach(2)
+        assert "No space left" in bench.keeper.trouble
+    bench.do("save")
+    assert bench.keeper.trouble == ""
+    assert sum(1 for _ in bench.within(lambda: list(bench.keeper.store.read()))) == 10
+
+
+def test_learn_goes_on_from_the_checkpoint_bit_for_bit(bench, tmp_path):
+    bench.teach(6)
+    bench.do("learn", on=False)
+    path = tmp_path / "taken.safetensors"
+    path.write_bytes(bench.within(lambda: _export.checkpoint(bench.session)))
+    loaded, more = hs.Learner.load(path), [(scaled(one, (32, 32)), "down") for one in pictures("down", 10, seed=3)]
+    here = bench.session.learner
+    bench.session.close()
+    here.callbacks = ()
+    loaded.learn(more, progress=False)
+    here.learn(more, progress=False)
+    assert loaded.counters == here.counters
+    assert same(sums(loaded.probe), sums(here.probe))
+    assert all(
+        torch.equal(a.weight_matrix, b.weight_matrix) for a, b in zip(loaded.net.layers, here.net.layers, strict=True)
+    )
+
+
+def test_the_examples_are_a_shard_that_learn_reads(bench, tmp_path):
+    with pytest.raises(ConfigurationError, match="no examples"):
+        bench.within(lambda: _export.examples(bench.session))
+    bench.teach(4)
+    path = tmp_path / "examples.tar"
+    path.write_bytes(bench.within(lambda: _export.examples(bench.session)))
+    read = list(open_shards(path))
+    assert [sample.y for sample in read] == ["across"] * 4 + ["down"] * 4
+    assert all(
+        np.array_equal(sample.x, example.frame) for sample, example in zip(read, bench.session.examples, strict=True)
+    )
+
+
+def test_the_onnx_model_says_what_the_session_says(bench):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    bench.teach(10)
+    model = onnxruntime.InferenceSession(bench.within(lambda: _export.onnx_model(bench.session)))
+    bench.do("learn", on=False)
+    bench.do("confidence", value=0)
+    for kind in ("across", "down"):
+        for picture in pictures(kind, 5, seed=4):
+            bench.show(picture)
+            seen = bench.session.board.seen[0]
+            (shares,) = model.run(["probabilities"], {"frames": seen.frame[None]})[0]
+            assert bench.session.probe.classes[int(shares.argmax())] == seen.label
+
+
+def test_the_zip_holds_the_page_and_its_model(bench):
+    import zipfile
+
+    bench.teach(3)
+    with zipfile.ZipFile(io.BytesIO(bench.within(lambda: _export.browser_page(bench.session)))) as archive:
+        names = set(archive.namelist())
+    assert {"hebbstream-browser/index.html", "hebbstream-browser/models/net.json"} <= names
+    assert any(name.endswith(".onnx") for name in names)
+    assert not any("node_modules" in name for name in names)
+
+
+def test_an_opened_checkpoint_keeps_its_classes_and_learns_the_examples_kept_here(bench, tmp_path):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=6, seed=3)
+    other = hs.Learner(net, hs.RidgeProbe(dimensions=64))
+    other.learn([(frame, "dots") for frame in np.random.default_rng(0).random((9, 32, 32, 3))], progress=False)
+    bench.teach(3)
+    bench.within(lambda: bench.session.open(other))
+    session = bench.session
+    assert session.net is net
+    assert session.probe.steps == 15
+    assert set(session.examples.classes) == {"dots", "across", "down"}
+    bench.do("remove", examples=[next(iter(session.examples)).number])
+    assert session.probe.steps == 14
+    assert "dots" in session.probe.classes
+    with pytest.raises(LabelError, match="came with the checkpoint"):
+        bench.do("rename", name="dots", to="spots")
+    bench.do("save")
+    bench.do("forget", name="dots")
+    assert "dots" not in session.probe.classes
+    bench.show(*pictures("down", 2))
+    assert session.net.samples_seen == 11
