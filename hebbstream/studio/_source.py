@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hebbstream._credentials import mask_credentials
-from hebbstream.adapters.video._cameras import find_sources
 from hebbstream.adapters.video import open_video
+from hebbstream.adapters.video._cameras import find_sources
 from hebbstream.errors import HebbstreamError, SourceNotFoundError
 from hebbstream.studio._picture import Picture, Pixels
 
