@@ -10,7 +10,7 @@ from hebbstream.distributed import DataParallelEngine
 from hebbstream.distributed._sums import as_sums, from_sums
 from hebbstream.rule._normalize import Moments
 
-STEPS = 60
+STEPS = 30
 
 
 def pictures(world, steps=STEPS):

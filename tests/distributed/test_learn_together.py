@@ -43,7 +43,7 @@ class Noted(list):
 
 def learner(checkpoint=None, probe=None):
     net = hs.SoftHebbNet([hs.LayerSpec(channels=6, event_threshold=1e-3), hs.LayerSpec(channels=8)], 3, seed=1)
-    callbacks = [] if checkpoint is None else [hs.Checkpoint(checkpoint, every_samples=8, kept=9)]
+    callbacks = [] if checkpoint is None else [hs.Checkpoint(checkpoint, every_samples=8, kept=3)]
     return hs.Learner(net, probe, callbacks=callbacks)
 
 
