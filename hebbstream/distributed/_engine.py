@@ -32,11 +32,11 @@ class DataParallelEngine(Engine):
     --------
     A process alone, as torchrun would start it:
 
-    >>> import os
+    >>> from unittest.mock import patch
     >>> from hebbstream import SoftHebbNet
     >>> from hebbstream.distributed import join
-    >>> os.environ |= {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
-    >>> with join() as peers:
+    >>> alone = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
+    >>> with patch.dict("os.environ", alone), join() as peers:
     ...     net = SoftHebbNet.from_preset("cifar10", width=4, engine=DataParallelEngine(peers))
     ...     features = net.learn_one(torch.rand(32, 32, 3))
     >>> net.samples_seen

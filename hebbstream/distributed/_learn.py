@@ -73,6 +73,21 @@ def learn_together(
         If another rank is lost, or has failed.
     EmptyStreamError, InputError, OutputError, StreamError
         As of `Learner.learn`.
+
+    Examples
+    --------
+    A process alone, as torchrun would start it:
+
+    >>> import torch
+    >>> import hebbstream as hs
+    >>> from hebbstream.distributed import join
+    >>> from unittest.mock import patch
+    >>> alone = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
+    >>> learner = hs.Learner(hs.SoftHebbNet.from_preset("cifar10", width=4))
+    >>> sources = {"door": lambda: torch.rand(5, 3, 32, 32)}
+    >>> with patch.dict("os.environ", alone), join() as peers:
+    ...     learn_together(learner, sources, peers, progress=False).samples
+    5
     """
     if every is not None and every < 1:
         raise ConfigurationError(f"every={every}: expected a positive number of samples, or None")

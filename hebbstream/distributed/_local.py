@@ -34,6 +34,16 @@ class LocalEngine(Engine):
     ------
     ConfigurationError
         If there is no such precision.
+
+    Examples
+    --------
+    It is the engine of `learn_together` with `every`, and an engine like any other:
+
+    >>> import torch
+    >>> from hebbstream import SoftHebbNet
+    >>> net = SoftHebbNet.from_preset("cifar10", width=4, engine=LocalEngine())
+    >>> tuple(net.learn_one(torch.rand(32, 32, 3)).shape)
+    (1024,)
     """
 
     def __init__(self, wire: str = "float32", precision: PrecisionName = "float32") -> None:

@@ -29,6 +29,16 @@ class Peers:
     bytes_sent
         Payload handed to collectives so far, and to other ranks directly. What a sum costs on the wire depends on the
         algorithm: a ring sends ``2·(world − 1)/world`` times that.
+
+    Examples
+    --------
+    A process alone, as torchrun would start it:
+
+    >>> from unittest.mock import patch
+    >>> alone = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
+    >>> with patch.dict("os.environ", alone), join() as peers:
+    ...     peers.rank, peers.world
+    (0, 1)
     """
 
     def __init__(self) -> None:

@@ -61,6 +61,19 @@ def learn_in_stages(
         On rank 0. What was learned before stays, on all ranks.
     PeerError
         If another rank is lost.
+
+    Examples
+    --------
+    A process alone, as torchrun would start it:
+
+    >>> import torch
+    >>> from hebbstream.distributed import join
+    >>> from unittest.mock import patch
+    >>> alone = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
+    >>> net = SoftHebbNet.from_preset("cifar10", width=4)
+    >>> with patch.dict("os.environ", alone), join() as peers:
+    ...     learn_in_stages(net, torch.rand(5, 3, 32, 32), peers)
+    5
     """
     if peers.world > len(net.layers):
         raise ConfigurationError(
