@@ -12,14 +12,17 @@ def _ms(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+_LEARNERS = ("learn", "learn, auto", "learn, torch", "learn, dense", "transform", "transform, auto", "ONNX Runtime")
+
+
 def _step(results: Path) -> str:
-    head = ["preset", "batch", "learn, ms a step", "learn, dense", "transform", "learn ÷ transform", "backprop ÷ learn"]
+    head = ["preset", "batch", "learn, ms a step", *_LEARNERS[1:], "learn ÷ transform", "backprop ÷ learn"]
     rows = []
     for step in read(results / "speed" / "step.json")["steps"]:
         ms = {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
         learn = ms["learn"]
         others = [f"{ms[name] / learn:.2f}" if name in ms else "" for name in ("backprop", "peer")]
-        shown = [_ms(ms[name]) for name in ("learn", "learn, dense", "transform")]
+        shown = [_ms(ms[name]) if name in ms else "" for name in _LEARNERS]
         ratio = f"{learn / ms['transform']:.2f}"
         rows.append([step["preset"], step["batch"], *shown, ratio, *others, _ms(step["floor_ms"])])
     return markdown([*head, "authors' demo ÷ learn", "floor"], rows)

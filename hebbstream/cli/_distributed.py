@@ -17,7 +17,8 @@ from hebbstream.streams import Stream
 def add_distributed(parser: argparse.ArgumentParser) -> None:
     """Let a command learn as one of several processes."""
     group = parser.add_argument_group(
-        "several processes", "see docs/guides/distributed.md; start them with torchrun -m hebbstream.cli learn --distributed"
+        "several processes",
+        "see docs/guides/distributed.md; start them with torchrun -m hebbstream.cli learn --distributed",
     )
     group.add_argument("--distributed", action="store_true", help="learn one network together with the other processes")
     group.add_argument(
