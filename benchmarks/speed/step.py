@@ -6,6 +6,8 @@ Contenders take turns, so that they share the machine's good and bad moments.
 import copy
 import gc
 import os
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -18,13 +20,19 @@ from benchmarks.core import draw, run, store
 from benchmarks.core.contenders import BackpropStep, PeerStep
 from benchmarks.core.data import preset_frames
 from benchmarks.core.timing import alternate, multiply_adds, product_peak, timed
+from hebbstream.export import OnnxExtractor, to_onnx
 from hebbstream.network._frames import to_input
+from hebbstream.rule._fast import without_kernels
 
 _BACKPROP = 3.0  # forward passes that a backward step costs, roughly
 _COLOURS = {
     "learn": "tab:blue",
+    "learn, auto": "tab:purple",
+    "learn, torch": "tab:gray",
     "learn, dense": "tab:cyan",
     "transform": "tab:green",
+    "transform, auto": "tab:olive",
+    "ONNX Runtime": "tab:brown",
     "backprop": "tab:orange",
     "peer": "tab:red",
 }
@@ -39,6 +47,8 @@ def measure(name: str, batch: int, peer: Path | None, seconds: float, width: int
     dense = copy.deepcopy(events, {id(buffer): buffer for buffer in events.buffers()})
     for layer in dense.layers:
         layer.spec = replace(layer.spec, event_threshold=0.0)
+    automatic, plain = copy.deepcopy(events), copy.deepcopy(events)
+    automatic.engine = hs.EagerEngine("auto")
     # Weights, gradients, and what the convolutions' backward pass keeps beside them.
     fits = 8 * sum(layer.weight_matrix.nbytes for layer in events.layers) < memory_bytes()
     backprop = BackpropStep(events, side) if fits else None
@@ -46,9 +56,15 @@ def measure(name: str, batch: int, peer: Path | None, seconds: float, width: int
     floats = cycle([to_input(next(batches), events.device) for _ in range(8)])
     calls: dict[str, Any] = {
         "learn": lambda: events.learn_many(next(batches)),
+        "learn, auto": lambda: automatic.learn_many(next(batches)),
+        "learn, torch": lambda: without(plain.learn_many, next(batches)),
         "learn, dense": lambda: dense.learn_many(next(batches)),
         "transform": lambda: events.transform_many(next(batches)),
+        "transform, auto": lambda: automatic.transform_many(next(batches)),
     }
+    if name == "cifar10":
+        extractor = exported(events)
+        calls["ONNX Runtime"] = lambda: extractor.transform_many(next(batches))
     if backprop is not None:
         calls["backprop"] = lambda: backprop(next(floats))
     if peer is not None and name == "cifar10" and width is None:
@@ -63,6 +79,20 @@ def measure(name: str, batch: int, peer: Path | None, seconds: float, width: int
         "forward_gflop": round(2 * work / 1e9, 3),
         "ms_per_step": timed(timings),
     }
+
+
+def without(call: Callable[[Any], Any], x: Any) -> None:
+    """Call it without compiled kernels."""
+    with without_kernels():
+        call(x)
+
+
+def exported(net: hs.SoftHebbNet) -> OnnxExtractor:
+    """Return the same network in ONNX Runtime, float32."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.onnx"
+        to_onnx(net, path, size=hs.PRESETS[net.preset or "cifar10"].image_size, input_dtype="uint8")
+        return OnnxExtractor(path)
 
 
 def memory_bytes() -> int:
@@ -120,7 +150,7 @@ def plot(rows: list[store.Result], path: Path) -> None:
                 median = found["median_ms"]
                 spread = [[median - found["lower_quartile_ms"]], [found["upper_quartile_ms"] - median]]
                 label = name if not any(name in earlier["ms_per_step"] for earlier in rows[:index]) else None
-                axis.bar(index + 0.16 * (place - 2), median, 0.16, yerr=spread, color=colour, label=label, capsize=1.5)
+                axis.bar(index + 0.1 * (place - 4), median, 0.1, yerr=spread, color=colour, label=label, capsize=1.5)
         floor = row["floor_ms"] / row["batch"]
         axis.plot([index - 0.42, index + 0.42], [floor, floor], "k:", label="forward floor" if not index else None)
     axis.set_yscale("log")

@@ -12,14 +12,19 @@ def _ms(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+_TIMED = ("learn", "learn, auto", "learn, torch", "learn, dense", "transform", "transform, auto", "ONNX Runtime")
+
+
 def _step(results: Path) -> str:
-    head = ["preset", "batch", "learn, ms a step", "learn, dense", "transform", "learn ÷ transform", "backprop ÷ learn"]
+    steps = read(results / "speed" / "step.json")["steps"]
+    timed = [name for name in _TIMED if any(name in step["ms_per_step"] for step in steps)]
+    head = ["preset", "batch", "learn, ms a step", *timed[1:], "learn ÷ transform", "backprop ÷ learn"]
     rows = []
-    for step in read(results / "speed" / "step.json")["steps"]:
+    for step in steps:
         ms = {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
         learn = ms["learn"]
         others = [f"{ms[name] / learn:.2f}" if name in ms else "" for name in ("backprop", "peer")]
-        shown = [_ms(ms[name]) for name in ("learn", "learn, dense", "transform")]
+        shown = [_ms(ms[name]) if name in ms else "" for name in timed]
         ratio = f"{learn / ms['transform']:.2f}"
         rows.append([step["preset"], step["batch"], *shown, ratio, *others, _ms(step["floor_ms"])])
     return markdown([*head, "authors' demo ÷ learn", "floor"], rows)

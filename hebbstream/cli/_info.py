@@ -8,11 +8,12 @@ import torch
 
 import hebbstream as hs
 from hebbstream import _threads as threads
+from hebbstream.rule import _fast as fast
 
 HELP = "show versions, devices and presets"
 USAGE = ""
 
-_PACKAGES = ("torch", "numpy", "river", "av", "onnx", "onnxruntime", "onnxruntime-gpu", "matplotlib")
+_PACKAGES = ("torch", "numpy", "river", "av", "onnx", "onnxruntime", "onnxruntime-gpu", "numba", "matplotlib")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +32,9 @@ def run(options: argparse.Namespace) -> None:  # noqa: ARG001  # every command t
     print(f"{'CUDA devices':16} {cuda or 'none'}")
     waiting = f"spin {threads.SPIN_COUNT} times" if threads.SHORT_SPIN else "as the environment or torch sets it"
     print(f"{'CPU threads':16} {torch.get_num_threads()}, waiting for each other: {waiting}")
+    kernels = fast.kernels()
+    print(f"{'kernels':16} {fast.reason() or 'compiled by numba, vectors of ' + str(kernels.SHAPE.lanes) + ' values'}")
+    print(f"{'precision=auto':16} {'bfloat16' if kernels is not None and kernels.BFLOAT16 else 'float32'} on this CPU")
     print("presets")
     for name, preset in hs.PRESETS.items():
         neurons = "/".join(str(spec.channels) for spec in preset.layers)

@@ -19,6 +19,7 @@ def learn(
     *,
     replay: Replay | None = None,
     limit: int | None = None,
+    batch_size: int = 1,
     checkpoint: str | Path | Checkpoint | None = None,
     callbacks: Iterable[Callback | Callable[[Step], object]] = (),
     progress: bool = True,
@@ -29,7 +30,7 @@ def learn(
     ----------
     net, probe, replay, callbacks
         As of `Learner`.
-    stream, limit, progress
+    stream, limit, batch_size, progress
         As of `Learner.learn`.
     checkpoint
         Where to save, every 1,000 samples and at the end: a path, or a `Checkpoint` that says when.
@@ -55,4 +56,6 @@ def learn(
     watching = [*callbacks]
     if checkpoint is not None:
         watching.append(checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint))
-    return Learner(net, probe, replay=replay, callbacks=watching).learn(stream, limit=limit, progress=progress)
+    return Learner(net, probe, replay=replay, callbacks=watching).learn(
+        stream, limit=limit, batch_size=batch_size, progress=progress
+    )

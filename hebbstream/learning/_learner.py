@@ -117,7 +117,13 @@ class Learner:
         self._unclaimed: State = {}  # state of callbacks that a file held, and this learner lacks
 
     def learn(
-        self, stream: Iterable[Any], *, limit: int | None = None, resume: bool = False, progress: bool = True
+        self,
+        stream: Iterable[Any],
+        *,
+        limit: int | None = None,
+        batch_size: int = 1,
+        resume: bool = False,
+        progress: bool = True,
     ) -> Report:
         """Learn from every sample of a stream as it passes.
 
@@ -130,6 +136,10 @@ class Learner:
             Any iterable of frames, of pairs (frame, label) or of `Sample`; it may be endless.
         limit
             Most samples to learn in this call.
+        batch_size
+            Samples that make one step of the network; see `SoftHebbNet.learn_stream`. A step is cut short where a
+            callback is due, so that a resumed run gives the same bits if its checkpoints fall on the same samples. Probe
+            and callbacks still see one sample at a time.
         resume
             Whether the stream is read again from its start: the samples of it that were learned are passed over first.
             One with a `Stream.fingerprint`, such as a video, is known by it; one that is new is learned whole, and the
@@ -153,12 +163,14 @@ class Learner:
         """
         if limit is not None and limit < 1:
             raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size={batch_size}: expected a positive number of samples")
         self.stream = checked_stream(stream)
         passed = samples_to_pass(self.stream, self.recordings, self.counters.position) if resume else 0
         callbacks = [*self.callbacks, ProgressBar(limit, passed=passed, enabled=progress)]
         if self.replay is not None:
             callbacks.insert(0, Replaying(self.replay))
-        self._run = Run(self, callbacks, limit)
+        self._run = Run(self, callbacks, limit, batch_size)
         self._run.go(passed)
         return self._run.report()
 

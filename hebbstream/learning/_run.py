@@ -37,10 +37,12 @@ class Run:
         In the order in which they are called.
     limit
         Most samples.
+    batch_size
+        Samples in a step of the network.
     """
 
-    def __init__(self, learner: Running, callbacks: Sequence[Callback], limit: int | None) -> None:
-        self._learner, self._callbacks, self._limit = learner, callbacks, limit
+    def __init__(self, learner: Running, callbacks: Sequence[Callback], limit: int | None, batch_size: int = 1) -> None:
+        self._learner, self._callbacks, self._limit, self._batch_size = learner, callbacks, limit, batch_size
         self._timers = [Timer(callback.every_seconds, learner.clock) for callback in callbacks]
         self._samples, self._stopped, self._paused_at = 0, "", learner.counters.position
         self._begun: list[Callback] = []
@@ -112,7 +114,7 @@ class Run:
         if self._limit is not None:
             until.append(min(self._limit - self._samples, sys.maxsize))  # `islice` takes no more
         samples = islice(self._feed(items), min(until, default=None))
-        with closing(self._learner.net.learn_stream(samples)) as learned:
+        with closing(self._learner.net.learn_stream(samples, self._batch_size)) as learned:
             for features in learned:
                 self._take(features)
         if self._failure is not None:

@@ -1,5 +1,6 @@
 """From whatever a camera, a file or a user hands over to a checked (B, C, H, W) batch, and on to the device."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,15 @@ import torch
 from torch import Tensor
 
 from hebbstream._quote import digits
-from hebbstream.errors import ChannelError, DtypeError, ImageSizeError, NonFiniteError, RankError, ValueRangeError
+from hebbstream.errors import (
+    ChannelError,
+    ConfigurationError,
+    DtypeError,
+    ImageSizeError,
+    NonFiniteError,
+    RankError,
+    ValueRangeError,
+)
 
 _ROUNDING = 1e-6  # what scaling by 1/255 may add
 _LARGEST = 1e15  # the sum of squares of a frame's values stays finite in float32
@@ -182,3 +191,37 @@ def _check_values(x: Tensor, input_range: tuple[float, float] | None) -> None:
 
 def _size(shape: tuple[int, ...] | torch.Size) -> str:
     return f"{shape[-2]}×{shape[-1]}"
+
+
+def batched(frames: Iterable[Tensor], size: int) -> Iterator[Tensor]:
+    """Join checked frames, each (1, C, H, W), to batches of up to `size` that are alike; those before a failure first.
+
+    Examples
+    --------
+    >>> [len(batch) for batch in batched([torch.zeros(1, 3, 4, 4)] * 3 + [torch.zeros(1, 3, 5, 5)], 2)]
+    [2, 1, 1]
+    """
+    if size < 1:
+        raise ConfigurationError(f"batch_size={size}: expected a positive number of frames")
+    waiting: list[Tensor] = []
+    failure: Exception | None = None
+    source = iter(frames)
+    while True:
+        try:
+            frame = next(source, None)
+        except Exception as error:
+            failure, frame = error, None
+        if waiting and (frame is None or len(waiting) == size or not _alike(frame, waiting[0])):
+            yield waiting[0] if len(waiting) == 1 else torch.cat(waiting)
+            waiting = []
+        if frame is None:
+            break
+        waiting.append(frame)
+        if size == 1:  # as soon as it comes
+            yield waiting.pop()
+    if failure is not None:
+        raise failure
+
+
+def _alike(frame: Tensor, other: Tensor) -> bool:
+    return (frame.shape, frame.dtype, frame.device) == (other.shape, other.dtype, other.device)

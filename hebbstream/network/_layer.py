@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hebbstream.network._parts import Change, Forward
+from hebbstream.network import _fused as fused
+from hebbstream.network._parts import Change, Forward, output
+from hebbstream.network._rounded import RoundedWeights
 from hebbstream.network._spec import LayerSpec, Pair
 from hebbstream.rule import _plasticity as plasticity
-from hebbstream.rule._activation import prepare, rectify
 from hebbstream.rule._init import initial_weights
 from hebbstream.rule._normalize import Moments, StreamNorm
 from hebbstream.rule._precision import Product, product
@@ -63,6 +64,7 @@ class SoftHebbLayer(nn.Module):
         self.spec = spec
         self.in_channels = in_channels
         self.norm = _normalisation(spec, in_channels, device)
+        self.rounded = RoundedWeights()
         shape = (spec.channels, in_channels * spec.kernel[0] * spec.kernel[1])
         # A step and a checkpoint know float32 only, whatever torch's default dtype and device are by now.
         if generator is None:
@@ -141,11 +143,15 @@ class SoftHebbLayer(nn.Module):
         step, `moments` are those of all of it.
         """
         x = self._as_layer_input(x)
+        if moments is None and (kernels := fused.kernels_for(self, x, multiply.precision)) is not None:
+            return fused.forward(kernels, self, x, workspace, multiply.precision, learn=True)
         return self._forward_normalised(x if self.norm is None else self.norm.learn(x, moments), workspace, multiply)
 
     @torch.no_grad()
     def update(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> None:
         """Do the second half of a step: update the weights by what the first half computed from them."""
+        if self.spec.learning_rate > 0 and isinstance(forward, fused.FusedForward) and fused.update(self, forward):
+            return
         self.apply_change(self.change(forward, workspace, multiply), forward.output.shape[0])
 
     @torch.no_grad()
@@ -181,9 +187,12 @@ class SoftHebbLayer(nn.Module):
         self.opening.select(0, 0).mul_(self.opening.select(0, 1) ** samples)
 
     @torch.no_grad()
-    def forward(self, x: Tensor, workspace: Workspace | None = None) -> Forward:
+    def forward(self, x: Tensor, workspace: Workspace | None = None, multiply: Product = _FLOAT32) -> Forward:
         """Do a forward pass that changes nothing; arguments as in `learn`."""
-        return self._forward_normalised(self._normalised(x), workspace or Workspace(), _FLOAT32)
+        workspace = workspace or Workspace()
+        if (kernels := fused.kernels_for(self, x, multiply.precision)) is not None:
+            return fused.forward(kernels, self, x, workspace, multiply.precision, learn=False)
+        return self._forward_normalised(self._normalised(x), workspace, multiply)
 
     @torch.no_grad()
     def take_in(self, x: Tensor) -> None:
@@ -207,9 +216,10 @@ class SoftHebbLayer(nn.Module):
 
     def _forward_normalised(self, x: Tensor, workspace: Workspace, multiply: Product) -> Forward:
         patches = self._patches(x, workspace)
-        out = workspace.take("weighted_input", (patches.shape[0], self.spec.channels), patches)
-        weighted_input = multiply(patches, self.weight_matrix.t(), out)
-        return Forward(self._output(weighted_input, x), weighted_input, patches)
+        u = workspace.take("weighted_input", (patches.shape[0], self.spec.channels), patches)
+        weighted_input = multiply(patches, self.weight_matrix.t(), u)
+        out = output(self.spec, weighted_input, x.shape[0], x.shape[2], x.shape[3])
+        return Forward(out, weighted_input, patches)
 
     def _patches(self, x: Tensor, workspace: Workspace) -> Tensor:
         batch, channels, height, width = x.shape
@@ -227,17 +237,6 @@ class SoftHebbLayer(nn.Module):
         patches = workspace.take("patches", (batch * height * width, rows * columns * channels), x)
         patches.view(runs.shape).copy_(runs)
         return patches
-
-    def _output(self, weighted_input: Tensor, x: Tensor) -> Tensor:
-        spec = self.spec
-        out = prepare(weighted_input, spec.activation, spec.activation_inverse_temperature)
-        out = out.view(x.shape[0], x.shape[2], x.shape[3], spec.channels).permute(0, 3, 1, 2)
-        if spec.pool == "max":
-            out = F.max_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
-        out = rectify(out, spec.activation, spec.power)
-        if spec.pool == "avg":
-            out = F.avg_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
-        return out
 
     def _rate(self, change: Change) -> Tensor:
         spec = self.spec

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -11,12 +10,13 @@ from torch import Tensor
 from hebbstream._globals import outside_inference_mode
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._forward import ForwardPass, forward_through
-from hebbstream.network._frames import merge_views, to_input, views
+from hebbstream.network._frames import batched, merge_views, to_input, views
 from hebbstream.network._presets import get_preset
 from hebbstream.network._spec import LayerSpec, NormalizationName
 from hebbstream.network._stack import LayerStack
 from hebbstream.network.engine import Engine
 from hebbstream.network.engine._make import EngineName, make_engine
+from hebbstream.rule._precision import Product
 
 
 class SoftHebbNet(LayerStack):
@@ -85,7 +85,6 @@ class SoftHebbNet(LayerStack):
             device=device,
         )
         self.engine: Engine = make_engine(engine)
-        """How a learning step is executed; to be set at any time. It is no part of the network's state."""
 
     @classmethod
     def from_preset(
@@ -182,8 +181,11 @@ class SoftHebbNet(LayerStack):
         """Learn from a mini-batch with one update a layer; (B, C, H, W) or (B, H, W, C) in, (B, F) out."""
         return self._learn(self.checked(frames, single=False))
 
-    def learn_stream(self, frames: Iterable[Any]) -> Generator[Tensor, None, None]:
-        """Learn from frames one at a time, and yield the features of each, in order; see `learn_one`.
+    def learn_stream(self, frames: Iterable[Any], batch_size: int = 1) -> Generator[Tensor, None, None]:
+        """Learn from frames as they come, and yield the features of each, in order; see `learn_one`.
+
+        With a `batch_size` above 1, so many successive frames of one size make one step (`learn_many`): more frames a
+        second, and fewer, larger updates. A step is smaller where the frames end, fail, or change their size.
 
         The pipelined engine overlaps successive frames here, and takes in a few of them before it yields the features
         of the first. Whether the iterator ends, fails or is closed early, every frame taken in is learned by every
@@ -195,9 +197,10 @@ class SoftHebbNet(LayerStack):
         >>> [features.shape for features in net.learn_stream(torch.rand(2, 32, 32, 3))]
         [torch.Size([1024]), torch.Size([1024])]
         """
-        batches = (self._taken_in(self.checked(frame, single=True)) for frame in frames)
+        checked = (self.checked(frame, single=True) for frame in frames)
+        batches = (self._taken_in(batch) for batch in batched(checked, batch_size))
         for features in self.engine.learn_stream(self.layers, batches):
-            yield merge_views(features, self.mirror).squeeze(0)
+            yield from merge_views(features, self.mirror)
 
     @torch.no_grad()
     def _forward_one(self, frame: Any, memory: ForwardPass | None = None) -> ForwardPass:
@@ -246,6 +249,9 @@ class SoftHebbNet(LayerStack):
         with outside_inference_mode():
             return merge_views(self.engine.learn(self.layers, self._taken_in(x)), self.mirror)
 
+    def _inference_product(self) -> Product:
+        return self.engine.multiply if self.engine.precision == "auto" else super()._inference_product()
+
     def _taken_in(self, x: Tensor) -> Tensor:
         self.frame_size = (x.shape[2], x.shape[3])
         self.samples_seen += self.engine.samples_of(x)
@@ -292,17 +298,3 @@ class SoftHebbNet(LayerStack):
             raise ConfigurationError(f"layers={layers}: expected indices from 0 to {len(self.layers) - 1}")
         for index in chosen:
             self.layers[index].reopen_plasticity(opening, half_life)
-
-
-def load(path: str | Path, device: str | torch.device = "cpu") -> SoftHebbNet:
-    """Read a network from a file; the short form of `SoftHebbNet.load`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
-    >>> SoftHebbNet.from_preset("mnist", width=4).save(path)
-    >>> load(path).layers[0].spec.channels
-    4
-    """
-    return SoftHebbNet.load(path, device)

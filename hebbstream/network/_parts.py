@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+import torch.nn.functional as F
 from torch import Tensor
+
+from hebbstream.network._spec import LayerSpec
+from hebbstream.rule._activation import prepare, rectify
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +47,15 @@ class Change:
     summed: Tensor
     rows: Tensor
     neurons: Tensor | None
+
+
+def output(spec: LayerSpec, weighted_input: Tensor, batch: int, height: int, width: int) -> Tensor:
+    """Activate and pool a weighted input of shape (P, K); return shape (B, K, H', W')."""
+    out = prepare(weighted_input, spec.activation, spec.activation_inverse_temperature)
+    out = out.view(batch, height, width, spec.channels).permute(0, 3, 1, 2)
+    if spec.pool == "max":
+        out = F.max_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
+    out = rectify(out, spec.activation, spec.power)
+    if spec.pool == "avg":
+        out = F.avg_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
+    return out

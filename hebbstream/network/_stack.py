@@ -15,6 +15,8 @@ from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.network._frames import check_frames, merge_views, to_input, views
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._spec import LARGEST_SIZE, LayerSpec, are_one_dimensional
+from hebbstream.rule._precision import Product, product
+from hebbstream.rule._workspace import PerThread
 
 Size = tuple[int, int]
 
@@ -53,7 +55,7 @@ class LayerStack(nn.Module):
         self.input_range = None if input_range is None else (input_range[0], input_range[1])
         self.mirror = mirror
         self.seed = seed
-        self.samples_seen = 0
+        self.samples_seen, self._memory = 0, PerThread()
         self.preset: str | None = None
         """Name of the preset that the layers were taken from."""
         self.frame_size: Size | None = self.input_size
@@ -115,9 +117,12 @@ class LayerStack(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
         x = views(to_input(x, self.device), self.mirror)
-        for layer in self.layers:
-            x = layer.forward(x.to(layer.device)).output
+        for layer, workspace in zip(self.layers, self._memory.take(len(self.layers)), strict=True):
+            x = layer.forward(x.to(layer.device), workspace, self._inference_product()).output
         return merge_views(x.flatten(1), self.mirror)
+
+    def _inference_product(self) -> Product:
+        return product("float32")
 
     def checked(self, frames: Any, *, single: bool) -> Tensor:
         """Return one frame, or a batch, as (B, C, H, W) of its own dtype, in the caller's memory where it can be.

@@ -7,12 +7,14 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-PrecisionName = Literal["float32", "tf32", "bfloat16", "float16"]
-"""Of the factors of a product; sums are float32 in every case."""
+PrecisionName = Literal["float32", "tf32", "bfloat16", "float16", "auto"]
+"""Of the factors of a product; sums are float32 in every case. ``"auto"`` is bfloat16 where the processor has it."""
 
 
 class Product(Protocol):
     """``a @ b`` into ``out``; all three float32."""
+
+    precision: PrecisionName
 
     def __call__(self, a: Tensor, b: Tensor, out: Tensor) -> Tensor:
         """Return `out`."""
@@ -23,7 +25,8 @@ def product(precision: PrecisionName) -> Product:
     """Return the product for a precision.
 
     ``"bfloat16"`` and ``"float16"`` round the factors and use an accelerator's tensor cores. Elsewhere the rounded
-    factors are multiplied in float32: the same numbers, at no gain in speed.
+    factors are multiplied in float32: the same numbers, at no gain in speed. Compiled kernels do better on a processor
+    that multiplies bfloat16; ``"auto"`` leaves it to them, and is float32 here.
 
     Examples
     --------
@@ -31,18 +34,20 @@ def product(precision: PrecisionName) -> Product:
     >>> product("float32")(a, b, out), product("bfloat16")(a, b, out.clone())
     (tensor([[1.0010]]), tensor([[1.]]))
     """
-    if precision in ("float32", "tf32"):
-        return _float32
-    return _BFLOAT16 if precision == "bfloat16" else _FLOAT16
+    return _PRODUCTS[precision]
 
 
-def _float32(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    return torch.mm(a, b, out=out)
+class _Float32:
+    def __init__(self, precision: PrecisionName) -> None:
+        self.precision = precision
+
+    def __call__(self, a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+        return torch.mm(a, b, out=out)
 
 
 class _Rounded:
-    def __init__(self, dtype: torch.dtype) -> None:
-        self.dtype = dtype
+    def __init__(self, precision: PrecisionName, dtype: torch.dtype) -> None:
+        self.precision, self.dtype = precision, dtype
 
     def __call__(self, a: Tensor, b: Tensor, out: Tensor) -> Tensor:
         a, b = a.to(self.dtype), b.to(self.dtype)
@@ -51,7 +56,13 @@ class _Rounded:
         return torch.mm(a.float(), b.float(), out=out)
 
 
-_BFLOAT16, _FLOAT16 = _Rounded(torch.bfloat16), _Rounded(torch.float16)
+_PRODUCTS: dict[PrecisionName, Product] = {
+    "auto": _Float32("auto"),
+    "float32": _Float32("float32"),
+    "tf32": _Float32("tf32"),
+    "bfloat16": _Rounded("bfloat16", torch.bfloat16),
+    "float16": _Rounded("float16", torch.float16),
+}
 
 
 @contextmanager

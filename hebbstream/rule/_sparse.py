@@ -22,7 +22,7 @@ from torch import Tensor
 
 from hebbstream.rule._plasticity import PlasticityName, hard_winner_take_all, soft_winner_take_all
 
-_DENSEST = 0.25  # share of entries above which a dense product is faster
+DENSEST = 0.25  # share of entries above which a dense product is faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def find_events(
     u, activity = weighted_input.numpy(), dense.numpy()
     size = activity.shape[1]
     flat = np.flatnonzero(activity > threshold)
-    if not 0 < flat.size <= _DENSEST * activity.size:
+    if not 0 < flat.size <= DENSEST * activity.size:
         return None
     positions = flat // size
     neurons = (flat - positions * size).astype(np.min_scalar_type(size))

@@ -1,9 +1,14 @@
 """`Workspace`: memory that steps use again and again."""
 
 import math
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import torch
 from torch import Tensor
+
+_MOST_PLANS = 4
 
 
 class Workspace:
@@ -24,6 +29,7 @@ class Workspace:
     def __init__(self) -> None:
         self._buffers: dict[str, Tensor] = {}
         self._latest: dict[str, Tensor] = {}  # views of the buffers
+        self._plans: dict[Hashable, Any] = {}
 
     def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """Return a contiguous tensor of that shape, with `like`'s dtype and device; its contents are undefined."""
@@ -37,10 +43,37 @@ class Workspace:
         latest = self._latest[name] = buffer.narrow(0, 0, size).view(shape)
         return latest
 
+    def plan(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what was made for a key, with its memory, or make it; the four latest are kept."""
+        if key not in self._plans:
+            if len(self._plans) == _MOST_PLANS:
+                del self._plans[next(iter(self._plans))]
+            self._plans[key] = make()
+        return self._plans[key]
+
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(buffer.nbytes for buffer in self._buffers.values())
+        return sum(held.nbytes for held in (*self._buffers.values(), *self._plans.values()))
 
     def __reduce__(self) -> tuple[type["Workspace"], tuple[()]]:
         return Workspace, ()
+
+
+class PerThread:
+    """Workspaces that belong to the calling thread, so that several may compute at the same time.
+
+    A copy, or a pickle, is an empty one.
+    """
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    def take(self, count: int) -> list[Workspace]:
+        """Return so many workspaces."""
+        held: list[Workspace] = self._local.__dict__.setdefault("held", [])
+        held.extend(Workspace() for _ in range(count - len(held)))
+        return held[:count]
+
+    def __reduce__(self) -> tuple[type["PerThread"], tuple[()]]:
+        return PerThread, ()

@@ -8,8 +8,17 @@ import torch
 
 import hebbstream as hs
 from hebbstream.network import _layer as layer_module
+from hebbstream.rule._fast import without_kernels
 from hebbstream.rule._plasticity import plastic_activity, soft_winner_take_all, weight_change
 from hebbstream.rule._sparse import find_events
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _by_torch():
+    """These are of the torch operations; tests/network/test_kernels.py holds the kernels to them."""
+    with without_kernels():
+        yield
+
 
 RULES = ["soft_anti_hebbian", "soft_hebbian", "hard_wta"]
 

@@ -7,6 +7,7 @@ from hebbstream.network.engine._base import Engine
 from hebbstream.network.engine._cuda_graph import CudaGraphEngine
 from hebbstream.network.engine._eager import EagerEngine
 from hebbstream.network.engine._pipelined import PipelinedEngine
+from hebbstream.rule import _fast as fast
 from hebbstream.rule._precision import PrecisionName
 
 EngineName = Literal["eager", "cuda-graph", "pipelined"]
@@ -34,6 +35,7 @@ def make_engine(engine: Engine | EngineName, precision: PrecisionName = "float32
     ...
     hebbstream.errors.ConfigurationError: engine='lazy': expected one of 'eager', 'cuda-graph', 'pipelined'
     """
+    fast.prepare()  # a network is about to need them
     if isinstance(engine, Engine):
         return engine
     if engine not in _ENGINES:

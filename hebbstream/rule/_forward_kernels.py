@@ -1,0 +1,148 @@
+"""Compiled kernels of a layer's forward pass.
+
+Images are padded and channels-last, ``(samples, rows, columns, channels)`` flat; rows of ``u`` are positions.
+"""
+
+import numpy as np
+from numba import float64, int64, types
+
+from hebbstream.rule._lanes import compiled, floats, longs, matrix, power, rounded, short_matrix, shorts
+from hebbstream.rule._tile import FEATURES, dot_tile, has_bfloat16, host_shape
+
+SHAPE = host_shape(FEATURES)
+BFLOAT16 = has_bfloat16(FEATURES)
+
+_POSITIONS, _NEURONS = SHAPE.positions, SHAPE.neurons
+_TILE = dot_tile(SHAPE, bfloat16=False)
+_TILE_BFLOAT16 = dot_tile(SHAPE, bfloat16=True)
+_CHUNK = 16384  # bytes of weights that a tile goes through at a time: half of a first-level cache
+
+
+@compiled(types.void(matrix, floats, floats, longs, float64, int64))
+def follow(pixels, mean, var, count, momentum, samples):
+    """Let running statistics take in a step, as `StreamNorm` does; `pixels` has shape (pixels, channels)."""
+    own, spread = np.zeros(mean.size), np.zeros(mean.size)
+    for pixel in pixels:
+        for c in range(mean.size):
+            own[c] += pixel[c]
+    own /= len(pixels)
+    for pixel in pixels:
+        for c in range(mean.size):
+            spread[c] += (pixel[c] - own[c]) ** 2
+    count[0] += samples
+    weight = max(samples / count[0], 1.0 - (1.0 - momentum) ** samples)
+    for c in range(mean.size):
+        shift = own[c] - mean[c]
+        pooled = var[c] + weight * shift * shift
+        var[c] = pooled + weight * (spread[c] / len(pixels) - pooled)
+        mean[c] += weight * shift
+
+
+@compiled(types.void(matrix, floats, floats, float64, int64, int64, int64, int64, int64, floats, shorts))
+def pad(pixels, mean, var, eps, samples, height, width, above, left, image, copy):
+    """Standardise, reflect at the edges, and round a copy if `copy` has room; no `mean`, no standardising."""
+    channels = pixels.shape[1]
+    scale, shift = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    for c in range(mean.size):
+        scale[c], shift[c] = 1.0 / np.sqrt(var[c] + eps), mean[c]
+    to = 0
+    for sample in range(samples):
+        for row in range(-above, height + above):
+            y = abs(row)
+            y = y if y < height else 2 * height - 2 - y
+            for column in range(-left, width + left):
+                x = abs(column)
+                x = x if x < width else 2 * width - 2 - x
+                pixel, target = pixels[(sample * height + y) * width + x], image[to : to + channels]
+                for c in range(channels):
+                    target[c] = (pixel[c] - shift[c]) * scale[c]
+                if copy.size:
+                    short = copy[to : to + channels]
+                    for c in range(channels):
+                        short[c] = rounded(target[c])
+                to += channels
+
+
+@compiled(types.void(floats, longs, int64, int64, int64, matrix, matrix, int64, int64))
+def convolve(image, offsets, runs, length, step, weights, out, first, last):
+    """Multiply patches by the weights of neurons `first` to `last`; `offsets` are of whole tiles, and in bytes."""
+    neurons, synapses = weights.shape
+    most = _CHUNK // (4 * _NEURONS)
+    together = max(1, min(runs, most // length))
+    part = length if length <= most else most // 64 * 64
+    for start in range(first, last, _NEURONS):
+        k = min(start, last - _NEURONS)
+        for run in range(0, runs, together):
+            for along in range(0, length, part):
+                w = 4 * (run * length + along)
+                for p in range(0, offsets.size, _POSITIONS):
+                    soon = min(k + _NEURONS + p // _POSITIONS, neurons - 1) if p < _POSITIONS * _NEURONS else k
+                    _TILE(
+                        image.ctypes.data + 4 * (run * step + along), offsets.ctypes.data + 8 * p, 4 * step,
+                        weights.ctypes.data + 4 * k * synapses + w, 4 * synapses, 4 * length,
+                        min(together, runs - run), min(part, length - along),
+                        out.ctypes.data + 4 * (p * neurons + k), 4 * neurons, w,
+                        weights.ctypes.data + 4 * soon * synapses + w,
+                    )  # fmt: skip
+
+
+if BFLOAT16:
+
+    @compiled(types.void(shorts, longs, int64, int64, int64, short_matrix, matrix, int64, int64))
+    def convolve_bfloat16(image, offsets, runs, length, step, weights, out, first, last):
+        """Do what `convolve` does with factors in bfloat16; sums are float32."""
+        neurons, synapses = weights.shape
+        most = _CHUNK // (2 * _NEURONS)
+        together = max(1, min(runs, most // length))
+        part = length if length <= most else most // 64 * 64
+        for start in range(first, last, _NEURONS):
+            k = min(start, last - _NEURONS)
+            for run in range(0, runs, together):
+                for along in range(0, length, part):
+                    w = 2 * (run * length + along)
+                    for p in range(0, offsets.size, _POSITIONS):
+                        soon = min(k + _NEURONS + p // _POSITIONS, neurons - 1) if p < _POSITIONS * _NEURONS else k
+                        _TILE_BFLOAT16(
+                            image.ctypes.data + 2 * (run * step + along), offsets.ctypes.data + 8 * p, 2 * step,
+                            weights.ctypes.data + 2 * k * synapses + w, 2 * synapses, 2 * length,
+                            min(together, runs - run), min(part, length - along),
+                            out.ctypes.data + 4 * (p * neurons + k), 4 * neurons, w,
+                            weights.ctypes.data + 2 * soon * synapses + w,
+                        )  # fmt: skip
+
+
+@compiled(types.void(matrix, types.boolean, float64, *[int64] * 9, types.boolean, int64, matrix))
+def pool(u, centre, exponent, samples, height, width, tall, wide, down, right, above, left, average, rows, out):
+    """Take off each position's mean if `centre`, rectify, pool, and raise to a power.
+
+    Pooling takes the greatest, or the average with the border.
+    """
+    neurons, exponent = u.shape[1], np.float32(exponent)
+    means = np.zeros(samples * height * width, np.float32)
+    if centre:
+        for p in range(means.size):
+            total = np.float32(0.0)
+            for value in u[p]:
+                total += value
+            means[p] = total / np.float32(neurons)
+    columns = out.shape[0] // (samples * rows)
+    for place in range(out.shape[0]):
+        sample, row, column = place // (rows * columns), place // columns % rows, place % columns
+        target = out[place]
+        target[:] = 0.0
+        for y in range(max(0, row * down - above), min(height, row * down - above + tall)):
+            for x in range(max(0, column * right - left), min(width, column * right - left + wide)):
+                p = (sample * height + y) * width + x
+                source, mean = u[p], means[p]
+                if average:
+                    for k in range(neurons):
+                        target[k] += max(np.float32(0.0), source[k] - mean)
+                else:
+                    for k in range(neurons):
+                        target[k] = max(target[k], source[k] - mean)
+        if average:
+            for k in range(neurons):
+                target[k] *= np.float32(1.0 / (tall * wide))
+        if exponent != np.float32(1.0):
+            for k in range(neurons):
+                target[k] = power(target[k], exponent)

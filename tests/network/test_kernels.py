@@ -1,0 +1,208 @@
+"""Compiled kernels learn what torch operations learn, at every rule, pooling, normalisation and precision."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from reference import ReferenceLayer
+
+import hebbstream as hs
+from hebbstream.network import _fused as fused
+from hebbstream.rule import _fast as fast
+
+pytestmark = pytest.mark.skipif(bool(fast.reason()), reason=fast.reason())
+
+KERNELS = fast.kernels()
+SPEC = hs.LayerSpec(
+    channels=20, kernel_size=3, learning_rate=0.05, event_threshold=1e-3, update_scale="running_max",
+    pool_size=4, pool_padding=1,
+)  # fmt: skip
+CHANGES = [
+    {},
+    {"plasticity": "soft_hebbian", "power": 0.7},
+    {"plasticity": "hard_wta", "update_scale": "max"},
+    {"update_scale": "none", "learning_rate": 1e-4},
+    {"decay_samples": 30, "rate_power": 0.75, "inverse_temperature": 0.3},
+    {"kernel_size": 5, "channels": 7, "activation": "repu", "power": 1.4},
+    {"kernel_size": 1, "activation": "relu", "pool": "none", "pool_padding": 0},
+    {"activation": "softmax", "activation_inverse_temperature": 0.1, "pool": "avg", "pool_size": 3},
+    {"activation": "tanh", "pool_size": 2, "pool_padding": 0, "pool_stride": 3},
+    {"pool": "avg", "power": 1.4},
+    {"pool": "avg", "pool_size": 3},
+    {"normalization": "whiten"},
+    {"kernel_size": (1, 5), "pool_size": (2, 3), "pool_stride": (1, 2), "pool_padding": (0, 1)},
+    {"normalization": "batch"},
+    {"normalization": "none", "learning_rate": 0.2},
+    {"learning_rate": 0.0},
+    {"radius": 1.0},  # too many events: the dense product takes over
+    {"event_threshold": 0.9},
+]
+
+
+def pictures(count, height=12, width=15, channels=3):
+    """Smooth ones: their channels and positions are correlated as in real pictures."""
+    x = np.random.default_rng(0).random((count, channels, height, width)).astype(np.float32)
+    return (x + np.roll(x, 1, 2) + np.roll(x, 1, 3)) / 3
+
+
+def by_torch(call, *arguments):
+    with fast.without_kernels():
+        return call(*arguments)
+
+
+def assert_alike(net, other, tolerance=1e-4):
+    for name, tensor in net.state_dict().items():
+        expected = other.state_dict()[name]
+        if tensor.is_floating_point():
+            assert float((tensor - expected).norm()) <= tolerance * float(expected.norm()), name
+        else:
+            assert torch.equal(tensor, expected), name
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_a_step_is_that_of_torch(changes, batch, monkeypatch):
+    first = replace(SPEC, **changes)
+    net = hs.SoftHebbNet([first, replace(SPEC, channels=13)], 3, seed=1)
+    twin, initial = copy.deepcopy(net), copy.deepcopy(net)
+    for step in range(6):
+        x = pictures(24)[step * 4 : step * 4 + batch]
+        found, expected = net.learn_many(x), by_torch(twin.learn_many, x)
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+    assert_alike(net, twin)
+    torch.testing.assert_close(net.transform_many(x), by_torch(net.transform_many, x), rtol=1e-3, atol=1e-3)
+    moved = [float((a.weight - b.weight).norm()) for a, b in zip(net.layers, initial.layers, strict=True)]
+    assert moved[1] > 0
+    assert moved[0] > 0 or first.learning_rate == 0 or first.event_threshold == 0.9
+
+
+def test_a_step_equals_the_equations():
+    net = hs.SoftHebbNet([replace(SPEC, event_threshold=1e-9)], 3, seed=1)
+    reference = ReferenceLayer(net.layers[0].spec, net.layers[0].weight.numpy())
+    for x in pictures(8):
+        assert isinstance(net.layers[0].forward(torch.from_numpy(x[None])), fused.FusedForward)
+        features = net.learn_one(x)
+        expected = reference.learn(x[None].astype(np.float64)).reshape(-1)
+        np.testing.assert_allclose(features.numpy(), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+    found = net.layers[0].weight.numpy().reshape(reference.w.shape)
+    assert np.linalg.norm(found - reference.w) <= 1e-5 * np.linalg.norm(reference.w)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "video"])
+def test_presets_learn_alike(name, frames):
+    net = hs.SoftHebbNet.from_preset(name, width=9)
+    twin = copy.deepcopy(net)
+    for frame in frames[:10]:
+        net.learn_one(frame)
+        by_torch(twin.learn_one, frame)
+    assert_alike(net, twin)
+
+
+def test_patches_are_there_when_asked_for(frames):
+    layer = hs.SoftHebbNet.from_preset("cifar10", width=8).layers[0]
+    x = torch.rand(2, 3, 9, 7)
+    found, expected = layer.forward(x), by_torch(layer.forward, x)
+    torch.testing.assert_close(found.patches, expected.patches)
+    torch.testing.assert_close(found.weighted_input, expected.weighted_input, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(not KERNELS or not KERNELS.BFLOAT16, reason="no bfloat16 on this processor")
+@pytest.mark.parametrize("batch", [1, 3])
+def test_bfloat16_gives_the_numbers_of_rounded_factors(frames, batch):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=9, engine=hs.EagerEngine("bfloat16"))
+    twin = copy.deepcopy(net)
+    for step in range(3):
+        x = frames[step : step + batch]
+        found, expected = net.learn_many(x), by_torch(twin.learn_many, x)
+        assert float((found - expected).norm()) <= 1e-3 * float(expected.norm())
+
+
+@pytest.mark.skipif(not KERNELS or not KERNELS.BFLOAT16, reason="no bfloat16 on this processor")
+def test_the_rounded_copy_follows_every_change(frames):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=16, engine=hs.EagerEngine("auto"))
+    other = hs.SoftHebbNet.from_preset("cifar10", width=16, seed=5, engine=hs.EagerEngine("auto"))
+
+    def assert_fresh():
+        for layer in net.layers[1:]:
+            expected = layer.weight_matrix.to(torch.bfloat16).view(torch.uint16)
+            found = layer.rounded.of(layer.weight_matrix, KERNELS)
+            assert np.array_equal(found, expected.numpy())
+
+    for frame in frames[:5]:
+        net.learn_one(frame)
+        assert_fresh()
+    net.load_state_dict(other.state_dict())
+    assert_fresh()
+    assert torch.equal(net.transform_one(frames[0]), other.transform_one(frames[0]))
+    net.layers[1].weight.mul_(0.5)
+    assert_fresh()
+    net.engine = hs.EagerEngine()
+    net.learn_one(frames[6])
+    assert_fresh()
+    assert torch.equal(pickle.loads(pickle.dumps(net)).transform_one(frames[0]), net.transform_one(frames[0]))  # noqa: S301
+
+
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_a_resumed_run_gives_the_same_bits(frames, tmp_path, precision):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=8, engine=hs.EagerEngine(precision))
+    for frame in frames[:5]:
+        net.learn_one(frame)
+    net.save(tmp_path / "net.safetensors")
+    again = hs.load(tmp_path / "net.safetensors")
+    again.engine = hs.EagerEngine(precision)
+    for frame in frames[5:10]:
+        assert torch.equal(net.learn_one(frame), again.learn_one(frame))
+    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+def test_threads_change_nothing(frames, monkeypatch):
+    one, two = (hs.SoftHebbNet.from_preset("cifar10", width=8) for _ in range(2))
+    monkeypatch.setattr(fused, "_WORTH_A_THREAD", 1000)
+    before = torch.get_num_threads()
+    try:
+        for frame in frames[:5]:
+            torch.set_num_threads(1)
+            expected = one.learn_one(frame)
+            torch.set_num_threads(3)
+            assert torch.equal(two.learn_one(frame), expected)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_exponential_is_that_of_numpy():
+    u = np.random.default_rng(0).uniform(-95, 0, (8, 4000)).astype(np.float32)
+    u[:, 0] = 0.0
+    at, who, winners = (np.empty(u.size + 4000, np.int32) for _ in range(3))
+    logs = np.empty(u.size + 4000, np.float32)
+    found = KERNELS.compete(u, 8, 1.0, np.log(1e-30), False, at, who, logs, winners)
+    y = np.exp(u.astype(np.float64))
+    y /= y.sum(axis=1, keepdims=True)
+    assert found == (y > 1e-30).sum()
+    np.testing.assert_allclose(np.exp(logs[:found]), y[at[:found], who[:found]], rtol=1e-4)
+
+
+@pytest.mark.parametrize("power", [0.3, 0.7, 1.4, 3.0])
+def test_a_power_is_that_of_numpy(power):
+    u = np.concatenate([np.geomspace(1e-9, 1e9, 3000), [0.0, -1.0]]).astype(np.float32)[None]
+    out = np.empty_like(u)
+    KERNELS.pool(u, False, power, 1, 1, 1, 1, 1, 1, 1, 0, 0, False, 1, out)
+    np.testing.assert_allclose(out, np.maximum(u, 0).astype(np.float64) ** power, rtol=2e-6 + 2e-6 * power)
+
+
+def test_without_numba_torch_does_the_work_and_info_says_so():
+    program = (
+        "import sys; sys.modules['numba'] = None\n"
+        "import hebbstream as hs, numpy as np\n"
+        "from hebbstream.rule import _fast\n"
+        "net = hs.SoftHebbNet.from_preset('cifar10', width=4)\n"
+        "print(net.learn_one(np.zeros((32, 32, 3), np.uint8)).shape, _fast.reason())\n"
+        "from hebbstream.cli._main import main; main(['info'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "torch.Size([1024])" in done.stdout
+    assert done.stdout.count("pip install 'hebbstream[fast]'") == 2
