@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from hebbstream.errors import ConfigurationError, PeerError
 
@@ -161,11 +162,17 @@ def join(*, timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu") -> I
         raise ConfigurationError(f"timeout={timeout}: expected a positive number of seconds")
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
     try:
-        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+        store, rank, world = next(rendezvous("env://", timeout=timedelta(seconds=timeout)))
+        if os.environ.get("GROUP_WORLD_SIZE", "1") == "1":
+            # A torchrun that starts its processes again may keep the store: addresses of those before are still in it.
+            # With several torchruns their counts differ, and TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 gives a new one.
+            attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+            store = dist.PrefixStore(f"attempt-{attempt}", store)  # type: ignore[attr-defined]  # exported all the same
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=timedelta(seconds=timeout))
     except (RuntimeError, ValueError) as error:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-        rank = f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']}"
-        raise PeerError(f"{rank} cannot join the others at {where} ({_reason(error)})") from None
+        who = f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']}"
+        raise PeerError(f"{who} cannot join the others at {where} ({_reason(error)})") from None
     try:
         yield Peers()
     finally:
