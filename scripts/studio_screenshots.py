@@ -66,6 +66,16 @@ def teach(studio: Studio, holds: int) -> None:
         time.sleep(0.05)
 
 
+def wait_for_one_recognised(studio: Studio, page: Page) -> None:
+    """Wait until a photograph that was taught is in view, and recognised."""
+    known, until = _photographs(), time.monotonic() + 40
+    while time.monotonic() < until:
+        latest, label = studio.session.sources[0].latest, page.locator("#label").inner_text()
+        if latest and any(np.array_equal(latest.pixels, frame) for frame in known.get(label, [])):
+            return
+        page.wait_for_timeout(30)
+
+
 def _photographs() -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     with open_video(CLIP, label=clip_label()) as stream:
@@ -139,6 +149,8 @@ def shoot(browser: Any, name: str, save: Callable[[Page, str, str], None]) -> No
             for size, viewport in SIZES.items():
                 page.set_viewport_size(viewport)
                 page.wait_for_timeout(1200)
+                if name == "taught":
+                    wait_for_one_recognised(studio, page)
                 save(page, size, theme)
         page.close()
 
