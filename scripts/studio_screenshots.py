@@ -89,7 +89,7 @@ def nothing_taught(_: Studio, page: Page) -> None:
 
 
 def taught(studio: Studio, page: Page) -> None:
-    teach(studio, 3)
+    teach(studio, 2)
     page.wait_for_timeout(1500)
 
 

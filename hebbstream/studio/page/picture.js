@@ -31,7 +31,10 @@ export class Pictures {
     if (kind === "picture") {
       if (source === this.focus) {
         fill(element("picture"), image);
-        this.hasPicture = true;
+        if (!this.hasPicture) {
+          this.hasPicture = true;
+          this.tell(this.sources.find(({ id }) => id === source));
+        }
       }
       const thumb = this.rows.get(source)?.canvas;
       if (thumb) {
