@@ -29,7 +29,11 @@ def _expect(results: Path) -> str:
     rows = [
         [f"video of {name}: right, of frames of a later recording", video(world, "video"),
          f"{video(world, 'untrained, whitened')} untrained, {video(world, 'pixels')} from pixels"]
-        for world, name in (("turning-objects", "turning objects"), ("breakout", "a game"))
+        for world, name in (
+            ("turning-objects", "turning objects"),
+            ("other-objects", "other objects"),
+            ("breakout", "a game"),
+        )
     ]  # fmt: skip
     rows += [
         [

@@ -51,6 +51,22 @@ def _worlds(results: Path) -> str:
     return markdown(["world", "seeds", *columns], rows)
 
 
+def _stillness(results: Path) -> str:
+    """Of each preset, means over the seeds: distances, and a probe before and after a stretch of one class."""
+    found = read(results / "quality" / "stillness.json")["rows"]
+    parts = list(found[0]["distance"])
+    rows = []
+    for (preset,), seeds in grouped(found, "preset").items():
+        distances = [f"{np.mean([run['distance'][part] for run in seeds]):.2f}" for part in parts]
+        before = f"{100 * np.mean([run['accuracy'] for run in seeds]):.1f}"
+        after = [100 * share for run in seeds for share in run["after_one_class"]]
+        rows.append(
+            [preset, len(seeds), *distances, before, f"{np.mean(after):.1f} ({min(after):.1f} to {max(after):.1f})"]
+        )
+    head = [f"distance at {part}" for part in parts]
+    return markdown(["preset", "seeds", *head, "probe, %", "after one class, % (least to most)"], rows)
+
+
 def _signals(results: Path) -> str:
     """Of each set: raw values, untrained and learned features, means over the seeds; and MiniRocket beside."""
     measured = grouped(read(results / "quality" / "signals.json")["rows"], "set", "row")
@@ -138,6 +154,7 @@ def _peers(results: Path) -> str:
 TABLES: Tables = {
     "quality/streams": _streams,
     "quality/drift": _drift,
+    "quality/stillness": _stillness,
     "quality/worlds": _worlds,
     "quality/signals": _signals,
     **{f"quality/labels-{name}": partial(filled, template) for name, template in TEMPLATES.items()},
