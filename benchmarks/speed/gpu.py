@@ -1,9 +1,13 @@
 """The whole GPU table in one command: engines and precisions, batch 1 to 256, images a second and share of peak.
 
-Without a CUDA device, ``--device cpu`` runs it in a reduced form, to see that it works.
+``--all`` runs the tests marked ``cuda`` first, and then also looks where the time of a step goes. It ends within eight
+minutes, stores after each cell, and goes on where one fails: its row then holds the error. Without a CUDA device,
+``--device cpu`` runs it in a reduced form, to see that it works.
 """
 
 import argparse
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 import hebbstream as hs
 from benchmarks.core import run, store
@@ -24,6 +29,8 @@ _PEAK_DTYPE = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+_MINUTES, _TEST_SECONDS = 8, 150
+_PROFILED = 20  # steps
 _ENGINES: dict[str, type[hs.Engine]] = {"eager": hs.EagerEngine, "cuda-graph": hs.CudaGraphEngine}
 
 
@@ -48,23 +55,81 @@ def measure(call: Callable[[], Any], batch: int, device: str, seconds: float) ->
     }
 
 
-def contenders(options: argparse.Namespace, batch: int) -> Iterator[tuple[str, str, int, store.Result]]:
-    """Yield each one's name, precision, forward passes that its work is worth, and what was measured."""
+def contenders(options: argparse.Namespace, batch: int) -> Iterator[tuple[str, str, int, Callable[[], store.Result]]]:
+    """Yield each one's name, precision, forward passes that its work is worth, and what measures it."""
     frames = torch.from_numpy(preset_frames(options.preset, max(50, batch))[:batch]).permute(0, 3, 1, 2)
     preset = {"name": options.preset, "width": options.width, "device": options.device}
     timed = partial(measure, batch=batch, device=options.device, seconds=options.seconds)
+
+    def learning(engine: hs.Engine) -> store.Result:
+        net = hs.SoftHebbNet.from_preset(**preset, batch_size=batch, engine=engine)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = timed(partial(net.learn_many, frames))
+            found |= whither(partial(net.learn_many, frames), options.device) if options.all else {}
+        return found | ({"warned": str(caught[0].message)} if caught else {})
+
+    def features() -> store.Result:
+        return timed(partial(hs.SoftHebbNet.from_preset(**preset).transform_many, frames))
+
+    def backprop() -> store.Result:
+        step = BackpropStep(hs.SoftHebbNet.from_preset(**preset), hs.PRESETS[options.preset].image_size)
+        return timed(partial(step, frames.to(options.device).float() / 255))
+
     for precision in options.precisions:
         for name, engine in _ENGINES.items():
-            net = hs.SoftHebbNet.from_preset(**preset, batch_size=batch, engine=engine(precision))
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                found = timed(partial(net.learn_many, frames))
-            label = f"learn, {name}" + (" (ran eagerly)" if caught else "")
-            yield label, precision, 2, found  # forward, and the dense update
-    net = hs.SoftHebbNet.from_preset(**preset)
-    yield "transform", "float32", 1, timed(partial(net.transform_many, frames))
-    step, x = BackpropStep(net, hs.PRESETS[options.preset].image_size), frames.to(options.device).float() / 255
-    yield "backprop step", "float32", 3, timed(partial(step, x))
+            yield f"learn, {name}", precision, 2, partial(learning, engine(precision))  # forward, and the dense update
+    yield "transform", "float32", 1, features
+    yield "backprop step", "float32", 3, backprop
+
+
+def whither(call: Callable[[], Any], device: str) -> store.Result:
+    """Return where a step's time goes: how many kernels it launches, and how long they take themselves."""
+    on_device = device.startswith("cuda")
+    with profile(activities=[ProfilerActivity.CUDA if on_device else ProfilerActivity.CPU]) as found:
+        for _ in range(_PROFILED):
+            call()
+        synchronize(device)
+    events = [event for event in found.key_averages() if event.self_device_time_total or not on_device]
+    took = sum(event.self_device_time_total if on_device else event.self_cpu_time_total for event in events)
+    longest = sorted(events, key=lambda event: -(event.self_device_time_total or event.self_cpu_time_total))[:5]
+    return {
+        "kernels": round(sum(event.count for event in events) / _PROFILED, 1),
+        "kernels_ms": round(took / _PROFILED / 1e3, 4),
+        "longest": [event.key for event in longest],
+    }
+
+
+def cuda_tests() -> store.Result:
+    """Run the tests that need a card; return how they ended."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "cuda",
+        "-p",
+        "no:cacheprovider",
+        "tests/network",
+        "tests/export",
+    ]
+    try:
+        done = subprocess.run(
+            [*command, "tests/streams"],
+            cwd=run.ROOT,
+            capture_output=True,
+            text=True,
+            timeout=_TEST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {"ended": f"not within {_TEST_SECONDS} s"}
+    lines = done.stdout.splitlines()
+    return {
+        "ended": lines[-1] if lines else done.stderr[-200:],
+        "failed": [line for line in lines if line.startswith(("FAILED", "ERROR"))],
+    }
 
 
 def product_peaks(device: str, precisions: list[str]) -> dict[str, float]:
@@ -85,19 +150,32 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16, 64, 256])
     parser.add_argument("--precisions", nargs="+", choices=_PEAK_DTYPE, default=list(_PEAK_DTYPE))
     parser.add_argument("--seconds", type=float, default=2.0, help="for each cell")
+    parser.add_argument("--all", action="store_true", help="the tests and the profile, too; within eight minutes")
     options = run.begin(parser)
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         parser.error("no CUDA device: --device cpu --width 8 --batches 1 4 --seconds 0.2 shows the table's form")
-    peaks = product_peaks(options.device, options.precisions)
+    ends = time.monotonic() + 60 * _MINUTES
+    result: store.Result = {"preset": options.preset, "width": options.width, "table": []}
+    if options.all:
+        result |= {"card": torch.cuda.get_device_name() if torch.cuda.is_available() else None, "tests": cuda_tests()}
+        print(f"tests: {result['tests']['ended']}")
+    peaks = result["peak_tflops"] = product_peaks(options.device, options.precisions)
     print("measured product peak, TFLOP/s: " + ", ".join(f"{name} {value:.2f}" for name, value in peaks.items()))
     work = 2e-12 * multiply_adds(options.preset, options.width)
-    rows: list[store.Result] = []
     for batch in options.batches:
-        for name, precision, passes, found in contenders(options, batch):
-            share = round(found["images_per_second"] * passes * work / peaks[precision], 4)
-            row = {"contender": name, "precision": precision, "batch": batch, "share_of_peak": share}
-            rows += store.shown([row | found])
-    store.write(options.output, {"preset": options.preset, "width": options.width, "peak_tflops": peaks, "table": rows})
+        for name, precision, passes, measured in contenders(options, batch):
+            if options.all and time.monotonic() > ends:
+                result["table"] += store.shown([{"contender": name, "batch": batch, "error": "no time left"}])
+                continue
+            try:
+                found = measured()
+                found["share_of_peak"] = round(found["images_per_second"] * passes * work / peaks[precision], 4)
+            except Exception as error:  # one that fails must not cost what the others show
+                if not options.all:
+                    raise
+                found = {"error": f"{type(error).__name__}: {error}"[:500]}
+            result["table"] += store.shown([{"contender": name, "precision": precision, "batch": batch} | found])
+            store.write(options.output, result)
 
 
 if __name__ == "__main__":
