@@ -1,4 +1,4 @@
-"""Where a learning step's time goes: per layer and per operation, dense and event-driven."""
+"""Where a learning step's time goes, in torch, without kernels: per layer and per operation, dense and event-driven."""
 
 import time
 from collections import defaultdict
@@ -15,6 +15,7 @@ from benchmarks.core import draw, run, store
 from benchmarks.core.data import preset_frames
 from hebbstream.network import _layer as layer_module
 from hebbstream.rule import _plasticity as plasticity
+from hebbstream.rule._fast import without_kernels
 from hebbstream.rule._normalize import StreamNorm
 from hebbstream.rule._sparse import Events
 
@@ -22,7 +23,7 @@ from hebbstream.rule._sparse import Events
 _OPERATIONS: list[tuple[Any, str, str]] = [
     (StreamNorm, "learn", "normalise"),
     (hs.SoftHebbLayer, "_patches", "patches"),
-    (hs.SoftHebbLayer, "_output", "activate and pool"),
+    (layer_module, "output", "activate and pool"),
     (layer_module, "find_events", "compete"),
     (plasticity, "plastic_activity", "compete"),
     (Events, "weight_change", "weight change"),
@@ -75,6 +76,7 @@ class Stopwatch:
                 self.timed("weighted input", multiply)(a, b, out) if forward and not is_update else multiply(a, b, out)
             )
 
+        product.precision = multiply.precision  # type: ignore[attr-defined]
         with ExitStack() as stack:
             for owner, attribute, name in _OPERATIONS:
                 stack.enter_context(patch.object(owner, attribute, self.timed(name, getattr(owner, attribute))))
@@ -114,7 +116,8 @@ def main() -> None:
     for batch in options.batches:
         for name, threshold in (("event-driven", None), ("dense", 0.0)):
             steps = max(10, options.steps // batch)
-            found = measure(options.preset, options.width, batch, threshold, steps)
+            with without_kernels():
+                found = measure(options.preset, options.width, batch, threshold, steps)
             results.append({"batch": batch, "update": name, **found})
             print(f"batch {batch}, {name}, ms for each operation (median of {steps}):")
             show(found["ms"])

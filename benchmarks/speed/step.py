@@ -142,7 +142,7 @@ def show(row: store.Result) -> None:
 
 
 def plot(rows: list[store.Result], path: Path) -> None:
-    figure, (axis,) = draw.new_figure(1, (1.6 + 1.25 * len(rows), 4.6))
+    figure, (axis,) = draw.new_figure(1, (max(6.4, 1.6 + 1.25 * len(rows)), 5.0))
     for index, row in enumerate(rows):
         for place, (name, colour) in enumerate(_COLOURS.items()):
             if name in row["ms_per_step"]:

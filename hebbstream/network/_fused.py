@@ -98,9 +98,17 @@ class FusedForward(Forward):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "plan", plan)
         object.__setattr__(self, "_shape", patches_shape)
+        object.__setattr__(self, "_copied", None)
 
     plan: Plan
     _shape: tuple[int, int]
+    _copied: Tensor | None
+
+    def __reduce__(self) -> tuple[type[Forward], tuple[Tensor, ...]]:
+        """Copy it, or pickle it, with patches of its own: the plan's memory is for the next step."""
+        if self._copied is None:
+            object.__setattr__(self, "_copied", self.patches.clone())
+        return Forward, (self.output, self.weighted_input, self._copied)  # type: ignore[return-value]
 
     @property
     def patches(self) -> Tensor:
@@ -118,7 +126,7 @@ def kernels_for(layer: Layer, x: Tensor, precision: PrecisionName) -> Any:
     bit for bit whether it learns or not.
     """
     spec = layer.spec
-    if spec.kernel_size is None or x.device.type != "cpu" or precision == "float16" or x.dtype != torch.float32:
+    if spec.kernel_size is None or not x.is_cpu or not len(x) or precision == "float16" or x.dtype != torch.float32:
         return None
     if not spec.event_threshold or spec.plasticity == "hebbian":
         return None

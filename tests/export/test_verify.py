@@ -138,5 +138,5 @@ def test_learning_publishes_by_command(run, tmp_path):
         "net.json",
     ]
     found = hs.Learner.load("b.safetensors")
-    assert found.net.preset == "cifar10"
+    assert found.net.preset == "video"
     assert math.isfinite(float(np.asarray(found.net.r1_fraction()).sum()))

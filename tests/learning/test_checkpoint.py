@@ -194,8 +194,8 @@ def test_a_checkpoint_of_the_first_format_is_read():
     monitor = DriftMonitor()
     learner = hs.Learner.load(folder / "format-1.safetensors", callbacks=[monitor])
     features = learner.net.transform_one(torch.linspace(0, 1, 3 * 16 * 16).view(3, 16, 16))
-    assert features.tolist() == pytest.approx(expected["features"], rel=1e-6)
-    assert learner.probe.predict_proba_one(features) == pytest.approx(expected["probabilities"], rel=1e-6)
+    assert features.tolist() == pytest.approx(expected["features"], rel=1e-6, abs=1e-5)
+    assert learner.probe.predict_proba_one(features) == pytest.approx(expected["probabilities"], rel=1e-5)
     assert asdict(learner.counters) == expected["counters"]
     assert len(learner.replay) == 8
     assert len(monitor.state_dict()["watches"]["0"]["readings"]) == 8

@@ -189,7 +189,7 @@ def test_the_papers_batch_size_gives_the_papers_rates():
         (lambda: hs.SoftHebbNet([], 3), "expected at least one LayerSpec"),
         (lambda: hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=None, pool="none")], 3), "expected input_size"),
         (lambda: hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=7)], 3, input_size=3), "too small for layer 1"),
-        (lambda: hs.SoftHebbNet.from_preset("cifar"), "no preset 'cifar': expected one of video, cifar10"),
+        (lambda: hs.SoftHebbNet.from_preset("cifar"), "no preset 'cifar': expected one of pictures, video, cifar10"),
         (lambda: hs.SoftHebbNet.from_preset("cifar10", width=0), "width=0"),
     ],
 )
