@@ -25,7 +25,6 @@ def _expect(results: Path) -> str:
         s for s in read(results / "speed" / "step.json")["steps"] if (s["preset"], s["batch"]) == ("cifar10", 1)
     )
     ms = {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
-    soak = read(results / "speed" / "soak.json")
     rows = [
         [f"video of {name}: right, of frames of a later recording", video(world, "video"),
          f"{video(world, 'untrained, whitened')} untrained, {video(world, 'pixels')} from pixels"]
@@ -46,7 +45,6 @@ def _expect(results: Path) -> str:
             f"{ms['learn']:.0f} ms",
             f"{ms['backprop']:.0f} ms by backpropagation",
         ],
-        [f"memory over {soak['samples']:,} samples", f"+{soak['growth_percent']:.1f} %", ""],
     ]
     return markdown(["what", "hebbstream", "compare with"], rows)
 
