@@ -70,7 +70,7 @@ def novel(
 
     Examples
     --------
-    A light that flickers a little, one frame in four a little more; both fade as it adapts:
+    A light that flickers: about a quarter of its frames passes.
 
     >>> stream = novel(torch.tensor([0.5, 0.501, 0.5, 0.51] * 100).view(-1, 1, 1, 1).expand(-1, 3, 32, 32))
     >>> len(list(stream)), stream.stats.skipped
