@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Generator
 
-from hebbstream.adapters._media._timed import Decodes, TimedFrame
+from hebbstream.adapters._media._decoder import MediaDecoder
+from hebbstream.adapters._media._timed import TimedFrame
 from hebbstream.errors import SourcePermissionError, StreamError
 from hebbstream.streams._stats import StreamStats
 
@@ -16,8 +17,8 @@ _LONGEST_WAIT = 30.0
 
 
 def live_frames(
-    decoder: Decodes,
-    connect: Callable[[], Decodes],
+    decoder: MediaDecoder,
+    connect: Callable[[], MediaDecoder],
     stats: StreamStats,
     *,
     duration: float | None = None,
@@ -54,7 +55,7 @@ def live_frames(
     source, patience = decoder.source, _Patience(retry_for)
     opened = patience.last_frame
     reason: StreamError | None = None
-    current: Decodes | None = decoder
+    current: MediaDecoder | None = decoder
     while True:
         if current is not None:
             reason = None

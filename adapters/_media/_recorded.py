@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable, Generator, Sequence
 
+from hebbstream.adapters._media._decoder import MediaDecoder
 from hebbstream.adapters._media._options import Cut
 from hebbstream.adapters._media._source import MediaSource
-from hebbstream.adapters._media._timed import Decodes, TimedFrame
+from hebbstream.adapters._media._timed import TimedFrame
 from hebbstream.errors import StreamError
 from hebbstream.streams._stats import StreamStats
 
@@ -14,8 +15,8 @@ log = logging.getLogger("hebbstream.video")
 
 def recorded_frames(
     sources: Sequence[MediaSource],
-    connect: Callable[[MediaSource], Decodes],
-    first: Decodes | None,
+    connect: Callable[[MediaSource], MediaDecoder],
+    first: MediaDecoder | None,
     stats: StreamStats,
     cut: Cut,
 ) -> Generator[TimedFrame, None, None]:

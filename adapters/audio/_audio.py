@@ -1,30 +1,24 @@
 """Sound from files, microphones and network streams, by PyAV."""
 
-import threading
+import math
 import time
-import weakref
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 
 from hebbstream.adapters._media._fingerprint import fingerprint
-from hebbstream.adapters._media._interruptible import interruptible
-from hebbstream.adapters._media._live import live_frames
 from hebbstream.adapters._media._options import Connection, Thinning
 from hebbstream.adapters._media._options import Cut as Part
-from hebbstream.adapters._media._recorded import recorded_frames
 from hebbstream.adapters._media._source import MediaSource, Source
+from hebbstream.adapters._media._stream import MediaStream, once
 from hebbstream.adapters.audio._cutting import Cut, Form, SoundFormat, cuts
 from hebbstream.adapters.audio._decoding import SoundDecoder
 from hebbstream.adapters.audio._microphones import find_sources
 from hebbstream.errors import ConfigurationError
-from hebbstream.streams._prefetch import Prefetch
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Stream
 
-_CLOSING_SECONDS = 1.0
 Labels = Callable[[float], Hashable]
 
 
@@ -113,14 +107,11 @@ def open_audio(
     sound = SoundFormat(form, rate, channels, seconds, seconds if hop is None else hop, mels)
     part, connection = Part(start, duration, loop), Connection(None, open_timeout, read_timeout, retry_for, stream)
     sources = find_sources(source, options, format)  # last, so that an option that cannot work is told first
-    if sources[0].once:
-        if loop:
-            raise ConfigurationError(f"loop with {sources[0].shown}: expected a source that can be read again")
-        connection = replace(connection, retry_for=0.0)
+    connection = once(sources, part, connection)
     return AudioStream(sound, part, connection, sources, label=label, prefetch=prefetch, live=live)
 
 
-class AudioStream(Stream[Sample]):
+class AudioStream(MediaStream):
     """Open sound; made by `open_audio`."""
 
     def __init__(
@@ -134,64 +125,29 @@ class AudioStream(Stream[Sample]):
         prefetch: int,
         live: bool | None,
     ) -> None:
-        stats, self._closing = StreamStats(), threading.Event()
-        weakref.finalize(self, self._closing.set)
-        connect = partial(SoundDecoder, stats=stats, connection=connection, rate=form.rate, channels=form.channels)
-        first = interruptible(partial(connect, sources[0])) if len(sources) == 1 else None
-        self._first = first
-        live = (first is not None and first.live) if live is None else live
-        if first is None or not live:
-            pieces = recorded_frames(sources, connect, first, stats, part)
-        elif part.start or part.loop:
-            first.close()
-            raise ConfigurationError(f"{sources[0].shown}: expected a recording for start or loop, found a live source")
-        else:
-            again = partial(connect, sources[0])
-            wait = connection.retry_for
-            pieces = live_frames(first, again, stats, duration=part.duration, retry_for=wait, closing=self._closing)
-        self._cuts = cuts(pieces, form)
-        samples = _samples(self._cuts, form, label, live)
-        self._queue = Prefetch(samples, prefetch, "drop_oldest" if live else "block") if prefetch else samples
-        seconds = 0.0 if first is None or live or part.loop else min(first.seconds - part.start, part.duration or 1e18)
-        length = max(0, int(seconds * form.rate) - form.length + form.stride) // form.stride if seconds > 0 else None
-        manner = Thinning(), f"{form}"
-        self._fingerprint = partial(fingerprint, sources, part, *manner)
-        names = repr(sources[0].name) + (f" and {len(sources) - 1} more" if len(sources) > 1 else "")
-        kind = "live" if live else "recorded"
-        super().__init__(self._queue, name=f"AudioStream({names}, {kind})", length=length, live=live, stats=stats)
+        stats = StreamStats()
+        super().__init__(
+            sources,
+            partial(SoundDecoder, stats=stats, connection=connection, rate=form.rate, channels=form.channels),
+            part,
+            connection,
+            select=partial(cuts, form=form),
+            make=partial(_samples, form=form, label=label),
+            announce=partial(_announced, part=part, form=form),
+            fingerprint=partial(fingerprint, sources, part, Thinning(), f"{form}"),
+            prefetch=prefetch,
+            live=live,
+            stats=stats,
+        )
 
     @property
     def stats(self) -> StreamStats:
-        """What has happened so far."""
-        dropped = self._queue.dropped if isinstance(self._queue, Prefetch) else 0
-        return replace(self._stats, dropped=dropped, frames=self._taken)
-
-    @property
-    def fingerprint(self) -> str | None:
-        """What tells these sounds, read in this way, from any others."""
-        return self._fingerprint()
-
-    def fast_forward(self, count: int) -> int:
-        """Pass over samples, to go on from a checkpoint; before the first one no spectrograms are made."""
-        if self.live or self._taken:
-            return super().fast_forward(count)
-        iter(self)  # closed, it says so
-        self._taken = sum(1 for _ in islice(self._cuts, count))
-        return self._taken
-
-    def _release(self) -> None:
-        self._closing.set()
-        if isinstance(self._queue, Prefetch):
-            if not self._queue.close(_CLOSING_SECONDS):
-                return  # FFmpeg still waits for the source; the thread closes it when that ends
-        else:
-            self._queue.close()
-        if self._first is not None:
-            self._first.close()
+        """What has happened so far; of frames it counts samples."""
+        return replace(super().stats, frames=self._taken)
 
 
 def _samples(
-    pieces: Generator[Cut, None, None], form: SoundFormat, label: Labels | None, live: bool
+    pieces: Generator[Cut, None, None], live: bool, *, form: SoundFormat, label: Labels | None
 ) -> Generator[Sample, None, None]:
     try:
         for wave, t, own_time, source in pieces:
@@ -199,3 +155,9 @@ def _samples(
             yield Sample(form(wave), y, t, source, time.monotonic() if live else None)
     finally:
         pieces.close()
+
+
+def _announced(decoder: SoundDecoder, part: Part, form: SoundFormat) -> int | None:
+    """Return the number of samples that the file's header announces; ``None`` where it announces nothing."""
+    seconds = min(decoder.seconds - part.start, math.inf if part.duration is None else part.duration)
+    return max(0, int(seconds * form.rate) - form.length + form.stride) // form.stride if seconds > 0 else None

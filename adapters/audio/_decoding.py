@@ -10,7 +10,8 @@ from av.audio.resampler import AudioResampler
 from av.stream import Disposition
 from numpy.typing import NDArray
 
-from hebbstream.adapters._media._ending import check_end, is_live
+from hebbstream.adapters._media._decoder import MediaDecoder
+from hebbstream.adapters._media._ending import check_end
 from hebbstream.adapters._media._opening import Medium, ask, open_source
 from hebbstream.adapters._media._options import Connection
 from hebbstream.adapters._media._reading import Reading
@@ -34,7 +35,7 @@ class Piece(NamedTuple):
     """Whether it does not follow what came before."""
 
 
-class SoundDecoder:
+class SoundDecoder(MediaDecoder):
     """An opened source of sound.
 
     Parameters
@@ -50,35 +51,25 @@ class SoundDecoder:
         A subclass that tells what is wrong, if the source cannot be opened.
     """
 
-    pixel_aspect = 1.0
-
     def __init__(
         self, source: MediaSource, stats: StreamStats, connection: Connection, *, rate: int, channels: int
     ) -> None:
-        self.source, self.stats = source, stats
-        self._connection, self._rate, self._channels = connection, rate, channels
-        self._container, self._sound = open_source(
-            source, connection, _SOUND, lambda: ask(source, connection), self._chosen
-        )
-        self._sound.thread_type = "AUTO"
-        self.frame_seconds = 0.0
-        """Length of the latest piece."""
+        self._rate, self._channels = rate, channels
+        super().__init__(source, stats, connection)
+        self._length = 0.0
         self._broken = 0  # pieces with sound that is no number
 
-    def close(self) -> None:
-        """Close it; closing twice is harmless."""
-        self._container.close()
+    def _connect(self) -> None:
+        source, connection = self.source, self._connection
+        self._container, self._track = open_source(
+            source, connection, _SOUND, lambda: ask(source, connection), self._chosen
+        )
+        self._track.thread_type = "AUTO"
 
     @property
-    def live(self) -> bool:
-        """Whether it goes on whether or not it is read."""
-        return is_live(self.source, self._container)
-
-    @property
-    def seconds(self) -> float:
-        """Duration that the header declares; 0 where it declares none."""
-        declared = self._sound.duration
-        return float(declared * self._sound.time_base) if declared and self._sound.time_base else 0.0
+    def frame_seconds(self) -> float:
+        """Length of the latest piece."""
+        return self._length
 
     def frames(self, start: float = 0.0, end: float | None = None) -> Iterator[tuple[float, Piece]]:
         """Yield the sound between two times, piece by piece, each with the time at which it begins.
@@ -92,7 +83,7 @@ class SoundDecoder:
         ConnectionLostError, StalledStreamError
             If a microphone or network stream breaks off, or sends nothing.
         """
-        reading, before = Reading(self._container, self._sound, self._connection.read_timeout), self.stats.corrupt
+        reading, before = Reading(self._container, self._track, self._connection.read_timeout), self.stats.corrupt
         began, t, self._broken = False, 0.0, 0
         with closing(reading):
             for t, wave, broken in _timed(reading, self._rate):
@@ -101,7 +92,7 @@ class SoundDecoder:
                 wave = wave[:, max(0, first) : None if end is None else max(0, last)]
                 if wave.shape[1]:
                     self.stats.frames += 1
-                    self.frame_seconds = wave.shape[1] / self._rate
+                    self._length = wave.shape[1] / self._rate
                     yield max(t, start), Piece(self._mixed(wave), broken or not began)
                     began = True
                 if end is not None and last <= 0:

@@ -5,26 +5,25 @@ from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 
-from hebbstream.adapters._media._ending import check_end, is_live
-from hebbstream.adapters._media._options import Connection
+from hebbstream.adapters._media._decoder import MediaDecoder
+from hebbstream.adapters._media._ending import check_end
 from hebbstream.adapters._media._reading import Reading, can_seek
-from hebbstream.adapters._media._source import MediaSource
 from hebbstream.adapters.video._clock import Clock
 from hebbstream.adapters.video._complete import is_whole
 from hebbstream.adapters.video._opening import open_container
 from hebbstream.adapters.video._seeking import Opened, Pass, begin, seek
 from hebbstream.errors import NotAVideoError, TruncatedVideoError
-from hebbstream.streams._stats import StreamStats
 
 log = logging.getLogger("hebbstream.video")
 _ROUNDING = 1e-6  # seconds
 _THINNEST = 20.0
 
 
-class Decoder:
+class Decoder(MediaDecoder):
     """An opened source.
 
     Parameters
@@ -42,36 +41,21 @@ class Decoder:
         A subclass that tells what is wrong, if the source cannot be opened.
     """
 
-    def __init__(
-        self,
-        source: MediaSource,
-        stats: StreamStats,
-        connection: Connection,
-    ) -> None:
-        self.source, self.stats = source, stats
-        self._connection = connection
-        self._connect()
-
     def _connect(self) -> None:
-        self._container, self.video = open_container(self.source, self._connection)
-        self.video.thread_type = "AUTO"
-
-    def close(self) -> None:
-        """Close it; closing twice is harmless."""
-        self._container.close()
+        self._container, self._track = open_container(self.source, self._connection)
+        self._track.thread_type = "AUTO"
 
     @property
-    def live(self) -> bool:
-        """Whether it goes on whether or not it is read: a camera or network stream, but not a file over HTTP."""
-        return is_live(self.source, self._container)
+    def video(self) -> Any:
+        """The track, an `av.VideoStream`."""
+        return self._track
 
     @property
     def seconds(self) -> float:
         """Duration that the header declares; 0 where it declares none."""
-        if self.video.duration and self.video.time_base:
-            return float(self.video.duration * self.video.time_base)
         alone = len(self._container.streams) == 1  # otherwise the longest may be the sound
-        return float(Fraction(self._container.duration, av.time_base)) if self._container.duration and alone else 0.0
+        whole = float(Fraction(self._container.duration, av.time_base)) if self._container.duration and alone else 0.0
+        return super().seconds or whole
 
     @property
     def pixel_aspect(self) -> float:

@@ -2,32 +2,23 @@
 
 import math
 import sys
-import threading
 import time
-import weakref
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from itertools import islice
 
 from hebbstream.adapters._media._fingerprint import fingerprint
-from hebbstream.adapters._media._interruptible import interruptible
-from hebbstream.adapters._media._live import live_frames
 from hebbstream.adapters._media._options import Connection, Cut, Thinning
-from hebbstream.adapters._media._recorded import recorded_frames
 from hebbstream.adapters._media._source import MediaSource, Source
-from hebbstream.adapters._media._timed import TimedFrame
+from hebbstream.adapters._media._stream import Decoded, MediaStream, once
 from hebbstream.adapters._picture import Fit, PictureFormat
 from hebbstream.adapters.video._cameras import find_sources
 from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.adapters.video._decoding import Decoder
 from hebbstream.errors import ConfigurationError
-from hebbstream.streams._prefetch import Prefetch
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Stream
 
-_CLOSING_SECONDS = 1.0
 Labels = Callable[[float], Hashable]
 
 
@@ -145,23 +136,11 @@ def open_video(
     form, cut, thinning = PictureFormat(size, fit, gray), Cut(start, duration, loop), Thinning(stride, rate)
     connection = Connection(hardware, open_timeout, read_timeout, retry_for, stream)
     sources = find_sources(source, options, format)  # last, so that an option that cannot work is told first
-    if sources[0].once:
-        if loop:
-            raise ConfigurationError(f"loop with {sources[0].shown}: expected a source that can be read again")
-        connection = replace(connection, retry_for=0.0)
-    return VideoStream(
-        form,
-        cut,
-        thinning,
-        connection,
-        sources,
-        label=label,
-        prefetch=prefetch,
-        live=live,
-    )
+    connection = once(sources, cut, connection)
+    return VideoStream(form, cut, thinning, connection, sources, label=label, prefetch=prefetch, live=live)
 
 
-class VideoStream(Stream[Sample]):
+class VideoStream(MediaStream):
     """An open video; made by `open_video`."""
 
     def __init__(
@@ -176,75 +155,25 @@ class VideoStream(Stream[Sample]):
         prefetch: int,
         live: bool | None,
     ) -> None:
-        stats, self._closing = StreamStats(), threading.Event()
-        weakref.finalize(self, self._closing.set)  # a live source's thread ends when nobody holds the stream any more
-        connect = partial(Decoder, stats=stats, connection=connection)
-        # One source is opened now, so that what is wrong with it shows now; each of many when its turn comes.
-        self._first = interruptible(partial(connect, sources[0])) if len(sources) == 1 else None
-        if live is None:
-            live = self._first is not None and self._first.live
-        if self._first is None or not live:
-            frames = recorded_frames(sources, connect, self._first, stats, cut)
-        elif cut.start or cut.loop:
-            self._first.close()
-            raise ConfigurationError(f"{sources[0].shown}: expected a recording for start or loop, found a live source")
-        else:
-            frames = live_frames(
-                self._first,
-                partial(connect, sources[0]),
-                stats,
-                duration=cut.duration,
-                retry_for=connection.retry_for,
-                closing=self._closing,
-            )
-        self._frames = _thinned(frames, thinning)
-        samples = _samples(self._frames, FrameConverter(form), label, live)
-        self._queue = Prefetch(samples, prefetch, "drop_oldest" if live else "block") if prefetch else samples
-        length = None if self._first is None or live else _announced(self._first, cut, thinning)
-        self._fingerprint = partial(fingerprint, sources, cut, thinning)
-        super().__init__(self._queue, name=_shown(sources, form, live), length=length, live=live, stats=stats)
-
-    @property
-    def stats(self) -> StreamStats:
-        """What has happened so far."""
-        dropped = self._queue.dropped if isinstance(self._queue, Prefetch) else 0
-        return replace(self._stats, dropped=dropped)
-
-    @property
-    def fingerprint(self) -> str | None:
-        """What tells these videos, read in this way, from any others."""
-        return self._fingerprint()
-
-    def fast_forward(self, count: int) -> int:
-        """Pass over samples, to go on from a checkpoint; return how many there were.
-
-        Before the first sample no pictures are made of them. A live source goes on from now: nothing is passed over,
-        and `count` returned.
-
-        A recording is decoded from its start, for a resumed run must see the frames of one that was never stopped, bit
-        for bit. To seek would be faster and not exact: containers differ in where they land, packets are not frames
-        (hidden frames, fields, damage that is left out), frames behind an open group of pictures refer to what was
-        passed over, and the clock that mends time stamps depends on every stamp before.
-        """
-        if self.live or self._taken:
-            return super().fast_forward(count)
-        iter(self)  # closed, it says so
-        self._taken = sum(1 for _ in islice(self._frames, count))
-        return self._taken
-
-    def _release(self) -> None:
-        self._closing.set()
-        if isinstance(self._queue, Prefetch):
-            if not self._queue.close(_CLOSING_SECONDS):
-                return  # FFmpeg still waits for the source; the thread closes it when that ends
-        else:
-            self._queue.close()
-        if self._first is not None:
-            self._first.close()
+        stats = StreamStats()
+        super().__init__(
+            sources,
+            partial(Decoder, stats=stats, connection=connection),
+            cut,
+            connection,
+            select=partial(_thinned, thinning=thinning),
+            make=partial(_samples, convert=FrameConverter(form), label=label),
+            announce=partial(_announced, cut=cut, thinning=thinning),
+            fingerprint=partial(fingerprint, sources, cut, thinning),
+            shown=[] if form.shape is None else ["×".join(map(str, form.shape))],
+            prefetch=prefetch,
+            live=live,
+            stats=stats,
+        )
 
 
 def _samples(
-    frames: Generator[TimedFrame, None, None], convert: FrameConverter, label: Labels | None, live: bool
+    frames: Decoded, live: bool, *, convert: FrameConverter, label: Labels | None
 ) -> Generator[Sample, None, None]:
     try:
         for frame, t, own_time, source, pixel_aspect in frames:
@@ -255,7 +184,7 @@ def _samples(
         frames.close()
 
 
-def _thinned(frames: Generator[TimedFrame, None, None], thinning: Thinning) -> Generator[TimedFrame, None, None]:
+def _thinned(frames: Decoded, thinning: Thinning) -> Decoded:
     latest, stride, rate = -1, thinning.stride, thinning.rate
     try:
         for index, frame in enumerate(frames):
@@ -269,8 +198,6 @@ def _thinned(frames: Generator[TimedFrame, None, None], thinning: Thinning) -> G
 
 def _announced(decoder: Decoder, cut: Cut, thinning: Thinning) -> int | None:
     """Return the number of samples that the file's header announces; ``None`` where it announces nothing."""
-    if cut.loop:
-        return None
     left = decoder.seconds - cut.start
     seconds = max(0.0, left if cut.duration is None else min(left, cut.duration))
     if decoder.seconds and not seconds:
@@ -281,9 +208,3 @@ def _announced(decoder: Decoder, cut: Cut, thinning: Thinning) -> int | None:
     if thinning.rate is not None:
         return min(frames or sys.maxsize, math.ceil(seconds * thinning.rate)) if seconds else None
     return math.ceil(frames / thinning.stride) or None
-
-
-def _shown(sources: Sequence[MediaSource], form: PictureFormat, live: bool) -> str:
-    size = [] if form.shape is None else ["×".join(map(str, form.shape))]
-    names = repr(sources[0].name) + (f" and {len(sources) - 1} more" if len(sources) > 1 else "")
-    return f"VideoStream({', '.join([names, *size, 'live' if live else 'recorded'])})"

@@ -11,7 +11,7 @@ from hebbstream._credentials import mask_credentials
 from hebbstream.adapters.audio import open_audio
 from hebbstream.adapters.audio._cutting import Form
 from hebbstream.adapters.tables import open_table
-from hebbstream.adapters.video import read_labels
+from hebbstream.cli._media import media_options
 from hebbstream.cli._types import positive, seconds
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams import Stream, windows
@@ -107,16 +107,7 @@ def _open_sound(options: argparse.Namespace, source: str, size: tuple[int, int] 
         rate=rate,
         channels=channels if form == "wave" and channels == 2 else 1,
         mels=options.mels or (size[0] if size is not None and form == "mel" else 64),
-        start=options.start,
-        duration=options.duration,
-        loop=options.loop,
-        label=None if options.labels is None else read_labels(options.labels),
-        stream=options.stream,
-        format=options.format,
-        open_timeout=options.timeout,
-        read_timeout=options.timeout,
-        retry_for=options.retry_for,
-        options=dict(options.option),
+        **media_options(options),
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any, get_args
 
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._picture import Fit, PictureFormat
-from hebbstream.adapters.video import open_video, read_labels
+from hebbstream.adapters.video import open_video
+from hebbstream.cli._media import media_options
 from hebbstream.cli._signals import add_signals, open_signal, signal_of
 from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.cli._types import array_names, key_value, natural, path, positive, size, source
@@ -154,17 +155,8 @@ def open_source(
         gray=form.gray,
         stride=options.stride,
         rate=options.rate,
-        start=options.start,
-        duration=options.duration,
-        loop=options.loop,
-        label=None if options.labels is None else read_labels(options.labels),
-        stream=options.stream,
-        format=options.format,
         hardware=options.hardware,
-        open_timeout=options.timeout,
-        read_timeout=options.timeout,
-        retry_for=options.retry_for,
-        options=dict(options.option),
+        **media_options(options),
     )
 
 

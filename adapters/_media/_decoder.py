@@ -1,0 +1,64 @@
+"""`MediaDecoder`: what the decoders of video and of sound have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+from hebbstream.adapters._media._ending import is_live
+from hebbstream.adapters._media._options import Connection
+from hebbstream.adapters._media._source import MediaSource
+from hebbstream.streams._stats import StreamStats
+
+
+class MediaDecoder(ABC):
+    """One track of an opened file, device or stream.
+
+    Parameters
+    ----------
+    source
+        What to open.
+    stats
+        Counts go there.
+    connection
+        How.
+    """
+
+    def __init__(self, source: MediaSource, stats: StreamStats, connection: Connection) -> None:
+        self.source, self.stats = source, stats
+        self._connection = connection
+        self._container: Any
+        self._track: Any
+        self._connect()
+
+    @abstractmethod
+    def _connect(self) -> None:
+        """Open the source."""
+
+    @abstractmethod
+    def frames(self, start: float = 0.0, end: float | None = None) -> Iterator[tuple[float, Any]]:
+        """Yield what is decoded between two times, with its time in seconds."""
+
+    @property
+    @abstractmethod
+    def frame_seconds(self) -> float:
+        """Time from a frame to the next."""
+
+    @property
+    def pixel_aspect(self) -> float:
+        """Width of a pixel by its height; 1 of sound."""
+        return 1.0
+
+    def close(self) -> None:
+        """Close it; closing twice is harmless."""
+        self._container.close()
+
+    @property
+    def live(self) -> bool:
+        """Whether it goes on whether or not it is read: a device or network stream, but not a file over HTTP."""
+        return is_live(self.source, self._container)
+
+    @property
+    def seconds(self) -> float:
+        """Duration that the header declares of the track; 0 where it declares none."""
+        declared = self._track.duration
+        return float(declared * self._track.time_base) if declared and self._track.time_base else 0.0
