@@ -24,11 +24,13 @@ REDUCED = {
 
 @pytest.fixture
 def run(tmp_path):
-    """Run as a reader would, but with warnings as errors, and without HEBBSTREAM_DATA unless it is given."""
+    """Run as a reader would, but in a folder of its own, with warnings as errors, and without HEBBSTREAM_DATA unless given."""
 
     def call(name, *arguments, **environment):
         program = FOLDER / f"{name}.py"
-        return run_program(program, *arguments, folder=tmp_path, without=["HEBBSTREAM_DATA"], **environment)
+        return run_program(
+            program, *arguments, folder=tmp_path, cwd=tmp_path, without=["HEBBSTREAM_DATA"], **environment
+        )
 
     return call
 
