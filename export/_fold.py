@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from hebbstream.network._folded import fold_normalisation
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._spec import LayerSpec
 
@@ -36,8 +37,7 @@ class FoldedLayer:
 def fold(layer: SoftHebbLayer) -> FoldedLayer:
     """Copy a layer, with its normalisation, and the linear part of its activation, in its weights and bias.
 
-    All of it is exact. An affine map of the channels of a pixel commutes with reflection padding, so ``conv(pad(A·x + b))`` is a
-    convolution of ``pad(x)`` with other weights and a constant. Subtracting the mean over neurons (eq. 7) is
+    All of it is exact. Subtracting the mean over neurons (eq. 7) is
     subtracting the mean of their weights. A softmax over neurons takes no notice of that, but its sums become smaller and
     their rounding with them.
 
@@ -50,12 +50,7 @@ def fold(layer: SoftHebbLayer) -> FoldedLayer:
     (torch.Size([4, 1, 3, 3]), True)
     """
     spec = layer.spec
-    weight = layer.weight.detach().to("cpu", torch.float64, copy=True)
-    bias = weight.new_zeros(weight.shape[0])
-    if layer.norm is not None:
-        matrix, shift = (value.detach().cpu().double() for value in layer.norm.affine())
-        bias = torch.einsum("kcij,c->k", weight, shift)
-        weight = torch.einsum("kcij,cd->kdij", weight, matrix)
+    weight, bias = fold_normalisation(layer)
     if spec.activation in ("triangle", "softmax"):
         weight = weight - weight.mean(dim=0, keepdim=True)
         bias = bias - bias.mean()

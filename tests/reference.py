@@ -14,8 +14,10 @@ class ReferenceLayer:
         s = self.spec
         if s.kernel_size is None:
             x = x.reshape(len(x), -1, 1, 1)
-        x = self.normalise(x)
-        patches = self.patches(x)  # (B, H, W, N)
+        if s.normalization == "whiten_patches":  # whole patches are normalised, as if they were pixels
+            patches = self.normalise(self.patches(x).transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
+        else:
+            patches = self.patches(self.normalise(x))  # (B, H, W, N)
         b, h, w, n = patches.shape
         patches = patches.reshape(-1, n)
         u = patches @ self.w.T
@@ -49,7 +51,7 @@ class ReferenceLayer:
         shift = mean - self.mean
         self.var = (1 - a) * (self.var + a * shift**2) + a * var
         self.mean = self.mean + a * shift
-        if s.normalization == "whiten":
+        if s.normalization.startswith("whiten"):
             return self.whiten(x, a, shift, mean)
         if s.normalization == "stream":
             mean, var = self.mean, self.var

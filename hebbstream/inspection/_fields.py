@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._neurons import check_layer
+from hebbstream.network._folded import fold_normalisation
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.rule._whiten import StreamWhitening
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +100,8 @@ def receptive_fields(net: SoftHebbNet) -> Tensor:
     """
     layer = net.layers[0]
     weights = layer.weight.detach().cpu()
-    if isinstance(layer.norm, StreamWhitening):  # what the weights look for in the pixels themselves
-        weights = torch.einsum("kcij,cd->kdij", weights, layer.norm.affine()[0].cpu())
+    if layer.spec.normalization.startswith("whiten"):  # what the weights look for in the pixels themselves
+        weights = fold_normalisation(layer)[0].float()
     if layer.spec.kernel_size is None and net.input_size is not None:
         weights = weights.reshape(-1, net.in_channels, *net.input_size)
     if weights.shape[2] == 1 < weights.shape[3]:  # of signals

@@ -12,6 +12,7 @@ from hebbstream.network._frames import to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.rule._activation import prepare, rectify
+from hebbstream.rule._patches import patches
 
 _LEAST = 1e-6  # the derivative of u^p is infinite at 0 for p < 1
 
@@ -27,9 +28,10 @@ def forward_frame(
 def differentiable_forward(layers: Sequence[SoftHebbLayer], x: Tensor) -> Tensor:
     """Return what layers make of (B, C, H, W), as `SoftHebbLayer.forward` does, with gradients with respect to `x`."""
     for layer in layers:
-        spec, (above, left) = layer.spec, layer.spec.padding
-        x = F.pad(layer._normalised(x.to(layer.device)), (left, left, above, above), mode="reflect")
-        x = prepare(F.conv2d(x, layer.weight), spec.activation, spec.activation_inverse_temperature)
+        spec = layer.spec
+        seen = patches(layer._normalised(x.to(layer.device)), spec.cut).flatten(3)
+        x = (seen @ layer.weight_matrix.t()).permute(0, 3, 1, 2)
+        x = prepare(x, spec.activation, spec.activation_inverse_temperature)
         if spec.pool == "max":
             x = F.max_pool2d(x, spec.pool_size, spec.pool_stride, spec.pool_padding)
         if spec.activation in ("triangle", "repu"):

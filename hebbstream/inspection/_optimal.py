@@ -118,10 +118,10 @@ def _responses(net: SoftHebbNet, layer: int, neurons: list[int], x: Tensor) -> T
     top, left = field.corner(row, column)
     x = differentiable_forward(net.layers[:layer], F.pad(x, (left, 0, top, 0)))
     x = target._normalised(x.to(target.device))
-    height, width = target.spec.kernel
+    height, width = target.spec.cut
     above, before = row - height // 2, column - width // 2
-    seen = x[:, :, above : above + height, before : before + width]
-    responses: Tensor = torch.einsum("nchw,nchw->n", seen, target.weight[neurons])
+    seen = x[:, :, above : above + height, before : before + width].permute(0, 2, 3, 1).flatten(1)
+    responses: Tensor = (seen * target.weight_matrix[neurons]).sum(dim=1)
     return responses
 
 
@@ -135,7 +135,11 @@ def _pixel_statistics(net: SoftHebbNet) -> tuple[Tensor, float]:
     low, high = net.input_range or (-2.0, 2.0)
     # The norm of a dense first layer is one of pixels, not of channels.
     if norm is not None and int(norm.count) and len(norm.mean) % net.in_channels == 0:
-        mean, var = norm.mean.view(net.in_channels, -1), norm.var.view(net.in_channels, -1)
+        shape = (net.in_channels, -1)
+        if net.layers[0].spec.normalization == "whiten_patches":  # of patches, in which channels come last
+            mean, var = (value.view(-1, net.in_channels).t() for value in (norm.mean, norm.var))
+        else:
+            mean, var = norm.mean.view(shape), norm.var.view(shape)
         centre = mean.mean(dim=1, keepdim=True)
         return centre.view(-1, 1, 1), float((var + (mean - centre) ** 2).mean().sqrt())
     middle = torch.full((net.in_channels, 1, 1), (low + high) / 2, dtype=torch.float32, device=net.device)

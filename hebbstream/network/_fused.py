@@ -29,7 +29,6 @@ class Layer(Protocol):
     """What a kernel needs of a `SoftHebbLayer`."""
 
     spec: LayerSpec
-    in_channels: int
     norm: StreamNorm | None
     rounded: RoundedWeights
     weight_matrix: Tensor
@@ -42,8 +41,10 @@ class Plan:
     """The memory of a layer's steps of one shape, and where each position's patch begins in the padded image."""
 
     def __init__(self, kernels: Any, layer: Layer, batch: int, height: int, width: int, *, rounding: bool) -> None:
-        spec, channels = layer.spec, layer.in_channels
-        (k, across), (above, left) = spec.kernel, spec.padding
+        spec = layer.spec
+        k, across = spec.cut
+        above, left = self.padding = k // 2, across // 2
+        channels = layer.weight_matrix.shape[1] // (k * across)
         rows, columns = height + 2 * above, width + 2 * left
         self.kernels, self.batch, self.height, self.width = kernels, batch, height, width
         self.rounding = rounding
@@ -139,7 +140,7 @@ def kernels_for(layer: Layer, x: Tensor, precision: PrecisionName) -> Any:
 def forward(kernels: Any, layer: Layer, x: Tensor, workspace: Workspace, precision: PrecisionName, *, learn: bool) -> Forward:  # fmt: skip
     """Do the first half of a step; with `learn`, the statistics of the normalisation take `x` in."""
     batch, _, height, width = x.shape
-    length = layer.spec.kernel[1] * layer.in_channels
+    length = layer.weight_matrix.shape[1] // layer.spec.cut[0]
     rounding = precision == "bfloat16" or (precision == "auto" and kernels.BFLOAT16 and length >= _LEAST_RUN)
     key = (batch, height, width, rounding, layer.spec)
     plan: Plan = workspace.plan(key, lambda: Plan(kernels, layer, batch, height, width, rounding=rounding))
@@ -164,14 +165,12 @@ def _enter(plan: Plan, layer: Layer, x: Tensor, *, learn: bool) -> None:
     plain = type(norm) is StreamNorm and not norm.use_batch_statistics
     if norm is not None and not plain:
         x = norm.learn(x) if learn else norm.forward(x)
-    pixels = x.permute(0, 2, 3, 1).contiguous().view(-1, layer.in_channels).numpy()
+    pixels = x.permute(0, 2, 3, 1).contiguous().view(-1, plan.channels).numpy()
     if norm is not None and plain:
         eps, mean, var = norm.eps, norm.mean.numpy(), norm.var.numpy()
         if learn:
             plan.kernels.follow(pixels, mean, var, norm.count.view(1).numpy(), norm.momentum, plan.batch)
-    plan.kernels.pad(
-        pixels, mean, var, eps, plan.batch, plan.height, plan.width, *layer.spec.padding, plan.image, plan.short
-    )
+    plan.kernels.pad(pixels, mean, var, eps, plan.batch, plan.height, plan.width, *plan.padding, plan.image, plan.short)
 
 
 def _leave(plan: Plan, spec: LayerSpec) -> Tensor:

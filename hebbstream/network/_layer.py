@@ -3,7 +3,6 @@
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hebbstream.network import _fused as fused
@@ -13,9 +12,10 @@ from hebbstream.network._spec import LayerSpec, Pair
 from hebbstream.rule import _plasticity as plasticity
 from hebbstream.rule._init import initial_weights
 from hebbstream.rule._normalize import Moments, StreamNorm
+from hebbstream.rule._patches import patches as patches_of
 from hebbstream.rule._precision import Product, product
 from hebbstream.rule._sparse import Events, find_events
-from hebbstream.rule._whiten import StreamWhitening
+from hebbstream.rule._whiten import PatchWhitening, StreamWhitening
 from hebbstream.rule._workspace import Workspace
 
 _FLOAT32 = product("float32")
@@ -222,19 +222,8 @@ class SoftHebbLayer(nn.Module):
         return Forward(out, weighted_input, patches)
 
     def _patches(self, x: Tensor, workspace: Workspace) -> Tensor:
-        batch, channels, height, width = x.shape
-        (rows, columns), (above, left) = self.spec.kernel, self.spec.padding
-        if above or left:
-            x = F.pad(x, (left, left, above, above), mode="reflect")
-        x = x.permute(0, 2, 3, 1)
-        if not x.is_contiguous():
-            x = x.clone(memory_format=torch.contiguous_format)
-        # A row of a patch, its columns and channels, is one run of memory. Strides are computed, for along an axis of
-        # length 1 a tensor's own may be anything.
-        row = x.shape[2] * channels
-        shape = (batch, height, width, rows, columns * channels)
-        runs = x.as_strided(shape, (x.shape[1] * row, row, channels, row, 1))
-        patches = workspace.take("patches", (batch * height * width, rows * columns * channels), x)
+        runs = patches_of(x, self.spec.cut)
+        patches = workspace.take("patches", (x.shape[0] * x.shape[2] * x.shape[3], self.weight_matrix.shape[1]), x)
         patches.view(runs.shape).copy_(runs)
         return patches
 
@@ -261,6 +250,8 @@ class SoftHebbLayer(nn.Module):
 def _normalisation(spec: LayerSpec, channels: int, device: str | torch.device) -> StreamNorm | None:
     if spec.normalization == "none":
         return None
+    if spec.normalization == "whiten_patches":
+        return PatchWhitening(channels, spec.kernel, spec.momentum, device=device)
     if spec.normalization == "whiten":
         return StreamWhitening(channels, spec.momentum, device=device)
     batch = spec.normalization == "batch"

@@ -11,7 +11,7 @@ from hebbstream.rule._activation import ActivationName
 from hebbstream.rule._init import InitName
 from hebbstream.rule._plasticity import PlasticityName
 
-NormalizationName = Literal["stream", "whiten", "batch", "none"]
+NormalizationName = Literal["stream", "whiten", "whiten_patches", "batch", "none"]
 PoolName = Literal["max", "avg", "none"]
 UpdateScaleName = Literal["max", "running_max", "none"]
 Pair: TypeAlias = tuple[int, int]
@@ -69,8 +69,9 @@ class LayerSpec:
         Of the pooling window, in pixels: one number, or (vertical, horizontal).
     normalization
         ``"stream"`` (running statistics, also while learning), ``"whiten"`` (the same, and what channels have in common
-        is taken out: deep layers then tell inputs apart much better), ``"batch"`` (the statistics of each step while
-        learning, running ones otherwise) or ``"none"``.
+        is taken out: deep layers then tell inputs apart much better), ``"whiten_patches"`` (so are neighbours: in a smooth
+        signal they say nearly the same), ``"batch"`` (the statistics of each step while learning, running ones
+        otherwise) or ``"none"``.
     momentum
         Weight of one sample in the running statistics once ``1/momentum`` samples have been seen.
     init
@@ -141,7 +142,7 @@ class LayerSpec:
         self._require("event_threshold", _is_number(threshold) and 0 <= threshold < 1, "a number in [0, 1)")
         self._require("momentum", _is_number(self.momentum) and 0 < self.momentum <= 1, "a number in (0, 1]")
         self._require("pool", kernel is not None or self.pool == "none", "'none' for a dense layer")
-        whole = kernel is not None or self.normalization != "whiten"
+        whole = kernel is not None or not self.normalization.startswith("whiten")
         self._require("normalization", whole, "'stream', 'batch' or 'none' for a dense layer")
 
     def _require(self, name: str, valid: bool, expected: str) -> None:
@@ -157,6 +158,11 @@ class LayerSpec:
     def padding(self) -> Pair:
         """(rows, columns) of reflection added on each side so that the convolution keeps the image's size."""
         return self.kernel[0] // 2, self.kernel[1] // 2
+
+    @property
+    def cut(self) -> Pair:
+        """(height, width) of what is cut out of the normalised input: one pixel where that already holds whole patches."""
+        return (1, 1) if self.normalization == "whiten_patches" else self.kernel
 
     @property
     def window(self) -> tuple[Pair, Pair, Pair]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hebbstream.rule._normalize import Moments, StreamNorm
+from hebbstream.rule._patches import patches
 
 _SHRINKAGE = 0.1
 _ITERATIONS = 20  # enough for thousands of channels at this shrinkage
@@ -71,6 +72,59 @@ class StreamWhitening(StreamNorm):
     def affine(self) -> tuple[Tensor, Tensor]:
         """Return the map that it applies to the channels of a pixel, ``A·x + b``; shapes (C, C) and (C,)."""
         return self.matrix, -self.matrix @ self.mean
+
+
+class PatchWhitening(StreamWhitening):
+    """Whiten whole patches: of each pixel its neighbours, too.
+
+    Neighbours in a smooth signal, or in a spectrogram, are nearly equal. Then almost all that a kernel sees is the level
+    of its patch: a few neurons that look for a high or a low one win everywhere, and the others do not learn. What comes out
+    has the values of a whole patch as the channels of each pixel, ordered (row, column, channel).
+
+    Parameters
+    ----------
+    channels, momentum, eps, device
+        See `StreamNorm`.
+    kernel
+        (rows, columns) of a patch.
+
+    Examples
+    --------
+    >>> norm = PatchWhitening(1, (1, 5))
+    >>> slow = torch.randn(1, 1, 1, 2000, generator=torch.Generator().manual_seed(0)).cumsum(dim=3)
+    >>> white = norm.learn(slow)
+    >>> white.shape, bool(torch.corrcoef(white[0, :, 0])[0, 1] < 0.7)
+    (torch.Size([1, 5, 1, 2000]), True)
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel: tuple[int, int],
+        momentum: float = 1e-4,
+        *,
+        eps: float = 1e-5,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        super().__init__(channels * kernel[0] * kernel[1], momentum, eps=eps, device=device)
+        self.kernel = kernel
+
+    def learn(self, x: Tensor, moments: Moments | None = None) -> Tensor:
+        """Take a step's statistics in, then whiten it; shapes (B, C, H, W) and (B, rows·columns·C, H, W)."""
+        cut = self._cut(x)
+        self.follow(moments or super().moments(cut))
+        return super().forward(cut)
+
+    def moments(self, x: Tensor) -> Moments:
+        """Return what `follow` takes in of a step, shape (B, C, H, W); nothing changes."""
+        return super().moments(self._cut(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Whiten by the running statistics; shapes as of `learn`."""
+        return super().forward(self._cut(x))
+
+    def _cut(self, x: Tensor) -> Tensor:
+        return patches(x, self.kernel).flatten(3).permute(0, 3, 1, 2)
 
 
 def _is_due(count: int, step: int) -> bool:

@@ -79,8 +79,10 @@ def test_so_do_the_other_rules(rule, monkeypatch):
     step("cifar10")
 
 
-def test_so_does_one_of_a_signal():
-    specs = [hs.LayerSpec(channels=4, kernel_size=(1, k), pool_size=(1, 2), pool_stride=(1, 2)) for k in (9, 3)]
+@pytest.mark.parametrize("normalization", ["stream", "whiten_patches"])
+def test_so_does_one_of_a_signal(normalization):
+    options = {"pool_size": (1, 2), "pool_stride": (1, 2), "normalization": normalization}
+    specs = [hs.LayerSpec(channels=4, kernel_size=(1, k), **options) for k in (9, 3)]
     net = hs.SoftHebbNet(specs, 3, input_range=None)
     with fake_cuda(net):
         assert net._learn(torch.empty(2, 3, 1, 40, device="cuda")).shape == (2, 40)

@@ -35,6 +35,7 @@ CHANGES = [
     {"pool": "avg", "power": 1.4},
     {"pool": "avg", "pool_size": 3},
     {"normalization": "whiten"},
+    {"normalization": "whiten_patches"},
     {"kernel_size": (1, 5), "pool_size": (2, 3), "pool_stride": (1, 2), "pool_padding": (0, 1)},
     {"normalization": "batch"},
     {"normalization": "none", "learning_rate": 0.2},

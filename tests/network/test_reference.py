@@ -51,7 +51,7 @@ def _keep_initial_weights(monkeypatch):
 
 
 @pytest.mark.parametrize("batch", [1, 10])
-@pytest.mark.parametrize("normalization", ["stream", "whiten", "batch"])
+@pytest.mark.parametrize("normalization", ["stream", "whiten", "whiten_patches", "batch"])
 @pytest.mark.parametrize("plasticity", ["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian"])
 def test_two_convolutions(batch, normalization, plasticity):
     changes = {"normalization": normalization, "plasticity": plasticity}
@@ -95,7 +95,7 @@ TALL = replace(CONV, kernel_size=(3, 7), pool_size=(2, 4), pool_stride=(1, 3), p
 
 
 @pytest.mark.parametrize("batch", [1, 10])
-@pytest.mark.parametrize("normalization", ["stream", "whiten"])
+@pytest.mark.parametrize("normalization", ["stream", "whiten", "whiten_patches"])
 def test_rectangular_layers(batch, normalization):
     deep = replace(DEEP, kernel_size=(5, 1), pool_size=(2, 1), pool_stride=(2, 1))
     compare([replace(spec, normalization=normalization) for spec in (TALL, deep)], batch, size=(9, 14))

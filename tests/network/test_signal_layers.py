@@ -1,7 +1,7 @@
 """Layers for signals: what they take, and that engines, files, models and pictures know them."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from hebbstream.export import OnnxExtractor
 from hebbstream.export._to_onnx import export_model
 from hebbstream.inspection import _figures as figures
 from hebbstream.inspection._fields import receptive_fields
+from hebbstream.network._folded import fold_normalisation
 from hebbstream.network.engine import PipelinedEngine
 
 FIRST = hs.LayerSpec(
@@ -21,8 +22,13 @@ FIRST = hs.LayerSpec(
 SECOND = hs.LayerSpec(channels=12, kernel_size=(1, 3), pool="avg", pool_size=(1, 2), pool_stride=(1, 2))
 
 
-def make_net(channels=3, **options):
-    return hs.SoftHebbNet([FIRST, SECOND], channels, input_range=None, seed=0, **options)
+NORMALIZATIONS = pytest.mark.parametrize("normalization", ["stream", "whiten_patches"])
+
+
+def make_net(channels=3, normalization="stream", **options):
+    return hs.SoftHebbNet(
+        [replace(FIRST, normalization=normalization), SECOND], channels, input_range=None, seed=0, **options
+    )
 
 
 @pytest.fixture
@@ -90,22 +96,28 @@ def test_a_kernel_of_one_row_holds_nothing_else():
     assert repr(net.layers[0]) == "8 neurons of 1×9×3, max pooling 1×4/1×2"
 
 
+@NORMALIZATIONS
 @pytest.mark.parametrize("stages", [1, 2])
-def test_the_pipelined_engine_learns_the_same(signals, stages):
-    eager, pipelined = make_net(), make_net(engine=PipelinedEngine(stages=stages))
+def test_the_pipelined_engine_learns_the_same(signals, stages, normalization):
+    engine = PipelinedEngine(stages=stages)
+    eager, pipelined = (
+        make_net(normalization=normalization),
+        make_net(normalization=normalization, engine=engine),
+    )
     expected = [eager.learn_one(x) for x in signals]
     assert all(torch.equal(a, b) for a, b in zip(expected, pipelined.learn_stream(signals), strict=True))
     assert torch.equal(eager.layers[1].weight, pipelined.layers[1].weight)
 
 
-def test_a_file_goes_on_exactly(signals, tmp_path):
-    whole, half = make_net(), make_net()
+@NORMALIZATIONS
+def test_a_file_goes_on_exactly(signals, tmp_path, normalization):
+    whole, half = (make_net(normalization=normalization) for _ in range(2))
     for x in signals[:6]:
         whole.learn_one(x)
         half.learn_one(x)
     half.save(tmp_path / "net.safetensors")
     loaded = hs.load(tmp_path / "net.safetensors")
-    assert [layer.spec for layer in loaded.layers] == [FIRST, SECOND]
+    assert [layer.spec for layer in loaded.layers] == [layer.spec for layer in whole.layers]
     for x in signals[6:]:
         assert torch.equal(whole.learn_one(x), loaded.learn_one(x))
 
@@ -137,9 +149,10 @@ def test_a_pair_that_cannot_work_is_refused(field, value, expected):
     assert str(caught.value) == f"{field}={value!r}: expected {expected}"
 
 
+@NORMALIZATIONS
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
-def test_a_model_computes_the_same(signals, precision):
-    net = make_net()
+def test_a_model_computes_the_same(signals, precision, normalization):
+    net = make_net(normalization=normalization)
     net.learn_many(signals)
     options = {} if precision == "float32" else {"precision": precision, "frames": signals, "error_limit": 0.1}
     extractor = OnnxExtractor(export_model(net, **options).data, ["cpu"])
@@ -180,14 +193,15 @@ def test_the_patch_that_excites_a_neuron_most_is_where_it_was_put(tmp_path):
     assert figures.plot_best_images(best, tmp_path / "images.png").exists()
 
 
-def test_the_optimal_input_of_a_first_layer_neuron_is_its_weights(signals):
-    net = make_net()
+@NORMALIZATIONS
+def test_the_optimal_input_of_a_first_layer_neuron_is_its_weights(signals, normalization):
+    net = make_net(normalization=normalization)
     for x in signals:
         net.learn_one(x)
     found = inspection.optimal_inputs(net, 0, [1, 5])
     assert found.pictures.shape == (2, 1, 9, 3)
     for neuron, picture in zip([1, 5], found.pictures, strict=True):
-        weights = net.layers[0].weight[neuron] * net.layers[0].norm.affine()[0].diagonal().view(-1, 1, 1)
-        deviation = picture.permute(2, 0, 1) - net.layers[0].norm.mean.view(-1, 1, 1)
+        weights = fold_normalisation(net.layers[0])[0][neuron].float()
+        deviation = picture.permute(2, 0, 1) - net.layers[0].norm.mean.view(-1, 3).mean(dim=0).view(-1, 1, 1)
         assert float(torch.cosine_similarity(weights.flatten(), deviation.flatten(), dim=0)) > 0.9
     assert inspection.optimal_inputs(net, 1, [0], steps=3).pictures.shape == (1, 1, 16, 3)

@@ -7,7 +7,7 @@ from forge import contents
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
-from hebbstream.rule._whiten import StreamWhitening, _is_due
+from hebbstream.rule._whiten import PatchWhitening, StreamWhitening, _is_due
 
 
 def correlated(count, channels=6, seed=0):
@@ -51,6 +51,34 @@ def test_maps_are_made_often_at_first_and_then_now_and_again():
 def test_a_dense_layer_cannot_whiten():
     with pytest.raises(ConfigurationError, match="normalization='whiten': expected"):
         hs.LayerSpec(channels=4, kernel_size=None, pool="none", normalization="whiten")
+
+
+def test_patches_are_whitened_as_pixels_of_more_channels_are():
+    patch, pixel, frames = PatchWhitening(2, (3, 5)), StreamWhitening(30), correlated(20, channels=2)
+    for frame in frames:
+        padded = torch.nn.functional.pad(frame[None], (2, 2, 1, 1), mode="reflect")
+        cut = torch.stack([padded[0, :, i : i + 5, j : j + 7] for i in range(3) for j in range(5)]).flatten(0, 1)
+        expected = pixel.learn(cut[None])
+        torch.testing.assert_close(patch.learn(frame[None]), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(patch(frames), torch.cat([patch(frame[None]) for frame in frames]))
+
+
+def test_a_kernel_that_sees_hardly_more_than_a_level_learns_what_else_there_is():
+    """Without whitening a few neurons win everywhere on a smooth signal, and the others stay as they were drawn."""
+    generator = torch.Generator().manual_seed(0)
+    signals = torch.randn(300, 1, 100, generator=generator).cumsum(dim=2)
+    turned = {}
+    for normalization in ("stream", "whiten_patches"):
+        spec = hs.LayerSpec(
+            channels=16, kernel_size=(1, 9), inverse_temperature=2.0, learning_rate=0.4, radius=1.5, momentum=1e-4,
+            update_scale="running_max", pool_size=(1, 4), normalization=normalization,
+        )  # fmt: skip
+        net = hs.SoftHebbNet([spec], 1, input_range=None)
+        before = net.layers[0].weight_matrix.clone()
+        for signal in signals:
+            net.learn_one(signal)
+        turned[normalization] = 1 - torch.cosine_similarity(before, net.layers[0].weight_matrix).median().item()
+    assert turned["whiten_patches"] > 2 * turned["stream"], turned
 
 
 @pytest.mark.parametrize("engine", ["eager", "pipelined"])
