@@ -1,5 +1,7 @@
 """Measure features of signals and sound: learned, untrained with the same statistics, and raw values.
 
+Rows *unwhitened* are the control of what whitening patches does: the same but for the normalisation of the first layer.
+
 Offline: ridge on standardised features, its penalty chosen on the training part, of which small sets are shown again
 until 1,200 samples have been learned. Prequential: training and test part in one random order, once; each sample is
 predicted by a softmax probe, then learned by probe and network. Nothing is learned from the test's part before it counts.
@@ -22,14 +24,19 @@ from benchmarks.core import run, store
 
 Array = np.ndarray[Any, Any]
 _SHOWN = 1200
-PRESETS = {"untrained": False, "learned": True}
+ROWS: dict[str, dict[str, Any]] = {
+    "untrained": {"learning_rate": 0.0},
+    "learned": {},
+    "untrained, unwhitened": {"learning_rate": 0.0, "normalization": "stream"},
+    "learned, unwhitened": {"normalization": "stream"},
+}
 
 
-def network(x: Array, learning: bool, width: int | None, seed: int) -> hs.SoftHebbNet:
-    """Return the preset for samples like `x`, its layers as they are drawn where it is not to learn."""
+def network(x: Array, changes: dict[str, Any], width: int | None, seed: int) -> hs.SoftHebbNet:
+    """Return the preset for samples like `x`, its first layer changed; the other does not learn anyway."""
     preset = hs.PRESETS["sound" if x.ndim == 4 else "signal"]
-    specs = preset.resolve(width=width)
-    specs = specs if learning else [replace(spec, learning_rate=0.0) for spec in specs]
+    first, second = preset.resolve(width=width)
+    specs = [replace(first, **changes), second]
     return hs.SoftHebbNet(specs, x.shape[1], input_range=preset.input_range, seed=seed)
 
 
@@ -66,17 +73,19 @@ def transformed(net: hs.SoftHebbNet, x: Array) -> Array:
     return torch.cat([net.transform_many(x[i : i + 32]) for i in range(0, len(x), 32)]).numpy()
 
 
-def measure(arrays: dict[str, Array], width: int | None, seed: int) -> Iterator[store.Result]:
+def measure(arrays: dict[str, Array], names: list[str], width: int | None, seed: int) -> Iterator[store.Result]:
     """Yield a result for each row."""
     train, train_y, test, test_y = (arrays[name] for name in ("train", "train_y", "test", "test_y"))
     whole, whole_y = np.concatenate([train, test]), np.concatenate([train_y, test_y])
-    if not seed:
+    if not seed and "learned" in names:
         found = offline(train.reshape(len(train), -1), train_y, test.reshape(len(test), -1), test_y)
         yield {"row": "raw", "seed": 0, "offline": found, "prequential": prequential(None, whole, whole_y, 0)}
-    for row, learning in PRESETS.items():
-        net, order = network(train, learning, width, seed), np.random.default_rng(seed)
+    for row in names:
+        net, order = network(train, ROWS[row], width, seed), np.random.default_rng(seed)
+        drawn = net.layers[0].weight_matrix.clone()
         began = time.process_time()
-        for _ in range(max(1, round(_SHOWN / len(train)))):
+        # Statistics of all that was seen are those of one pass.
+        for _ in range(max(1, round(_SHOWN / len(train))) if net.layers[0].spec.learning_rate else 1):
             for index in order.permutation(len(train)):
                 net.learn_one(train[index])
         seconds = time.process_time() - began
@@ -85,9 +94,11 @@ def measure(arrays: dict[str, Array], width: int | None, seed: int) -> Iterator[
             "row": row,
             "seed": seed,
             "offline": offline(learned, train_y, tested, test_y),
-            "prequential": prequential(network(train, learning, width, seed), whole, whole_y, seed),
+            "prequential": prequential(network(train, ROWS[row], width, seed), whole, whole_y, seed),
             "features": learned.shape[1],
             "cpu_seconds": round(seconds, 1),
+            "cosine": round(float(torch.cosine_similarity(drawn, net.layers[0].weight_matrix).mean()), 3),
+            "r1_fraction": round(net.layers[0].r1_fraction(), 3),
         }
 
 
@@ -97,17 +108,18 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", metavar="NAME", help="all in the folder, if not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--most", type=int, metavar="N", help="samples of each part, at most")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=["untrained", "learned"])
     parser.add_argument("--width", type=int, help="neurons of the first layer (default: the preset's)")
     options = run.begin(parser)
     settings = {"width": options.width, "most": options.most}
     rows = store.resume(options.output, settings).get("rows", [])
     for seed in options.seeds:
         for name in options.sets or sorted(path.stem for path in options.folder.glob("*.npz")):
-            if any((row["set"], row["seed"]) == (name, seed) for row in rows):
-                continue
-            found = measure(some(dict(np.load(options.folder / f"{name}.npz")), options.most), options.width, seed)
-            rows += store.shown({"set": name, **result} for result in found)
-            store.write(options.output, {"settings": settings, "rows": rows})
+            done = {row["row"] for row in rows if (row["set"], row["seed"]) == (name, seed)}
+            if names := [row for row in options.rows if row not in done]:
+                arrays = some(dict(np.load(options.folder / f"{name}.npz")), options.most)
+                rows += store.shown({"set": name, **each} for each in measure(arrays, names, options.width, seed))
+                store.write(options.output, {"settings": settings, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
     PYTHON benchmarks/quality/signals/make.py FOLDER
     python -m benchmarks.quality.signals.make FOLDER --sounds asterisk/sounds
 
-The first needs aeon, tslearn and seglearn, best in an environment of their own; nothing of them is shipped. Seven are small sets of
-aeon's, of which those of unequal length are brought to the median one; `Trace` is tslearn's. `Watch-a` and `Watch-b` are
+The first needs aeon, tslearn and seglearn, best in an environment of their own; nothing of them is shipped. Eight are small sets of
+aeon's, of which those of unequal length are brought to the median one; `Trace` is tslearn's. The second makes what this
+project's environment has: `Digits`, scikit-learn's pictures as eight channels over eight moments, and `Waveform`, river's
+generator of noisy waves (Breiman 1984); other sets of river's that need no network are tables without an order, or
+one series to forecast. `Watch-a` and `Watch-b` are
 seglearn's recordings of a smart watch during seven exercises: windows of 100 rows every 50, of five people each, three to
 learn from and two to test. `Voices-a` and `Voices-b` are seconds of the prompts of Debian's asterisk-core-sounds-*-wav in
 five languages, each spoken by one person, as log-mel pictures: of letters, digits and the phonetic alphabet, and of
@@ -22,7 +25,16 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-SETS = ("ACSF1", "ArrowHead", "BasicMotions", "GunPoint", "ItalyPowerDemand", "JapaneseVowels", "OSULeaf")
+SETS = (
+    "ACSF1",
+    "ArrowHead",
+    "BasicMotions",
+    "GunPoint",
+    "ItalyPowerDemand",
+    "JapaneseVowels",
+    "OSULeaf",
+    "PickupGestureWiimoteZ",
+)
 CHOOSING = ("ACSF1", "BasicMotions", "ItalyPowerDemand", "OSULeaf", "Trace", "Watch-a", "Voices-a")
 WINDOW, HOP, MOST = 100, 50, 1500
 
@@ -69,6 +81,22 @@ def watch(half: int) -> dict[str, Array]:
     return arrays
 
 
+def digits() -> dict[str, Array]:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    x, half = x.reshape(-1, 8, 8).astype(np.float32), len(x) // 2  # the second half was written by other people
+    return {"train": x[:half], "train_y": y[:half], "test": x[half:], "test_y": y[half:]}
+
+
+def waveform() -> dict[str, Array]:
+    from river.datasets.synth import Waveform
+
+    rows = list(Waveform(seed=0).take(1500))
+    x, y = np.array([[*x.values()] for x, _ in rows], np.float32)[:, None], np.array([y for _, y in rows])
+    return {"train": x[:500], "train_y": y[:500], "test": x[500:], "test_y": y[500:]}
+
+
 def voices(sounds: Path, spelled: bool) -> dict[str, Array]:
     from hebbstream.adapters.audio._log_mel import as_picture, log_mel
 
@@ -97,6 +125,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.sounds:
         made = {"Voices-a": partial(voices, options.sounds, True), "Voices-b": partial(voices, options.sounds, False)}
+        made |= {"Digits": digits, "Waveform": waveform}
     else:
         made = {name: partial(of_aeon, name) for name in SETS}
         made |= {"Trace": trace, "Watch-a": partial(watch, 0), "Watch-b": partial(watch, 1)}

@@ -1,41 +1,172 @@
-"""What a user would pick instead: MiniRocket of aeon, with its own ridge classifier.
+"""What a user would pick instead: MiniRocket and ROCKET of aeon, and river's own models on statistics of each window.
 
-    PYTHON benchmarks/quality/signals/peers.py FOLDER OUTPUT.json
+    PYTHON benchmarks/quality/signals/peers.py FOLDER --output AEON.json
+    python -m benchmarks.quality.signals.peers FOLDER --also AEON.json
 
-Needs aeon, best in the environment of `make`. Pictures of sound are given as signals of as many channels as bands.
+The first needs aeon, best in the environment of `make`, and takes its classifiers as they come; the second measures river's and
+this project's. Every one has a process of its own for each set, and one thread. Models that see one sample at a time are
+shown small training sets again, as the network is. Pictures of sound are signals of as many channels as bands.
 """
 
+import argparse
 import json
+import multiprocessing
 import resource
-import sys
 import time
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from aeon.classification.convolution_based import MiniRocketClassifier
+
+Array = np.ndarray[Any, Any]
+Fitted = Callable[[Array], Array]
+_SHOWN = 1200
+
+
+def rocket(name: str) -> Callable[[Array, Array], Fitted]:
+    def fit(x: Array, y: Array) -> Fitted:
+        from aeon.classification import convolution_based
+
+        model = getattr(convolution_based, name)(random_state=0, n_jobs=1).fit(x, y)
+        return model.predict  # type: ignore[no-any-return]
+
+    return fit
+
+
+def statistics(x: Array) -> dict[str, float]:
+    """Return what one would try first: of each channel its level, spread, range, steps and crossings, and how it goes."""
+    steps, centred = np.abs(np.diff(x, axis=1)), x - x.mean(1, keepdims=True)
+    found = {
+        "mean": x.mean(1),
+        "deviation": x.std(1),
+        "least": x.min(1),
+        "most": x.max(1),
+        "step": steps.mean(1),
+        **{f"mean of quarter {n}": part.mean(1) for n, part in enumerate(np.array_split(x, 4, axis=1), start=1)},
+        "crossings": (np.diff(centred > 0, axis=1) != 0).mean(1),
+    }
+    return {f"{name} {channel}": float(v) for name, values in found.items() for channel, v in enumerate(values)}
+
+
+def online(name: str) -> Callable[[Array, Array], Fitted]:
+    def fit(x: Array, y: Array) -> Fitted:
+        from river import forest, linear_model, preprocessing
+
+        own = {
+            "softmax regression": linear_model.SoftmaxRegression,
+            "adaptive random forest": lambda: forest.ARFClassifier(seed=0),
+        }
+        model, order = preprocessing.StandardScaler() | own[name](), np.random.default_rng(0)
+        rows = [statistics(each) for each in x]
+        for _ in range(max(1, round(_SHOWN / len(rows)))):
+            for index in order.permutation(len(rows)):
+                model.learn_one(rows[index], y[index].item())
+        return lambda test: np.array([model.predict_one(statistics(each)) for each in test])
+
+    return fit
+
+
+def learned(x: Array, y: Array) -> Fitted:
+    """Fit the network of the preset, and ridge on its features."""
+    from sklearn.linear_model import RidgeClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from benchmarks.quality.signals.__main__ import network, transformed
+
+    net, order = network(x, {}, None, 0), np.random.default_rng(0)
+    for _ in range(max(1, round(_SHOWN / len(x)))):
+        for index in order.permutation(len(x)):
+            net.learn_one(x[index])
+    model = make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(-3, 5, 17)))
+    model.fit(transformed(net, x), y)
+    return lambda test: np.asarray(model.predict(transformed(net, test)))
+
+
+CONTENDERS: dict[str, tuple[str, Callable[[Array, Array], Fitted]]] = {
+    "MiniRocket": ("aeon", rocket("MiniRocketClassifier")),
+    "ROCKET": ("aeon", rocket("RocketClassifier")),
+    "river, softmax regression": ("river", online("softmax regression")),
+    "river, adaptive random forest": ("river", online("adaptive random forest")),
+    "hebbstream": ("hebbstream", learned),
+}
+
+
+def measure(name: str, arrays: dict[str, Array], told: Any) -> None:
+    """Fit and test, in a process of its own; tell what it took."""
+    train, test = arrays["train"], arrays["test"]
+    if name != "hebbstream":
+        train, test = (x.reshape(len(x), -1, x.shape[-1]) for x in (train, test))
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    predict = CONTENDERS[name][1](train, arrays["train_y"])
+    fitted = time.process_time()
+    right = predict(test) == arrays["test_y"]
+    tested, after = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    told.send(
+        {
+            "accuracy": round(100 * float(right.mean()), 2),
+            "cpu_seconds": round(fitted - began, 2),
+            "test_cpu_seconds": round(tested - fitted, 2),
+            "peak_megabytes": after // 1024,
+            "grown_megabytes": (after - before) // 1024,
+        }
+    )
+
+
+def apart(name: str, arrays: dict[str, Array]) -> dict[str, Any]:
+    """Measure in a process that begins with what this one has imported and compiled."""
+    processes = multiprocessing.get_context("fork")
+    here, there = processes.Pipe(duplex=False)
+    process = processes.Process(target=measure, args=(name, arrays, there))
+    process.start()
+    there.close()
+    try:
+        found: dict[str, Any] = here.recv()
+    except EOFError:
+        raise SystemExit(f"{name}: it ended without a result") from None
+    process.join()
+    return found
+
+
+def rows(folder: Path, names: list[str], sets: list[str] | None, most: int | None) -> Iterator[dict[str, Any]]:
+    for name in names:
+        small = np.random.default_rng(0).normal(size=(12, 1, 40)).astype(np.float32)
+        CONTENDERS[name][1](small, np.arange(12) % 2)  # imports and compiles
+        for path in sorted(folder.glob("*.npz")):
+            if sets is None or path.stem in sets:
+                arrays = dict(np.load(path))
+                for part in ("train", "test"):  # as benchmarks.quality.signals chooses them
+                    chosen = np.random.default_rng(0).permutation(len(arrays[part]))[:most]
+                    arrays |= {key: arrays[key][chosen] for key in (part, f"{part}_y")}
+                row = {"set": path.stem, "contender": name, **apart(name, arrays)}
+                print(row, flush=True)
+                yield row
 
 
 def main() -> None:
-    folder, output = map(Path, sys.argv[1:])
-    rows = []
-    for path in sorted(folder.glob("*.npz")):
-        found = np.load(path)
-        train, test = (found[part].reshape(len(found[part]), -1, found[part].shape[-1]) for part in ("train", "test"))
-        model, began = MiniRocketClassifier(random_state=0, n_jobs=1), time.process_time()
-        model.fit(train, found["train_y"])
-        fitted = time.process_time()
-        accuracy = float((model.predict(test) == found["test_y"]).mean())
-        rows.append(
-            {
-                "set": path.stem,
-                "accuracy": round(accuracy, 4),
-                "cpu_seconds": round(fitted - began, 1),
-                "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            }
-        )
-        print(rows[-1], flush=True)
-    output.write_text(json.dumps({"aeon": version("aeon"), "rows": rows}, indent=1) + "\n")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="of the files that make.py wrote")
+    parser.add_argument("--sets", nargs="+", metavar="NAME", help="all in the folder, if not given")
+    parser.add_argument("--most", type=int, metavar="N", help="samples of each part, at most")
+    parser.add_argument("--also", type=Path, metavar="FILE", help="what was measured with aeon")
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/quality/signals-peers.json"))
+    options = parser.parse_args()
+    names = [name for name, (package, _) in CONTENDERS.items() if find_spec(package) is not None]
+    versions = {package: version(package) for package in sorted({CONTENDERS[name][0] for name in names})}
+    also = json.loads(options.also.read_text()) if options.also else {"rows": [], "versions": {}}
+    if "aeon" not in names and "hebbstream" in names:
+        from benchmarks.core import run, store
+
+        run.tree()
+        found = also["rows"] + list(rows(options.folder, names, options.sets, options.most))
+        result = {"settings": {"most": options.most}, "versions": also["versions"] | versions, "rows": found}
+        store.write(options.output, result)
+    else:
+        found = list(rows(options.folder, names, options.sets, options.most))
+        options.output.write_text(json.dumps({"versions": versions, "rows": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
