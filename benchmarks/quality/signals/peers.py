@@ -150,14 +150,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="of the files that make.py wrote")
     parser.add_argument("--sets", nargs="+", metavar="NAME", help="all in the folder, if not given")
+    parser.add_argument(
+        "--contenders", nargs="+", choices=CONTENDERS, help="default: aeon's where aeon is, else the others"
+    )
     parser.add_argument("--most", type=int, metavar="N", help="samples of each part, at most")
     parser.add_argument("--also", type=Path, metavar="FILE", help="what was measured with aeon")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/quality/signals-peers.json"))
     options = parser.parse_args()
-    names = [name for name, (package, _) in CONTENDERS.items() if find_spec(package) is not None]
+    aeon = find_spec("aeon") is not None
+    names = options.contenders or [name for name, (package, _) in CONTENDERS.items() if (package == "aeon") == aeon]
     versions = {package: version(package) for package in sorted({CONTENDERS[name][0] for name in names})}
     also = json.loads(options.also.read_text()) if options.also else {"rows": [], "versions": {}}
-    if "aeon" not in names and "hebbstream" in names:
+    if not aeon:
         from benchmarks.core import run, store
 
         run.tree()
