@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.core.page import Tables, grouped, markdown
 from benchmarks.core.store import Result, read
 from benchmarks.quality.label_tables import TEMPLATES, filled
-from benchmarks.quality.signals.make import CHOOSING
+from benchmarks.quality.signals import tables as signals
 
 
 def by_row(runs: list[Result]) -> dict[str, list[Result]]:
@@ -65,29 +65,6 @@ def _stillness(results: Path) -> str:
         )
     head = [f"distance at {part}" for part in parts]
     return markdown(["preset", "seeds", *head, "probe, %", "after one class, % (least to most)"], rows)
-
-
-def _signals(results: Path) -> str:
-    """Of each set: raw values, untrained and learned features, means over the seeds; and MiniRocket beside."""
-    measured = grouped(read(results / "quality" / "signals.json")["rows"], "set", "row")
-    peers = {row["set"]: row for row in read(results / "quality" / "signals-peers.json").get("rows", [])}
-    order = sorted({name for name, _ in measured}, key=lambda name: (name not in CHOOSING, name))
-    rows = []
-    for name in order:
-        cells = [
-            " / ".join(
-                f"{np.mean([run[key] for run in measured[name, row]]):.1f}" for key in ("offline", "prequential")
-            )
-            for row in ("raw", "untrained", "learned")
-        ]
-        seconds = np.mean([run["cpu_seconds"] for run in measured[name, "learned"]])
-        peer = peers.get(name, {})
-        rocket = f"{100 * peer['accuracy']:.1f} in {peer['cpu_seconds']:.0f} s" if peer else ""
-        half = "choosing" if name in CHOOSING else "reporting"
-        rows.append([name, half, len(measured[name, "learned"]), *cells, f"{seconds:.0f}", rocket])
-    return markdown(
-        ["set", "half", "seeds", "raw", "untrained", "learned", "seconds to learn", "MiniRocket, offline"], rows
-    )
 
 
 _AT_NIGHTFALL = {"before": "(the day alone)", "a new network": "a new network learns the night alone"}
@@ -156,7 +133,7 @@ TABLES: Tables = {
     "quality/drift": _drift,
     "quality/stillness": _stillness,
     "quality/worlds": _worlds,
-    "quality/signals": _signals,
+    **signals.TABLES,
     **{f"quality/labels-{name}": partial(filled, template) for name, template in TEMPLATES.items()},
     "quality/labels-few-shots": _few_shots,
     "quality/containers": _containers,

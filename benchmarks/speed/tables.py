@@ -167,7 +167,17 @@ def _machines(results: Path) -> str:
     return markdown(["width", "", "network", *(f"{n:,} machines" for n in shown)], rows)
 
 
+def _sound(results: Path) -> str:
+    found = read(results / "speed" / "sound.json")
+    memory = found["resident_mib"]
+    row = [f"{found['samples']:,}", found["width"], found["threads"], found["seconds"], f"{found['times_faster']:.0f}"]
+    head = ["seconds of sound", "width", "threads", "learned in, s", "times faster than it plays"]
+    memories = [f"{memory[key]:.0f}" for key in ("first", "last", "most")]
+    return markdown([*head, "MiB resident after a tenth", "at the end", "at most"], [[*row, *memories]])
+
+
 TABLES: Tables = {
+    "speed/sound": _sound,
     "speed/step": _step,
     "speed/events": _events,
     "speed/video": _video,

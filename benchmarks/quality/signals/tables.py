@@ -1,0 +1,114 @@
+"""The tables of signals: what learning is worth, on how many sets, and what others do on the same."""
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.core.page import Tables, grouped, markdown
+from benchmarks.core.store import Result, read
+from benchmarks.quality.signals.make import CHOOSING
+
+_WAYS = ("offline", "prequential")
+Rows = dict[tuple[str, str], list[Result]]
+
+
+def _measured(results: Path) -> tuple[Rows, list[str]]:
+    """Return the runs of each set and row, and the sets, those that settings were chosen on first."""
+    rows: Rows = {(name, row): runs for (name, row), runs in grouped(_rows(results), "set", "row").items()}
+    names = {name for name, row in rows if row == "learned"}
+    return rows, sorted(names, key=lambda name: (name not in CHOOSING, name))
+
+
+def _rows(results: Path) -> list[Result]:
+    found: list[Result] = read(results / "quality" / "signals.json")["rows"]
+    return found
+
+
+def _mean(runs: list[Result], way: str) -> float:
+    return float(np.mean([run[way] for run in runs]))
+
+
+def gains(rows: Rows, name: str, way: str, kind: str = "") -> np.ndarray:
+    """Return by how many points learned features are better than those as drawn, seed by seed."""
+    drawn = {run["seed"]: run[way] for run in rows[name, f"untrained{kind}"]}
+    return np.array([run[way] - drawn[run["seed"]] for run in rows[name, f"learned{kind}"]])
+
+
+def _signals(results: Path) -> str:
+    """Of each set: raw values, untrained and learned features, means over the seeds; what was gained, and half its range."""
+    rows, names = _measured(results)
+    table = []
+    for name in names:
+        cells = [
+            " / ".join(f"{_mean(rows[name, row], way):.1f}" for way in _WAYS) for row in ("raw", "untrained", "learned")
+        ]
+        found = [gains(rows, name, way) for way in _WAYS]
+        gained = " / ".join(f"{each.mean():+.1f} ± {np.ptp(each) / 2:.1f}" for each in found)
+        half = "choosing" if name in CHOOSING else "reporting"
+        table.append([name, half, len(found[0]), *cells, gained])
+    return markdown(["set", "half", "seeds", "raw", "untrained", "learned", "gained by learning"], table)
+
+
+def _counts(results: Path) -> str:
+    """On how many sets learned features are above untrained ones, and those above raw values, on average of the seeds."""
+    rows, names = _measured(results)
+
+    def above(name: str, way: str) -> bool:
+        raw, untrained, learned = (_mean(rows[name, row], way) for row in ("raw", "untrained", "learned"))
+        return learned > untrained > raw
+
+    table = []
+    for half, chosen in (("choosing", True), ("reporting", False)):
+        some = [name for name in names if (name in CHOOSING) == chosen]
+        better = [sum(gains(rows, name, way).mean() > 0 for name in some) for way in _WAYS]
+        each = [sum(above(name, way) for name in some) for way in _WAYS]
+        both = sum(all(above(name, way) for way in _WAYS) for name in some)
+        means = [f"{np.mean([gains(rows, name, way).mean() for name in some]):+.1f}" for way in _WAYS]
+        table.append(
+            [half, len(some), " / ".join(map(str, better)), " / ".join(map(str, each)), both, " / ".join(means)]
+        )
+    head = ["half", "sets", "learned above untrained", "and that above raw", "both ways at once", "gained, mean"]
+    return markdown(head, table)
+
+
+def _whitening(results: Path) -> str:
+    """What whitening patches does, where that was measured."""
+    rows, names = _measured(results)
+    table = []
+    for name in names:
+        if (name, "learned, unwhitened") not in rows:
+            continue
+        cells = []
+        for kind in (", unwhitened", ""):
+            parts = (rows[name, f"{row}{kind}"] for row in ("untrained", "learned"))
+            cells += [" / ".join(f"{_mean(runs, way):.1f}" for way in _WAYS) for runs in parts]
+            cells.append(f"{np.mean([run['cosine'] for run in rows[name, f'learned{kind}']]):.2f}")
+        table.append([name, *cells])
+    head = ["set", "as it comes: untrained", "learned", "cosine", "whitened: untrained", "learned", "cosine"]
+    return markdown(head, table)
+
+
+def _peers(results: Path) -> str:
+    """Of each set and contender: accuracy, seconds to learn, and memory above that of a process that has imported it."""
+    found = grouped(read(results / "quality" / "signals-peers.json")["rows"], "set", "contender")
+    names, contenders = (list(dict.fromkeys(key[i] for key in found)) for i in (0, 1))
+    table = []
+    for name in sorted(names, key=lambda name: (name not in CHOOSING, name)):
+        cells = []
+        for contender in contenders:
+            (row,) = found.get((name, contender), [None])
+            cells.append(
+                ""
+                if row is None
+                else f"{row['accuracy']:.1f} / {row['cpu_seconds']:.1f} / {row['grown_megabytes']:.0f}"
+            )
+        table.append([name, *cells])
+    return markdown(["set", *contenders], table)
+
+
+TABLES: Tables = {
+    "quality/signals": _signals,
+    "quality/signals-counts": _counts,
+    "quality/signals-whitening": _whitening,
+    "quality/signals-peers": _peers,
+}

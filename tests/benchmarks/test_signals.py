@@ -1,0 +1,50 @@
+"""Signals are measured seed by seed, and the tables say on how many sets learning paid."""
+
+import json
+
+import numpy as np
+
+from benchmarks.quality.signals import __main__ as signals
+from benchmarks.quality.signals import peers
+from benchmarks.quality.signals.tables import TABLES
+
+
+def arrays(seed=0, count=24):
+    """Slow waves of two lengths, in noise."""
+    random = np.random.default_rng(seed)
+    y = np.arange(count) % 2
+    t = np.arange(40)[None] / np.where(y, 5.0, 9.0)[:, None]
+    x = (np.sin(t + random.uniform(0, 6, (count, 1))) + 0.1 * random.standard_normal((count, 40))).astype(np.float32)
+    return {"train": x[:16, None], "train_y": y[:16], "test": x[16:, None], "test_y": y[16:]}
+
+
+def test_rows_of_one_set(monkeypatch):
+    monkeypatch.setattr(signals, "_SHOWN", 40)
+    rows = list(signals.measure(arrays(), ["untrained", "learned"], 4, seed=0))
+    assert [row["row"] for row in rows] == ["raw", "untrained", "learned"]
+    assert rows[1]["cosine"] == 1.0 > rows[2]["cosine"]
+    assert rows[2]["offline"] >= 75
+    assert all(0 <= row["prequential"] <= 100 for row in rows)
+
+
+def test_windows_become_statistics_with_names():
+    found = peers.statistics(np.array([[0.0, 1.0, 0.0, 1.0], [2.0, 2.0, 2.0, 2.0]]))
+    assert (found["mean 0"], found["crossings 0"], found["deviation 1"], found["mean of quarter 4 0"]) == (0.5, 1, 0, 1)
+
+
+def test_a_set_counts_where_learned_is_above_untrained_and_that_above_raw(tmp_path):
+    (tmp_path / "quality").mkdir()
+    rows = []
+    for name, offline, prequential in (("Trace", (50, 60, 70), (50, 60, 55)), ("GunPoint", (50, 60, 70), (40, 41, 42))):
+        for row, *found in zip(("raw", "untrained", "learned"), offline, prequential, strict=True):
+            rows += [
+                {"set": name, "row": row, "seed": seed, "offline": found[0] + seed, "prequential": found[1]}
+                for seed in ((0,) if row == "raw" else (0, 1))
+            ]
+    (tmp_path / "quality" / "signals.json").write_text(json.dumps({"rows": rows}))
+    counts = TABLES["quality/signals-counts"](tmp_path).splitlines()
+    assert counts[2:] == [
+        "| choosing | 1 | 1 / 0 | 1 / 0 | 0 | +10.0 / -5.0 |",
+        "| reporting | 1 | 1 / 1 | 1 / 1 | 1 | +10.0 / +1.0 |",
+    ]
+    assert "+10.0 ± 0.0 / -5.0 ± 0.0" in TABLES["quality/signals"](tmp_path)
