@@ -91,9 +91,9 @@ class PatchWhitening(StreamWhitening):
     Examples
     --------
     >>> norm = PatchWhitening(1, (1, 5))
-    >>> slow = torch.randn(1, 1, 1, 2000, generator=torch.Generator().manual_seed(0)).cumsum(dim=3)
-    >>> white = norm.learn(slow)
-    >>> white.shape, bool(torch.corrcoef(white[0, :, 0])[0, 1] < 0.7)
+    >>> x = torch.randn(1, 1, 1, 2000, generator=torch.Generator().manual_seed(0))
+    >>> white = norm.learn(x + x.roll(1) + x.roll(2))  # neighbours that have two thirds in common
+    >>> white.shape, bool(torch.corrcoef(white[0, :, 0])[0, 1] < 0.3)
     (torch.Size([1, 5, 1, 2000]), True)
     """
 
