@@ -4,14 +4,13 @@
     python -m benchmarks.quality.signals.peers FOLDER --also AEON.json
 
 The first needs aeon, best in the environment of `make`, and takes its classifiers as they come; the second measures river's and
-this project's. Every one has a process of its own for each set, and one thread. Models that see one sample at a time are
+this project's, with one thread each. Memory is what was added at most while it was fitted and tested. Models that see one sample at a time are
 shown small training sets again, as the network is. Pictures of sound are signals of as many channels as bands.
 """
 
 import argparse
+import gc
 import json
-import multiprocessing
-import resource
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
@@ -95,40 +94,30 @@ CONTENDERS: dict[str, tuple[str, Callable[[Array, Array], Fitted]]] = {
 }
 
 
-def measure(name: str, arrays: dict[str, Array], told: Any) -> None:
-    """Fit and test, in a process of its own; tell what it took."""
+def measure(name: str, arrays: dict[str, Array]) -> dict[str, Any]:
+    """Fit and test; return how well, and what it took."""
     train, test = arrays["train"], arrays["test"]
     if name != "hebbstream":
         train, test = (x.reshape(len(x), -1, x.shape[-1]) for x in (train, test))
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew: Linux only
+    before, began = _kilobytes("VmRSS"), time.process_time()
     predict = CONTENDERS[name][1](train, arrays["train_y"])
     fitted = time.process_time()
     right = predict(test) == arrays["test_y"]
-    tested, after = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    told.send(
-        {
-            "accuracy": round(100 * float(right.mean()), 2),
-            "cpu_seconds": round(fitted - began, 2),
-            "test_cpu_seconds": round(tested - fitted, 2),
-            "peak_megabytes": after // 1024,
-            "grown_megabytes": (after - before) // 1024,
-        }
-    )
+    tested, peak = time.process_time(), _kilobytes("VmHWM")
+    return {
+        "accuracy": round(100 * float(right.mean()), 2),
+        "cpu_seconds": round(fitted - began, 2),
+        "test_cpu_seconds": round(tested - fitted, 2),
+        "peak_megabytes": peak // 1024,
+        "grown_megabytes": max(0, peak - before) // 1024,
+    }
 
 
-def apart(name: str, arrays: dict[str, Array]) -> dict[str, Any]:
-    """Measure in a process that begins with what this one has imported and compiled."""
-    processes = multiprocessing.get_context("fork")
-    here, there = processes.Pipe(duplex=False)
-    process = processes.Process(target=measure, args=(name, arrays, there))
-    process.start()
-    there.close()
-    try:
-        found: dict[str, Any] = here.recv()
-    except EOFError:
-        raise SystemExit(f"{name}: it ended without a result") from None
-    process.join()
-    return found
+def _kilobytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 
 
 def rows(folder: Path, names: list[str], sets: list[str] | None, most: int | None) -> Iterator[dict[str, Any]]:
@@ -141,7 +130,7 @@ def rows(folder: Path, names: list[str], sets: list[str] | None, most: int | Non
                 for part in ("train", "test"):  # as benchmarks.quality.signals chooses them
                     chosen = np.random.default_rng(0).permutation(len(arrays[part]))[:most]
                     arrays |= {key: arrays[key][chosen] for key in (part, f"{part}_y")}
-                row = {"set": path.stem, "contender": name, **apart(name, arrays)}
+                row = {"set": path.stem, "contender": name, **measure(name, arrays)}
                 print(row, flush=True)
                 yield row
 
