@@ -16,7 +16,11 @@ def _measured(results: Path) -> tuple[Rows, list[str]]:
     """Return the runs of each set and row, and the sets, those that settings were chosen on first."""
     rows: Rows = {(name, row): runs for (name, row), runs in grouped(_rows(results), "set", "row").items()}
     names = {name for name, row in rows if row == "learned"}
-    return rows, sorted(names, key=lambda name: (name not in CHOOSING, name))
+    return rows, sorted(names, key=lambda name: (not _chosen_on(name), name))
+
+
+def _chosen_on(name: str) -> bool:
+    return name.partition(",")[0] in CHOOSING  # "Watch-a, all" is Watch-a with all of its samples
 
 
 def _rows(results: Path) -> list[Result]:
@@ -44,7 +48,7 @@ def _signals(results: Path) -> str:
         ]
         found = [gains(rows, name, way) for way in _WAYS]
         gained = " / ".join(f"{each.mean():+.1f} ± {np.ptp(each) / 2:.1f}" for each in found)
-        half = "choosing" if name in CHOOSING else "reporting"
+        half = "choosing" if _chosen_on(name) else "reporting"
         table.append([name, half, len(found[0]), *cells, gained])
     return markdown(["set", "half", "seeds", "raw", "untrained", "learned", "gained by learning"], table)
 
@@ -59,7 +63,7 @@ def _counts(results: Path) -> str:
 
     table = []
     for half, chosen in (("choosing", True), ("reporting", False)):
-        some = [name for name in names if (name in CHOOSING) == chosen]
+        some = [name for name in names if _chosen_on(name) == chosen and "," not in name]
         better = [sum(gains(rows, name, way).mean() > 0 for name in some) for way in _WAYS]
         each = [sum(above(name, way) for name in some) for way in _WAYS]
         both = sum(all(above(name, way) for way in _WAYS) for name in some)
@@ -99,7 +103,7 @@ def _peers(results: Path) -> str:
             (row,) = found.get((name, contender), [None])
             cells.append(
                 ""
-                if row is None
+                if row is None or "refused" in row
                 else f"{row['accuracy']:.1f} / {row['cpu_seconds']:.1f} / {row['grown_megabytes']:.0f}"
             )
         table.append([name, *cells])
