@@ -158,9 +158,9 @@ _STREAM = (
     *(replace(spec, momentum=1e-4, learning_rate=0.0) for spec in _CIFAR[1:]),
 )
 
-# Of windows and spectrograms likewise. What a kernel sees of a smooth signal is nearly its level alone: patches are
-# whitened, or most neurons never win and hardly turn. Weights begin shorter still, and learn faster, for sensors that have
-# given a few hundred windows. Chosen on half of the sets in docs/guides/signals.md.
+# Of windows and spectrograms likewise. In signals, weights begin shorter still and learn faster: a few hundred windows must
+# do. What a kernel sees of a smooth one is nearly its level alone, so patches are whitened. Chosen on half of the sets in
+# docs/guides/signals.md.
 _SIGNAL = (
     LayerSpec(
         channels=48,

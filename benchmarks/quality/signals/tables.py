@@ -76,19 +76,22 @@ def _counts(results: Path) -> str:
 
 
 def _whitening(results: Path) -> str:
-    """What whitening patches does, where that was measured."""
+    """What whitening patches does, on the sets and seeds where the same was measured without it."""
     rows, names = _measured(results)
     table = []
     for name in names:
-        if (name, "learned, unwhitened") not in rows:
+        without = rows.get((name, "learned, unwhitened"), [])
+        if not without:
             continue
-        cells = []
+        seeds = {run["seed"] for run in without}
+        cells: list[str | int] = [len(seeds)]
         for kind in (", unwhitened", ""):
-            parts = (rows[name, f"{row}{kind}"] for row in ("untrained", "learned"))
-            cells += [" / ".join(f"{_mean(runs, way):.1f}" for way in _WAYS) for runs in parts]
-            cells.append(f"{np.mean([run['cosine'] for run in rows[name, f'learned{kind}']]):.2f}")
+            for row in ("untrained", "learned"):
+                runs = [run for run in rows[name, f"{row}{kind}"] if run["seed"] in seeds]
+                cells.append(" / ".join(f"{_mean(runs, way):.1f}" for way in _WAYS))
+            cells.append(f"{_mean(runs, 'cosine'):.2f}")
         table.append([name, *cells])
-    head = ["set", "as it comes: untrained", "learned", "cosine", "whitened: untrained", "learned", "cosine"]
+    head = ["set", "seeds", "as it comes: untrained", "learned", "cosine", "whitened: untrained", "learned", "cosine"]
     return markdown(head, table)
 
 
