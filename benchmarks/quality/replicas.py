@@ -76,7 +76,7 @@ def measure(options: Any) -> Iterator[store.Result]:
     images = learned.images[order]
     train, test = train.take(options.train, 2), test.take(options.test, 3)
     for way, ranks, every in rows(options):
-        net = hs.SoftHebbNet.from_preset("cifar10", width=options.width, seed=0)
+        net = hs.SoftHebbNet.from_preset(options.preset, width=options.width, seed=0)
         started = time.perf_counter()
         if way == "together":
             learn_together(net, images, ranks)
@@ -106,6 +106,7 @@ def _statistics(net: hs.SoftHebbNet, images: Any) -> dict[str, Any]:
 
 def main() -> None:
     parser = run.arguments("quality/replicas", __doc__)
+    parser.add_argument("--preset", default="pictures", choices=hs.PRESETS)
     parser.add_argument("--width", type=int, default=48)
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 4, 8, 16, 64])
     parser.add_argument("--every", type=int, nargs="+", default=[10, 100, 500, 1])
@@ -113,7 +114,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=6000)
     parser.add_argument("--test", type=int, default=5000)
     options = run.begin(parser)
-    settings = {name: getattr(options, name) for name in ("width", "samples", "train", "test")}
+    settings = {name: getattr(options, name) for name in ("preset", "width", "samples", "train", "test")}
     found: list[store.Result] = []
     for row in measure(options):
         print(row, flush=True)
