@@ -13,8 +13,12 @@ EVERY, ROUNDS, WORLD = 4, 5, 2
 
 
 def network(wire="float32", kind="events"):
-    options = {"normalization": "whiten", "mirror": True} if kind == "whitening, mirrored" else {}
-    return hs.SoftHebbNet.from_preset("cifar10", width=4, seed=2, engine=LocalEngine(wire), **options)
+    options = {
+        "events": {},
+        "whitening, mirrored": {"normalization": "whiten", "mirror": True},
+        "whitened patches": {"normalization": "whiten_patches", "width_factor": 1},
+    }
+    return hs.SoftHebbNet.from_preset("cifar10", width=4, seed=2, engine=LocalEngine(wire), **options[kind])
 
 
 def pictures():
@@ -49,7 +53,7 @@ def learn(peers, wire, kind):
     return {name: value.numpy() for name, value in one.net.state_dict().items()}, peers.bytes_sent
 
 
-@pytest.mark.parametrize("kind", ["events", "whitening, mirrored"])
+@pytest.mark.parametrize("kind", ["events", "whitening, mirrored", "whitened patches"])
 def test_ranks_and_replicas_in_one_process_learn_the_same(kind):
     found = together(WORLD, learn, "float32", kind)
     expected = simulated("float32", kind)
