@@ -1,6 +1,6 @@
 """A layer's forward pass through compiled kernels: the same as the torch operations of `SoftHebbLayer`, in a few calls."""
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,9 +13,6 @@ from hebbstream.rule import _fast as fast
 from hebbstream.rule._normalize import StreamNorm
 from hebbstream.rule._precision import PrecisionName
 from hebbstream.rule._workspace import Workspace
-
-if TYPE_CHECKING:
-    from hebbstream.network._fused_update import UpdateMemory
 
 _NONE = np.empty(0, np.float32)
 _NO_COPY = np.empty(0, np.uint16)
@@ -34,6 +31,15 @@ class Layer(Protocol):
     samples_learned: Tensor
     update_peak: Tensor
     opening: Tensor
+
+
+class Memory(Protocol):
+    """What a plan needs of the memory of its updates."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        ...
 
 
 class Plan:
@@ -64,7 +70,7 @@ class Plan:
         self.pooled = spec.output_size(height, width)
         self.u = np.empty((len(self.offsets), spec.channels), np.float32)
         self.weighted_input = torch.from_numpy(self.u[: self.positions])
-        self.memory: UpdateMemory | None = None  # of an update, from the first one on
+        self.memory: Memory | None = None  # of an update, from the first one on
 
     @property
     def nbytes(self) -> int:

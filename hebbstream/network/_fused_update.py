@@ -50,7 +50,7 @@ def update(layer: Layer, step: FusedForward) -> None:
     """Do the second half of a step, and step the layer's counters on."""
     spec, plan, weights = layer.spec, step.plan, layer.weight_matrix
     memory = plan.memory
-    if memory is None:
+    if not isinstance(memory, UpdateMemory):
         memory = plan.memory = UpdateMemory(plan.positions, weights.shape[1], spec)
     w = weights.numpy()
     neurons, count, largest = _by_events(plan, memory, spec, w) or _densely(plan, memory, spec, w)
