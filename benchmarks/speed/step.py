@@ -111,11 +111,11 @@ def without(call: Callable[[Any], Any], x: Any) -> None:
 
 
 def exported(net: hs.SoftHebbNet) -> OnnxExtractor:
-    """Return the same network in ONNX Runtime, float32."""
+    """Return the same network in ONNX Runtime, float32, with as many threads."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.onnx"
         to_onnx(net, path, size=hs.PRESETS[net.preset or "cifar10"].image_size, input_dtype="uint8")
-        return OnnxExtractor(path)
+        return OnnxExtractor(path, threads=torch.get_num_threads())
 
 
 def memory_bytes() -> int:
