@@ -75,15 +75,12 @@ def _step_ratios(results: Path) -> str:
 
 
 def _step_threads(results: Path) -> str:
-    groups = grouped(_steps(results), "preset", "width", "batch")
     rows = []
-    for same in groups.values():
-        for step in same if len(same) > 1 else []:
-            ms, held = _medians(step), step["step_mb"]
-            times = [_ms(ms[name]) for name in ("learn", "learn, auto", "transform", "transform, auto")]
-            memory = [f"{step['weights_mb']:.1f}", f"{held['learn']:.1f}", f"{held['learn, auto']:.1f}"]
-            rows.append([*_head(step), step["threads"], *times, *memory])
     timed = ["learn", "learn, auto", "transform", "transform, auto"]
+    for step in _steps(results):
+        ms, held = _medians(step), step["step_mb"]
+        memory = [f"{step['weights_mb']:.1f}", f"{held['learn']:.1f}", f"{held['learn, auto']:.1f}"]
+        rows.append([*_head(step), step["threads"], *(_ms(ms[name]) for name in timed), *memory])
     return markdown(
         ["preset", "width", "batch", "threads", *timed, "weights, MB", "a step holds, MB", "auto, MB"], rows
     )
