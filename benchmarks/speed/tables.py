@@ -31,8 +31,8 @@ def _steps(results: Path) -> list[dict[str, Any]]:
 
 def _most_threads(results: Path) -> list[dict[str, Any]]:
     steps = _steps(results)
-    most = max(step["threads"] for step in steps)
-    return [step for step in steps if step["threads"] == most]
+    most = max(step.get("threads", 0) for step in steps)  # earlier results do not say
+    return [step for step in steps if step.get("threads", 0) == most]
 
 
 def _head(step: dict[str, Any]) -> list[Any]:
@@ -48,7 +48,8 @@ def _step(results: Path) -> str:
     for step in _most_threads(results):
         ms = _medians(step)
         times = [_ms(ms[name]) if name in ms else "" for name in _TIMED]
-        rows.append([*_head(step), *times, f"{_ms(step['floor_ms'])}, {_ms(step['floor_bfloat16_ms'])}"])
+        floors = [_ms(step[name]) for name in ("floor_ms", "floor_bfloat16_ms") if name in step]
+        rows.append([*_head(step), *times, ", ".join(floors)])
     return markdown(["preset", "width", "batch", *_TIMED.values(), "floors"], rows)
 
 
