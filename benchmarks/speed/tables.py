@@ -44,13 +44,15 @@ def _medians(step: dict[str, Any]) -> dict[str, float]:
 
 
 def _step(results: Path) -> str:
+    steps = _most_threads(results)
+    timed = {name: shown for name, shown in _TIMED.items() if any(name in step["ms_per_step"] for step in steps)}
     rows = []
-    for step in _most_threads(results):
+    for step in steps:
         ms = _medians(step)
-        times = [_ms(ms[name]) if name in ms else "" for name in _TIMED]
+        times = [_ms(ms[name]) if name in ms else "" for name in timed]
         floors = [_ms(step[name]) for name in ("floor_ms", "floor_bfloat16_ms") if name in step]
         rows.append([*_head(step), *times, ", ".join(floors)])
-    return markdown(["preset", "width", "batch", *_TIMED.values(), "floors"], rows)
+    return markdown(["preset", "width", "batch", *timed.values(), "floors"], rows)
 
 
 _RATIOS = {
@@ -67,34 +69,13 @@ _RATIOS = {
 
 
 def _step_ratios(results: Path) -> str:
-    rows = []
-    for step in _most_threads(results):
-        ms = _medians(step)
-        found = [f"{ms[a] / ms[b]:.2f}" if a in ms and b in ms else "" for a, b in _RATIOS.values()]
-        rows.append([*_head(step), *found])
-    return markdown(["preset", "width", "batch", *_RATIOS], rows)
-
-
-def _step_threads(results: Path) -> str:
-    rows = []
-    timed = ["learn", "learn, auto", "transform", "transform, auto"]
-    for step in _steps(results):
-        ms, held = _medians(step), step["step_mb"]
-        memory = [f"{step['weights_mb']:.1f}", f"{held['learn']:.1f}", f"{held['learn, auto']:.1f}"]
-        rows.append([*_head(step), step["threads"], *(_ms(ms[name]) for name in timed), *memory])
-    return markdown(
-        ["preset", "width", "batch", "threads", *timed, "weights, MB", "a step holds, MB", "auto, MB"], rows
-    )
-
-
-def _cameras(results: Path) -> str:
-    rows = read(results / "speed" / "cameras.json")["rows"]
-    batches = [batch for (batch,) in grouped(rows, "batch")]
-    table = [
-        [width, *(f"{row['frames_per_second']:.0f}" for row in same)]
-        for (width,), same in grouped(rows, "width").items()
+    medians = [(step, _medians(step)) for step in _most_threads(results)]
+    shown = {name: (a, b) for name, (a, b) in _RATIOS.items() if any(a in ms and b in ms for _, ms in medians)}
+    rows = [
+        [*_head(step), *(f"{ms[a] / ms[b]:.2f}" if a in ms and b in ms else "" for a, b in shown.values())]
+        for step, ms in medians
     ]
-    return markdown(["width", *(f"up to {batch} a step" if batch > 1 else "one a step" for batch in batches)], table)
+    return markdown(["preset", "width", "batch", *shown], rows)
 
 
 def _events(results: Path) -> str:
@@ -244,8 +225,6 @@ def _machines(results: Path) -> str:
 TABLES: Tables = {
     "speed/step": _step,
     "speed/step-ratios": _step_ratios,
-    "speed/step-threads": _step_threads,
-    "speed/cameras": _cameras,
     "speed/events": _events,
     "speed/video": _video,
     "speed/pipeline": _pipeline,
