@@ -91,8 +91,9 @@ class Preset:
 
         With the others the scale is a running maximum, which a single sample reaches rarely: on average its largest
         change is a tenth of the running maximum in the first layer and a fifth in the others. The published rates
-        then serve as they are; this was measured for single samples only. This regime also comes with event-driven plasticity, unless
-        `event_threshold` says otherwise. What the alternatives cost is in docs/evidence/paper.md.
+        then serve single samples as they are, and larger steps by the same square root. This regime also comes with
+        event-driven plasticity, unless `event_threshold` says otherwise. What the alternatives cost is in
+        docs/evidence/paper.md, and what larger steps do in docs/evidence/distributed.md.
 
         Examples
         --------
@@ -112,7 +113,7 @@ class Preset:
         for index, spec in enumerate(self.layers):
             changes: dict[str, Any] = {"learning_rate": spec.learning_rate * math.sqrt(batch_size / self.batch_size)}
             if normalization != "batch":
-                changes |= {"update_scale": "running_max", "learning_rate": spec.learning_rate}
+                changes = {"update_scale": "running_max", "learning_rate": spec.learning_rate * math.sqrt(batch_size)}
             neurons = first * width_factor**index
             if event_threshold and spec.kernel_size is not None and neurons >= _BUDGET_FROM:
                 changes["event_budget"] = max(_LEAST_BUDGET, neurons // _BUDGET_SHARE)

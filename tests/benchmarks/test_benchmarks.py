@@ -47,7 +47,10 @@ def test_a_benchmark_writes_its_result_and_picture(run, name, tmp_path):
     assert done.returncode == 0, done.stderr
     result = json.loads(output.read_text())
     assert {"processor", "threads", "torch", "commit", "date"} <= result["machine"].keys()
-    assert result["machine"]["command"] == f"python -m benchmarks.{name} {REDUCED[name].replace('FOLDER/', '')} --output result.json"
+    assert (
+        result["machine"]["command"]
+        == f"python -m benchmarks.{name} {REDUCED[name].replace('FOLDER/', '')} --output result.json"
+    )
     assert f"result {output}" in done.stdout
     picture = output.with_suffix(".png")
     assert (f"picture {picture}" in done.stdout) == (name in DRAWN)
