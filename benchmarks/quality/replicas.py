@@ -77,8 +77,7 @@ def measure(options: Any) -> Iterator[store.Result]:
     everything = learned.images[np.random.default_rng(1).permutation(len(learned))]
     train, test = train.take(options.train, 2), test.take(options.test, 3)
     for way, ranks, every in rows(options):
-        step = ranks if way == "together" else 1
-        net = hs.SoftHebbNet.from_preset(options.preset, width=options.width, batch_size=step, seed=0)
+        net = hs.SoftHebbNet.from_preset(options.preset, width=options.width, batch_size=max(1, ranks), seed=0)
         images = everything[: options.per_rank * ranks] if options.per_rank and ranks else everything
         started = time.perf_counter()
         if way == "together":
@@ -113,7 +112,7 @@ def main() -> None:
     parser.add_argument("--preset", default="pictures", choices=hs.PRESETS)
     parser.add_argument("--width", type=int, default=48)
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 4, 8, 16, 64])
-    parser.add_argument("--every", type=int, nargs="+", default=[10, 100, 500, 1])
+    parser.add_argument("--every", type=int, nargs="*", default=[10, 100, 500, 1])
     parser.add_argument("--samples", type=int, default=8000, help="learned in each row")
     parser.add_argument("--per-rank", type=int, help="learned by each rank, instead")
     parser.add_argument("--train", type=int, default=6000)
