@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.core import draw, run, store
 from benchmarks.quality.worlds.__main__ import ROWS, SIDE, features, network, open_world, small
 from benchmarks.quality.worlds.readout import Array, World, standardised
+from benchmarks.quality.worlds.tables import means
 from hebbstream.streams import crops
 
 _EARLY = (1 / 80, 1 / 40)  # of the stream, where features change most
@@ -52,16 +52,6 @@ def measure(worlds: dict[str, World], row: str, seed: int, options: argparse.Nam
             accuracy = {name: nearest(worlds[name], *(features(net, x) for x in both)) for name, both in shown.items()}
             yield {"row": row, "seed": seed, "frames": seen, "cpu_seconds": round(seconds, 1), "accuracy": accuracy}
             began = time.process_time()
-
-
-def means(points: list[store.Result]) -> Any:
-    """Return the mean over the worlds at each point of one run."""
-    return np.array([np.mean(list(point["accuracy"].values())) for point in points])
-
-
-def falls(shares: Any) -> float:
-    """Return the most by which a share lies below the best before it."""
-    return float(np.max(np.maximum.accumulate(shares) - shares))
 
 
 def plot(rows: list[store.Result], output: Path) -> None:

@@ -1,0 +1,87 @@
+"""The tables of what features are worth in the worlds, from `results/quality`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.core.page import Tables, grouped, markdown
+from benchmarks.core.store import Result, read
+
+
+def means(points: list[Result]) -> Any:
+    """Return the mean over the worlds at each point of one run."""
+    return np.array([np.mean(list(point["accuracy"].values())) for point in points])
+
+
+def falls(shares: Any) -> float:
+    """Return the most by which a share lies below the best before it.
+
+    Examples
+    --------
+    >>> falls([1, 4, 2, 5, 4])
+    2.0
+    """
+    return float(np.max(np.maximum.accumulate(shares) - shares))
+
+
+def _worlds(results: Path) -> str:
+    """Of each world and row: ridge and ridge of five labels, means over the seeds and half the range."""
+    found = grouped(read(results / "quality" / "worlds.json")["rows"], "world", "row")
+    columns = list(dict.fromkeys(row for _, row in found))
+    rows = []
+    for world in dict.fromkeys(world for world, _ in found):
+        cells = []
+        for column in columns:
+            seeds = [[100 * run[key] for key in ("ridge", "ridge_of_5")] for run in found[world, column]]
+            spread = (np.max(seeds, axis=0) - np.min(seeds, axis=0)) / 2
+            cells.append(" / ".join(f"{a:.1f} ± {b:.1f}" for a, b in zip(np.mean(seeds, axis=0), spread, strict=True)))
+        rows.append([world, len(found[world, columns[-1]]), *cells])
+    return markdown(["world", "seeds", *columns], rows)
+
+
+def _orders(results: Path) -> str:
+    """Of each world and rule: ridge and ridge of five labels, means over the seeds, of each order, and the seconds."""
+    rows = []
+    found = read(results / "quality" / "orders.json")["rows"]
+    for (world, row), runs in grouped(found, "world", "row").items():
+        orders = grouped(runs, "order")
+        cells = [
+            " / ".join(f"{100 * np.mean([run[key] for run in seeds]):.1f}" for key in ("ridge", "ridge_of_5"))
+            for seeds in orders.values()
+        ]
+        cells += [""] * (2 - len(cells))
+        seconds = "" if len(orders) == 1 else f"{np.mean([run['cpu_seconds'] for run in runs]):.0f}"
+        rows.append([world, len(orders["in order",]), row, *cells, seconds])
+    return markdown(["world", "seeds", "what learned", "in order, %", "shuffled, %", "CPU seconds to learn"], rows)
+
+
+def _endless(results: Path) -> str:
+    """Of each row, the mean over the worlds and each world along the stream: first, best, last, and the greatest fall."""
+    rows = []
+    for (row, _), points in grouped(read(results / "quality" / "endless.json")["rows"], "row", "seed").items():
+        shares = {"mean": means(points)} | {
+            name: np.array([point["accuracy"][name] for point in points]) for name in points[0]["accuracy"]
+        }
+        for name, along in shares.items():
+            cells = [f"{100 * value:.1f}" for value in (along[0], along.max(), along[-1], falls(along))]
+            rows.append([row, name, *cells])
+    head = ["at the first point, %", "best, %", "at the end, %", "greatest fall from the best before, points"]
+    return markdown(["what learned", "world", *head], rows)
+
+
+def _readouts(results: Path) -> str:
+    """Of each preset: test accuracy of each readout, seeds one by one."""
+    rows = []
+    for (preset,), seeds in grouped(read(results / "quality" / "readouts.json")["rows"], "preset").items():
+        cells = [", ".join(f"{100 * run[name]:.1f}" for run in seeds) for name in ("last layer", "all layers")]
+        rows.append([preset, *cells, f"{np.mean([run['learning_cpu_seconds'] for run in seeds]):.0f}"])
+    return markdown(["preset", "last layer, %", "all layers, %", "CPU seconds to learn"], rows)
+
+
+WORLD_TABLES: Tables = {
+    "quality/worlds": _worlds,
+    "quality/orders": _orders,
+    "quality/endless": _endless,
+    "quality/readouts": _readouts,
+}
