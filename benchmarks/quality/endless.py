@@ -7,11 +7,13 @@ labelled frame of its world, by the standardised features of that moment.
 import argparse
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 
+import hebbstream as hs
 from benchmarks.core import draw, run, store
 from benchmarks.quality.worlds.__main__ import ROWS, SIDE, features, network, open_world, small
 from benchmarks.quality.worlds.readout import Array, World, standardised
@@ -19,7 +21,7 @@ from benchmarks.quality.worlds.tables import means
 from hebbstream.streams import crops
 
 _EARLY = (1 / 80, 1 / 40)  # of the stream, where features change most
-_POINTS = 20
+_POINTS = 16
 
 
 def in_turn(worlds: dict[str, World], segment: int, seed: int) -> Iterator[Array]:
@@ -42,6 +44,8 @@ def nearest(world: World, known: Array, test: Array) -> float:
 def measure(worlds: dict[str, World], row: str, seed: int, options: argparse.Namespace) -> Iterator[store.Result]:
     """Yield what is right in each world at some points of the stream."""
     net = network(*ROWS[row], options.width, 3, seed)
+    if options.momentum is not None:
+        net = hs.SoftHebbNet([replace(layer.spec, momentum=options.momentum) for layer in net.layers], 3, seed=seed)
     at = {round(options.frames * part) for part in (*_EARLY, *np.linspace(0, 1, _POINTS + 1)[1:])}
     shown = {name: (small(world.train[world.labelled]), small(world.test)) for name, world in worlds.items()}
     began, seconds = time.process_time(), 0.0
@@ -75,13 +79,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.worlds.make wrote")
     parser.add_argument("--worlds", nargs="+", metavar="NAME", help="all in the folder and cifar10, if not given")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=["video"], metavar="ROW", help="as in worlds")
+    parser.add_argument("--momentum", type=float, help="of the statistics, if not the preset's")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     defaults = {"width": 16, "frames": 200_000, "segment": 1000, "labelled": 1000, "tested": 1000}
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     options = run.begin(parser)
     names = options.worlds or [*sorted(path.stem for path in options.folder.glob("*.npz")), "cifar10"]
-    settings = {"worlds": names} | {name: getattr(options, name) for name in defaults}
+    settings = {"worlds": names} | {name: getattr(options, name) for name in (*defaults, "momentum")}
     rows = store.resume(options.output, settings).get("rows", [])
     limits = {"frames": None, "labelled": options.labelled, "tested": options.tested}
     worlds = {name: open_world(options.folder, name, **limits) for name in names}
