@@ -20,7 +20,6 @@ from benchmarks.quality.worlds.readout import LABELLED, TESTED, Array, World, ac
 from hebbstream.streams import crops
 
 WORLDS = ("turning-objects", "cifar10", "space_invaders", "ms_pacman")
-_CHOSEN = vicreg.Settings()
 _TRIED = [vicreg.Settings(rate, apart) for rate, apart in itertools.product((1e-4, 3e-4, 1e-3, 3e-3), (0, 1))]
 
 
@@ -60,7 +59,7 @@ def orders(world: World, seed: int) -> dict[str, Array]:
     return {"in order": np.arange(count), "shuffled": np.random.default_rng(seed).permutation(count)}
 
 
-def jobs(name: str, world: World, width: int, seed: int) -> Iterator[Job]:
+def jobs(name: str, world: World, width: int, seed: int, settings: vicreg.Settings) -> Iterator[Job]:
     """Yield each row of a world's table; SoftHebb has the preset that the guide names for it."""
     learned, untrained = (
         ("pictures", "untrained, slow statistics") if name in SETS else ("video", "untrained, whitened")
@@ -72,7 +71,7 @@ def jobs(name: str, world: World, width: int, seed: int) -> Iterator[Job]:
         ("untrained, batch normalisation", "in order", np.arange(0)),
         *(("VICReg", *each) for each in orders(world, seed).items()),
     ):
-        yield {"row": row, "order": word}, partial(backprop, name, world, order, width, seed, _CHOSEN)
+        yield {"row": row, "order": word}, partial(backprop, name, world, order, width, seed, settings)
 
 
 def trials(name: str, world: World, width: int, seed: int) -> Iterator[Job]:
@@ -89,18 +88,22 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+", metavar="NAME", default=WORLDS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--tune", action="store_true", help="try settings of VICReg instead")
+    parser.add_argument("--rate", type=float, default=vicreg.Settings().rate, help="of VICReg (default %(default)g)")
+    parser.add_argument("--apart", type=int, default=0, help="frames between VICReg's two views (default %(default)s)")
     defaults = {"width": 16, "frames": None, "labelled": LABELLED, "tested": TESTED}
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     options = run.begin(parser)
-    settings = {name: getattr(options, name) for name in defaults}
+    chosen = vicreg.Settings(options.rate, options.apart)
+    settings: store.Result = {name: getattr(options, name) for name in defaults}
     if not options.tune:
-        settings["vicreg"] = asdict(_CHOSEN)
+        settings["vicreg"] = asdict(chosen)
     limits = {name: settings[name] for name in ("frames", "labelled", "tested")}
     rows = store.resume(options.output, settings).get("rows", [])
     for seed, name in itertools.product(options.seeds, options.worlds):
         world = open_world(options.folder, name, **limits)
-        for key, job in (trials if options.tune else jobs)(name, world, options.width, seed):
+        given = (name, world, options.width, seed)
+        for key, job in trials(*given) if options.tune else jobs(*given, chosen):
             key = {"world": name, "seed": seed, **key}
             if not any(key.items() <= row.items() for row in rows):
                 rows += store.shown([key | job()])
