@@ -1,7 +1,7 @@
 """Learn the same frames in order and shuffled, by SoftHebb and by backpropagation (VICReg), once each.
 
 Both networks have the same architecture and are read out alike. VICReg sees 32 frames at a time, in two views; its
-normalisation has the statistics of the whole stream. Its settings were chosen by --tune on half of the frames of two worlds.
+normalisation has the statistics of the whole stream. Its settings were chosen by --tune on some frames of two worlds.
 """
 
 import itertools

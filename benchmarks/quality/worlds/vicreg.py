@@ -27,7 +27,7 @@ class Settings:
         Weights of the terms for deviations and for covariances; that of likeness is 25.
     """
 
-    rate: float = 3e-4
+    rate: float = 1e-4
     apart: int = 0
     spread: float = 25.0
     covariance: float = 1.0
