@@ -78,7 +78,9 @@ def open_images(
         if suffix(name) in SUFFIXES and not name.startswith(".")
     )
     if not names:
-        raise EmptyStreamError(f"{root}: it holds no image: expected files named .{', .'.join(SUFFIXES)}")
+        raise EmptyStreamError(
+            f"{root}: it holds no image: expected files named .{', .'.join(SUFFIXES)}; of videos, a pattern such as '{root / '*.mp4'}'"
+        )
     if shuffle:
         random.Random(seed).shuffle(names)  # noqa: S311  # an order, not a secret
     items = ((root / name, name.split("/")[0] if "/" in name else None, name) for name in names)

@@ -1,7 +1,8 @@
 """What it costs in accuracy that N ranks learn together, or H samples each alone and then average: CIFAR-10, in one process.
 
-All rows learn the same images in the same number. "together" is one update from N samples at a time, which N ranks compute
-(tests/distributed shows that they do); the others run the ranks' own code, one replica after the other.
+All rows learn the same images in the same number; with ``--per-rank`` each rank learns so many, as in the same time. "together"
+is one update from N samples at a time, which N ranks compute (tests/distributed shows that they do); the others run the ranks'
+own code, one replica after the other.
 """
 
 import time
@@ -65,18 +66,19 @@ def rows(options: Any) -> Iterator[tuple[str, int, int | None]]:
         yield "together", ranks, None
     for every in options.every:
         for ranks in options.ranks:
-            if ranks > 1 and ranks * every <= options.samples:
+            if ranks > 1 and every <= (options.per_rank or options.samples // ranks):
                 yield "apart", ranks, every
 
 
 def measure(options: Any) -> Iterator[store.Result]:
     train, test = cifar10("train"), cifar10("test")
-    learned = train.take(options.samples, 0)
-    order = np.random.default_rng(1).permutation(len(learned))
-    images = learned.images[order]
+    most = options.per_rank * max(options.ranks) if options.per_rank else options.samples
+    learned = train.take(most, 0)
+    everything = learned.images[np.random.default_rng(1).permutation(len(learned))]
     train, test = train.take(options.train, 2), test.take(options.test, 3)
     for way, ranks, every in rows(options):
-        net = hs.SoftHebbNet.from_preset("cifar10", width=options.width, seed=0)
+        net = hs.SoftHebbNet.from_preset(options.preset, width=options.width, seed=0)
+        images = everything[: options.per_rank * ranks] if options.per_rank and ranks else everything
         started = time.perf_counter()
         if way == "together":
             learn_together(net, images, ranks)
@@ -90,6 +92,7 @@ def measure(options: Any) -> Iterator[store.Result]:
             "way": way,
             "ranks": ranks,
             "every": every,
+            "samples": len(images) if ranks else 0,
             "test_accuracy": test_accuracy(net, train, test),
             "norms": [round(float(layer.norms().mean()), 3) for layer in net.layers],
             "seconds": round(time.perf_counter() - started, 1),
@@ -106,14 +109,16 @@ def _statistics(net: hs.SoftHebbNet, images: Any) -> dict[str, Any]:
 
 def main() -> None:
     parser = run.arguments("quality/replicas", __doc__)
+    parser.add_argument("--preset", default="pictures", choices=hs.PRESETS)
     parser.add_argument("--width", type=int, default=48)
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 4, 8, 16, 64])
     parser.add_argument("--every", type=int, nargs="+", default=[10, 100, 500, 1])
     parser.add_argument("--samples", type=int, default=8000, help="learned in each row")
+    parser.add_argument("--per-rank", type=int, help="learned by each rank, instead")
     parser.add_argument("--train", type=int, default=6000)
     parser.add_argument("--test", type=int, default=5000)
     options = run.begin(parser)
-    settings = {name: getattr(options, name) for name in ("width", "samples", "train", "test")}
+    settings = {name: getattr(options, name) for name in ("preset", "width", "samples", "per_rank", "train", "test")}
     found: list[store.Result] = []
     for row in measure(options):
         print(row, flush=True)

@@ -137,6 +137,27 @@ def _peers(results: Path) -> str:
     return markdown(head, rows)
 
 
+def _killed(results: Path) -> str:
+    found = read(results / "quality" / "killed.json")
+    samples = " / ".join(f"{count:,}" for count in found["samples"])
+    same = "yes" if found["bits_equal"] else "no"
+    head = ["ranks", "kills", "samples learned, without and with kills", "the recordings hold", "same bits"]
+    return markdown(head, [[found["ranks"], found["kills"], samples, f"{found['expected_samples']:,}", same]])
+
+
+def _replicas(name: str, results: Path) -> str:
+    found = read(results / "quality" / f"{name}.json")["rows"]
+    accuracy = {(row["way"], row["ranks"], row["every"]): f"{100 * row['test_accuracy']:.1f}" for row in found}
+    ranks = sorted({row["ranks"] for row in found} - {0})
+    apart = sorted({row["every"] for row in found if row["way"] == "apart"})
+    rows = [
+        ["together, test %", *(accuracy["together", count, None] for count in ranks)],
+        *([f"H = {every}", *(accuracy.get(("apart", count, every), "") for count in ranks)] for every in apart),
+        ["untrained", accuracy["untrained", 0, None], *[""] * (len(ranks) - 1)],
+    ]
+    return markdown(["", *(f"N = {count}" for count in ranks)], rows)
+
+
 TABLES: Tables = {
     "quality/streams": _streams,
     "quality/drift": _drift,
@@ -147,4 +168,7 @@ TABLES: Tables = {
     "quality/labels-few-shots": _few_shots,
     "quality/containers": _containers,
     "quality/peers": _peers,
+    "quality/killed": _killed,
+    "quality/replicas": partial(_replicas, "replicas"),
+    "quality/replicas-per-rank": partial(_replicas, "replicas-per-rank"),
 }

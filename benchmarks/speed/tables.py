@@ -142,6 +142,13 @@ def _sent(results: Path) -> str:
     return markdown(["cifar10, width", "weights", "", "each rank hands over for each of its samples"], rows)
 
 
+def _throughput(results: Path) -> str:
+    found = grouped(_distributed(results)["throughput"]["rows"], "width")
+    ways = [row["way"] for row in next(iter(found.values()))]
+    rows = [[width, *(f"{row['samples_per_second']:.0f}" for row in rows)] for (width,), rows in found.items()]
+    return markdown(["width", *(f"{way}, samples/s" for way in ways)], rows)
+
+
 def _slow_network(results: Path) -> str:
     rows = [
         [
@@ -178,6 +185,7 @@ TABLES: Tables = {
     "speed/browser": _browser,
     "speed/distributed-equal": _equal,
     "speed/distributed-sent": _sent,
+    "speed/distributed-throughput": _throughput,
     "speed/distributed-slow": _slow_network,
     "speed/distributed-model": _machines,
 }

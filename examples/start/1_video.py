@@ -68,8 +68,8 @@ with open_video(CLIP, size=32, label=clip_label()) as frames:
 print(report)
 
 # %%
-# ``turned`` is the share of neurons, layer by layer, whose weights have left their random start. The first layer leads; in
-# this preset the others keep their start. ``converged`` neurons have settled.
+# ``turned`` is the share of neurons whose weights have left their random start; ``converged`` neurons have settled. In this
+# preset only the first layer learns.
 #
 # The network saw each frame once. How often was the probe right, over the last hundred frames? The camera cuts to another
 # photograph every few frames, so a guess that repeats the last label is often right too: the curve says that the parts

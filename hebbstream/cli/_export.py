@@ -14,7 +14,7 @@ from hebbstream.export._to_onnx import write_model
 from hebbstream.probe._solvers import as_online_probe
 
 HELP = "write a checkpoint's network and probe as an ONNX model"
-USAGE = "CHECKPOINT MODEL"
+USAGE = "CHECKPOINT [MODEL]"
 
 _FRAMES = 200
 
@@ -22,7 +22,13 @@ _FRAMES = 200
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("checkpoint", type=path, metavar="CHECKPOINT", help="file that `hebbstream learn` wrote")
-    parser.add_argument("model", type=path, metavar="MODEL", help="ONNX file to write")
+    parser.add_argument(
+        "model",
+        type=path,
+        nargs="?",
+        metavar="MODEL",
+        help="ONNX file to write (default: the checkpoint's name, .onnx)",
+    )
     group = parser.add_argument_group("model")
     add_model_options(group)
     group.add_argument(
@@ -41,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
     if options.source is None and (options.verify or Options(**chosen).needs_frames):
         what = "--verify" if options.verify else f"--precision {options.model_precision}"
         raise ConfigurationError(f"{what} without --source: expected the video to take frames from")
+    options.model = options.model or options.checkpoint.with_suffix(".onnx")
     saved = hs.Learner.load(options.checkpoint)
     probe = None if options.feature_map else as_online_probe(saved.probe, "export")
     if probe is not None and not probe.classes:

@@ -22,14 +22,13 @@ from hebbstream.learning import Metrics
 from hebbstream.streams._novelty import SHARE
 
 _PER_SAMPLE = 3
-HELP = "learn features from a video, a camera or a network stream, frame by frame"
+HELP = "learn features from a video, a camera, pictures, sound or a table, one sample at a time"
 USAGE = "SOURCE [SOURCE ...]"
 
 
 _EPILOG = (
-    "While it learns, `turned` shows for each layer the share of neurons that have turned away from their random initial"
-    " weights (a cosine below 0.9): those that have learned something. The first layer leads; with a preset's rates it takes"
-    " some thousand frames to begin. With labels, the accuracy is prequential: each frame is predicted before it is learned."
+    "While it learns, `turned` shows for each layer that learns the share of neurons that have turned away from their random"
+    " initial weights (a cosine below 0.9): those that have learned something. It takes some hundred frames to begin. With labels, the accuracy is prequential: each frame is predicted before it is learned."
 )
 
 

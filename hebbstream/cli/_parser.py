@@ -27,7 +27,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser; each command sets `run` to the function that does it."""
     parser = _Parser(
         prog="hebbstream",
-        description="Streaming, online, backprop-free feature learning from video.",
+        description="Streaming, online, backprop-free feature learning from video, pictures, sound and sensors.",
         epilog="`hebbstream COMMAND --help` lists what a command takes.",
     )
     parser.add_argument("--version", action="version", version=f"hebbstream {hs.__version__}")

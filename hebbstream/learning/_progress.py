@@ -7,7 +7,6 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from hebbstream.learning._callback import Callback, Step
-from hebbstream.learning._report import percentages
 from hebbstream.learning._running import Running
 from hebbstream.learning._timer import Timer
 
@@ -74,7 +73,7 @@ class ProgressBar(Callback):
         report = learner.report
         if report is None:
             return
-        parts = [f"turned {percentages(report.turned)}"]
+        parts = [f"turned {report.percentages(report.turned)}"] if any(report.learns) else []
         if report.recent_accuracy is not None:
             parts.insert(0, f"accuracy {report.recent_accuracy:.1%}")
         if skipped := report.stream_counts.get("skipped"):

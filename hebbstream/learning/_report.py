@@ -21,6 +21,8 @@ class Report:
     turned
         For each layer, the share of neurons that have turned away from their initial weights, to a cosine below 0.9:
         those that have learned something.
+    learns
+        For each layer, whether it learns; the text leaves out those that do not.
     accuracy
         Prequential, over every labelled sample, earlier runs of the same counters included; ``None`` without a probe.
     recent_accuracy
@@ -50,6 +52,7 @@ class Report:
     seconds: float
     r1_fraction: tuple[float, ...]
     turned: tuple[float, ...]
+    learns: tuple[bool, ...]
     accuracy: float | None
     recent_accuracy: float | None
     stopped: str
@@ -67,8 +70,7 @@ class Report:
         lines = [
             f"learned {self.samples:,} samples in {self.seconds:.1f} s"
             f" ({self.samples_per_second:.0f} a second), until {self.stopped}",
-            f"neurons turned {percentages(self.turned)}, converged (R1) {percentages(self.r1_fraction)}"
-            f" (layer 1 to {len(self.r1_fraction)})",
+            self._neurons(),
         ]
         if self.accuracy is not None and self.recent_accuracy is not None:
             lines.append(f"prequential accuracy {self.accuracy:.1%}, lately {self.recent_accuracy:.1%}")
@@ -83,7 +85,16 @@ class Report:
             lines.append(f"checkpoint {self.checkpoint}")
         return "\n".join(lines)
 
+    def _neurons(self) -> str:
+        learning = [number for number, learns in enumerate(self.learns, start=1) if learns]
+        if not learning:
+            return "no layer learns"
+        which = f"layer {', '.join(map(str, learning))}; the others do not learn"
+        if len(learning) == len(self.learns):
+            which = "one layer" if len(learning) == 1 else f"layer 1 to {len(learning)}"
+        turned, converged = self.percentages(self.turned), self.percentages(self.r1_fraction)
+        return f"neurons turned {turned}, converged (R1) {converged} ({which})"
 
-def percentages(fractions: tuple[float, ...]) -> str:
-    """Write shares as ``"10% / 25%"``."""
-    return " / ".join(f"{fraction:.0%}" for fraction in fractions)
+    def percentages(self, fractions: tuple[float, ...]) -> str:
+        """Write the shares of the layers that learn as ``"10% / 25%"``."""
+        return " / ".join(f"{one:.0%}" for one, learns in zip(fractions, self.learns, strict=True) if learns)

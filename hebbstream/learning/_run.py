@@ -193,6 +193,7 @@ class Run:
             seconds=now - self._started,
             r1_fraction=learner.net.r1_fraction(),
             turned=self._turned.shares(),
+            learns=tuple(layer.spec.learning_rate > 0 for layer in learner.net.layers),
             accuracy=counters.correct / counters.scored if counters.scored else None,
             recent_accuracy=sum(self._recent) / len(self._recent) if self._recent else None,
             stopped=self._stopped,

@@ -143,8 +143,13 @@ class SoftHebbLayer(nn.Module):
         step, `moments` are those of all of it.
         """
         x = self._as_layer_input(x)
-        if moments is None and (kernels := fused.kernels_for(self, x, multiply.precision)) is not None:
-            return fused.forward(kernels, self, x, workspace, multiply.precision, learn=True)
+        kernels = fused.kernels_for(self, x, multiply.precision)
+        whole = moments is None
+        if kernels is not None and moments is not None and self.norm is not None and not self.norm.use_batch_statistics:
+            self.norm.follow(moments)
+            moments = None
+        if kernels is not None and moments is None:
+            return fused.forward(kernels, self, x, workspace, multiply.precision, learn=whole)
         return self._forward_normalised(x if self.norm is None else self.norm.learn(x, moments), workspace, multiply)
 
     @torch.no_grad()

@@ -201,6 +201,11 @@ class OnlineProbe(LearnedTensors):
             "tensors": self._shared | self._per_class | temperature,
         }
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what was learned, by name: the probe's own tensors, not copies."""
+        tensors: dict[str, Tensor] = self.state_dict()["tensors"]
+        return tensors
+
     @abstractmethod
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
         """Learn from (n, F) features, float32 or `dtype`, of the classes with these rows."""

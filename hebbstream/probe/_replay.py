@@ -178,6 +178,11 @@ class Replay:
             "tensors": tensors if places else {},
         }
 
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the frames that are kept, and where: its own, not copies."""
+        tensors: dict[str, torch.Tensor] = self.state_dict()["tensors"]
+        return tensors
+
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Return a memory that goes on where the one that gave its `state_dict` was, with copies of its tensors.

@@ -82,6 +82,12 @@ class Stream(Iterator[Item], Generic[Item]):
         return replace(self._stats, frames=self._taken)
 
     @property
+    def skipped(self) -> int:
+        """Items that were left out so far, as nothing new or as damaged; `stats` tells one from the other."""
+        stats = self.stats
+        return stats.skipped + stats.corrupt
+
+    @property
     def failures(self) -> dict[str, BaseException]:
         """The error of each source that died while others went on, by the source's name."""
         return {}

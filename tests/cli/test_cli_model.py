@@ -28,6 +28,15 @@ def test_export_and_verify_compare_with_torch(run, checkpoint):
     assert out.endswith("nothing was written\n")
 
 
+def test_export_names_the_model_as_the_checkpoint(run, checkpoint):
+    beside = Path(checkpoint).with_suffix(".onnx")
+    code, out, _ = run("export", checkpoint)
+    assert code == 0
+    assert out.startswith(f"model {beside} (")
+    assert beside.exists()
+    beside.unlink()  # the checkpoint is others' too
+
+
 @pytest.mark.parametrize("options", [["--verify"], ["--precision", "int8"]])
 def test_export_asks_for_the_frames_that_it_needs(run, checkpoint, options):
     code, _, err = run("export", checkpoint, "net.onnx", *options)

@@ -54,7 +54,24 @@ def test_a_resumed_run_counts_from_the_same_start(tmp_path):
 
 def test_a_network_that_does_not_learn_turns_nothing():
     still = hs.SoftHebbNet([replace(spec, learning_rate=0.0) for spec in QUICK], 3)
-    assert hs.learn(still, torch.rand(5, 3, 16, 16), progress=False).turned == (0.0, 0.0)
+    report = hs.learn(still, torch.rand(5, 3, 16, 16), progress=False)
+    assert report.turned == (0.0, 0.0)
+    assert "no layer learns" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("rates", "says"),
+    [
+        ((0.1, 0.0), "turned 0%, converged (R1) 0% (layer 1; the others do not learn)"),
+        ((0.0, 0.1), "turned 0%, converged (R1) 0% (layer 2; the others do not learn)"),
+        ((0.1, 0.1), "turned 0% / 0%, converged (R1) 0% / 0% (layer 1 to 2)"),
+    ],
+)
+def test_only_layers_that_learn_are_shown(rates, says, capsys):
+    specs = [replace(spec, learning_rate=rate, radius=25.0) for spec, rate in zip(QUICK, rates, strict=True)]
+    report = hs.learn(hs.SoftHebbNet(specs, 3), torch.rand(3, 3, 16, 16))
+    assert f"neurons {says}\n" in f"{report}\n"
+    assert f"{says.split(', converged')[0]}]" in capsys.readouterr().err
 
 
 def test_a_length_alone_is_no_turn():

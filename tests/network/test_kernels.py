@@ -14,6 +14,7 @@ from reference import ReferenceLayer
 import hebbstream as hs
 from hebbstream.network import _fused as fused
 from hebbstream.rule import _fast as fast
+from hebbstream.rule._workspace import Workspace
 
 pytestmark = pytest.mark.skipif(bool(fast.reason()), reason=fast.reason())
 
@@ -206,3 +207,18 @@ def test_without_numba_torch_does_the_work_and_info_says_so():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "torch.Size([1024])" in done.stdout
     assert done.stdout.count("pip install 'hebbstream[fast]'") == 2
+
+
+@pytest.mark.parametrize("normalization", ["stream", "whiten", "none", "batch"])
+def test_a_step_whose_moments_are_given_is_computed_by_kernels_too(normalization):
+    spec = replace(SPEC, normalization=normalization, learning_rate=0.2)
+    given, plain = (hs.SoftHebbNet([spec], 3, seed=1).layers[0] for _ in range(2))
+    for x in torch.from_numpy(pictures(6)).split(2):
+        workspaces = Workspace(), Workspace()
+        found = given.learn_forward(x, workspaces[0], moments=given.moments(x))
+        expected = plain.learn_forward(x, workspaces[1])
+        torch.testing.assert_close(found.output, expected.output, rtol=1e-4, atol=1e-5)
+        assert isinstance(found, fused.FusedForward) == (normalization != "batch")
+        given.update(found, workspaces[0])
+        plain.update(expected, workspaces[1])
+    assert_alike(given, plain)
