@@ -12,22 +12,70 @@ def _ms(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-_TIMED = ("learn", "learn, auto", "learn, torch", "learn, dense", "transform", "transform, auto", "ONNX Runtime")
+_TIMED = {
+    "learn": "learn",
+    "learn, auto": "learn, auto",
+    "learn, torch": "without kernels",
+    "learn, dense": "dense",
+    "transform": "transform",
+    "transform, auto": "transform, auto",
+    "ONNX Runtime": "ONNX Runtime",
+    "backprop": "backprop",
+    "peer": "authors' demo",
+}
+
+
+def _steps(results: Path) -> list[dict[str, Any]]:
+    return list(read(results / "speed" / "step.json")["steps"])
+
+
+def _most_threads(results: Path) -> list[dict[str, Any]]:
+    steps = _steps(results)
+    most = max(step.get("threads", 0) for step in steps)  # earlier results do not say
+    return [step for step in steps if step.get("threads", 0) == most]
+
+
+def _head(step: dict[str, Any]) -> list[Any]:
+    return [step["preset"], step["width"] or "the paper's", step["batch"]]
+
+
+def _medians(step: dict[str, Any]) -> dict[str, float]:
+    return {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
 
 
 def _step(results: Path) -> str:
-    steps = read(results / "speed" / "step.json")["steps"]
-    timed = [name for name in _TIMED if any(name in step["ms_per_step"] for step in steps)]
-    head = ["preset", "batch", "learn, ms a step", *timed[1:], "learn ÷ transform", "backprop ÷ learn"]
+    steps = _most_threads(results)
+    timed = {name: shown for name, shown in _TIMED.items() if any(name in step["ms_per_step"] for step in steps)}
     rows = []
     for step in steps:
-        ms = {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
-        learn = ms["learn"]
-        others = [f"{ms[name] / learn:.2f}" if name in ms else "" for name in ("backprop", "peer")]
-        shown = [_ms(ms[name]) if name in ms else "" for name in timed]
-        ratio = f"{learn / ms['transform']:.2f}"
-        rows.append([step["preset"], step["batch"], *shown, ratio, *others, _ms(step["floor_ms"])])
-    return markdown([*head, "authors' demo ÷ learn", "floor"], rows)
+        ms = _medians(step)
+        times = [_ms(ms[name]) if name in ms else "" for name in timed]
+        floors = [_ms(step[name]) for name in ("floor_ms", "floor_bfloat16_ms") if name in step]
+        rows.append([*_head(step), *times, ", ".join(floors)])
+    return markdown(["preset", "width", "batch", *timed.values(), "floors"], rows)
+
+
+_RATIOS = {
+    "learn ÷ transform": ("learn", "transform"),
+    "the same, auto": ("learn, auto", "transform, auto"),
+    "late ÷ fresh": ("learn, late", "learn"),
+    "late ÷ fresh, auto": ("learn, auto, late", "learn, auto"),
+    "transform ÷ ONNX Runtime": ("transform", "ONNX Runtime"),
+    "transform, auto ÷ ONNX Runtime": ("transform, auto", "ONNX Runtime"),
+    "backprop ÷ learn": ("backprop", "learn"),
+    "demo ÷ learn": ("peer", "learn"),
+    "demo ÷ learn, auto": ("peer", "learn, auto"),
+}
+
+
+def _step_ratios(results: Path) -> str:
+    medians = [(step, _medians(step)) for step in _most_threads(results)]
+    shown = {name: (a, b) for name, (a, b) in _RATIOS.items() if any(a in ms and b in ms for _, ms in medians)}
+    rows = [
+        [*_head(step), *(f"{ms[a] / ms[b]:.2f}" if a in ms and b in ms else "" for a, b in shown.values())]
+        for step, ms in medians
+    ]
+    return markdown(["preset", "width", "batch", *shown], rows)
 
 
 def _events(results: Path) -> str:
@@ -176,6 +224,7 @@ def _machines(results: Path) -> str:
 
 TABLES: Tables = {
     "speed/step": _step,
+    "speed/step-ratios": _step_ratios,
     "speed/events": _events,
     "speed/video": _video,
     "speed/pipeline": _pipeline,

@@ -50,6 +50,12 @@ def joined(options: argparse.Namespace) -> Any:
     return join(timeout=options.peer_timeout, device="cuda" if options.device.startswith("cuda") else "cpu")
 
 
+def samples_a_step(options: argparse.Namespace) -> int:
+    """Return how many samples make a step: one, or one of each process where they take it together."""
+    together = options.distributed and not options.sync_every
+    return int(os.environ.get("WORLD_SIZE", "1")) if together else 1
+
+
 def begin_anew(path: Path) -> None:
     """Give the checkpoint of an earlier run another name."""
     aside = set_aside(path)

@@ -28,13 +28,14 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def new_network(options: argparse.Namespace) -> hs.SoftHebbNet:
-    """Return a new network for the source."""
+def new_network(options: argparse.Namespace, *, batch_size: int = 1) -> hs.SoftHebbNet:
+    """Return a new network for the source, with rates for steps of so many samples."""
     source = options.source[0]
     return hs.SoftHebbNet.from_preset(
         preset_of(options),
         in_channels=None if signal_of(options, source) is None else signal_channels(options, source),
         width=options.width,
+        batch_size=batch_size,
         event_threshold=options.event_threshold,
         mirror=options.mirror,
         seed=options.seed or 0,

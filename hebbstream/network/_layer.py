@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hebbstream.network import _fused as fused
+from hebbstream.network import _fused_update as fused_update
 from hebbstream.network._parts import Change, Forward, output
 from hebbstream.network._rounded import RoundedWeights
 from hebbstream.network._spec import LayerSpec, Pair
@@ -155,9 +156,10 @@ class SoftHebbLayer(nn.Module):
     @torch.no_grad()
     def update(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> None:
         """Do the second half of a step: update the weights by what the first half computed from them."""
-        if self.spec.learning_rate > 0 and isinstance(forward, fused.FusedForward) and fused.update(self, forward):
-            return
-        self.apply_change(self.change(forward, workspace, multiply), forward.output.shape[0])
+        if self.spec.learning_rate > 0 and isinstance(forward, fused.FusedForward):
+            fused_update.update(self, forward)
+        else:
+            self.apply_change(self.change(forward, workspace, multiply), forward.output.shape[0])
 
     @torch.no_grad()
     def change(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> Change | None:
@@ -171,7 +173,11 @@ class SoftHebbLayer(nn.Module):
             rows = torch.index_select(weights, 0, events.neurons, out=out)
             return Change(events.weight_change(forward.patches, rows), rows, events.neurons)
         activity = plasticity.plastic_activity(
-            forward.weighted_input, spec.plasticity, spec.inverse_temperature, spec.event_threshold
+            forward.weighted_input,
+            spec.plasticity,
+            spec.inverse_temperature,
+            spec.event_threshold,
+            spec.event_budget,
         )
         out = workspace.take("change", tuple(weights.shape), weights)
         summed = plasticity.weight_change(
@@ -260,7 +266,8 @@ class SoftHebbLayer(nn.Module):
         spec = self.spec
         if not spec.event_threshold or spec.plasticity == "hebbian" or weighted_input.device.type != "cpu":
             return None
-        return find_events(weighted_input, spec.plasticity, spec.inverse_temperature, spec.event_threshold)
+        rule = spec.plasticity, spec.inverse_temperature
+        return find_events(weighted_input, *rule, spec.event_threshold, spec.event_budget)
 
 
 def _normalisation(spec: LayerSpec, channels: int, device: str | torch.device) -> StreamNorm | None:

@@ -17,6 +17,11 @@ from hebbstream.network._spec import LayerSpec, NormalizationName, are_one_dimen
 # measured at the published rates divided by √10.
 EVENT_THRESHOLD = 1e-3
 
+# Most events of a position in a convolution of so many neurons; in a smaller one a dense update costs little. It changes the
+# update by less than 0.1 % of its norm while weights are new, and by a tenth after 50,000 samples at half width. What it does
+# to accuracy is in benchmarks/results/quality/shortcuts.json.
+_BUDGET_FROM, _BUDGET_SHARE, _LEAST_BUDGET = 192, 96, 8
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preset:
@@ -75,8 +80,9 @@ class Preset:
         normalization
             ``"stream"`` or ``"whiten"`` for single samples, or ``"batch"`` to repeat the paper; ``None`` for the preset's.
         event_threshold
-            Activities up to this are left out of the update. ``None`` takes 1e-3, and 0, the paper's exact update, with
-            ``"batch"``.
+            Activities up to this are left out of the update; and, in a convolution of 192 neurons or more, all but the
+            largest 96th of a position, at least 8 (`LayerSpec.event_budget`). ``None`` takes 1e-3, and 0, the paper's exact
+            update, with ``"batch"``.
 
         Notes
         -----
@@ -85,8 +91,9 @@ class Preset:
 
         With the others the scale is a running maximum, which a single sample reaches rarely: on average its largest
         change is a tenth of the running maximum in the first layer and a fifth in the others. The published rates
-        then serve as they are; this was measured for single samples only. This regime also comes with event-driven plasticity, unless
-        `event_threshold` says otherwise. What the alternatives cost is in docs/evidence/paper.md.
+        then serve single samples as they are, and larger steps by the same square root. This regime also comes with
+        event-driven plasticity, unless `event_threshold` says otherwise. What the alternatives cost is in
+        docs/evidence/paper.md, and what larger steps do in docs/evidence/distributed.md.
 
         Examples
         --------
@@ -106,13 +113,16 @@ class Preset:
         for index, spec in enumerate(self.layers):
             changes: dict[str, Any] = {"learning_rate": spec.learning_rate * math.sqrt(batch_size / self.batch_size)}
             if normalization != "batch":
-                changes |= {"update_scale": "running_max", "learning_rate": spec.learning_rate}
+                changes = {"update_scale": "running_max", "learning_rate": spec.learning_rate * math.sqrt(batch_size)}
+            neurons = first * width_factor**index
+            if event_threshold and spec.kernel_size is not None and neurons >= _BUDGET_FROM:
+                changes["event_budget"] = max(_LEAST_BUDGET, neurons // _BUDGET_SHARE)
             if spec.normalization != "none":
                 changes["normalization"] = normalization
             resolved.append(
                 replace(
                     spec,
-                    channels=first * width_factor**index,
+                    channels=neurons,
                     event_threshold=event_threshold,
                     **changes,
                 )

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias, get_args
 
 from hebbstream._quote import quote
@@ -57,6 +58,9 @@ class LayerSpec:
     event_threshold
         Activities ``y`` up to this are left out of the update (the pull on the weights included), which makes it
         several times faster on a CPU; 0 leaves nothing out. See `hebbstream.rule._sparse` for the error this may cause.
+    event_budget
+        Most activities of a position that drive the update, the largest; ``None`` for all above the threshold. It keeps
+        the cost of a step from growing as norms fall and competition softens.
     activation
         ``"triangle"``, ``"repu"``, ``"relu"``, ``"tanh"`` or ``"softmax"``.
     power
@@ -104,6 +108,7 @@ class LayerSpec:
     plasticity: PlasticityName = "soft_anti_hebbian"
     update_scale: UpdateScaleName = "max"
     event_threshold: float = 0.0
+    event_budget: int | None = None
     activation: ActivationName = "triangle"
     power: float = 1.0
     activation_inverse_temperature: float = 1.0
@@ -139,6 +144,8 @@ class LayerSpec:
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
         threshold = self.event_threshold
         self._require("event_threshold", _is_number(threshold) and 0 <= threshold < 1, "a number in [0, 1)")
+        budget = self.event_budget
+        self._require("event_budget", budget is None or _is_int(budget, 1), "a positive integer or None")
         self._require("momentum", _is_number(self.momentum) and 0 < self.momentum <= 1, "a number in (0, 1]")
         self._require("pool", kernel is not None or self.pool == "none", "'none' for a dense layer")
         whole = kernel is not None or self.normalization != "whiten"
@@ -178,13 +185,7 @@ class LayerSpec:
         >>> LayerSpec(channels=8, pool_size=4, pool_stride=2, pool_padding=1).output_size(32, 32)
         (16, 16)
         """
-        if self.kernel_size is None:
-            return 1, 1
-        sides = tuple(zip((height, width), self.padding, *self.window, strict=True))
-        if any(side <= padding for side, padding, *_ in sides):  # a reflection needs more pixels than it adds
-            return 0, 0
-        rows, columns = ((side + 2 * p - size) // stride + 1 for side, _, size, stride, p in sides)
-        return rows, columns
+        return _output_size(self, height, width)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "LayerSpec":
@@ -209,6 +210,17 @@ class LayerSpec:
         if "channels" not in values:
             raise ConfigurationError("a layer needs 'channels'")
         return cls(**values)
+
+
+@lru_cache(maxsize=1024)  # every frame is checked
+def _output_size(spec: LayerSpec, height: int, width: int) -> Pair:
+    if spec.kernel_size is None:
+        return 1, 1
+    sides = tuple(zip((height, width), spec.padding, *spec.window, strict=True))
+    if any(side <= padding for side, padding, *_ in sides):  # a reflection needs more pixels than it adds
+        return 0, 0
+    rows, columns = ((side + 2 * p - size) // stride + 1 for side, _, size, stride, p in sides)
+    return rows, columns
 
 
 def are_one_dimensional(specs: Iterable[LayerSpec]) -> bool:

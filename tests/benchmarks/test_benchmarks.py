@@ -8,7 +8,8 @@ from forked import run_program
 
 ROOT = Path(__file__).parents[2]
 REDUCED = {
-    "speed.step": "--presets cifar10 mnist-dense --width 8 --batches 2 --seconds 0.05",
+    "speed.step": "--presets cifar10 mnist-dense --width 8 --batches 2 --seconds 0.05 --late FOLDER/late --late-samples 20",
+    "speed.cameras": "--widths 4 --frames 10 --rounds 1 --batches 1 3",
     "speed.breakdown": "--width 8 --batches 1 2 --steps 10",
     "speed.video": "--widths 8 --limit 30 --rounds 1",
     "speed.pipeline": "--widths 8 --frames 10 --rounds 1",
@@ -23,6 +24,7 @@ REDUCED = {
     "quality.streams": "--width 4 --samples 20 --labels 20 --tested 20 --epochs 1 --rows crops CIFAR-10",
     "quality.readouts": "--width 4 --pictures 40 --tested 20 --presets pictures",
     "quality.containers": "--count 3 --first 100",
+    "quality.shortcuts": "--width 4 --samples 10 --train 40 --seeds 1",
     "quality.peers": "--readers hebbstream torchcodec --limit 1",
     "quality.prequential": "--widths 8 --seconds 0.05",
 }
@@ -42,11 +44,14 @@ def run(tmp_path, small_data):
 @pytest.mark.parametrize("name", REDUCED)
 def test_a_benchmark_writes_its_result_and_picture(run, name, tmp_path):
     output = tmp_path / "result.json"
-    done = run(name, *REDUCED[name].split(), "--output", output)
+    done = run(name, *REDUCED[name].replace("FOLDER", str(tmp_path)).split(), "--output", output)
     assert done.returncode == 0, done.stderr
     result = json.loads(output.read_text())
     assert {"processor", "threads", "torch", "commit", "date"} <= result["machine"].keys()
-    assert result["machine"]["command"] == f"python -m benchmarks.{name} {REDUCED[name]} --output result.json"
+    assert (
+        result["machine"]["command"]
+        == f"python -m benchmarks.{name} {REDUCED[name].replace('FOLDER/', '')} --output result.json"
+    )
     assert f"result {output}" in done.stdout
     picture = output.with_suffix(".png")
     assert (f"picture {picture}" in done.stdout) == (name in DRAWN)

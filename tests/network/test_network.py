@@ -178,6 +178,11 @@ def test_the_papers_batch_size_gives_the_papers_rates():
     assert {(spec.normalization, spec.update_scale) for spec in specs} == {("batch", "max")}
 
 
+def test_a_step_of_more_samples_moves_further():
+    one, sixteen = (hs.PRESETS["pictures"].resolve(batch_size=size) for size in (1, 16))
+    assert [spec.learning_rate for spec in sixteen] == [4 * spec.learning_rate for spec in one]
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
