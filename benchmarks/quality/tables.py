@@ -10,6 +10,7 @@ from benchmarks.core.page import Tables, grouped, markdown
 from benchmarks.core.store import Result, read
 from benchmarks.quality.label_tables import TEMPLATES, filled
 from benchmarks.quality.signals import tables as signals
+from benchmarks.quality.worlds.tables import WORLD_TABLES
 
 
 def by_row(runs: list[Result]) -> dict[str, list[Result]]:
@@ -34,21 +35,6 @@ def streams(runs: list[Result]) -> str:
 
 def _streams(results: Path) -> str:
     return streams(read(results / "quality" / "streams.json")["runs"])
-
-
-def _worlds(results: Path) -> str:
-    """Of each world and row: ridge and ridge of five labels, means over the seeds and half the range."""
-    found = grouped(read(results / "quality" / "worlds.json")["rows"], "world", "row")
-    columns = list(dict.fromkeys(row for _, row in found))
-    rows = []
-    for world in dict.fromkeys(world for world, _ in found):
-        cells = []
-        for column in columns:
-            seeds = [[100 * run[key] for key in ("ridge", "ridge_of_5")] for run in found[world, column]]
-            spread = (np.max(seeds, axis=0) - np.min(seeds, axis=0)) / 2
-            cells.append(" / ".join(f"{a:.1f} ± {b:.1f}" for a, b in zip(np.mean(seeds, axis=0), spread, strict=True)))
-        rows.append([world, len(found[world, columns[-1]]), *cells])
-    return markdown(["world", "seeds", *columns], rows)
 
 
 def _stillness(results: Path) -> str:
@@ -164,7 +150,7 @@ TABLES: Tables = {
     "quality/streams": _streams,
     "quality/drift": _drift,
     "quality/stillness": _stillness,
-    "quality/worlds": _worlds,
+    **WORLD_TABLES,
     **signals.TABLES,
     **{f"quality/labels-{name}": partial(filled, template) for name, template in TEMPLATES.items()},
     "quality/labels-few-shots": _few_shots,

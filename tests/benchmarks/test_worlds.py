@@ -2,37 +2,89 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 from forked import run_program
 
+from benchmarks.quality.endless import nearest
+from benchmarks.quality.worlds import vicreg
+from benchmarks.quality.worlds.readout import World
+
 ROOT = Path(__file__).parents[2]
+SMALL = ["--seeds", "0", "--width", "2", "--frames", "70", "--labelled", "40", "--tested", "20"]
 
 
-def test_worlds_are_measured_row_by_row(tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A world of three brightnesses."""
     random = np.random.default_rng(0)
-    y = random.integers(0, 3, (60, 1))
-    frames = (80 * y[:, :, None, None] + random.integers(0, 60, (60, 64, 64, 3))).astype(np.uint8)
-    (tmp_path / "worlds").mkdir()
-    np.savez(tmp_path / "worlds" / "plain.npz", train=frames, train_y=y, test=frames[:20], test_y=y[:20])
-    options = [
-        "--worlds",
-        "plain",
-        "--seeds",
-        "0",
-        "--width",
-        "2",
-        "--frames",
-        "50",
-        "--labelled",
-        "40",
-        "--tested",
-        "20",
-    ]
-    output = tmp_path / "worlds.json"
-    done = run_program(
-        "benchmarks.quality.worlds", tmp_path / "worlds", *options, "--output", output, folder=tmp_path, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(output.read_text())["rows"]
-    assert [row["row"] for row in rows][:2] == ["pixels", "untrained, running statistics"]
-    assert all(0 <= row["ridge_of_5"] <= row["ridge"] <= 1 for row in rows[:1])
-    assert rows[1]["cosines"] == [1.0, 1.0, 1.0]
+    y = random.integers(0, 3, (80, 1))
+    frames = (80 * y[:, :, None, None] + random.integers(0, 60, (80, 64, 64, 3))).astype(np.uint8)
+    path = tmp_path_factory.mktemp("worlds")
+    np.savez(path / "plain.npz", train=frames, train_y=y, test=frames[:20], test_y=y[:20])
+    return path
+
+
+@pytest.fixture
+def rows(folder, tmp_path):
+    def measured(name, *options):
+        output = tmp_path / "result.json"
+        done = run_program(
+            f"benchmarks.quality.{name}", folder, "--worlds", "plain", *SMALL, *options, "--output", output,
+            folder=tmp_path, cwd=ROOT,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(output.read_text())["rows"]
+
+    return measured
+
+
+def test_worlds_are_measured_row_by_row(rows):
+    found = rows("worlds")
+    assert [row["row"] for row in found][:2] == ["pixels", "untrained, running statistics"]
+    assert all(0 <= row["ridge_of_5"] <= row["ridge"] <= 1 for row in found[:1])
+    assert found[1]["cosines"] == [1.0, 1.0, 1.0]
+
+
+def test_both_rules_learn_in_both_orders(rows):
+    found = rows("worlds.orders")
+    learned = [(row["row"], row["order"]) for row in found if "untrained" not in row["row"]]
+    assert learned == [(rule, order) for rule in ("video", "VICReg") for order in ("in order", "shuffled")]
+    assert all(0 <= row["ridge"] <= 1 for row in found)
+
+
+def test_settings_of_backpropagation_are_tried(rows):
+    found = rows("worlds.orders", "--tune")
+    assert {(row["settings"]["rate"], row["settings"]["apart"]) for row in found} >= {(1e-3, 0), (1e-3, 1)}
+
+
+def test_an_endless_stream_is_measured_along_the_way(rows):
+    found = rows("endless", "--segment", "10")
+    assert found[-1]["frames"] == 70
+    assert all(1 / 3 < row["accuracy"]["plain"] <= 1 for row in found)
+
+
+def test_vicreg_asks_for_like_views_that_vary_each_in_its_own_way():
+    settings, z = vicreg.Settings(), torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]).t()
+    apart = z[:, 1:] * 0.75**0.5  # of variance 1, and uncorrelated
+    assert vicreg.loss(apart, apart, settings) == pytest.approx(0, abs=1e-5)
+    assert vicreg.loss(apart, -apart, settings) == pytest.approx(25 * 4 * 0.75)
+    assert vicreg.loss(z[:, :1], z[:, :1], settings) == pytest.approx(25 * 0.99)  # all alike
+    twice = apart[:, [0, 0]]
+    assert vicreg.loss(twice, twice, settings) == pytest.approx(2 * 2 / 2)
+
+
+def test_normalisation_settles_on_the_whole_stream():
+    frames = np.random.default_rng(0).integers(0, 255, (64, 32, 32, 1)).astype(np.uint8)
+    net = vicreg.network(2, 1)
+    vicreg.settle(net, frames)
+    with torch.no_grad():
+        normalised = net[1](net[0](vicreg.as_input(frames)))
+    assert normalised.mean((0, 2, 3)).numpy() == pytest.approx(0, abs=1e-3)
+    assert normalised.var((0, 2, 3)).numpy() == pytest.approx(1, abs=1e-2)
+
+
+def test_pixels_that_tell_classes_apart_are_nearest_neighbours():
+    known, test = np.array([[0.0], [1.0], [9.0]]), np.array([[0.4], [8.0]])
+    world = World(known, np.arange(3), np.array([[0], [1], [2]]), test, np.array([[0], [1]]))
+    assert nearest(world, known, test) == 0.5

@@ -19,7 +19,7 @@ from benchmarks.core import data, run, store
 from benchmarks.quality.worlds.readout import LABELLED, TESTED, World, accuracies
 from hebbstream.streams import crops
 
-_SIDE = 32
+SIDE = 32
 _PICTURES = 8000  # of a set of pictures, as many as frames of a game
 SETS = ("cifar10", "mnist")
 # By row: preset, and which layers learn.
@@ -42,7 +42,7 @@ def network(preset: str, learning: tuple[int, ...], width: int, channels: int, s
 
 def small(frames: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return frames at half their size, and small ones as they are."""
-    if frames.shape[1] <= _SIDE:
+    if frames.shape[1] <= SIDE:
         return frames
     halves = F.avg_pool2d(torch.from_numpy(frames).permute(0, 3, 1, 2).float(), 2)
     return halves.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
@@ -56,14 +56,14 @@ def features(net: hs.SoftHebbNet, frames: np.ndarray[Any, Any]) -> np.ndarray[An
 def measure(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Result]:
     """Yield a result for each row."""
     labelled, test = small(world.train[world.labelled]), small(world.test)
-    stream = world.train[: world.seen]
+    stream = world.stream
     if not seed:
         flat = (rows.reshape(len(rows), -1).astype(np.float32) for rows in (labelled, test))
         yield {"row": "pixels", "seed": 0, "cpu_seconds": 0.0, **accuracies(world, *flat)}
     for row, (preset, learning) in ROWS.items():
         net = network(preset, learning, width, world.train.shape[-1], seed)
         began = time.process_time()
-        for frame in crops(stream, _SIDE, seed=seed) if cropped else small(stream):
+        for frame in crops(stream, SIDE, seed=seed) if cropped else small(stream):
             net.learn_one(frame)
         seconds = round(time.process_time() - began, 1)
         cosines = _cosines(net, seed)
@@ -88,6 +88,11 @@ def pictures(name: str, *, frames: int | None, labelled: int, tested: int) -> Wo
     return World(images, np.arange(seen, len(y)), y[seen:], test.images, test.labels[:, None].astype(int), seen)
 
 
+def open_world(folder: Path, name: str, **limits: Any) -> World:
+    """Return a set of pictures by its name, or a world from its file."""
+    return pictures(name, **limits) if name in SETS else World.load(folder / f"{name}.npz", **limits)
+
+
 def main() -> None:
     parser = run.arguments("quality/worlds", __doc__)
     parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.worlds.make wrote")
@@ -108,7 +113,7 @@ def main() -> None:
         for name in worlds:
             if any((row["world"], row["seed"]) == (name, seed) for row in rows):
                 continue
-            world = pictures(name, **limits) if name in SETS else World.load(options.folder / f"{name}.npz", **limits)
+            world = open_world(options.folder, name, **limits)
             found = measure(world, name.endswith("objects"), options.width, seed)
             rows += store.shown({"world": name, **result} for result in found)
             store.write(options.output, {"settings": settings, "rows": rows})

@@ -38,6 +38,11 @@ class World:
     test_y: Array
     seen: int | None = None
 
+    @property
+    def stream(self) -> Array:
+        """What is learned from."""
+        return self.train[: self.seen]
+
     @classmethod
     def load(cls, path: Path, *, frames: int | None = None, labelled: int = LABELLED, tested: int = TESTED) -> "World":
         """Read a file of `benchmarks.quality.worlds.make`; frames with labels are spread evenly."""
@@ -51,7 +56,7 @@ class World:
 
 def accuracies(world: World, features: Array, test: Array) -> dict[str, float]:
     """Return the share that is right in the test, a mean over the tasks, of both readouts."""
-    features, test = _standardised(features, test)
+    features, test = standardised(features, test)
     scale = float(np.mean(np.einsum("ij,ij->i", features, features)))
     kernel, cross = ((rows @ features.T / scale).astype(np.float64) for rows in (features, test))
     tasks = range(world.y.shape[1])
@@ -60,7 +65,8 @@ def accuracies(world: World, features: Array, test: Array) -> dict[str, float]:
     return {"ridge": round(float(np.mean(many)), 4), "ridge_of_5": round(float(np.mean(few)), 4)}
 
 
-def _standardised(features: Array, test: Array) -> tuple[Array, Array]:
+def standardised(features: Array, test: Array) -> tuple[Array, Array]:
+    """Give each feature the mean 0 and the deviation 1, as the first array has them; those that hardly vary stay small."""
     mean, deviation = features.mean(0), features.std(0)
     deviation = np.maximum(deviation, 0.05 * np.sqrt(np.mean(deviation**2)))  # a dead feature must not explode
     return (features - mean) / deviation, (test - mean) / deviation
