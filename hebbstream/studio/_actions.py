@@ -57,7 +57,7 @@ def _release(session: Session, message: Message) -> None:  # noqa: ARG001  # all
 
 def _add_class(session: Session, message: Message) -> str:
     name = session.examples.add_class(message.get("name"))
-    session.keeper.store.replace(session.examples)
+    session.keeper.agree(session.examples)
     return name
 
 
