@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +13,8 @@ import torch
 import hebbstream as hs
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, EmptyStreamError, HebbstreamError
 from hebbstream.probe import OnlineProbe
-from hebbstream.probe._solvers import as_online_probe
+from hebbstream.probe._labels import decode_labels
+from hebbstream.probe._solvers import as_online_probe, probe_from_state
 from hebbstream.streams import Stream
 from hebbstream.studio._board import Board, Seen
 from hebbstream.studio._examples import Examples
@@ -118,7 +119,7 @@ class Session(threading.Thread):
         self.fresh.restart()
         self.learner.probe = self.examples.learned(self.probe)
         self.changes += 1
-        self.keeper.store.replace(self.examples)
+        self.keeper.agree(self.examples)
 
     def run(self) -> None:
         """Learn until `close`."""
@@ -129,7 +130,7 @@ class Session(threading.Thread):
                     self.learner.learn(Stream(self._feed(), name="studio", live=True), progress=False)
         except Exception as error:
             self.failure = f"{type(error).__name__}: {error}"
-            self.board.put("slow", self.board.slow | {"learning": False, "failure": self.failure})
+            self.board.slow = self.board.slow | {"learning": False, "failure": self.failure}
             raise
         finally:
             self._asked.refuse_all(HebbstreamError(f"learning has stopped{self.failure and f': {self.failure}'}"))
@@ -148,6 +149,8 @@ class Session(threading.Thread):
     def _read_examples(self) -> None:
         store, gray = self.keeper.store, self.net.in_channels == 1
         self.examples.classes, self.examples.base = store.classes(), self.keeper.base()
+        if self.examples.base is not None:
+            self._show_classes(decode_labels(self.examples.base["classes"]))
         for number, label, frame in store.read():
             frame = scaled(frame, self.size, gray=gray)
             self.examples.add(label, frame, self._features(frame), number)
@@ -158,13 +161,16 @@ class Session(threading.Thread):
 
     def build_on(self, probe: OnlineProbe) -> None:
         """Teach all that is kept to a probe that knows something already."""
-        named = [label for label in probe.classes if isinstance(label, str)]
-        if len(named) < len(probe.classes):
-            raise ConfigurationError("probe with classes that are no text: expected names, to show them")
-        self.examples.base = self.keeper.keep_base(probe)
-        self.examples.classes += [label for label in named if label not in self.examples.classes]
+        self._show_classes(probe.classes)
+        self.examples.base = probe_from_state(probe.state_dict()).state_dict()  # a copy
         self.learner.probe = self.examples.learned(probe)
-        self.keeper.store.replace(self.examples)
+        self.keeper.agree(self.examples)
+
+    def _show_classes(self, classes: list[Hashable]) -> None:
+        named = [label for label in classes if isinstance(label, str)]
+        if len(named) < len(classes):
+            raise ConfigurationError("probe with classes that are no text: expected names, to show them")
+        self.examples.classes += [label for label in named if label not in self.examples.classes]
 
     def open(self, learner: hs.Learner) -> None:
         """Go on with a learner from elsewhere, and teach it what is kept here; call it in this thread.
@@ -183,7 +189,7 @@ class Session(threading.Thread):
         if self.probe.classes:
             self.build_on(self.probe)
         else:
-            self.examples.base = self.keeper.keep_base(None)
+            self.examples.base = None
             self.relearn()
         self.changes += 1
 
@@ -281,7 +287,7 @@ class Session(threading.Thread):
         if self.board.watched and self._is_due("filters"):
             self.board.put("filters", self.filters.look())
         if self.board.watched and self._is_due("slow"):
-            self.board.put("slow", self._tell(self))
+            self.board.slow = self._tell(self)
 
 
 class _Watch(hs.Callback):

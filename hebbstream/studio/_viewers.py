@@ -12,11 +12,11 @@ from hebbstream.errors import HebbstreamError, InputError
 from hebbstream.studio._actions import act
 from hebbstream.studio._picture import read_jpeg
 from hebbstream.studio._session import Session
+from hebbstream.studio._shots import INTERVAL, Shots
 from hebbstream.studio._source import Source
 from hebbstream.studio._viewer import Viewer
 
 _MOST = 32
-_INTERVAL = 1 / 15
 _ACK_SECONDS = 30.0
 _REPLACED, _TOO_MANY = 4001, 1013
 _LONGEST_TEXT = 1 << 16
@@ -37,6 +37,7 @@ class Viewers:
 
     def __init__(self, session: Session, camera: Source, token: str) -> None:
         self._session, self._camera, self._token = session, camera, token
+        self._shots = Shots(session.board, session.sources)
         self._all: dict[str, Viewer] = {}
         self._pen: str | None = None
 
@@ -96,12 +97,12 @@ class Viewers:
                 await asyncio.wait_for(viewer.room.wait(), _ACK_SECONDS)
                 started = time.monotonic()
                 session.board.watch()
-                parts = await asyncio.to_thread(viewer.parts, session.board, session.sources)
+                parts = await asyncio.to_thread(viewer.parts, self._shots)
                 state = viewer.news(session.board.slow | {"pen": self._pen_for(viewer)})
                 live = viewer.news({"seen": _live(session)})
                 if parts or state or live:
                     await viewer.send_parts(live | ({"state": state} if state else {}), parts)
-                await asyncio.sleep(max(0.01, _INTERVAL - (time.monotonic() - started)))
+                await asyncio.sleep(max(0.01, INTERVAL - (time.monotonic() - started)))
         except TimeoutError:
             await viewer.socket.close(1008, "nothing was shown for too long")
 

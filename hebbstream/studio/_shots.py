@@ -1,0 +1,87 @@
+"""`Shots`: what viewers are shown, as JPEG: compressed once for all of them, and only when one of them asks."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hebbstream.studio._board import Board
+from hebbstream.studio._picture import Pixels, jpeg
+from hebbstream.studio._source import Source
+
+INTERVAL = 1 / 15
+"""Seconds between two pictures."""
+SIZES = ((480, 75), (256, 65), (160, 50))
+"""Width and quality, for quick viewers and for slower ones."""
+_ASIDE = 160  # width of the pictures of sources that are not looked at
+_AGE = 0.8 * INTERVAL  # of what is still sent: less, so that the viewer it was made for finds another at its next turn
+_SEEN, _LIKES = (192, 92), (640, 80)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A compressed picture.
+
+    Parameters
+    ----------
+    number
+        Tells it from the others of its kind; later ones have greater numbers.
+    captured
+        When the picture came in, by `time.monotonic`.
+    data
+        JPEG.
+    made
+        When it was compressed.
+    """
+
+    number: int
+    captured: float
+    data: bytes
+    made: float
+
+
+class Shots:
+    """Compresses pictures of the sources and of the board. Viewers that ask at almost the same time get the same one.
+
+    Parameters
+    ----------
+    board, sources
+        Where the newest are.
+    """
+
+    def __init__(self, board: Board, sources: Sequence[Source]) -> None:
+        self.board, self.sources = board, sources
+        self._made: dict[tuple[str, int, int], Shot] = {}
+        self._lock = threading.Lock()
+
+    def picture(self, source: Source, level: int, *, aside: bool) -> Shot | None:
+        """Return a source's newest picture, or one a moment older that is there; `level` is an index into `SIZES`."""
+        picture = source.latest
+        if picture is None:
+            return None
+        width, quality = SIZES[level]
+        size = _ASIDE if aside else width, quality
+        return self._shot("picture", source.number, picture.number, picture.captured, picture.pixels, size)
+
+    def seen(self, source: Source) -> Shot | None:
+        """Return what the network saw of a source's latest picture."""
+        seen = self.board.seen.get(source.number)
+        if seen is None:
+            return None
+        return self._shot("seen", source.number, seen.picture.number, seen.picture.captured, seen.frame, _SEEN)
+
+    def likes(self) -> Shot | None:
+        """Return the patches that neurons like."""
+        likes = self.board.likes
+        return None if likes is None else self._shot("likes", 0, likes["number"], 0.0, likes["pixels"], _LIKES, 0.0)
+
+    def _shot(
+        self, kind: str, of: int, number: int, captured: float, pixels: Pixels, size: tuple[int, int], age: float = _AGE
+    ) -> Shot:
+        key: Any = kind, of, size[0]
+        with self._lock:
+            found, now = self._made.get(key), time.monotonic()
+            if found is None or (found.number != number and now - found.made >= age):
+                found = self._made[key] = Shot(number, captured, jpeg(pixels, *size), now)
+        return found
