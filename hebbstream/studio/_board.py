@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hebbstream.studio._drawing import Portrait
 from hebbstream.studio._picture import Picture, Pixels
 
 _RECENT = 60  # frames over which rates are told
@@ -20,6 +21,8 @@ class Seen:
         As it came.
     frame
         As the network saw it.
+    portrait
+        Draws it.
     label
         The prediction; ``None`` where the probe abstains, or knows nothing.
     probabilities
@@ -30,9 +33,14 @@ class Seen:
 
     picture: Picture
     frame: Pixels
+    portrait: Portrait
     label: str | None = None
     probabilities: dict[str, float] = field(default_factory=dict)
     novelty: float = 0.0
+
+    def drawn(self) -> Pixels:
+        """Return what the network saw as people see it."""
+        return self.portrait(self.frame)
 
 
 class Board:

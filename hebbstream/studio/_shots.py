@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hebbstream.studio._board import Board
-from hebbstream.studio._picture import Pixels, jpeg
+from hebbstream.studio._picture import Draw, jpeg
 from hebbstream.studio._source import Source
 
 INTERVAL = 1 / 15
@@ -62,26 +62,30 @@ class Shots:
             return None
         width, quality = SIZES[level]
         size = _ASIDE if aside else width, quality
-        return self._shot("picture", source.number, picture.number, picture.captured, picture.pixels, size)
+        return self._shot("picture", source.number, picture.number, picture.captured, lambda: picture.pixels, size)
 
     def seen(self, source: Source) -> Shot | None:
         """Return what the network saw of a source's latest picture."""
         seen = self.board.seen.get(source.number)
         if seen is None:
             return None
-        return self._shot("seen", source.number, seen.picture.number, seen.picture.captured, seen.frame, _SEEN)
+        return self._shot("seen", source.number, seen.picture.number, seen.picture.captured, seen.drawn, _SEEN)
 
     def likes(self) -> Shot | None:
         """Return the patches that neurons like."""
         likes = self.board.likes
-        return None if likes is None else self._shot("likes", 0, likes["number"], 0.0, likes["pixels"], _LIKES, 0.0)
+        return (
+            None
+            if likes is None
+            else self._shot("likes", 0, likes["number"], 0.0, lambda: likes["pixels"], _LIKES, 0.0)
+        )
 
     def _shot(
-        self, kind: str, of: int, number: int, captured: float, pixels: Pixels, size: tuple[int, int], age: float = _AGE
+        self, kind: str, of: int, number: int, captured: float, draw: Draw, size: tuple[int, int], age: float = _AGE
     ) -> Shot:
         key: Any = kind, of, size[0]
         with self._lock:
             found, now = self._made.get(key), time.monotonic()
             if found is None or (found.number != number and now - found.made >= age):
-                found = self._made[key] = Shot(number, captured, jpeg(pixels, *size), now)
+                found = self._made[key] = Shot(number, captured, jpeg(draw(), *size), now)
         return found

@@ -97,7 +97,7 @@ class Viewer:
         filters, likes, patches = shots.board.filters, shots.board.likes, shots.likes()
         parts: list[Part] = []
         if filters is not None and self._is_new("filters", 0, filters["number"]):
-            about = {name: filters[name] for name in ("shape", "moving", "moving_count", "layers")}
+            about = {name: filters[name] for name in ("curves", "shape", "moving", "moving_count", "layers")}
             parts.append(({"kind": "filters", **about}, filters["pixels"]))
         if likes is not None:
             about = {name: likes[name] for name in ("layer", "neurons", "answers")}

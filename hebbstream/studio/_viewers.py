@@ -30,12 +30,12 @@ class Viewers:
     session
         What they look at.
     camera
-        Takes the pictures that a browser's own camera gives.
+        Takes the pictures that a browser's own camera gives; ``None`` where no pictures are learned.
     token
         The page needs it to post.
     """
 
-    def __init__(self, session: Session, camera: Source, token: str) -> None:
+    def __init__(self, session: Session, camera: Source | None, token: str) -> None:
         self._session, self._camera, self._token = session, camera, token
         self._shots = Shots(session.board, session.sources)
         self._all: dict[str, Viewer] = {}
@@ -79,7 +79,7 @@ class Viewers:
             with suppress(Exception):
                 await before.socket.close(_REPLACED, "opened again elsewhere")
         viewer.room.set()
-        await viewer.send_json({"hello": True, "token": self._token, "camera": self._camera.number})
+        await viewer.send_json({"hello": True, "token": self._token, "camera": self._camera and self._camera.number})
 
     def _leave(self, viewer: Viewer) -> None:
         if self._all.get(viewer.name) is not viewer:
@@ -122,11 +122,14 @@ class Viewers:
     async def _take_picture(self, viewer: Viewer, data: bytes) -> None:
         try:
             self._check_pen(viewer)
+            camera = self._camera
+            if camera is None:
+                raise InputError("picture: expected none, as no pictures are learned here")
             pixels = await asyncio.to_thread(read_jpeg, data)
         except HebbstreamError as error:
             await viewer.send_json({"camera": False, "error": str(error)})
             return
-        self._camera.put(pixels, None)
+        camera.put(pixels, None)
         await viewer.send_json({"camera": True})
 
     async def _take_text(self, viewer: Viewer, text: str) -> None:
