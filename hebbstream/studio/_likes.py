@@ -10,7 +10,7 @@ from hebbstream.inspection._forward import forward_frame
 from hebbstream.inspection._patches import _strongest
 from hebbstream.network import SoftHebbNet
 from hebbstream.network._forward import LayerPasses
-from hebbstream.studio._drawing import Portrait, picture
+from hebbstream.studio._drawing import Portrait, curves, picture
 from hebbstream.studio._picture import Pixels, scaled
 
 _NEURONS = 6
@@ -74,16 +74,16 @@ class Likes:
     def _patch(self, frame: Pixels, place: list[int]) -> Pixels:
         top, left = self._field.corner(*place)
         height, width = self._field.height, self._field.width
-        if self._net.one_dimensional:  # all channels, whatever the row
+        signal = self._net.one_dimensional
+        if signal:  # all channels, whatever the row
             top, height = 0, frame.shape[0]
-        beyond = (
-            np.nan if frame.dtype.kind == "f" and self._net.one_dimensional else 0 if frame.dtype.kind == "f" else _GREY
-        )
+        beyond = _GREY if frame.dtype == np.uint8 else np.nan if signal else 0
         patch = np.full((height, width, *frame.shape[2:]), beyond, frame.dtype)
         seen = frame[max(0, top) : top + height, max(0, left) : left + width]
         row, column = max(0, -top), max(0, -left)
         patch[row : row + seen.shape[0], column : column + seen.shape[1]] = seen
-        return scaled(self._portrait(patch), (_SIDE, _SIDE))
+        # Lines that are drawn large and made small would all but vanish.
+        return curves(patch, (_SIDE, _SIDE)) if signal else scaled(self._portrait(patch), (_SIDE, _SIDE))
 
     def _row(self, neuron: int) -> Pixels:
         patches = [patch for _, patch in self._best.get(neuron, [])]
