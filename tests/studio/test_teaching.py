@@ -178,7 +178,7 @@ def test_a_killed_run_loses_at_most_the_last_second(tmp_path):
     code = (
         "import sys, time; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
         "from studio_bench import Bench, pictures\n"
-        "bench = Bench(Path(sys.argv[1])); bench.teach(5); time.sleep(1)\n"
+        "bench = Bench(Path(sys.argv[1])); bench.teach(5); time.sleep(0.7)\n"
         "bench.show(*pictures('down', 2)); print('taught', flush=True); time.sleep(60)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parents[1])]
