@@ -1,18 +1,17 @@
 """Viewers of a studio, in a process of their own: they read what comes, note how old its pictures are, and say so."""
 
+import base64
 import json
 import multiprocessing
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any, TypedDict
+from typing import TypedDict
 
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
-
+_BINARY = 2
 _SMALL_BUFFER = 8192  # bytes that the system takes in before the slow viewer reads them
 
 
@@ -31,50 +30,89 @@ class Watched(TypedDict):
     ages: list[float]
 
 
-class _Slow(socket.socket):
-    """Reads as many bytes a second as it is told to."""
+class _Line:
+    """The least of a WebSocket that a viewer needs, so that what is measured is not the viewer's own work.
 
-    rate = 50_000
+    Parameters
+    ----------
+    door
+        Of the studio.
+    rate
+        Bytes that it reads a second; ``None`` for as many as come.
+    """
 
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        """Read a little, and take as long for it as the line would."""
-        data = super().recv(min(size, 2048), flags)
-        time.sleep(len(data) / self.rate)
-        return data
+    def __init__(self, door: Door, rate: int | None) -> None:
+        self._rate, self._held = rate, bytearray()
+        self._socket = socket.socket()
+        if rate is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER)
+        self._socket.settimeout(5.0)
+        address = f"127.0.0.1:{door['port']}"
+        self._socket.connect(("127.0.0.1", door["port"]))
+        head = {
+            "Host": address,
+            "Origin": f"http://{address}",
+            "Cookie": door["cookie"],
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
+        }
+        lines = ["GET /ws HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", ""]
+        self._socket.sendall("\r\n".join(lines).encode())
+        while b"\r\n\r\n" not in self._held:
+            self._read()
+        del self._held[: self._held.index(b"\r\n\r\n") + 4]
+
+    def receive(self) -> tuple[int, bytes]:
+        """Return the kind of the next message, and what it says."""
+        kind, length = self._take(2)
+        size = length if length < 126 else int.from_bytes(self._take(2 if length == 126 else 8), "big")
+        return kind & 15, self._take(size)
+
+    def send(self, text: str) -> None:
+        """Send a short text; the mask of zeros leaves it as it is."""
+        self._socket.sendall(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text.encode())
+
+    def close(self) -> None:
+        """End it."""
+        self._socket.close()
+
+    def _take(self, size: int) -> bytes:
+        while len(self._held) < size:
+            self._read()
+        taken = bytes(self._held[:size])
+        del self._held[:size]
+        return taken
+
+    def _read(self) -> None:
+        data = self._socket.recv(1 << 16 if self._rate is None else 2048)
+        if not data:
+            raise ConnectionError("the studio has closed the connection")
+        self._held += data
+        if self._rate is not None:  # as long as the line would take
+            time.sleep(len(data) / self._rate)
 
 
 def watch(door: Door, rate: int | None, end: threading.Event, seen: Watched) -> None:
     """Look on until the end, as fast as a line of `rate` bytes a second gives it."""
-    raw = socket.socket() if rate is None else _Slow()
-    if isinstance(raw, _Slow):
-        raw.rate = rate or raw.rate
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER)
-    raw.connect(("127.0.0.1", door["port"]))
-    address = f"127.0.0.1:{door['port']}"
+    line = _Line(door, rate)
     before: float | None = None
-    with connect(
-        f"ws://{address}/ws",
-        sock=raw,
-        origin=f"http://{address}",  # type: ignore[arg-type]  # websockets' own kind of text
-        additional_headers={"Cookie": door["cookie"]},
-        compression=None,
-        max_size=None,
-    ) as connection:
-        while not end.is_set():
-            with suppress(TimeoutError):
-                message = connection.recv(timeout=0.5)
-                if isinstance(message, str):
-                    continue
-                header = json.loads(message[4 : 4 + int.from_bytes(message[:4], "big")])
-                now = time.monotonic()
-                seen["bytes"] += len(message)
-                for part in header["parts"]:
-                    if part["kind"] == "picture" and part["source"] == 0:
-                        seen["pictures"] += 1
-                        if before is not None:
-                            seen["ages"].append(now - before)
-                        before = part["captured"]
-                connection.send(json.dumps({"ack": header["n"]}))
+    while not end.is_set():
+        kind, message = line.receive()
+        if kind != _BINARY:
+            continue
+        header = json.loads(message[4 : 4 + int.from_bytes(message[:4], "big")])
+        now = time.monotonic()
+        seen["bytes"] += len(message)
+        for part in header["parts"]:
+            if part["kind"] == "picture" and part["source"] == 0:
+                seen["pictures"] += 1
+                if before is not None:
+                    seen["ages"].append(now - before)
+                before = part["captured"]
+        line.send(json.dumps({"ack": header["n"]}))
+    line.close()
 
 
 def _serve(door: Door, rates: list[int | None], orders: Connection) -> None:
@@ -83,7 +121,7 @@ def _serve(door: Door, rates: list[int | None], orders: Connection) -> None:
         end = threading.Event()
         seen: list[Watched] = [{"pictures": 0, "bytes": 0, "ages": []} for _ in rates]
         threads = [
-            threading.Thread(target=_watch, args=(door, rate, end, one)) for rate, one in zip(rates, seen, strict=True)
+            threading.Thread(target=watch, args=(door, rate, end, one)) for rate, one in zip(rates, seen, strict=True)
         ]
         for thread in threads:
             thread.start()
@@ -92,11 +130,6 @@ def _serve(door: Door, rates: list[int | None], orders: Connection) -> None:
         for thread in threads:
             thread.join()
         orders.send(seen)
-
-
-def _watch(*arguments: Any) -> None:
-    with suppress(ConnectionClosed):
-        watch(*arguments)
 
 
 class Viewers:

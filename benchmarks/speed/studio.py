@@ -28,7 +28,7 @@ from hebbstream.studio._server import Studio
 from hebbstream.studio._settings import Settings
 from hebbstream.studio._source import Source
 
-Half = tuple[float, float]
+Half = tuple[float, float, float]
 LINES: list[int | None] = [None, None, 50_000]
 SETTLE = 0.4  # seconds after viewers came or went
 PICTURES = 120
@@ -127,15 +127,17 @@ def speed(studio: Studio, viewers: Viewers, rounds: int, seconds: float) -> stor
         print(f"{alone[0]:.1f} {with_viewers[0]:.1f} a second; others took {busy:.2f} cores", flush=True)
     quiet = sorted(found)[: max(2, rounds // 2)]
     ratios = [watched[0] / alone[0] for _, alone, watched in quiet]
+    sides = [[alone for _, alone, _ in quiet], [watched for _, _, watched in quiet]]
     lower, _, upper = statistics.quantiles(ratios)
     return {
-        "alone_per_second": round(statistics.median(alone[0] for _, alone, _ in quiet), 1),
-        "watched_per_second": round(statistics.median(watched[0] for _, _, watched in quiet), 1),
+        "alone_per_second": round(statistics.median(half[0] for half in sides[0]), 1),
+        "watched_per_second": round(statistics.median(half[0] for half in sides[1]), 1),
         "watched_over_alone": round(statistics.median(ratios), 4),
         "quartiles": [round(lower, 4), round(upper, 4)],
         "learner_cpu_watched_over_alone": round(
             statistics.median(watched[1] / alone[1] for _, alone, watched in quiet), 4
         ),
+        "cores_of_other_threads": [round(statistics.median(half[2] for half in halves), 3) for halves in sides],
         "rounds": rounds,
         "quiet_rounds": len(quiet),
         "cores_that_others_took": round(quiet[-1][0], 2),
@@ -165,12 +167,18 @@ class Others:
 
 
 def rate(studio: Studio, seconds: float) -> tuple[float, float]:
-    """Return the samples learned a second, over some seconds, and the seconds that the learner's thread computed for one."""
-    board, started, computed = studio.session.board, time.monotonic(), learner_seconds(studio)
+    """Return, over some seconds, the samples learned a second, what the learner computed for one, and other threads' cores."""
+    board, started, computed, whole = (
+        studio.session.board,
+        time.monotonic(),
+        learner_seconds(studio),
+        time.process_time(),
+    )
     before = board.learned
     time.sleep(seconds)
-    learned = board.learned - before
-    return learned / (time.monotonic() - started), (learner_seconds(studio) - computed) / learned
+    learned, took = board.learned - before, time.monotonic() - started
+    own = learner_seconds(studio) - computed
+    return learned / took, own / learned, (time.process_time() - whole - own) / took
 
 
 def learner_seconds(studio: Studio) -> float:

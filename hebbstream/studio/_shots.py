@@ -1,7 +1,5 @@
 """`Shots`: what viewers are shown, as JPEG: compressed once for all of them, and only when one of them asks."""
 
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +8,11 @@ from hebbstream.studio._board import Board
 from hebbstream.studio._picture import Draw, jpeg
 from hebbstream.studio._source import Source
 
-INTERVAL = 1 / 15
+INTERVAL = 1 / 12
 """Seconds between two pictures."""
 SIZES = ((480, 75), (256, 65), (160, 50))
 """Width and quality, for quick viewers and for slower ones."""
 _ASIDE = 160  # width of the pictures of sources that are not looked at
-_AGE = 0.8 * INTERVAL  # of what is still sent: less, so that the viewer it was made for finds another at its next turn
 _SEEN, _LIKES = (192, 92), (640, 80)
 
 
@@ -31,18 +28,18 @@ class Shot:
         When the picture came in, by `time.monotonic`.
     data
         JPEG.
-    made
-        When it was compressed.
+    turn
+        In which it was compressed.
     """
 
     number: int
     captured: float
     data: bytes
-    made: float
+    turn: int
 
 
 class Shots:
-    """Compresses pictures of the sources and of the board. Viewers that ask at almost the same time get the same one.
+    """Compresses pictures of the sources and of the board, each once.
 
     Parameters
     ----------
@@ -53,10 +50,14 @@ class Shots:
     def __init__(self, board: Board, sources: Sequence[Source]) -> None:
         self.board, self.sources = board, sources
         self._made: dict[tuple[str, int, int], Shot] = {}
-        self._lock = threading.Lock()
+        self._turn = 0
+
+    def begin(self) -> None:
+        """Begin a turn, in which every viewer is given the same pictures, whatever comes meanwhile."""
+        self._turn += 1
 
     def picture(self, source: Source, level: int, *, aside: bool) -> Shot | None:
-        """Return a source's newest picture, or one a moment older that is there; `level` is an index into `SIZES`."""
+        """Return a source's newest picture; `level` is an index into `SIZES`."""
         picture = source.latest
         if picture is None:
             return None
@@ -71,21 +72,13 @@ class Shots:
             return None
         return self._shot("seen", source.number, seen.picture.number, seen.picture.captured, seen.drawn, _SEEN)
 
-    def likes(self) -> Shot | None:
+    def likes(self, likes: dict[str, Any]) -> Shot:
         """Return the patches that neurons like."""
-        likes = self.board.likes
-        return (
-            None
-            if likes is None
-            else self._shot("likes", 0, likes["number"], 0.0, lambda: likes["pixels"], _LIKES, 0.0)
-        )
+        return self._shot("likes", 0, likes["number"], 0.0, lambda: likes["pixels"], _LIKES)
 
-    def _shot(
-        self, kind: str, of: int, number: int, captured: float, draw: Draw, size: tuple[int, int], age: float = _AGE
-    ) -> Shot:
-        key: Any = kind, of, size[0]
-        with self._lock:
-            found, now = self._made.get(key), time.monotonic()
-            if found is None or (found.number != number and now - found.made >= age):
-                found = self._made[key] = Shot(number, captured, jpeg(draw(), *size), now)
+    def _shot(self, kind: str, of: int, number: int, captured: float, draw: Draw, size: tuple[int, int]) -> Shot:
+        key = kind, of, size[0]
+        found = self._made.get(key)
+        if found is None or (found.number != number and (found.turn != self._turn or kind == "likes")):
+            found = self._made[key] = Shot(number, captured, jpeg(draw(), *size), self._turn)
         return found

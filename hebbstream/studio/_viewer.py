@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket
 from hebbstream.studio._shots import SIZES, Shot, Shots
 
 MOST_IN_FLIGHT = 2
+_ACK_SECONDS = 30.0
 _SLOW_SECONDS, _QUICK_SECONDS = 0.5, 0.2  # from sending until it is shown
 _FIRST_LEVEL = 1  # how quick a line is, its first pictures tell
 _PATIENCE, _MOST_PATIENCE = 5, 320  # quick messages before larger pictures are tried
@@ -35,9 +36,10 @@ class Viewer:
     socket: WebSocket
     focus: int = 0
     level: int = _FIRST_LEVEL
-    room: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     sent: int = 0
+    _offered: bytes | None = None
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _flying: dict[int, float] = field(default_factory=dict)
     _has: dict[str, Any] = field(default_factory=dict)
     _numbers: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -50,16 +52,34 @@ class Viewer:
         async with self.lock:
             await self.socket.send_text(json.dumps(message))
 
-    async def send_parts(self, header: dict[str, Any], parts: list[Part]) -> None:
-        """Send a numbered message: the header's length in four bytes, the header as JSON, and the parts."""
+    def has_room(self) -> bool:
+        """Whether another message may go on its way: none waits to be sent, and few have not been shown yet."""
+        return self._offered is None and len(self._flying) < MOST_IN_FLIGHT
+
+    def offer(self, header: dict[str, Any], parts: list[Part]) -> None:
+        """Have a numbered message sent: the header's length in four bytes, the header as JSON, and the parts."""
         self.sent += 1
         header |= {"n": self.sent, "parts": [{**about, "length": len(data)} for about, data in parts]}
         head = json.dumps(header).encode()
         self._flying[self.sent] = time.monotonic()
-        if len(self._flying) >= MOST_IN_FLIGHT:
-            self.room.clear()
-        async with self.lock:
-            await self.socket.send_bytes(b"".join([len(head).to_bytes(4, "big"), head, *(data for _, data in parts)]))
+        self._offered = b"".join([len(head).to_bytes(4, "big"), head, *(data for _, data in parts)])
+        self._news.set()
+
+    async def send_offered(self) -> None:
+        """Send what is offered, one message after another, until nothing is shown for too long."""
+        while True:
+            try:
+                await asyncio.wait_for(self._news.wait(), _ACK_SECONDS)
+            except TimeoutError:
+                if self.has_room():  # there was nothing to show
+                    continue
+                await self.socket.close(1008, "nothing was shown for too long")
+                return
+            self._news.clear()
+            if self._offered is not None:
+                async with self.lock:
+                    await self.socket.send_bytes(self._offered)
+                self._offered = None
 
     def acknowledged(self, number: int) -> None:
         """Note that a message, and all before it, was shown; send smaller pictures to where that takes long."""
@@ -72,8 +92,6 @@ class Viewer:
             self._patience = min(2 * self._patience, _MOST_PATIENCE)
         elif self._quick >= self._patience:
             self.level, self._quick = max(self.level - 1, 0), 0
-        if len(self._flying) < MOST_IN_FLIGHT:
-            self.room.set()
 
     def news(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return those of some JSON values that this viewer has not been sent as they are now."""
@@ -94,14 +112,14 @@ class Viewer:
         return parts
 
     def _inner(self, shots: Shots) -> list[Part]:
-        filters, likes, patches = shots.board.filters, shots.board.likes, shots.likes()
+        filters, likes = shots.board.filters, shots.board.likes
         parts: list[Part] = []
         if filters is not None and self._is_new("filters", 0, filters["number"]):
             about = {name: filters[name] for name in ("curves", "shape", "moving", "moving_count", "layers")}
             parts.append(({"kind": "filters", **about}, filters["pixels"]))
         if likes is not None:
             about = {name: likes[name] for name in ("layer", "neurons", "answers")}
-            parts += [({**what, **about}, data) for what, data in self._new("likes", 0, patches)]
+            parts += [({**what, **about}, data) for what, data in self._new("likes", 0, shots.likes(likes))]
         if parts:
             self._rested = time.monotonic()
         return parts

@@ -1,6 +1,5 @@
 """Sound and sensors in the studio: the same teaching, from windows of a signal."""
 
-import argparse
 import io
 import tarfile
 import time
@@ -8,10 +7,9 @@ import wave
 
 import numpy as np
 import pytest
-from studio_bench import Bench
+from studio_bench import Bench, parsed
 
 import hebbstream as hs
-from hebbstream.cli import _studio
 from hebbstream.cli._studio_signals import signal_opener, signal_settings, studio_kind
 from hebbstream.errors import ConfigurationError, SourceNotFoundError
 from hebbstream.studio import _export
@@ -91,12 +89,6 @@ def test_two_movements_are_taught_kept_and_taken_away(tmp_path):
         again.close()
     with pytest.raises(ConfigurationError, match="network of 3 channels: expected 2"):
         Bench(tmp_path, Settings(kind="signal", preset="signal", in_channels=2))
-
-
-def parsed(*arguments):
-    parser = argparse.ArgumentParser()
-    _studio.add_arguments(parser)
-    return parser.parse_args([*map(str, arguments)])
 
 
 def opened(folder, *arguments):

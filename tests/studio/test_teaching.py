@@ -1,16 +1,13 @@
 """What is taught, taken back, kept and found again."""
 
 import io
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from studio_bench import Bench, pictures
+from forked import processes
+from studio_bench import Bench, pictures, teach_and_wait
 
 import hebbstream as hs
 from hebbstream.adapters.shards import open_shards
@@ -175,16 +172,12 @@ def test_a_run_goes_on_where_it_was(tmp_path):
 
 
 def test_a_killed_run_loses_at_most_the_last_second(tmp_path):
-    code = (
-        "import sys, time; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
-        "from studio_bench import Bench, pictures\n"
-        "bench = Bench(Path(sys.argv[1])); bench.teach(5); time.sleep(0.7)\n"
-        "bench.show(*pictures('down', 2)); print('taught', flush=True); time.sleep(60)\n"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parents[1])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"taught\n"
-        process.send_signal(signal.SIGKILL)
+    taught = processes.Event()
+    process = processes.Process(target=teach_and_wait, args=(tmp_path, taught))
+    process.start()
+    assert taught.wait(60)
+    process.kill()
+    process.join()
     again = Bench(tmp_path)
     try:
         counts = again.session.examples.counts()
