@@ -222,7 +222,44 @@ def _machines(results: Path) -> str:
     return markdown(["width", "", "network", *(f"{n:,} machines" for n in shown)], rows)
 
 
+def _studio(results: Path) -> str:
+    found = read(results / "speed" / "studio.json")["speed"]
+    lower, upper = found["quartiles"]
+    without, watched = found["cores_of_other_threads"]
+    rows = [
+        ["samples learned a second", f"{found['alone_per_second']:.0f}", f"{found['watched_per_second']:.0f}"],
+        ["of it, by turns", "1", f"{found['watched_over_alone']:.2f} ({lower:.2f} to {upper:.2f})"],
+        ["what the learner computes for a sample", "1", f"{found['learner_cpu_watched_over_alone']:.3f}"],
+        ["cores that all other threads take", f"{without:.3f}", f"{watched:.3f}"],
+    ]
+    return markdown(["", "nobody watches", "three viewers"], rows)
+
+
+def _studio_viewers(results: Path) -> str:
+    rows = [
+        [
+            "as it comes" if row["bytes_per_second"] is None else f"{row['bytes_per_second'] / 1000:.0f} kB/s",
+            f"{row['pictures_per_second']:.1f}",
+            f"{row['received_per_second'] / 1000:.0f} kB/s",
+            f"{row['median_age_seconds']:.2f} s",
+            f"{row['oldest_age_seconds']:.2f} s",
+        ]
+        for row in read(results / "speed" / "studio.json")["speed"]["viewers"]
+    ]
+    return markdown(["line", "pictures a second", "received", "age when replaced, median", "oldest"], rows)
+
+
+def _studio_memory(results: Path) -> str:
+    found = read(results / "speed" / "studio.json")["memory"]
+    first, last = found["rows"][1], found["rows"][-1]
+    row = [f"{first['resident_mib']:.0f} MiB", f"{last['resident_mib']:.0f} MiB", f"{found['growth_percent']:+.1f} %"]
+    return markdown([f"after {first['frames']:,} frames", f"after {last['frames']:,}", "growth, by a line through all"], [row])
+
+
 TABLES: Tables = {
+    "speed/studio": _studio,
+    "speed/studio-viewers": _studio_viewers,
+    "speed/studio-memory": _studio_memory,
     "speed/step": _step,
     "speed/step-ratios": _step_ratios,
     "speed/events": _events,
