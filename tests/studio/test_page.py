@@ -301,6 +301,7 @@ def test_a_signal_is_shown_as_curves(browser, tmp_path):
         page.keyboard.press("l")
         shows(page, "status", "learning")
         ask(studio, do="add-class", name="wave")
+        shows(page, "classes", "wave")
         page.keyboard.down("1")
         shows(page, "classes", "1 example")
         page.keyboard.up("1")
