@@ -303,5 +303,5 @@ def test_a_signal_is_shown_as_curves(browser, tmp_path):
         ask(studio, do="add-class", name="wave")
         shows(page, "classes", "wave")
         page.keyboard.down("1")
-        shows(page, "classes", "1 example")
+        shows(page, "classes", "recognised first")
         page.keyboard.up("1")
