@@ -253,7 +253,9 @@ def _studio_memory(results: Path) -> str:
     found = read(results / "speed" / "studio.json")["memory"]
     first, last = found["rows"][1], found["rows"][-1]
     row = [f"{first['resident_mib']:.0f} MiB", f"{last['resident_mib']:.0f} MiB", f"{found['growth_percent']:+.1f} %"]
-    return markdown([f"after {first['frames']:,} frames", f"after {last['frames']:,}", "growth, by a line through all"], [row])
+    return markdown(
+        [f"after {first['frames']:,} frames", f"after {last['frames']:,}", "growth, by a line through all"], [row]
+    )
 
 
 TABLES: Tables = {

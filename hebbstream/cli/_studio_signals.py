@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hebbstream._credentials import mask_credentials
-from hebbstream.cli._signals import Signal, open_signal, signal_channels, signal_of
+from hebbstream.cli._signals import COLUMN_SECONDS, Signal, open_signal, signal_channels, signal_of
 from hebbstream.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hebbstream.studio._signal_source import SignalSource
 
 _RATE = 16_000
-_COLUMN_SECONDS = 0.01
 _HOP_SECONDS = 0.1
 # What `learn` has options for, and the studio plays as it comes.
 _AS_IT_COMES = {"rate": None, "start": 0.0, "duration": None, "loop": False, "labels": None, "stream": None}
@@ -83,7 +82,7 @@ def _shape(options: argparse.Namespace, kind: Signal) -> tuple[str, tuple[int, i
     length = options.length or 1.0
     if options.form == "wave":
         return "wave", (1, round(length * _RATE))
-    return "sound", (options.mels or 64, max(1, round(length / _COLUMN_SECONDS)))
+    return "sound", (options.mels or 64, max(1, round(length / COLUMN_SECONDS)))
 
 
 def _hop(options: argparse.Namespace, kind: Signal, size: tuple[int, int]) -> tuple[float, int]:
@@ -92,4 +91,4 @@ def _hop(options: argparse.Namespace, kind: Signal, size: tuple[int, int]) -> tu
         rows = max(1, size[1] // 10) if options.hop is None else int(options.hop)
         return rows, rows
     seconds = options.hop or _HOP_SECONDS
-    return seconds, max(1, round(seconds * _RATE if size[0] == 1 else seconds / _COLUMN_SECONDS))
+    return seconds, max(1, round(seconds * _RATE if size[0] == 1 else seconds / COLUMN_SECONDS))
