@@ -57,18 +57,19 @@ def signal_opener(options: argparse.Namespace, kind: Signal) -> "Callable[[int, 
     from hebbstream.studio._signal_source import SignalSource
 
     def make(number: int, address: str, session: "Session") -> SignalSource:
-        asked = _shape(options, kind)[1]
-        if asked is not None and asked != session.size and session.net.samples_seen:
-            found, expected = (f"{height} × {width}" for height, width in (asked, session.size))
+        asked, learned = _shape(options, kind)[1], session.net.frame_size
+        if asked is not None and learned is not None and asked != learned:
+            found, expected = (f"{height} × {width}" for height, width in (asked, learned))
             raise ConfigurationError(f"windows of {found}: expected {expected}, which this run has learned")
         given = argparse.Namespace(**vars(options) | _AS_IT_COMES | _CONNECTION)
-        given.hop, moments = _hop(options, kind, session.size)
+        size = learned or asked
+        given.hop, moments = _hop(options, kind, size)
         return SignalSource(
             number,
             address,
             session.arrived,
             session.settings.kind,
-            lambda name: open_signal(given, name, session.size, session.net.in_channels),
+            lambda name: open_signal(given, name, size, session.net.in_channels),
             moments,
         )
 
@@ -85,8 +86,10 @@ def _shape(options: argparse.Namespace, kind: Signal) -> tuple[str, tuple[int, i
     return "sound", (options.mels or 64, max(1, round(length / COLUMN_SECONDS)))
 
 
-def _hop(options: argparse.Namespace, kind: Signal, size: tuple[int, int]) -> tuple[float, int]:
+def _hop(options: argparse.Namespace, kind: Signal, size: tuple[int, int] | None) -> tuple[float | None, int]:
     """Return the hop as `open_signal` takes it, and in moments of the window."""
+    if size is None:  # `open_signal` says what is missing
+        return None, 1
     if kind == "table":
         rows = max(1, size[1] // 10) if options.hop is None else int(options.hop)
         return rows, rows

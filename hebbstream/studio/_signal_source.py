@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from hebbstream.errors import HebbstreamError
+from hebbstream.errors import ConnectionLostError, HebbstreamError
 from hebbstream.streams import Stream
 from hebbstream.studio._drawing import Kind, curves, spectrogram
 from hebbstream.studio._picture import Pixels, scaled
@@ -41,7 +42,7 @@ class SignalSource(PlayedSource):
     Raises
     ------
     HebbstreamError
-        If it cannot be opened; a source that is lost later is opened again.
+        If there is no such file or it cannot be read; a microphone that is not there, or is lost later, is tried again.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class SignalSource(PlayedSource):
         super().__init__(number, address, arrived)
         self._address, self._kind, self._open, self._hop = address, kind, open_stream, hop
         self._strip = np.zeros((0, 0), np.float32)
-        self._first: Stream[Any] | None = open_stream(address)
+        self._first: Stream[Any] | None = None
+        with suppress(ConnectionLostError):  # a microphone may still be plugged in
+            self._first = open_stream(address)
         self.begin()
 
     def _play(self) -> None:

@@ -127,6 +127,8 @@ def test_the_command_plays_a_table_of_sensors(tmp_path, sensors):
         assert latest.sample.shape == (2, 60)
         assert latest.pixels.shape == (240, 640, 3)
         assert [source.told()["state"] for source in session.sources] == ["live"]
+    with pytest.raises(ConfigurationError, match="without --window"):
+        opened(tmp_path / "new", sensors)
     with pytest.raises(ConfigurationError, match="windows of 1 × 50: expected 1 × 60, which this run has learned"):
         opened(tmp_path / "run", sensors, "--window", 50, "--columns", "y", "z", "--time", "t")
 
@@ -146,6 +148,14 @@ def test_the_command_plays_sound(tmp_path):
         assert session.settings.kind == "sound"
     with pytest.raises(SourceNotFoundError, match=r"missing\.wav"):
         opened(tmp_path / "other", tmp_path / "missing.wav")
+
+
+def test_a_microphone_that_is_not_there_is_tried_again(tmp_path):
+    pytest.importorskip("av")
+    with opened(tmp_path / "run", "hw:97,0") as studio:
+        source = studio.session.sources[0]
+        until(lambda: source.told()["state"] == "lost")
+        assert "hw:97,0" in source.told()["problem"]
 
 
 def test_sources_of_several_kinds_are_refused(sensors):
