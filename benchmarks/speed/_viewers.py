@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TypedDict
 
-_BINARY = 2
+_TEXT, _BINARY, _PING, _PONG = 1, 2, 9, 10
 _SMALL_BUFFER = 8192  # bytes that the system takes in before the slow viewer reads them
 
 
@@ -70,9 +70,9 @@ class _Line:
         size = length if length < 126 else int.from_bytes(self._take(2 if length == 126 else 8), "big")
         return kind & 15, self._take(size)
 
-    def send(self, text: str) -> None:
-        """Send a short text; the mask of zeros leaves it as it is."""
-        self._socket.sendall(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text.encode())
+    def send(self, kind: int, data: bytes) -> None:
+        """Send a short message; the mask of zeros leaves it as it is."""
+        self._socket.sendall(bytes([0x80 | kind, 0x80 | len(data)]) + bytes(4) + data)
 
     def close(self) -> None:
         """End it."""
@@ -100,6 +100,8 @@ def watch(door: Door, rate: int | None, end: threading.Event, seen: Watched) -> 
     before: float | None = None
     while not end.is_set():
         kind, message = line.receive()
+        if kind == _PING:
+            line.send(_PONG, message)
         if kind != _BINARY:
             continue
         header = json.loads(message[4 : 4 + int.from_bytes(message[:4], "big")])
@@ -111,7 +113,7 @@ def watch(door: Door, rate: int | None, end: threading.Event, seen: Watched) -> 
                 if before is not None:
                     seen["ages"].append(now - before)
                 before = part["captured"]
-        line.send(json.dumps({"ack": header["n"]}))
+        line.send(_TEXT, json.dumps({"ack": header["n"]}).encode())
     line.close()
 
 

@@ -204,7 +204,7 @@ def memory(studio: Studio, viewers: Viewers, frames: int) -> store.Result:
     process, board = psutil.Process(), studio.session.board
     rows = list[store.Result]()
     first = board.learned
-    with viewers.looking():
+    with viewers.looking() as seen:
         for goal in range(0, frames + 1, max(1, frames // 20)):
             while board.learned - first < goal:
                 time.sleep(0.05)
@@ -216,6 +216,7 @@ def memory(studio: Studio, viewers: Viewers, frames: int) -> store.Result:
     growth = statistics.linear_regression(range(len(settled)), settled).slope * (len(settled) - 1)
     return {
         "frames": frames,
+        "pictures_shown": [one["pictures"] for one in seen],
         "growth_mib": round(growth, 1),
         "growth_percent": round(100 * growth / settled[0], 2),
         "rows": rows,
