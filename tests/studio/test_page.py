@@ -153,9 +153,9 @@ def test_from_an_empty_folder_to_two_classes_and_their_model(kind, browser, thin
             page.keyboard.press("Enter")
             expect(page.locator("#classes .name", has_text=name)).to_be_visible()
         page.evaluate("document.activeElement.blur()")
-        hold_keys(page, studio, source, things, 24)
+        hold_keys(page, studio, source, things, 36)
         counts = studio.session.examples.counts()
-        assert min(counts.values()) >= 24, counts
+        assert min(counts.values()) >= 36, counts
         page.keyboard.press("l")
         shows(page, "status", "paused")
         ask(studio, do="confidence", value=0)
