@@ -310,7 +310,8 @@ def test_malformed_messages_are_answered_and_harm_nothing(studio):
 
 def test_a_message_too_large_ends_the_connection_alone(studio):
     with connect(studio) as socket:
-        socket.send(bytes(3 << 20))
+        with suppress(ConnectionClosed):  # which may come before all is sent
+            socket.send(bytes(3 << 20))
         with pytest.raises(ConnectionClosed):
             all(socket.recv(timeout=30) for _ in range(100))
     learned(studio)
