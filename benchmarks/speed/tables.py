@@ -223,14 +223,16 @@ def _machines(results: Path) -> str:
 
 
 def _studio(results: Path) -> str:
-    found = read(results / "speed" / "studio.json")["speed"]
+    result = read(results / "speed" / "studio.json")
+    found, cores = result["speed"], result["machine"]["cores"]
     lower, upper = found["quartiles"]
     without, watched = found["cores_of_other_threads"]
     rows = [
         ["samples learned a second", f"{found['alone_per_second']:.0f}", f"{found['watched_per_second']:.0f}"],
         ["of it, by turns", "1", f"{found['watched_over_alone']:.2f} ({lower:.2f} to {upper:.2f})"],
         ["what the learner computes for a sample", "1", f"{found['learner_cpu_watched_over_alone']:.3f}"],
-        ["cores that all other threads take", f"{without:.3f}", f"{watched:.3f}"],
+        ["cores that its other threads take", f"{without:.3f}", f"{watched:.3f}"],
+        ["cores that other programs took, up to", *[f"{found['cores_that_others_took']:.1f} of {cores}"] * 2],
     ]
     return markdown(["", "nobody watches", "three viewers"], rows)
 
