@@ -1,9 +1,11 @@
 """A session of the studio into which tests put pictures, one at a time."""
 
+import argparse
 import time
 
 import numpy as np
 
+from hebbstream.cli import _studio
 from hebbstream.studio._actions import act
 from hebbstream.studio._keeper import Keeper
 from hebbstream.studio._session import Session
@@ -14,6 +16,16 @@ from hebbstream.studio._state import state_of
 SMALL = Settings(preset="cifar10", width=4, dimensions=96, start=True, every_frame=True)
 
 
+def teach_and_wait(folder, taught):
+    """Teach five of each kind, and just now two more; to be killed."""
+    bench = Bench(folder)
+    bench.teach(5)
+    time.sleep(0.7)
+    bench.show(*pictures("down", 2))
+    taught.set()
+    time.sleep(60)
+
+
 def pictures(kind, count=40, seed=0):
     """Noisy pictures of one of two kinds: stripes across, or stripes down."""
     generator = np.random.default_rng(seed)
@@ -22,6 +34,13 @@ def pictures(kind, count=40, seed=0):
     noise = generator.integers(0, 50, (count, 48, 48, 3))
     shifted = [np.roll(plain, generator.integers(48), axis=(0, 1)) for _ in range(count)]
     return [(one[..., None] + extra).clip(0, 255).astype(np.uint8) for one, extra in zip(shifted, noise, strict=True)]
+
+
+def parsed(*arguments):
+    """The options of `hebbstream studio`."""
+    parser = argparse.ArgumentParser()
+    _studio.add_arguments(parser)
+    return parser.parse_args([*map(str, arguments)])
 
 
 class Bench:

@@ -11,6 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from hebbstream.studio._export import _PAGE, _SCRIPTS
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = {name.replace(".", "/"): folder for name, folder in PROJECT["tool"]["setuptools"]["package-dir"].items()}
@@ -37,11 +39,23 @@ def test_wheel_and_sdist_hold_every_module_and_asset(built):
         "hebbstream/py.typed",
         *(f"hebbstream/clip/{name}" for name in ("demo.mp4", "demo.json", "example.safetensors", "LICENSES.md")),
         *(f"hebbstream/studio/page/{path.name}" for path in (ROOT / "hebbstream" / "studio" / "page").iterdir()),
-        *(f"hebbstream/studio/browser/{name}" for name in ("index.html", "app.js", "README.md", ".npmrc")),
     ):
         assert asset in names
         assert asset in sources
     assert not [name for name in names if name.startswith(("adapters/", "export/", "tests/"))]
+
+
+def test_the_page_that_the_studio_hands_out_is_that_of_the_examples_wherever_it_is_installed(built):
+    """In a clone, and so in an editable install, its folder is a link; packages hold files."""
+    example = ROOT / "examples" / "browser"
+    assert ROOT / "hebbstream" / "studio" / "browser" != example == (ROOT / "hebbstream/studio/browser").resolve()
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel, tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
+        root = sdist.getnames()[0].partition("/")[0]
+        for name in (*_PAGE, *_SCRIPTS):
+            path, content = f"hebbstream/studio/browser/{name}", (example / name).read_bytes()
+            assert wheel.read(path) == content
+            assert sdist.getmember(f"{root}/{path}").isreg()
+            assert sdist.extractfile(f"{root}/{path}").read() == content
 
 
 @pytest.fixture

@@ -153,3 +153,7 @@ class LinearProbe(CountsTensors, base.MiniBatchClassifier):
     def forget(self, label: Hashable) -> None:
         """Remove a class; see `OnlineProbe.forget`."""
         self._probe.forget(label)
+
+    def rename(self, label: Hashable, to: Hashable) -> None:
+        """Call a class something else, or make it one with another; see `OnlineProbe.rename`."""
+        self._probe.rename(label, to)

@@ -20,7 +20,7 @@ Signal = Literal["sound", "table"]
 
 _TABLES = (".csv", ".tsv", ".parquet")
 _SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".wma", ".mka", ".au")
-_COLUMN_SECONDS = 0.01
+COLUMN_SECONDS = 0.01
 _PICTURES_ONLY = ("size", "fit", "hardware", "arrays", "crops")
 
 
@@ -98,7 +98,7 @@ def _open_sound(options: argparse.Namespace, source: str, size: tuple[int, int] 
             raise ConfigurationError(f"--{shown} for {mask_credentials(source)}: expected a table, found sound")
     rate = int(options.rate or 16_000)
     form: Form = options.form or ("wave" if size is not None and size[0] == 1 else "mel")
-    learned = None if size is None else size[1] / rate if form == "wave" else size[1] * _COLUMN_SECONDS
+    learned = None if size is None else size[1] / rate if form == "wave" else size[1] * COLUMN_SECONDS
     return open_audio(
         source,
         form=form,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import hebbstream as hs
 from hebbstream.cli._execution import check_device
+from hebbstream.cli._signals import add_signals
+from hebbstream.cli._studio_signals import signal_opener, signal_settings, studio_kind
 from hebbstream.cli._types import key_value, natural, path, positive, size, source
 from hebbstream.errors import MissingDependencyError
 from hebbstream.probe._solvers import SOLVERS
@@ -27,14 +29,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=source,
         metavar="SOURCE",
-        help="a webcam's number, rtsp:// or another address, or a video file, which is played over and over"
+        help="a webcam's number, rtsp:// or another address, or a video file, which is played over and over;"
+        " or sound (a file, or mic), or a table of sensors with --window"
         " (default: the bundled clip; the page can add the browser's own camera)",
     )
     parser.add_argument(
         "--run", dest="folder", type=path, metavar="FOLDER", default=Path("studio"), help="folder of the run"
     )
-    parser.add_argument("--preset", choices=hs.PRESETS, default="video", help="architecture of a new run")
-    parser.add_argument("--width", type=positive, metavar="N", default=24, help="neurons of its first layer")
+    parser.add_argument(
+        "--preset",
+        choices=hs.PRESETS,
+        help="architecture of a new run (default: video, sound or signal, by what the source is)",
+    )
+    parser.add_argument(
+        "--width",
+        type=positive,
+        metavar="N",
+        help="neurons of its first layer (default: 24 for pictures, or the preset's)",
+    )
     parser.add_argument("--seed", type=int, metavar="N", default=0, help="seed of its initial weights")
     parser.add_argument(
         "--size", type=size, metavar="N or WxH", help="scale frames to this size (default: the preset's)"
@@ -48,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--option", action="append", type=key_value, default=[], metavar="KEY=VALUE", help="option for FFmpeg"
     )
+    add_signals(parser)
     group = parser.add_argument_group("server")
     group.add_argument(
         "--host",
@@ -69,9 +82,10 @@ def run(options: argparse.Namespace) -> None:
             raise
         raise MissingDependencyError(f"{error.name} is not installed: pip install 'hebbstream[studio]'") from None
     check_device(options.device)
+    kind = studio_kind(options)
     settings = Settings(
-        preset=options.preset,
-        width=options.width,
+        preset=options.preset or "video",
+        width=options.width or (24 if kind is None else None),
         seed=options.seed,
         device=options.device,
         solver=options.solver,
@@ -79,12 +93,15 @@ def run(options: argparse.Namespace) -> None:
         every_frame=options.every_frame,
         start=options.start,
     )
+    if kind is not None:
+        settings = signal_settings(options, kind, settings)
     with Studio(
         options.source,
         options.folder,
         settings,
         host=options.host,
         port=options.port,
+        signals=None if kind is None else signal_opener(options, kind),
         format=options.format,
         options=dict(options.option),
     ) as studio:

@@ -7,15 +7,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from hebbstream.errors import ConfigurationError, InputError, LabelError
+from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.probe._inputs import checked_label, checked_weight, feature_rows
 from hebbstream.probe._labels import decode_labels, decode_name, encode_label, encode_name
+from hebbstream.probe._rows import LabelledRows
 from hebbstream.probe._state import fitted, ordinary, shown
 from hebbstream.probe._temperature import Temperature
-from hebbstream.probe._tensors import LearnedTensors
 
 
-class OnlineProbe(LearnedTensors):
+class OnlineProbe(LabelledRows):
     """A linear classifier that learns from one labelled sample at a time; classes appear as their first label arrives.
 
     Nothing flows back into the network that gave the features. What is learned lies on the device of the first features.
@@ -40,8 +40,6 @@ class OnlineProbe(LearnedTensors):
     ['left']
     """
 
-    solver: ClassVar[str]
-    """Name of the method."""
     sequential: ClassVar[bool]
     """Whether what is learned depends on the order of the samples."""
     option_names: ClassVar[tuple[str, ...]] = ("calibrate", "min_confidence")
@@ -52,13 +50,12 @@ class OnlineProbe(LearnedTensors):
             raise ConfigurationError(f"min_confidence={min_confidence!r}: expected a probability")
         self.calibrate = calibrate
         self.min_confidence = min_confidence
-        self.classes: list[Hashable] = []
-        """Labels in the order of their first appearance, which is the order of all that has a row for each class."""
+        self.classes = []
         self.columns: dict[Hashable, int] = {}
         """Index of each feature in the vectors, by its name, in their order; empty where features have no names."""
         self.steps = 0
         """Labelled samples learned."""
-        self._row: dict[Hashable, int] = {}
+        self._row = {}
         self._shared, self._per_class = {}, {}
         self._temperature: Temperature | None = None
 
@@ -152,22 +149,6 @@ class OnlineProbe(LearnedTensors):
         if self._temperature is None:
             return weight, bias
         return weight * self._temperature.inverse, bias * self._temperature.inverse
-
-    def forget(self, label: Hashable) -> None:
-        """Remove a class: it is predicted no more, and learned from its beginning if its label comes again.
-
-        Raises
-        ------
-        LabelError
-            If there is no such class.
-        """
-        label = checked_label(label)
-        if label not in self._row:
-            raise LabelError(f"label {label!r}: expected one of the {len(self.classes)} classes learned")
-        row = self._row[label]
-        self._remove_row(row)
-        del self.classes[row]
-        self._row = {name: index for index, name in enumerate(self.classes)}
 
     @ordinary
     def grow(self, features: int) -> None:
@@ -263,13 +244,6 @@ class OnlineProbe(LearnedTensors):
             classes = [self._row_of(label) for label in labels[part]]
             self._learn(some, classes, weights[part])
             self.steps += len(classes)
-
-    def _row_of(self, label: Hashable) -> int:
-        if label not in self._row:
-            self._add_row()
-            self._row[label] = len(self.classes)
-            self.classes.append(label)
-        return self._row[label]
 
     def _logits(self, rows: Tensor) -> Tensor:
         scores = self._scores(rows).double()

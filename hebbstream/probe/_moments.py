@@ -10,7 +10,7 @@ from torch import Tensor
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._base import OnlineProbe
 from hebbstream.probe._projection import Projection
-from hebbstream.probe._state import fitted
+from hebbstream.probe._state import fitted, ordinary
 from hebbstream.probe._sums import Moments
 from hebbstream.probe._tensors import Shapes
 
@@ -164,6 +164,13 @@ class MomentProbe(OnlineProbe):
 
     def _widened(self, rows: Tensor, features: int) -> Tensor:
         return torch.cat([self._project(F.pad(rows[:, :-1], (0, features + 1 - rows.shape[1]))), rows[:, -1:]], dim=1)
+
+    @ordinary
+    def _merge_rows(self, row: int, into: int) -> None:
+        for name, rows in self._per_class.items():
+            rows[into] += rows[row]
+            self._per_class[name] = torch.cat([rows[:row], rows[row + 1 :]])
+        self._replaced()
 
     def _replaced(self) -> None:
         self._solution, self._pending = None, 0

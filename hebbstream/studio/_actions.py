@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import hebbstream as hs
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.studio._held import Held
 from hebbstream.studio._session import Session
@@ -57,7 +56,7 @@ def _release(session: Session, message: Message) -> None:  # noqa: ARG001  # all
 
 def _add_class(session: Session, message: Message) -> str:
     name = session.examples.add_class(message.get("name"))
-    session.keeper.store.replace(session.examples)
+    session.keeper.agree(session.examples)
     return name
 
 
@@ -115,7 +114,7 @@ def _configure(session: Session, message: Message) -> None:
     preset, width = _of(message, "preset", str), _of(message, "width", int)
     if not 1 <= width <= 512:
         raise ConfigurationError(f"width={width}: expected 1 to 512 neurons")
-    if preset not in hs.PRESETS or hs.PRESETS[preset].image_size > 96:
+    if preset not in session.settings.presets():
         raise ConfigurationError(f"preset {preset[:40]!r}: expected one of those on the page")
     session.settings = replace(session.settings, preset=preset, width=width)
     session.adopt(session.settings.learner())

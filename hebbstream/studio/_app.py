@@ -43,12 +43,12 @@ class App:
     session
         What it shows.
     camera
-        Takes the pictures of a browser's own camera.
+        Takes the pictures of a browser's own camera; ``None`` where no pictures are learned.
     door
         Who may come in.
     """
 
-    def __init__(self, session: Session, camera: Source, door: Door) -> None:
+    def __init__(self, session: Session, camera: Source | None, door: Door) -> None:
         self._session, self._door = session, door
         self.viewers = Viewers(session, camera, door.token)
         self._metrics = Metrics(session, lambda: len(self.viewers))
@@ -87,7 +87,9 @@ class App:
 
     async def _example(self, request: Request) -> Response:
         example = self._session.examples.get(request.path_params["number"])
-        return _missing("no such example") if example is None else Response(png(example.frame), media_type="image/png")
+        if example is None:
+            return _missing("no such example")
+        return Response(png(self._session.drawn(example)), media_type="image/png")
 
     async def _peak(self, request: Request) -> Response:
         peak = self._session.novelty.peak(request.path_params["number"])

@@ -3,8 +3,9 @@
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from hebbstream.studio._drawing import Portrait
 from hebbstream.studio._picture import Picture, Pixels
 
 _RECENT = 60  # frames over which rates are told
@@ -20,6 +21,8 @@ class Seen:
         As it came.
     frame
         As the network saw it.
+    portrait
+        Draws it.
     label
         The prediction; ``None`` where the probe abstains, or knows nothing.
     probabilities
@@ -30,29 +33,34 @@ class Seen:
 
     picture: Picture
     frame: Pixels
+    portrait: Portrait
     label: str | None = None
     probabilities: dict[str, float] = field(default_factory=dict)
     novelty: float = 0.0
 
+    def drawn(self) -> Pixels:
+        """Return what the network saw as people see it."""
+        return self.portrait(self.frame)
+
 
 class Board:
-    """Values that are replaced as a whole, never changed, each with a number that grows."""
+    """Values that are replaced as a whole, never changed."""
 
     def __init__(self) -> None:
         self.seen: dict[int, Seen] = {}
         self.slow: dict[str, Any] = {}
         self.filters: dict[str, Any] | None = None
         self.likes: dict[str, Any] | None = None
-        self.version = {"slow": 0, "filters": 0, "likes": 0}
+        self._put = 0
         self.learned = self.skipped = 0
         self.watched_until = 0.0
         self._times: deque[float] = deque(maxlen=_RECENT)
         self._delays: deque[float] = deque(maxlen=_RECENT)
 
-    def put(self, name: str, value: Any) -> None:
-        """Replace one of the values."""
-        setattr(self, name, value)
-        self.version[name] += 1
+    def put(self, name: Literal["filters", "likes"], value: dict[str, Any]) -> None:
+        """Replace one of the values, with a ``number`` that tells it from those before."""
+        self._put += 1
+        setattr(self, name, value | {"number": self._put})
 
     def count(self, picture: Picture, *, learned: bool) -> None:
         """Count a picture that was taken in."""

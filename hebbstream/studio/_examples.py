@@ -1,6 +1,6 @@
 """`Examples`: what was taught, kept so that any of it can be taken back exactly."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,15 +146,15 @@ class Examples:
         Raises
         ------
         LabelError
-            If there is no such class, the new name cannot be used, or the class came with a checkpoint: what was
-            taught of it is not here.
+            If there is no such class, or the new name cannot be used.
+        ConfigurationError
+            If both came with a checkpoint whose probe cannot make them one: what was taught of them is not here.
         """
         self.check_class(name)
         to = checked_name(to)
         if to == name:
             return
-        if self._comes_along(name):
-            raise LabelError(f"class {name!r} came with the checkpoint: expected one taught here")
+        self._change_base(name, lambda base: base.rename(name, to))
         if to in self.classes:
             self.classes.remove(name)
         else:
@@ -172,15 +172,15 @@ class Examples:
             If there is no such class.
         """
         self.check_class(name)
-        if self.base is not None and self._comes_along(name):
-            base = probe_from_state(self.base)
-            base.forget(name)
-            self.base = base.state_dict()
+        self._change_base(name, lambda base: base.forget(name))
         self.classes.remove(name)
         self.remove([example.number for example in self if example.label == name])
 
-    def _comes_along(self, name: str) -> bool:
-        return self.base is not None and name in decode_labels(self.base["classes"])
+    def _change_base(self, name: str, change: Callable[[OnlineProbe], None]) -> None:
+        if self.base is not None and name in decode_labels(self.base["classes"]):
+            base = probe_from_state(self.base)
+            change(base)
+            self.base = base.state_dict()
 
     def check_class(self, name: Any) -> None:
         """Refuse the name of a class that is not there."""

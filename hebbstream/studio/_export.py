@@ -8,11 +8,13 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
+
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import publish
 from hebbstream.export._to_onnx import export_model
 from hebbstream.probe import OnlineProbe
-from hebbstream.studio._picture import png
+from hebbstream.studio._picture import Pixels, png
 from hebbstream.studio._session import Session
 
 _PAGE = ("index.html", "style.css", "icon.svg", "README.md", "package.json", "package-lock.json", ".npmrc")
@@ -28,13 +30,26 @@ def checkpoint(session: Session) -> bytes:
 
 
 def onnx_model(session: Session) -> bytes:
-    """Return the network and, where something was taught, the probe as an ONNX model of uint8 frames (N, H, W, C)."""
+    """Return the network and, where something was taught, the probe as an ONNX model.
+
+    Its input is uint8 frames (N, H, W, C), or for sound and signals float32, as `to_onnx` has it.
+    """
     probe = _taught(session)
+    if session.settings.kind != "pictures":
+        return export_model(session.net, probe, size=session.size).data
     return export_model(session.net, probe, size=session.size, input_dtype="uint8", layout="NHWC").data
 
 
 def browser_page(session: Session) -> bytes:
-    """Return a zip archive of the model and a page that runs it on a webcam, without a server of ours."""
+    """Return a zip archive of the model and a page that runs it on a webcam, without a server of ours.
+
+    Raises
+    ------
+    ConfigurationError
+        If the network does not see pictures.
+    """
+    if session.settings.kind != "pictures":
+        raise ConfigurationError(f"browser page of a network for {session.settings.kind}: expected one for pictures")
     page = files("hebbstream.studio") / "browser"
     archive = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
@@ -48,7 +63,7 @@ def browser_page(session: Session) -> bytes:
 
 
 def examples(session: Session) -> bytes:
-    """Return what was taught as a tar shard: pictures as the network sees them, each beside its label.
+    """Return what was taught as a tar shard: pictures as the network sees them, or arrays, each beside its label.
 
     Raises
     ------
@@ -60,7 +75,7 @@ def examples(session: Session) -> bytes:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as written:
         for example in session.examples:
-            for kind, data in (("png", png(example.frame)), ("txt", example.label.encode())):
+            for kind, data in (_sample(example.frame), ("txt", example.label.encode())):
                 member = tarfile.TarInfo(f"{example.number:06d}.{kind}")
                 member.size = len(data)
                 written.addfile(member, io.BytesIO(data))
@@ -74,6 +89,14 @@ KINDS: dict[str, tuple[Callable[[Session], bytes], str]] = {
     "examples.tar": (examples, "application/x-tar"),
 }
 """What makes each file, and its media type."""
+
+
+def _sample(frame: Pixels) -> tuple[str, bytes]:
+    if frame.dtype == np.uint8:
+        return "png", png(frame)
+    file = io.BytesIO()
+    np.save(file, frame, allow_pickle=False)
+    return "npy", file.getvalue()
 
 
 def _taught(session: Session) -> OnlineProbe | None:

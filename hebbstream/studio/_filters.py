@@ -10,6 +10,7 @@ from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._fields import receptive_fields
 from hebbstream.learning._turned import Turned
 from hebbstream.network import SoftHebbNet
+from hebbstream.studio._drawing import Kind
 
 _MOST = 192  # filters shown
 _MOVING = 5e-5  # 1 − cosine between two looks, a second apart
@@ -23,10 +24,12 @@ class Filters:
     ----------
     net
         The network.
+    kind
+        Of what it sees.
     """
 
-    def __init__(self, net: SoftHebbNet) -> None:
-        self._net = net
+    def __init__(self, net: SoftHebbNet, kind: Kind = "pictures") -> None:
+        self._net, self._kind = net, kind
         self._turned = Turned(net)
         self._first = net.layers[0].weight_matrix.clone()
         self._before = self._first.clone()
@@ -36,6 +39,8 @@ class Filters:
     @torch.no_grad()
     def look(self) -> dict[str, Any]:
         """Return ``shape`` (K, h, w, C), ``pixels``, bytes in that order, ``moving`` and the layers' shares turned.
+
+        Of signals they are ``curves``: h channels by w moments.
 
         The filters that have turned most since this began come first.
         """
@@ -51,8 +56,11 @@ class Filters:
             fields = receptive_fields(self._net)[self._order]
         except ConfigurationError:  # neither grey nor colour
             fields = torch.zeros(0, 1, 1, 1)
+        if self._kind == "sound":
+            fields = fields.flip(1)  # low bands at the bottom, as in what it hears
         pixels = (255 * fields.clamp(0, 1)).round().to(torch.uint8).numpy()
         return {
+            "curves": self._kind == "signal",
             "shape": list(pixels.shape),
             "pixels": np.ascontiguousarray(pixels).tobytes(),
             "moving": [int(value) for value in moving[self._order]][: len(fields)],

@@ -10,7 +10,7 @@ import hebbstream as hs
 from hebbstream._container import State, read_state, write_state
 from hebbstream.errors import OutputError
 from hebbstream.learning._generations import keep_generations
-from hebbstream.probe import OnlineProbe
+from hebbstream.studio._examples import Examples
 from hebbstream.studio._store import Store
 
 _CHECKPOINT_SECONDS = 30.0
@@ -43,6 +43,8 @@ class Keeper:
         self._claim = hs.Checkpoint(self.checkpoint)
         self._claim.claim()
         self.store = Store(folder / "examples.sqlite")
+        self._examples: Examples | None = None
+        self._written: State | None = None  # base in the folder
         self._state: tuple[int, int] | None = None
         self._due = [time.monotonic() + _CHECKPOINT_SECONDS, 0.0]
 
@@ -72,7 +74,7 @@ class Keeper:
         clock = time.monotonic()
         if now or clock >= self._due[1]:
             self._due[1] = clock + _STORE_SECONDS
-            self._attempt("examples", self.store.flush)
+            self._attempt("examples", self._write_taught)
         if now or clock >= self._due[0]:
             self._due[0] = clock + _CHECKPOINT_SECONDS
             self._attempt("checkpoint", lambda: self._save(learner, changes))
@@ -82,17 +84,25 @@ class Keeper:
         """Why the last attempt to write something failed; empty if none did."""
         return "; ".join(self._troubles.values())
 
-    def keep_base(self, probe: OnlineProbe | None) -> State | None:
-        """Keep a copy of a probe that came with a checkpoint, apart from all that is taught to it; ``None`` for none."""
-        if probe is None:
-            self._base.unlink(missing_ok=True)
-            return None
-        write_state(self._base, {"probe": probe.state_dict()})
-        return self.base()
-
     def base(self) -> State | None:
-        """Return the state of the probe that `keep_base` kept."""
-        return read_state(self._base)["probe"] if self._base.exists() else None
+        """Return the state of the probe that came with a checkpoint, as it is in the folder; ``None`` for none."""
+        self._written = read_state(self._base)["probe"] if self._base.exists() else None
+        return self._written
+
+    def agree(self, examples: Examples) -> None:
+        """Make what is in the folder agree with the examples when it is next written: classes, labels, and base."""
+        self.store.replace(examples)
+        self._examples = examples
+
+    def _write_taught(self) -> None:
+        base = self._written if self._examples is None else self._examples.base
+        if base is not self._written:  # a change of it makes another one
+            if base is None:
+                self._base.unlink(missing_ok=True)
+            else:
+                write_state(self._base, {"probe": base})
+            self._written = base
+        self.store.flush()
 
     def _attempt(self, what: str, write: Callable[[], None]) -> None:
         try:

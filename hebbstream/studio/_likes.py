@@ -10,6 +10,7 @@ from hebbstream.inspection._forward import forward_frame
 from hebbstream.inspection._patches import _strongest
 from hebbstream.network import SoftHebbNet
 from hebbstream.network._forward import LayerPasses
+from hebbstream.studio._drawing import Portrait, curves, picture
 from hebbstream.studio._picture import Pixels, scaled
 
 _NEURONS = 6
@@ -28,9 +29,12 @@ class Likes:
         The network.
     layer
         Index in ``net.layers``.
+    portrait
+        Draws a piece of what the network sees.
     """
 
-    def __init__(self, net: SoftHebbNet, layer: int) -> None:
+    def __init__(self, net: SoftHebbNet, layer: int, portrait: Portrait = picture) -> None:
+        self._portrait = portrait
         self.layer = layer
         self._net = net
         self._field = receptive_field(net, layer)
@@ -68,14 +72,18 @@ class Likes:
         return response > 1.02 * best[-1][0]  # neighbouring frames are all but the same
 
     def _patch(self, frame: Pixels, place: list[int]) -> Pixels:
-        pixels = np.repeat(frame[..., None], 3, axis=2) if frame.ndim == 2 else frame
         top, left = self._field.corner(*place)
         height, width = self._field.height, self._field.width
-        patch = np.full((height, width, 3), _GREY, np.uint8)
-        seen = pixels[max(0, top) : top + height, max(0, left) : left + width]
+        signal = self._net.one_dimensional
+        if signal:  # all channels, whatever the row
+            top, height = 0, frame.shape[0]
+        beyond = _GREY if frame.dtype == np.uint8 else np.nan if signal else 0
+        patch = np.full((height, width, *frame.shape[2:]), beyond, frame.dtype)
+        seen = frame[max(0, top) : top + height, max(0, left) : left + width]
         row, column = max(0, -top), max(0, -left)
         patch[row : row + seen.shape[0], column : column + seen.shape[1]] = seen
-        return scaled(patch, (_SIDE, _SIDE))
+        # Lines that are drawn large and made small would all but vanish.
+        return curves(patch, (_SIDE, _SIDE)) if signal else scaled(self._portrait(patch), (_SIDE, _SIDE))
 
     def _row(self, neuron: int) -> Pixels:
         patches = [patch for _, patch in self._best.get(neuron, [])]

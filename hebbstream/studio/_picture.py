@@ -1,6 +1,7 @@
 """`Picture`: one frame of a source; and what pictures become: small, or compressed."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,11 @@ from PIL import Image
 from hebbstream.errors import InputError
 
 Pixels = np.ndarray[Any, Any]
+Draw = Callable[[], Pixels]
 
 MOST_BYTES = 1 << 19  # of a picture that a browser sends
 _MOST_SIDE = 1280
+_QUICKEST = Image.Resampling.BOX  # half of what the default takes, which is most of what a picture costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +28,33 @@ class Picture:
         Number of the source.
     number
         Of the frame, from 1, in its source.
-    pixels
-        uint8, (H, W, 3).
+    shown
+        What people see, uint8, (H, W, 3); or a function that draws it, where it is asked for.
     t
         Its time in the source, in seconds, or ``None``.
     captured
         When it came in, by `time.monotonic`.
+    sample
+        What the network is given, where that is no picture: float32, (C, T) or (bands, columns).
     """
 
     source: int
     number: int
-    pixels: Pixels
+    shown: Pixels | Draw
     t: float | None
     captured: float
+    sample: Pixels | None = None
+
+    @property
+    def pixels(self) -> Pixels:
+        """What people see, uint8, (H, W, 3)."""
+        return self.shown() if callable(self.shown) else self.shown
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Of what the network can be given, (rows, columns)."""
+        source = self.shown if self.sample is None else self.sample
+        return () if callable(source) else source.shape[:2]
 
 
 def scaled(pixels: Pixels, size: tuple[int, int], *, gray: bool = False) -> Pixels:
@@ -60,7 +77,7 @@ def jpeg(pixels: Pixels, width: int, quality: int = 75) -> bytes:
     """Return a picture as JPEG, at most so wide."""
     image = Image.fromarray(pixels)
     if image.width > width:
-        image = image.resize((width, max(1, round(image.height * width / image.width))), reducing_gap=2.0)
+        image = image.resize((width, max(1, round(image.height * width / image.width))), _QUICKEST)
     return _written(image, "JPEG", quality=quality, subsampling=0 if quality > 85 else 2)
 
 

@@ -5,7 +5,7 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,8 @@ from hebbstream.studio._session import Session
 from hebbstream.studio._settings import Settings
 from hebbstream.studio._source import Source, VideoSource
 from hebbstream.studio._state import state_of
+
+Signals = Callable[[int, str, Session], Source]
 
 _STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _REQUEST_SECONDS = 10.0
@@ -44,8 +46,10 @@ class Studio:
         Of a new run.
     host, port
         To bind; port 0 takes one that is free.
+    signals
+        Opens the sources where they are sound or sensors; ``None`` for pictures.
     options
-        For the sources, of `open_video`.
+        For sources of pictures, of `open_video`.
 
     Raises
     ------
@@ -61,6 +65,7 @@ class Studio:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        signals: Signals | None = None,
         **options: Any,
     ) -> None:
         self._keeper: Keeper | None = None
@@ -68,12 +73,12 @@ class Studio:
         try:
             self._keeper = Keeper(folder)
             self.session = Session(self._keeper, settings, state_of)
-            self._open(addresses, options)
+            camera = self._open(addresses, signals, options)
         except BaseException:
             self.__exit__(None, None, None)
             raise
         self.door = Door(host, self._socket.getsockname()[1])
-        self.app = App(self.session, self.session.sources[-1], self.door)
+        self.app = App(self.session, camera, self.door)
         self.server = _Server(_config(self.app))
         self.session.start()
 
@@ -100,15 +105,22 @@ class Studio:
         """Serve in the event loop that runs."""
         await self.server.serve(sockets=[self._socket])
 
-    def _open(self, addresses: Sequence[str], options: dict[str, Any]) -> None:
+    def _open(self, addresses: Sequence[str], signals: Signals | None, options: dict[str, Any]) -> Source | None:
+        """Open the sources; return that of the browser's own camera, which only networks for pictures have."""
         session = self.session
         for number, address in enumerate(addresses):
-            session.sources.append(VideoSource(number, address, session.arrived, **options))
+            if signals is None:
+                session.sources.append(VideoSource(number, address, session.arrived, **options))
+            else:
+                session.sources.append(signals(number, address, session))
+        if signals is not None:
+            return None
         if not addresses:
             session.sources.append(ClipSource(0, session.arrived))
         camera = Source(len(session.sources), "this browser's camera", session.arrived)
         camera.switch(wanted=False)
         session.sources.append(camera)
+        return camera
 
 
 class _Server(uvicorn.Server):

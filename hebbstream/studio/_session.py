@@ -5,30 +5,26 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
 
 import hebbstream as hs
-from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, EmptyStreamError, HebbstreamError
-from hebbstream.probe import OnlineProbe
-from hebbstream.probe._solvers import as_online_probe
+from hebbstream.errors import EmptyStreamError, HebbstreamError
 from hebbstream.streams import Stream
 from hebbstream.studio._board import Board, Seen
-from hebbstream.studio._examples import Examples
 from hebbstream.studio._filters import Filters
-from hebbstream.studio._freshness import Freshness
 from hebbstream.studio._gate import Gate
 from hebbstream.studio._held import Held
 from hebbstream.studio._keeper import Keeper
 from hebbstream.studio._likes import Likes
 from hebbstream.studio._novelty import Novelty
-from hebbstream.studio._picture import Picture, Pixels, scaled
+from hebbstream.studio._picture import Picture, Pixels
 from hebbstream.studio._requests import Requests
 from hebbstream.studio._score import Score
 from hebbstream.studio._settings import Settings
 from hebbstream.studio._source import Source, next_picture
+from hebbstream.studio._taught import Taught
 
 T = TypeVar("T")
 
@@ -38,44 +34,34 @@ _FRESHEN_EVERY = 4
 _YOUNG = 3000
 
 
-class Session(threading.Thread):
+class Session(Taught, threading.Thread):
     """Learns from sources, and does what it is asked between two frames.
 
     Parameters
     ----------
-    keeper
-        The run's folder.
-    settings
-        Of a new run; one that is there goes on as it was.
+    keeper, settings
+        See `Taught`.
     tell
         Returns how a session stands, for those who watch.
-
-    Raises
-    ------
-    CheckpointError
-        If the run's checkpoint cannot be read.
     """
 
     def __init__(self, keeper: Keeper, settings: Settings, tell: Callable[["Session"], dict[str, Any]]) -> None:
-        super().__init__(name="hebbstream-studio", daemon=True)
-        self.keeper, self.settings, self._tell = keeper, settings, tell
+        threading.Thread.__init__(self, name="hebbstream-studio", daemon=True)
+        self._tell = tell
         self.board, self.score = Board(), Score()
         self.arrived = threading.Condition()
         self.sources: list[Source] = []
-        self.examples = Examples()
-        self.learning = False
+        self.learning = settings.start
         self.held: Held | None = None
         self.failure = ""
-        self.holds = self.changes = 0
+        self.holds = 0
         self._asked = Requests(self.arrived)
         self._closing = False
         self._turn = 0
         self._gate = Gate()
         self._due = dict.fromkeys(_LOOK_SECONDS, 0.0)
         self._at_hand: tuple[Picture, Pixels] | None = None
-        self.adopt(self._first_learner())
-        self._read_examples()
-        self.learning = settings.start
+        Taught.__init__(self, keeper, settings)
 
     def ask(self, action: Callable[[], T]) -> "Future[T]":
         """Have something done in this thread, between two frames."""
@@ -91,34 +77,15 @@ class Session(threading.Thread):
 
     def adopt(self, learner: hs.Learner) -> None:
         """Go on with another learner."""
-        probe = as_online_probe(learner.probe, "the studio")
-        learner.probe = self.settings.probe() if probe is None else probe
+        super().adopt(learner)
         learner.callbacks = (_Watch(self),)
-        self.learner, self.net = learner, learner.net
-        self.size = self.settings.frame_size(learner.net)
-        self.filters, self.novelty = Filters(learner.net), Novelty()
+        self.filters, self.novelty = Filters(learner.net, self.settings.kind), Novelty()
         self.show_likes_of(min(1, len(learner.net.layers) - 1))
-        self.fresh = Freshness(self.examples, learner.net, self._features)
         self._stale = True
 
     def show_likes_of(self, layer: int) -> None:
         """Watch the neurons of a layer."""
-        self.likes = Likes(self.net, layer)
-
-    @property
-    def probe(self) -> OnlineProbe:
-        """What tells the classes apart."""
-        probe: OnlineProbe = self.learner.probe  # type: ignore[assignment]  # `adopt` sees to that
-        return probe
-
-    def relearn(self, *, anew: bool = False) -> None:
-        """Make the probe what the kept examples teach; `anew` with the features that they have by now."""
-        if anew:
-            self.fresh.look_at_all()
-        self.fresh.restart()
-        self.learner.probe = self.examples.learned(self.probe)
-        self.changes += 1
-        self.keeper.store.replace(self.examples)
+        self.likes = Likes(self.net, layer, self._portrait)
 
     def run(self) -> None:
         """Learn until `close`."""
@@ -129,63 +96,12 @@ class Session(threading.Thread):
                     self.learner.learn(Stream(self._feed(), name="studio", live=True), progress=False)
         except Exception as error:
             self.failure = f"{type(error).__name__}: {error}"
-            self.board.put("slow", self.board.slow | {"learning": False, "failure": self.failure})
+            self.board.slow = self.board.slow | {"learning": False, "failure": self.failure}
             raise
         finally:
             self._asked.refuse_all(HebbstreamError(f"learning has stopped{self.failure and f': {self.failure}'}"))
             with suppress(HebbstreamError):
                 self.keeper.keep(self.learner, self.changes, now=True)
-
-    def _first_learner(self) -> hs.Learner:
-        try:
-            learner = hs.Learner.load(self.keeper.checkpoint, self.settings.device)
-        except CheckpointNotFoundError:
-            return self.settings.learner()
-        preset = learner.net.preset
-        self.settings = replace(self.settings, preset=preset or self.settings.preset, size=learner.net.frame_size)
-        return learner
-
-    def _read_examples(self) -> None:
-        store, gray = self.keeper.store, self.net.in_channels == 1
-        self.examples.classes, self.examples.base = store.classes(), self.keeper.base()
-        for number, label, frame in store.read():
-            frame = scaled(frame, self.size, gray=gray)
-            self.examples.add(label, frame, self._features(frame), number)
-        if len(self.examples) or self.examples.base is not None:
-            self.learner.probe = self.examples.learned(self.probe)
-        elif self.probe.classes:  # of a run that `hebbstream learn` began
-            self.build_on(self.probe)
-
-    def build_on(self, probe: OnlineProbe) -> None:
-        """Teach all that is kept to a probe that knows something already."""
-        named = [label for label in probe.classes if isinstance(label, str)]
-        if len(named) < len(probe.classes):
-            raise ConfigurationError("probe with classes that are no text: expected names, to show them")
-        self.examples.base = self.keeper.keep_base(probe)
-        self.examples.classes += [label for label in named if label not in self.examples.classes]
-        self.learner.probe = self.examples.learned(probe)
-        self.keeper.store.replace(self.examples)
-
-    def open(self, learner: hs.Learner) -> None:
-        """Go on with a learner from elsewhere, and teach it what is kept here; call it in this thread.
-
-        Raises
-        ------
-        ConfigurationError
-            If its probe has classes that are no text.
-        """
-        self.settings = replace(self.settings, preset=learner.net.preset or "cifar10", size=learner.net.frame_size)
-        self.adopt(learner)
-        gray = self.net.in_channels == 1
-        for example in self.examples:
-            example.frame = scaled(example.frame, self.size, gray=gray)
-            example.features = self._features(example.frame)
-        if self.probe.classes:
-            self.build_on(self.probe)
-        else:
-            self.examples.base = self.keeper.keep_base(None)
-            self.relearn()
-        self.changes += 1
 
     def _feed(self) -> Iterator[hs.Sample]:
         """Yield what is to be learned; all else is done in between."""
@@ -199,7 +115,7 @@ class Session(threading.Thread):
             if picture is None:
                 continue
             self._turn = picture.source + 1
-            frame = scaled(picture.pixels, self.size, gray=self.net.in_channels == 1)
+            frame = self._fitted(picture.pixels) if picture.sample is None else picture.sample
             held = self._held_for(picture)
             if self._is_to_learn(picture, frame, held):
                 self._at_hand = picture, frame
@@ -239,7 +155,7 @@ class Session(threading.Thread):
             self.changes += 1
         score = self.novelty.score(features)
         self.novelty.take(score, picture)
-        seen = Seen(picture, frame, novelty=score)
+        seen = Seen(picture, frame, self._portrait, novelty=score)
         if self.probe.classes:
             likely = {str(label): share for label, share in self.probe.predict_proba_one(features).items()}
             best = max(likely, key=lambda label: likely[label])
@@ -247,9 +163,6 @@ class Session(threading.Thread):
         self.board.seen = {**self.board.seen, picture.source: seen}
         if self.board.watched and self._is_due("likes"):
             self.board.put("likes", self.likes.look(frame))
-
-    def _features(self, frame: Pixels) -> torch.Tensor:
-        return self.net.transform_one(frame).clone()
 
     def _freshen_one(self) -> None:
         if self.held is None and self.fresh.look_at_one():
@@ -267,7 +180,9 @@ class Session(threading.Thread):
     def _is_to_learn(self, picture: Picture, frame: Pixels, held: Held | None) -> bool:
         if not self.learning:
             return False
-        return self.settings.every_frame or self._gate.passes(picture.source, frame) or held is not None
+        if self.settings.every_frame or picture.sample is not None:
+            return True
+        return self._gate.passes(picture.source, frame) or held is not None
 
     def _is_due(self, what: str) -> bool:
         now = time.monotonic()
@@ -281,7 +196,7 @@ class Session(threading.Thread):
         if self.board.watched and self._is_due("filters"):
             self.board.put("filters", self.filters.look())
         if self.board.watched and self._is_due("slow"):
-            self.board.put("slow", self._tell(self))
+            self.board.slow = self._tell(self)
 
 
 class _Watch(hs.Callback):

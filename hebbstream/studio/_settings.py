@@ -7,9 +7,11 @@ import hebbstream as hs
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe import OnlineProbe
 from hebbstream.probe._solvers import SOLVERS
+from hebbstream.studio._drawing import Kind
 
 WIDTHS = (8, 16, 24, 32, 48, 96)
 _LEAST_CONFIDENCE = 0.5
+_MOST_SIDE = 96  # of what a new network of the page's choosing sees
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Settings:
     ----------
     preset, width, seed, device
         Of the network.
+    kind, in_channels
+        Of what it sees; ``None`` takes the preset's channels.
     solver
         Of the probe.
     dimensions
@@ -36,6 +40,8 @@ class Settings:
     width: int | None = 24
     seed: int = 0
     device: str = "cpu"
+    kind: Kind = "pictures"
+    in_channels: int | None = None
     solver: str = "ridge"
     dimensions: int = 512
     size: tuple[int, int] | None = None
@@ -44,7 +50,9 @@ class Settings:
 
     def learner(self) -> hs.Learner:
         """Make a learner."""
-        net = hs.SoftHebbNet.from_preset(self.preset, width=self.width, seed=self.seed, device=self.device)
+        net = hs.SoftHebbNet.from_preset(
+            self.preset, width=self.width, in_channels=self.in_channels, seed=self.seed, device=self.device
+        )
         return hs.Learner(net, self.probe())
 
     def probe(self) -> OnlineProbe:
@@ -55,7 +63,28 @@ class Settings:
         options: dict[str, Any] = {"dimensions": self.dimensions} if "dimensions" in kind.option_names else {}
         return kind(min_confidence=_LEAST_CONFIDENCE, **options)
 
+    def check(self, net: hs.SoftHebbNet) -> None:
+        """Refuse a network that cannot see what the sources show.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is for signals and they are pictures, or the other way round.
+        """
+        channels = net.in_channels if self.in_channels is None else self.in_channels
+        if channels != net.in_channels:
+            raise ConfigurationError(f"network of {net.in_channels} channels: expected {channels}, as the sources have")
+        if net.one_dimensional != (self.kind == "signal"):
+            made_for = "signals" if net.one_dimensional else "pictures"
+            raise ConfigurationError(f"network for {made_for}: expected one for {self.kind}, as the sources are")
+
+    def presets(self) -> list[str]:
+        """Return the presets to choose from before the start."""
+        if self.kind != "pictures":
+            return [self.preset]
+        sides = {name: max(preset.frame_size) for name, preset in hs.PRESETS.items() if min(preset.frame_size) > 1}
+        return [name for name, side in sides.items() if side <= _MOST_SIDE]
+
     def frame_size(self, net: hs.SoftHebbNet) -> tuple[int, int]:
         """Return (height, width) of what the network sees."""
-        side = hs.PRESETS[self.preset].image_size
-        return self.size or net.input_size or net.frame_size or (side, side)
+        return self.size or net.input_size or net.frame_size or hs.PRESETS[self.preset].frame_size

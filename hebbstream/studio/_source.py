@@ -2,6 +2,7 @@
 
 import threading
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
@@ -11,7 +12,7 @@ from hebbstream._credentials import mask_credentials
 from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._cameras import find_sources
 from hebbstream.errors import HebbstreamError, SourceNotFoundError
-from hebbstream.studio._picture import Picture, Pixels
+from hebbstream.studio._picture import Draw, Picture, Pixels
 
 State = Literal["connecting", "live", "lost", "off"]
 _RETRY_SECONDS = 3.0
@@ -46,14 +47,14 @@ class Source:
         self._wanted = True
         self._waits = False
 
-    def put(self, pixels: Pixels, t: float | None) -> None:
-        """Take in a picture, in place of one that still waits."""
+    def put(self, shown: Pixels | Draw, t: float | None, sample: Pixels | None = None) -> None:
+        """Take in a picture, in place of one that still waits; the parameters are those of `Picture`."""
         if not self._wanted:
             return
         with self._arrived:
             number = 1 if self.latest is None else self.latest.number + 1
             self.dropped += self._waits
-            self.latest, self._waits = Picture(self.number, number, pixels, t, time.monotonic()), True
+            self.latest, self._waits = Picture(self.number, number, shown, t, time.monotonic(), sample), True
             self._state, self._problem = "live", ""
             self._arrived.notify_all()
 
@@ -88,11 +89,46 @@ class Source:
         problem = self._problem
         if state == "live" and self.latest is not None and time.monotonic() - self.latest.captured > _STALLED_SECONDS:
             state, problem = "lost", "no picture for some seconds"
-        size = None if self.latest is None else self.latest.pixels.shape[:2]
+        size = None if self.latest is None else self.latest.size
         return {"id": self.number, "name": self.name, "state": state, "problem": problem, "size": size}
 
 
-class VideoSource(Source):
+class PlayedSource(Source):
+    """A source that a thread of its own plays, and plays again after an end or a fault."""
+
+    def begin(self) -> None:
+        """Start the thread."""
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=f"hebbstream-source-{self.number}", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it; a device that does not answer is left to end by itself."""
+        self._closing.set()
+        self._thread.join(timeout=2.0)
+
+    def rest(self) -> None:
+        """Leave a file where it is while nobody wants it; what a device shows meanwhile is let go."""
+        while not self._wanted and not self.live and not self._closing.is_set():
+            self._closing.wait(0.2)
+
+    @abstractmethod
+    def _play(self) -> None:
+        """Open it, and put what it has until it ends."""
+
+    def _work(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._play()
+            except HebbstreamError as error:
+                self.fail(str(error))
+                self._closing.wait(_RETRY_SECONDS)
+            except Exception as error:  # whatever a decoder raises, the page says it, and the others go on
+                self.fail(f"{type(error).__name__}: {error}")
+                self._closing.wait(_RETRY_SECONDS)
+
+
+class VideoSource(PlayedSource):
     """A camera, a network stream, or a file: a file is played at its own pace, over and over.
 
     Parameters
@@ -116,25 +152,7 @@ class VideoSource(Source):
             raise SourceNotFoundError(f"no file at {found.url}")
         super().__init__(number, found.name, arrived)
         self._address, self._options = address, options
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._work, name=f"hebbstream-source-{number}", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """End it; a camera that does not answer is left to end by itself."""
-        self._closing.set()
-        self._thread.join(timeout=2.0)
-
-    def _work(self) -> None:
-        while not self._closing.is_set():
-            try:
-                self._play()
-            except HebbstreamError as error:
-                self.fail(str(error))
-                self._closing.wait(_RETRY_SECONDS)
-            except Exception as error:  # whatever a decoder raises, the page says it, and the others go on
-                self.fail(f"{type(error).__name__}: {error}")
-                self._closing.wait(_RETRY_SECONDS)
+        self.begin()
 
     def _play(self) -> None:
         with open_video(self._address, retry_for=_RETRY_SECONDS, **self._options) as stream:
@@ -155,12 +173,7 @@ class VideoSource(Source):
                 if self._closing.is_set():
                     return
                 self.put(sample.x, sample.t)
-                self._rest(stream)
-
-    def _rest(self, stream: Any) -> None:
-        """Leave a file where it is while nobody wants it; what a camera shows meanwhile is let go."""
-        while not self._wanted and not stream.live and not self._closing.is_set():
-            self._closing.wait(0.2)
+                self.rest()
 
 
 def next_picture(

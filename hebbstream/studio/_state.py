@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import hebbstream as hs
 from hebbstream.studio._session import Session
 from hebbstream.studio._settings import WIDTHS
 
@@ -13,6 +12,7 @@ def state_of(session: Session) -> dict[str, Any]:
     """Return the state; call it in the session's thread."""
     held = session.held
     return {
+        "kind": session.settings.kind,
         "learning": session.learning,
         "held": None if held is None else {"label": held.label, "source": held.source},
         "classes": _classes(session),
@@ -48,7 +48,7 @@ def _network(session: Session) -> dict[str, Any]:
         "input": [*session.size, net.in_channels],
         "samples": net.samples_seen,
         "opening": round(float(net.layers[0].opening[0]), 3),
-        "presets": [name for name, preset in hs.PRESETS.items() if preset.image_size <= 96],
+        "presets": session.settings.presets(),
         "widths": list(WIDTHS),
         "can_change": not net.samples_seen and not len(session.examples),
     }

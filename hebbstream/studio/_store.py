@@ -56,7 +56,8 @@ class Store:
         for number, label, *shape, data in self._rows(
             "select number, label, height, width, channels, frame from example order by number"
         ):
-            frame = np.frombuffer(data, np.uint8)
+            # Samples of signals are float32, four bytes a value.
+            frame = np.frombuffer(data, np.float32 if len(data) == 4 * np.prod(shape) else np.uint8)
             if frame.size != np.prod(shape):
                 raise DamagedFileError(f"{self._path}: example {number} of {frame.size} values, expected {shape}")
             yield number, label, frame.reshape(shape) if shape[2] > 1 else frame.reshape(shape[:2])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from contextlib import suppress
 from typing import Any
@@ -12,12 +13,12 @@ from hebbstream.errors import HebbstreamError, InputError
 from hebbstream.studio._actions import act
 from hebbstream.studio._picture import read_jpeg
 from hebbstream.studio._session import Session
+from hebbstream.studio._shots import INTERVAL, Shots
 from hebbstream.studio._source import Source
 from hebbstream.studio._viewer import Viewer
 
+log = logging.getLogger("hebbstream.studio")
 _MOST = 32
-_INTERVAL = 1 / 15
-_ACK_SECONDS = 30.0
 _REPLACED, _TOO_MANY = 4001, 1013
 _LONGEST_TEXT = 1 << 16
 
@@ -30,15 +31,17 @@ class Viewers:
     session
         What they look at.
     camera
-        Takes the pictures that a browser's own camera gives.
+        Takes the pictures that a browser's own camera gives; ``None`` where no pictures are learned.
     token
         The page needs it to post.
     """
 
-    def __init__(self, session: Session, camera: Source, token: str) -> None:
+    def __init__(self, session: Session, camera: Source | None, token: str) -> None:
         self._session, self._camera, self._token = session, camera, token
+        self._shots = Shots(session.board, session.sources)
         self._all: dict[str, Viewer] = {}
         self._pen: str | None = None
+        self._beating: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         return len(self._all)
@@ -52,7 +55,7 @@ class Viewers:
             return
         viewer = Viewer(name, socket)
         await self._enter(viewer)
-        sending = asyncio.create_task(self._send(viewer))
+        sending = asyncio.create_task(viewer.send_offered())
         try:
             await self._receive(viewer)
         except (WebSocketDisconnect, RuntimeError, OSError):  # starlette's, of a connection that is gone
@@ -77,33 +80,43 @@ class Viewers:
         if before is not None:
             with suppress(Exception):
                 await before.socket.close(_REPLACED, "opened again elsewhere")
-        viewer.room.set()
-        await viewer.send_json({"hello": True, "token": self._token, "camera": self._camera.number})
+        if self._beating is None:
+            self._beating = asyncio.create_task(self._beat())
+        await viewer.send_json({"hello": True, "token": self._token, "camera": self._camera and self._camera.number})
 
     def _leave(self, viewer: Viewer) -> None:
         if self._all.get(viewer.name) is not viewer:
             return
         del self._all[viewer.name]
+        if not self._all and self._beating is not None:
+            self._beating.cancel()
+            self._beating = None
         if self._pen == viewer.name:
             self._pen = None
             self._session.ask(lambda: act(self._session, {"do": "release"}))
 
-    async def _send(self, viewer: Viewer) -> None:
-        """Send what is new, as fast as this viewer shows it and no faster; nobody waits for it."""
-        session = self._session
-        try:
-            while True:
-                await asyncio.wait_for(viewer.room.wait(), _ACK_SECONDS)
-                started = time.monotonic()
-                session.board.watch()
-                parts = await asyncio.to_thread(viewer.parts, session.board, session.sources)
-                state = viewer.news(session.board.slow | {"pen": self._pen_for(viewer)})
-                live = viewer.news({"seen": _live(session)})
-                if parts or state or live:
-                    await viewer.send_parts(live | ({"state": state} if state else {}), parts)
-                await asyncio.sleep(max(0.01, _INTERVAL - (time.monotonic() - started)))
-        except TimeoutError:
-            await viewer.socket.close(1008, "nothing was shown for too long")
+    async def _beat(self) -> None:
+        """Offer what is new to all who have room for it, at the same time, so that it is made once."""
+        while True:
+            started = time.monotonic()
+            try:
+                await self._offer([viewer for viewer in self._all.values() if viewer.has_room()])
+            except Exception:  # a picture that cannot be drawn must not leave every page standing still
+                log.exception("nothing could be shown")
+            await asyncio.sleep(max(0.01, INTERVAL - (time.monotonic() - started)))
+
+    async def _offer(self, ready: list[Viewer]) -> None:
+        if not ready:
+            return
+        board = self._session.board
+        board.watch()
+        self._shots.begin()
+        made = await asyncio.to_thread(lambda: [viewer.parts(self._shots) for viewer in ready])
+        slow, live = board.slow, _live(self._session)
+        for viewer, parts in zip(ready, made, strict=True):
+            state, news = viewer.news(slow | {"pen": self._pen_for(viewer)}), viewer.news({"seen": live})
+            if parts or state or news:
+                viewer.offer(news | ({"state": state} if state else {}), parts)
 
     def _pen_for(self, viewer: Viewer) -> dict[str, Any]:
         return {"mine": self._pen == viewer.name, "taken": self._pen is not None, "viewers": len(self._all)}
@@ -121,11 +134,14 @@ class Viewers:
     async def _take_picture(self, viewer: Viewer, data: bytes) -> None:
         try:
             self._check_pen(viewer)
+            camera = self._camera
+            if camera is None:
+                raise InputError("picture: expected none, as no pictures are learned here")
             pixels = await asyncio.to_thread(read_jpeg, data)
         except HebbstreamError as error:
             await viewer.send_json({"camera": False, "error": str(error)})
             return
-        self._camera.put(pixels, None)
+        camera.put(pixels, None)
         await viewer.send_json({"camera": True})
 
     async def _take_text(self, viewer: Viewer, text: str) -> None:

@@ -3,13 +3,12 @@
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
+from forked import run_program
 
 import hebbstream as hs
 from benchmarks.core.chromium import PAGE, launch, missing, serve, write_camera
@@ -211,8 +210,7 @@ def test_without_a_camera_the_page_says_so(playwright, site):
 def test_its_benchmark_writes_its_result(tmp_path):
     output = tmp_path / "result.json"
     reduced = ["--widths", "4", "--precisions", "float32", "--rounds", "1", "--seconds", "0.5", "--output"]
-    command = [sys.executable, "-m", "benchmarks.speed.browser", *reduced, str(output)]
-    done = subprocess.run(command, cwd=PAGE.parent.parent, capture_output=True, text=True)
+    done = run_program("benchmarks.speed.browser", *reduced, output, folder=tmp_path, cwd=PAGE.parent.parent)
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(output.read_text())["rows"]
     assert row["onnxruntime_web"]["calls"] == row["onnxruntime"]["calls"] > 0

@@ -36,6 +36,35 @@ def test_labels_of_any_hashable_type_and_none_that_is_not_one(solver):
     assert pickle.dumps(probe) == before
 
 
+@pytest.mark.parametrize("half_life", [None, 50.0])
+@pytest.mark.parametrize("solver", ["ridge", "slda"])
+def test_merged_classes_are_those_that_had_one_name_from_the_start(solver, half_life):
+    X, y = blobs(300)
+    probe, other = SOLVERS[solver](half_life=half_life), SOLVERS[solver](half_life=half_life)
+    probe.learn_many(X, y)
+    other.learn_many(X, [1 if label == 2 else "three" if label == 3 else label for label in y])
+    probe.rename(3, "three")
+    probe.rename(2, 1)
+    with pytest.raises(errors.LabelError, match="label 2: expected one of the 3 classes"):
+        probe.rename(2, 1)
+    probe.rename(1, 1)
+    assert probe.classes == other.classes
+    assert probe.steps == other.steps
+    if half_life is None:
+        torch.testing.assert_close(probe.affine(), other.affine(), rtol=1e-9, atol=1e-9)
+    assert probe.predict_many(X) == other.predict_many(X)
+    probe.learn_one(X[0], 2)
+    assert probe.classes[-1] == 2
+
+
+def test_a_probe_that_learns_by_gradients_merges_nothing_and_says_so():
+    probe = learned("gradient", *blobs(80))
+    with pytest.raises(errors.ConfigurationError, match="solver='gradient': expected ridge or slda"):
+        probe.rename(2, 1)
+    probe.rename(2, "two")
+    assert set(probe.classes) == {0, 1, "two", 3}
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_forgotten_class_is_predicted_no_more_and_the_others_as_before(solver):
     X, y = blobs(400)

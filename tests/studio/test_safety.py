@@ -64,10 +64,10 @@ def test_the_page_comes_with_the_token_and_leaves_a_cookie(client, door):
     ids=str,
 )
 @pytest.mark.parametrize("path", ["/api/state", "/metrics", "/download/run.safetensors", "/page/app.js"])
-def test_forged_requests_are_refused(client, headers, path):
-    assert client.get(path).status_code == 200
-    assert client.get(path, headers=headers).status_code == 403
-    assert client.post("/api/pause", json={"paused": True}, headers=headers).status_code == 403
+def test_forged_requests_are_refused(visitor, headers, path):
+    assert visitor.get(path).status_code == 200
+    assert visitor.get(path, headers=headers).status_code == 403
+    assert visitor.post("/api/pause", json={"paused": True}, headers=headers).status_code == 403
 
 
 def test_posts_need_json_and_the_token_itself_not_a_cookie_alone(client, bench, door):
@@ -109,8 +109,8 @@ def test_health_needs_no_token_but_the_right_host(client):
         "/nothing",
     ],
 )
-def test_no_path_leads_out(client, path):
-    assert client.get(path).status_code == 404
+def test_no_path_leads_out(visitor, path):
+    assert visitor.get(path).status_code == 404
 
 
 def test_a_script_teaches_predicts_and_exports(client, bench):
@@ -292,7 +292,7 @@ messages = st.builds(
 def test_malformed_messages_are_answered_and_harm_nothing(studio):
     with connect(studio) as socket:
 
-        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
         @given(
             messages.map(json.dumps) | json_values.filter(lambda v: not isinstance(v, dict)).map(json.dumps) | st.text()
         )
@@ -310,7 +310,8 @@ def test_malformed_messages_are_answered_and_harm_nothing(studio):
 
 def test_a_message_too_large_ends_the_connection_alone(studio):
     with connect(studio) as socket:
-        socket.send(bytes(3 << 20))
+        with suppress(ConnectionClosed):  # which may come before all is sent
+            socket.send(bytes(3 << 20))
         with pytest.raises(ConnectionClosed):
             all(socket.recv(timeout=30) for _ in range(100))
     learned(studio)
@@ -338,12 +339,12 @@ def test_one_viewer_holds_the_pen_and_any_may_take_it(studio):
 def test_a_viewer_that_shows_nothing_gets_two_messages_and_no_more(studio):
     with connect(studio) as lazy, connect(studio) as eager:
         numbers = []
-        until = time.monotonic() + 1.5
+        until = time.monotonic() + 0.6
         while time.monotonic() < until:
             answer(eager, {"do": "nothing"})
         with suppress(TimeoutError):
             while True:
-                found = lazy.recv(timeout=0.5)
+                found = lazy.recv(timeout=0.2)
                 if isinstance(found, bytes):
                     numbers.append(found)
         assert len(numbers) == 2

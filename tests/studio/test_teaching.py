@@ -1,20 +1,18 @@
 """What is taught, taken back, kept and found again."""
 
 import io
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from studio_bench import Bench, pictures
+from forked import processes
+from studio_bench import Bench, pictures, teach_and_wait
 
 import hebbstream as hs
 from hebbstream.adapters.shards import open_shards
 from hebbstream.errors import ConfigurationError, HebbstreamError, LabelError, OutputError
+from hebbstream.probe._solvers import SOLVERS
 from hebbstream.studio import _export
 from hebbstream.studio._examples import Examples
 from hebbstream.studio._picture import scaled
@@ -174,16 +172,12 @@ def test_a_run_goes_on_where_it_was(tmp_path):
 
 
 def test_a_killed_run_loses_at_most_the_last_second(tmp_path):
-    code = (
-        "import sys, time; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
-        "from studio_bench import Bench, pictures\n"
-        "bench = Bench(Path(sys.argv[1])); bench.teach(5); time.sleep(1)\n"
-        "bench.show(*pictures('down', 2)); print('taught', flush=True); time.sleep(60)\n"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parents[1])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"taught\n"
-        process.send_signal(signal.SIGKILL)
+    taught = processes.Event()
+    process = processes.Process(target=teach_and_wait, args=(tmp_path, taught))
+    process.start()
+    assert taught.wait(60)
+    process.kill()
+    process.join()
     again = Bench(tmp_path)
     try:
         counts = again.session.examples.counts()
@@ -281,10 +275,60 @@ def test_an_opened_checkpoint_keeps_its_classes_and_learns_the_examples_kept_her
     bench.do("remove", examples=[next(iter(session.examples)).number])
     assert session.probe.steps == 14
     assert "dots" in session.probe.classes
-    with pytest.raises(LabelError, match="came with the checkpoint"):
-        bench.do("rename", name="dots", to="spots")
-    bench.do("save")
-    bench.do("forget", name="dots")
-    assert "dots" not in session.probe.classes
     bench.show(*pictures("down", 2))
     assert session.net.samples_seen == 11
+
+
+def with_base(bench, solver, labels, seed=3):
+    """Open a checkpoint whose probe knows some classes; return what it learned."""
+    net = hs.SoftHebbNet.from_preset("cifar10", width=4, seed=seed)
+    other = hs.Learner(net, SOLVERS[solver]())
+    frames = np.random.default_rng(seed).random((12, 32, 32, 3)).astype(np.float32)
+    rows = [net.transform_one(frame).clone() for frame in frames]
+    taught = [(row, labels[number % len(labels)]) for number, row in enumerate(rows)]
+    for row, label in taught:
+        other.probe.learn_one(row, label)
+    bench.within(lambda: bench.session.open(other))
+    return taught
+
+
+@pytest.mark.parametrize("solver", ["ridge", "slda"])
+def test_classes_of_an_opened_checkpoint_are_renamed_merged_and_forgotten(solver, tmp_path):
+    bench = Bench(tmp_path)
+    try:
+        bench.do("learn", on=False)
+        taught = with_base(bench, solver, ("dots", "spots", "noise"))
+        bench.teach(3)
+        bench.do("rename", name="spots", to="dots")
+        bench.do("rename", name="across", to="noise")  # one that was taught here
+        bench.do("rename", name="dots", to="points")
+        assert bench.session.examples.classes == ["points", "noise", "down"]
+        names = {"dots": "points", "spots": "points", "across": "noise"}
+        expected = bench.session.probe.__class__(**bench.session.probe.options())
+        for row, label in taught + [(example.features, example.label) for example in bench.session.examples]:
+            expected.learn_one(row, names.get(label, label))
+        found = bench.session.probe
+        assert found.classes == expected.classes
+        for name, tensor in sums(found).items():
+            torch.testing.assert_close(tensor, sums(expected)[name], rtol=1e-12, atol=1e-9)
+        bench.do("forget", name="points")
+        assert bench.session.probe.classes == ["noise", "down"]
+        kept = sums(bench.session.probe)
+    finally:
+        bench.close()
+    again = Bench(tmp_path)  # and so it is in the folder
+    try:
+        assert again.session.examples.classes == ["noise", "down"]
+        assert same(sums(again.session.probe), kept)
+    finally:
+        again.close()
+
+
+def test_a_probe_without_sums_renames_its_classes_and_does_not_merge_them(bench):
+    bench.do("learn", on=False)
+    with_base(bench, "gradient", ("dots", "spots"))
+    with pytest.raises(ConfigurationError, match="expected ridge or slda"):
+        bench.do("rename", name="spots", to="dots")
+    assert bench.session.examples.classes == ["dots", "spots"] == bench.session.probe.classes
+    bench.do("rename", name="spots", to="points")
+    assert bench.session.probe.classes == ["dots", "points"]

@@ -54,7 +54,26 @@ function onPart(about, bytes) {
   return about.kind === "likes" ? inside.showLikes(about, bytes) : pictures.draw(about, bytes);
 }
 
+const WORDS = {
+  pictures: ["Live picture", "The picture as the network sees it"],
+  sound: ["Live sound", "The sound as the network hears it, low tones at the bottom"],
+  signal: ["Live signal", "The window of the signal that the network sees"],
+};
+
+/** What is shown is a picture, a spectrogram or curves: only pictures come from a browser's camera, or are a page's input. */
+function showKind(kind) {
+  const [title, seen] = WORDS[kind];
+  document.body.dataset.kind = kind;
+  write("picture-title", title);
+  element("picture").setAttribute("aria-label", title);
+  element("seen").setAttribute("aria-label", seen);
+  if (kind !== "pictures") {
+    write("examples-note", "a tar of arrays, each beside its label");
+  }
+}
+
 const SHOW = {
+  kind: showKind,
   classes: (value) => teaching.showClasses(value),
   held: (value) => teaching.showHeld(value),
   verdict: (value) => teaching.showVerdict(value),

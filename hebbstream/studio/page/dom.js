@@ -47,6 +47,7 @@ export function notice(text, seconds = 6) {
   clearTimeout(hide);
   write("notice", text ?? "");
   element("notice").hidden = !text;
+  element("notice").classList.toggle("standing", !seconds); // what lasts must not lie over what is there
   if (text && seconds) {
     hide = setTimeout(() => notice(standing, 0), 1000 * seconds);
   }

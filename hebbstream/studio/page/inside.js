@@ -3,6 +3,9 @@
 import { colour, element, make, paper, percent, write } from "./dom.js";
 
 const GAP = 4;
+// As the server draws signals: hebbstream/studio/_drawing.py.
+const PAPER = "rgb(20 17 28)";
+const INKS = ["rgb(249 165 143)", "rgb(120 190 255)", "rgb(250 215 110)", "rgb(150 220 165)", "rgb(215 165 245)", "rgb(200 200 205)"];
 
 export class Inside {
   constructor(link, onError) {
@@ -59,30 +62,22 @@ export class Inside {
   }
 
   drawFilters() {
-    const { shape, moving, pixels } = this.filters;
-    const [count, rows, columns, channels] = shape;
+    const { shape, moving, curves } = this.filters;
+    const [count] = shape;
     const canvas = element("filters");
     const across = columnsFor(count, canvas.clientWidth);
     const side = Math.floor((canvas.clientWidth - GAP * (across + 1)) / across);
     canvas.style.height = `${Math.ceil(count / across) * (side + GAP) + GAP}px`;
     const { context } = paper(canvas);
     context.imageSmoothingEnabled = false;
-    const tile = new OffscreenCanvas(columns, rows);
-    const inner = tile.getContext("2d");
-    const image = inner.createImageData(columns, rows);
-    const size = rows * columns * channels;
-    context.strokeStyle = colour("--accent");
-    context.lineWidth = 2;
+    const draw = curves ? curvesOf(context, this.filters) : picturesOf(context, this.filters);
     for (let index = 0; index < count; index++) {
-      for (let pixel = 0; pixel < rows * columns; pixel++) {
-        const from = index * size + pixel * channels;
-        image.data.set([pixels[from], pixels[from + (channels > 1 ? 1 : 0)], pixels[from + (channels > 2 ? 2 : 0)], 255], 4 * pixel);
-      }
-      inner.putImageData(image, 0, 0);
       const x = GAP + (index % across) * (side + GAP);
       const y = GAP + Math.floor(index / across) * (side + GAP);
-      context.drawImage(tile, x, y, side, side);
+      draw(index, x, y, side);
       if (moving[index]) {
+        context.strokeStyle = colour("--accent");
+        context.lineWidth = 2;
         context.strokeRect(x - 1, y - 1, side + 2, side + 2);
       }
     }
@@ -120,6 +115,40 @@ export class Inside {
     });
     image.close();
   }
+}
+
+/** Draws filters as pictures. */
+function picturesOf(context, { shape: [, rows, columns, channels], pixels }) {
+  const tile = new OffscreenCanvas(columns, rows);
+  const inner = tile.getContext("2d");
+  const image = inner.createImageData(columns, rows);
+  const size = rows * columns * channels;
+  return (index, x, y, side) => {
+    for (let pixel = 0; pixel < rows * columns; pixel++) {
+      const from = index * size + pixel * channels;
+      image.data.set([pixels[from], pixels[from + (channels > 1 ? 1 : 0)], pixels[from + (channels > 2 ? 2 : 0)], 255], 4 * pixel);
+    }
+    inner.putImageData(image, 0, 0);
+    context.drawImage(tile, x, y, side, side);
+  };
+}
+
+/** Draws filters of signals as curves, a line for each channel, 0 in the middle. */
+function curvesOf(context, { shape: [, channels, moments], pixels }) {
+  return (index, x, y, side) => {
+    context.fillStyle = PAPER;
+    context.fillRect(x, y, side, side);
+    context.lineWidth = Math.max(1, side / 28);
+    for (let channel = 0; channel < channels; channel++) {
+      const from = (index * channels + channel) * moments;
+      context.strokeStyle = INKS[channel % INKS.length];
+      context.beginPath();
+      for (let moment = 0; moment < moments; moment++) {
+        context.lineTo(x + (side * (moment + 0.5)) / moments, y + side * (0.95 - (0.9 * pixels[from + moment]) / 255));
+      }
+      context.stroke();
+    }
+  };
 }
 
 /** As many columns as make filters of at least 24 pixels, in rows that are full where possible. */

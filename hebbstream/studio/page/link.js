@@ -24,7 +24,6 @@ export class Link {
     this.onLink("connecting");
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws?viewer=${this.name}`);
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.onLink("open");
     socket.onmessage = ({ data }) => (typeof data === "string" ? this.text(JSON.parse(data)) : this.binary(data));
     socket.onclose = ({ code }) => {
       this.fail("the connection is lost");
@@ -48,6 +47,7 @@ export class Link {
     if (message.hello) {
       this.token = message.token;
       this.camera = message.camera;
+      this.onLink("open"); // not before: a connection alone says nothing yet
     } else if ("camera" in message) {
       this.onCamera(message);
     } else if (this.waiting.has(message.ref)) {

@@ -1,0 +1,97 @@
+"""Sound and sensors in the studio: windows that follow each other closely enough to be watched."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hebbstream._credentials import mask_credentials
+from hebbstream.cli._signals import COLUMN_SECONDS, Signal, open_signal, signal_channels, signal_of
+from hebbstream.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from hebbstream.studio._session import Session
+    from hebbstream.studio._settings import Settings
+    from hebbstream.studio._signal_source import SignalSource
+
+_RATE = 16_000
+_HOP_SECONDS = 0.1
+# What `learn` has options for, and the studio plays as it comes.
+_AS_IT_COMES = {"rate": None, "start": 0.0, "duration": None, "loop": False, "labels": None, "stream": None}
+_CONNECTION = {"timeout": 10.0, "retry_for": 3.0}
+
+
+def studio_kind(options: argparse.Namespace) -> Signal | None:
+    """Return what the sources are; ``None`` for pictures.
+
+    Raises
+    ------
+    ConfigurationError
+        If they are of several kinds: one network learns from all of them.
+    """
+    kinds = {address: signal_of(options, address) for address in options.source}
+    first = next(iter(kinds.values()), None)
+    for address, kind in kinds.items():
+        if kind != first:
+            names = f"{kind or 'pictures'}, after {first or 'pictures'}"
+            raise ConfigurationError(f"{mask_credentials(address)}: {names}: expected sources of one kind")
+    return first
+
+
+def signal_settings(options: argparse.Namespace, kind: Signal, settings: "Settings") -> "Settings":
+    """Return the settings of a run that learns from sound or tables."""
+    if options.size is not None:
+        raise ConfigurationError(f"--size for {mask_credentials(options.source[0])}: expected pictures, found a {kind}")
+    drawn, size = _shape(options, kind)
+    return replace(
+        settings,
+        kind="sound" if drawn == "sound" else "signal",
+        preset=options.preset or ("sound" if drawn == "sound" else "signal"),
+        in_channels=signal_channels(options, options.source[0]),
+        size=size,
+    )
+
+
+def signal_opener(options: argparse.Namespace, kind: Signal) -> "Callable[[int, str, Session], SignalSource]":
+    """Return what makes a source of an address for a session, in windows of the length that its network has learned."""
+    from hebbstream.studio._signal_source import SignalSource
+
+    def make(number: int, address: str, session: "Session") -> SignalSource:
+        asked, learned = _shape(options, kind)[1], session.net.frame_size
+        if asked is not None and learned is not None and asked != learned:
+            found, expected = (f"{height} × {width}" for height, width in (asked, learned))
+            raise ConfigurationError(f"windows of {found}: expected {expected}, which this run has learned")
+        given = argparse.Namespace(**vars(options) | _AS_IT_COMES | _CONNECTION)
+        size = learned or asked
+        given.hop, moments = _hop(options, kind, size)
+        return SignalSource(
+            number,
+            address,
+            session.arrived,
+            session.settings.kind,
+            lambda name: open_signal(given, name, size, session.net.in_channels),
+            moments,
+        )
+
+    return make
+
+
+def _shape(options: argparse.Namespace, kind: Signal) -> tuple[str, tuple[int, int] | None]:
+    """Return how it is drawn, and the (height, width) that the options ask for."""
+    if kind == "table":
+        return "table", None if options.window_rows is None else (1, options.window_rows)
+    length = options.length or 1.0
+    if options.form == "wave":
+        return "wave", (1, round(length * _RATE))
+    return "sound", (options.mels or 64, max(1, round(length / COLUMN_SECONDS)))
+
+
+def _hop(options: argparse.Namespace, kind: Signal, size: tuple[int, int] | None) -> tuple[float | None, int]:
+    """Return the hop as `open_signal` takes it, and in moments of the window."""
+    if size is None:  # `open_signal` says what is missing
+        return None, 1
+    if kind == "table":
+        rows = max(1, size[1] // 10) if options.hop is None else int(options.hop)
+        return rows, rows
+    seconds = options.hop or _HOP_SECONDS
+    return seconds, max(1, round(seconds * _RATE if size[0] == 1 else seconds / COLUMN_SECONDS))

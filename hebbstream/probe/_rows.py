@@ -1,0 +1,79 @@
+"""`LabelledRows`: the classes of what is learned, each with a row of its own: they come, go, and change their names."""
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from hebbstream.errors import ConfigurationError, LabelError
+from hebbstream.probe._inputs import checked_label
+from hebbstream.probe._tensors import LearnedTensors
+
+
+class LabelledRows(LearnedTensors):
+    """Knows which row is which class's."""
+
+    solver: ClassVar[str]
+    """Name of the method."""
+    classes: list[Hashable]
+    """Labels in the order of their first appearance, which is the order of all that has a row for each class."""
+    _row: dict[Hashable, int]
+
+    def forget(self, label: Hashable) -> None:
+        """Remove a class: it is predicted no more, and learned from its beginning if its label comes again.
+
+        Raises
+        ------
+        LabelError
+            If there is no such class.
+        """
+        row = self._known(label)
+        self._remove_row(row)
+        del self.classes[row]
+        self._renumber()
+
+    def rename(self, label: Hashable, to: Hashable) -> None:
+        """Call a class something else; where there is one of that name, the two become one.
+
+        Raises
+        ------
+        LabelError
+            If there is no such class.
+        ConfigurationError
+            If the two were to become one, and this probe keeps no sums of its classes; then nothing changes.
+
+        Examples
+        --------
+        >>> import hebbstream as hs
+        >>> probe = hs.RidgeProbe()
+        >>> for x, label in (([1.0, 0.0], "left"), ([0.0, 1.0], "right"), ([0.1, 0.9], "rihgt")):
+        ...     probe.learn_one(x, label)
+        >>> probe.rename("rihgt", "right")
+        >>> probe.classes
+        ['left', 'right']
+        """
+        row, to = self._known(label), checked_label(to)
+        into = self._row.get(to, row)
+        if into == row:
+            self.classes[row] = to
+        else:
+            self._merge_rows(row, into)
+            del self.classes[row]
+        self._renumber()
+
+    def _merge_rows(self, row: int, into: int) -> None:  # noqa: ARG002  # those that can take them
+        raise ConfigurationError(f"solver={self.solver!r}: expected ridge or slda, whose classes can become one")
+
+    def _row_of(self, label: Hashable) -> int:
+        if label not in self._row:
+            self._add_row()
+            self._row[label] = len(self.classes)
+            self.classes.append(label)
+        return self._row[label]
+
+    def _known(self, label: Hashable) -> int:
+        label = checked_label(label)
+        if label not in self._row:
+            raise LabelError(f"label {label!r}: expected one of the {len(self.classes)} classes learned")
+        return self._row[label]
+
+    def _renumber(self) -> None:
+        self._row = {name: index for index, name in enumerate(self.classes)}
