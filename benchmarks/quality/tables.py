@@ -122,8 +122,8 @@ def _killed(results: Path) -> str:
     return markdown(head, [[found["ranks"], found["kills"], samples, f"{found['expected_samples']:,}", same]])
 
 
-def _replicas(name: str, results: Path) -> str:
-    found = read(results / "quality" / f"{name}.json")["rows"]
+def _replicas(results: Path) -> str:
+    found = read(results / "quality" / "replicas.json")["rows"]
     accuracy = {(row["way"], row["ranks"], row["every"]): f"{100 * row['test_accuracy']:.1f}" for row in found}
     ranks = sorted({row["ranks"] for row in found} - {0})
     apart = sorted({row["every"] for row in found if row["way"] == "apart"})
@@ -157,6 +157,5 @@ TABLES: Tables = {
     "quality/containers": _containers,
     "quality/peers": _peers,
     "quality/killed": _killed,
-    "quality/replicas": partial(_replicas, "replicas"),
-    "quality/replicas-per-rank": partial(_replicas, "replicas-per-rank"),
+    "quality/replicas": _replicas,
 }
