@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,13 @@ def test_there_are_few_public_names():
             thing = getattr(module, exported)
             names.add((getattr(thing, "__module__", name), exported))
     assert len(names) <= MOST_NAMES, sorted(names)
+
+
+def test_test_files_have_names_of_their_own():
+    """Two of one name in different folders cannot be collected in one run."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
+    names.pop("conftest.py", None)
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def lint_imports(tree):

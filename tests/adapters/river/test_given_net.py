@@ -96,8 +96,9 @@ def test_rows_for_a_network_of_images_are_refused():
 def test_memory_counts_tensors_in_a_pipeline_too(make, tensors):
     model = make()
     least = tensors(model)
-    assert least < model._raw_memory_usage < 1.3 * least + 300_000
-    assert least < (compose.Select("x") | model)._raw_memory_usage < 1.3 * least + 310_000
+    most = 1.3 * least + 400_000  # with the memory in which kernels work
+    assert least < model._raw_memory_usage < most
+    assert least < (compose.Select("x") | model)._raw_memory_usage < most + 10_000
 
 
 def fitted(probe):
