@@ -77,7 +77,8 @@ def measure(options: Any) -> Iterator[store.Result]:
     everything = learned.images[np.random.default_rng(1).permutation(len(learned))]
     train, test = train.take(options.train, 2), test.take(options.test, 3)
     for way, ranks, every in rows(options):
-        net = hs.SoftHebbNet.from_preset(options.preset, width=options.width, batch_size=max(1, ranks), seed=0)
+        step = 1 if way == "untrained" else ranks if way == "together" else ranks**2  # as `learn --distributed` has it
+        net = hs.SoftHebbNet.from_preset(options.preset, width=options.width, batch_size=step, seed=0)
         images = everything[: options.per_rank * ranks] if options.per_rank and ranks else everything
         started = time.perf_counter()
         if way == "together":

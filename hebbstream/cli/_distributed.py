@@ -50,9 +50,14 @@ def joined(options: argparse.Namespace) -> Any:
     return join(timeout=options.peer_timeout, device="cuda" if options.device.startswith("cuda") else "cpu")
 
 
-def ranks(options: argparse.Namespace) -> int:
-    """Return how many processes learn the network; its rates grow with their number."""
-    return int(os.environ.get("WORLD_SIZE", "1")) if options.distributed else 1
+def samples_a_step(options: argparse.Namespace) -> int:
+    """Return for how many samples a step a network's rates should be.
+
+    Steps that N processes take together are of N samples. Where they learn alone, the mean of what they changed is an N-th of
+    their sum, which rates N times as large make up for; `from_preset` takes the square root.
+    """
+    ranks = int(os.environ.get("WORLD_SIZE", "1")) if options.distributed else 1
+    return ranks**2 if options.sync_every else ranks
 
 
 def begin_anew(path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import hebbstream as hs
 from hebbstream.cli._anew import FirstCheckpoint
 from hebbstream.cli._contradiction import refuse_contradictions
-from hebbstream.cli._distributed import add_distributed, begin_anew, joined, learn_as_one, ranks
+from hebbstream.cli._distributed import add_distributed, begin_anew, joined, learn_as_one, samples_a_step
 from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
 from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._new import add_network, default_size, new_network
@@ -174,7 +174,7 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     """Return the learner as it is before its first sample: what the checkpoint holds, or a new network."""
     learner = _resumed(options, callbacks) if options.resume else None
     if learner is None:
-        learner = hs.Learner(new_network(options, batch_size=ranks(options)), callbacks=callbacks)
+        learner = hs.Learner(new_network(options, batch_size=samples_a_step(options)), callbacks=callbacks)
     learner.net.engine = engine_of(options)
     if has_labels(options) and learner.probe is None:
         learner.probe = hs.SoftmaxProbe()
