@@ -1,6 +1,6 @@
 """Screenshots of the studio, in the states that people see, narrow and wide, in light and dark.
 
-    python scripts/studio_screenshots.py FOLDER [STATE ...]
+    python -m scripts.studio_screenshots FOLDER [STATE ...]
 
 With --docs, the two that the guide shows are written to docs/_static/ instead. Needs Playwright and Chromium, as
 tests/export/test_browser.py does.
@@ -161,6 +161,8 @@ def main() -> None:
     parser.add_argument("states", nargs="*", default=[])
     parser.add_argument("--docs", action="store_true")
     options = parser.parse_args()
+    if options.folder is None and not options.docs:
+        parser.error("expected a folder for the pictures, or --docs")
     with sync_playwright() as playwright, launch(playwright) as browser:
         if options.docs:
             wanted = {("wide", "light"): "studio.jpg", ("narrow", "dark"): "studio-phone.jpg"}
