@@ -74,6 +74,7 @@ def wait_for_one_recognised(studio: Studio, page: Page) -> None:
         if latest and any(np.array_equal(latest.pixels, frame) for frame in known.get(label, [])):
             return
         page.wait_for_timeout(30)
+    raise TimeoutError("no photograph that was taught was recognised: try again when the machine is less busy")
 
 
 def _photographs() -> dict[str, list[Any]]:
