@@ -17,6 +17,7 @@ import hebbstream as hs
 from benchmarks.core import draw, run, store
 from benchmarks.quality.worlds.__main__ import ROWS, SIDE, features, network, open_world, small
 from benchmarks.quality.worlds.readout import Array, World, standardised
+from benchmarks.quality.worlds.tables import means
 from hebbstream.streams import crops
 
 _EARLY = (1 / 80, 1 / 40)  # of the stream, where features change most
@@ -66,8 +67,7 @@ def plot(rows: list[store.Result], output: Path) -> None:
         frames = [point["frames"] / 1000 for point in points]
         for name in points[0]["accuracy"]:
             axis.plot(frames, [100 * point["accuracy"][name] for point in points], label=name, linewidth=1)
-        means = [100 * np.mean(list(point["accuracy"].values())) for point in points]
-        axis.plot(frames, means, "k", label="mean", linewidth=2)
+        axis.plot(frames, 100 * means(points), "k", label="mean", linewidth=2)
         axis.set(title=row, xlabel="thousands of frames", ylabel="nearest neighbour, %", ylim=(0, 100))
         axis.grid(alpha=0.4)
     axes[0].legend(fontsize="x-small", ncols=2)

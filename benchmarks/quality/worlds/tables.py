@@ -1,11 +1,28 @@
 """The tables of what features are worth in the worlds, from `results/quality`."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.core.page import Tables, grouped, markdown
-from benchmarks.core.store import read
+from benchmarks.core.store import Result, read
+
+
+def means(points: list[Result]) -> Any:
+    """Return the mean over the worlds at each point of one run."""
+    return np.array([np.mean(list(point["accuracy"].values())) for point in points])
+
+
+def falls(shares: Any) -> float:
+    """Return the most by which a share lies below the best before it.
+
+    Examples
+    --------
+    >>> falls([1, 4, 2, 5, 4])
+    2.0
+    """
+    return float(np.max(np.maximum.accumulate(shares) - shares))
 
 
 def _worlds(results: Path) -> str:
@@ -39,7 +56,22 @@ def _orders(results: Path) -> str:
     return markdown(["world", "seeds", "what learned", "in order, %", "shuffled, %", "CPU seconds to learn"], rows)
 
 
+def _endless(results: Path) -> str:
+    """Of each row, the mean over the worlds and each world along the stream: first, best, last, and the greatest fall."""
+    rows = []
+    for (row, _), points in grouped(read(results / "quality" / "endless.json")["rows"], "row", "seed").items():
+        shares = {"mean": means(points)} | {
+            name: np.array([point["accuracy"][name] for point in points]) for name in points[0]["accuracy"]
+        }
+        for name, along in shares.items():
+            cells = [f"{100 * value:.1f}" for value in (along[0], along.max(), along[-1], falls(along))]
+            rows.append([row, name, *cells])
+    head = ["at the first point, %", "best, %", "at the end, %", "greatest fall from the best before, points"]
+    return markdown(["what learned", "world", *head], rows)
+
+
 WORLD_TABLES: Tables = {
     "quality/worlds": _worlds,
     "quality/orders": _orders,
+    "quality/endless": _endless,
 }
