@@ -19,7 +19,7 @@ def learn(
     *,
     replay: Replay | None = None,
     limit: int | None = None,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     checkpoint: str | Path | Checkpoint | None = None,
     callbacks: Iterable[Callback | Callable[[Step], object]] = (),
     progress: bool = True,

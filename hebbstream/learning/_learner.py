@@ -121,7 +121,7 @@ class Learner:
         stream: Iterable[Any],
         *,
         limit: int | None = None,
-        batch_size: int = 1,
+        batch_size: int | None = None,
         resume: bool = False,
         progress: bool = True,
     ) -> Report:
@@ -137,7 +137,8 @@ class Learner:
         limit
             Most samples to learn in this call.
         batch_size
-            Samples that make one step of the network; see `SoftHebbNet.learn_stream`. A step is cut short where a
+            Samples that make one step of the network; see `SoftHebbNet.learn_stream`. ``None`` for the stream's own, which
+            is 1 unless `hebbstream.streams.interleave` was told another. A step is cut short where a
             callback is due, so that a resumed run gives the same bits if its checkpoints fall on the same samples. Probe
             and callbacks still see one sample at a time.
         resume
@@ -163,14 +164,14 @@ class Learner:
         """
         if limit is not None and limit < 1:
             raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise ConfigurationError(f"batch_size={batch_size}: expected a positive number of samples")
         self.stream = checked_stream(stream)
         passed = samples_to_pass(self.stream, self.recordings, self.counters.position) if resume else 0
         callbacks = [*self.callbacks, ProgressBar(limit, passed=passed, enabled=progress)]
         if self.replay is not None:
             callbacks.insert(0, Replaying(self.replay))
-        self._run = Run(self, callbacks, limit, batch_size)
+        self._run = Run(self, callbacks, limit, batch_size or self.stream.batch)
         self._run.go(passed)
         return self._run.report()
 

@@ -114,7 +114,7 @@ class Run:
         if self._limit is not None:
             until.append(min(self._limit - self._samples, sys.maxsize))  # `islice` takes no more
         samples = islice(self._feed(items), min(until, default=None))
-        with closing(self._learner.net.learn_stream(samples, self._batch_size)) as learned:
+        with closing(self._learner.net.learn_stream(samples, self._batch_size, ready=self._ready)) as learned:
             for features in learned:
                 self._take(features)
         if self._failure is not None:
@@ -138,6 +138,9 @@ class Run:
             asked = self._interrupted.requested or self._interrupted.to_save
             if asked or self._failure is not None or any(timer.due() for timer in self._timers):
                 return
+
+    def _ready(self) -> bool:
+        return self._learner.stream is None or self._learner.stream.ready
 
     def _take(self, features: Tensor) -> None:
         """Take in a sample that the network has learned. What fails ends the run once all under way are taken in."""

@@ -1,6 +1,6 @@
 """From whatever a camera, a file or a user hands over to a checked (B, C, H, W) batch, and on to the device."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -193,8 +193,10 @@ def _size(shape: tuple[int, ...] | torch.Size) -> str:
     return f"{shape[-2]}×{shape[-1]}"
 
 
-def batched(frames: Iterable[Tensor], size: int) -> Iterator[Tensor]:
+def batched(frames: Iterable[Tensor], size: int, ready: Callable[[], bool] = lambda: True) -> Iterator[Tensor]:
     """Join checked frames, each (1, C, H, W), to batches of up to `size` that are alike; those before a failure first.
+
+    A batch does not wait for a frame that is not `ready`.
 
     Examples
     --------
@@ -211,16 +213,21 @@ def batched(frames: Iterable[Tensor], size: int) -> Iterator[Tensor]:
             frame = next(source, None)
         except Exception as error:
             failure, frame = error, None
-        if waiting and (frame is None or len(waiting) == size or not _alike(frame, waiting[0])):
-            yield waiting[0] if len(waiting) == 1 else torch.cat(waiting)
+        if waiting and (frame is None or not _alike(frame, waiting[0])):
+            yield _joined(waiting)
             waiting = []
         if frame is None:
             break
         waiting.append(frame)
-        if size == 1:  # as soon as it comes
-            yield waiting.pop()
+        if len(waiting) == size or not ready():
+            yield _joined(waiting)
+            waiting = []
     if failure is not None:
         raise failure
+
+
+def _joined(frames: list[Tensor]) -> Tensor:
+    return frames[0] if len(frames) == 1 else torch.cat(frames)
 
 
 def _alike(frame: Tensor, other: Tensor) -> bool:

@@ -1,7 +1,7 @@
 """`SoftHebbNet`: a stack of SoftHebb layers that all learn from the same sample as it passes."""
 
 import math
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import torch
@@ -181,15 +181,16 @@ class SoftHebbNet(LayerStack):
         """Learn from a mini-batch with one update a layer; (B, C, H, W) or (B, H, W, C) in, (B, F) out."""
         return self._learn(self.checked(frames, single=False))
 
-    def learn_stream(self, frames: Iterable[Any], batch_size: int = 1) -> Generator[Tensor, None, None]:
+    def learn_stream(
+        self, frames: Iterable[Any], batch_size: int = 1, *, ready: Callable[[], bool] = lambda: True
+    ) -> Generator[Tensor, None, None]:
         """Learn from frames as they come, and yield the features of each, in order; see `learn_one`.
 
         With a `batch_size` above 1, so many successive frames of one size make one step (`learn_many`): more frames a
-        second, and fewer, larger updates. A step is smaller where the frames end, fail, or change their size.
-
-        The pipelined engine overlaps successive frames here, and takes in a few of them before it yields the features
-        of the first. Whether the iterator ends, fails or is closed early, every frame taken in is learned by every
-        layer.
+        second, and fewer, larger updates. A step is smaller where the frames end, fail, or change their size, or where
+        the next one is not `ready`. The pipelined engine overlaps successive frames here, and takes in a few of them
+        before it yields the features of the first. Whether the iterator ends, fails or is closed early, every frame
+        taken in is learned by every layer.
 
         Examples
         --------
@@ -198,7 +199,7 @@ class SoftHebbNet(LayerStack):
         [torch.Size([1024]), torch.Size([1024])]
         """
         checked = (self.checked(frame, single=True) for frame in frames)
-        batches = (self._taken_in(batch) for batch in batched(checked, batch_size))
+        batches = (self._taken_in(batch) for batch in batched(checked, batch_size, ready))
         for features in self.engine.learn_stream(self.layers, batches):
             yield from merge_views(features, self.mirror)
 

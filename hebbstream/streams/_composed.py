@@ -52,6 +52,16 @@ class Composed(Stream[Item]):
         return all(source.live for source in self._sources)
 
     @property
+    def batch(self) -> int:
+        """The greatest of the sources."""
+        return max((source.batch for source in self._sources), default=1)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every source's next item is there without waiting."""
+        return all(source.ready for source in self._sources)
+
+    @property
     def stats(self) -> StreamStats:
         """What has happened to all the sources so far, and here."""
         return sum((source.stats for source in self._sources), self._stats)

@@ -21,9 +21,15 @@ _LOG = logging.getLogger("hebbstream.streams")
 _SHOWN = 3  # sources
 _GRACE_SECONDS = 2.0  # for a thread that is waiting for its source when the stream is closed
 
+_Arrival = tuple[str, Sample | BaseException | None]  # a source's sample, or how it ended
+
 
 def interleave(
-    streams: Mapping[str, Iterable[Any]], by: Literal["turn", "time", "arrival"] = "turn", *, ahead: int = 2
+    streams: Mapping[str, Iterable[Any]],
+    by: Literal["turn", "time", "arrival"] = "turn",
+    *,
+    ahead: int = 2,
+    batch: int = 1,
 ) -> Stream[Sample]:
     """Merge several sources into one stream of samples, each tagged with its source's name.
 
@@ -55,7 +61,10 @@ def interleave(
         As above. By "time", each source's samples are expected in order, and one is read ahead from each; a sample
         without a time counts as a failure of its source.
     ahead
-        Samples held from each source at most, by "arrival".
+        Samples held from each source at most, by "arrival"; more where a `batch` needs them.
+    batch
+        Samples that `learn` makes one step of, at most: by "arrival" those that have come by the time a step begins, so
+        that no step waits for a slow source. More frames a second, and fewer, larger updates.
 
     Returns
     -------
@@ -78,9 +87,11 @@ def interleave(
         raise ConfigurationError(f"{found}: expected a mapping from names to at least one stream")
     if ahead < 1:
         raise ConfigurationError(f"ahead={ahead}: expected a positive number of samples")
+    if batch < 1:
+        raise ConfigurationError(f"batch={batch}: expected a positive number of samples")
     if by not in ("turn", "time", "arrival"):
         raise ConfigurationError(f"by={by!r}: expected 'turn', 'time' or 'arrival'")
-    return _Interleaved(streams, by, ahead)
+    return _Interleaved(streams, by, max(ahead, -(-batch // len(streams))), batch)
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -89,8 +100,10 @@ def _listed(names: Iterable[str]) -> str:
 
 
 class _Interleaved(Composed[Sample]):
-    def __init__(self, streams: Mapping[str, Iterable[Any]], by: str, ahead: int) -> None:
-        self._by = by
+    def __init__(self, streams: Mapping[str, Iterable[Any]], by: str, ahead: int, batch: int) -> None:
+        self._by, self._batch = by, batch
+        self._arrived: SimpleQueue[_Arrival] = SimpleQueue()
+        self._pending: deque[_Arrival] = deque()  # taken out of the queue to see whether there is a sample
         self._open = {name: as_stream(stream) for name, stream in streams.items()}
         merges = {"turn": self._by_turn, "time": self._by_time, "arrival": self._by_arrival}
         super().__init__(
@@ -102,6 +115,18 @@ class _Interleaved(Composed[Sample]):
         self._stopped = threading.Event()
         # The threads do not hold this, so that they end when nobody does.
         weakref.finalize(self, _stop, self._stopped, list(self._permits.values()))
+
+    @property
+    def batch(self) -> int:
+        return max(self._batch, super().batch)
+
+    @property
+    def ready(self) -> bool:
+        if self._by != "arrival":
+            return super().ready
+        while not (found := any(isinstance(item, Sample) for _, item in self._pending)) and not self._arrived.empty():
+            self._pending.append(self._arrived.get())
+        return found
 
     @property
     def failures(self) -> dict[str, BaseException]:
@@ -157,9 +182,8 @@ class _Interleaved(Composed[Sample]):
         yield from heapq.merge(*(self._surviving(name, timed=True) for name in self._open), key=time_of)
 
     def _by_arrival(self) -> Iterator[Sample]:
-        arrived: SimpleQueue[tuple[str, Sample | BaseException | None]] = SimpleQueue()
         for name in self._open:
-            given = (name, self._open[name], self._permits[name], self._stopped, arrived)
+            given = (name, self._open[name], self._permits[name], self._stopped, self._arrived)
             thread = threading.Thread(target=_read, args=given, name="hebbstream-source", daemon=True)
             self._threads.append(thread)
         for thread in self._threads:
@@ -167,7 +191,7 @@ class _Interleaved(Composed[Sample]):
         running = len(self._threads)
         while running:
             # A queue in the order of arrival is fair: a source has no more than its permits in it.
-            name, found = arrived.get()
+            name, found = self._pending.popleft() if self._pending else self._arrived.get()
             if isinstance(found, Sample):
                 self._permits[name].release()
                 yield found
@@ -182,7 +206,7 @@ def _read(
     stream: Stream[Any],
     permit: threading.Semaphore,
     stopped: threading.Event,
-    arrived: "SimpleQueue[tuple[str, Sample | BaseException | None]]",
+    arrived: SimpleQueue[_Arrival],
 ) -> None:
     samples, end = _tagged(name, stream), None
     try:

@@ -77,6 +77,16 @@ class Stream(Iterator[Item], Generic[Item]):
         return self._live
 
     @property
+    def batch(self) -> int:
+        """Samples that a step should take at most; see `hebbstream.streams.interleave`."""
+        return 1
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next item is there without waiting; also true where that is not known."""
+        return True
+
+    @property
     def stats(self) -> StreamStats:
         """What has happened so far."""
         return replace(self._stats, frames=self._taken)

@@ -6,6 +6,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError, NonFiniteError
+from hebbstream.streams import Stream
 
 
 def network(engine="eager"):
@@ -60,6 +61,33 @@ def test_frames_before_a_refused_one_are_learned(frames):
         next(stream)
     expected.learn_many(frames[:3])
     assert same_state(net, expected)
+
+
+class Paced(Stream):
+    """Tells a step of at most 3 that nothing more has come after some of its frames."""
+
+    batch = 3
+
+    @property
+    def ready(self):
+        return self.taken not in (1, 6)
+
+
+@pytest.mark.parametrize("engine", ["eager", "pipelined"])
+def test_a_step_takes_what_has_come_up_to_the_stream_s_own_number(frames, engine):
+    net, expected = network(engine), network()
+    report = hs.learn(net, Paced(list(frames[:10])), progress=False)
+    for first, last in ((0, 1), (1, 4), (4, 6), (6, 9), (9, 10)):
+        expected.learn_many(frames[first:last])
+    assert report.samples == 10
+    assert same_state(net, expected)
+
+
+def test_features_come_before_the_next_frame_is_asked_for(frames):
+    asked = []
+    net = network()
+    learned = net.learn_stream((asked.append(1) or frame for frame in frames[:6]), batch_size=3)
+    assert [(next(learned).ndim, len(asked)) for _ in range(6)] == [(1, 3)] * 3 + [(1, 6)] * 3
 
 
 def test_a_batch_needs_a_sample(frames):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hebbstream as hs
-from hebbstream.errors import InputError, LabelError, StreamError
+from hebbstream.errors import ConfigurationError, InputError, LabelError, StreamError
 from hebbstream.streams import interleave, schedule
 
 few = settings(derandomize=True, deadline=None, max_examples=50)
@@ -209,6 +209,44 @@ def test_by_arrival_reading_ahead_is_bounded_and_sources_with_something_take_tur
             assert abs(taken["a"] - taken["b"]) <= 3
         time.sleep(0.1)
         assert read == {name: taken[name] + 3 for name in "ab"}  # and no more comes later
+
+
+@pytest.mark.parametrize("by", ["turn", "time"])
+def test_a_batch_of_recordings_is_whole(by):
+    sources = {"door": Source(5), "yard": Source(3)}
+    with interleave(sources, by=by, batch=4) as stream:
+        assert (stream.batch, stream.ready) == (4, True)
+        assert schedule(stream, learn=1, skip=0).batch == 4
+    with pytest.raises(ConfigurationError, match="batch=0: expected a positive number of samples"):
+        interleave(sources, batch=0)
+
+
+def test_by_arrival_a_stream_knows_whether_a_sample_has_come():
+    door, yard = Live(), Live()
+    with interleave({"door": door, "yard": yard}, by="arrival", batch=3) as stream:
+
+        def come(count):
+            deadline = time.monotonic() + SECONDS
+            while stream._arrived.qsize() + len(stream._pending) < count and time.monotonic() < deadline:
+                time.sleep(0.001)
+
+        for camera, x in ((door, "a"), (door, "b"), (yard, "c")):
+            camera.queue.put(x)
+        next(stream)  # which starts the threads
+        come(2)
+        assert (stream.ready, stream.ready) == (True, True)
+        found = {next(stream).x, next(stream).x}
+        assert len(found) == 2
+        assert not stream.ready
+        yard.queue.put(None)
+        come(1)
+        assert not stream.ready  # an end is no sample
+        door.queue.put("d")
+        come(2)
+        assert stream.ready
+        assert next(stream).x == "d"
+        door.queue.put(None)
+        assert next(stream, None) is None
 
 
 def test_by_arrival_a_source_that_hangs_does_not_hold_up_closing():
