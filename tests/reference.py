@@ -83,6 +83,9 @@ class ReferenceLayer:
             return np.eye(len(u))[winner]
         y = np.exp(s.inverse_temperature * u - (s.inverse_temperature * u).max())
         y /= y.sum()  # eq. 1
+        if s.event_budget is not None and s.event_budget < len(u):  # all but the largest are dropped, and what ties
+            y = np.where(u > np.sort(u)[-1 - s.event_budget], y, 0.0)
+        y = np.where(y > s.event_threshold, y, 0.0)
         if s.plasticity == "soft_anti_hebbian":
             y = np.where(np.arange(len(u)) == winner, y, -y)
         return y

@@ -201,7 +201,7 @@ def update(layer: Layer, step: FusedForward) -> bool:
     least = math.log(max(spec.event_threshold, _NEGLIGIBLE))
     found = kernels.compete(
         plan.u, plan.positions, spec.inverse_temperature, least, spec.plasticity == "hard_wta",
-        events.at, events.who, events.logs, events.winners,
+        spec.event_budget or w.shape[0], events.at, events.who, events.logs, events.winners,
     )  # fmt: skip
     if found < 0:
         return False

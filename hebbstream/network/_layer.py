@@ -166,7 +166,11 @@ class SoftHebbLayer(nn.Module):
             rows = torch.index_select(weights, 0, events.neurons, out=out)
             return Change(events.weight_change(forward.patches, rows), rows, events.neurons)
         activity = plasticity.plastic_activity(
-            forward.weighted_input, spec.plasticity, spec.inverse_temperature, spec.event_threshold
+            forward.weighted_input,
+            spec.plasticity,
+            spec.inverse_temperature,
+            spec.event_threshold,
+            spec.event_budget,
         )
         out = workspace.take("change", tuple(weights.shape), weights)
         summed = plasticity.weight_change(
@@ -255,7 +259,8 @@ class SoftHebbLayer(nn.Module):
         spec = self.spec
         if not spec.event_threshold or spec.plasticity == "hebbian" or weighted_input.device.type != "cpu":
             return None
-        return find_events(weighted_input, spec.plasticity, spec.inverse_temperature, spec.event_threshold)
+        rule = spec.plasticity, spec.inverse_temperature
+        return find_events(weighted_input, *rule, spec.event_threshold, spec.event_budget)
 
 
 def _normalisation(spec: LayerSpec, channels: int, device: str | torch.device) -> StreamNorm | None:

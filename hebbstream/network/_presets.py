@@ -17,6 +17,10 @@ from hebbstream.network._spec import LayerSpec, NormalizationName, are_one_dimen
 # measured at the published rates divided by √10.
 EVENT_THRESHOLD = 1e-3
 
+# Most events of a position: about what it has while weights are new. What that costs is in
+# benchmarks/results/quality/shortcuts.json.
+_BUDGET_SHARE, _LEAST_BUDGET = 48, 4
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preset:
@@ -75,8 +79,8 @@ class Preset:
         normalization
             ``"stream"`` or ``"whiten"`` for single samples, or ``"batch"`` to repeat the paper; ``None`` for the preset's.
         event_threshold
-            Activities up to this are left out of the update. ``None`` takes 1e-3, and 0, the paper's exact update, with
-            ``"batch"``.
+            Activities up to this are left out of the update, and all but the largest 48th of the neurons of a position, at
+            least 4 (`LayerSpec.event_budget`). ``None`` takes 1e-3, and 0, the paper's exact update, with ``"batch"``.
 
         Notes
         -----
@@ -107,12 +111,15 @@ class Preset:
             changes: dict[str, Any] = {"learning_rate": spec.learning_rate * math.sqrt(batch_size / self.batch_size)}
             if normalization != "batch":
                 changes |= {"update_scale": "running_max", "learning_rate": spec.learning_rate}
+            neurons = first * width_factor**index
+            if event_threshold:
+                changes["event_budget"] = max(_LEAST_BUDGET, neurons // _BUDGET_SHARE)
             if spec.normalization != "none":
                 changes["normalization"] = normalization
             resolved.append(
                 replace(
                     spec,
-                    channels=first * width_factor**index,
+                    channels=neurons,
                     event_threshold=event_threshold,
                     **changes,
                 )

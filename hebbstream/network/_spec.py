@@ -57,6 +57,9 @@ class LayerSpec:
     event_threshold
         Activities ``y`` up to this are left out of the update (the pull on the weights included), which makes it
         several times faster on a CPU; 0 leaves nothing out. See `hebbstream.rule._sparse` for the error this may cause.
+    event_budget
+        Most activities of a position that drive the update, the largest; ``None`` for all above the threshold. It keeps
+        the cost of a step from growing as norms fall and competition softens.
     activation
         ``"triangle"``, ``"repu"``, ``"relu"``, ``"tanh"`` or ``"softmax"``.
     power
@@ -104,6 +107,7 @@ class LayerSpec:
     plasticity: PlasticityName = "soft_anti_hebbian"
     update_scale: UpdateScaleName = "max"
     event_threshold: float = 0.0
+    event_budget: int | None = None
     activation: ActivationName = "triangle"
     power: float = 1.0
     activation_inverse_temperature: float = 1.0
@@ -139,6 +143,8 @@ class LayerSpec:
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
         threshold = self.event_threshold
         self._require("event_threshold", _is_number(threshold) and 0 <= threshold < 1, "a number in [0, 1)")
+        budget = self.event_budget
+        self._require("event_budget", budget is None or _is_int(budget, 1), "a positive integer or None")
         self._require("momentum", _is_number(self.momentum) and 0 < self.momentum <= 1, "a number in (0, 1]")
         self._require("pool", kernel is not None or self.pool == "none", "'none' for a dense layer")
         whole = kernel is not None or self.normalization != "whiten"

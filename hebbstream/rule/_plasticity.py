@@ -82,14 +82,38 @@ def anti_hebbian_sign(activity: Tensor, weighted_input: Tensor) -> Tensor:
     return activity.neg().scatter_(1, winner, activity.gather(1, winner))
 
 
+def drop_small(activity: Tensor, weighted_input: Tensor, threshold: float, budget: int | None) -> Tensor:
+    """Zero the activities up to the threshold, and all but the `budget` largest of each position; in place, shape (P, K).
+
+    In other words, the threshold rises at each position to the next largest activity, ``θ_p = max(θ, y_(n+1))``. What ties
+    with that is dropped too, so that no position ever keeps more.
+
+    Examples
+    --------
+    >>> y = torch.tensor([[0.5, 0.3, 0.15, 0.05]])
+    >>> drop_small(y, y.log(), threshold=0.1, budget=2)
+    tensor([[0.5000, 0.3000, 0.0000, 0.0000]])
+    """
+    torch.threshold_(activity, max(threshold, _NEGLIGIBLE), 0.0)
+    if budget is not None and budget < activity.shape[1]:
+        first_dropped = weighted_input.topk(budget + 1, dim=1).values.narrow(1, budget, 1)
+        activity.masked_fill_(weighted_input <= first_dropped, 0.0)
+    return activity
+
+
 def plastic_activity(
-    weighted_input: Tensor, plasticity: PlasticityName, inverse_temperature: float, threshold: float = 0.0
+    weighted_input: Tensor,
+    plasticity: PlasticityName,
+    inverse_temperature: float,
+    threshold: float = 0.0,
+    budget: int | None = None,
 ) -> Tensor:
     """Return the signed activity that drives the update, ``s·y``, for a named rule.
 
     ``"soft_anti_hebbian"`` is SoftHebb as published; ``"soft_hebbian"`` leaves out the anti-Hebbian sign;
     ``"hard_wta"`` moves only the winner; ``"hebbian"`` has no competition at all (``y = u``, which makes the update
-    Oja's rule in every neuron). The soft rules take activities up to `threshold` for zero.
+    Oja's rule in every neuron). The soft rules take activities up to `threshold`, and those that are not among the
+    `budget` largest of their position, for zero.
 
     Examples
     --------
@@ -103,7 +127,7 @@ def plastic_activity(
     if plasticity == "hard_wta":
         return hard_winner_take_all(weighted_input)
     activity = soft_winner_take_all(weighted_input, inverse_temperature)
-    torch.threshold_(activity, max(threshold, _NEGLIGIBLE), 0.0)
+    drop_small(activity, weighted_input, threshold, budget)
     return activity if plasticity == "soft_hebbian" else anti_hebbian_sign(activity, weighted_input)
 
 

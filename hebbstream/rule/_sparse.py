@@ -9,6 +9,11 @@ The error is bounded by what was dropped. With θ the threshold and the sum over
 
     ‖Δw_k − Δw_k(dense)‖ ≤ Σ y_k·‖x − u_k·w_k‖ ≤ θ·Σ ‖x − u_k·w_k‖.
 
+As norms fall, competition softens, and more activities pass a fixed threshold. A *budget* of n events a position bounds
+what a step costs, at n·P rows of patches: the threshold rises at each position to the activity after the n largest,
+``θ_p = max(θ, y_(n+1)) ≤ 1/(n + 1)``, which takes θ's place in the bound. Positions do not see each other, so that the
+changes of the parts of a step still add up to that of the whole.
+
 Used on the CPU. The number of events is data, which a device would have to tell the host before it could go on; there
 the same entries are dropped from a dense product instead.
 """
@@ -20,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream.rule._plasticity import PlasticityName, hard_winner_take_all, soft_winner_take_all
+from hebbstream.rule._plasticity import PlasticityName, drop_small, hard_winner_take_all, soft_winner_take_all
 
 DENSEST = 0.25  # share of entries above which a dense product is faster
 
@@ -70,7 +75,11 @@ class Events:
 
 
 def find_events(
-    weighted_input: Tensor, plasticity: PlasticityName, inverse_temperature: float, threshold: float
+    weighted_input: Tensor,
+    plasticity: PlasticityName,
+    inverse_temperature: float,
+    threshold: float,
+    budget: int | None = None,
 ) -> Events | None:
     """Find the events of a step, or return ``None`` where they are too many, or none, to be worth it.
 
@@ -82,6 +91,8 @@ def find_events(
         As in `hebbstream.rule._plasticity.plastic_activity`, other than ``"hebbian"``, which has no competition.
     threshold
         Activities up to this are dropped.
+    budget
+        Most events of a position; ``None`` for any number.
 
     Examples
     --------
@@ -94,6 +105,8 @@ def find_events(
         dense = hard_winner_take_all(weighted_input)
     else:
         dense = soft_winner_take_all(weighted_input, inverse_temperature)
+        if budget is not None:
+            drop_small(dense, weighted_input, threshold, budget)
     u, activity = weighted_input.numpy(), dense.numpy()
     size = activity.shape[1]
     flat = np.flatnonzero(activity > threshold)

@@ -1,7 +1,7 @@
 """Compiled kernels of a layer's update: compete, find the events, sum their patches, write the weights."""
 
 import numpy as np
-from numba import float32, float64, int64, types
+from numba import float32, float64, int64, njit, types
 
 from hebbstream.rule._lanes import compiled, exp, floats, ints, longs, matrix, rounded, short_matrix
 
@@ -17,14 +17,42 @@ def round_rows(weights, copy, rows, count):
             target[n] = rounded(source[n])
 
 
-@compiled(int64(matrix, int64, float64, float64, types.boolean, ints, ints, floats, ints))
-def compete(u, positions, temperature, least, hard, at, who, logs, winners):
-    """Find the events of a step: activities whose logarithm is above `least`.
+@njit(inline="always")
+def above(row, cut):
+    """Count the values above a cut."""
+    count = np.int32(0)
+    for value in row:
+        count += np.int32(value > cut)
+    return count
+
+
+@njit(inline="always")
+def cut_for(row, most, low, high, guess):
+    """Return a cut that leaves the `most` largest values, or fewer where others tie with the least of them.
+
+    More are above `low`, none above `high`. Bisection, from a guess: counting is one pass of vectors.
+    """
+    middle = guess if low < guess < high else low + (high - low) * np.float32(0.5)
+    while low < middle < high:
+        count = above(row, middle)
+        if count == most:
+            return middle
+        if count > most:
+            low = middle
+        else:
+            high = middle
+        middle = low + (high - low) * np.float32(0.5)
+    return high
+
+
+@compiled(int64(matrix, int64, float64, float64, types.boolean, int64, ints, ints, floats, ints))
+def compete(u, positions, temperature, least, hard, most, at, who, logs, winners):
+    """Find the events of a step: activities whose logarithm is above `least`, the `most` largest of a position.
 
     Return how many there are, or −1 as soon as there might be no room for those of the next position.
     """
     found, neurons = 0, u.shape[1]
-    temperature, least = np.float32(temperature), np.float32(least)
+    temperature, least, depth = np.float32(temperature), np.float32(least), np.float32(0.0)
     for p in range(positions):
         row = u[p]
         top = row[0]
@@ -34,7 +62,7 @@ def compete(u, positions, temperature, least, hard, at, who, logs, winners):
         while row[winner] != top:
             winner += 1
         winners[p] = winner
-        if found + neurons > at.size:
+        if found + min(most, neurons) > at.size:
             return -1
         if hard:
             at[found], who[found], logs[found] = p, winner, 0.0
@@ -45,6 +73,9 @@ def compete(u, positions, temperature, least, hard, at, who, logs, winners):
             total += exp((row[k] - top) * temperature)
         spread = np.float32(np.log(total))
         cut = top + (least + spread) / temperature
+        if most < neurons and above(row, cut) > most:
+            cut = cut_for(row, most, cut, top, top - depth)
+            depth = top - cut  # of neighbours, much the same
         for k in range(neurons):
             if row[k] > cut:
                 at[found], who[found], logs[found] = p, k, (row[k] - top) * temperature - spread

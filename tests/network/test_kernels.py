@@ -41,6 +41,10 @@ CHANGES = [
     {"learning_rate": 0.0},
     {"radius": 1.0},  # too many events: the dense product takes over
     {"event_threshold": 0.9},
+    {"event_budget": 2},
+    {"event_budget": 1, "plasticity": "hard_wta"},
+    {"radius": 1.0, "event_budget": 4},  # of 20, where the dense product took over
+    {"radius": 1.0, "event_budget": 3, "plasticity": "soft_hebbian", "inverse_temperature": 0.3},
 ]
 
 
@@ -81,8 +85,9 @@ def test_a_step_is_that_of_torch(changes, batch, monkeypatch):
     assert moved[0] > 0 or first.learning_rate == 0 or first.event_threshold == 0.9
 
 
-def test_a_step_equals_the_equations():
-    net = hs.SoftHebbNet([replace(SPEC, event_threshold=1e-9)], 3, seed=1)
+@pytest.mark.parametrize("changes", [{}, {"event_budget": 3}, {"event_budget": 3, "radius": 1.0}], ids=str)
+def test_a_step_equals_the_equations(changes):
+    net = hs.SoftHebbNet([replace(SPEC, event_threshold=1e-9, **changes)], 3, seed=1)
     reference = ReferenceLayer(net.layers[0].spec, net.layers[0].weight.numpy())
     for x in pictures(8):
         assert isinstance(net.layers[0].forward(torch.from_numpy(x[None])), fused.FusedForward)
@@ -179,11 +184,25 @@ def test_the_exponential_is_that_of_numpy():
     u[:, 0] = 0.0
     at, who, winners = (np.empty(u.size + 4000, np.int32) for _ in range(3))
     logs = np.empty(u.size + 4000, np.float32)
-    found = KERNELS.compete(u, 8, 1.0, np.log(1e-30), False, at, who, logs, winners)
+    found = KERNELS.compete(u, 8, 1.0, np.log(1e-30), False, u.shape[1], at, who, logs, winners)
     y = np.exp(u.astype(np.float64))
     y /= y.sum(axis=1, keepdims=True)
     assert found == (y > 1e-30).sum()
     np.testing.assert_allclose(np.exp(logs[:found]), y[at[:found], who[:found]], rtol=1e-4)
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 40, 99])
+@pytest.mark.parametrize("scale", [0.0, 1e-3, 1.0, 5.0])
+def test_the_largest_are_found_and_ties_dropped(most, scale):
+    random = np.random.default_rng(most)
+    u = (scale * random.normal(size=(50, 100))).astype(np.float32)
+    u[40:] = np.round(u[40:])  # ties
+    at, who, winners = (np.empty(u.size, np.int32) for _ in range(3))
+    logs = np.empty(u.size, np.float32)
+    found = KERNELS.compete(u, len(u), 0.5, np.log(1e-30), False, most, at, who, logs, winners)
+    kept = np.zeros(u.shape, bool)
+    kept[at[:found], who[:found]] = True
+    assert np.array_equal(kept, u > np.sort(u)[:, -1 - most, None])
 
 
 @pytest.mark.parametrize("power", [0.3, 0.7, 1.4, 3.0])

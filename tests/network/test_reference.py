@@ -8,6 +8,7 @@ import torch
 from reference import ReferenceLayer
 
 from hebbstream import LayerSpec, SoftHebbNet
+from hebbstream.rule._fast import without_kernels
 
 CONV = LayerSpec(channels=12, kernel_size=5, learning_rate=0.08, power=0.7, pool_size=4, pool_padding=1)
 DEEP = LayerSpec(channels=20, kernel_size=3, learning_rate=0.05, inverse_temperature=0.65, power=1.4, pool="avg")
@@ -107,6 +108,15 @@ def test_layers_for_signals(batch, plasticity):
     first = replace(CONV, kernel_size=(1, 9), pool_size=(1, 4), pool_stride=(1, 2), pool_padding=(0, 1))
     second = replace(DEEP, kernel_size=(1, 3), pool_size=(1, 2), pool_stride=(1, 2), plasticity=plasticity)
     compare([first, second, replace(DENSE, plasticity=plasticity)], batch, size=(1, 60))
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+@pytest.mark.parametrize("plasticity", ["soft_anti_hebbian", "soft_hebbian"])
+@pytest.mark.parametrize("threshold", [0.0, 0.02])
+def test_a_budget_of_events(batch, plasticity, threshold):
+    changes = {"event_budget": 3, "event_threshold": threshold, "radius": 1.0, "plasticity": plasticity}
+    with without_kernels():
+        compare([replace(CONV, **changes), replace(DEEP, **changes)], batch)
 
 
 def test_unscaled_update():

@@ -44,30 +44,34 @@ def real(frames):
     return seen
 
 
-@pytest.mark.parametrize("threshold", [1e-4, 1e-3, 1e-1])
+@pytest.mark.parametrize(("threshold", "budget"), [(1e-4, None), (1e-3, None), (1e-1, None), (1e-3, 4), (1e-6, 2)])
 @pytest.mark.parametrize("rule", RULES)
-def test_the_change_is_the_dense_one_with_small_entries_dropped(real, rule, threshold):
+def test_the_change_is_the_dense_one_with_small_entries_dropped(real, rule, threshold, budget):
     for layer, weights, u, patches in real:
         t = layer.spec.inverse_temperature
-        activity = plastic_activity(u, rule, t, threshold)
+        activity = plastic_activity(u, rule, t, threshold, budget)
         expected = weight_change(activity, u, patches, weights)
-        events = find_events(u, rule, t, threshold)
+        events = find_events(u, rule, t, threshold, budget)
+        assert int((activity != 0).sum(1).max()) <= (budget or u.shape[1])
         assert len(events.strengths) == int((activity != 0).sum())
         found = torch.zeros_like(weights)
         found[events.neurons] = events.weight_change(patches, weights[events.neurons])
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
 
 
-@pytest.mark.parametrize("threshold", [1e-4, 1e-3, 1e-2])
-def test_the_error_is_within_the_documented_bound(real, threshold):
+@pytest.mark.parametrize(("threshold", "budget"), [(1e-4, None), (1e-3, None), (1e-2, None), (1e-3, 3), (0.0, 1)])
+def test_the_error_is_within_the_documented_bound(real, threshold, budget):
     for layer, weights, u, patches in real:
         t = layer.spec.inverse_temperature
         dense, kept = (
-            weight_change(plastic_activity(u, layer.spec.plasticity, t, value).double(), *(x.double() for x in rest))
-            for value, rest in ((0.0, (u, patches, weights)), (threshold, (u, patches, weights)))
+            weight_change(plastic_activity(u, layer.spec.plasticity, t, *limits).double(), *(x.double() for x in rest))
+            for limits, rest in (((0.0,), (u, patches, weights)), ((threshold, budget), (u, patches, weights)))
         )
         y = soft_winner_take_all(u, t).double()
-        dropped = torch.where(y > threshold, 0.0, y)
+        next_largest = 0.0 if budget is None else y.sort(1, descending=True).values[:, budget, None]
+        risen = torch.as_tensor(next_largest).clamp(min=threshold)  # θ_p
+        assert budget is None or float(risen.max()) <= 1 / (budget + 1)
+        dropped = torch.where(y > risen, 0.0, y)
         # ‖x − u·w‖ for every position and neuron
         lengths = (
             patches.double().square().sum(1, keepdim=True)
@@ -76,7 +80,7 @@ def test_the_error_is_within_the_documented_bound(real, threshold):
         )
         lengths = lengths.clamp(min=0).sqrt()
         error = (dense - kept).norm(dim=1)
-        tight, loose = (dropped * lengths).sum(0), threshold * (lengths * (y <= threshold)).sum(0)
+        tight, loose = (dropped * lengths).sum(0), (risen * lengths * (y <= risen)).sum(0)
         slack = 1e-5 * lengths.sum(0)
         assert bool((error <= tight + slack).all())
         assert bool((tight <= loose + slack).all())
@@ -87,12 +91,30 @@ def layer_norms(weights):
     return weights.norm(dim=1)
 
 
+def test_a_step_costs_no_more_than_its_budget_however_soft_the_competition(frames):
+    specs = [replace(s, event_budget=3, radius=1.0) for s in hs.PRESETS["cifar10"].resolve(width=24)]
+    net, found = hs.SoftHebbNet(specs, 3), []
+    original = layer_module.find_events
+
+    def note(u, *rest):
+        events = original(u, *rest)
+        found.append((len(events.strengths), len(u), int((u.softmax(1) > 1e-3).sum())))
+        return events
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layer_module, "find_events", note)
+        net.learn_one(frames[0])
+    assert [events for events, *_ in found] == [3 * positions for _, positions, _ in found]
+    assert all(without > 4 * events for events, _, without in found)
+
+
 def test_ties_go_to_the_first_neuron_as_in_the_dense_rule():
     u = torch.tensor([[0.0, 5.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
     events = find_events(u, "soft_anti_hebbian", 1.0, 0.1)
     assert events.neurons.tolist() == [1, 2]
     assert [round(s, 2) for s in events.strengths.tolist()] == [0.49, -0.49]
     assert torch.equal(plastic_activity(u, "soft_anti_hebbian", 1.0, 0.1)[0, 1:3], events.strengths)
+    assert find_events(u, "soft_anti_hebbian", 1.0, 0.1, budget=1) is None  # both are dropped
 
 
 @pytest.mark.parametrize("u", [torch.zeros(3, 2), torch.zeros(3, 2000)], ids=["too many", "none"])
