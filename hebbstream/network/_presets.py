@@ -17,9 +17,9 @@ from hebbstream.network._spec import LayerSpec, NormalizationName, are_one_dimen
 # measured at the published rates divided by √10.
 EVENT_THRESHOLD = 1e-3
 
-# Most events of a position: about what it has while weights are new. What that costs is in
-# benchmarks/results/quality/shortcuts.json.
-_BUDGET_SHARE, _LEAST_BUDGET = 48, 4
+# Most events of a position in a convolution of so many neurons: about what it has while weights are new. In a smaller one a
+# dense update costs little. What the budget does to accuracy is in benchmarks/results/quality/shortcuts.json.
+_BUDGET_FROM, _BUDGET_SHARE, _LEAST_BUDGET = 192, 48, 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +79,9 @@ class Preset:
         normalization
             ``"stream"`` or ``"whiten"`` for single samples, or ``"batch"`` to repeat the paper; ``None`` for the preset's.
         event_threshold
-            Activities up to this are left out of the update, and all but the largest 48th of the neurons of a position, at
-            least 4 (`LayerSpec.event_budget`). ``None`` takes 1e-3, and 0, the paper's exact update, with ``"batch"``.
+            Activities up to this are left out of the update; and, in a convolution of 192 neurons or more, all but the
+            largest 48th of a position, at least 8 (`LayerSpec.event_budget`). ``None`` takes 1e-3, and 0, the paper's exact
+            update, with ``"batch"``.
 
         Notes
         -----
@@ -112,7 +113,7 @@ class Preset:
             if normalization != "batch":
                 changes |= {"update_scale": "running_max", "learning_rate": spec.learning_rate}
             neurons = first * width_factor**index
-            if event_threshold:
+            if event_threshold and spec.kernel_size is not None and neurons >= _BUDGET_FROM:
                 changes["event_budget"] = max(_LEAST_BUDGET, neurons // _BUDGET_SHARE)
             if spec.normalization != "none":
                 changes["normalization"] = normalization

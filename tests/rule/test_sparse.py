@@ -160,6 +160,10 @@ def test_presets_drop_small_activities_only_in_the_streaming_regime():
             layer.spec.event_threshold for layer in hs.SoftHebbNet.from_preset("cifar10", width=4, **options).layers
         }
 
+    specs = hs.PRESETS["cifar10"].resolve(width=48)
+    assert [spec.event_budget for spec in specs] == [None, 8, 16]
+    assert [spec.event_budget for spec in hs.PRESETS["mnist-dense"].resolve()] == [None]
+    assert {spec.event_budget for spec in hs.PRESETS["cifar10"].resolve(event_threshold=0.0)} == {None}
     assert thresholds() == {1e-3}
     assert thresholds(normalization="batch") == {0.0}
     assert thresholds(event_threshold=0.0) == {0.0}
