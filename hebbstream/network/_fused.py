@@ -1,27 +1,25 @@
-"""A layer's step through compiled kernels: the same as the torch operations of `SoftHebbLayer`, in a few calls."""
+"""A layer's forward pass through compiled kernels: the same as the torch operations of `SoftHebbLayer`, in a few calls."""
 
-import math
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hebbstream.network._parts import Forward, output
-from hebbstream.network._rounded import RoundedWeights, mark_changed
+from hebbstream.network._rounded import RoundedWeights
 from hebbstream.network._spec import LayerSpec
 from hebbstream.rule import _fast as fast
 from hebbstream.rule._normalize import StreamNorm
 from hebbstream.rule._precision import PrecisionName
-from hebbstream.rule._sparse import DENSEST
 from hebbstream.rule._workspace import Workspace
+
+if TYPE_CHECKING:
+    from hebbstream.network._fused_update import UpdateMemory
 
 _NONE = np.empty(0, np.float32)
 _NO_COPY = np.empty(0, np.uint16)
-_NO_COPY_ROWS = np.empty((0, 0), np.uint16)
-_NEGLIGIBLE = 1e-30  # of an activity, see `hebbstream.rule._plasticity`
 _WORTH_A_THREAD = 5_000_000  # multiply-adds
-_SCALES = {"none": 0, "max": 1, "running_max": 2}
 _LEAST_RUN = 32  # shorter runs than a vector of bfloat16 gain nothing by rounding
 
 
@@ -64,30 +62,20 @@ class Plan:
         self.short_offsets = self.offsets // 2
         self.u = np.empty((len(self.offsets), spec.channels), np.float32)
         self.weighted_input = torch.from_numpy(self.u[: self.positions])
-        self.events: _Events | None = None
+        self.memory: UpdateMemory | None = None  # of an update, from the first one on
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
         held = (self.image, self.short, self.offsets, self.short_offsets, self.u)
-        return sum(array.nbytes for array in held) + (0 if self.events is None else self.events.nbytes)
-
-
-class _Events:
-    """Memory for the events of a step, and for the update of the active neurons."""
-
-    def __init__(self, positions: int, neurons: int, synapses: int) -> None:
-        size = int(DENSEST * positions * neurons) + neurons
-        self.at, self.who, self.places = (np.empty(size, np.int32) for _ in range(3))
-        self.logs, self.strengths = np.empty(size, np.float32), np.empty(size, np.float32)
-        self.winners = np.empty(positions, np.int32)
-        self.starts, self.active = np.empty(neurons + 1, np.int64), np.empty(neurons, np.int64)
-        self.norms = np.empty(neurons, np.float32)
-        self.change = np.empty((neurons, synapses), np.float32)  # the system finds memory for what is written only
+        return sum(array.nbytes for array in held) + (0 if self.memory is None else self.memory.nbytes)
 
     @property
-    def nbytes(self) -> int:
-        return sum(array.nbytes for array in vars(self).values())
+    def patches(self) -> Tensor:
+        """A view of the image, shape (B, H, W, k, length): each position's runs of memory."""
+        sizes = (self.batch, self.height, self.width, self.runs, self.length)
+        strides = (self.rows * self.step, self.step, self.channels, self.step, 1)
+        return torch.from_numpy(self.image).as_strided(sizes, strides)
 
 
 class FusedForward(Forward):
@@ -113,10 +101,7 @@ class FusedForward(Forward):
     @property
     def patches(self) -> Tensor:
         """``x``, shape (P, N)."""
-        plan = self.plan
-        sizes = (plan.batch, plan.height, plan.width, plan.runs, plan.length)
-        strides = (plan.rows * plan.step, plan.step, plan.channels, plan.step, 1)
-        return torch.from_numpy(plan.image).as_strided(sizes, strides).reshape(self._shape)
+        return self.plan.patches.reshape(self._shape)
 
 
 def kernels_for(layer: Layer, x: Tensor, precision: PrecisionName) -> Any:
@@ -189,48 +174,3 @@ def _leave(plan: Plan, spec: LayerSpec) -> Tensor:
         plan.u, centre, power, plan.batch, plan.height, plan.width, *size, *stride, *border, average, rows, out.numpy()
     )
     return out.view(plan.batch, rows, columns, spec.channels).permute(0, 3, 1, 2)
-
-
-def update(layer: Layer, step: FusedForward) -> bool:
-    """Do the second half of a step, and step the layer's counters on; or do nothing where events are too many."""
-    spec, plan, weights = layer.spec, step.plan, layer.weight_matrix
-    kernels, events = plan.kernels, plan.events
-    if events is None:
-        events = plan.events = _Events(plan.positions, *weights.shape)
-    w, counters = weights.numpy(), (layer.update_peak.view(1), layer.opening, layer.samples_learned.view(1))
-    least = math.log(max(spec.event_threshold, _NEGLIGIBLE))
-    found = kernels.compete(
-        plan.u, plan.positions, spec.inverse_temperature, least, spec.plasticity == "hard_wta",
-        spec.event_budget or w.shape[0], events.at, events.who, events.logs, events.winners,
-    )  # fmt: skip
-    if found < 0:
-        return False
-    active = kernels.sort(
-        events.at, events.who, events.logs, found, events.winners, spec.plasticity == "soft_anti_hebbian",
-        events.starts, events.active, events.places, events.strengths,
-    )  # fmt: skip
-
-    def accumulate(first: int, last: int) -> float:
-        largest: float = kernels.accumulate(
-            plan.image, plan.offsets, plan.runs, plan.length, plan.step, plan.u, w, events.starts, events.active,
-            events.places, events.strengths, first, last, events.change, events.norms,
-        )  # fmt: skip
-        return largest
-
-    work = found * w.shape[1]
-    parts = max(1, active * _WORTH_A_THREAD // max(1, work))
-    largest = max(fast.spread(accumulate, active, parts))
-    kernels.rates(
-        events.norms, active, largest, spec.learning_rate, spec.rate_power, float(spec.decay_samples or 0),
-        _SCALES[spec.update_scale], plan.batch, *(each.numpy() for each in counters),
-    )  # fmt: skip
-    rounded = layer.rounded.of(weights, kernels) if plan.rounding else _NO_COPY_ROWS
-
-    def apply(first: int, last: int) -> None:
-        kernels.apply(w, rounded, events.active, events.change, events.norms, first, last)
-
-    fast.spread(apply, active, max(1, _WORTH_A_THREAD // (4 * w.shape[1])))
-    mark_changed(weights)
-    if plan.rounding:
-        layer.rounded.written(weights)
-    return True

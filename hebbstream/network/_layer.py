@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hebbstream.network import _fused as fused
+from hebbstream.network import _fused_update as fused_update
 from hebbstream.network._parts import Change, Forward, output
 from hebbstream.network._rounded import RoundedWeights
 from hebbstream.network._spec import LayerSpec, Pair
@@ -150,9 +151,10 @@ class SoftHebbLayer(nn.Module):
     @torch.no_grad()
     def update(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> None:
         """Do the second half of a step: update the weights by what the first half computed from them."""
-        if self.spec.learning_rate > 0 and isinstance(forward, fused.FusedForward) and fused.update(self, forward):
-            return
-        self.apply_change(self.change(forward, workspace, multiply), forward.output.shape[0])
+        if self.spec.learning_rate > 0 and isinstance(forward, fused.FusedForward):
+            fused_update.update(self, forward)
+        else:
+            self.apply_change(self.change(forward, workspace, multiply), forward.output.shape[0])
 
     @torch.no_grad()
     def change(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> Change | None:

@@ -5,11 +5,11 @@ Importing this module compiles them, or reads what numba has kept; `hebbstream.r
 
 from hebbstream.rule import _forward_kernels
 from hebbstream.rule._forward_kernels import BFLOAT16, SHAPE, convolve, follow, pad, pool
-from hebbstream.rule._update_kernels import accumulate, apply, compete, rates, round_rows, sort
+from hebbstream.rule._update_kernels import accumulate, apply, compete, compete_densely, finish, rates, round_rows, sort
 
 convolve_bfloat16 = _forward_kernels.convolve_bfloat16 if BFLOAT16 else None
 
 __all__ = [
-    "BFLOAT16", "SHAPE", "accumulate", "apply", "compete", "convolve", "convolve_bfloat16", "follow", "pad", "pool",
-    "rates", "round_rows", "sort",
+    "BFLOAT16", "SHAPE", "accumulate", "apply", "compete", "compete_densely", "convolve", "convolve_bfloat16", "finish",
+    "follow", "pad", "pool", "rates", "round_rows", "sort",
 ]  # fmt: skip

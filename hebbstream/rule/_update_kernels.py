@@ -45,6 +45,28 @@ def cut_for(row, most, low, high, guess):
     return high
 
 
+@njit(inline="always")
+def compete_at(row, temperature, least, most, depth):
+    """Compete at one position: return the winner, the log of the softmax's sum, and the cut above which values are events.
+
+    `depth` is how far below the top the cut of the position before was.
+    """
+    top = row[0]
+    for value in row:
+        top = max(top, value)
+    winner = 0
+    while row[winner] != top:
+        winner += 1
+    total = np.float32(0.0)
+    for value in row:
+        total += exp((value - top) * temperature)
+    spread = np.float32(np.log(total))
+    cut = top + (least + spread) / temperature
+    if most < row.size and above(row, cut) > most:
+        cut = cut_for(row, most, cut, top, top - depth)
+    return winner, spread, cut
+
+
 @compiled(int64(matrix, int64, float64, float64, types.boolean, int64, ints, ints, floats, ints))
 def compete(u, positions, temperature, least, hard, most, at, who, logs, winners):
     """Find the events of a step: activities whose logarithm is above `least`, the `most` largest of a position.
@@ -55,32 +77,41 @@ def compete(u, positions, temperature, least, hard, most, at, who, logs, winners
     temperature, least, depth = np.float32(temperature), np.float32(least), np.float32(0.0)
     for p in range(positions):
         row = u[p]
-        top = row[0]
-        for k in range(neurons):
-            top = max(top, row[k])
-        winner = 0
-        while row[winner] != top:
-            winner += 1
-        winners[p] = winner
-        if found + min(most, neurons) > at.size:
+        winner, spread, cut = compete_at(row, temperature, least, neurons if hard else most, depth)
+        winners[p], top = winner, row[winner]
+        depth = top - cut
+        if found + (1 if hard else min(most, neurons)) > at.size:
             return -1
         if hard:
             at[found], who[found], logs[found] = p, winner, 0.0
             found += 1
             continue
-        total = np.float32(0.0)
-        for k in range(neurons):
-            total += exp((row[k] - top) * temperature)
-        spread = np.float32(np.log(total))
-        cut = top + (least + spread) / temperature
-        if most < neurons and above(row, cut) > most:
-            cut = cut_for(row, most, cut, top, top - depth)
-            depth = top - cut  # of neighbours, much the same
         for k in range(neurons):
             if row[k] > cut:
                 at[found], who[found], logs[found] = p, k, (row[k] - top) * temperature - spread
                 found += 1
     return found
+
+
+@compiled(types.void(matrix, int64, float64, float64, types.boolean, int64, types.boolean, matrix, floats))
+def compete_densely(u, positions, temperature, least, hard, most, negate, activity, pull):
+    """Do what `compete` and `sort` do where most activities are events: give all of them, with signs, and Σ s·y·u."""
+    temperature, least, depth = np.float32(temperature), np.float32(least), np.float32(0.0)
+    pull[:] = 0.0
+    for p in range(positions):
+        row, y = u[p], activity[p]
+        winner, spread, cut = compete_at(row, temperature, least, row.size if hard else most, depth)
+        top = row[winner]
+        depth, sign = top - cut, np.float32(-1.0 if negate else 1.0)
+        for k in range(row.size):
+            value = sign * exp((row[k] - top) * temperature - spread)
+            y[k] = value if row[k] > cut else np.float32(0.0)
+        if hard:
+            y[:] = 0.0
+            y[winner] = 1.0
+        y[winner] = abs(y[winner])
+        for k in range(row.size):
+            pull[k] += y[k] * row[k]
 
 
 @compiled(int64(ints, ints, floats, int64, ints, types.boolean, longs, longs, ints, floats))
@@ -146,6 +177,21 @@ def accumulate(
                 for n in range(length):
                     target[n] += s0 * x0[n]
                 e += 1
+        for n in range(row.size):
+            largest = max(largest, abs(row[n]))
+    return largest
+
+
+@compiled(float32(matrix, floats, int64, int64, matrix, floats))
+def finish(weights, pull, first, last, change, norms):
+    """Do what `accumulate` does for neurons whose weighted patches are in `change`; return the largest magnitude."""
+    largest = np.float32(0.0)
+    for k in range(first, last):
+        w, row, square = weights[k], change[k], np.float32(0.0)
+        for n in range(w.size):
+            square += w[n] * w[n]
+            row[n] -= pull[k] * w[n]
+        norms[k] = np.sqrt(square)
         for n in range(row.size):
             largest = max(largest, abs(row[n]))
     return largest

@@ -13,6 +13,7 @@ from reference import ReferenceLayer
 
 import hebbstream as hs
 from hebbstream.network import _fused as fused
+from hebbstream.network import _fused_update as fused_update
 from hebbstream.rule import _fast as fast
 
 pytestmark = pytest.mark.skipif(bool(fast.reason()), reason=fast.reason())
@@ -167,7 +168,8 @@ def test_a_resumed_run_gives_the_same_bits(frames, tmp_path, precision):
 
 def test_threads_change_nothing(frames, monkeypatch):
     one, two = (hs.SoftHebbNet.from_preset("cifar10", width=8) for _ in range(2))
-    monkeypatch.setattr(fused, "_WORTH_A_THREAD", 1000)
+    for module in (fused, fused_update):
+        monkeypatch.setattr(module, "_WORTH_A_THREAD", 1000)
     before = torch.get_num_threads()
     try:
         for frame in frames[:5]:
