@@ -122,8 +122,9 @@ def pool(u, centre, exponent, samples, height, width, tall, wide, down, right, a
     if centre:
         for p in range(means.size):
             total = np.float32(0.0)
-            for value in u[p]:
-                total += value
+            row = u[p]
+            for k in range(neurons):
+                total += row[k]
             means[p] = total / np.float32(neurons)
     columns = out.shape[0] // (samples * rows)
     for place in range(out.shape[0]):

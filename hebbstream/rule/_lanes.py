@@ -40,6 +40,19 @@ def _as_bits(_typing, value):  # noqa: ARG001
 
 
 @njit(inline="always")
+def ordered(value):
+    """Return a number as an integer that compares like it: the largest of integers is found in vectors, of floats it is not."""
+    bits = np.int32(_as_bits(value))
+    return bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))
+
+
+@njit(inline="always")
+def number(order):
+    """Return the number that `ordered` gave."""
+    return _as_float(order ^ ((order >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+
+
+@njit(inline="always")
 def exp(x):
     """Return e^x for x ≤ 0 within two units in the last place: the polynomial of Cephes' expf, without branches."""
     x = max(x, np.float32(-87.0))

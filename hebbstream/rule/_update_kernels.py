@@ -3,7 +3,7 @@
 import numpy as np
 from numba import float32, float64, int64, njit, types
 
-from hebbstream.rule._lanes import compiled, exp, floats, ints, longs, matrix, rounded, short_matrix
+from hebbstream.rule._lanes import compiled, exp, floats, ints, longs, matrix, number, ordered, rounded, short_matrix
 
 _SCALE_FLOOR, _RATE_FLOOR, _PEAK_DECAY = 1e-30, 1e-10, 0.999
 
@@ -21,8 +21,8 @@ def round_rows(weights, copy, rows, count):
 def above(row, cut):
     """Count the values above a cut."""
     count = np.int32(0)
-    for value in row:
-        count += np.int32(value > cut)
+    for k in range(row.size):
+        count += np.int32(row[k] > cut)
     return count
 
 
@@ -51,15 +51,16 @@ def compete_at(row, temperature, least, most, depth):
 
     `depth` is how far below the top the cut of the position before was.
     """
-    top = row[0]
-    for value in row:
-        top = max(top, value)
+    highest = ordered(row[0])
+    for k in range(row.size):
+        highest = max(highest, ordered(row[k]))
+    top = number(highest)
     winner = 0
     while row[winner] != top:
         winner += 1
     total = np.float32(0.0)
-    for value in row:
-        total += exp((value - top) * temperature)
+    for k in range(row.size):
+        total += exp((row[k] - top) * temperature)
     spread = np.float32(np.log(total))
     cut = top + (least + spread) / temperature
     if most < row.size and above(row, cut) > most:
@@ -148,7 +149,7 @@ def accumulate(
     image, offsets, runs, length, step, u, weights, starts, active, places, strengths, first, last, change, norms
 ):
     """Sum the updates (eq. 2) of some of the active neurons, and their weights' norms; return the largest magnitude."""
-    largest = np.float32(0.0)
+    largest = np.int32(0)
     for a in range(first, last):
         k, row, begin, end = active[a], change[a], starts[a], starts[a + 1]
         pull = np.float32(0.0)
@@ -178,14 +179,14 @@ def accumulate(
                     target[n] += s0 * x0[n]
                 e += 1
         for n in range(row.size):
-            largest = max(largest, abs(row[n]))
-    return largest
+            largest = max(largest, ordered(abs(row[n])))
+    return number(largest)
 
 
 @compiled(float32(matrix, floats, int64, int64, matrix, floats))
 def finish(weights, pull, first, last, change, norms):
     """Do what `accumulate` does for neurons whose weighted patches are in `change`; return the largest magnitude."""
-    largest = np.float32(0.0)
+    largest = np.int32(0)
     for k in range(first, last):
         w, row, square = weights[k], change[k], np.float32(0.0)
         for n in range(w.size):
@@ -193,8 +194,8 @@ def finish(weights, pull, first, last, change, norms):
             row[n] -= pull[k] * w[n]
         norms[k] = np.sqrt(square)
         for n in range(row.size):
-            largest = max(largest, abs(row[n]))
-    return largest
+            largest = max(largest, ordered(abs(row[n])))
+    return number(largest)
 
 
 @compiled(types.void(floats, int64, float64, float64, float64, float64, int64, int64, floats, floats, longs))
