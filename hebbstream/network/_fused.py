@@ -60,6 +60,8 @@ class Plan:
         last = np.full(-self.positions % kernels.SHAPE.positions, places[-1])  # a whole number of tiles
         self.offsets = np.concatenate([places, last]) * 4
         self.short_offsets = self.offsets // 2
+        self.border, self.window = (above, left), [side for pair in spec.window for side in pair]
+        self.pooled = spec.output_size(height, width)
         self.u = np.empty((len(self.offsets), spec.channels), np.float32)
         self.weighted_input = torch.from_numpy(self.u[: self.positions])
         self.memory: UpdateMemory | None = None  # of an update, from the first one on
@@ -124,19 +126,18 @@ def kernels_for(layer: Layer, x: Tensor, precision: PrecisionName) -> Any:
 def forward(kernels: Any, layer: Layer, x: Tensor, workspace: Workspace, precision: PrecisionName, *, learn: bool) -> Forward:  # fmt: skip
     """Do the first half of a step; with `learn`, the statistics of the normalisation take `x` in."""
     batch, _, height, width = x.shape
-    length = layer.spec.kernel[1] * layer.in_channels
+    length = layer.weight_matrix.shape[1] // layer.spec.kernel[0]
     rounding = precision == "bfloat16" or (precision == "auto" and kernels.BFLOAT16 and length >= _LEAST_RUN)
     key = (batch, height, width, rounding, layer.spec)
     plan: Plan = workspace.plan(key, lambda: Plan(kernels, layer, batch, height, width, rounding=rounding))
     _enter(plan, layer, x, learn=learn)
     weights: Any = layer.weight_matrix.numpy()
-    convolve, factors, image, offsets = kernels.convolve, weights, plan.image, plan.offsets
+    factors, image, offsets = weights, plan.image, plan.offsets
     if rounding:
-        convolve, factors = kernels.convolve_bfloat16, layer.rounded.of(layer.weight_matrix, kernels)
-        image, offsets = plan.short, plan.short_offsets
+        factors, image, offsets = layer.rounded.of(layer.weight_matrix, kernels), plan.short, plan.short_offsets
 
     def part(first: int, last: int) -> None:
-        convolve(image, offsets, plan.runs, plan.length, plan.step, factors, plan.u, first, last)
+        kernels.convolve(image, offsets, plan.runs, plan.length, plan.step, factors, plan.u, first, last)
 
     least = max(kernels.SHAPE.neurons, _WORTH_A_THREAD // (plan.positions * weights.shape[1]))
     fast.spread(part, weights.shape[0], least)
@@ -154,9 +155,7 @@ def _enter(plan: Plan, layer: Layer, x: Tensor, *, learn: bool) -> None:
         eps, mean, var = norm.eps, norm.mean.numpy(), norm.var.numpy()
         if learn:
             plan.kernels.follow(pixels, mean, var, norm.count.view(1).numpy(), norm.momentum, plan.batch)
-    plan.kernels.pad(
-        pixels, mean, var, eps, plan.batch, plan.height, plan.width, *layer.spec.padding, plan.image, plan.short
-    )
+    plan.kernels.pad(pixels, mean, var, eps, plan.batch, plan.height, plan.width, *plan.border, plan.image, plan.short)
 
 
 def _leave(plan: Plan, spec: LayerSpec) -> Tensor:
@@ -166,11 +165,10 @@ def _leave(plan: Plan, spec: LayerSpec) -> Tensor:
         average and spec.activation != "relu" and spec.power != 1.0
     ):
         return output(spec, plan.weighted_input, plan.batch, plan.height, plan.width)
-    size, stride, border = ((1, 1), (1, 1), (0, 0)) if spec.pool == "none" else spec.window
-    rows, columns = spec.output_size(plan.height, plan.width)
+    rows, columns = plan.pooled
     out = torch.empty((plan.batch * rows * columns, spec.channels), dtype=torch.float32, device="cpu")
     centre, power = spec.activation == "triangle", 1.0 if spec.activation == "relu" else spec.power
     plan.kernels.pool(
-        plan.u, centre, power, plan.batch, plan.height, plan.width, *size, *stride, *border, average, rows, out.numpy()
+        plan.u, centre, power, plan.batch, plan.height, plan.width, *plan.window, average, rows, out.numpy()
     )
     return out.view(plan.batch, rows, columns, spec.channels).permute(0, 3, 1, 2)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias, get_args
 
 from hebbstream._quote import quote
@@ -184,13 +185,7 @@ class LayerSpec:
         >>> LayerSpec(channels=8, pool_size=4, pool_stride=2, pool_padding=1).output_size(32, 32)
         (16, 16)
         """
-        if self.kernel_size is None:
-            return 1, 1
-        sides = tuple(zip((height, width), self.padding, *self.window, strict=True))
-        if any(side <= padding for side, padding, *_ in sides):  # a reflection needs more pixels than it adds
-            return 0, 0
-        rows, columns = ((side + 2 * p - size) // stride + 1 for side, _, size, stride, p in sides)
-        return rows, columns
+        return _output_size(self, height, width)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "LayerSpec":
@@ -215,6 +210,17 @@ class LayerSpec:
         if "channels" not in values:
             raise ConfigurationError("a layer needs 'channels'")
         return cls(**values)
+
+
+@lru_cache(maxsize=1024)  # every frame is checked
+def _output_size(spec: LayerSpec, height: int, width: int) -> Pair:
+    if spec.kernel_size is None:
+        return 1, 1
+    sides = tuple(zip((height, width), spec.padding, *spec.window, strict=True))
+    if any(side <= padding for side, padding, *_ in sides):  # a reflection needs more pixels than it adds
+        return 0, 0
+    rows, columns = ((side + 2 * p - size) // stride + 1 for side, _, size, stride, p in sides)
+    return rows, columns
 
 
 def are_one_dimensional(specs: Iterable[LayerSpec]) -> bool:

@@ -13,8 +13,8 @@ SHAPE = host_shape(FEATURES)
 BFLOAT16 = has_bfloat16(FEATURES)
 
 _POSITIONS, _NEURONS = SHAPE.positions, SHAPE.neurons
-_TILE = dot_tile(SHAPE, bfloat16=False)
-_TILE_BFLOAT16 = dot_tile(SHAPE, bfloat16=True)
+_TILE = dot_tile(SHAPE)
+_FACTORS = [(floats, matrix), (shorts, short_matrix)][: 1 + BFLOAT16]
 _CHUNK = 16384  # bytes of weights that a tile goes through at a time: half of a first-level cache
 
 
@@ -63,52 +63,33 @@ def pad(pixels, mean, var, eps, samples, height, width, above, left, image, copy
                 to += channels
 
 
-@compiled(types.void(floats, longs, int64, int64, int64, matrix, matrix, int64, int64))
+@compiled(
+    [types.void(*factors[:1], longs, int64, int64, int64, *factors[1:], matrix, int64, int64) for factors in _FACTORS]
+)
 def convolve(image, offsets, runs, length, step, weights, out, first, last):
-    """Multiply patches by the weights of neurons `first` to `last`; `offsets` are of whole tiles, and in bytes."""
+    """Multiply patches by the weights of neurons `first` to `last`; `offsets` are of whole tiles, and in bytes.
+
+    Factors are float32, or bfloat16 as their bits; sums are float32.
+    """
     neurons, synapses = weights.shape
-    most = _CHUNK // (4 * _NEURONS)
+    size = weights.itemsize
+    most = _CHUNK // (size * _NEURONS)
     together = max(1, min(runs, most // length))
     part = length if length <= most else most // 64 * 64
     for start in range(first, last, _NEURONS):
         k = min(start, last - _NEURONS)
         for run in range(0, runs, together):
             for along in range(0, length, part):
-                w = 4 * (run * length + along)
+                w = size * (run * length + along)
                 for p in range(0, offsets.size, _POSITIONS):
                     soon = min(k + _NEURONS + p // _POSITIONS, neurons - 1) if p < _POSITIONS * _NEURONS else k
                     _TILE(
-                        image.ctypes.data + 4 * (run * step + along), offsets.ctypes.data + 8 * p, 4 * step,
-                        weights.ctypes.data + 4 * k * synapses + w, 4 * synapses, 4 * length,
+                        weights, image.ctypes.data + size * (run * step + along), offsets.ctypes.data + 8 * p, size * step,
+                        weights.ctypes.data + size * k * synapses + w, size * synapses, size * length,
                         min(together, runs - run), min(part, length - along),
                         out.ctypes.data + 4 * (p * neurons + k), 4 * neurons, w,
-                        weights.ctypes.data + 4 * soon * synapses + w,
+                        weights.ctypes.data + size * soon * synapses + w,
                     )  # fmt: skip
-
-
-if BFLOAT16:
-
-    @compiled(types.void(shorts, longs, int64, int64, int64, short_matrix, matrix, int64, int64))
-    def convolve_bfloat16(image, offsets, runs, length, step, weights, out, first, last):
-        """Do what `convolve` does with factors in bfloat16; sums are float32."""
-        neurons, synapses = weights.shape
-        most = _CHUNK // (2 * _NEURONS)
-        together = max(1, min(runs, most // length))
-        part = length if length <= most else most // 64 * 64
-        for start in range(first, last, _NEURONS):
-            k = min(start, last - _NEURONS)
-            for run in range(0, runs, together):
-                for along in range(0, length, part):
-                    w = 2 * (run * length + along)
-                    for p in range(0, offsets.size, _POSITIONS):
-                        soon = min(k + _NEURONS + p // _POSITIONS, neurons - 1) if p < _POSITIONS * _NEURONS else k
-                        _TILE_BFLOAT16(
-                            image.ctypes.data + 2 * (run * step + along), offsets.ctypes.data + 8 * p, 2 * step,
-                            weights.ctypes.data + 2 * k * synapses + w, 2 * synapses, 2 * length,
-                            min(together, runs - run), min(part, length - along),
-                            out.ctypes.data + 4 * (p * neurons + k), 4 * neurons, w,
-                            weights.ctypes.data + 2 * soon * synapses + w,
-                        )  # fmt: skip
 
 
 @compiled(types.void(matrix, types.boolean, float64, *[int64] * 9, types.boolean, int64, matrix))

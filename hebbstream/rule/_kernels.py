@@ -3,13 +3,10 @@
 Importing this module compiles them, or reads what numba has kept; `hebbstream.rule._fast` does so in the background.
 """
 
-from hebbstream.rule import _forward_kernels
 from hebbstream.rule._forward_kernels import BFLOAT16, SHAPE, convolve, follow, pad, pool
 from hebbstream.rule._update_kernels import accumulate, apply, compete, compete_densely, finish, rates, round_rows, sort
 
-convolve_bfloat16 = _forward_kernels.convolve_bfloat16 if BFLOAT16 else None
-
 __all__ = [
-    "BFLOAT16", "SHAPE", "accumulate", "apply", "compete", "compete_densely", "convolve", "convolve_bfloat16", "finish",
+    "BFLOAT16", "SHAPE", "accumulate", "apply", "compete", "compete_densely", "convolve", "finish",
     "follow", "pad", "pool", "rates", "round_rows", "sort",
 ]  # fmt: skip

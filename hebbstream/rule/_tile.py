@@ -125,24 +125,24 @@ class _Emitter:
         return total
 
 
-def dot_tile(shape: Shape, *, bfloat16: bool) -> Any:
-    """Return an intrinsic that computes one tile; all its arguments are addresses, and numbers of bytes or runs.
+def dot_tile(shape: Shape) -> Any:
+    """Return an intrinsic that computes one tile; its arguments are addresses, and numbers of bytes or runs.
 
-    Its arguments: the image, the offsets of the tile's positions in it, and the step from a run to the next; the
+    Only the first is not: an array whose type, uint16, says that factors are bfloat16. The others: the image, the offsets of the tile's positions in it, and the step from a run to the next; the
     weights, and the steps to the next neuron and the next run; the number of runs and the values in each; where the sums
     go, and the step to the next position; whether to add to what is there; and weights that will be needed soon.
     """
 
     @intrinsic  # type: ignore[untyped-decorator]
     def tile(
-        _typing: Any, image: Any, offsets: Any, image_step: Any, weights: Any, neuron_step: Any,  # noqa: ARG001
+        _typing: Any, factors: Any, image: Any, offsets: Any, image_step: Any, weights: Any, neuron_step: Any,  # noqa: ARG001
         run_step: Any, runs: Any, length: Any, out: Any, out_step: Any, add: Any, soon: Any,  # noqa: ARG001
     ) -> Any:  # fmt: skip
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            _generate(_Emitter(builder, shape, bfloat16), *arguments)
+            _generate(_Emitter(builder, shape, factors.dtype == types.uint16), *arguments[1:])
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 12), generate
+        return types.void(factors, *[types.intp] * 12), generate
 
     return tile
 
