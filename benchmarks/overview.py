@@ -22,7 +22,9 @@ def _expect(results: Path) -> str:
         return f"{100 * mean(run['ridge'] for run in worlds[world, row]):.1f} %"
 
     step = next(
-        s for s in read(results / "speed" / "step.json")["steps"] if (s["preset"], s["batch"]) == ("cifar10", 1)
+        s
+        for s in read(results / "speed" / "step.json")["steps"]
+        if (s["preset"], s["batch"], s["width"], s["threads"]) == ("cifar10", 1, None, 2)
     )
     ms = {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
     rows = [

@@ -11,6 +11,7 @@ import torch
 import hebbstream as hs
 from hebbstream.network._stack import LayerStack
 from hebbstream.network.engine._pipelined import multiplications
+from hebbstream.rule import _fast as fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def milliseconds(call: Callable[[], Any]) -> float:
 def product_peak(device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> float:
     """Return the best rate of large matrix products in this process, in GFLOP/s."""
     on_cpu = torch.device(device).type == "cpu"
-    size = 8192 if not on_cpu else 2048 if dtype == torch.float32 else 256  # half precision may be emulated there
+    native = dtype == torch.float32 or (dtype == torch.bfloat16 and has_bfloat16())
+    size = 8192 if not on_cpu else 2048 if native else 256  # half precision may be emulated there
     a, b = (torch.rand(size, size, device=device, dtype=dtype) for _ in range(2))
     out = torch.empty_like(a)
 
@@ -85,6 +87,12 @@ def product_peak(device: torch.device | str = "cpu", dtype: torch.dtype = torch.
 
     multiply()
     return 2 * size**3 / min(milliseconds(multiply) for _ in range(6)) / 1e6
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16, as far as kernels know."""
+    kernels = fast.kernels()
+    return kernels is not None and bool(kernels.BFLOAT16)
 
 
 def synchronize(device: torch.device | str) -> None:

@@ -12,22 +12,91 @@ def _ms(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-_TIMED = ("learn", "learn, auto", "learn, torch", "learn, dense", "transform", "transform, auto", "ONNX Runtime")
+_TIMED = {
+    "learn": "learn",
+    "learn, auto": "learn, auto",
+    "learn, torch": "without kernels",
+    "learn, dense": "dense",
+    "transform": "transform",
+    "transform, auto": "transform, auto",
+    "ONNX Runtime": "ONNX Runtime",
+    "backprop": "backprop",
+    "peer": "authors' demo",
+}
+
+
+def _steps(results: Path) -> list[dict[str, Any]]:
+    return list(read(results / "speed" / "step.json")["steps"])
+
+
+def _most_threads(results: Path) -> list[dict[str, Any]]:
+    steps = _steps(results)
+    most = max(step["threads"] for step in steps)
+    return [step for step in steps if step["threads"] == most]
+
+
+def _head(step: dict[str, Any]) -> list[Any]:
+    return [step["preset"], step["width"] or "the paper's", step["batch"]]
+
+
+def _medians(step: dict[str, Any]) -> dict[str, float]:
+    return {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
 
 
 def _step(results: Path) -> str:
-    steps = read(results / "speed" / "step.json")["steps"]
-    timed = [name for name in _TIMED if any(name in step["ms_per_step"] for step in steps)]
-    head = ["preset", "batch", "learn, ms a step", *timed[1:], "learn ÷ transform", "backprop ÷ learn"]
     rows = []
-    for step in steps:
-        ms = {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
-        learn = ms["learn"]
-        others = [f"{ms[name] / learn:.2f}" if name in ms else "" for name in ("backprop", "peer")]
-        shown = [_ms(ms[name]) if name in ms else "" for name in timed]
-        ratio = f"{learn / ms['transform']:.2f}"
-        rows.append([step["preset"], step["batch"], *shown, ratio, *others, _ms(step["floor_ms"])])
-    return markdown([*head, "authors' demo ÷ learn", "floor"], rows)
+    for step in _most_threads(results):
+        ms = _medians(step)
+        times = [_ms(ms[name]) if name in ms else "" for name in _TIMED]
+        rows.append([*_head(step), *times, f"{_ms(step['floor_ms'])}, {_ms(step['floor_bfloat16_ms'])}"])
+    return markdown(["preset", "width", "batch", *_TIMED.values(), "floors"], rows)
+
+
+_RATIOS = {
+    "learn ÷ transform": ("learn", "transform"),
+    "the same, auto": ("learn, auto", "transform, auto"),
+    "late ÷ fresh": ("learn, late", "learn"),
+    "late ÷ fresh, auto": ("learn, auto, late", "learn, auto"),
+    "transform ÷ ONNX Runtime": ("transform", "ONNX Runtime"),
+    "transform, auto ÷ ONNX Runtime": ("transform, auto", "ONNX Runtime"),
+    "backprop ÷ learn": ("backprop", "learn"),
+    "demo ÷ learn": ("peer", "learn"),
+    "demo ÷ learn, auto": ("peer", "learn, auto"),
+}
+
+
+def _step_ratios(results: Path) -> str:
+    rows = []
+    for step in _most_threads(results):
+        ms = _medians(step)
+        found = [f"{ms[a] / ms[b]:.2f}" if a in ms and b in ms else "" for a, b in _RATIOS.values()]
+        rows.append([*_head(step), *found])
+    return markdown(["preset", "width", "batch", *_RATIOS], rows)
+
+
+def _step_threads(results: Path) -> str:
+    groups = grouped(_steps(results), "preset", "width", "batch")
+    rows = []
+    for same in groups.values():
+        for step in same if len(same) > 1 else []:
+            ms, held = _medians(step), step["step_mb"]
+            times = [_ms(ms[name]) for name in ("learn", "learn, auto", "transform", "transform, auto")]
+            memory = [f"{step['weights_mb']:.1f}", f"{held['learn']:.1f}", f"{held['learn, auto']:.1f}"]
+            rows.append([*_head(step), step["threads"], *times, *memory])
+    timed = ["learn", "learn, auto", "transform", "transform, auto"]
+    return markdown(
+        ["preset", "width", "batch", "threads", *timed, "weights, MB", "a step holds, MB", "auto, MB"], rows
+    )
+
+
+def _cameras(results: Path) -> str:
+    rows = read(results / "speed" / "cameras.json")["rows"]
+    batches = [batch for (batch,) in grouped(rows, "batch")]
+    table = [
+        [width, *(f"{row['frames_per_second']:.0f}" for row in same)]
+        for (width,), same in grouped(rows, "width").items()
+    ]
+    return markdown(["width", *(f"up to {batch} a step" if batch > 1 else "one a step" for batch in batches)], table)
 
 
 def _events(results: Path) -> str:
@@ -169,6 +238,9 @@ def _machines(results: Path) -> str:
 
 TABLES: Tables = {
     "speed/step": _step,
+    "speed/step-ratios": _step_ratios,
+    "speed/step-threads": _step_threads,
+    "speed/cameras": _cameras,
     "speed/events": _events,
     "speed/video": _video,
     "speed/pipeline": _pipeline,

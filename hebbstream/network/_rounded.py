@@ -30,6 +30,11 @@ class RoundedWeights:
             self._of, self._stamp = weakref.ref(weights), _stamp(weights)
         return self._copy
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return 0 if self._copy is None else int(self._copy.nbytes)
+
     def written(self, weights: Tensor) -> None:
         """Note that the changed rows were written to the copy too."""
         self._stamp = _stamp(weights)

@@ -8,7 +8,8 @@ from forked import run_program
 
 ROOT = Path(__file__).parents[2]
 REDUCED = {
-    "speed.step": "--presets cifar10 mnist-dense --width 8 --batches 2 --seconds 0.05",
+    "speed.step": "--presets cifar10 mnist-dense --width 8 --batches 2 --seconds 0.05 --late late --late-samples 20",
+    "speed.cameras": "--widths 4 --frames 10 --rounds 1 --batches 1 3",
     "speed.breakdown": "--width 8 --batches 1 2 --steps 10",
     "speed.video": "--widths 8 --limit 30 --rounds 1",
     "speed.pipeline": "--widths 8 --frames 10 --rounds 1",
@@ -22,6 +23,7 @@ REDUCED = {
     "quality.drift": "--width 4 --seeds 1 --day 60 --night 40 --labels 20 --test 20 --frames 20",
     "quality.streams": "--width 4 --samples 20 --labels 20 --tested 20 --epochs 1 --rows crops CIFAR-10",
     "quality.containers": "--count 3 --first 100",
+    "quality.shortcuts": "--width 4 --samples 10 --train 40 --seeds 1",
     "quality.peers": "--readers hebbstream torchcodec --limit 1",
     "quality.prequential": "--widths 8 --seconds 0.05",
 }
