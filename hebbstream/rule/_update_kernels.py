@@ -72,17 +72,18 @@ def compete_at(row, temperature, least, most, depth):
 def compete(u, positions, temperature, least, hard, most, at, who, logs, winners):
     """Find the events of a step: activities whose logarithm is above `least`, the `most` largest of a position.
 
-    Return how many there are, or −1 as soon as there might be no room for those of the next position.
+    Return how many there are, or −1 as soon as there might be no room for those of the next position, or an eighth of the
+    positions has a quarter of what there is room for.
     """
     found, neurons = 0, u.shape[1]
     temperature, least, depth = np.float32(temperature), np.float32(least), np.float32(0.0)
     for p in range(positions):
+        if found + (1 if hard else min(most, neurons)) > at.size or (p == positions // 8 and 4 * found > at.size):
+            return -1
         row = u[p]
         winner, spread, cut = compete_at(row, temperature, least, neurons if hard else most, depth)
         winners[p], top = winner, row[winner]
         depth = top - cut
-        if found + (1 if hard else min(most, neurons)) > at.size:
-            return -1
         if hard:
             at[found], who[found], logs[found] = p, winner, 0.0
             found += 1
