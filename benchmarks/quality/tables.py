@@ -151,7 +151,18 @@ def _peers(results: Path) -> str:
     return markdown(head, rows)
 
 
+def _shortcuts(results: Path) -> str:
+    runs = read(results / "quality" / "shortcuts.json")["runs"]
+    seeds = [seed for (seed,) in grouped(runs, "seed")]
+    rows = []
+    for (way,), same in grouped(runs, "way").items():
+        found = {run["seed"]: f"{100 * run['test_accuracy']:.2f} %" for run in same}
+        rows.append([way, *(found.get(seed, "") for seed in seeds)])
+    return markdown(["", *(f"seed {seed}" for seed in seeds)], rows)
+
+
 TABLES: Tables = {
+    "quality/shortcuts": _shortcuts,
     "quality/streams": _streams,
     "quality/drift": _drift,
     "quality/stillness": _stillness,

@@ -61,7 +61,7 @@ def interleave(
         As above. By "time", each source's samples are expected in order, and one is read ahead from each; a sample
         without a time counts as a failure of its source.
     ahead
-        Samples held from each source at most, by "arrival"; more where a `batch` needs them.
+        Samples held from each source at most, by "arrival"; more where a `batch` needs them to be full.
     batch
         Samples that `learn` makes one step of, at most: by "arrival" those that have come by the time a step begins, so
         that no step waits for a slow source. More frames a second, and fewer, larger updates.

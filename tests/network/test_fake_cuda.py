@@ -79,6 +79,12 @@ def test_so_do_the_other_rules(rule, monkeypatch):
     step("cifar10")
 
 
+def test_so_does_a_budget_of_events():
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=8, event_threshold=1e-3, event_budget=2)], 3)
+    with fake_cuda(net):
+        assert net._learn(torch.empty(2, 3, 8, 8, device="cuda")).shape == (2, 128)
+
+
 def test_so_does_one_of_a_signal():
     specs = [hs.LayerSpec(channels=4, kernel_size=(1, k), pool_size=(1, 2), pool_stride=(1, 2)) for k in (9, 3)]
     net = hs.SoftHebbNet(specs, 3, input_range=None)
