@@ -19,7 +19,7 @@ EVENT_THRESHOLD = 1e-3
 
 # Most events of a position in a convolution of so many neurons: about what it has while weights are new. In a smaller one a
 # dense update costs little. What the budget does to accuracy is in benchmarks/results/quality/shortcuts.json.
-_BUDGET_FROM, _BUDGET_SHARE, _LEAST_BUDGET = 192, 48, 8
+_BUDGET_FROM, _BUDGET_SHARE, _LEAST_BUDGET = 192, 96, 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +80,7 @@ class Preset:
             ``"stream"`` or ``"whiten"`` for single samples, or ``"batch"`` to repeat the paper; ``None`` for the preset's.
         event_threshold
             Activities up to this are left out of the update; and, in a convolution of 192 neurons or more, all but the
-            largest 48th of a position, at least 8 (`LayerSpec.event_budget`). ``None`` takes 1e-3, and 0, the paper's exact
+            largest 96th of a position, at least 4 (`LayerSpec.event_budget`). ``None`` takes 1e-3, and 0, the paper's exact
             update, with ``"batch"``.
 
         Notes

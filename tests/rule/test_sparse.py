@@ -161,7 +161,7 @@ def test_presets_drop_small_activities_only_in_the_streaming_regime():
         }
 
     specs = hs.PRESETS["cifar10"].resolve(width=48)
-    assert [spec.event_budget for spec in specs] == [None, 8, 16]
+    assert [spec.event_budget for spec in specs] == [None, 4, 8]
     assert [spec.event_budget for spec in hs.PRESETS["mnist-dense"].resolve()] == [None]
     assert {spec.event_budget for spec in hs.PRESETS["cifar10"].resolve(event_threshold=0.0)} == {None}
     assert thresholds() == {1e-3}
