@@ -233,7 +233,7 @@ def _sound(results: Path) -> str:
 
 def _studio(results: Path) -> str:
     result = read(results / "speed" / "studio.json")
-    found, cores = result["speed"], result["machine"]["cores"]
+    found, cores = result["speed"], result["speed"]["measured"]["cores"]
     lower, upper = found["quartiles"]
     without, watched = found["cores_of_other_threads"]
     rows = [

@@ -1,6 +1,7 @@
 """`hebbstream learn --distributed`, started as torchrun would."""
 
 import socket
+from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,9 +10,15 @@ from clips import ramp, write_clip
 from forked import run_program
 
 import hebbstream as hs
-from hebbstream.cli._distributed import is_camera
+from hebbstream.cli._distributed import is_camera, samples_a_step
 
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+@pytest.mark.parametrize(("distributed", "every", "samples"), [(False, None, 1), (True, None, 4), (True, 50, 16)])
+def test_rates_are_those_of_so_many_processes(monkeypatch, distributed, every, samples):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert samples_a_step(Namespace(distributed=distributed, sync_every=every)) == samples
 
 
 @pytest.fixture
