@@ -227,8 +227,7 @@ class SoftHebbNet(LayerStack):
     def _learn_from(self, passes: ForwardPass) -> None:
         """Learn from what `_forward_one` returned, at the cost of the updates alone.
 
-        It differs from `learn_one` in one thing: the frame was normalised by the statistics of those before it, and is
-        taken in afterwards. At a momentum of 0.01 that is hardly a difference, but for the first few frames it is.
+        It differs from `learn_one` in that the frame is normalised by the statistics of those before it alone.
 
         Raises
         ------
