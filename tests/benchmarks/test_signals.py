@@ -24,7 +24,7 @@ def test_rows_of_one_set(monkeypatch):
     assert [row["row"] for row in rows] == ["raw", "untrained", "learned"]
     assert rows[1]["cosine"] == 1.0 > rows[2]["cosine"]
     assert rows[2]["offline"] >= 75
-    assert all(0 <= row["prequential"] <= 100 for row in rows)
+    assert all(0 <= row[way] <= 100 for row in rows for way in ("prequential", "still"))
 
 
 def test_windows_become_statistics_with_names():
@@ -38,13 +38,20 @@ def test_a_set_counts_where_learned_is_above_untrained_and_that_above_raw(tmp_pa
     for name, offline, prequential in (("Trace", (50, 60, 70), (50, 60, 55)), ("GunPoint", (50, 60, 70), (40, 41, 42))):
         for row, *found in zip(("raw", "untrained", "learned"), offline, prequential, strict=True):
             rows += [
-                {"set": name, "row": row, "seed": seed, "offline": found[0] + seed, "prequential": found[1]}
+                {
+                    "set": name,
+                    "row": row,
+                    "seed": seed,
+                    "offline": found[0] + seed,
+                    "prequential": found[1],
+                    "still": 50,
+                }
                 for seed in ((0,) if row == "raw" else (0, 1))
             ]
     (tmp_path / "quality" / "signals.json").write_text(json.dumps({"rows": rows}))
     counts = TABLES["quality/signals-counts"](tmp_path).splitlines()
     assert counts[2:] == [
-        "| choosing | 1 | 1 / 0 | 1 / 0 | 0 | +10.0 / -5.0 |",
-        "| reporting | 1 | 1 / 1 | 1 / 1 | 1 | +10.0 / +1.0 |",
+        "| choosing | 1 | 1 / 0 / 0 | 1 / 0 / 0 | 0 | +10.0 / -5.0 / +0.0 |",
+        "| reporting | 1 | 1 / 1 / 0 | 1 / 1 / 0 | 1 | +10.0 / +1.0 / +0.0 |",
     ]
-    assert "+10.0 ± 0.0 / -5.0 ± 0.0" in TABLES["quality/signals"](tmp_path)
+    assert "+10.0 ± 0.0 / -5.0 ± 0.0 / +0.0 ± 0.0" in TABLES["quality/signals"](tmp_path)

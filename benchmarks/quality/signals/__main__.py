@@ -4,11 +4,13 @@ Rows *unwhitened* are the control of what whitening patches does: the same but f
 
 Offline: ridge on standardised features, its penalty chosen on the training part, of which small sets are shown again
 until 1,200 samples have been learned. Prequential: training and test part in one random order, once; each sample is
-predicted by a softmax probe, then learned by probe and network. Nothing is learned from the test's part before it counts.
+predicted by a softmax probe, then learned by probe and network. Standing still: the network has learned from the training
+part, without labels, and stays as it is, while a probe predicts and learns the test's part in the same way. Nothing is
+learned from the test's part before it counts.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,17 +57,20 @@ def offline(train: Array, train_y: Array, test: Array, test_y: Array) -> float:
     return round(100 * float(model.fit(train, train_y).score(test, test_y)), 2)
 
 
-def prequential(net: hs.SoftHebbNet | None, x: Array, y: Array, seed: int) -> float:
+def prequential(features_of: Callable[[Array], torch.Tensor], x: Array, y: Array, seed: int) -> float:
     """Return the share of samples that were predicted right before they were learned, %."""
     probe, right = hs.SoftmaxProbe(), 0
-    scale = x.mean(), x.std()
     for index in np.random.default_rng(seed).permutation(len(x)):
-        label = y[index].item()
-        raw = torch.from_numpy((x[index].ravel() - scale[0]) / scale[1])
-        features = raw if net is None else net.learn_one(x[index])
+        label, features = y[index].item(), features_of(x[index])
         right += bool(probe.classes) and probe.predict_one(features) == label
         probe.learn_one(features, label)
     return round(100 * right / len(x), 2)
+
+
+def values(x: Array) -> Callable[[Array], torch.Tensor]:
+    """Return what makes features of a sample's raw values, standardised as all of `x` is."""
+    mean, deviation = x.mean(), x.std()
+    return lambda sample: torch.from_numpy((sample.ravel() - mean) / deviation)
 
 
 def transformed(net: hs.SoftHebbNet, x: Array) -> Array:
@@ -79,7 +84,9 @@ def measure(arrays: dict[str, Array], names: list[str], width: int | None, seed:
     whole, whole_y = np.concatenate([train, test]), np.concatenate([train_y, test_y])
     if not seed and "learned" in names:
         found = offline(train.reshape(len(train), -1), train_y, test.reshape(len(test), -1), test_y)
-        yield {"row": "raw", "seed": 0, "offline": found, "prequential": prequential(None, whole, whole_y, 0)}
+        raw = values(whole)
+        ways = {"prequential": prequential(raw, whole, whole_y, 0), "still": prequential(raw, test, test_y, 0)}
+        yield {"row": "raw", "seed": 0, "offline": found, **ways}
     for row in names:
         net, order = network(train, ROWS[row], width, seed), np.random.default_rng(seed)
         drawn = net.layers[0].weight_matrix.clone()
@@ -94,7 +101,8 @@ def measure(arrays: dict[str, Array], names: list[str], width: int | None, seed:
             "row": row,
             "seed": seed,
             "offline": offline(learned, train_y, tested, test_y),
-            "prequential": prequential(network(train, ROWS[row], width, seed), whole, whole_y, seed),
+            "prequential": prequential(network(train, ROWS[row], width, seed).learn_one, whole, whole_y, seed),
+            "still": prequential(net.transform_one, test, test_y, seed),
             "features": learned.shape[1],
             "cpu_seconds": round(seconds, 1),
             "cosine": round(float(torch.cosine_similarity(drawn, net.layers[0].weight_matrix).mean()), 3),
@@ -105,7 +113,12 @@ def measure(arrays: dict[str, Array], names: list[str], width: int | None, seed:
 def main() -> None:
     parser = run.arguments("quality/signals", __doc__)
     parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.signals.make wrote")
-    parser.add_argument("--sets", nargs="+", metavar="NAME", help="all in the folder, if not given")
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        metavar="NAME",
+        help="all in the folder, if not given; 'NAME, all' takes all of its samples",
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--most", type=int, metavar="N", help="samples of each part, at most")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=["untrained", "learned"])
@@ -117,7 +130,8 @@ def main() -> None:
         for name in options.sets or sorted(path.stem for path in options.folder.glob("*.npz")):
             done = {row["row"] for row in rows if (row["set"], row["seed"]) == (name, seed)}
             if names := [row for row in options.rows if row not in done]:
-                arrays = some(dict(np.load(options.folder / f"{name}.npz")), options.most)
+                file, _, every = name.partition(", ")
+                arrays = some(dict(np.load(options.folder / f"{file}.npz")), None if every else options.most)
                 rows += store.shown({"set": name, **each} for each in measure(arrays, names, options.width, seed))
                 store.write(options.output, {"settings": settings, "rows": rows})
 
