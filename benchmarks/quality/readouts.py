@@ -18,7 +18,7 @@ import hebbstream as hs
 from benchmarks.core import data, run, store
 from benchmarks.core.probe import as_input
 
-PENALTIES = (0.003, 0.01, 0.03, 0.1)  # times the number of pictures
+PENALTIES = (0.03, 0.1, 0.3, 1.0)  # times the number of pictures
 READOUTS = ("last layer", "all layers")
 _CHUNK, _HELD = 500, 0.1
 
