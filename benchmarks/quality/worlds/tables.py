@@ -53,10 +53,13 @@ def _orders(results: Path) -> str:
 
 
 def _with_spread(runs: list[Result]) -> str:
-    """Return ridge and ridge of five labels, means over the seeds and half the range, %."""
-    seeds = [[100 * run[key] for key in ("ridge", "ridge_of_5")] for run in runs]
-    spread = np.ptp(seeds, axis=0) / 2
-    return " / ".join(f"{a:.1f} ± {b:.1f}" for a, b in zip(np.mean(seeds, axis=0), spread, strict=True))
+    """Return ridge and ridge of five labels, means over the seeds and, where there are several, half the range, %."""
+    found = [[100 * run[key] for run in runs] for key in ("ridge", "ridge_of_5")]
+    return " / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in found)
+
+
+def _half_range(seeds: list[float]) -> str:
+    return f" ± {np.ptp(seeds) / 2:.1f}" if len(seeds) > 1 else ""
 
 
 def _crops(results: Path) -> str:
@@ -83,7 +86,7 @@ def _flat_rows(results: Path) -> str:
     for name, layer in ((name, layer) for name, layer, row in found if row == "learned"):
         drawn, learned = found[name, layer, "drawn"], found[name, layer, "learned"]
         gains = [[b[way] - a[way] for a, b in zip(drawn, learned, strict=True)] for way in ways]
-        gained = " / ".join(f"{np.mean(gain):+.1f} ± {np.ptp(gain) / 2:.1f}" for gain in gains)
+        gained = " / ".join(f"{np.mean(gain):+.1f}{_half_range(gain)}" for gain in gains)
         half = "choosing" if name in measured["settings"]["chosen_on"] else "reporting"
         raw = cell(found[name, "raw", "raw"])
         rows.append([name, half, len(learned), raw, layer, cell(drawn), cell(learned), gained])
