@@ -64,6 +64,12 @@ def test_an_endless_stream_is_measured_along_the_way(rows):
     assert all(1 / 3 < row["accuracy"]["plain"] <= 1 for row in found)
 
 
+def test_crops_are_measured_beside_whole_frames(rows):
+    found = rows("crops")
+    assert [row["row"] for row in found] == ["untrained", "whole frames", "1.5", "2"]  # its frames are twice as large
+    assert len({row["ridge"] for row in found}) > 1
+
+
 def test_vicreg_asks_for_like_views_that_vary_each_in_its_own_way():
     settings, z = vicreg.Settings(), torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]).t()
     apart = z[:, 1:] * 0.75**0.5  # of variance 1, and uncorrelated

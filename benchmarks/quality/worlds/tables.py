@@ -31,11 +31,7 @@ def _worlds(results: Path) -> str:
     columns = list(dict.fromkeys(row for _, row in found))
     rows = []
     for world in dict.fromkeys(world for world, _ in found):
-        cells = []
-        for column in columns:
-            seeds = [[100 * run[key] for key in ("ridge", "ridge_of_5")] for run in found[world, column]]
-            spread = (np.max(seeds, axis=0) - np.min(seeds, axis=0)) / 2
-            cells.append(" / ".join(f"{a:.1f} ± {b:.1f}" for a, b in zip(np.mean(seeds, axis=0), spread, strict=True)))
+        cells = [_with_spread(found[world, column]) for column in columns]
         rows.append([world, len(found[world, columns[-1]]), *cells])
     return markdown(["world", "seeds", *columns], rows)
 
@@ -56,6 +52,24 @@ def _orders(results: Path) -> str:
     return markdown(["world", "seeds", "what learned", "in order, %", "shuffled, %", "CPU seconds to learn"], rows)
 
 
+def _with_spread(runs: list[Result]) -> str:
+    """Return ridge and ridge of five labels, means over the seeds and half the range, %."""
+    seeds = [[100 * run[key] for key in ("ridge", "ridge_of_5")] for run in runs]
+    spread = np.ptp(seeds, axis=0) / 2
+    return " / ".join(f"{a:.1f} ± {b:.1f}" for a, b in zip(np.mean(seeds, axis=0), spread, strict=True))
+
+
+def _crops(results: Path) -> str:
+    """Of each world, and how large frames were that crops were cut from: ridge and ridge of five labels."""
+    found = grouped(read(results / "quality" / "crops.json")["rows"], "world", "row")
+    columns = list(dict.fromkeys(row for _, row in found))
+    rows = []
+    for world in dict.fromkeys(world for world, _ in found):
+        cells = [_with_spread(runs) if (runs := found.get((world, column))) else "" for column in columns]
+        rows.append([world, len(found[world, columns[0]]), *cells])
+    return markdown(["world", "seeds", *columns], rows)
+
+
 def _endless(results: Path) -> str:
     """Of each row, the mean over the worlds and each world along the stream: first, best, last, and the greatest fall."""
     rows = []
@@ -73,5 +87,6 @@ def _endless(results: Path) -> str:
 WORLD_TABLES: Tables = {
     "quality/worlds": _worlds,
     "quality/orders": _orders,
+    "quality/crops": _crops,
     "quality/endless": _endless,
 }

@@ -1,0 +1,101 @@
+"""Measure what random crops of larger frames are worth beside whole frames, read out on whole frames.
+
+Frames are scaled until their shorter side is so many times the network's input; crops of that size are cut at random
+places, one of each frame. Of the two shared clips, whose frames are much larger, one frame comes of each in turn, over and
+over; features are read out on training pictures of CIFAR-10. On these worlds it was decided what `hebbstream learn` does.
+"""
+
+import time
+from collections.abc import Iterator
+from itertools import chain, cycle, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from benchmarks.core import data, run, store
+from benchmarks.quality.worlds.__main__ import SIDE, features, network, small
+from benchmarks.quality.worlds.readout import LABELLED, TESTED, Array, World, accuracies
+from hebbstream.adapters.video import open_video
+from hebbstream.streams import crops
+
+WORLDS = ("turning-objects", "space_invaders", "breakout", "clips")
+_CLIPS = ("bikes.mp4", "carphone_pristine.mp4")
+# By row: how many times as large as the input the shorter side is; `None` stretches whole frames to the input's size.
+ROWS: dict[str, float | None] = {"whole frames": None, "1.5": 1.5, "2": 2, "4": 4, "8": 8}
+
+
+def scaled(frame: Array, times: float | None) -> Array:
+    """Return a frame whose shorter side is so many times the input's, or the frame itself where that is smaller."""
+    sides = frame.shape[:2]
+    factor = min(1.0, (times or 1) * SIDE / min(sides))
+    size = (SIDE, SIDE) if times is None else tuple(round(factor * side) for side in sides)
+    if size == sides:
+        return frame
+    planes = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
+    made = F.interpolate(planes, size, mode="bilinear", antialias=True)[0].round().clamp(0, 255).to(torch.uint8)
+    found: Array = made.permute(1, 2, 0).contiguous().numpy()
+    return found
+
+
+def opened(folder: Path, name: str, frames: int, labelled: int, tested: int) -> tuple[World, list[Array]]:
+    """Return a world, to read features out in, and the frames to learn from."""
+    if name != "clips":
+        world = World.load(folder / f"{name}.npz", frames=frames, labelled=labelled, tested=tested)
+        return world, list(world.stream)
+    shown = [[sample.x for sample in open_video(data.folder() / "video" / clip)] for clip in _CLIPS]
+    turns = chain.from_iterable(zip(*map(cycle, shown), strict=True))
+    known = data.load_task("cifar10").train.take(labelled + tested, 0)
+    order = np.random.default_rng(0).permutation(len(known))
+    x, y = known.images[order], known.labels[order, None].astype(int)
+    world = World(x, np.arange(labelled), y[:labelled], x[labelled:], y[labelled:])
+    return world, list(islice(turns, frames))
+
+
+def measure(
+    world: World, frames: list[Array], width: int, seed: int, learns: bool, times: float | None
+) -> store.Result:
+    """Return what was learned from whole frames, or from crops of frames of a size."""
+    net = network("video", (0,) if learns else (), width, frames[0].shape[-1], seed)
+    sized = (scaled(frame, times) for frame in frames)
+    began = time.process_time()
+    for frame in sized if times is None else crops(sized, SIDE, seed=seed):
+        net.learn_one(frame)
+    seconds = round(time.process_time() - began, 1)
+    shown = (features(net, small(part)) for part in (world.train[world.labelled], world.test))
+    return {"cpu_seconds": seconds, **accuracies(world, *shown)}
+
+
+def rows(frames: list[Array]) -> Iterator[tuple[str, bool, float | None]]:
+    """Yield name, whether anything learns, and scale, of what frames of such a size allow."""
+    yield "untrained", False, None
+    largest = min(frames[0].shape[:2]) / SIDE
+    for name, times in ROWS.items():
+        if times is None or times <= largest:
+            yield name, True, times
+
+
+def main() -> None:
+    parser = run.arguments("quality/crops", __doc__)
+    parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.worlds.make wrote")
+    parser.add_argument("--worlds", nargs="+", default=WORLDS, metavar="NAME")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    defaults = {"width": 16, "frames": 8000, "labelled": LABELLED, "tested": TESTED}
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    options = run.begin(parser)
+    settings = {name: getattr(options, name) for name in defaults}
+    found = store.resume(options.output, settings).get("rows", [])
+    for seed in options.seeds:
+        for name in options.worlds:
+            world, frames = opened(options.folder, name, options.frames, options.labelled, options.tested)
+            for row, learns, times in rows(frames):
+                key = {"world": name, "seed": seed, "row": row}
+                if not any(key.items() <= each.items() for each in found):
+                    found += store.shown([key | measure(world, frames, options.width, seed, learns, times)])
+                    store.write(options.output, {"settings": settings, "rows": found})
+
+
+if __name__ == "__main__":
+    main()
