@@ -16,7 +16,7 @@ Frames = np.ndarray[Any, np.dtype[np.uint8]]
 SIZE, LEARNED, LABELLED, TESTED = 32, 4500, 30, 500
 _DRAWS = 3  # of the labelled frames; an accuracy is their mean
 _CLIP_SIDE, _EVERY = 64, 3  # of the clip's frames after those learned, every so many-th is tested
-_ZOOM, _LIGHT, _CAST = (0.55, 1.0), (0.5, 1.5), (0.75, 1.25)  # share of the frame in view; exposure; of each colour
+_ZOOM, _LIGHT, _CAST = (0.4, 1.0), (0.3, 1.7), (0.6, 1.4)  # share of the frame in view; exposure; of each colour
 _SEED = 2026
 
 

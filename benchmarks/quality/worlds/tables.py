@@ -70,6 +70,26 @@ def _crops(results: Path) -> str:
     return markdown(["world", "seeds", *columns], rows)
 
 
+def _flat_rows(results: Path) -> str:
+    """Of each set and layer: the columns, features as drawn and learned; offline and prequential, and what was gained."""
+    measured = read(results / "quality" / "flat-rows.json")
+    found = grouped(measured["rows"], "set", "layer", "row")
+    ways = ("offline", "prequential")
+
+    def cell(runs: list[Result]) -> str:
+        return " / ".join(f"{np.mean([run[way] for run in runs]):.1f}" for way in ways)
+
+    rows = []
+    for name, layer in ((name, layer) for name, layer, row in found if row == "learned"):
+        drawn, learned = found[name, layer, "drawn"], found[name, layer, "learned"]
+        gains = [[b[way] - a[way] for a, b in zip(drawn, learned, strict=True)] for way in ways]
+        gained = " / ".join(f"{np.mean(gain):+.1f} ± {np.ptp(gain) / 2:.1f}" for gain in gains)
+        half = "choosing" if name in measured["settings"]["chosen_on"] else "reporting"
+        raw = cell(found[name, "raw", "raw"])
+        rows.append([name, half, len(learned), raw, layer, cell(drawn), cell(learned), gained])
+    return markdown(["set", "half", "seeds", "raw", "layer", "drawn", "learned", "gained by learning"], rows)
+
+
 def _endless(results: Path) -> str:
     """Of each row, the mean over the worlds and each world along the stream: first, best, last, and the greatest fall."""
     rows = []
@@ -88,5 +108,6 @@ WORLD_TABLES: Tables = {
     "quality/worlds": _worlds,
     "quality/orders": _orders,
     "quality/crops": _crops,
+    "quality/flat-rows": _flat_rows,
     "quality/endless": _endless,
 }

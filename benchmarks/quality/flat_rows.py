@@ -1,0 +1,104 @@
+"""Measure features of tables, row by row: the columns themselves, features as drawn, and features that learn.
+
+*Drawn* is the same dense layer with the same statistics, and a rate of 0. Offline: ridge on standardised features; seven
+rows of ten, in a random order, are learned once and teach the ridge, the others test. Prequential: all rows in one random
+order, once; each is predicted by `LinearProbe`, then learned by probe and layer. Nothing was chosen on sets that report.
+"""
+
+import itertools
+import time
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from river import datasets, evaluate, metrics, preprocessing
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.core import run, store
+from hebbstream import LayerSpec
+from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
+
+Rows = list[tuple[dict[str, float], Any]]
+
+SETS: dict[str, Callable[[], Any]] = {
+    "Phishing": datasets.Phishing,
+    "Bananas": datasets.Bananas,
+    "ImageSegments": datasets.ImageSegments,
+    # As MOA has it by default: seven segments, seventeen columns that say nothing, a tenth of the segments wrong.
+    "LED": lambda: datasets.synth.LED(seed=1, noise_percentage=0.1, irrelevant_features=True),
+}
+CHOOSING = ["Phishing", "Bananas"]
+_DENSE: dict[str, Any] = {"kernel_size": None, "pool": "none", "update_scale": "running_max"}
+_QUICK: dict[str, Any] = {"radius": 1.5, "learning_rate": 0.4, "inverse_temperature": 4.0}
+# By name, the number of neurons: what differs from the layer that `SoftHebbTransformer` takes for rows. Quick ones have shorter
+# initial weights, a higher rate and a harder competition.
+LAYERS: dict[str, dict[str, Any]] = {
+    "20": {"channels": 20},
+    "20-quick": {"channels": 20, **_QUICK},
+    "100": {"channels": 100},
+    "100-quick": {"channels": 100, **_QUICK},
+    "400": {"channels": 400},
+}
+
+
+def layer(changes: dict[str, Any], *, learns: bool) -> LayerSpec:
+    """Return the dense layer, as it is by default but for some changes."""
+    settings = {**_DENSE, **changes} | ({} if learns else {"learning_rate": 0.0})
+    return LayerSpec(**settings)
+
+
+def offline(rows: Rows, spec: LayerSpec | None, seed: int) -> float:
+    """Return the accuracy of ridge on rows that nothing was learned from, %."""
+    x, y = pd.DataFrame([row for row, _ in rows]).astype(float), np.array([label for _, label in rows])
+    cut = len(rows) * 7 // 10
+    if spec is not None:
+        transformer = SoftHebbTransformer(layers=[spec], seed=seed, standardise=False)
+        transformer.learn_many(x[:cut])
+        x = transformer.transform_many(x)
+    model = make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(-3, 5, 17)))
+    return round(100 * float(model.fit(x[:cut].to_numpy(), y[:cut]).score(x[cut:].to_numpy(), y[cut:])), 2)
+
+
+def prequential(rows: Rows, spec: LayerSpec | None, seed: int) -> float:
+    """Return the share of rows that were predicted right before they were learned, %."""
+    first = preprocessing.StandardScaler() if spec is None else SoftHebbTransformer(layers=[spec], seed=seed)
+    return round(100 * float(evaluate.progressive_val_score(rows, first | LinearProbe(), metrics.Accuracy()).get()), 2)
+
+
+def measure(rows: Rows, spec: LayerSpec | None, seed: int) -> store.Result:
+    """Return both accuracies, on rows in an order of the seed's."""
+    rows = [rows[at] for at in np.random.default_rng(seed).permutation(len(rows))]
+    began = time.process_time()
+    found = {"offline": offline(rows, spec, seed), "prequential": prequential(rows, spec, seed)}
+    return {**found, "cpu_seconds": round(time.process_time() - began, 1)}
+
+
+def main() -> None:
+    parser = run.arguments("quality/flat-rows", __doc__)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), metavar="NAME")
+    parser.add_argument("--layers", nargs="+", choices=LAYERS, default=list(LAYERS), metavar="NAME")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--limit", type=int, default=1500, help="rows of each set, at most (default: %(default)s)")
+    options = run.begin(parser)
+    settings = {"limit": options.limit, "chosen_on": CHOOSING}
+    found = store.resume(options.output, settings).get("rows", [])
+    specs: dict[tuple[str, str], LayerSpec | None] = {("raw", "raw"): None}
+    for name in options.layers:
+        specs |= {
+            (name, "learned" if learns else "drawn"): layer(LAYERS[name], learns=learns) for learns in (False, True)
+        }
+    for name, seed in itertools.product(options.sets, options.seeds):
+        rows = list(islice(SETS[name](), options.limit))
+        for (kind, row), spec in specs.items():
+            key = {"set": name, "seed": seed, "layer": kind, "row": row}
+            if not any(key.items() <= each.items() for each in found):
+                found += store.shown([key | measure(rows, spec, seed)])
+        store.write(options.output, {"settings": settings, "rows": found})
+
+
+if __name__ == "__main__":
+    main()
