@@ -60,7 +60,11 @@ class Plan:
             rows,
             channels,
         )
-        self.image: Any = np.empty(batch * rows * columns * channels, np.float32)
+        lanes, together = kernels.SHAPE.lanes, kernels.TOGETHER
+        # With room behind it: the last vector of a run may read beyond it.
+        self.image: Any = np.zeros(batch * rows * columns * channels + lanes, np.float32)
+        vectors = np.arange(k)[:, None] * self.step + np.arange(0, self.length, lanes)
+        self.vectors = 4 * np.resize(vectors, -(-vectors.size // together) * together)  # of a patch, in bytes
         self.short = np.empty(self.image.size, np.uint16) if rounding else _NO_COPY
         places = np.arange(batch)[:, None, None] * rows + np.arange(height)[:, None]
         places = ((places * columns + np.arange(width)) * channels).reshape(-1)
@@ -76,7 +80,7 @@ class Plan:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        held = (self.image, self.short, self.offsets, self.short_offsets, self.u)
+        held = (self.image, self.short, self.offsets, self.short_offsets, self.vectors, self.u)
         return sum(array.nbytes for array in held) + (0 if self.memory is None else self.memory.nbytes)
 
     @property

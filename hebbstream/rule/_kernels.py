@@ -4,9 +4,12 @@ Importing this module compiles them, or reads what numba has kept; `hebbstream.r
 """
 
 from hebbstream.rule._forward_kernels import BFLOAT16, SHAPE, convolve, follow, pad, pool
-from hebbstream.rule._update_kernels import accumulate, apply, compete, compete_densely, finish, rates, round_rows, sort
+from hebbstream.rule._tile import TOGETHER
+from hebbstream.rule._update_kernels import (
+    apply, compete, compete_densely, finish, measure, rates, round_rows, sort, update,
+)  # fmt: skip
 
 __all__ = [
-    "BFLOAT16", "SHAPE", "accumulate", "apply", "compete", "compete_densely", "convolve", "finish",
-    "follow", "pad", "pool", "rates", "round_rows", "sort",
+    "BFLOAT16", "SHAPE", "TOGETHER", "apply", "compete", "compete_densely", "convolve", "finish",
+    "follow", "measure", "pad", "pool", "rates", "round_rows", "sort", "update",
 ]  # fmt: skip

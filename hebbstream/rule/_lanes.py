@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import float32, int32, int64, njit, types, uint16
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 floats, matrix = float32[::1], float32[:, ::1]
@@ -37,6 +38,46 @@ def _as_bits(_typing, value):  # noqa: ARG001
         return builder.bitcast(arguments[0], ir.IntType(32))
 
     return types.uint32(float32), generate
+
+
+def _marks(predicate):
+    @intrinsic
+    def marks(_typing, row, count, bound):  # noqa: ARG001
+        def generate(context, b, _signature, arguments):
+            row, count, bound = arguments
+            numbers, indices = ir.VectorType(ir.FloatType(), MARKED), ir.VectorType(ir.IntType(64), MARKED)
+            everywhere = ir.Constant(ir.VectorType(ir.IntType(32), MARKED), [0] * MARKED)
+
+            def every(value, kind):
+                blank = ir.Constant(kind, ir.Undefined)
+                return b.shuffle_vector(b.insert_element(blank, value, ir.IntType(32)(0)), blank, everywhere)
+
+            inside = b.icmp_signed("<", ir.Constant(indices, list(range(MARKED))), every(count, indices))
+            kind = ir.FunctionType(numbers, [numbers.as_pointer(), ir.IntType(32), inside.type, numbers])
+            load = cgutils.get_or_insert_function(b.module, kind, f"llvm.masked.load.v{MARKED}f32.p0")
+            address = b.inttoptr(row, numbers.as_pointer())
+            values = b.call(load, [address, ir.IntType(32)(4), inside, ir.Constant(numbers, [0.0] * MARKED)])
+            found = b.and_(b.fcmp_ordered(predicate, values, every(bound, numbers)), inside)
+            return b.bitcast(found, ir.IntType(MARKED))
+
+        return types.int64(types.intp, types.intp, float32), generate
+
+    return marks
+
+
+MARKED = 64
+marks_above, marks_equal = _marks(">"), _marks("==")
+"""Bits that say which of `count` numbers, of `MARKED` at most, at an address are above a bound, or equal to it."""
+
+
+@intrinsic
+def lowest(_typing, bits):  # noqa: ARG001
+    """Return the place of the lowest bit that is set; there is one."""
+
+    def generate(_context, builder, _signature, arguments):
+        return builder.cttz(arguments[0], ir.IntType(1)(1))
+
+    return types.int64(types.int64), generate
 
 
 @njit(inline="always")

@@ -13,6 +13,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+TOGETHER = 6
+"""Vectors of a patch whose sums are held in registers."""
+
 _FLOAT, _I16, _I32, _I64 = ir.FloatType(), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 
 
@@ -93,13 +96,16 @@ class _Emitter:
         prefetch = self.function("llvm.prefetch.p0", ir.VoidType(), pointer.type, _I32, _I32, _I32)
         self.builder.call(prefetch, [pointer, *(self.number(value, _I32) for value in (0, 2, 1))])  # read, to L2
 
+    def every(self, value: Any, count: int) -> Any:
+        """Return a vector that holds a value in every lane."""
+        blank = ir.Constant(ir.VectorType(value.type, count), ir.Undefined)
+        one = self.builder.insert_element(blank, value, self.number(0, _I32))
+        return self.builder.shuffle_vector(one, blank, ir.Constant(ir.VectorType(_I32, count), [0] * count))
+
     def first(self, count: Any) -> Any:
         """Return a mask of the first lanes."""
-        vector = ir.VectorType(_I32, self.count)
-        blank = ir.Constant(vector, ir.Undefined)
-        one = self.builder.insert_element(blank, self.builder.trunc(count, _I32), self.number(0, _I32))
-        every = self.builder.shuffle_vector(one, blank, ir.Constant(vector, [0] * self.count))
-        return self.builder.icmp_signed("<", ir.Constant(vector, list(range(self.count))), every)
+        lanes = ir.Constant(ir.VectorType(_I32, self.count), list(range(self.count)))
+        return self.builder.icmp_signed("<", lanes, self.every(self.builder.trunc(count, _I32), self.count))
 
     def halves(self, a: Any, b: Any, part: int) -> Any:
         """Add the upper half of each part of two vectors to its lower half; parts of `a` come first."""
@@ -186,3 +192,45 @@ def _generate(
             pointer = b.inttoptr(address, _FLOAT.as_pointer())
             before = b.select(fresh, ir.Constant(_FLOAT, 0.0), b.load(pointer))
             b.store(b.fadd(b.extract_element(sums, number(place, _I32)), before), pointer)
+
+
+def event_sums(shape: Shape) -> Any:
+    """Return an intrinsic that sums the patches of events, weighted, for `TOGETHER` vectors of each patch.
+
+    Its arguments are addresses: the image, where the vectors lie in a patch (bytes), the offsets of positions (bytes), the
+    places and strengths of events; the first event and the one after the last; and where the sums go, side by side.
+    """
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def sums(
+        _typing: Any, image: Any, vectors: Any, offsets: Any, places: Any, strengths: Any, begin: Any, end: Any, out: Any,  # noqa: ARG001
+    ) -> Any:  # fmt: skip
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            _generate_sums(_Emitter(builder, shape, bfloat16=False), *arguments)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 8), generate
+
+    return sums
+
+
+def _generate_sums(
+    emit: _Emitter, image: Any, vectors: Any, offsets: Any, places: Any, strengths: Any, begin: Any, end: Any, out: Any
+) -> None:
+    b, number = emit.builder, emit.number
+
+    def entry(address: Any, kind: Any, index: Any) -> Any:
+        return b.load(b.gep(b.inttoptr(address, kind.as_pointer()), [index]))
+
+    totals = [cgutils.alloca_once(b, emit.sums) for _ in range(TOGETHER)]
+    for total in totals:
+        b.store(ir.Constant(emit.sums, [0.0] * emit.shape.lanes), total)
+    bases = [b.add(image, entry(vectors, _I64, number(place))) for place in range(TOGETHER)]
+    with cgutils.for_range(b, end, begin) as event:
+        offset = entry(offsets, _I64, entry(places, _I32, event.index))
+        strength = emit.every(entry(strengths, _FLOAT, event.index), emit.shape.lanes)
+        for base, total in zip(bases, totals, strict=True):
+            b.store(emit.multiply_add(strength, emit.load(b.add(base, offset), None), b.load(total)), total)
+    for place, total in enumerate(totals):
+        address = b.add(out, number(4 * emit.shape.lanes * place))
+        b.store(b.load(total), b.inttoptr(address, emit.sums.as_pointer())).align = 4

@@ -3,8 +3,14 @@
 import numpy as np
 from numba import float32, float64, int64, njit, types
 
-from hebbstream.rule._lanes import compiled, exp, floats, ints, longs, matrix, number, ordered, rounded, short_matrix
+from hebbstream.rule._lanes import (
+    MARKED, compiled, exp, floats, ints, longs, lowest, marks_above, marks_equal, matrix, number, ordered, rounded,
+    short_matrix,
+)  # fmt: skip
+from hebbstream.rule._tile import FEATURES, TOGETHER, event_sums, host_shape
 
+LANES = host_shape(FEATURES).lanes
+_SUMS = event_sums(host_shape(FEATURES))
 _SCALE_FLOOR, _RATE_FLOOR, _PEAK_DECAY = 1e-30, 1e-10, 0.999
 
 
@@ -46,8 +52,8 @@ def cut_for(row, most, low, high, guess):
 
 
 @njit(inline="always")
-def compete_at(row, temperature, least, most, depth):
-    """Compete at one position: return the winner, the log of the softmax's sum, and the cut above which values are events.
+def compete_at(row, temperature, least, most, depth, powers):
+    """Compete at one position: return the winner, the sum of all `powers`, and the cut above which values are events.
 
     `depth` is how far below the top the cut of the position before was.
     """
@@ -56,42 +62,49 @@ def compete_at(row, temperature, least, most, depth):
         highest = max(highest, ordered(row[k]))
     top = number(highest)
     winner = 0
-    while row[winner] != top:
-        winner += 1
+    for begin in range(0, row.size, MARKED):
+        marks = marks_equal(row.ctypes.data + 4 * begin, row.size - begin, top)
+        if marks:
+            winner = begin + lowest(marks)
+            break
     total = np.float32(0.0)
     for k in range(row.size):
-        total += exp((row[k] - top) * temperature)
-    spread = np.float32(np.log(total))
-    cut = top + (least + spread) / temperature
+        powers[k] = exp((row[k] - top) * temperature)
+        total += powers[k]
+    cut = top + (least + np.float32(np.log(total))) / temperature
     if most < row.size and above(row, cut) > most:
         cut = cut_for(row, most, cut, top, top - depth)
-    return winner, spread, cut
+    return winner, total, cut
 
 
-@compiled(int64(matrix, int64, float64, float64, types.boolean, int64, ints, ints, floats, ints))
-def compete(u, positions, temperature, least, hard, most, at, who, logs, winners):
-    """Find the events of a step: activities whose logarithm is above `least`, the `most` largest of a position.
+@compiled(int64(matrix, int64, float64, float64, types.boolean, int64, types.boolean, ints, ints, floats))
+def compete(u, positions, temperature, least, hard, most, negate, at, who, activities):
+    """Find the events of a step: signed activities whose logarithm is above `least`, the `most` largest of a position.
 
     Return how many there are, or −1 as soon as there might be no room for those of the next position, or an eighth of the
     positions has a quarter of what there is room for.
     """
     found, neurons = 0, u.shape[1]
     temperature, least, depth = np.float32(temperature), np.float32(least), np.float32(0.0)
+    powers = np.empty(neurons, np.float32)
     for p in range(positions):
         if found + (1 if hard else min(most, neurons)) > at.size or (p == positions // 8 and 4 * found > at.size):
             return -1
         row = u[p]
-        winner, spread, cut = compete_at(row, temperature, least, neurons if hard else most, depth)
-        winners[p], top = winner, row[winner]
-        depth = top - cut
+        winner, total, cut = compete_at(row, temperature, least, neurons if hard else most, depth, powers)
+        depth = row[winner] - cut
         if hard:
-            at[found], who[found], logs[found] = p, winner, 0.0
+            at[found], who[found], activities[found] = p, winner, 1.0
             found += 1
             continue
-        for k in range(neurons):
-            if row[k] > cut:
-                at[found], who[found], logs[found] = p, k, (row[k] - top) * temperature - spread
-                found += 1
+        scale = np.float32(-1.0 if negate else 1.0) / total
+        powers[winner] = -powers[winner] if negate else powers[winner]
+        for begin in range(0, neurons, MARKED):
+            marks = marks_above(row.ctypes.data + 4 * begin, neurons - begin, cut)
+            while marks:
+                k = begin + lowest(marks)
+                at[found], who[found], activities[found] = p, k, powers[k] * scale
+                found, marks = found + 1, marks & (marks - 1)
     return found
 
 
@@ -102,12 +115,10 @@ def compete_densely(u, positions, temperature, least, hard, most, negate, activi
     pull[:] = 0.0
     for p in range(positions):
         row, y = u[p], activity[p]
-        winner, spread, cut = compete_at(row, temperature, least, row.size if hard else most, depth)
-        top = row[winner]
-        depth, sign = top - cut, np.float32(-1.0 if negate else 1.0)
+        winner, total, cut = compete_at(row, temperature, least, row.size if hard else most, depth, y)
+        depth, scale = row[winner] - cut, np.float32(-1.0 if negate else 1.0) / total
         for k in range(row.size):
-            value = sign * exp((row[k] - top) * temperature - spread)
-            y[k] = value if row[k] > cut else np.float32(0.0)
+            y[k] = scale * y[k] if row[k] > cut else np.float32(0.0)
         if hard:
             y[:] = 0.0
             y[winner] = 1.0
@@ -116,9 +127,9 @@ def compete_densely(u, positions, temperature, least, hard, most, negate, activi
             pull[k] += y[k] * row[k]
 
 
-@compiled(int64(ints, ints, floats, int64, ints, types.boolean, longs, longs, ints, floats))
-def sort(at, who, logs, found, winners, negate, starts, active, places, strengths):
-    """Sort events by neuron, and give them their signs; return how many neurons are active.
+@compiled(int64(ints, ints, floats, int64, longs, longs, ints, floats))
+def sort(at, who, activities, found, starts, active, places, strengths):
+    """Sort events by neuron; return how many neurons are active.
 
     Those of the neuron ``active[a]`` lie from ``starts[a]`` to ``starts[a + 1]``.
     """
@@ -133,60 +144,86 @@ def sort(at, who, logs, found, winners, negate, starts, active, places, strength
             begin, counts[k] = begin + counts[k], begin
     starts[number] = begin
     for e in range(found):
-        k = who[e]
-        place = counts[k]
-        counts[k] += 1
-        y = np.exp(logs[e])
-        places[place], strengths[place] = at[e], -y if negate and winners[at[e]] != k else y
+        place = counts[who[e]]
+        counts[who[e]] += 1
+        places[place], strengths[place] = at[e], activities[e]
     return number
+
+
+@njit(inline="always")
+def sum_patches(image, vectors, offsets, places, strengths, begin, end, sums):
+    """Sum the patches of events, weighted; runs begin at whole vectors of `sums`."""
+    for v in range(0, vectors.size, TOGETHER):
+        _SUMS(
+            image.ctypes.data, vectors.ctypes.data + 8 * v, offsets.ctypes.data, places.ctypes.data,
+            strengths.ctypes.data, begin, end, sums.ctypes.data + 4 * LANES * v,
+        )  # fmt: skip
 
 
 @compiled(
     float32(
-        floats, longs, int64, int64, int64, matrix, matrix, longs, longs, ints, floats, int64, int64, matrix, floats
+        floats, longs, longs, int64, matrix, matrix, longs, longs, ints, floats, int64, floats, int64, int64, floats, floats
     )
 )
-def accumulate(
-    image, offsets, runs, length, step, u, weights, starts, active, places, strengths, first, last, change, norms
+def measure(
+    image, vectors, offsets, length, u, weights, starts, active, places, strengths, scale, peak, first, last, norms, pulls
 ):
-    """Sum the updates (eq. 2) of some of the active neurons, and their weights' norms; return the largest magnitude."""
-    largest = np.int32(0)
+    """Return the largest magnitude of the updates (eq. 2) of some active neurons; give their weights' norms, and Σ s·y·u.
+
+    Only what `rates` needs of it is computed: an update that cannot exceed the running peak is not summed here,
+    ``|Σ s·y·(x − u·w)| ≤ Σ |y|·max|x| + |Σ s·y·u|·max|w|``.
+    """
+    enough = (np.inf, -1.0, peak[0] * _PEAK_DECAY)[scale]
+    sums = np.empty(vectors.size * LANES, np.float32)
+    room, widest, largest = -(-length // LANES) * LANES, np.int32(0), np.int32(0)
+    for n in range(image.size):
+        widest = max(widest, ordered(abs(image[n])))
     for a in range(first, last):
-        k, row, begin, end = active[a], change[a], starts[a], starts[a + 1]
-        pull = np.float32(0.0)
-        for e in range(begin, end):
-            pull += strengths[e] * u[places[e], k]
-        w = weights[k]
-        square = np.float32(0.0)
+        w = weights[active[a]]
+        pull, mass, square, heaviest = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.int32(0)
+        for e in range(starts[a], starts[a + 1]):
+            pull += strengths[e] * u[places[e], active[a]]
+            mass += abs(strengths[e])
         for n in range(w.size):
             square += w[n] * w[n]
-            row[n] = -pull * w[n]
-        norms[a] = np.sqrt(square)
-        for run in range(runs):
-            target, base = row[run * length : (run + 1) * length], run * step
-            e = begin
-            while e + 4 <= end:
-                s0, s1, s2, s3 = strengths[e], strengths[e + 1], strengths[e + 2], strengths[e + 3]
-                x0 = image[base + offsets[places[e]] // 4 :]
-                x1 = image[base + offsets[places[e + 1]] // 4 :]
-                x2 = image[base + offsets[places[e + 2]] // 4 :]
-                x3 = image[base + offsets[places[e + 3]] // 4 :]
+            heaviest = max(heaviest, ordered(abs(w[n])))
+        norms[a], pulls[a] = np.sqrt(square), pull
+        if mass * number(widest) + abs(pull) * number(heaviest) > enough:
+            sum_patches(image, vectors, offsets, places, strengths, starts[a], starts[a + 1], sums)
+            for run in range(w.size // length):
+                row, target = w[run * length : (run + 1) * length], sums[run * room :]
                 for n in range(length):
-                    target[n] += s0 * x0[n] + s1 * x1[n] + s2 * x2[n] + s3 * x3[n]
-                e += 4
-            while e < end:
-                s0, x0 = strengths[e], image[base + offsets[places[e]] // 4 :]
-                for n in range(length):
-                    target[n] += s0 * x0[n]
-                e += 1
-        for n in range(row.size):
-            largest = max(largest, ordered(abs(row[n])))
+                    largest = max(largest, ordered(abs(target[n] - pull * row[n])))
     return number(largest)
+
+
+@compiled(
+    types.void(
+        floats, longs, longs, int64, matrix, short_matrix, longs, longs, ints, floats, floats, floats, int64, int64
+    )
+)
+def update(
+    image, vectors, offsets, length, weights, copy, starts, active, places, strengths, gains, pulls, first, last
+):
+    """Sum the updates of some active neurons and add them to the weights, and to their rounded copy if there is one."""
+    sums = np.empty(vectors.size * LANES, np.float32)
+    room = -(-length // LANES) * LANES
+    for a in range(first, last):
+        w, gain, pull = weights[active[a]], gains[a], pulls[a]
+        sum_patches(image, vectors, offsets, places, strengths, starts[a], starts[a + 1], sums)
+        for run in range(w.size // length):
+            row, target = w[run * length : (run + 1) * length], sums[run * room :]
+            for n in range(length):
+                row[n] += gain * (target[n] - pull * row[n])
+        if copy.size:
+            short = copy[active[a]]
+            for n in range(w.size):
+                short[n] = rounded(w[n])
 
 
 @compiled(float32(matrix, floats, int64, int64, matrix, floats))
 def finish(weights, pull, first, last, change, norms):
-    """Do what `accumulate` does for neurons whose weighted patches are in `change`; return the largest magnitude."""
+    """Make updates of neurons from their weighted patches in `change`; give norms, and return the largest magnitude."""
     largest = np.int32(0)
     for k in range(first, last):
         w, row, square = weights[k], change[k], np.float32(0.0)
@@ -219,14 +256,14 @@ def rates(norms, count, largest, rate, power, decay, scale, samples, peak, openi
     opening[0] *= opening[1] ** samples
 
 
-@compiled(types.void(matrix, short_matrix, longs, matrix, floats, int64, int64))
-def apply(weights, copy, active, change, gains, first, last):
-    """Add the updates to the weights of the active neurons, and to their rounded copy if there is one."""
-    for a in range(first, last):
-        row, w, gain = change[a], weights[active[a]], gains[a]
+@compiled(types.void(matrix, short_matrix, matrix, floats, int64, int64))
+def apply(weights, copy, change, gains, first, last):
+    """Add the updates in `change` to the weights, and to their rounded copy if there is one."""
+    for k in range(first, last):
+        row, w, gain = change[k], weights[k], gains[k]
         for n in range(w.size):
             w[n] += gain * row[n]
         if copy.size:
-            short = copy[active[a]]
+            short = copy[k]
             for n in range(w.size):
                 short[n] = rounded(w[n])

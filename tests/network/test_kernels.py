@@ -186,13 +186,13 @@ def test_threads_change_nothing(frames, monkeypatch):
 def test_the_exponential_is_that_of_numpy():
     u = np.random.default_rng(0).uniform(-95, 0, (8, 4000)).astype(np.float32)
     u[:, 0] = 0.0
-    at, who, winners = (np.empty(u.size + 4000, np.int32) for _ in range(3))
-    logs = np.empty(u.size + 4000, np.float32)
-    found = KERNELS.compete(u, 8, 1.0, np.log(1e-30), False, u.shape[1], at, who, logs, winners)
+    at, who = (np.empty(u.size + 4000, np.int32) for _ in range(2))
+    activities = np.empty(u.size + 4000, np.float32)
+    found = KERNELS.compete(u, 8, 1.0, np.log(1e-30), False, u.shape[1], False, at, who, activities)
     y = np.exp(u.astype(np.float64))
     y /= y.sum(axis=1, keepdims=True)
     assert found == (y > 1e-30).sum()
-    np.testing.assert_allclose(np.exp(logs[:found]), y[at[:found], who[:found]], rtol=1e-4)
+    np.testing.assert_allclose(activities[:found], y[at[:found], who[:found]], rtol=1e-4)
 
 
 @pytest.mark.parametrize("most", [1, 2, 7, 40, 99])
@@ -201,9 +201,9 @@ def test_the_largest_are_found_and_ties_dropped(most, scale):
     random = np.random.default_rng(most)
     u = (scale * random.normal(size=(50, 100))).astype(np.float32)
     u[40:] = np.round(u[40:])  # ties
-    at, who, winners = (np.empty(u.size, np.int32) for _ in range(3))
-    logs = np.empty(u.size, np.float32)
-    found = KERNELS.compete(u, len(u), 0.5, np.log(1e-30), False, most, at, who, logs, winners)
+    at, who = (np.empty(u.size, np.int32) for _ in range(2))
+    activities = np.empty(u.size, np.float32)
+    found = KERNELS.compete(u, len(u), 0.5, np.log(1e-30), False, most, False, at, who, activities)
     kept = np.zeros(u.shape, bool)
     kept[at[:found], who[:found]] = True
     assert np.array_equal(kept, u > np.sort(u)[:, -1 - most, None])
