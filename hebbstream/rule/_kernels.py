@@ -5,11 +5,9 @@ Importing this module compiles them, or reads what numba has kept; `hebbstream.r
 
 from hebbstream.rule._forward_kernels import BFLOAT16, SHAPE, convolve, follow, pad, pool
 from hebbstream.rule._tile import TOGETHER
-from hebbstream.rule._update_kernels import (
-    apply, compete, compete_densely, finish, measure, rates, round_rows, sort, update,
-)  # fmt: skip
+from hebbstream.rule._update_kernels import compete, measure, rates, round_rows, sort, update
 
 __all__ = [
-    "BFLOAT16", "SHAPE", "TOGETHER", "apply", "compete", "compete_densely", "convolve", "finish",
-    "follow", "measure", "pad", "pool", "rates", "round_rows", "sort", "update",
+    "BFLOAT16", "SHAPE", "TOGETHER", "compete", "convolve", "follow", "measure", "pad", "pool",
+    "rates", "round_rows", "sort", "update",
 ]  # fmt: skip

@@ -82,13 +82,13 @@ def compete(u, positions, temperature, least, hard, most, negate, at, who, activ
     """Find the events of a step: signed activities whose logarithm is above `least`, the `most` largest of a position.
 
     Return how many there are, or −1 as soon as there might be no room for those of the next position, or an eighth of the
-    positions has a quarter of what there is room for.
+    positions has a sixth of what there is room for.
     """
     found, neurons = 0, u.shape[1]
     temperature, least, depth = np.float32(temperature), np.float32(least), np.float32(0.0)
     powers = np.empty(neurons, np.float32)
     for p in range(positions):
-        if found + (1 if hard else min(most, neurons)) > at.size or (p == positions // 8 and 4 * found > at.size):
+        if found + (1 if hard else min(most, neurons)) > at.size or (p == positions // 8 and 6 * found > at.size):
             return -1
         row = u[p]
         winner, total, cut = compete_at(row, temperature, least, neurons if hard else most, depth, powers)
@@ -106,25 +106,6 @@ def compete(u, positions, temperature, least, hard, most, negate, at, who, activ
                 at[found], who[found], activities[found] = p, k, powers[k] * scale
                 found, marks = found + 1, marks & (marks - 1)
     return found
-
-
-@compiled(types.void(matrix, int64, float64, float64, types.boolean, int64, types.boolean, matrix, floats))
-def compete_densely(u, positions, temperature, least, hard, most, negate, activity, pull):
-    """Do what `compete` and `sort` do where most activities are events: give all of them, with signs, and Σ s·y·u."""
-    temperature, least, depth = np.float32(temperature), np.float32(least), np.float32(0.0)
-    pull[:] = 0.0
-    for p in range(positions):
-        row, y = u[p], activity[p]
-        winner, total, cut = compete_at(row, temperature, least, row.size if hard else most, depth, y)
-        depth, scale = row[winner] - cut, np.float32(-1.0 if negate else 1.0) / total
-        for k in range(row.size):
-            y[k] = scale * y[k] if row[k] > cut else np.float32(0.0)
-        if hard:
-            y[:] = 0.0
-            y[winner] = 1.0
-        y[winner] = abs(y[winner])
-        for k in range(row.size):
-            pull[k] += y[k] * row[k]
 
 
 @compiled(int64(ints, ints, floats, int64, longs, longs, ints, floats))
@@ -221,21 +202,6 @@ def update(
                 short[n] = rounded(w[n])
 
 
-@compiled(float32(matrix, floats, int64, int64, matrix, floats))
-def finish(weights, pull, first, last, change, norms):
-    """Make updates of neurons from their weighted patches in `change`; give norms, and return the largest magnitude."""
-    largest = np.int32(0)
-    for k in range(first, last):
-        w, row, square = weights[k], change[k], np.float32(0.0)
-        for n in range(w.size):
-            square += w[n] * w[n]
-            row[n] -= pull[k] * w[n]
-        norms[k] = np.sqrt(square)
-        for n in range(row.size):
-            largest = max(largest, ordered(abs(row[n])))
-    return number(largest)
-
-
 @compiled(types.void(floats, int64, float64, float64, float64, float64, int64, int64, floats, floats, longs))
 def rates(norms, count, largest, rate, power, decay, scale, samples, peak, opening, learned):
     """Turn norms into rates (eq. 5), divided by the scale of the update; step the layer's counters on.
@@ -254,16 +220,3 @@ def rates(norms, count, largest, rate, power, decay, scale, samples, peak, openi
         norms[a] = rate * max(abs(norms[a] - 1.0) + _RATE_FLOOR, np.float64(opening[0])) ** power
     learned[0] += samples
     opening[0] *= opening[1] ** samples
-
-
-@compiled(types.void(matrix, short_matrix, matrix, floats, int64, int64))
-def apply(weights, copy, change, gains, first, last):
-    """Add the updates in `change` to the weights, and to their rounded copy if there is one."""
-    for k in range(first, last):
-        row, w, gain = change[k], weights[k], gains[k]
-        for n in range(w.size):
-            w[n] += gain * row[n]
-        if copy.size:
-            short = copy[k]
-            for n in range(w.size):
-                short[n] = rounded(w[n])
