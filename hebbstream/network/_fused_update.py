@@ -1,7 +1,6 @@
 """A layer's update through compiled kernels, by the events of a step."""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -50,18 +49,18 @@ def update(layer: Layer, step: FusedForward) -> bool:
     where = plan.image, plan.vectors, plan.offsets, plan.length
     events = memory.starts, memory.active, memory.places, memory.strengths
     scale, worth = _SCALES[spec.update_scale], _WORTH_A_THREAD // w.shape[1]
-    peak, *counters = (each.numpy() for each in (layer.update_peak.view(1), layer.opening, layer.samples_learned.view(1)))
+    counters = layer.update_peak.view(1).numpy(), layer.opening.numpy(), layer.samples_learned.view(1).numpy()
 
     def measure(first: int, last: int) -> float:
         largest: float = kernels.measure(
-            *where, plan.u, w, *events, scale, peak, first, last, memory.norms, memory.pulls
+            *where, plan.u, w, *events, scale, counters[0], first, last, memory.norms, memory.pulls
         )
         return largest
 
     largest = max(fast.spread(measure, active, max(1, worth // 4)))
     kernels.rates(
         memory.norms, active, largest, spec.learning_rate, spec.rate_power, float(spec.decay_samples or 0), scale,
-        plan.batch, peak, *counters,
+        plan.batch, *counters,
     )  # fmt: skip
     rounded = layer.rounded.of(weights, kernels) if plan.rounding else _NO_COPY
 

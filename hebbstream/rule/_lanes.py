@@ -40,10 +40,10 @@ def _as_bits(_typing, value):  # noqa: ARG001
     return types.uint32(float32), generate
 
 
-def _marks(predicate):
+def _marks(predicate: str) -> Any:
     @intrinsic
     def marks(_typing, row, count, bound):  # noqa: ARG001
-        def generate(context, b, _signature, arguments):
+        def generate(_context, b, _signature, arguments):
             row, count, bound = arguments
             numbers, indices = ir.VectorType(ir.FloatType(), MARKED), ir.VectorType(ir.IntType(64), MARKED)
             everywhere = ir.Constant(ir.VectorType(ir.IntType(32), MARKED), [0] * MARKED)

@@ -4,13 +4,26 @@ import numpy as np
 from numba import float32, float64, int64, njit, types
 
 from hebbstream.rule._lanes import (
-    MARKED, compiled, exp, floats, ints, longs, lowest, marks_above, marks_equal, matrix, number, ordered, rounded,
+    MARKED,
+    compiled,
+    exp,
+    floats,
+    ints,
+    longs,
+    lowest,
+    marks_above,
+    marks_equal,
+    matrix,
+    number,
+    ordered,
+    rounded,
     short_matrix,
-)  # fmt: skip
+)
 from hebbstream.rule._tile import FEATURES, TOGETHER, event_sums, host_shape
 
-LANES = host_shape(FEATURES).lanes
+_LANES = host_shape(FEATURES).lanes
 _SUMS = event_sums(host_shape(FEATURES))
+_PATCHES, _EVENTS = (floats, longs, longs, int64), (longs, longs, ints, floats)
 _SCALE_FLOOR, _RATE_FLOOR, _PEAK_DECAY = 1e-30, 1e-10, 0.999
 
 
@@ -137,26 +150,23 @@ def sum_patches(image, vectors, offsets, places, strengths, begin, end, sums):
     for v in range(0, vectors.size, TOGETHER):
         _SUMS(
             image.ctypes.data, vectors.ctypes.data + 8 * v, offsets.ctypes.data, places.ctypes.data,
-            strengths.ctypes.data, begin, end, sums.ctypes.data + 4 * LANES * v,
+            strengths.ctypes.data, begin, end, sums.ctypes.data + 4 * _LANES * v,
         )  # fmt: skip
 
 
-@compiled(
-    float32(
-        floats, longs, longs, int64, matrix, matrix, longs, longs, ints, floats, int64, floats, int64, int64, floats, floats
-    )
-)
+@compiled(float32(*_PATCHES, matrix, matrix, *_EVENTS, int64, floats, int64, int64, floats, floats))
 def measure(
-    image, vectors, offsets, length, u, weights, starts, active, places, strengths, scale, peak, first, last, norms, pulls
-):
+    image, vectors, offsets, length, u, weights, starts, active, places, strengths, scale, peak, first, last, norms,
+    pulls,
+):  # fmt: skip
     """Return the largest magnitude of the updates (eq. 2) of some active neurons; give their weights' norms, and Σ s·y·u.
 
     Only what `rates` needs of it is computed: an update that cannot exceed the running peak is not summed here,
     ``|Σ s·y·(x − u·w)| ≤ Σ |y|·max|x| + |Σ s·y·u|·max|w|``.
     """
     enough = (np.inf, -1.0, peak[0] * _PEAK_DECAY)[scale]
-    sums = np.empty(vectors.size * LANES, np.float32)
-    room, widest, largest = -(-length // LANES) * LANES, np.int32(0), np.int32(0)
+    sums = np.empty(vectors.size * _LANES, np.float32)
+    room, widest, largest = -(-length // _LANES) * _LANES, np.int32(0), np.int32(0)
     for n in range(image.size):
         widest = max(widest, ordered(abs(image[n])))
     for a in range(first, last):
@@ -178,17 +188,13 @@ def measure(
     return number(largest)
 
 
-@compiled(
-    types.void(
-        floats, longs, longs, int64, matrix, short_matrix, longs, longs, ints, floats, floats, floats, int64, int64
-    )
-)
+@compiled(types.void(*_PATCHES, matrix, short_matrix, *_EVENTS, floats, floats, int64, int64))
 def update(
     image, vectors, offsets, length, weights, copy, starts, active, places, strengths, gains, pulls, first, last
 ):
     """Sum the updates of some active neurons and add them to the weights, and to their rounded copy if there is one."""
-    sums = np.empty(vectors.size * LANES, np.float32)
-    room = -(-length // LANES) * LANES
+    sums = np.empty(vectors.size * _LANES, np.float32)
+    room = -(-length // _LANES) * _LANES
     for a in range(first, last):
         w, gain, pull = weights[active[a]], gains[a], pulls[a]
         sum_patches(image, vectors, offsets, places, strengths, starts[a], starts[a + 1], sums)

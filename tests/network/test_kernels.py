@@ -15,6 +15,7 @@ import hebbstream as hs
 from hebbstream.network import _fused as fused
 from hebbstream.network import _fused_update as fused_update
 from hebbstream.rule import _fast as fast
+from hebbstream.rule import _plasticity as plasticity
 from hebbstream.rule._workspace import Workspace
 
 pytestmark = pytest.mark.skipif(bool(fast.reason()), reason=fast.reason())
@@ -42,11 +43,12 @@ CHANGES = [
     {"normalization": "batch"},
     {"normalization": "none", "learning_rate": 0.2},
     {"learning_rate": 0.0},
-    {"radius": 1.0},  # too many events: the dense product takes over
+    {"radius": 1.0},  # nearly all activities are events
+    {"radius": 1.0, "kernel_size": 7},  # of so many synapses that the dense product takes over
     {"event_threshold": 0.9},
     {"event_budget": 2},
     {"event_budget": 1, "plasticity": "hard_wta"},
-    {"radius": 1.0, "event_budget": 4},  # of 20, where the dense product took over
+    {"radius": 1.0, "event_budget": 4},
     {"radius": 1.0, "event_budget": 3, "plasticity": "soft_hebbian", "inverse_temperature": 0.3},
 ]
 
@@ -207,6 +209,46 @@ def test_the_largest_are_found_and_ties_dropped(most, scale):
     kept = np.zeros(u.shape, bool)
     kept[at[:found], who[:found]] = True
     assert np.array_equal(kept, u > np.sort(u)[:, -1 - most, None])
+
+
+@pytest.mark.parametrize(
+    ("changes", "by_events"), [({}, True), ({"kernel_size": 7}, False), ({"event_budget": 4}, True)]
+)
+def test_most_activities_may_be_events_of_few_synapses(changes, by_events):
+    layer = hs.SoftHebbNet([replace(SPEC, radius=1.0, **changes)], 3, seed=1).layers[0]
+    before = copy.deepcopy(layer.state_dict())
+    assert fused_update.update(layer, layer.forward(torch.from_numpy(pictures(2)))) == by_events
+    moved = [name for name, tensor in layer.state_dict().items() if not torch.equal(tensor, before[name])]
+    assert bool(moved) == by_events
+
+
+@pytest.mark.parametrize("radius", [25.0, 1.0])
+def test_the_running_peak_is_as_if_every_update_were_summed(radius):
+    spec = replace(SPEC, radius=radius)
+    layer = hs.SoftHebbNet([spec], 3, seed=1).layers[0]
+    step = layer.forward(torch.from_numpy(pictures(2)))
+    plan, weights = step.plan, layer.weight_matrix
+    memory = fused_update.UpdateMemory(plan.positions, weights.shape[1], spec)
+    rule = fused_update._rule(spec)
+    found = KERNELS.compete(plan.u, plan.positions, *rule, memory.at, memory.who, memory.activities)
+    events = memory.starts, memory.active, memory.places, memory.strengths
+    active = KERNELS.sort(memory.at, memory.who, memory.activities, found, *events)
+
+    def largest(scale, peak):
+        return KERNELS.measure(
+            plan.image, plan.vectors, plan.offsets, plan.length, plan.u, weights.numpy(), *events, scale,
+            np.array([peak], np.float32), 0, active, memory.norms, memory.pulls,
+        )  # fmt: skip
+
+    u = step.weighted_input
+    activity = plasticity.plastic_activity(u, spec.plasticity, spec.inverse_temperature, spec.event_threshold)
+    change = plasticity.weight_change(activity, u, step.patches, weights)
+    exact = largest(1, 0.0)
+    assert exact == pytest.approx(float(change.abs().max()), rel=1e-4)
+    assert largest(0, 0.0) == largest(2, 1000 * exact) == 0.0
+    for peak in exact * np.array([0.1, 0.5, 0.9, 0.999, 1.0, 1.01, 2.0, 5.0], np.float32):
+        assert max(peak * 0.999, largest(2, peak)) == max(peak * 0.999, exact)
+    np.testing.assert_allclose(memory.norms[:active], layer.norms().numpy()[memory.active[:active]], rtol=1e-5)
 
 
 @pytest.mark.parametrize("power", [0.3, 0.7, 1.4, 3.0])
