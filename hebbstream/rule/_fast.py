@@ -82,6 +82,7 @@ class without_kernels:  # noqa: N801  # used as a function
 
 _POOL: list[ThreadPoolExecutor] = []
 _POOL_LOCK = threading.Lock()
+_THREAD = threading.local()
 os.register_at_fork(after_in_child=_POOL.clear)  # its threads stay with the parent
 
 
@@ -93,12 +94,40 @@ def spread(call: Callable[[int, int], Any], count: int, least: int) -> list[Any]
     >>> spread(lambda first, last: last - first, 10, least=100)
     [10]
     """
-    threads = min(torch.get_num_threads(), count // least)
+    threads = 1 if _THREAD.__dict__ else min(torch.get_num_threads(), count // least)
     if threads < 2:
         return [call(0, count)]
     bounds = [count * index // threads for index in range(threads + 1)]
+    others = [_pool().submit(call, *pair) for pair in pairwise(bounds[1:])]
+    return [call(bounds[0], bounds[1]), *(other.result() for other in others)]
+
+
+def aside(call: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    """Begin a call on another thread, which does not `spread` it, and return what waits for its result.
+
+    Where torch is to use one thread, the call is made at once.
+
+    Examples
+    --------
+    >>> aside(divmod, 7, 2)()
+    (3, 1)
+    """
+    if torch.get_num_threads() < 2:
+        result = call(*arguments)
+        return lambda: result
+
+    def alone() -> Any:
+        _THREAD.alone = True  # a thread that waited for others of its pool could wait for ever
+        try:
+            return call(*arguments)
+        finally:
+            del _THREAD.alone
+
+    return _pool().submit(alone).result
+
+
+def _pool() -> ThreadPoolExecutor:
     with _POOL_LOCK:
         if not _POOL:
             _POOL.append(ThreadPoolExecutor(os.cpu_count(), "hebbstream-kernels"))
-    others = [_POOL[0].submit(call, *pair) for pair in pairwise(bounds[1:])]
-    return [call(bounds[0], bounds[1]), *(other.result() for other in others)]
+        return _POOL[0]
