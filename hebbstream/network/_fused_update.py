@@ -12,7 +12,7 @@ from hebbstream.rule import _fast as fast
 _NO_COPY = np.empty((0, 0), np.uint16)
 _DENSEST, _SMALL = 0.5, 128  # share of activities above which a dense product is faster, if there are more synapses
 _NEGLIGIBLE = 1e-30  # of an activity, see `hebbstream.rule._plasticity`
-_WORTH_A_THREAD = 5_000_000  # multiply-adds
+_WORTH_A_THREAD, _WEIGHT = 5_000_000, 16  # multiply-adds, and as how many a weight that comes through memory counts
 _SCALES = {"none": 0, "max": 1, "running_max": 2}
 
 
@@ -48,7 +48,7 @@ def update(layer: Layer, step: FusedForward) -> bool:
     )
     where = plan.image, plan.vectors, plan.offsets, plan.length
     events = memory.starts, memory.active, memory.places, memory.strengths
-    scale, worth = _SCALES[spec.update_scale], _WORTH_A_THREAD // w.shape[1]
+    scale, least = _SCALES[spec.update_scale], _WORTH_A_THREAD // (w.shape[1] * (_WEIGHT + found // max(1, active)))
     counters = layer.update_peak.view(1).numpy(), layer.opening.numpy(), layer.samples_learned.view(1).numpy()
 
     def measure(first: int, last: int) -> float:
@@ -57,7 +57,7 @@ def update(layer: Layer, step: FusedForward) -> bool:
         )
         return largest
 
-    largest = max(fast.spread(measure, active, max(1, worth // 4)))
+    largest = max(fast.spread(measure, active, max(1, least)))
     kernels.rates(
         memory.norms, active, largest, spec.learning_rate, spec.rate_power, float(spec.decay_samples or 0), scale,
         plan.batch, *counters,
@@ -67,7 +67,7 @@ def update(layer: Layer, step: FusedForward) -> bool:
     def change(first: int, last: int) -> None:
         kernels.update(*where, w, rounded, *events, memory.norms, memory.pulls, first, last)
 
-    fast.spread(change, active, max(1, active * worth // max(1, found)))
+    fast.spread(change, active, max(1, least))
     mark_changed(weights)
     if plan.rounding:
         layer.rounded.written(weights)

@@ -4,6 +4,7 @@ import copy
 import pickle
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -183,6 +184,37 @@ def test_threads_change_nothing(frames, monkeypatch):
             assert torch.equal(two.learn_one(frame), expected)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_call_aside_keeps_to_its_thread():
+    assert fast.spread(lambda *bounds: bounds, 9, 1) == [(0, 3), (3, 6), (6, 9)]
+    names = [fast.aside(fast.spread, lambda *bounds: (*bounds, threading.get_ident()), 9, 1)() for _ in range(5)]
+    assert all(found[:2] == (0, 9) and found[2] != threading.get_ident() for (found,) in names)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_an_update_that_fails_on_another_thread_is_heard_of(frames, monkeypatch):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=8)
+    update = fused_update.update
+
+    def failing(layer, step):
+        if layer is net.layers[0]:
+            raise RuntimeError("out of order")
+        return update(layer, step)
+
+    monkeypatch.setattr(fused_update, "update", failing)
+    with pytest.raises(RuntimeError, match="out of order"):
+        net.learn_one(frames[0])
+    assert [int(layer.samples_learned) for layer in net.layers] == [0, 1, 1]
 
 
 def test_the_exponential_is_that_of_numpy():

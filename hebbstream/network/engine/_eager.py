@@ -15,7 +15,7 @@ from hebbstream.rule._workspace import Workspace
 
 
 class EagerEngine(Engine):
-    """Runs a step operation by operation, on any device.
+    """Runs a step operation by operation, on any device. With threads to spare, a layer updates while the next computes.
 
     Examples
     --------
