@@ -40,24 +40,25 @@ def _as_bits(_typing, value):  # noqa: ARG001
     return types.uint32(float32), generate
 
 
+def every(builder: Any, value: Any, count: int) -> Any:
+    """Return a vector that holds a value in all of its lanes."""
+    blank, place = ir.Constant(ir.VectorType(value.type, count), ir.Undefined), ir.IntType(32)
+    one = builder.insert_element(blank, value, place(0))
+    return builder.shuffle_vector(one, blank, ir.Constant(ir.VectorType(place, count), [0] * count))
+
+
 def _marks(predicate: str) -> Any:
     @intrinsic
     def marks(_typing, row, count, bound):  # noqa: ARG001
         def generate(_context, b, _signature, arguments):
             row, count, bound = arguments
             numbers, indices = ir.VectorType(ir.FloatType(), MARKED), ir.VectorType(ir.IntType(64), MARKED)
-            everywhere = ir.Constant(ir.VectorType(ir.IntType(32), MARKED), [0] * MARKED)
-
-            def every(value, kind):
-                blank = ir.Constant(kind, ir.Undefined)
-                return b.shuffle_vector(b.insert_element(blank, value, ir.IntType(32)(0)), blank, everywhere)
-
-            inside = b.icmp_signed("<", ir.Constant(indices, list(range(MARKED))), every(count, indices))
+            inside = b.icmp_signed("<", ir.Constant(indices, list(range(MARKED))), every(b, count, MARKED))
             kind = ir.FunctionType(numbers, [numbers.as_pointer(), ir.IntType(32), inside.type, numbers])
             load = cgutils.get_or_insert_function(b.module, kind, f"llvm.masked.load.v{MARKED}f32.p0")
             address = b.inttoptr(row, numbers.as_pointer())
             values = b.call(load, [address, ir.IntType(32)(4), inside, ir.Constant(numbers, [0.0] * MARKED)])
-            found = b.and_(b.fcmp_ordered(predicate, values, every(bound, numbers)), inside)
+            found = b.and_(b.fcmp_ordered(predicate, values, every(b, bound, MARKED)), inside)
             return b.bitcast(found, ir.IntType(MARKED))
 
         return types.int64(types.intp, types.intp, float32), generate

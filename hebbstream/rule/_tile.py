@@ -13,6 +13,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from hebbstream.rule._lanes import every
+
 TOGETHER = 6
 """Vectors of a patch whose sums are held in registers."""
 
@@ -96,16 +98,10 @@ class _Emitter:
         prefetch = self.function("llvm.prefetch.p0", ir.VoidType(), pointer.type, _I32, _I32, _I32)
         self.builder.call(prefetch, [pointer, *(self.number(value, _I32) for value in (0, 2, 1))])  # read, to L2
 
-    def every(self, value: Any, count: int) -> Any:
-        """Return a vector that holds a value in every lane."""
-        blank = ir.Constant(ir.VectorType(value.type, count), ir.Undefined)
-        one = self.builder.insert_element(blank, value, self.number(0, _I32))
-        return self.builder.shuffle_vector(one, blank, ir.Constant(ir.VectorType(_I32, count), [0] * count))
-
     def first(self, count: Any) -> Any:
         """Return a mask of the first lanes."""
         lanes = ir.Constant(ir.VectorType(_I32, self.count), list(range(self.count)))
-        return self.builder.icmp_signed("<", lanes, self.every(self.builder.trunc(count, _I32), self.count))
+        return self.builder.icmp_signed("<", lanes, every(self.builder, self.builder.trunc(count, _I32), self.count))
 
     def halves(self, a: Any, b: Any, part: int) -> Any:
         """Add the upper half of each part of two vectors to its lower half; parts of `a` come first."""
@@ -228,7 +224,7 @@ def _generate_sums(
     bases = [b.add(image, entry(vectors, _I64, number(place))) for place in range(TOGETHER)]
     with cgutils.for_range(b, end, begin) as event:
         offset = entry(offsets, _I64, entry(places, _I32, event.index))
-        strength = emit.every(entry(strengths, _FLOAT, event.index), emit.shape.lanes)
+        strength = every(b, entry(strengths, _FLOAT, event.index), emit.shape.lanes)
         for base, total in zip(bases, totals, strict=True):
             b.store(emit.multiply_add(strength, emit.load(b.add(base, offset), None), b.load(total)), total)
     for place, total in enumerate(totals):
