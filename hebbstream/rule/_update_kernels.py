@@ -154,6 +154,15 @@ def sum_patches(image, vectors, offsets, places, strengths, begin, end, sums):
         )  # fmt: skip
 
 
+@njit(inline="always")
+def magnitude(values):
+    """Return the largest magnitude."""
+    largest = np.int32(0)
+    for n in range(values.size):
+        largest = max(largest, ordered(abs(values[n])))
+    return number(largest)
+
+
 @compiled(float32(*_PATCHES, matrix, matrix, *_EVENTS, int64, floats, int64, int64, floats, floats))
 def measure(
     image, vectors, offsets, length, u, weights, starts, active, places, strengths, scale, peak, first, last, norms,
@@ -166,20 +175,19 @@ def measure(
     """
     enough = (np.inf, -1.0, peak[0] * _PEAK_DECAY)[scale]
     sums = np.empty(vectors.size * _LANES, np.float32)
-    room, widest, largest = -(-length // _LANES) * _LANES, np.int32(0), np.int32(0)
-    for n in range(image.size):
-        widest = max(widest, ordered(abs(image[n])))
+    room, widest, largest = -(-length // _LANES) * _LANES, magnitude(image), np.int32(0)
     for a in range(first, last):
         w = weights[active[a]]
-        pull, mass, square, heaviest = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.int32(0)
+        pull, mass, square = np.float32(0.0), np.float32(0.0), np.float32(0.0)
         for e in range(starts[a], starts[a + 1]):
             pull += strengths[e] * u[places[e], active[a]]
             mass += abs(strengths[e])
         for n in range(w.size):
             square += w[n] * w[n]
-            heaviest = max(heaviest, ordered(abs(w[n])))
         norms[a], pulls[a] = np.sqrt(square), pull
-        if mass * number(widest) + abs(pull) * number(heaviest) > enough:
+        if mass * widest + abs(pull) * norms[a] <= enough:  # no weight is larger than the norm
+            continue
+        if mass * widest + abs(pull) * magnitude(w) > enough:
             sum_patches(image, vectors, offsets, places, strengths, starts[a], starts[a + 1], sums)
             for run in range(w.size // length):
                 row, target = w[run * length : (run + 1) * length], sums[run * room :]
