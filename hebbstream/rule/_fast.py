@@ -5,6 +5,7 @@ the same way, so that one which is resumed gives the same bits. Numba keeps what
 machine takes tens of seconds, later ones a fraction of one. ``NUMBA_DISABLE_JIT=1`` does without.
 """
 
+import ctypes
 import importlib
 import os
 import sys
@@ -82,7 +83,6 @@ class without_kernels:  # noqa: N801  # used as a function
 
 _POOL: list[ThreadPoolExecutor] = []
 _POOL_LOCK = threading.Lock()
-_THREAD = threading.local()
 os.register_at_fork(after_in_child=_POOL.clear)  # its threads stay with the parent
 
 
@@ -94,40 +94,36 @@ def spread(call: Callable[[int, int], Any], count: int, least: int) -> list[Any]
     >>> spread(lambda first, last: last - first, 10, least=100)
     [10]
     """
-    threads = 1 if _THREAD.__dict__ else min(torch.get_num_threads(), count // least)
+    threads = min(torch.get_num_threads(), count // least)
     if threads < 2:
         return [call(0, count)]
     bounds = [count * index // threads for index in range(threads + 1)]
-    others = [_pool().submit(call, *pair) for pair in pairwise(bounds[1:])]
-    return [call(bounds[0], bounds[1]), *(other.result() for other in others)]
-
-
-def aside(call: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
-    """Begin a call on another thread, which does not `spread` it, and return what waits for its result.
-
-    Where torch is to use one thread, the call is made at once.
-
-    Examples
-    --------
-    >>> aside(divmod, 7, 2)()
-    (3, 1)
-    """
-    if torch.get_num_threads() < 2:
-        result = call(*arguments)
-        return lambda: result
-
-    def alone() -> Any:
-        _THREAD.alone = True  # a thread that waited for others of its pool could wait for ever
-        try:
-            return call(*arguments)
-        finally:
-            del _THREAD.alone
-
-    return _pool().submit(alone).result
-
-
-def _pool() -> ThreadPoolExecutor:
     with _POOL_LOCK:
         if not _POOL:
             _POOL.append(ThreadPoolExecutor(os.cpu_count(), "hebbstream-kernels"))
-        return _POOL[0]
+    here = _processor()
+    others = [_POOL[0].submit(_elsewhere, here, call, *pair) for pair in pairwise(bounds[1:])]
+    return [call(bounds[0], bounds[1]), *(other.result() for other in others)]
+
+
+def _elsewhere(caller: int, call: Callable[[int, int], Any], first: int, last: int) -> Any:
+    """Make a call on another processor than the caller's.
+
+    Linux wakes a thread where it ran last. Where few processors share a cache it may not look for an idle one, and two
+    threads take turns on one processor for good.
+    """
+    if caller >= 0 and _processor() == caller:
+        allowed = os.sched_getaffinity(0)
+        if allowed - {caller}:
+            os.sched_setaffinity(0, allowed - {caller})  # it moves at once
+            os.sched_setaffinity(0, allowed)
+    return call(first, last)
+
+
+def _no_processor() -> int:
+    return -1
+
+
+_processor: Callable[[], int] = (
+    getattr(ctypes.CDLL(None), "sched_getcpu", _no_processor) if sys.platform == "linux" else _no_processor
+)

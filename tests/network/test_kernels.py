@@ -1,10 +1,10 @@
 """Compiled kernels learn what torch operations learn, at every rule, pooling, normalisation and precision."""
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -186,35 +186,19 @@ def test_threads_change_nothing(frames, monkeypatch):
         torch.set_num_threads(before)
 
 
-@pytest.fixture
-def three_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("three_threads")
-def test_a_call_aside_keeps_to_its_thread():
-    assert fast.spread(lambda *bounds: bounds, 9, 1) == [(0, 3), (3, 6), (6, 9)]
-    names = [fast.aside(fast.spread, lambda *bounds: (*bounds, threading.get_ident()), 9, 1)() for _ in range(5)]
-    assert all(found[:2] == (0, 9) and found[2] != threading.get_ident() for (found,) in names)
-
-
-@pytest.mark.usefixtures("three_threads")
-def test_an_update_that_fails_on_another_thread_is_heard_of(frames, monkeypatch):
-    net = hs.SoftHebbNet.from_preset("cifar10", width=8)
-    update = fused_update.update
-
-    def failing(layer, step):
-        if layer is net.layers[0]:
-            raise RuntimeError("out of order")
-        return update(layer, step)
-
-    monkeypatch.setattr(fused_update, "update", failing)
-    with pytest.raises(RuntimeError, match="out of order"):
-        net.learn_one(frames[0])
-    assert [int(layer.samples_learned) for layer in net.layers] == [0, 1, 1]
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="not Linux")
+def test_a_thread_moves_away_from_its_callers_processor_and_is_not_bound():
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert fast._elsewhere(min(allowed), lambda *bounds: bounds, 1, 2) == (1, 2)  # nowhere else to go
+        os.sched_setaffinity(0, allowed)
+        here = fast._processor()
+        assert here in allowed
+        assert fast._elsewhere(here, lambda *bounds: bounds, 1, 2) == (1, 2)
+        assert os.sched_getaffinity(0) == allowed
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def test_the_exponential_is_that_of_numpy():

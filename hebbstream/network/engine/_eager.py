@@ -1,21 +1,18 @@
 """`EagerEngine`: one layer after the other, in memory that is used again at every step."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 from torch import Tensor
 
 from hebbstream.network._frames import to_input
-from hebbstream.network._fused import FusedForward
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network.engine._base import Engine
-from hebbstream.rule._fast import aside
 from hebbstream.rule._precision import PrecisionName, tensor_float32
 from hebbstream.rule._workspace import Workspace
 
 
 class EagerEngine(Engine):
-    """Runs a step operation by operation, on any device. With threads to spare, a layer updates while the next computes.
+    """Runs a step operation by operation, on any device.
 
     Examples
     --------
@@ -34,17 +31,6 @@ class EagerEngine(Engine):
         self._workspaces.extend(Workspace() for _ in layers[len(self._workspaces) :])
         x = to_input(frames, layers[0].device)
         with tensor_float32(enabled=self.precision == "tf32"):
-            waiting: list[Callable[[], None]] = []
-            try:
-                for layer, workspace in zip(layers, self._workspaces, strict=False):
-                    forward = layer.learn_forward(x.to(layer.device, non_blocking=True), workspace, self.multiply)
-                    update = partial(layer.update, forward, workspace, self.multiply)
-                    if isinstance(forward, FusedForward) and layer is not layers[-1]:
-                        waiting.append(aside(update))  # the next layer needs the output only
-                    else:
-                        update()
-                    x = forward.output
-            finally:
-                for wait in waiting:
-                    wait()
+            for layer, workspace in zip(layers, self._workspaces, strict=False):
+                x = layer.learn(x.to(layer.device, non_blocking=True), workspace, self.multiply)
         return x.flatten(1)
