@@ -136,15 +136,13 @@ def _replicas(results: Path) -> str:
 
 
 def _shortcuts(results: Path) -> str:
-    """Of each width and way: the accuracy of each seed."""
-    files = [read(path) for path in sorted((results / "quality").glob("shortcuts*.json"))]
-    seeds = sorted({run["seed"] for file in files for run in file["runs"]})
+    runs = read(results / "quality" / "shortcuts.json")["runs"]
+    seeds = [seed for (seed,) in grouped(runs, "seed")]
     rows = []
-    for file in files:
-        for (way,), same in grouped(file["runs"], "way").items():
-            found = {run["seed"]: f"{100 * run['test_accuracy']:.2f} %" for run in same}
-            rows.append([file["settings"]["width"], way, *(found.get(seed, "") for seed in seeds)])
-    return markdown(["width", "", *(f"seed {seed}" for seed in seeds)], rows)
+    for (way,), same in grouped(runs, "way").items():
+        found = {run["seed"]: f"{100 * run['test_accuracy']:.2f} %" for run in same}
+        rows.append([way, *(found.get(seed, "") for seed in seeds)])
+    return markdown(["", *(f"seed {seed}" for seed in seeds)], rows)
 
 
 TABLES: Tables = {
