@@ -271,7 +271,19 @@ def _studio_memory(results: Path) -> str:
     return markdown(["frames", "least", "most"], cells)
 
 
+def _cameras(results: Path) -> str:
+    """Of each width: frames a second by the most frames in a step."""
+    rows = read(results / "speed" / "cameras.json")["rows"]
+    batches = [batch for (batch,) in grouped(rows, "batch")]
+    table = [
+        [width, *(f"{row['frames_per_second']:.0f}" for row in same)]
+        for (width,), same in grouped(rows, "width").items()
+    ]
+    return markdown(["width", "one a step", *(f"up to {batch}" for batch in batches[1:])], table)
+
+
 TABLES: Tables = {
+    "speed/cameras": _cameras,
     "speed/studio": _studio,
     "speed/studio-viewers": _studio_viewers,
     "speed/studio-memory": _studio_memory,
