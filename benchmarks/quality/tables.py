@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.core.page import Tables, grouped, markdown
 from benchmarks.core.store import Result, read
 from benchmarks.quality.label_tables import TEMPLATES, filled
+from benchmarks.quality.readouts import READOUTS
 from benchmarks.quality.signals import tables as signals
 from benchmarks.quality.worlds.tables import WORLD_TABLES
 
@@ -145,7 +146,16 @@ def _shortcuts(results: Path) -> str:
     return markdown(["", *(f"seed {seed}" for seed in seeds)], rows)
 
 
+def _readouts(results: Path) -> str:
+    rows = []
+    for (preset,), seeds in grouped(read(results / "quality" / "readouts.json")["rows"], "preset").items():
+        cells = [f"{100 * np.mean([run[name] for run in seeds]):.1f}" for name in READOUTS]
+        rows.append([preset, len(seeds), *cells, f"{np.mean([run['learning_cpu_seconds'] for run in seeds]):.0f}"])
+    return markdown(["preset", "seeds", *(f"{name}, %" for name in READOUTS), "CPU seconds to learn"], rows)
+
+
 TABLES: Tables = {
+    "quality/readouts": _readouts,
     "quality/shortcuts": _shortcuts,
     "quality/streams": _streams,
     "quality/drift": _drift,

@@ -94,17 +94,18 @@ def _flat_rows(results: Path) -> str:
 
 
 def _endless(results: Path) -> str:
-    """Of each row, the mean over the worlds and each world along the stream: first, best, last, and the greatest fall."""
+    """Of each run, the mean over the worlds and each world along the stream: first, best, last, and the greatest fall."""
     rows = []
-    for (row, _), points in grouped(read(results / "quality" / "endless.json")["rows"], "row", "seed").items():
-        shares = {"mean": means(points)} | {
-            name: np.array([point["accuracy"][name] for point in points]) for name in points[0]["accuracy"]
-        }
-        for name, along in shares.items():
-            cells = [f"{100 * value:.1f}" for value in (along[0], along.max(), along[-1], falls(along))]
-            rows.append([row, name, *cells])
+    for file in map(read, sorted((results / "quality").glob("endless*.json"), reverse=True)):
+        for (row, _), points in grouped(file["rows"], "row", "seed").items():
+            shares = {"mean": means(points)} | {
+                name: np.array([point["accuracy"][name] for point in points]) for name in points[0]["accuracy"]
+            }
+            for name, along in shares.items():
+                cells = [f"{100 * value:.1f}" for value in (along[0], along.max(), along[-1], falls(along))]
+                rows.append([row, file["settings"]["width"], name, *cells])
     head = ["at the first point, %", "best, %", "at the end, %", "greatest fall from the best before, points"]
-    return markdown(["what learned", "world", *head], rows)
+    return markdown(["what learned", "width", "world", *head], rows)
 
 
 WORLD_TABLES: Tables = {
