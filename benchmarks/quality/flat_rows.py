@@ -8,6 +8,7 @@ order, once; each is predicted by `LinearProbe`, then learned by probe and layer
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -21,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.core import run, store
 from hebbstream import LayerSpec
 from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
+from hebbstream.adapters.river._rows import row_layer
 
 Rows = list[tuple[dict[str, float], Any]]
 
@@ -32,23 +34,16 @@ SETS: dict[str, Callable[[], Any]] = {
     "LED": lambda: datasets.synth.LED(seed=1, noise_percentage=0.1, irrelevant_features=True),
 }
 CHOOSING = ["Phishing", "Bananas"]
-_DENSE: dict[str, Any] = {"kernel_size": None, "pool": "none", "update_scale": "running_max"}
 _QUICK: dict[str, Any] = {"radius": 1.5, "learning_rate": 0.4, "inverse_temperature": 4.0}
-# By name, the number of neurons: what differs from the layer that `SoftHebbTransformer` takes for rows. Quick ones have shorter
-# initial weights, a higher rate and a harder competition.
-LAYERS: dict[str, dict[str, Any]] = {
-    "20": {"channels": 20},
-    "20-quick": {"channels": 20, **_QUICK},
-    "100": {"channels": 100},
-    "100-quick": {"channels": 100, **_QUICK},
-    "400": {"channels": 400},
+# By name: the layer that `SoftHebbTransformer` takes for rows, with so many neurons. Quick ones have shorter initial weights, a
+# higher rate and a harder competition.
+LAYERS: dict[str, LayerSpec] = {
+    "20": row_layer(20),
+    "20-quick": replace(row_layer(20), **_QUICK),
+    "100": row_layer(100),
+    "100-quick": replace(row_layer(100), **_QUICK),
+    "400": row_layer(400),
 }
-
-
-def layer(changes: dict[str, Any], *, learns: bool) -> LayerSpec:
-    """Return the dense layer, as it is by default but for some changes."""
-    settings = {**_DENSE, **changes} | ({} if learns else {"learning_rate": 0.0})
-    return LayerSpec(**settings)
 
 
 def offline(rows: Rows, spec: LayerSpec | None, seed: int) -> float:
@@ -88,9 +83,7 @@ def main() -> None:
     found = store.resume(options.output, settings).get("rows", [])
     specs: dict[tuple[str, str], LayerSpec | None] = {("raw", "raw"): None}
     for name in options.layers:
-        specs |= {
-            (name, "learned" if learns else "drawn"): layer(LAYERS[name], learns=learns) for learns in (False, True)
-        }
+        specs |= {(name, "drawn"): replace(LAYERS[name], learning_rate=0.0), (name, "learned"): LAYERS[name]}
     for name, seed in itertools.product(options.sets, options.seeds):
         rows = list(islice(SETS[name](), options.limit))
         for (kind, row), spec in specs.items():

@@ -156,13 +156,9 @@ class SoftHebbLayer(nn.Module):
     @torch.no_grad()
     def update(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> None:
         """Do the second half of a step: update the weights by what the first half computed from them."""
-        if (
-            self.spec.learning_rate > 0
-            and isinstance(forward, fused.FusedForward)
-            and fused_update.update(self, forward)
-        ):
-            return
-        self.apply_change(self.change(forward, workspace, multiply), forward.output.shape[0])
+        learns = self.spec.learning_rate > 0
+        if not (learns and isinstance(forward, fused.FusedForward) and fused_update.update(self, forward)):
+            self.apply_change(self.change(forward, workspace, multiply), forward.output.shape[0])
 
     @torch.no_grad()
     def change(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> Change | None:

@@ -5,6 +5,7 @@ the same way, so that one which is resumed gives the same bits. Numba keeps what
 machine takes tens of seconds, later ones a fraction of one. ``NUMBA_DISABLE_JIT=1`` does without.
 """
 
+import contextlib
 import ctypes
 import importlib
 import os
@@ -113,10 +114,11 @@ def _elsewhere(caller: int, call: Callable[[int, int], Any], first: int, last: i
     threads take turns on one processor for good.
     """
     if caller >= 0 and _processor() == caller:
-        allowed = os.sched_getaffinity(0)
-        if allowed - {caller}:
-            os.sched_setaffinity(0, allowed - {caller})  # it moves at once
-            os.sched_setaffinity(0, allowed)
+        with contextlib.suppress(OSError):  # a sandbox may forbid it
+            allowed = os.sched_getaffinity(0)
+            if allowed - {caller}:
+                os.sched_setaffinity(0, allowed - {caller})  # it moves at once
+                os.sched_setaffinity(0, allowed)
     return call(first, last)
 
 

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from benchmarks import page as command
-from benchmarks.core import page, run, store
+from benchmarks.core import page, run, store, timing
 from hebbstream.errors import ConfigurationError
 
 
@@ -122,3 +122,11 @@ def test_the_pages_show_the_stored_results(capsys):
 def test_every_table_is_on_a_page():
     shown = "".join(path.read_text(encoding="utf-8") for path in (run.ROOT / "docs").rglob("*.md"))
     assert [name for name in command.TABLES if f"<!-- table: {name} -->" not in shown] == []
+
+
+def test_a_timed_call_follows_one_of_its_own_kind():
+    made = []
+    calls = {name: lambda name=name: made.append(name) for name in "ab"}
+    timings = timing.alternate(calls, seconds=0, warm_up=0, least=2)
+    assert "".join(made) == "aabbaabb"
+    assert timings["a"].calls == 2

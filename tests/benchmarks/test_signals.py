@@ -27,6 +27,14 @@ def test_rows_of_one_set(monkeypatch):
     assert all(0 <= row[way] <= 100 for row in rows for way in ("prequential", "still"))
 
 
+def test_a_network_that_stands_still_learns_nothing_more(monkeypatch):
+    learned, learn_one = [], signals.hs.SoftHebbNet.learn_one
+    monkeypatch.setattr(signals, "_SHOWN", 32)
+    monkeypatch.setattr(signals.hs.SoftHebbNet, "learn_one", lambda net, x: learned.append(x) or learn_one(net, x))
+    list(signals.measure(arrays(), ["learned"], 4, seed=1))
+    assert len(learned) == 32 + 24  # what was shown, and all samples where it learns along
+
+
 def test_windows_become_statistics_with_names():
     found = peers.statistics(np.array([[0.0, 1.0, 0.0, 1.0], [2.0, 2.0, 2.0, 2.0]]))
     assert (found["mean 0"], found["crossings 0"], found["deviation 1"], found["mean of quarter 4 0"]) == (0.5, 1, 0, 1)

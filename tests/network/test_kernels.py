@@ -201,6 +201,17 @@ def test_a_thread_moves_away_from_its_callers_processor_and_is_not_bound():
         os.sched_setaffinity(0, allowed)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="not Linux")
+def test_a_thread_that_may_not_move_computes_where_it_is(monkeypatch):
+    def forbidden(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(fast, "_processor", lambda: 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "sched_setaffinity", forbidden)
+    assert fast._elsewhere(0, lambda *bounds: bounds, 1, 2) == (1, 2)
+
+
 def test_the_exponential_is_that_of_numpy():
     u = np.random.default_rng(0).uniform(-95, 0, (8, 4000)).astype(np.float32)
     u[:, 0] = 0.0
