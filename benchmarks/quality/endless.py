@@ -61,7 +61,7 @@ def measure(worlds: dict[str, World], row: str, seed: int, options: argparse.Nam
 def plot(rows: list[store.Result], output: Path) -> None:
     """Draw the first run of each row: every world, and their mean."""
     runs = {row: [point for point in rows if point["row"] == row] for row in dict.fromkeys(p["row"] for p in rows)}
-    figure, axes = draw.new_figure(len(runs), (5 * len(runs), 4))
+    figure, axes = draw.new_figure(len(runs), (5 * len(runs) + 1.5, 4))
     for axis, (row, found) in zip(axes, runs.items(), strict=True):
         points = [point for point in found if point["seed"] == found[0]["seed"]]
         frames = [point["frames"] / 1000 for point in points]
@@ -70,7 +70,7 @@ def plot(rows: list[store.Result], output: Path) -> None:
         axis.plot(frames, 100 * means(points), "k", label="mean", linewidth=2)
         axis.set(title=row, xlabel="thousands of frames", ylabel="nearest neighbour, %", ylim=(0, 100))
         axis.grid(alpha=0.4)
-    axes[0].legend(fontsize="x-small", ncols=2)
+    axes[-1].legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     draw.save(figure, output)
 
 

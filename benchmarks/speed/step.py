@@ -186,8 +186,8 @@ def show(row: store.Result) -> None:
 
 
 def plot(rows: list[store.Result], path: Path) -> None:
-    figure, (axis,) = draw.new_figure(1, (max(6.4, 1.6 + 1.25 * len(rows)), 5.0))
-    rows = [row for row in rows if row["threads"] == rows[0]["threads"]]
+    figure, (axis,) = draw.new_figure(1, (max(6.4, 1.6 + 2.2 * len(rows)), 5.0))
+    rows, wide = [row for row in rows if row["threads"] == rows[0]["threads"]], 0.85 / len(_COLOURS)
     for index, row in enumerate(rows):
         for place, (name, colour) in enumerate(_COLOURS.items()):
             if name in row["ms_per_step"]:
@@ -195,7 +195,8 @@ def plot(rows: list[store.Result], path: Path) -> None:
                 median = found["median_ms"]
                 spread = [[median - found["lower_quartile_ms"]], [found["upper_quartile_ms"] - median]]
                 label = name if not any(name in earlier["ms_per_step"] for earlier in rows[:index]) else None
-                axis.bar(index + 0.1 * (place - 4), median, 0.1, yerr=spread, color=colour, label=label, capsize=1.5)
+                at = index + wide * (place - (len(_COLOURS) - 1) / 2)
+                axis.bar(at, median, wide, yerr=spread, color=colour, label=label, capsize=1.5)
         floor = row["floor_ms"] / row["batch"]
         axis.plot([index - 0.42, index + 0.42], [floor, floor], "k:", label="forward floor" if not index else None)
     axis.set_yscale("log")
@@ -206,8 +207,8 @@ def plot(rows: list[store.Result], path: Path) -> None:
 
 
 def _named(row: store.Result) -> str:
-    width = f", width {row['width']}" if row["width"] else ""
-    return f"{row['preset']}{width}\nbatch {row['batch']}"
+    width = f"\nwidth {row['width']}" if row["width"] else ""
+    return f"{row['preset']}, batch {row['batch']}{width}"
 
 
 if __name__ == "__main__":
