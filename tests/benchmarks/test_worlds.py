@@ -9,7 +9,9 @@ from forked import run_program
 from benchmarks.quality.crops import scaled
 from benchmarks.quality.endless import nearest
 from benchmarks.quality.worlds import vicreg
+from benchmarks.quality.worlds.layers import specs
 from benchmarks.quality.worlds.readout import World
+from hebbstream import PRESETS
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--seeds", "0", "--width", "2", "--frames", "70", "--labelled", "40", "--tested", "20"]
@@ -45,6 +47,18 @@ def test_worlds_are_measured_row_by_row(rows):
     assert [row["row"] for row in found][:2] == ["pixels", "untrained, running statistics"]
     assert all(0 <= row["ridge_of_5"] <= row["ridge"] <= 1 for row in found[:1])
     assert found[1]["cosines"] == [1.0, 1.0, 1.0]
+
+
+def test_layers_learn_by_themselves_and_together(rows):
+    found = {(row["preset"], row["row"]): row for row in rows("worlds.layers")}
+    assert len(found) == 10
+    assert all(0 <= row["ridge"] <= 1 for row in found.values())
+
+
+def test_layers_that_do_not_learn_stay_as_drawn():
+    first, second, third = specs("video", (0, 2), 16)
+    assert (first.learning_rate, second.learning_rate) == (PRESETS["video"].resolve(width=16)[0].learning_rate, 0.0)
+    assert (third.learning_rate, third.radius, third.channels) == (pytest.approx(0.03), 5.0, 256)
 
 
 def test_both_rules_learn_in_both_orders(rows):

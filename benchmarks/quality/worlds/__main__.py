@@ -5,7 +5,7 @@ Random crops of objects, whole frames of games and pictures; ridge with 2,000 la
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,8 +93,11 @@ def open_world(folder: Path, name: str, **limits: Any) -> World:
     return pictures(name, **limits) if name in SETS else World.load(folder / f"{name}.npz", **limits)
 
 
-def main() -> None:
-    parser = run.arguments("quality/worlds", __doc__)
+def measure_worlds(
+    result: str, description: str | None, measure: Callable[[World, bool, int, int], Iterator[store.Result]]
+) -> None:
+    """Run a command that measures rows, given a world, whether to crop its frames, a width and a seed, in every world."""
+    parser = run.arguments(result, description)
     parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.worlds.make wrote")
     parser.add_argument(
         "--worlds", nargs="+", metavar="NAME", help="all in the folder, cifar10 and mnist, if not given"
@@ -120,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    measure_worlds("quality/worlds", __doc__, measure)

@@ -36,6 +36,17 @@ def _worlds(results: Path) -> str:
     return markdown(["world", "seeds", *columns], rows)
 
 
+def _layers(results: Path) -> str:
+    """Of each world and preset, by what layers learned: ridge and ridge of five labels."""
+    found = grouped(read(results / "quality" / "layers.json")["rows"], "world", "preset", "row")
+    columns = list(dict.fromkeys(row for _, _, row in found))
+    rows = []
+    for world, preset in dict.fromkeys((world, preset) for world, preset, _ in found):
+        runs = [found[world, preset, column] for column in columns]
+        rows.append([world, preset, len(runs[0]), *map(_with_spread, runs)])
+    return markdown(["world", "preset", "seeds", *(f"learned: {column}" for column in columns)], rows)
+
+
 def _orders(results: Path) -> str:
     """Of each world and rule: ridge and ridge of five labels, means over the seeds, of each order, and the seconds."""
     rows = []
@@ -110,6 +121,7 @@ def _endless(results: Path) -> str:
 
 WORLD_TABLES: Tables = {
     "quality/worlds": _worlds,
+    "quality/layers": _layers,
     "quality/orders": _orders,
     "quality/crops": _crops,
     "quality/flat-rows": _flat_rows,
