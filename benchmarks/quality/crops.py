@@ -26,19 +26,6 @@ _CLIPS = ("bikes.mp4", "carphone_pristine.mp4")
 ROWS: dict[str, float | None] = {"whole frames": None, "1.5": 1.5, "2": 2, "4": 4, "8": 8}
 
 
-def scaled(frame: Array, times: float | None) -> Array:
-    """Return a frame whose shorter side is so many times the input's, or the frame itself where that is smaller."""
-    sides = frame.shape[:2]
-    factor = min(1.0, (times or 1) * SIDE / min(sides))
-    size = (SIDE, SIDE) if times is None else tuple(round(factor * side) for side in sides)
-    if size == sides:
-        return frame
-    planes = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
-    made = F.interpolate(planes, size, mode="bilinear", antialias=True)[0].round().clamp(0, 255).to(torch.uint8)
-    found: Array = made.permute(1, 2, 0).contiguous().numpy()
-    return found
-
-
 def opened(folder: Path, name: str, frames: int, labelled: int, tested: int) -> tuple[World, list[Array]]:
     """Return a world, to read features out in, and the frames to learn from."""
     if name != "clips":
@@ -58,13 +45,18 @@ def measure(
 ) -> store.Result:
     """Return what was learned from whole frames, or from crops of frames of a size."""
     net = network("video", (0,) if learns else (), width, frames[0].shape[-1], seed)
-    sized = (scaled(frame, times) for frame in frames)
     began = time.process_time()
-    for frame in sized if times is None else crops(sized, SIDE, seed=seed):
+    for frame in map(_stretched, frames) if times is None else crops(frames, SIDE, scale=times, seed=seed):
         net.learn_one(frame)
     seconds = round(time.process_time() - began, 1)
     shown = (features(net, small(part)) for part in (world.train[world.labelled], world.test))
     return {"cpu_seconds": seconds, **accuracies(world, *shown)}
+
+
+def _stretched(frame: Array) -> Array:
+    planes = torch.from_numpy(frame).permute(2, 0, 1)[None]
+    scaled: Array = F.interpolate(planes, SIDE, mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
+    return scaled
 
 
 def rows(frames: list[Array]) -> Iterator[tuple[str, bool, float | None]]:

@@ -42,6 +42,17 @@ def share(text: str) -> float:
     return value
 
 
+def scale(text: str) -> float:
+    """Read a factor of 1 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 1 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of 1 or more")
+    return value
+
+
 def size(text: str) -> tuple[int, int]:
     """Read ``N`` or ``WIDTHxHEIGHT`` as (height, width)."""
     width, by, height = text.partition("x")

@@ -6,7 +6,6 @@ import pytest
 import torch
 from forked import run_program
 
-from benchmarks.quality.crops import scaled
 from benchmarks.quality.endless import nearest
 from benchmarks.quality.worlds import vicreg
 from benchmarks.quality.worlds.layers import specs
@@ -83,11 +82,6 @@ def test_crops_are_measured_beside_whole_frames(rows):
     found = rows("crops")
     assert [row["row"] for row in found] == ["untrained", "whole frames", "1.5", "2"]  # its frames are twice as large
     assert all(0 <= row["ridge"] <= 1 for row in found)
-
-
-@pytest.mark.parametrize(("times", "size"), [(None, (32, 32)), (1.5, (48, 72)), (2, (64, 96)), (8, (64, 96))])
-def test_a_frame_is_scaled_by_its_shorter_side_and_never_enlarged(times, size):
-    assert scaled(np.zeros((64, 96, 3), np.uint8), times).shape == (*size, 3)
 
 
 def test_vicreg_asks_for_like_views_that_vary_each_in_its_own_way():

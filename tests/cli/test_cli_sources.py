@@ -14,6 +14,7 @@ import hebbstream as hs
 from hebbstream.adapters._picture import PictureFormat
 from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.clip import CLIP
+from hebbstream.streams import crops
 
 COUNT = 6
 PICTURES = np.random.default_rng(0).integers(0, 256, (COUNT, 32, 32, 3), np.uint8)
@@ -294,12 +295,23 @@ def test_crops_are_cut_from_whole_frames(run, tmp_path):
     assert hs.load("small.safetensors").frame_size == (24, 40)
 
 
+@pytest.mark.parametrize(("options", "scale"), [([], 1.5), (["--crop-scale", "1.25"], 1.25)])
+def test_frames_are_scaled_before_they_are_cut(run, tmp_path, options, scale):
+    large = np.random.default_rng(0).integers(0, 256, (4, 96, 80, 3), np.uint8)
+    np.save("a.npy", large)
+    run("learn", "a.npy", "--width", 4, "--quiet", "--crops", 1, *options)
+    net = hs.SoftHebbNet.from_preset("pictures", width=4)
+    hs.Learner(net).learn(crops(large, 32, scale=scale, seed=net.seed), progress=False)
+    torch.testing.assert_close(hs.load("run.safetensors").layers[0].weight, net.layers[0].weight, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
         (["--fit", "crop"], 1, "--crops 2 with --fit crop: expected one of the two"),
         (["--size", "99"], 1, "frame of 64×64 pixels: expected at least 99×99, the size of the crops"),
         (["--crops", "0"], 2, "'0': expected a positive integer"),
+        (["--crop-scale", "0.9"], 2, "'0.9': expected a number of 1 or more"),
     ],
 )
 def test_crops_that_cannot_be(run, more, code, message):

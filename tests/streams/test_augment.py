@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hebbstream.errors import ImageSizeError, ValueRangeError
+from hebbstream.errors import ConfigurationError, ImageSizeError, ValueRangeError
 from hebbstream.streams import augment, crops
 
 few = settings(derandomize=True, deadline=None, max_examples=50)
@@ -42,6 +42,35 @@ def test_every_place_is_drawn():
     assert places == {float(value) for value in numbered(6, 7)[:3, :4].flat}
 
 
+@pytest.mark.parametrize(
+    ("scale", "share"), [(1, (1, 2 / 3)), (2, (1 / 2, 1 / 3)), (8, (1 / 4, 1 / 6)), (None, (1 / 4, 1 / 6))]
+)
+def test_frames_are_scaled_down_before_they_are_cut(scale, share):
+    ramps = np.meshgrid(*(np.linspace(0, 1, side) for side in (64, 96)), [0], indexing="ij")
+    frame = np.concatenate([*ramps[:2], ramps[2]], axis=2).astype(np.float32)
+    seen = np.stack(list(crops([frame], 16, scale=scale, per_frame=20)))
+    assert seen.shape == (20, 16, 16, 3)
+    assert np.ptp(seen[..., 0], axis=(1, 2)) == pytest.approx(share[0], abs=0.07)
+    assert np.ptp(seen[..., 1], axis=(1, 2)) == pytest.approx(share[1], abs=0.07)
+
+
+@pytest.mark.parametrize("size", [(16, 8), (8, 16)])
+def test_a_scaled_frame_covers_a_crop_in_both_directions(size):
+    assert {crop.shape for crop in crops([numbered(64, 48)], size, scale=1, per_frame=5)} == {size}
+
+
+def test_a_frame_of_bytes_is_scaled_as_one_of_numbers(frames):
+    whole, exact = (next(crops([x], 5, scale=1)) for x in (frames[0], frames[0].astype(np.float32) / 255))
+    assert whole.dtype == np.uint8
+    assert np.abs(whole - 255 * exact).max() <= 1
+
+
+@pytest.mark.parametrize("scale", [0.5, float("nan"), float("inf")])
+def test_a_scale_leaves_room_for_a_crop(scale):
+    with pytest.raises(ConfigurationError, match="1 or more"):
+        crops([], 4, scale=scale)
+
+
 def test_crops_of_a_frame_come_one_after_the_other():
     stream = [(numbered(8, 8), "first"), (numbered(8, 8), "second")]
     assert [y for _, y in crops(stream, 4, per_frame=2)] == ["first", "first", "second", "second"]
@@ -58,7 +87,9 @@ def test_a_crop_does_not_keep_its_frame_alive(size):
 
 
 @pytest.mark.parametrize(
-    "view", [lambda s: crops(s, 4, seed=1), lambda s: augment(s, seed=1)], ids=["crops", "augment"]
+    "view",
+    [lambda s: crops(s, 4, seed=1), lambda s: crops(s, 4, scale=1, seed=1), lambda s: augment(s, seed=1)],
+    ids=["crops", "scaled", "augment"],
 )
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 def test_a_frame_keeps_its_layout_library_and_dtype(view, dtype, frames):
