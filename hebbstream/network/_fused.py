@@ -12,11 +12,11 @@ from hebbstream.network._spec import LayerSpec
 from hebbstream.rule import _fast as fast
 from hebbstream.rule._normalize import StreamNorm
 from hebbstream.rule._precision import PrecisionName
-from hebbstream.rule._workspace import Workspace
+from hebbstream.rule._workspace import Workspace, aligned
 
 _NONE = np.empty(0, np.float32)
 _NO_COPY = np.empty(0, np.uint16)
-_WORTH_A_THREAD = 5_000_000  # multiply-adds
+_WORTH_A_THREAD = 5_000_000  # multiply-adds; twice as many where factors are rounded
 _LEAST_RUN = 32  # shorter runs than a vector of bfloat16 gain nothing by rounding
 
 
@@ -62,10 +62,11 @@ class Plan:
         )
         lanes, together = kernels.SHAPE.lanes, kernels.TOGETHER
         # With room behind it: the last vector of a run may read beyond it.
-        self.image: Any = np.zeros(batch * rows * columns * channels + lanes, np.float32)
+        self.image: Any = aligned((batch * rows * columns * channels + lanes,), torch.float32)
+        self.image[-lanes:] = 0.0
         vectors = np.arange(k)[:, None] * self.step + np.arange(0, self.length, lanes)
         self.vectors = 4 * np.resize(vectors, -(-vectors.size // together) * together)  # of a patch, in bytes
-        self.short = np.empty(self.image.size, np.uint16) if rounding else _NO_COPY
+        self.short = aligned(self.image.shape, torch.uint16) if rounding else _NO_COPY
         places = np.arange(batch)[:, None, None] * rows + np.arange(height)[:, None]
         places = ((places * columns + np.arange(width)) * channels).reshape(-1)
         last = np.full(-self.positions % kernels.SHAPE.positions, places[-1])  # a whole number of tiles
@@ -73,7 +74,7 @@ class Plan:
         self.short_offsets = self.offsets // 2
         self.border, self.window = (above, left), [side for pair in spec.window for side in pair]
         self.pooled = spec.output_size(height, width)
-        self.u = np.empty((len(self.offsets), spec.channels), np.float32)
+        self.u = aligned((len(self.offsets), spec.channels), torch.float32)
         self.weighted_input = torch.from_numpy(self.u[: self.positions])
         self.memory: Memory | None = None  # of an update, from the first one on
 
@@ -150,7 +151,8 @@ def forward(kernels: Any, layer: Layer, x: Tensor, workspace: Workspace, precisi
     def part(first: int, last: int) -> None:
         kernels.convolve(image, offsets, plan.runs, plan.length, plan.step, factors, plan.u, first, last)
 
-    least = max(kernels.SHAPE.neurons, _WORTH_A_THREAD // (plan.positions * weights.shape[1]))
+    worth = _WORTH_A_THREAD * (2 if rounding else 1)
+    least = max(kernels.SHAPE.neurons, worth // (plan.positions * weights.shape[1]))
     fast.spread(part, weights.shape[0], least)
     return FusedForward(_leave(plan, layer.spec), plan, (plan.positions, weights.shape[1]))
 

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream.rule._workspace import aligned
+
 
 class RoundedWeights:
     """Knows by the tensor's version whether its copy is still right.
@@ -24,7 +26,7 @@ class RoundedWeights:
         """Return the copy, shape (K, N), as bits in uint16; make it anew if the weights have changed otherwise."""
         if self._of() is not weights or self._stamp != _stamp(weights):
             if self._copy is None or self._copy.shape != tuple(weights.shape):
-                self._copy = np.empty(tuple(weights.shape), np.uint16)
+                self._copy = aligned(tuple(weights.shape), torch.uint16)
             rows = np.arange(len(weights))
             kernels.round_rows(weights.numpy(), self._copy, rows, len(rows))
             self._of, self._stamp = weakref.ref(weights), _stamp(weights)
