@@ -17,6 +17,7 @@ from hebbstream.rule._workspace import Workspace, aligned
 _NONE = np.empty(0, np.float32)
 _NO_COPY = np.empty(0, np.uint16)
 _WORTH_A_THREAD = 5_000_000  # multiply-adds; twice as many where factors are rounded
+_VALUES_WORTH_A_THREAD = 50_000  # of `u`, to compete or to pool
 _LEAST_RUN = 32  # shorter runs than a vector of bfloat16 gain nothing by rounding
 
 
@@ -53,6 +54,7 @@ class Plan:
         self.kernels, self.batch, self.height, self.width = kernels, batch, height, width
         self.rounding = rounding
         self.positions = batch * height * width
+        self.worth_a_thread = -(-_VALUES_WORTH_A_THREAD // spec.channels)  # positions
         self.runs, self.length, self.step, self.rows, self.channels = (
             k,
             across * channels,
@@ -181,7 +183,13 @@ def _leave(plan: Plan, spec: LayerSpec) -> Tensor:
     rows, columns = plan.pooled
     out = torch.empty((plan.batch * rows * columns, spec.channels), dtype=torch.float32, device="cpu")
     centre, power = spec.activation == "triangle", 1.0 if spec.activation == "relu" else spec.power
-    plan.kernels.pool(
-        plan.u, centre, power, plan.batch, plan.height, plan.width, *plan.window, average, rows, out.numpy()
-    )
+    u, pooled, size = plan.u, out.numpy(), plan.height * plan.width
+
+    def part(first: int, last: int) -> None:
+        plan.kernels.pool(
+            u[first * size : last * size], centre, power, last - first, plan.height, plan.width, *plan.window, average, rows,
+            pooled[first * rows * columns : last * rows * columns],
+        )  # fmt: skip
+
+    fast.spread(part, plan.batch, -(-plan.worth_a_thread // size))
     return out.view(plan.batch, rows, columns, spec.channels).permute(0, 3, 1, 2)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from hebbstream.network._fused import FusedForward, Layer
+from hebbstream.network._fused import FusedForward, Layer, Plan
 from hebbstream.network._rounded import mark_changed
 from hebbstream.network._spec import LayerSpec
 from hebbstream.rule import _fast as fast
@@ -17,12 +17,13 @@ _SCALES = {"none": 0, "max": 1, "running_max": 2}
 
 
 class UpdateMemory:
-    """Memory for the events of a step: as many as there may be before a dense product is faster."""
+    """Memory for the events of a step, and how many of them there may be before a dense product is faster."""
 
     def __init__(self, positions: int, synapses: int, spec: LayerSpec) -> None:
         neurons = spec.channels
-        most = min(spec.event_budget or neurons, neurons if synapses <= _SMALL else _DENSEST * neurons)
-        size = int(positions * most) + neurons
+        self.most = min(spec.event_budget or neurons, neurons)  # of a position
+        self.room = int(positions * min(self.most, neurons if synapses <= _SMALL else _DENSEST * neurons))
+        size = positions * self.most
         self.at, self.who, self.places = (np.empty(size, np.int32) for _ in range(3))
         self.activities, self.strengths = np.empty(size, np.float32), np.empty(size, np.float32)
         self.starts, self.active = np.empty(neurons + 1, np.int64), np.empty(neurons, np.int64)
@@ -31,7 +32,7 @@ class UpdateMemory:
     @property
     def nbytes(self) -> int:
         """Bytes held, at most: the system finds memory for what is written only."""
-        return sum(array.nbytes for array in vars(self).values())
+        return sum(array.nbytes for array in vars(self).values() if isinstance(array, np.ndarray))
 
 
 def update(layer: Layer, step: FusedForward) -> bool:
@@ -40,7 +41,7 @@ def update(layer: Layer, step: FusedForward) -> bool:
     kernels, memory, w = plan.kernels, plan.memory, weights.numpy()
     if not isinstance(memory, UpdateMemory):
         memory = plan.memory = UpdateMemory(plan.positions, w.shape[1], spec)
-    found = kernels.compete(plan.u, plan.positions, *_rule(spec), memory.at, memory.who, memory.activities)
+    found = _compete(plan, memory, spec)
     if found < 0:
         return False
     active = kernels.sort(
@@ -72,6 +73,28 @@ def update(layer: Layer, step: FusedForward) -> bool:
     if plan.rounding:
         layer.rounded.written(weights)
     return True
+
+
+def _compete(plan: Plan, memory: UpdateMemory, spec: LayerSpec) -> int:
+    """Find the events of a step, one position's after another's; return how many, or −1 if they are too many."""
+    u, rule = plan.u[: plan.positions], _rule(spec)
+    events = memory.at, memory.who, memory.activities
+
+    def part(first: int, last: int) -> tuple[int, int]:
+        begin = first * memory.most
+        own = (array[begin:] for array in events)
+        return begin, plan.kernels.compete(u, first, last, memory.room, *rule, *own)
+
+    # Whether they are too many must not depend on the threads: the first part holds the eighth that decides early.
+    found = 0
+    for begin, count in fast.spread(part, plan.positions, max(plan.positions // 8 + 1, plan.worth_a_thread)):
+        if count < 0 or found + count > memory.room:
+            return -1
+        if begin > found:
+            for array in events:
+                array[found : found + count] = array[begin : begin + count]
+        found += count
+    return found
 
 
 def _rule(spec: LayerSpec) -> tuple[float, float, bool, int, bool]:

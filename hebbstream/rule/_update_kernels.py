@@ -90,18 +90,18 @@ def compete_at(row, temperature, least, most, depth, powers):
     return winner, total, cut
 
 
-@compiled(int64(matrix, int64, float64, float64, types.boolean, int64, types.boolean, ints, ints, floats))
-def compete(u, positions, temperature, least, hard, most, negate, at, who, activities):
-    """Find the events of a step: signed activities whose logarithm is above `least`, the `most` largest of a position.
+@compiled(int64(matrix, *[int64] * 3, float64, float64, types.boolean, int64, types.boolean, ints, ints, floats))
+def compete(u, first, last, room, temperature, least, hard, most, negate, at, who, activities):
+    """Find the events of some positions: signed activities whose logarithm is above `least`, the `most` largest of a position.
 
-    Return how many there are, or −1 as soon as there might be no room for those of the next position, or an eighth of the
-    positions has a sixth of what there is room for.
+    Return how many there are, or −1 as soon as they are more than `room`, or the first eighth of all positions has a sixth of
+    that.
     """
-    found, neurons = 0, u.shape[1]
+    found, neurons, early = 0, u.shape[1], len(u) // 8
     temperature, least, depth = np.float32(temperature), np.float32(least), np.float32(0.0)
     powers = np.empty(neurons, np.float32)
-    for p in range(positions):
-        if found + (1 if hard else min(most, neurons)) > at.size or (p == positions // 8 and 6 * found > at.size):
+    for p in range(first, last):
+        if found > room or (first == 0 and p == early and 6 * found > room):
             return -1
         row = u[p]
         winner, total, cut = compete_at(row, temperature, least, neurons if hard else most, depth, powers)

@@ -171,19 +171,35 @@ def test_a_resumed_run_gives_the_same_bits(frames, tmp_path, precision):
     assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True))
 
 
-def test_threads_change_nothing(frames, monkeypatch):
-    one, two = (hs.SoftHebbNet.from_preset("cifar10", width=8) for _ in range(2))
+@pytest.mark.parametrize("together", [1, 3])
+@pytest.mark.parametrize("radius", [25.0, 0.8])  # of the first layer: events are few, or too many
+def test_threads_change_nothing(frames, monkeypatch, together, radius):
+    specs = hs.PRESETS["cifar10"].resolve(width=8)
+    specs[0] = replace(specs[0], radius=radius, kernel_size=7)
+    one, two = (hs.SoftHebbNet(specs, 3) for _ in range(2))
     for module in (fused, fused_update):
         monkeypatch.setattr(module, "_WORTH_A_THREAD", 1000)
+    monkeypatch.setattr(fused, "_VALUES_WORTH_A_THREAD", 100)
+    parts, spread = {}, fast.spread
+
+    def watched(call, count, least):
+        results = spread(call, count, least)
+        parts.setdefault(call.__qualname__.split(".")[0], len(results))
+        return results
+
+    monkeypatch.setattr(fast, "spread", watched)
     before = torch.get_num_threads()
     try:
-        for frame in frames[:5]:
+        for start in range(0, 5 * together, together):
             torch.set_num_threads(1)
-            expected = one.learn_one(frame)
+            expected = one.learn_many(frames[start : start + together])
+            parts.clear()
             torch.set_num_threads(3)
-            assert torch.equal(two.learn_one(frame), expected)
+            assert torch.equal(two.learn_many(frames[start : start + together]), expected)
+            assert (parts["_compete"], parts["_leave"]) == (3, together)
     finally:
         torch.set_num_threads(before)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="not Linux")
@@ -217,7 +233,7 @@ def test_the_exponential_is_that_of_numpy():
     u[:, 0] = 0.0
     at, who = (np.empty(u.size + 4000, np.int32) for _ in range(2))
     activities = np.empty(u.size + 4000, np.float32)
-    found = KERNELS.compete(u, 8, 1.0, np.log(1e-30), False, u.shape[1], False, at, who, activities)
+    found = KERNELS.compete(u, 0, 8, u.size, 1.0, np.log(1e-30), False, u.shape[1], False, at, who, activities)
     y = np.exp(u.astype(np.float64))
     y /= y.sum(axis=1, keepdims=True)
     assert found == (y > 1e-30).sum()
@@ -232,7 +248,7 @@ def test_the_largest_are_found_and_ties_dropped(most, scale):
     u[40:] = np.round(u[40:])  # ties
     at, who = (np.empty(u.size, np.int32) for _ in range(2))
     activities = np.empty(u.size, np.float32)
-    found = KERNELS.compete(u, len(u), 0.5, np.log(1e-30), False, most, False, at, who, activities)
+    found = KERNELS.compete(u, 0, len(u), u.size, 0.5, np.log(1e-30), False, most, False, at, who, activities)
     kept = np.zeros(u.shape, bool)
     kept[at[:found], who[:found]] = True
     assert np.array_equal(kept, u > np.sort(u)[:, -1 - most, None])
@@ -249,6 +265,24 @@ def test_most_activities_may_be_events_of_few_synapses(changes, by_events):
     assert bool(moved) == by_events
 
 
+@pytest.mark.parametrize(("even", "too_many"), [(0.4, False), (0.6, True)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_whether_events_are_too_many_does_not_depend_on_threads(even, too_many, threads, monkeypatch):
+    spec = replace(SPEC, kernel_size=7)
+    plan = hs.SoftHebbNet([spec], 3).layers[0].forward(torch.from_numpy(pictures(2))).plan
+    memory = fused_update.UpdateMemory(plan.positions, 3 * 7 * 7, spec)
+    plan.u[:] = 0.0  # all neurons alike
+    peaked = plan.positions - round(even * plan.positions)
+    plan.u[:peaked, 0] = 100.0
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    plan.worth_a_thread = 1
+    found = fused_update._compete(plan, memory, spec)
+    assert found == (-1 if too_many else peaked + (plan.positions - peaked) * spec.channels)
+    if not too_many:
+        assert np.array_equal(memory.at[:found], np.sort(memory.at[:found]))
+        assert np.array_equal(memory.who[:peaked], np.zeros(peaked))
+
+
 @pytest.mark.parametrize("radius", [25.0, 1.0])
 def test_the_running_peak_is_as_if_every_update_were_summed(radius):
     spec = replace(SPEC, radius=radius)
@@ -256,8 +290,7 @@ def test_the_running_peak_is_as_if_every_update_were_summed(radius):
     step = layer.forward(torch.from_numpy(pictures(2)))
     plan, weights = step.plan, layer.weight_matrix
     memory = fused_update.UpdateMemory(plan.positions, weights.shape[1], spec)
-    rule = fused_update._rule(spec)
-    found = KERNELS.compete(plan.u, plan.positions, *rule, memory.at, memory.who, memory.activities)
+    found = fused_update._compete(plan, memory, spec)
     events = memory.starts, memory.active, memory.places, memory.strengths
     active = KERNELS.sort(memory.at, memory.who, memory.activities, found, *events)
 
