@@ -59,11 +59,12 @@ class Workspace:
 
     def plan(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return what was made for a key, with its memory, or make it; the four latest are kept."""
-        if key not in self._plans:
+        found = self._plans.get(key)
+        if found is None:
             if len(self._plans) == _MOST_PLANS:
                 del self._plans[next(iter(self._plans))]
-            self._plans[key] = make()
-        return self._plans[key]
+            found = self._plans[key] = make()
+        return found
 
     @property
     def nbytes(self) -> int:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked import run_program
 
 import hebbstream as hs
 from hebbstream.cli._main import main
@@ -150,3 +151,11 @@ def test_when_nobody_reads_it_ends_quietly(tmp_path, arguments, stderr_too, unbu
     assert done.returncode in (0, 1)  # argparse passes over what it cannot print
     if "--limit" in arguments:
         assert hs.load(tmp_path / "run.safetensors").samples_seen == 3
+
+
+def test_the_package_runs_as_a_module(tmp_path):
+    done = run_program("hebbstream", "--version", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"hebbstream {hs.__version__}\n")
+    done = run_program("hebbstream", "learn", tmp_path / "missing.mp4", folder=tmp_path, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "missing.mp4" in done.stderr
