@@ -15,7 +15,7 @@ from hebbstream.export._contract import Contract
 _LINEAR = ("Conv", "Gemm", "Add", "Mul", "QuantizeLinear", "DequantizeLinear")
 _POINTWISE = ("Cast", "Pow", "Relu", "Softmax", "Tanh")
 _SPATIAL = ("AveragePool", "Concat", "Flatten", "MaxPool", "Pad", "Slice", "Split", "Transpose")
-_RESAMPLING = ("Abs", "Div", "Gather", "MatMul", "Max", "Range", "ReduceSum", "Shape", "Sub")
+_RESAMPLING = ("Abs", "Div", "Gather", "MatMul", "Max", "Range", "ReduceMean", "ReduceSum", "Shape", "Sub")
 OPERATORS = frozenset((*_LINEAR, *_POINTWISE, *_SPATIAL, *_RESAMPLING))
 """Every operator that a model of ours may hold."""
 

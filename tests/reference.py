@@ -110,6 +110,8 @@ class ReferenceLayer:
         if s.pool == "none":
             return x
         (p, q), (tall, wide), (down, across) = map(pair, (s.pool_padding, s.pool_size, s.pool_stride))
+        if s.pool == "time_avg":
+            q, wide, across = 0, x.shape[3], 1
         fill = -np.inf if s.pool == "max" else 0.0
         x = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)), constant_values=fill)
         reduce = np.max if s.pool == "max" else np.mean

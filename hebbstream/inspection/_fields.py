@@ -40,7 +40,7 @@ class ReceptiveField:
 
 
 def receptive_field(net: SoftHebbNet, layer: int) -> ReceptiveField:
-    """Return the receptive field of a layer's neurons; the whole frame from the first dense layer on.
+    """Return the receptive field of a layer's neurons; the whole frame from the first dense layer on, and above ``"time_avg"``.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def receptive_field(net: SoftHebbNet, layer: int) -> ReceptiveField:
     Raises
     ------
     ConfigurationError
-        If there is no such layer.
+        If there is no such layer, or it sees all of a frame whose size is not fixed.
 
     Examples
     --------
@@ -62,7 +62,9 @@ def receptive_field(net: SoftHebbNet, layer: int) -> ReceptiveField:
     """
     check_layer(net, layer)
     specs = [each.spec for each in net.layers[: layer + 1]]
-    if net.input_size is not None and any(spec.kernel_size is None for spec in specs):
+    if any(spec.kernel_size is None for spec in specs) or any(spec.pool == "time_avg" for spec in specs[:-1]):
+        if net.input_size is None:
+            raise ConfigurationError(f"layer {layer + 1} sees frames of any width: expected a network with an input_size")
         return ReceptiveField(*net.input_size, stride=(1, 1), start=(0, 0))
     size, stride, start = [1, 1], [1, 1], [0, 0]
     for index, spec in enumerate(specs):

@@ -33,11 +33,11 @@ def differentiable_forward(layers: Sequence[SoftHebbLayer], x: Tensor) -> Tensor
         x = (seen @ layer.weight_matrix.t()).permute(0, 3, 1, 2)
         x = prepare(x, spec.activation, spec.activation_inverse_temperature)
         if spec.pool == "max":
-            x = F.max_pool2d(x, spec.pool_size, spec.pool_stride, spec.pool_padding)
+            x = F.max_pool2d(x, *spec.window)
         if spec.activation in ("triangle", "repu"):
             x = torch.where(x > _LEAST, x.clamp(min=_LEAST) ** spec.power, 0.0)
         else:
             x = rectify(x, spec.activation)
-        if spec.pool == "avg":
-            x = F.avg_pool2d(x, spec.pool_size, spec.pool_stride, spec.pool_padding)
+        if spec.pool in ("avg", "time_avg"):
+            x = F.avg_pool2d(x, *spec.window_in(x.shape[3]))
     return x

@@ -74,7 +74,7 @@ class Plan:
         last = np.full(-self.positions % kernels.SHAPE.positions, places[-1])  # a whole number of tiles
         self.offsets = np.concatenate([places, last]) * 4
         self.short_offsets = self.offsets // 2
-        self.border, self.window = (above, left), [side for pair in spec.window for side in pair]
+        self.border, self.window = (above, left), [side for pair in spec.window_in(width) for side in pair]
         self.pooled = spec.output_size(height, width)
         self.u = aligned((len(self.offsets), spec.channels), torch.float32)
         self.weighted_input = torch.from_numpy(self.u[: self.positions])
@@ -175,7 +175,7 @@ def _enter(plan: Plan, layer: Layer, x: Tensor, *, learn: bool) -> None:
 
 def _leave(plan: Plan, spec: LayerSpec) -> Tensor:
     """Activate and pool; shape (B, K, H', W') in channels-last memory."""
-    average = spec.pool == "avg"
+    average = spec.pool in ("avg", "time_avg")
     if spec.activation not in ("triangle", "repu", "relu") or (
         average and spec.activation != "relu" and spec.power != 1.0
     ):

@@ -83,7 +83,7 @@ class SoftHebbLayer(nn.Module):
         spec = self.spec
         size = "×".join(map(str, (*spec.kernel, self.in_channels)))
         size = f"{self.in_channels:,} values" if spec.kernel_size is None else size
-        window = "/".join(map(_sides, (spec.pool_size, spec.pool_stride)))
+        window = "/".join(map(_sides, spec.window[:2]))
         pool = "" if spec.pool == "none" else f", {spec.pool} pooling {window}"
         return f"{spec.channels:,} neurons of {size}{pool}"
 
@@ -269,5 +269,5 @@ def _normalisation(spec: LayerSpec, channels: int, device: str | torch.device) -
     return StreamNorm(channels, spec.momentum, use_batch_statistics=batch, device=device)
 
 
-def _sides(size: int | Pair) -> str:
-    return str(size) if isinstance(size, int) else "×".join(map(str, size))
+def _sides(size: Pair) -> str:
+    return "×".join(map(str, size if size[0] != size[1] else size[:1]))

@@ -54,8 +54,8 @@ def output(spec: LayerSpec, weighted_input: Tensor, batch: int, height: int, wid
     out = prepare(weighted_input, spec.activation, spec.activation_inverse_temperature)
     out = out.view(batch, height, width, spec.channels).permute(0, 3, 1, 2)
     if spec.pool == "max":
-        out = F.max_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
+        out = F.max_pool2d(out, *spec.window)
     out = rectify(out, spec.activation, spec.power)
-    if spec.pool == "avg":
-        out = F.avg_pool2d(out, spec.pool_size, spec.pool_stride, spec.pool_padding)
+    if spec.pool in ("avg", "time_avg"):
+        out = F.avg_pool2d(out, *spec.window_in(width))
     return out

@@ -168,7 +168,8 @@ _STREAM = (
     *(replace(spec, momentum=1e-4, learning_rate=0.0) for spec in _CIFAR[1:]),
 )
 
-# Of windows and spectrograms likewise. In signals, weights begin shorter still and learn faster: a few hundred windows must
+# Of windows and spectrograms likewise. What counts is what happens in a window, not when: features are averages over its time.
+# They are a tenth as many, and far better on most sets. In signals, weights begin shorter still and learn faster: a few hundred windows must
 # do. What a kernel sees of a smooth one is nearly its level alone, so patches are whitened. Chosen on half of the sets in
 # docs/guides/signals.md.
 _SIGNAL = (
@@ -191,16 +192,16 @@ _SIGNAL = (
         inverse_temperature=0.65,
         learning_rate=0.0,
         power=1.4,
-        pool="avg",
-        pool_size=(1, 4),
-        pool_stride=(1, 4),
+        pool="time_avg",
+        pool_size=1,
+        pool_stride=1,
         momentum=1e-4,
     ),
 )
 
 _SOUND = (
     replace(_STREAM[0], channels=48, pool_stride=4, pool_padding=0),
-    replace(_STREAM[1], channels=192, pool="avg", pool_size=4, pool_stride=4, pool_padding=0),
+    replace(_STREAM[1], channels=192, pool="time_avg", pool_size=4, pool_stride=4, pool_padding=0),
 )
 
 PRESETS: dict[str, Preset] = {

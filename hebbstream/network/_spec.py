@@ -13,7 +13,7 @@ from hebbstream.rule._init import InitName
 from hebbstream.rule._plasticity import PlasticityName
 
 NormalizationName = Literal["stream", "whiten", "whiten_patches", "batch", "none"]
-PoolName = Literal["max", "avg", "none"]
+PoolName = Literal["max", "avg", "time_avg", "none"]
 UpdateScaleName = Literal["max", "running_max", "none"]
 Pair: TypeAlias = tuple[int, int]
 """(rows, columns), of a signal (1, time)."""
@@ -68,9 +68,10 @@ class LayerSpec:
     activation_inverse_temperature
         Inverse temperature of the softmax activation.
     pool
-        ``"max"``, ``"avg"`` or ``"none"``; average pooling counts its padding.
+        ``"max"``, ``"avg"``, ``"time_avg"`` (over the whole width: of a signal or a sound, over all of its time, so that it does
+        not matter when something happens) or ``"none"``; average pooling counts its padding.
     pool_size, pool_stride, pool_padding
-        Of the pooling window, in pixels: one number, or (vertical, horizontal).
+        Of the pooling window, in pixels: one number, or (vertical, horizontal). With ``"time_avg"`` only the vertical counts.
     normalization
         ``"stream"`` (running statistics, also while learning), ``"whiten"`` (the same, and what channels have in common
         is taken out: deep layers then tell inputs apart much better), ``"whiten_patches"`` (so are neighbours: in a smooth
@@ -173,10 +174,27 @@ class LayerSpec:
 
     @property
     def window(self) -> tuple[Pair, Pair, Pair]:
-        """Size, stride and padding of the pooling window, (vertical, horizontal) each; one pixel where nothing is pooled."""
+        """Size, stride and padding of the pooling window, (vertical, horizontal) each; one pixel where nothing is pooled.
+
+        Horizontally it is one pixel, too, where the whole width is pooled: see `window_in`.
+        """
         if self.pool == "none":
             return (1, 1), (1, 1), (0, 0)
-        return _pair(self.pool_size), _pair(self.pool_stride), _pair(self.pool_padding)
+        size, stride, padding = _pair(self.pool_size), _pair(self.pool_stride), _pair(self.pool_padding)
+        if self.pool == "time_avg":
+            return (size[0], 1), (stride[0], 1), (padding[0], 0)
+        return size, stride, padding
+
+    def window_in(self, width: int) -> tuple[Pair, Pair, Pair]:
+        """Return the pooling window in a picture of that width.
+
+        Examples
+        --------
+        >>> LayerSpec(channels=8, pool="time_avg", pool_size=4, pool_stride=4).window_in(100)
+        ((4, 100), (4, 100), (0, 0))
+        """
+        size, stride, padding = self.window
+        return ((size[0], width), (stride[0], width), padding) if self.pool == "time_avg" else (size, stride, padding)
 
     @property
     def one_dimensional(self) -> bool:
@@ -222,7 +240,7 @@ class LayerSpec:
 def _output_size(spec: LayerSpec, height: int, width: int) -> Pair:
     if spec.kernel_size is None:
         return 1, 1
-    sides = tuple(zip((height, width), spec.padding, *spec.window, strict=True))
+    sides = tuple(zip((height, width), spec.padding, *spec.window_in(width), strict=True))
     if any(side <= padding for side, padding, *_ in sides):  # a reflection needs more pixels than it adds
         return 0, 0
     rows, columns = ((side + 2 * p - size) // stride + 1 for side, _, size, stride, p in sides)

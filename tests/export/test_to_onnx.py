@@ -119,7 +119,7 @@ def test_feature_maps_of_frames_of_any_size(learned, height_width):
 
 
 @pytest.mark.parametrize("activation", ["triangle", "repu", "relu", "tanh", "softmax"])
-@pytest.mark.parametrize("pool", ["max", "avg", "none"])
+@pytest.mark.parametrize("pool", ["max", "avg", "time_avg", "none"])
 def test_every_activation_and_pooling_exports(activation, pool, frames):
     spec = hs.LayerSpec(
         channels=6,

@@ -4,6 +4,7 @@ from small import pixels, small_net, weighted_input
 
 import hebbstream as hs
 from hebbstream import inspection
+from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._fields import ReceptiveField, receptive_field
 from hebbstream.inspection._forward import differentiable_forward, forward_frame
 
@@ -55,6 +56,20 @@ def test_the_differentiable_forward_pass_is_the_networks_own(frames, activation,
     features = differentiable_forward(net.layers, x).flatten()
     assert float((features.detach() - expected).abs().max()) < 1e-5 * float(expected.abs().max())
     assert torch.autograd.grad(features.sum(), x)[0].isfinite().all()
+
+
+def test_the_differentiable_forward_pass_averages_over_time(frames):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=6, pool="time_avg", pool_size=4)], 3)
+    features = differentiable_forward(net.layers, pixels(frames[:1])).flatten()
+    torch.testing.assert_close(features, net.transform_one(frames[0]), rtol=1e-4, atol=1e-5)
+
+
+def test_above_an_average_over_time_a_neuron_sees_the_whole_width():
+    specs = [hs.LayerSpec(channels=3, pool="time_avg"), hs.LayerSpec(channels=4, kernel_size=(3, 1), pool="none")]
+    assert receptive_field(hs.SoftHebbNet(specs, 1, input_size=(8, 10)), 1) == ReceptiveField(8, 10, (1, 1), (0, 0))
+    assert receptive_field(hs.SoftHebbNet(specs, 1), 0).width == 3
+    with pytest.raises(ConfigurationError, match="layer 2 sees frames of any width"):
+        receptive_field(hs.SoftHebbNet(specs, 1), 1)
 
 
 def test_the_forward_pass_of_a_frame_is_the_networks_own(net, frames):

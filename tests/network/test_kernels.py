@@ -38,6 +38,8 @@ CHANGES = [
     {"activation": "tanh", "pool_size": 2, "pool_padding": 0, "pool_stride": 3},
     {"pool": "avg", "power": 1.4},
     {"pool": "avg", "pool_size": 3},
+    {"pool": "time_avg", "pool_size": 4, "pool_stride": 3},
+    {"pool": "time_avg", "power": 1.4},
     {"normalization": "whiten"},
     {"normalization": "whiten_patches"},
     {"kernel_size": (1, 5), "pool_size": (2, 3), "pool_stride": (1, 2), "pool_padding": (0, 1)},
@@ -78,7 +80,8 @@ def assert_alike(net, other, tolerance=1e-4):
 @pytest.mark.parametrize("changes", CHANGES, ids=str)
 def test_a_step_is_that_of_torch(changes, batch, monkeypatch):
     first = replace(SPEC, **changes)
-    net = hs.SoftHebbNet([first, replace(SPEC, channels=13)], 3, seed=1)
+    narrow = {"kernel_size": (3, 1), "pool": "none"} if first.pool == "time_avg" else {}
+    net = hs.SoftHebbNet([first, replace(SPEC, channels=13, **narrow)], 3, seed=1)
     twin, initial = copy.deepcopy(net), copy.deepcopy(net)
     for step in range(6):
         x = pictures(24)[step * 4 : step * 4 + batch]

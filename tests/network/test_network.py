@@ -188,7 +188,10 @@ def test_a_step_of_more_samples_moves_further():
     [
         (lambda: hs.LayerSpec(channels=0), "channels=0: expected a positive integer"),
         (lambda: hs.LayerSpec(channels=4, kernel_size=2), "kernel_size=2"),
-        (lambda: hs.LayerSpec(channels=4, pool="mean"), "pool='mean': expected one of 'max', 'avg', 'none'"),
+        (
+            lambda: hs.LayerSpec(channels=4, pool="mean"),
+            "pool='mean': expected one of 'max', 'avg', 'time_avg', 'none'",
+        ),
         (lambda: hs.LayerSpec(channels=4, learning_rate=float("nan")), "learning_rate=nan"),
         (lambda: hs.LayerSpec(channels=4, kernel_size=None), "pool='max': expected 'none' for a dense layer"),
         (lambda: hs.SoftHebbNet([], 3), "expected at least one LayerSpec"),

@@ -51,6 +51,11 @@ def _keep_initial_weights(monkeypatch):
     monkeypatch.setattr(ReferenceLayer, "__init__", remember)
 
 
+@pytest.mark.parametrize("pool_size", [1, (3, 2)])
+def test_an_average_over_the_whole_width(pool_size):
+    compare([replace(CONV, pool_padding=0), replace(DEEP, pool="time_avg", pool_size=pool_size)], 1, size=(12, 20))
+
+
 @pytest.mark.parametrize("batch", [1, 10])
 @pytest.mark.parametrize("normalization", ["stream", "whiten", "whiten_patches", "batch"])
 @pytest.mark.parametrize("plasticity", ["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian"])

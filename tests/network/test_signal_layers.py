@@ -50,6 +50,16 @@ def test_a_signal_is_channels_by_time_or_time_by_channels(signals):
     torch.testing.assert_close(many[3], nets[0].transform_one(signals[3]), rtol=1e-5, atol=1e-5)
 
 
+def test_an_average_over_time_is_as_long_for_any_length_and_does_not_say_when(signals):
+    net = hs.SoftHebbNet([replace(SECOND, pool="time_avg")], 3, input_range=None)
+    pulse = np.zeros((3, 60), np.float32)
+    pulse[:, 20:30] = signals[0, :, :10]
+    early = net.transform_one(pulse)
+    assert early.shape == net.transform_one(pulse[:, :41]).shape == (12,)
+    torch.testing.assert_close(net.transform_one(np.roll(pulse, 25, 1)), early)
+    torch.testing.assert_close(60 * early, 40 * net.transform_one(pulse[:, 10:50]))
+
+
 def test_a_signal_of_one_channel_needs_no_axis_for_it():
     x = np.random.default_rng(0).standard_normal((4, 50))
     net = make_net(channels=1)
