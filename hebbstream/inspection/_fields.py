@@ -64,7 +64,9 @@ def receptive_field(net: SoftHebbNet, layer: int) -> ReceptiveField:
     specs = [each.spec for each in net.layers[: layer + 1]]
     if any(spec.kernel_size is None for spec in specs) or any(spec.pool == "time_avg" for spec in specs[:-1]):
         if net.input_size is None:
-            raise ConfigurationError(f"layer {layer + 1} sees frames of any width: expected a network with an input_size")
+            raise ConfigurationError(
+                f"layer {layer + 1} sees frames of any width: expected a network with an input_size"
+            )
         return ReceptiveField(*net.input_size, stride=(1, 1), start=(0, 0))
     size, stride, start = [1, 1], [1, 1], [0, 0]
     for index, spec in enumerate(specs):

@@ -107,8 +107,8 @@ class SoftHebbNet(LayerStack):
         Parameters
         ----------
         name
-            ``"signal"``, ``"sound"``, ``"video"``, or one of the paper's: ``"cifar10"``, ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``,
-            ``"stl10"`` or ``"imagenet160"``.
+            ``"video"``, ``"pictures"``, ``"signal"``, ``"aligned-signal"``, ``"sound"``, or one of the paper's: ``"cifar10"``,
+            ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``, ``"stl10"`` or ``"imagenet160"``.
         width, width_factor, batch_size, normalization, event_threshold
             As of `Preset.resolve`: the neurons of the first layer, and how the preset is adapted.
         in_channels

@@ -160,7 +160,7 @@ def blank(name):
 
 def test_presets_have_the_papers_sizes():
     features = {name: int(np.prod(blank(name).output_shape(*p.frame_size))) for name, p in hs.PRESETS.items()}
-    assert features.pop("signal") < features.pop("sound") < features["cifar10"]
+    assert features.pop("signal") < features.pop("sound") < features.pop("aligned-signal") < features["cifar10"]
     assert features.pop("video") == features.pop("pictures") == features["cifar10"]
     assert features == {
         "cifar10": 24_576,

@@ -1,6 +1,6 @@
 """Measure features of signals and sound: learned, untrained with the same statistics, and raw values.
 
-Rows *unwhitened* are the control of what whitening patches does: the same but for the normalisation of the first layer.
+Rows *aligned* are of the preset for samples that begin at the same event. Rows *unwhitened* are the control of what whitening patches does: the same but for the normalisation of the first layer.
 
 Offline: ridge on standardised features, its penalty chosen on the training part, of which small sets are shown again
 until 1,200 samples have been learned. Prequential: training and test part in one random order, once; each sample is
@@ -29,16 +29,18 @@ _SHOWN = 1200
 ROWS: dict[str, dict[str, Any]] = {
     "untrained": {"learning_rate": 0.0},
     "learned": {},
+    "untrained, aligned": {"learning_rate": 0.0},
+    "learned, aligned": {},
     "untrained, unwhitened": {"learning_rate": 0.0, "normalization": "stream"},
     "learned, unwhitened": {"normalization": "stream"},
 }
 
 
-def network(x: Array, changes: dict[str, Any], width: int | None, seed: int) -> hs.SoftHebbNet:
+def network(x: Array, row: str, width: int | None, seed: int) -> hs.SoftHebbNet:
     """Return the preset for samples like `x`, its first layer changed; the other does not learn anyway."""
-    preset = hs.PRESETS["sound" if x.ndim == 4 else "signal"]
+    preset = hs.PRESETS["sound" if x.ndim == 4 else "aligned-signal" if row.endswith("aligned") else "signal"]
     first, second = preset.resolve(width=width)
-    specs = [replace(first, **changes), second]
+    specs = [replace(first, **ROWS[row]), second]
     return hs.SoftHebbNet(specs, x.shape[1], input_range=preset.input_range, seed=seed)
 
 
@@ -88,7 +90,7 @@ def measure(arrays: dict[str, Array], names: list[str], width: int | None, seed:
         ways = {"prequential": prequential(raw, whole, whole_y, 0), "still": prequential(raw, test, test_y, 0)}
         yield {"row": "raw", "seed": 0, "offline": found, **ways}
     for row in names:
-        net, order = network(train, ROWS[row], width, seed), np.random.default_rng(seed)
+        net, order = network(train, row, width, seed), np.random.default_rng(seed)
         drawn = net.layers[0].weight_matrix.clone()
         began = time.process_time()
         # Statistics of all that was seen are those of one pass.
@@ -101,7 +103,7 @@ def measure(arrays: dict[str, Array], names: list[str], width: int | None, seed:
             "row": row,
             "seed": seed,
             "offline": offline(learned, train_y, tested, test_y),
-            "prequential": prequential(network(train, ROWS[row], width, seed).learn_one, whole, whole_y, seed),
+            "prequential": prequential(network(train, row, width, seed).learn_one, whole, whole_y, seed),
             "still": prequential(net.transform_one, test, test_y, seed),
             "features": learned.shape[1],
             "cpu_seconds": round(seconds, 1),
@@ -121,7 +123,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--most", type=int, metavar="N", help="samples of each part, at most")
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=["untrained", "learned"])
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS)[:2])
     parser.add_argument("--width", type=int, help="neurons of the first layer (default: the preset's)")
     options = run.begin(parser)
     settings = {"width": options.width, "most": options.most}

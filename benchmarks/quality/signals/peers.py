@@ -76,7 +76,7 @@ def learned(x: Array, y: Array) -> Fitted:
 
     from benchmarks.quality.signals.__main__ import network, transformed
 
-    net, order = network(x, {}, None, 0), np.random.default_rng(0)
+    net, order = network(x, "learned", None, 0), np.random.default_rng(0)
     for _ in range(max(1, round(_SHOWN / len(x)))):
         for index in order.permutation(len(x)):
             net.learn_one(x[index])

@@ -8,6 +8,7 @@ from benchmarks.core.page import Tables, grouped, markdown
 from benchmarks.core.store import Result, read
 from benchmarks.quality.signals.make import CHOOSING
 
+_PRESETS = {"": "signal, sound", ", aligned": "aligned-signal"}  # by what rows are called
 _WAYS = ("offline", "prequential", "still")
 Rows = dict[tuple[str, str], list[Result]]
 
@@ -42,36 +43,43 @@ def _signals(results: Path) -> str:
     """Of each set: raw values, untrained and learned features, means over the seeds; what was gained, and half its range."""
     rows, names = _measured(results)
     table = []
-    for name in names:
-        cells = [
-            " / ".join(f"{_mean(rows[name, row], way):.1f}" for way in _WAYS) for row in ("raw", "untrained", "learned")
-        ]
-        found = [gains(rows, name, way) for way in _WAYS]
+    for name, kind in ((name, kind) for name in names for kind in _PRESETS if (name, f"learned{kind}") in rows):
+        of = ("raw", f"untrained{kind}", f"learned{kind}")
+        cells = [" / ".join(f"{_mean(rows[name, row], way):.1f}" for way in _WAYS) for row in of]
+        found = [gains(rows, name, way, kind) for way in _WAYS]
         gained = " / ".join(f"{each.mean():+.1f} ± {np.ptp(each) / 2:.1f}" for each in found)
         half = "choosing" if _chosen_on(name) else "reporting"
-        table.append([name, half, len(found[0]), *cells, gained])
-    return markdown(["set", "half", "seeds", "raw", "untrained", "learned", "gained by learning"], table)
+        table.append([name, half, len(found[0]), _PRESETS[kind], *cells, gained])
+    return markdown(["set", "half", "seeds", "preset", "raw", "untrained", "learned", "gained by learning"], table)
 
 
 def _counts(results: Path) -> str:
     """On how many sets learned features are above untrained ones, and those above raw values, on average of the seeds."""
     rows, names = _measured(results)
 
-    def above(name: str, way: str) -> bool:
-        raw, untrained, learned = (_mean(rows[name, row], way) for row in ("raw", "untrained", "learned"))
+    def above(name: str, way: str, kind: str) -> bool:
+        of = ("raw", f"untrained{kind}", f"learned{kind}")
+        raw, untrained, learned = (_mean(rows[name, row], way) for row in of)
         return learned > untrained > raw
 
     table = []
     for half, chosen in (("choosing", True), ("reporting", False)):
-        some = [name for name in names if _chosen_on(name) == chosen and "," not in name]
-        better = [sum(gains(rows, name, way).mean() > 0 for name in some) for way in _WAYS]
-        each = [sum(above(name, way) for name in some) for way in _WAYS]
-        both = sum(all(above(name, way) for way in _WAYS[:2]) for name in some)
-        means = [f"{np.mean([gains(rows, name, way).mean() for name in some]):+.1f}" for way in _WAYS]
-        table.append(
-            [half, len(some), " / ".join(map(str, better)), " / ".join(map(str, each)), both, " / ".join(means)]
-        )
-    head = ["half", "sets", "learned above untrained", "and that above raw", "both of the first two", "gained, mean"]
+        for kind, preset in _PRESETS.items():
+            some = [
+                name
+                for name in names
+                if _chosen_on(name) == chosen and "," not in name and (name, f"learned{kind}") in rows
+            ]
+            if not some:
+                continue
+            better = [sum(gains(rows, name, way, kind).mean() > 0 for name in some) for way in _WAYS]
+            each = [sum(above(name, way, kind) for name in some) for way in _WAYS]
+            gained = [f"{np.mean([gains(rows, name, way, kind).mean() for name in some]):+.1f}" for way in _WAYS]
+            means = [f"{np.mean([_mean(rows[name, f'learned{kind}'], way) for name in some]):.1f}" for way in _WAYS]
+            table.append(
+                [half, preset, len(some), *(" / ".join(map(str, cell)) for cell in (means, better, each, gained))]
+            )
+    head = ["half", "preset", "sets", "learned, mean", "learned above untrained", "and that above raw", "gained, mean"]
     return markdown(head, table)
 
 
