@@ -137,13 +137,13 @@ def _replicas(results: Path) -> str:
 
 
 def _shortcuts(results: Path) -> str:
-    runs = read(results / "quality" / "shortcuts.json")["runs"]
-    seeds = [seed for (seed,) in grouped(runs, "seed")]
-    rows = []
-    for (way,), same in grouped(runs, "way").items():
-        found = {run["seed"]: f"{100 * run['test_accuracy']:.2f} %" for run in same}
-        rows.append([way, *(found.get(seed, "") for seed in seeds)])
-    return markdown(["", *(f"seed {seed}" for seed in seeds)], rows)
+    rows, seeds = [], [0, 1, 2]
+    for file in ("shortcuts", "shortcuts-half"):
+        measured = read(results / "quality" / f"{file}.json")
+        for (way,), same in grouped(measured["runs"], "way").items():
+            found = {run["seed"]: f"{100 * run['test_accuracy']:.2f} %" for run in same}
+            rows.append([measured["settings"]["width"], way, *(found.get(seed, "") for seed in seeds)])
+    return markdown(["width", "", *(f"seed {seed}" for seed in seeds)], rows)
 
 
 def _readouts(results: Path) -> str:

@@ -21,7 +21,7 @@ from hebbstream.streams import Stream, crops, for_live, interleave
 from hebbstream.streams._composed import Composed
 
 log = logging.getLogger("hebbstream.video")
-_CROP_SCALE = 1.5  # of the scales compared in docs/evidence/streams.md the only one that loses in no world
+_CROP_SCALE = 1.5  # of those compared in docs/evidence/streams.md the one that loses least anywhere
 _CALLED = {"images": "a folder of images", "arrays": "an array file", "shards": "tar shards"}
 
 
