@@ -64,6 +64,8 @@ def read_model(path: str | Path) -> tuple[bytes, Contract]:
     try:
         return data, unseal(data)
     except CorruptModelError as error:
+        if path.suffix == ".json":
+            raise CorruptModelError(f"{path}: a manifest, it seems: expected the model that it names") from error
         raise CorruptModelError(f"{path}: {error}") from error
 
 

@@ -53,6 +53,14 @@ def test_a_published_model_is_what_the_manifest_says(net, tmp_path):
     assert named["outputs"] == ["features", "scores", "probabilities"]
 
 
+def test_a_manifest_is_no_model(net, tmp_path):
+    publish(net, tmp_path / "net.json", size=8)
+    with pytest.raises(
+        errors.CorruptModelError, match=r"net\.json: a manifest, it seems: expected the model that it names"
+    ):
+        OnnxExtractor(tmp_path / "net.json")
+
+
 def test_old_models_go_and_strangers_stay(net, tmp_path):
     (tmp_path / "net-best.onnx").write_bytes(b"mine")
     for samples in range(5):
