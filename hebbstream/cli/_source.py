@@ -17,8 +17,9 @@ from hebbstream.cli._types import array_names, key_value, natural, path, positiv
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
 from hebbstream.learning._interruption import StopWaiting, interruption
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.streams import Stream, crops, for_live, interleave
+from hebbstream.streams import Stream, augment, crops, for_live, interleave, novel
 from hebbstream.streams._composed import Composed
+from hebbstream.streams._live import HEARTBEAT
 
 log = logging.getLogger("hebbstream.video")
 _CROP_SCALE = 1.5  # of those compared in docs/evidence/streams.md the one that loses least anywhere
@@ -256,10 +257,11 @@ def _worth_learning(
 ) -> Stream[Any]:
     if signal_of(options, options.source[0]):
         return stream  # what is done to pictures would not do for it
-    if stream.live and not options.every_frame:
-        stream = for_live(stream, share=options.share)
-    return (
-        crops(stream, options.size or size or (32, 32), per_frame=options.crops, scale=options.crop_scale, seed=seed)
-        if options.crops
-        else stream
-    )
+    new_only = stream.live and not options.every_frame
+    if not options.crops:
+        return for_live(stream, share=options.share) if new_only else stream
+    if new_only:
+        stream = novel(stream, share=options.share, at_least_every=HEARTBEAT)
+    into = options.size or size or (32, 32)
+    pieces = crops(stream, into, per_frame=options.crops, scale=options.crop_scale, seed=seed)
+    return augment(pieces) if new_only else pieces

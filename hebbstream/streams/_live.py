@@ -7,7 +7,7 @@ from hebbstream.streams._augment import augment
 from hebbstream.streams._novelty import SHARE, novel
 from hebbstream.streams._stream import Stream
 
-_HEARTBEAT = 250  # frames, ten seconds of most cameras: `learn` saves only between two samples
+HEARTBEAT = 250  # frames, ten seconds of most cameras: `learn` saves only between two samples
 
 
 def for_live(
@@ -40,4 +40,4 @@ def for_live(
     >>> len(list(for_live(still)))
     2
     """
-    return augment(novel(stream, threshold, share=share, at_least_every=_HEARTBEAT), seed=seed)
+    return augment(novel(stream, threshold, share=share, at_least_every=HEARTBEAT), seed=seed)

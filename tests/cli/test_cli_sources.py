@@ -1,6 +1,7 @@
 """What is no video as a source: folders of images, arrays, IDX, tar shards; pieces of frames; frames of other shapes."""
 
 import gzip
+import re
 import struct
 import tarfile
 
@@ -12,9 +13,11 @@ from PIL import Image
 
 import hebbstream as hs
 from hebbstream.adapters._picture import PictureFormat
+from hebbstream.cli._parser import make_parser
+from hebbstream.cli._source import _worth_learning
 from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.clip import CLIP
-from hebbstream.streams import crops
+from hebbstream.streams import Stream, crops
 
 COUNT = 6
 PICTURES = np.random.default_rng(0).integers(0, 256, (COUNT, 32, 32, 3), np.uint8)
@@ -325,3 +328,21 @@ def test_crops_of_several_videos(run, clips, tmp_path):
     code, out, err = run("learn", *pair, "--width", 4, "--quiet", "--crops", 2)
     assert (code, err) == (0, "")
     assert "learned 20 samples" in out
+
+
+@pytest.mark.parametrize(
+    ("more", "order"),
+    [
+        ([], r"augment\(crops\(novel\("),
+        (["--every-frame"], r"crops\((?!.*novel)"),
+        (["--share", "1"], r"augment\(crops"),
+    ],
+)
+def test_of_a_live_source_pieces_of_what_is_new_are_varied(frames, more, order):
+    options = make_parser().parse_args(["learn", "0", "--crops", "2", "--size", "16", *more])
+    live = Stream(iter(frames[:20]), name="camera", live=True)
+    with _worth_learning(live, options, None, seed=0) as stream:
+        assert re.match(order, repr(stream))
+        seen = list(stream)
+    assert {x.shape for x in seen} == {(16, 16, 3)}
+    assert len(seen) == 40 if more else 0 < len(seen) <= 40
