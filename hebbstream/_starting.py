@@ -33,7 +33,7 @@ def hand_over() -> bool:
 def _is_command() -> bool:
     name = (sys.argv or [""])[0]
     if name == "-m":  # as Python has it while it looks for the module
-        return sys.orig_argv[-len(sys.argv)].removeprefix("-m") == "hebbstream.cli"
+        return sys.orig_argv[-len(sys.argv)].removeprefix("-m") in ("hebbstream", "hebbstream.cli")
     return Path(name).stem == "hebbstream"
 
 

@@ -7,6 +7,7 @@ import pytest
 from forked import run_program
 
 import hebbstream as hs
+from hebbstream import _starting
 from hebbstream.cli._main import main
 from hebbstream.cli._parser import make_parser
 from hebbstream.clip import CLIP
@@ -159,3 +160,20 @@ def test_the_package_runs_as_a_module(tmp_path):
     done = run_program("hebbstream", "learn", tmp_path / "missing.mp4", folder=tmp_path, cwd=tmp_path)
     assert done.returncode == 1
     assert "missing.mp4" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "orig_argv", "is_command"),
+    [
+        (["-m", "info"], ["python", "-m", "hebbstream", "info"], True),
+        (["-m", "info"], ["python", "-m", "hebbstream.cli", "info"], True),
+        (["-m", "info"], ["python", "-mhebbstream", "info"], True),
+        (["/usr/bin/hebbstream", "info"], ["python", "/usr/bin/hebbstream", "info"], True),
+        (["-m", "hebbstream"], ["python", "-m", "pytest", "hebbstream"], False),
+        (["train.py"], ["python", "train.py"], False),
+    ],
+)
+def test_ctrl_c_is_watched_for_while_the_command_loads(monkeypatch, argv, orig_argv, is_command):
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(sys, "orig_argv", orig_argv)
+    assert _starting._is_command() == is_command
