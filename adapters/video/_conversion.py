@@ -1,5 +1,7 @@
 """From a decoded frame to an array of the size and colours asked for."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from hebbstream.adapters._picture import Fit, PictureFormat, StretchWarning
 
+ChooseSize = Callable[[tuple[int, int]], tuple[int, int]]
 _NEW_KINDS = 12  # of side data, at most, in FFmpeg before PyAV
 
 
@@ -22,10 +25,14 @@ class FrameConverter:
     ----------
     form
         What to bring them into; without a size, the first frame's is every frame's, with square pixels.
+    choose
+        Returns that size for the first frame's (height, width), in place of the form's.
     """
 
-    def __init__(self, form: PictureFormat) -> None:
-        self._fit, self._size = form.fit or "stretch", form.shape
+    def __init__(self, form: PictureFormat, choose: ChooseSize | None = None) -> None:
+        self._form, self._choose, self._fit = form, choose, form.fit or "stretch"
+        self.size = form.shape
+        """(height, width) of every frame; ``None`` where only the first one tells."""
         self._warning = StretchWarning(form)
         self._pixels = "gray" if form.gray else "rgb24"
         self._reformatter = VideoReformatter()  # one for all frames keeps FFmpeg's scaling context
@@ -35,15 +42,18 @@ class FrameConverter:
         transposed, *mirrored = _orientation(frame)
         shape = frame.height, max(1, round(frame.width * pixel_aspect))
         shape = shape[::-1] if transposed else shape
+        if self._choose is not None:
+            self._form, self._choose = replace(self._form, size=self._choose(shape)), None
+            self.size, self._warning = self._form.shape, StretchWarning(self._form)
         self._warning.see(*shape)
-        self._size = self._size or shape
-        scaled = _scaled(shape, self._size, self._fit)
+        self.size = self.size or shape
+        scaled = _scaled(shape, self.size, self._fit)
         height, width = scaled[::-1] if transposed else scaled
         picture = self._reformatter.reformat(
             frame, width=width, height=height, format=self._pixels, interpolation="AREA"
         ).to_ndarray()
         upright = picture.swapaxes(0, 1) if transposed else picture
-        return _placed(upright[tuple(slice(None, None, -1 if mirror else 1) for mirror in mirrored)], self._size)
+        return _placed(upright[tuple(slice(None, None, -1 if mirror else 1) for mirror in mirrored)], self.size)
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:

@@ -12,7 +12,7 @@ from hebbstream.adapters._media._source import MediaSource, Source
 from hebbstream.adapters._media._stream import Decoded, MediaStream, once
 from hebbstream.adapters._picture import Fit, PictureFormat
 from hebbstream.adapters.video._cameras import find_sources
-from hebbstream.adapters.video._conversion import FrameConverter
+from hebbstream.adapters.video._conversion import ChooseSize, FrameConverter
 from hebbstream.adapters.video._decoding import Decoder
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._sample import Sample
@@ -25,7 +25,7 @@ Labels = Callable[[float], Hashable]
 def open_video(
     source: Source,
     *,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, int] | ChooseSize | None = None,
     fit: Fit | None = "stretch",
     gray: bool = False,
     stride: int = 1,
@@ -59,8 +59,8 @@ def open_video(
         ``tcp://``, …); a picture that FFmpeg makes (``"lavfi:testsrc2=size=64x48"``); a file's content as bytes; a
         file object, open in binary mode, which stays open; or ``"-"``, the standard input.
     size
-        (height, width) to scale to, or one number for both; ``None`` takes the first frame's for all, with square
-        pixels.
+        (height, width) to scale to, or one number for both; or a function that returns it for the first frame's, with
+        square pixels; ``None`` takes that as it is. All frames come in the same size.
     fit
         For frames of another shape: ``"stretch"``, ``"crop"`` what is too much on both sides, or ``"pad"`` with black.
         The last two respect the shape of a pixel. ``None`` stretches, too, and a warning in the log says so once.
@@ -133,11 +133,13 @@ def open_video(
     """
     if prefetch < 0:
         raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of frames")
+    size, choose = (None, size) if callable(size) else (size, None)
     form, cut, thinning = PictureFormat(size, fit, gray), Cut(start, duration, loop), Thinning(stride, rate)
     connection = Connection(hardware, open_timeout, read_timeout, retry_for, stream)
     sources = find_sources(source, options, format)  # last, so that an option that cannot work is told first
     connection = once(sources, cut, connection)
-    return VideoStream(form, cut, thinning, connection, sources, label=label, prefetch=prefetch, live=live)
+    converter = FrameConverter(form, choose)
+    return VideoStream(converter, cut, thinning, connection, sources, label=label, prefetch=prefetch, live=live)
 
 
 class VideoStream(MediaStream):
@@ -145,7 +147,7 @@ class VideoStream(MediaStream):
 
     def __init__(
         self,
-        form: PictureFormat,
+        converter: FrameConverter,
         cut: Cut,
         thinning: Thinning,
         connection: Connection,
@@ -162,10 +164,10 @@ class VideoStream(MediaStream):
             cut,
             connection,
             select=partial(_thinned, thinning=thinning),
-            make=partial(_samples, convert=FrameConverter(form), label=label),
+            make=partial(_samples, convert=converter, label=label),
             announce=partial(_announced, cut=cut, thinning=thinning),
             fingerprint=partial(fingerprint, sources, cut, thinning),
-            shown=[] if form.shape is None else ["×".join(map(str, form.shape))],
+            shown=[] if converter.size is None else ["×".join(map(str, converter.size))],
             prefetch=prefetch,
             live=live,
             stats=stats,

@@ -2,14 +2,16 @@
 
 import argparse
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from functools import partial
 from itertools import count, islice
 from typing import Any, get_args
 
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._picture import Fit, PictureFormat
 from hebbstream.adapters.video import open_video
+from hebbstream.adapters.video._conversion import ChooseSize
 from hebbstream.cli._media import media_options
 from hebbstream.cli._signals import add_signals, open_signal, signal_of
 from hebbstream.cli._stills import kind_of, open_stills
@@ -22,7 +24,8 @@ from hebbstream.streams._composed import Composed
 from hebbstream.streams._live import HEARTBEAT
 
 log = logging.getLogger("hebbstream.video")
-_CROP_SCALE = 1.5  # of those compared in docs/evidence/streams.md the one that loses least anywhere
+_CROP_SCALE = 4.0  # the best for natural video of those compared in docs/evidence/streams.md
+_MUCH_LARGER = 6  # times the network's input: a camera's frames, but not those of an old game, where pieces lose
 _CALLED = {"images": "a folder of images", "arrays": "an array file", "shards": "tar shards"}
 
 
@@ -110,9 +113,11 @@ def add_crops(parser: argparse.ArgumentParser) -> None:
     """Let a command cut what it learns out of its frames."""
     parser.add_argument(
         "--crops",
-        type=positive,
+        type=natural,
         metavar="N",
-        help="learn N pieces of --size cut out of each frame at random places, instead of the frame scaled to that size",
+        help="learn N pieces of --size cut out of each frame at random places, or with 0 the frame scaled to that size"
+        f" (default: 1 where a video's frames are {_MUCH_LARGER} times as large or more, and --size, --fit and --labels are"
+        " not given; otherwise 0)",
     )
     parser.add_argument(
         "--crop-scale",
@@ -139,10 +144,12 @@ def open_source(
     source: str | None = None,
     *,
     whole: bool = False,
+    scaled: ChooseSize | None = None,
 ) -> Stream[Any]:
     """Open the source that the options name, or another in the same way, for a network of so many input channels.
 
-    Frames come in the size that the options name, or else in `size`; `whole` leaves them as they are.
+    Frames come in the size that the options name, or else in `size`; `whole` leaves them as they are, and `scaled` chooses
+    a video's.
     """
     source = source or options.source
     if signal_of(options, source):
@@ -160,7 +167,7 @@ def open_source(
         raise ConfigurationError(f"--arrays for {mask_credentials(source)}: expected an .npz file")
     return open_video(
         source,
-        size=form.size,
+        size=scaled or form.size,
         fit=form.fit,
         gray=form.gray,
         stride=options.stride,
@@ -216,15 +223,11 @@ def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, 
     if options.crops and options.fit:
         raise ConfigurationError(f"--crops {options.crops} with --fit {options.fit}: expected one of the two")
     if len(options.source) == 1:
-        whole = bool(options.crops)
-        return _worth_learning(
-            open_source(options, net.in_channels, size, options.source[0], whole=whole), options, size, net.seed
-        )
+        return _open_one(options, net, size, options.source[0])
     if options.labels:
         raise ConfigurationError(f"--labels {options.labels}: expected a single source, which they belong to")
     streams = _open_several(options, net, size)
-    prepared = {name: _worth_learning(stream, options, size, net.seed) for name, stream in streams.items()}
-    return interleave(prepared, by="arrival" if any(stream.live for stream in streams.values()) else "turn")
+    return interleave(streams, by="arrival" if any(stream.live for stream in streams.values()) else "turn")
 
 
 def _open_several(
@@ -232,12 +235,11 @@ def _open_several(
 ) -> dict[str, Stream[Any]]:
     streams: dict[str, Stream[Any]] = {}
     unreachable: StreamError | None = None
-    whole = bool(options.crops)
     with ExitStack() as opened:
         for number, source in enumerate(options.source, start=1):
             name = mask_credentials(source)
             try:
-                stream = opened.enter_context(open_source(options, net.in_channels, size, source, whole=whole))
+                stream = opened.enter_context(_open_one(options, net, size, source))
             except (ConnectionLostError, StalledStreamError) as error:
                 log.warning("source %r is left out: %s", name, error)
                 unreachable = error
@@ -252,16 +254,43 @@ def _open_several(
     return streams
 
 
-def _worth_learning(
-    stream: Stream[Any], options: argparse.Namespace, size: tuple[int, int] | None, seed: int
-) -> Stream[Any]:
-    if signal_of(options, options.source[0]):
-        return stream  # what is done to pictures would not do for it
-    new_only = stream.live and not options.every_frame
-    if not options.crops:
-        return for_live(stream, share=options.share) if new_only else stream
-    if new_only:
-        stream = novel(stream, share=options.share, at_least_every=HEARTBEAT)
+def _open_one(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None, source: str) -> Stream[Any]:
+    if signal_of(options, source):
+        return open_source(options, net.in_channels, size, source)  # what is done to pictures would not do for it
     into = options.size or size or (32, 32)
-    pieces = crops(stream, into, per_frame=options.crops, scale=options.crop_scale, seed=seed)
-    return augment(pieces) if new_only else pieces
+    if options.crops is None and kind_of(source) == "video" and not (options.size or options.fit or options.labels):
+        scaled = partial(_scaled, into, options.crop_scale)
+        stream = open_source(options, net.in_channels, size, source, scaled=scaled)
+        return _worth_learning(stream, options, lambda frames: crops(frames, into, seed=net.seed))
+    stream = open_source(options, net.in_channels, size, source, whole=bool(options.crops))
+    if not options.crops:
+        return _worth_learning(stream, options)
+    per_frame, scale = options.crops, options.crop_scale
+    cut = partial(crops, size=into, per_frame=per_frame, scale=scale, seed=net.seed)
+    return _worth_learning(stream, options, cut)
+
+
+def _scaled(into: tuple[int, int], scale: float, frame: tuple[int, int]) -> tuple[int, int]:
+    """Return what a video's frames are scaled to: if much larger than a piece, `scale` times as large, or else as large."""
+    (height, width), factor = frame, max(ours / theirs for ours, theirs in zip(into, frame, strict=True))
+    if factor * _MUCH_LARGER > 1:
+        return into
+    log.warning(
+        "of frames of %d×%d, random pieces of %d×%d are learned; --crops 0 learns whole frames",
+        width,
+        height,
+        *into[::-1],
+    )
+    factor = min(1.0, scale * factor)
+    return round(factor * height), round(factor * width)
+
+
+def _worth_learning(
+    stream: Stream[Any], options: argparse.Namespace, cut: Callable[[Stream[Any]], Stream[Any]] | None = None
+) -> Stream[Any]:
+    """Return the pieces cut of frames, and of a live source of those frames that are new, varied as `for_live` does."""
+    if not stream.live or options.every_frame:
+        return stream if cut is None else cut(stream)
+    if cut is None:
+        return for_live(stream, share=options.share)
+    return augment(cut(novel(stream, share=options.share, at_least_every=HEARTBEAT)))

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from hebbstream.adapters.video import open_video
+from hebbstream.errors import ConfigurationError
 
 ONE, UNIT = 65536, 1 << 30
 CORNERS = {"top left": (0, 0), "top right": (0, 1), "bottom left": (1, 0), "bottom right": (1, 1)}
@@ -43,6 +44,25 @@ def shades(x):
         x[r * height // 2 :, c * width // 2 :][4 : height // 2 - 4, 4 : width // 2 - 4] for r, c in CORNERS.values()
     ]
     return [int(40 + 60 * round((corner.mean() - 40) / 60)) for corner in corners]
+
+
+def test_a_size_is_chosen_by_the_first_frame(tmp_path):
+    seen = []
+
+    def half(shape):
+        seen.append(shape)
+        return shape[0] // 2, shape[1] // 2
+
+    turned = write(tmp_path / "turned.mp4", quarters(), [0, ONE, 0, ONE, 0, 0, 0, 0, UNIT], count=3)
+    with open_video(turned, size=half) as stream:
+        assert [sample.x.shape for sample in stream] == 3 * [(24, 16, 3)]
+    assert seen == [(48, 32)]  # as it is shown
+
+
+def test_a_size_that_cannot_be_is_refused(tmp_path):
+    clip = write(tmp_path / "clip.mp4", quarters())
+    with open_video(clip, size=lambda _: (0, 8)) as stream, pytest.raises(ConfigurationError, match=r"size=\(0, 8\)"):
+        next(stream)
 
 
 @pytest.mark.parametrize(
