@@ -20,6 +20,8 @@ from hebbstream.errors import (
 
 _ROUNDING = 1e-6  # what scaling by 1/255 may add
 _LARGEST = 1e15  # the sum of squares of a frame's values stays finite in float32
+_PLAIN = (torch.uint8, torch.float32)
+_SEVERAL_THREADS = 32768  # values, from which on torch uses them
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
@@ -84,16 +86,29 @@ def check_frames(
 def to_input(x: Tensor, device: torch.device) -> Tensor:
     """Bring a checked batch to a device as float32 in [0, 1], in channels-last memory.
 
+    Many values on the CPU by NumPy: torch would use several threads, which then may spin for milliseconds on the processors
+    that kernels need.
+
     Examples
     --------
     >>> to_input(torch.full((1, 1, 1, 2), 255, dtype=torch.uint8), torch.device("cpu"))
     tensor([[[[1., 1.]]]])
     """
+    if device.type == "cpu" and x.is_cpu and x.dtype in _PLAIN and x.numel() >= _SEVERAL_THREADS:
+        pixels = x.permute(0, 2, 3, 1).numpy()
+        if x.dtype == torch.uint8:
+            pixels = np.divide(pixels, np.float32(255.0), dtype=np.float32, order="C")
+        return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
     if device.type == "cuda" and x.device.type == "cpu":
         x = x.pin_memory()  # from pinned memory the upload does not block
     on_device = x.to(device, non_blocking=True)
     batch = on_device.to(torch.float32, memory_format=torch.channels_last)
     return batch.div_(255.0) if x.dtype == torch.uint8 else batch  # a float batch may be the caller's own memory
+
+
+def flattened(x: Tensor) -> Tensor:
+    """Return the features that a layer's output holds, shapes (B, C, H, W) and (B, C·H·W); on the CPU as `to_input` does."""
+    return torch.from_numpy(x.numpy().reshape(len(x), -1)) if x.is_cpu and x.dtype in _PLAIN else x.flatten(1)
 
 
 def views(x: Tensor, mirror: bool) -> Tensor:

@@ -18,7 +18,8 @@ _NONE = np.empty(0, np.float32)
 _NO_COPY = np.empty(0, np.uint16)
 _WORTH_A_THREAD = 5_000_000  # multiply-adds; twice as many where factors are rounded
 _VALUES_WORTH_A_THREAD = 50_000  # of `u`, to compete or to pool
-_LEAST_RUN = 32  # shorter runs than a vector of bfloat16 gain nothing by rounding
+_LEAST_RUN = 64  # two vectors of bfloat16: shorter runs gain nothing by rounding
+_SHORT_RUN, _IN_CACHE = 5, 131072  # vectors of float32, and bytes of weights: then a value at a time is faster
 
 
 class Layer(Protocol):
@@ -26,6 +27,7 @@ class Layer(Protocol):
 
     spec: LayerSpec
     norm: StreamNorm | None
+    _buffers: dict[str, Tensor | None]
     rounded: RoundedWeights
     weight_matrix: Tensor
     samples_learned: Tensor
@@ -42,6 +44,29 @@ class Memory(Protocol):
         ...
 
 
+class Arrays:
+    """A layer's tensors as NumPy arrays over the same memory, made once: a small network would spend a tenth of its step on it."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._addresses = _addresses(layer)
+        self.weights: Any = layer.weight_matrix.numpy()
+        peak, learned = layer.update_peak.view(1), layer.samples_learned.view(1)
+        self.counters: tuple[Any, ...] = peak.numpy(), layer.opening.numpy(), learned.numpy()
+        norm = layer.norm
+        self.statistics: tuple[Any, ...] = _NONE, _NONE
+        if norm is not None:
+            self.statistics = norm.mean.numpy(), norm.var.numpy(), norm.count.view(1).numpy()
+
+    def are_of(self, layer: Layer) -> bool:
+        """Whether they are the layer's still: one that is moved, or shared between processes, has its tensors elsewhere."""
+        return self._addresses == _addresses(layer)
+
+
+def _addresses(layer: Layer) -> list[int]:
+    tensors = list(layer._buffers.values()) + (list(layer.norm._buffers.values()) if layer.norm is not None else [])
+    return [tensor.data_ptr() for tensor in tensors if tensor is not None]
+
+
 class Plan:
     """The memory of a layer's steps of one shape, and where each position's patch begins in the padded image."""
 
@@ -54,6 +79,8 @@ class Plan:
         self.kernels, self.batch, self.height, self.width = kernels, batch, height, width
         self.rounding = rounding
         self.positions = batch * height * width
+        self.short_runs = not rounding and across * channels < _SHORT_RUN * kernels.SHAPE.lanes
+        self.short_runs &= layer.weight_matrix.nbytes <= _IN_CACHE
         self.worth_a_thread = -(-_VALUES_WORTH_A_THREAD // spec.channels)  # positions
         self.runs, self.length, self.step, self.rows, self.channels = (
             k,
@@ -78,6 +105,7 @@ class Plan:
         self.pooled = spec.output_size(height, width)
         self.u = aligned((len(self.offsets), spec.channels), torch.float32)
         self.weighted_input = torch.from_numpy(self.u[: self.positions])
+        self.arrays = Arrays(layer)
         self.memory: Memory | None = None  # of an update, from the first one on
 
     @property
@@ -144,18 +172,22 @@ def forward(kernels: Any, layer: Layer, x: Tensor, workspace: Workspace, precisi
     rounding = precision == "bfloat16" or (precision == "auto" and kernels.BFLOAT16 and length >= _LEAST_RUN)
     key = (batch, height, width, rounding, layer.spec)
     plan: Plan = workspace.plan(key, lambda: Plan(kernels, layer, batch, height, width, rounding=rounding))
+    if not plan.arrays.are_of(layer):
+        plan.arrays = Arrays(layer)
     _enter(plan, layer, x, learn=learn)
-    weights: Any = layer.weight_matrix.numpy()
+    weights = plan.arrays.weights
     factors, image, offsets = weights, plan.image, plan.offsets
+    multiply, count, least = kernels.convolve, weights.shape[0], kernels.SHAPE.neurons
     if rounding:
         factors, image, offsets = layer.rounded.of(layer.weight_matrix, kernels), plan.short, plan.short_offsets
+    elif plan.short_runs:
+        multiply, count, least = kernels.convolve_short, len(offsets) // kernels.SHAPE.positions, 1
 
     def part(first: int, last: int) -> None:
-        kernels.convolve(image, offsets, plan.runs, plan.length, plan.step, factors, plan.u, first, last)
+        multiply(image, offsets, plan.runs, plan.length, plan.step, factors, plan.u, first, last)
 
     worth = _WORTH_A_THREAD * (2 if rounding else 1)
-    least = max(kernels.SHAPE.neurons, worth // (plan.positions * weights.shape[1]))
-    fast.spread(part, weights.shape[0], least)
+    fast.spread(part, count, max(least, worth * count // (plan.positions * weights.size)))
     return FusedForward(_leave(plan, layer.spec), plan, (plan.positions, weights.shape[1]))
 
 
@@ -167,9 +199,10 @@ def _enter(plan: Plan, layer: Layer, x: Tensor, *, learn: bool) -> None:
         x = norm.learn(x) if learn else norm.forward(x)
     pixels = x.permute(0, 2, 3, 1).contiguous().view(-1, plan.channels).numpy()
     if norm is not None and plain:
-        eps, mean, var = norm.eps, norm.mean.numpy(), norm.var.numpy()
+        mean, var, count = plan.arrays.statistics
+        eps = norm.eps
         if learn:
-            plan.kernels.follow(pixels, mean, var, norm.count.view(1).numpy(), norm.momentum, plan.batch)
+            plan.kernels.follow(pixels, mean, var, count, norm.momentum, plan.batch)
     plan.kernels.pad(pixels, mean, var, eps, plan.batch, plan.height, plan.width, *plan.border, plan.image, plan.short)
 
 

@@ -38,7 +38,7 @@ class UpdateMemory:
 def update(layer: Layer, step: FusedForward) -> bool:
     """Do the second half of a step, and step the layer's counters on; do nothing where events are too many."""
     spec, plan, weights = layer.spec, step.plan, layer.weight_matrix
-    kernels, memory, w = plan.kernels, plan.memory, weights.numpy()
+    kernels, memory, w = plan.kernels, plan.memory, plan.arrays.weights
     if not isinstance(memory, UpdateMemory):
         memory = plan.memory = UpdateMemory(plan.positions, w.shape[1], spec)
     found = _compete(plan, memory, spec)
@@ -50,7 +50,7 @@ def update(layer: Layer, step: FusedForward) -> bool:
     where = plan.image, plan.vectors, plan.offsets, plan.length
     events = memory.starts, memory.active, memory.places, memory.strengths
     scale, least = _SCALES[spec.update_scale], _WORTH_A_THREAD // (w.shape[1] * (_WEIGHT + found // max(1, active)))
-    counters = layer.update_peak.view(1).numpy(), layer.opening.numpy(), layer.samples_learned.view(1).numpy()
+    counters = plan.arrays.counters
 
     def measure(first: int, last: int) -> float:
         largest: float = kernels.measure(

@@ -10,7 +10,7 @@ from torch import Tensor
 from hebbstream._globals import outside_inference_mode
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._forward import ForwardPass, forward_through
-from hebbstream.network._frames import batched, merge_views, to_input, views
+from hebbstream.network._frames import batched, flattened, merge_views, to_input, views
 from hebbstream.network._presets import get_preset
 from hebbstream.network._spec import LayerSpec, NormalizationName
 from hebbstream.network._stack import LayerStack
@@ -221,7 +221,7 @@ class SoftHebbNet(LayerStack):
         with outside_inference_mode():  # its memory serves later passes
             x = views(to_input(frames, self.device), self.mirror)
             layers = forward_through(self.layers, x, None if memory is None else memory.layers)
-            features = merge_views(layers[-1][1].output.flatten(1), self.mirror).squeeze(0)
+            features = merge_views(flattened(layers[-1][1].output), self.mirror).squeeze(0)
         return ForwardPass(features, layers, (frames.shape[2], frames.shape[3]), self.samples_seen)
 
     def _learn_from(self, passes: ForwardPass) -> None:

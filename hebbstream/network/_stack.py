@@ -12,7 +12,7 @@ from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import outside_inference_mode, usable_device
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, ImageSizeError
-from hebbstream.network._frames import check_frames, merge_views, to_input, views
+from hebbstream.network._frames import check_frames, flattened, merge_views, to_input, views
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._spec import LARGEST_SIZE, LayerSpec, are_one_dimensional
 from hebbstream.rule._precision import Product, product
@@ -119,7 +119,7 @@ class LayerStack(nn.Module):
         x = views(to_input(x, self.device), self.mirror)
         for layer, workspace in zip(self.layers, self._memory.take(len(self.layers)), strict=True):
             x = layer.forward(x.to(layer.device), workspace, self._inference_product()).output
-        return merge_views(x.flatten(1), self.mirror)
+        return merge_views(flattened(x), self.mirror)
 
     def _inference_product(self) -> Product:
         return product("float32")

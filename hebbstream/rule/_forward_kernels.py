@@ -7,13 +7,14 @@ import numpy as np
 from numba import float64, int64, types
 
 from hebbstream.rule._lanes import compiled, floats, longs, matrix, power, rounded, short_matrix, shorts
-from hebbstream.rule._tile import FEATURES, dot_tile, has_bfloat16, host_shape
+from hebbstream.rule._tile import FEATURES, broadcast_tile, dot_tile, has_bfloat16, host_shape
 
 SHAPE = host_shape(FEATURES)
 BFLOAT16 = has_bfloat16(FEATURES)
 
 _POSITIONS, _NEURONS = SHAPE.positions, SHAPE.neurons
 _TILE = dot_tile(SHAPE)
+_ONE, _TWO, _THREE = (broadcast_tile(SHAPE, vectors) for vectors in (1, 2, 3))
 _FACTORS = [(floats, matrix), (shorts, short_matrix)][: 1 + BFLOAT16]
 _CHUNK = 16384  # bytes of weights that a tile goes through at a time: half of a first-level cache
 
@@ -90,6 +91,32 @@ def convolve(image, offsets, runs, length, step, weights, out, first, last):
                         out.ctypes.data + 4 * (p * neurons + k), 4 * neurons, w,
                         weights.ctypes.data + size * soon * synapses + w,
                     )  # fmt: skip
+
+
+@compiled(types.void(floats, longs, int64, int64, int64, matrix, matrix, int64, int64))
+def convolve_short(image, offsets, runs, length, step, weights, out, first, last):
+    """Multiply the patches of tiles `first` to `last` by all weights, as `convolve` does; for short runs of values."""
+    neurons, synapses = weights.shape
+    lanes = SHAPE.lanes
+    turned = np.empty((synapses, -(-neurons // lanes) * lanes), np.float32)
+    turned[:, :neurons] = weights.T
+    turned[:, neurons:] = 0.0
+    across = turned.shape[1] * 4
+    for p in range(first * _POSITIONS, last * _POSITIONS, _POSITIONS):
+        for k in range(0, neurons, 3 * lanes):
+            left = neurons - k
+            patch, row, target = (
+                offsets.ctypes.data + 8 * p,
+                turned.ctypes.data + 4 * k,
+                out.ctypes.data + 4 * (p * neurons + k),
+            )
+            if left > 2 * lanes:
+                left = min(left, 3 * lanes) - 2 * lanes
+                _THREE(image.ctypes.data, patch, 4 * step, row, across, runs, length, target, 4 * neurons, left)
+            elif left > lanes:
+                _TWO(image.ctypes.data, patch, 4 * step, row, across, runs, length, target, 4 * neurons, left - lanes)
+            else:
+                _ONE(image.ctypes.data, patch, 4 * step, row, across, runs, length, target, 4 * neurons, left)
 
 
 @compiled(types.void(matrix, types.boolean, float64, *[int64] * 9, types.boolean, int64, matrix))

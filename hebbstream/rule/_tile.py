@@ -86,6 +86,15 @@ class _Emitter:
             value = b.call(load, [pointer, self.number(self.size, _I32), mask, zeros])
         return b.bitcast(value, self.factors) if self.bfloat16 else value
 
+    def store(self, value: Any, address: Any, mask: Any) -> None:
+        pointer = self.builder.inttoptr(address, self.sums.as_pointer())
+        if mask is None:
+            self.builder.store(value, pointer).align = 4
+        else:
+            name = f"llvm.masked.store.v{self.shape.lanes}f32.p0"
+            store = self.function(name, ir.VoidType(), self.sums, self.sums.as_pointer(), _I32, mask.type)
+            self.builder.call(store, [value, pointer, self.number(4, _I32), mask])
+
     def multiply_add(self, a: Any, b: Any, total: Any) -> Any:
         if self.bfloat16:
             name, arguments = "llvm.x86.avx512bf16.dpbf16ps.512", (total, a, b)
@@ -188,6 +197,57 @@ def _generate(
             pointer = b.inttoptr(address, _FLOAT.as_pointer())
             before = b.select(fresh, ir.Constant(_FLOAT, 0.0), b.load(pointer))
             b.store(b.fadd(b.extract_element(sums, number(place, _I32)), before), pointer)
+
+
+def broadcast_tile(shape: Shape, vectors: int) -> Any:
+    """Return an intrinsic that computes a tile of positions by so many vectors of neurons, from weights with neurons side by side.
+
+    Each value of a patch meets a vector of weights: nothing is summed over lanes, and none is idle, however short a run is.
+    Its arguments are addresses, and numbers of bytes or runs: the image, the offsets of the tile's positions in it, and
+    the step from a run to the next; the weights, and the step to the next synapse; the number of runs and the values in each; and
+    where the sums go, the step to the next position, and how many neurons of the last vector there are.
+    """
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def tile(
+        _typing: Any, image: Any, offsets: Any, image_step: Any, weights: Any, synapse_step: Any, runs: Any, length: Any,  # noqa: ARG001
+        out: Any, out_step: Any, left: Any,  # noqa: ARG001
+    ) -> Any:  # fmt: skip
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            _generate_broadcast(_Emitter(builder, shape, bfloat16=False), vectors, *arguments)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 10), generate
+
+    return tile
+
+
+def _generate_broadcast(
+    emit: _Emitter, vectors: int, image: Any, offsets: Any, image_step: Any, weights: Any, synapse_step: Any, runs: Any,
+    length: Any, out: Any, out_step: Any, left: Any,
+) -> None:  # fmt: skip
+    b, number, lanes = emit.builder, emit.number, emit.shape.lanes
+    totals = [[cgutils.alloca_once(b, emit.sums) for _ in range(vectors)] for _ in range(emit.shape.positions)]
+    for row in totals:
+        for total in row:
+            b.store(ir.Constant(emit.sums, [0.0] * lanes), total)
+    table = b.inttoptr(offsets, _I64.as_pointer())
+    patches = [b.add(image, b.load(b.gep(table, [number(place)]))) for place in range(emit.shape.positions)]
+    with cgutils.for_range(b, runs) as run:
+        in_image, in_weights = b.mul(run.index, image_step), b.mul(b.mul(run.index, length), synapse_step)
+        with cgutils.for_range(b, length) as value:
+            along = b.add(in_image, b.mul(value.index, number(emit.size)))
+            synapse = b.add(weights, b.add(in_weights, b.mul(value.index, synapse_step)))
+            w = [emit.load(b.add(synapse, number(lanes * emit.size * place)), None) for place in range(vectors)]
+            for patch, row in zip(patches, totals, strict=True):
+                x = every(b, b.load(b.inttoptr(b.add(patch, along), _FLOAT.as_pointer())), lanes)
+                for each, total in zip(w, row, strict=True):
+                    b.store(emit.multiply_add(x, each, b.load(total)), total)
+    masks = [None] * (vectors - 1) + [emit.first(left)]
+    for place, row in enumerate(totals):
+        target = b.add(out, b.mul(number(place), out_step))
+        for vector, (total, mask) in enumerate(zip(row, masks, strict=True)):
+            emit.store(b.load(total), b.add(target, number(lanes * emit.size * vector)), mask)
 
 
 def event_sums(shape: Shape) -> Any:

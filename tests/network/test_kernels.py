@@ -76,9 +76,11 @@ def assert_alike(net, other, tolerance=1e-4):
             assert torch.equal(tensor, expected), name
 
 
+@pytest.mark.parametrize("short_runs", [True, False])
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("changes", CHANGES, ids=str)
-def test_a_step_is_that_of_torch(changes, batch, monkeypatch):
+def test_a_step_is_that_of_torch(changes, batch, short_runs, monkeypatch):
+    monkeypatch.setattr(fused, "_SHORT_RUN", 100 if short_runs else 0)
     first = replace(SPEC, **changes)
     narrow = {"kernel_size": (3, 1), "pool": "none"} if first.pool == "time_avg" else {}
     net = hs.SoftHebbNet([first, replace(SPEC, channels=13, **narrow)], 3, seed=1)
@@ -115,6 +117,34 @@ def test_presets_learn_alike(name, frames):
         net.learn_one(frame)
         by_torch(twin.learn_one, frame)
     assert_alike(net, twin)
+
+
+@pytest.mark.parametrize("neurons", [6, 16, 17, 33, 47, 48, 49, 100])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_number_of_neurons_fills_its_vectors_and_no_more(neurons, channels):
+    (layer,) = hs.SoftHebbNet(
+        [replace(SPEC, channels=neurons, kernel_size=5, pool="none", pool_padding=0)], channels
+    ).layers
+    x = torch.rand(2, channels, 9, 7)
+    found, expected = layer.forward(x), by_torch(layer.forward, x)
+    assert found.plan.short_runs
+    torch.testing.assert_close(found.weighted_input, expected.weighted_input, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("change", ["replaced", "shared"])
+def test_a_layer_whose_tensors_are_others_learns_with_them(frames, change):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=8)
+    net.learn_one(frames[0])
+    if change == "replaced":
+        for module in net.modules():
+            for name, tensor in list(module.named_buffers(recurse=False)):
+                setattr(module, name, tensor.clone())
+    else:
+        net.share_memory()
+    twin = pickle.loads(pickle.dumps(net))  # noqa: S301
+    for frame in frames[1:4]:
+        assert torch.equal(net.learn_one(frame), twin.learn_one(frame))
+    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), twin.state_dict().values(), strict=True))
 
 
 def test_patches_are_there_when_asked_for(frames):
@@ -176,7 +206,9 @@ def test_a_resumed_run_gives_the_same_bits(frames, tmp_path, precision):
 
 @pytest.mark.parametrize("together", [1, 3])
 @pytest.mark.parametrize("radius", [25.0, 0.8])  # of the first layer: events are few, or too many
-def test_threads_change_nothing(frames, monkeypatch, together, radius):
+@pytest.mark.parametrize("short_runs", [True, False])
+def test_threads_change_nothing(frames, monkeypatch, together, radius, short_runs):
+    monkeypatch.setattr(fused, "_SHORT_RUN", 5 if short_runs else 0)
     specs = hs.PRESETS["cifar10"].resolve(width=8)
     specs[0] = replace(specs[0], radius=radius, kernel_size=7)
     one, two = (hs.SoftHebbNet(specs, 3) for _ in range(2))
@@ -200,6 +232,7 @@ def test_threads_change_nothing(frames, monkeypatch, together, radius):
             torch.set_num_threads(3)
             assert torch.equal(two.learn_many(frames[start : start + together]), expected)
             assert (parts["_compete"], parts["_leave"]) == (3, together)
+            assert parts["forward"] == 3 or not short_runs
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from hebbstream.network._frames import to_input
+from hebbstream.network._frames import flattened, to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network.engine._base import Engine
 from hebbstream.rule._precision import PrecisionName, tensor_float32
@@ -33,4 +33,4 @@ class EagerEngine(Engine):
         with tensor_float32(enabled=self.precision == "tf32"):
             for layer, workspace in zip(layers, self._workspaces, strict=False):
                 x = layer.learn(x.to(layer.device, non_blocking=True), workspace, self.multiply)
-        return x.flatten(1)
+        return flattened(x)
