@@ -2,7 +2,8 @@
 
 Frames are scaled until their shorter side is so many times the network's input; crops of that size are cut at random
 places, one of each frame. Of the two shared clips, whose frames are much larger, one frame comes of each in turn, over and
-over; features are read out on training pictures of CIFAR-10. On these worlds it was decided what `hebbstream learn` does.
+over; features are read out on training pictures of CIFAR-10. On these worlds it was decided what `hebbstream learn` does. Frames
+of games are enlarged for crops at four times the input, each pixel to four, as on a screen.
 """
 
 import time
@@ -21,6 +22,7 @@ from hebbstream.adapters.video import open_video
 from hebbstream.streams import crops
 
 WORLDS = ("turning-objects", "space_invaders", "breakout", "clips")
+_GAMES = ("space_invaders", "breakout")
 _CLIPS = ("bikes.mp4", "carphone_pristine.mp4")
 # By row: how many times as large as the input the shorter side is; `None` stretches whole frames to the input's size.
 ROWS: dict[str, float | None] = {"whole frames": None, "1.5": 1.5, "2": 2, "4": 4, "8": 8}
@@ -45,6 +47,8 @@ def measure(
 ) -> store.Result:
     """Return what was learned from whole frames, or from crops of frames of a size."""
     net = network("video", (0,) if learns else (), width, frames[0].shape[-1], seed)
+    if times is not None and min(frames[0].shape[:2]) < times * SIDE:
+        frames = [frame.repeat(2, axis=0).repeat(2, axis=1) for frame in frames]
     began = time.process_time()
     for frame in map(_stretched, frames) if times is None else crops(frames, SIDE, scale=times, seed=seed):
         net.learn_one(frame)
@@ -59,10 +63,10 @@ def _stretched(frame: Array) -> Array:
     return scaled
 
 
-def rows(frames: list[Array]) -> Iterator[tuple[str, bool, float | None]]:
-    """Yield name, whether anything learns, and scale, of what frames of such a size allow."""
+def rows(world: str, frames: list[Array]) -> Iterator[tuple[str, bool, float | None]]:
+    """Yield name, whether anything learns, and scale, of what the frames of a world allow."""
     yield "untrained", False, None
-    largest = min(frames[0].shape[:2]) / SIDE
+    largest = min(frames[0].shape[:2]) / SIDE * (2 if world in _GAMES else 1)
     for name, times in ROWS.items():
         if times is None or times <= largest:
             yield name, True, times
@@ -82,7 +86,7 @@ def main() -> None:
     for seed in options.seeds:
         for name in options.worlds:
             world, frames = opened(options.folder, name, options.frames, options.labelled, options.tested)
-            for row, learns, times in rows(frames):
+            for row, learns, times in rows(name, frames):
                 key = {"world": name, "seed": seed, "row": row}
                 if not any(key.items() <= each.items() for each in found):
                     found += store.shown([key | measure(world, frames, options.width, seed, learns, times)])
