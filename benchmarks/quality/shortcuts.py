@@ -26,7 +26,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "budget, 4 samples a step": {"batch": 4},
     "budget, threshold 0.003": {"threshold": 0.003},
 }
-"""By what they differ from the preset."""
+"""By what they differ from the preset with a threshold of 0.001."""
 
 
 def learned(way: str, seed: int, train: Split, options: Any) -> tuple[hs.SoftHebbNet, float]:
@@ -38,7 +38,7 @@ def learned(way: str, seed: int, train: Split, options: Any) -> tuple[hs.SoftHeb
         for layer in net.layers:
             layer.spec = replace(layer.spec, event_budget=None)
     for layer in net.layers:
-        layer.spec = replace(layer.spec, event_threshold=how.get("threshold", layer.spec.event_threshold))
+        layer.spec = replace(layer.spec, event_threshold=how.get("threshold", 0.001))
     order = np.random.default_rng(seed).permutation(len(train))[: options.samples]
     started = time.process_time()
     for _ in net.learn_stream((train.images[index] for index in order), how.get("batch", 1)):

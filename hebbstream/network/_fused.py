@@ -12,12 +12,14 @@ from hebbstream.network._spec import LayerSpec
 from hebbstream.rule import _fast as fast
 from hebbstream.rule._normalize import StreamNorm
 from hebbstream.rule._precision import PrecisionName
+from hebbstream.rule._whiten import StreamWhitening
 from hebbstream.rule._workspace import Workspace, aligned
 
 _NONE = np.empty(0, np.float32)
 _NO_COPY = np.empty(0, np.uint16)
 _WORTH_A_THREAD = 5_000_000  # multiply-adds; twice as many where factors are rounded
 _VALUES_WORTH_A_THREAD = 50_000  # of `u`, to compete or to pool
+_FEW_CHANNELS = 512  # more are whitened by a library's products, on several threads
 _LEAST_RUN = 64  # two vectors of bfloat16: shorter runs gain nothing by rounding
 _SHORT_RUN, _IN_CACHE = 5, 131072  # vectors of float32, and bytes of weights: then a value at a time is faster
 
@@ -56,6 +58,9 @@ class Arrays:
         self.statistics: tuple[Any, ...] = _NONE, _NONE
         if norm is not None:
             self.statistics = norm.mean.numpy(), norm.var.numpy(), norm.count.view(1).numpy()
+        if isinstance(norm, StreamWhitening):
+            self.statistics += (norm.covariance.numpy(),)
+            self.map: Any = norm.matrix.numpy()
 
     def are_of(self, layer: Layer) -> bool:
         """Whether they are the layer's still: one that is moved, or shared between processes, has its tensors elsewhere."""
@@ -106,12 +111,14 @@ class Plan:
         self.u = aligned((len(self.offsets), spec.channels), torch.float32)
         self.weighted_input = torch.from_numpy(self.u[: self.positions])
         self.arrays = Arrays(layer)
+        whitened = isinstance(layer.norm, StreamWhitening) and channels <= _FEW_CHANNELS
+        self.white: Any = aligned((len(self.offsets) if whitened else 0, channels), torch.float32)
         self.memory: Memory | None = None  # of an update, from the first one on
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        held = (self.image, self.short, self.offsets, self.short_offsets, self.vectors, self.u)
+        held = (self.image, self.short, self.offsets, self.short_offsets, self.vectors, self.u, self.white)
         return sum(array.nbytes for array in held) + (0 if self.memory is None else self.memory.nbytes)
 
     @property
@@ -194,16 +201,27 @@ def forward(kernels: Any, layer: Layer, x: Tensor, workspace: Workspace, precisi
 def _enter(plan: Plan, layer: Layer, x: Tensor, *, learn: bool) -> None:
     """Normalise, pad, and round into the plan's image."""
     norm, eps, mean, var = layer.norm, 0.0, _NONE, _NONE
-    plain = type(norm) is StreamNorm and not norm.use_batch_statistics
-    if norm is not None and not plain:
-        x = norm.learn(x) if learn else norm.forward(x)
-    pixels = x.permute(0, 2, 3, 1).contiguous().view(-1, plan.channels).numpy()
-    if norm is not None and plain:
-        mean, var, count = plan.arrays.statistics
-        eps = norm.eps
+    if isinstance(norm, StreamWhitening) and plan.channels <= _FEW_CHANNELS:
+        pixels = _whitened(plan, norm, _pixels(norm.cut(x)), learn=learn)
+    elif type(norm) is StreamNorm and not norm.use_batch_statistics:
+        pixels, eps, (mean, var, _) = _pixels(x), norm.eps, plan.arrays.statistics
         if learn:
-            plan.kernels.follow(pixels, mean, var, count, norm.momentum, plan.batch)
+            plan.kernels.follow(pixels, *plan.arrays.statistics, norm.momentum, plan.batch)
+    else:
+        pixels = _pixels(x if norm is None else norm.learn(x) if learn else norm.forward(x))
     plan.kernels.pad(pixels, mean, var, eps, plan.batch, plan.height, plan.width, *plan.border, plan.image, plan.short)
+
+
+def _pixels(x: Tensor) -> Any:
+    return x.permute(0, 2, 3, 1).contiguous().view(-1, x.shape[1]).numpy()
+
+
+def _whitened(plan: Plan, norm: StreamWhitening, pixels: Any, *, learn: bool) -> Any:
+    if learn:
+        plan.kernels.follow_together(pixels, *plan.arrays.statistics, norm.momentum, plan.batch)
+        norm.make_map(plan.batch)
+    plan.kernels.whiten(pixels, plan.arrays.statistics[0], plan.arrays.map, plan.white)
+    return plan.white[: plan.positions]
 
 
 def _leave(plan: Plan, spec: LayerSpec) -> Tensor:

@@ -4,7 +4,7 @@ Images are padded and channels-last, ``(samples, rows, columns, channels)`` flat
 """
 
 import numpy as np
-from numba import float64, int64, types
+from numba import float64, int64, njit, types
 
 from hebbstream.rule._lanes import compiled, floats, longs, matrix, power, rounded, short_matrix, shorts
 from hebbstream.rule._tile import FEATURES, broadcast_tile, dot_tile, has_bfloat16, host_shape
@@ -117,6 +117,54 @@ def convolve_short(image, offsets, runs, length, step, weights, out, first, last
                 _TWO(image.ctypes.data, patch, 4 * step, row, across, runs, length, target, 4 * neurons, left - lanes)
             else:
                 _ONE(image.ctypes.data, patch, 4 * step, row, across, runs, length, target, 4 * neurons, left)
+
+
+@njit(inline="always")
+def product(left, right, out):
+    """Multiply a matrix by the transpose of another; `out` has room for whole tiles of rows."""
+    offsets = np.empty(-(-len(left) // _POSITIONS) * _POSITIONS, np.int64)
+    for row in range(offsets.size):
+        offsets[row] = 4 * left.shape[1] * min(row, len(left) - 1)
+    convolve_short(left.reshape(-1), offsets, 1, left.shape[1], 0, right, out, 0, offsets.size // _POSITIONS)
+
+
+@compiled(types.void(matrix, floats, floats, longs, matrix, float64, int64))
+def follow_together(pixels, mean, var, count, covariance, momentum, samples):
+    """Let running means and covariances take in a step, as `StreamWhitening` does; `pixels` has shape (pixels, channels)."""
+    channels = mean.size
+    own, shift = np.zeros(channels), np.empty(channels, np.float32)
+    for pixel in pixels:
+        for c in range(channels):
+            own[c] += pixel[c]
+    own /= len(pixels)
+    centred = np.empty((channels, len(pixels)), np.float32)
+    for p in range(len(pixels)):
+        for c in range(channels):
+            centred[c, p] = pixels[p, c] - own[c]
+    spread = np.empty((channels + _POSITIONS, channels), np.float32)
+    product(centred, centred, spread)
+    count[0] += samples
+    weight = np.float32(max(samples / count[0], 1.0 - (1.0 - momentum) ** samples))
+    for c in range(channels):
+        shift[c] = own[c] - mean[c]
+        mean[c] += weight * shift[c]
+    share = np.float32(1.0) / np.float32(len(pixels))
+    for c in range(channels):
+        row, ours, moved = covariance[c], spread[c], weight * shift[c]
+        for other in range(channels):
+            pooled = row[other] + moved * shift[other]
+            row[other] = pooled + weight * (ours[other] * share - pooled)
+        var[c] = row[c]
+
+
+@compiled(types.void(matrix, floats, matrix, matrix))
+def whiten(pixels, mean, together, out):
+    """Multiply the channels of each pixel, less their means, by a map of all channels; `out` has room for whole tiles of rows."""
+    centred = np.empty(pixels.shape, np.float32)
+    for p in range(len(pixels)):
+        for c in range(mean.size):
+            centred[p, c] = pixels[p, c] - mean[c]
+    product(centred, together, out)
 
 
 @compiled(types.void(matrix, types.boolean, float64, *[int64] * 9, types.boolean, int64, matrix))

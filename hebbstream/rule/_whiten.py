@@ -62,8 +62,16 @@ class StreamWhitening(StreamNorm):
         covariance, samples = moments.spread, moments.samples
         weight, shift = self._update(moments.mean, covariance.diagonal(), samples)
         self.covariance.addr_(shift, weight * shift).lerp_(covariance, weight)
+        self.make_map(samples)
+
+    def make_map(self, samples: int) -> None:
+        """Make the map anew, if it is due after a step of so many samples that the statistics have taken in."""
         if not self.count.is_cpu or _is_due(int(self.count), samples):
             self.matrix.copy_(_whitening(self.covariance, self.eps))
+
+    def cut(self, x: Tensor) -> Tensor:
+        """Return what is whitened of a layer's input, shape (B, C, H, W)."""
+        return x
 
     def forward(self, x: Tensor) -> Tensor:
         """Whiten by the running statistics; shape (B, C, H, W) in and out."""
@@ -111,19 +119,20 @@ class PatchWhitening(StreamWhitening):
 
     def learn(self, x: Tensor, moments: Moments | None = None) -> Tensor:
         """Take a step's statistics in, then whiten it; shapes (B, C, H, W) and (B, rows·columns·C, H, W)."""
-        cut = self._cut(x)
+        cut = self.cut(x)
         self.follow(moments or super().moments(cut))
         return super().forward(cut)
 
     def moments(self, x: Tensor) -> Moments:
         """Return what `follow` takes in of a step, shape (B, C, H, W); nothing changes."""
-        return super().moments(self._cut(x))
+        return super().moments(self.cut(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """Whiten by the running statistics; shapes as of `learn`."""
-        return super().forward(self._cut(x))
+        return super().forward(self.cut(x))
 
-    def _cut(self, x: Tensor) -> Tensor:
+    def cut(self, x: Tensor) -> Tensor:
+        """Return the patches of a layer's input, shapes (B, C, H, W) and (B, rows·columns·C, H, W)."""
         return patches(x, self.kernel).flatten(3).permute(0, 3, 1, 2)
 
 
@@ -135,14 +144,28 @@ def _is_due(count: int, step: int) -> bool:
 
 
 def _whitening(covariance: Tensor, eps: float) -> Tensor:
-    """Return the map for a covariance, by Newton's iteration: products alone, which need no host."""
+    """Return the map for a covariance."""
     scale = torch.rsqrt(covariance.diagonal().double() + eps)
     correlation = covariance.double() * scale * scale.unsqueeze(1)
     identity = torch.eye(len(scale), dtype=torch.float64, device=scale.device)
     wanted = (correlation + _SHRINKAGE * identity) / (1 + _SHRINKAGE)
-    bound = torch.linalg.matrix_norm(wanted)
-    root, inverse = wanted / bound, identity
+    inverse = inverse_root(wanted) if wanted.is_cpu else inverse_root_by_products(wanted)
+    return (inverse * scale).float()
+
+
+def inverse_root(matrix: Tensor) -> Tensor:
+    """Return the inverse square root of a symmetric positive matrix by its eigenvectors: on the CPU the quicker way."""
+    values, vectors = torch.linalg.eigh(matrix)
+    inverse: Tensor = (vectors * values.rsqrt()) @ vectors.t()
+    return inverse
+
+
+def inverse_root_by_products(matrix: Tensor) -> Tensor:
+    """Return the same by Newton's iteration: products alone, which need no host."""
+    identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    bound = torch.linalg.matrix_norm(matrix)
+    root, inverse = matrix / bound, identity
     for _ in range(_ITERATIONS):
         step = 1.5 * identity - 0.5 * (inverse @ root)
         root, inverse = root @ step, step @ inverse
-    return (inverse * torch.rsqrt(bound) * scale).float()
+    return inverse * torch.rsqrt(bound)

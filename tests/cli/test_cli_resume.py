@@ -160,7 +160,7 @@ def test_a_new_recording_goes_on_from_the_weights_and_says_so(run, clips):
         (["--width", 8], "--width 8 with --resume: run.safetensors has 4;"),
         (["--seed", 0], "--seed 0 with --resume: run.safetensors has 1;"),
         (["--mirror"], "--mirror with --resume: run.safetensors has a network without it"),
-        (["--event-threshold", 0], "--event-threshold 0.0 with --resume: run.safetensors has 0.001;"),
+        (["--event-threshold", 0], "--event-threshold 0.0 with --resume: run.safetensors has 0.003;"),
         (["--size", "32x48"], "--size 32x48 with --resume: run.safetensors has 32x32;"),
         (["--replay", 30], "--replay 30 with --resume: run.safetensors has 20;"),
         (["--replay", 20, "--replay-per-sample", 5], "--replay-per-sample 5 with --resume: run.safetensors has 3;"),
@@ -181,7 +181,7 @@ def test_what_contradicts_the_checkpoint_is_refused(run, labels, options, messag
     "options",
     [
         [],
-        ["--preset", "video", "--width", 4, "--seed", 1, "--event-threshold", 0.001, "--size", 32],
+        ["--preset", "video", "--width", 4, "--seed", 1, "--event-threshold", 0.003, "--size", 32],
         ["--preset", "cifar100"],  # the same network under another name
         ["--size", 48],  # without a probe any size will do
         ["--replay", 20, "--replay-per-sample", 2, "--labels", CLIP.with_suffix(".json")],

@@ -7,7 +7,7 @@ from forge import contents
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
-from hebbstream.rule._whiten import PatchWhitening, StreamWhitening, _is_due
+from hebbstream.rule._whiten import PatchWhitening, StreamWhitening, _is_due, inverse_root, inverse_root_by_products
 
 
 def correlated(count, channels=6, seed=0):
@@ -30,6 +30,16 @@ def test_the_map_is_the_inverse_root_of_the_shrunk_correlations():
     torch.testing.assert_close(torch.einsum("dc,bchw->bdhw", matrix, frames) + shift.view(-1, 1, 1), norm(frames))
     whitened = torch.corrcoef(norm(frames).permute(1, 0, 2, 3).flatten(1)) - torch.eye(6)
     assert whitened.abs().max() < 0.5 * (correlation - torch.eye(6)).abs().max()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 100])
+def test_both_ways_find_the_inverse_root(channels):
+    x = torch.randn(channels, 2 * channels, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    matrix = x @ x.t() / channels + 0.1 * torch.eye(channels, dtype=torch.float64)
+    for way in (inverse_root, inverse_root_by_products):
+        inverse = way(matrix)
+        torch.testing.assert_close(inverse @ matrix @ inverse, torch.eye(channels, dtype=torch.float64))
+        torch.testing.assert_close(inverse, inverse.t())
 
 
 def test_uncorrelated_channels_are_standardised():
