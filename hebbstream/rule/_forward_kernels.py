@@ -16,6 +16,7 @@ _POSITIONS, _NEURONS = SHAPE.positions, SHAPE.neurons
 _TILE = dot_tile(SHAPE)
 _ONE, _TWO, _THREE = (broadcast_tile(SHAPE, vectors) for vectors in (1, 2, 3))
 _FACTORS = [(floats, matrix), (shorts, short_matrix)][: 1 + BFLOAT16]
+_TOGETHER = 4096  # pixels of which products are summed at a time, so that a large image needs no more memory
 _CHUNK = 16384  # bytes of weights that a tile goes through at a time: half of a first-level cache
 
 
@@ -137,12 +138,15 @@ def follow_together(pixels, mean, var, count, covariance, momentum, samples):
         for c in range(channels):
             own[c] += pixel[c]
     own /= len(pixels)
-    centred = np.empty((channels, len(pixels)), np.float32)
-    for p in range(len(pixels)):
-        for c in range(channels):
-            centred[c, p] = pixels[p, c] - own[c]
-    spread = np.empty((channels + _POSITIONS, channels), np.float32)
-    product(centred, centred, spread)
+    spread, part = np.zeros((channels, channels), np.float32), np.empty((channels + _POSITIONS, channels), np.float32)
+    for begin in range(0, len(pixels), _TOGETHER):
+        some = pixels[begin : begin + _TOGETHER]
+        centred = np.empty((channels, len(some)), np.float32)
+        for p in range(len(some)):
+            for c in range(channels):
+                centred[c, p] = some[p, c] - own[c]
+        product(centred, centred, part)
+        spread += part[:channels]
     count[0] += samples
     weight = np.float32(max(samples / count[0], 1.0 - (1.0 - momentum) ** samples))
     for c in range(channels):

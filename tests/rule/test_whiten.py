@@ -7,6 +7,7 @@ from forge import contents
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
+from hebbstream.rule import _fast as fast
 from hebbstream.rule._whiten import PatchWhitening, StreamWhitening, _is_due, inverse_root, inverse_root_by_products
 
 
@@ -128,3 +129,20 @@ def test_features_hardly_depend_on_the_latest_frames(labelled):
 
 def vars_of(spec):
     return {name: getattr(spec, name) for name in spec.__dataclass_fields__}
+
+
+@pytest.mark.skipif(bool(fast.reason()), reason=fast.reason())
+@pytest.mark.parametrize(("channels", "pixels"), [(1, 7), (3, 9001), (20, 50)])
+def test_kernels_follow_and_whiten_as_torch_does(channels, pixels):
+    kernels, norm, by_kernels = fast.kernels(), StreamWhitening(channels), StreamWhitening(channels)
+    x = torch.randn(4, channels, 1, pixels, generator=torch.Generator().manual_seed(0)).cumsum(dim=1) + 3
+    for each in x:
+        norm.follow(norm.moments(each[None]))
+        rows = each[:, 0].t().contiguous()
+        statistics = (by_kernels.mean, by_kernels.var, by_kernels.count.view(1), by_kernels.covariance)
+        kernels.follow_together(rows.numpy(), *(tensor.numpy() for tensor in statistics), norm.momentum, 1)
+    for name in ("mean", "var", "count", "covariance"):
+        torch.testing.assert_close(getattr(by_kernels, name), getattr(norm, name), rtol=1e-5, atol=1e-5)
+    out = torch.empty(pixels + kernels.SHAPE.positions, channels)
+    kernels.whiten(rows.numpy(), norm.mean.numpy(), norm.matrix.numpy(), out.numpy())
+    torch.testing.assert_close(out[:pixels], norm(each[None])[0, :, 0].t(), rtol=1e-4, atol=1e-4)
