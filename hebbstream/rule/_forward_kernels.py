@@ -9,6 +9,7 @@ from numba import float64, int64, njit, types
 from hebbstream.rule._lanes import compiled, floats, longs, matrix, power, rounded, short_matrix, shorts
 from hebbstream.rule._tile import FEATURES, broadcast_tile, dot_tile, has_bfloat16, host_shape
 
+BUILT_OF = "f583aa976842"  # _lanes and _tile: what numba kept of this module is wrong if they change
 SHAPE = host_shape(FEATURES)
 BFLOAT16 = has_bfloat16(FEATURES)
 

@@ -1,7 +1,7 @@
 """What kernels are made of: how they are compiled, and functions of one value that turn into vectors in a loop.
 
-numba knows by a kernel's own file whether its cache is still right: after a change to this module, or to
-`hebbstream.rule._tile`, touch the modules that use it.
+numba knows by a kernel's own file alone whether what it kept is still right. So the modules of kernels name the contents of this
+one and of `hebbstream.rule._tile`; a test says when they no longer do.
 """
 
 from typing import Any

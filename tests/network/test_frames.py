@@ -11,6 +11,7 @@ from strategies import FRAME_SHAPES, LAYOUTS, arrays, assert_same_state, modest,
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.network._frames import to_input
 
 NETS = {name: tiny_net(input_range=bounds) for name, bounds in (("unit", (0.0, 1.0)), ("any", None))}
 KINDS = st.sampled_from(list(NETS.values()))
@@ -74,6 +75,18 @@ def test_the_memory_of_a_tensor_does_not_matter(net, frame, order, grad):
 def test_the_memory_of_a_batch_does_not_matter(frames, layout):
     batch = np.stack(frames) if frames else np.zeros((0, 3, 6, 6), np.uint8)
     assert_same(outcome(NETS["unit"].transform_many, batch), outcome(NETS["unit"].transform_many, layout(batch)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_large_batch_is_brought_to_the_input_as_its_frames_are_one_by_one(dtype, channels_last):
+    batch = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3)).astype(dtype)
+    x = torch.from_numpy(batch).permute(0, 3, 1, 2)
+    x, cpu = x if channels_last else x.contiguous(), torch.device("cpu")
+    found, expected = to_input(x, cpu), torch.cat([to_input(frame[None], cpu) for frame in x])
+    assert torch.equal(found, expected)
+    assert found.dtype == torch.float32
+    assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_fields_of_packed_records_are_read():

@@ -1,11 +1,13 @@
 """Compiled kernels learn what torch operations learn, at every rule, pooling, normalisation and precision."""
 
 import copy
+import hashlib
 import os
 import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +24,8 @@ from hebbstream.rule._workspace import Workspace
 pytestmark = pytest.mark.skipif(bool(fast.reason()), reason=fast.reason())
 
 KERNELS = fast.kernels()
+if KERNELS:
+    from hebbstream.rule import _forward_kernels, _update_kernels
 SPEC = hs.LayerSpec(
     channels=20, kernel_size=3, learning_rate=0.05, event_threshold=1e-3, update_scale="running_max",
     pool_size=4, pool_padding=1,
@@ -262,6 +266,14 @@ def test_a_thread_that_may_not_move_computes_where_it_is(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(os, "sched_setaffinity", forbidden)
     assert fast._elsewhere(0, lambda *bounds: bounds, 1, 2) == (1, 2)
+
+
+def test_what_numba_keeps_is_right_when_a_part_of_a_kernel_has_changed():
+    folder = Path(fast.__file__).parent
+    parts = "".join((folder / f"{name}.py").read_text("utf-8") for name in ("_lanes", "_tile"))
+    expected = hashlib.sha256(parts.encode()).hexdigest()[:12]
+    for module in (_forward_kernels, _update_kernels):
+        assert expected == module.BUILT_OF, f"{module.__name__}: set BUILT_OF to {expected!r}"
 
 
 def test_the_exponential_is_that_of_numpy():
