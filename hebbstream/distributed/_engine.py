@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hebbstream.distributed._peers import Peers
 from hebbstream.distributed._sums import ChangeSum, add_moments, blank_moments
-from hebbstream.network._frames import to_input
+from hebbstream.network._frames import flattened, to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network.engine._base import Engine
 from hebbstream.rule._precision import PrecisionName, tensor_float32
@@ -66,7 +66,7 @@ class DataParallelEngine(Engine):
         """Learn from these frames and those of the other ranks; return the features of these. See `Engine.learn`."""
         views = frames.shape[0] // self._own
         x = self._step(layers, to_input(frames, layers[0].device), self._total * views)
-        return x.flatten(1)
+        return flattened(x)
 
     def attend(self, layers: Sequence[SoftHebbLayer], samples: int) -> None:
         """Take part in a step of so many samples, views included, without one of this rank's own."""

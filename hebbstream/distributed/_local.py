@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hebbstream.distributed._sums import as_sums, blank_moments, from_sums
 from hebbstream.errors import ConfigurationError
-from hebbstream.network._frames import to_input
+from hebbstream.network._frames import flattened, to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network.engine._base import Engine
 from hebbstream.rule._precision import PrecisionName, tensor_float32
@@ -78,7 +78,7 @@ class LocalEngine(Engine):
                 forward = layer.learn_forward(x.to(layer.device), workspace, self.multiply, moments)
                 layer.update(forward, workspace, self.multiply)
                 x = forward.output
-        return x.flatten(1)
+        return flattened(x)
 
     @torch.no_grad()
     def told(self, layers: Sequence[SoftHebbLayer], views: int) -> list[Tensor]:

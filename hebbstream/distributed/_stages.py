@@ -12,7 +12,7 @@ from hebbstream._globals import outside_inference_mode
 from hebbstream.distributed._peers import Peers
 from hebbstream.errors import ConfigurationError, HebbstreamError
 from hebbstream.network import SoftHebbNet
-from hebbstream.network._frames import merge_views, to_input, views
+from hebbstream.network._frames import flattened, merge_views, to_input, views
 from hebbstream.network.engine._pipelined import balanced, multiplications
 from hebbstream.rule._workspace import Workspace
 from hebbstream.streams._sample import Sample
@@ -148,7 +148,7 @@ def _learn(
             send(torch.tensor(outputs.shape, dtype=torch.int64, device="cpu"))
             send(outputs)
         elif take is not None:
-            take(merge_views(x.flatten(1), net.mirror).squeeze(0))
+            take(merge_views(flattened(x), net.mirror).squeeze(0))
     if not last:
         send(torch.tensor(_END, dtype=torch.int64, device="cpu"))
     for wait in sent:

@@ -47,7 +47,7 @@ class Memory(Protocol):
 
 
 class Arrays:
-    """A layer's tensors as NumPy arrays over the same memory, made once: a small network would spend a tenth of its step on it."""
+    """A layer's tensors as NumPy arrays over the same memory, made once and not at every step."""
 
     def __init__(self, layer: Layer) -> None:
         self._addresses = _addresses(layer)

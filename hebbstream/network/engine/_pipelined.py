@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError
-from hebbstream.network._frames import to_input
+from hebbstream.network._frames import flattened, to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network.engine._base import Engine
 from hebbstream.network.engine._eager import EagerEngine
@@ -170,7 +170,7 @@ def _result(exit_: "SimpleQueue[_Item]") -> Tensor:
     if isinstance(item, BaseException):
         raise item
     assert item is not None  # noqa: S101  # the end comes after the last sample
-    return item.flatten(1)
+    return flattened(item)
 
 
 def multiplications(layers: Sequence[SoftHebbLayer], height: int, width: int) -> list[int]:
