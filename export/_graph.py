@@ -135,7 +135,17 @@ def _layer(graph: Nodes, x: str, layer: FoldedLayer, name: str, dtype: str) -> s
         x = graph.add("AveragePool", [x], f"{name}/pooled", count_include_pad=1, **window)
     if spec.pool == "time_avg":
         x = graph.add("ReduceMean", [x], f"{name}/over_time", axes=[3], keepdims=1)
-    return x
+    return _unit_length(graph, x, name, dtype) if spec.unit_length else x
+
+
+def _unit_length(graph: Nodes, x: str, name: str, dtype: str) -> str:
+    """Scale the outputs of each position to length 1, in float32: in half precision a sum of squares is soon infinite."""
+    if dtype != "float32":
+        x = graph.add("Cast", [x], f"{name}/single", to=TensorProto.FLOAT)
+    length = graph.add("ReduceL2", [x], f"{name}/length", axes=[1], keepdims=1)
+    length = graph.add("Max", [length, graph.constant(f"{name}.least", np.float32(1e-12))], f"{name}/divisor")
+    x = graph.add("Div", [x, length], f"{name}/unit_length")
+    return x if dtype == "float32" else graph.add("Cast", [x], f"{name}/half", to=_TYPES[dtype])
 
 
 def _views(graph: Nodes, x: str) -> str:

@@ -16,7 +16,8 @@ _LINEAR = ("Conv", "Gemm", "Add", "Mul", "QuantizeLinear", "DequantizeLinear")
 _POINTWISE = ("Cast", "Pow", "Relu", "Softmax", "Tanh")
 _SPATIAL = ("AveragePool", "Concat", "Flatten", "MaxPool", "Pad", "Slice", "Split", "Transpose")
 _RESAMPLING = ("Abs", "Div", "Gather", "MatMul", "Max", "Range", "ReduceMean", "ReduceSum", "Shape", "Sub")
-OPERATORS = frozenset((*_LINEAR, *_POINTWISE, *_SPATIAL, *_RESAMPLING))
+_SCALING = ("ReduceL2",)  # with two of the above
+OPERATORS = frozenset((*_LINEAR, *_POINTWISE, *_SPATIAL, *_RESAMPLING, *_SCALING))
 """Every operator that a model of ours may hold."""
 
 _CHECKSUM = "checksum"

@@ -22,6 +22,8 @@ class ReferenceLayer:
         patches = patches.reshape(-1, n)
         u = patches @ self.w.T
         out = self.pool(self.activate(u).reshape(b, h, w, -1).transpose(0, 3, 1, 2))
+        if s.unit_length:
+            out = out / np.maximum(1e-12, np.sqrt((out**2).sum(axis=1, keepdims=True)))
 
         delta = np.zeros_like(self.w)
         for x_p, u_p in zip(patches, u, strict=True):  # eq. 2, position by position

@@ -40,4 +40,6 @@ def differentiable_forward(layers: Sequence[SoftHebbLayer], x: Tensor) -> Tensor
             x = rectify(x, spec.activation)
         if spec.pool in ("avg", "time_avg"):
             x = F.avg_pool2d(x, *spec.window_in(x.shape[3]))
+        if spec.unit_length:
+            x = F.normalize(x)
     return x

@@ -225,7 +225,7 @@ def _whitened(plan: Plan, norm: StreamWhitening, pixels: Any, *, learn: bool) ->
 
 
 def _leave(plan: Plan, spec: LayerSpec) -> Tensor:
-    """Activate and pool; shape (B, K, H', W') in channels-last memory."""
+    """Activate, pool and scale; shape (B, K, H', W') in channels-last memory."""
     average = spec.pool in ("avg", "time_avg")
     if spec.activation not in ("triangle", "repu", "relu") or (
         average and spec.activation != "relu" and spec.power != 1.0
@@ -238,7 +238,7 @@ def _leave(plan: Plan, spec: LayerSpec) -> Tensor:
 
     def part(first: int, last: int) -> None:
         plan.kernels.pool(
-            u[first * size : last * size], centre, power, last - first, plan.height, plan.width, *plan.window, average, rows,
+            u[first * size : last * size], centre, power, last - first, plan.height, plan.width, *plan.window, average, spec.unit_length, rows,
             pooled[first * rows * columns : last * rows * columns],
         )  # fmt: skip
 

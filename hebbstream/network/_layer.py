@@ -85,7 +85,8 @@ class SoftHebbLayer(nn.Module):
         size = f"{self.in_channels:,} values" if spec.kernel_size is None else size
         window = "/".join(map(_sides, spec.window[:2]))
         pool = "" if spec.pool == "none" else f", {spec.pool} pooling {window}"
-        return f"{spec.channels:,} neurons of {size}{pool}"
+        scaled = ", scaled to unit length" if spec.unit_length else ""
+        return f"{spec.channels:,} neurons of {size}{pool}{scaled}"
 
     @property
     def weight(self) -> Tensor:

@@ -50,7 +50,7 @@ class Change:
 
 
 def output(spec: LayerSpec, weighted_input: Tensor, batch: int, height: int, width: int) -> Tensor:
-    """Activate and pool a weighted input of shape (P, K); return shape (B, K, H', W')."""
+    """Activate, pool and scale a weighted input of shape (P, K); return shape (B, K, H', W')."""
     out = prepare(weighted_input, spec.activation, spec.activation_inverse_temperature)
     out = out.view(batch, height, width, spec.channels).permute(0, 3, 1, 2)
     if spec.pool == "max":
@@ -58,4 +58,4 @@ def output(spec: LayerSpec, weighted_input: Tensor, batch: int, height: int, wid
     out = rectify(out, spec.activation, spec.power)
     if spec.pool in ("avg", "time_avg"):
         out = F.avg_pool2d(out, *spec.window_in(width))
-    return out
+    return F.normalize(out) if spec.unit_length else out

@@ -168,6 +168,9 @@ _STREAM = (
     *(replace(spec, momentum=1e-4, learning_rate=0.0) for spec in _CIFAR[1:]),
 )
 
+# Features of a position are compared with each other: better with few labels, and much so by nearest neighbour.
+_VIDEO = *_STREAM[:-1], replace(_STREAM[-1], unit_length=True)
+
 # Of windows and spectrograms likewise. In signals, weights begin shorter still and learn faster: a few hundred windows must
 # do. What a kernel sees of a smooth one is nearly its level alone, so patches are whitened. Windows are cut anywhere: what
 # counts is what happens in one, not when. So features are averages over its time, and neurons compete harder, for averages of
@@ -212,7 +215,7 @@ _SOUND = (
 
 PRESETS: dict[str, Preset] = {
     "pictures": Preset(layers=_STREAM, batch_size=10, in_channels=3, image_size=32),
-    "video": Preset(layers=_STREAM, batch_size=10, in_channels=3, image_size=32, normalization="whiten"),
+    "video": Preset(layers=_VIDEO, batch_size=10, in_channels=3, image_size=32, normalization="whiten"),
     "cifar10": Preset(layers=_CIFAR, batch_size=10, in_channels=3, image_size=32),
     "cifar100": Preset(layers=_CIFAR, batch_size=10, in_channels=3, image_size=32),
     "mnist": Preset(layers=_CIFAR, batch_size=10, in_channels=1, image_size=28),

@@ -72,6 +72,10 @@ class LayerSpec:
         not matter when something happens) or ``"none"``; average pooling counts its padding.
     pool_size, pool_stride, pool_padding
         Of the pooling window, in pixels: one number, or (vertical, horizontal). With ``"time_avg"`` only the vertical counts.
+    unit_length
+        Whether the outputs of all neurons at a position are divided by their length, the root of the sum of their squares.
+        What is left is how they compare with each other, not how strong they are: few labels and nearest neighbours then
+        tell more. Outputs that are all 0 stay so.
     normalization
         ``"stream"`` (running statistics, also while learning), ``"whiten"`` (the same, and what channels have in common
         is taken out: deep layers then tell inputs apart much better), ``"whiten_patches"`` (so are neighbours: in a smooth
@@ -118,6 +122,7 @@ class LayerSpec:
     pool_size: int | Pair = 2
     pool_stride: int | Pair = 2
     pool_padding: int | Pair = 0
+    unit_length: bool = False
     normalization: NormalizationName = "stream"
     momentum: float = 0.01
     init: InitName = "normal"
@@ -149,6 +154,7 @@ class LayerSpec:
         budget = self.event_budget
         self._require("event_budget", budget is None or _is_int(budget, 1), "a positive integer or None")
         self._require("momentum", _is_number(self.momentum) and 0 < self.momentum <= 1, "a number in (0, 1]")
+        self._require("unit_length", isinstance(self.unit_length, bool), "True or False")
         self._require("pool", kernel is not None or self.pool == "none", "'none' for a dense layer")
         whole = kernel is not None or not self.normalization.startswith("whiten")
         self._require("normalization", whole, "'stream', 'batch' or 'none' for a dense layer")

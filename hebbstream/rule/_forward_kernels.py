@@ -18,6 +18,7 @@ _TILE = dot_tile(SHAPE)
 _ONE, _TWO, _THREE = (broadcast_tile(SHAPE, vectors) for vectors in (1, 2, 3))
 _FACTORS = [(floats, matrix), (shorts, short_matrix)][: 1 + BFLOAT16]
 _TOGETHER = 4096  # pixels of which products are summed at a time, so that a large image needs no more memory
+_LEAST_LENGTH = np.float32(1e-12)
 _CHUNK = 16384  # bytes of weights that a tile goes through at a time: half of a first-level cache
 
 
@@ -172,9 +173,9 @@ def whiten(pixels, mean, together, out):
     product(centred, together, out)
 
 
-@compiled(types.void(matrix, types.boolean, float64, *[int64] * 9, types.boolean, int64, matrix))
-def pool(u, centre, exponent, samples, height, width, tall, wide, down, right, above, left, average, rows, out):
-    """Take off each position's mean if `centre`, rectify, pool, and raise to a power.
+@compiled(types.void(matrix, types.boolean, float64, *[int64] * 9, *[types.boolean] * 2, int64, matrix))
+def pool(u, centre, exponent, samples, height, width, tall, wide, down, right, above, left, average, unit, rows, out):
+    """Take off each position's mean if `centre`, rectify, pool, and raise to a power; bring a position's outputs to length 1 if `unit`.
 
     Pooling takes the greatest, or the average with the border.
     """
@@ -208,3 +209,10 @@ def pool(u, centre, exponent, samples, height, width, tall, wide, down, right, a
         if exponent != np.float32(1.0):
             for k in range(neurons):
                 target[k] = power(target[k], exponent)
+        if unit:
+            square = np.float32(0.0)
+            for k in range(neurons):
+                square += target[k] * target[k]
+            scale = np.float32(1.0) / max(np.sqrt(square), _LEAST_LENGTH)
+            for k in range(neurons):
+                target[k] *= scale

@@ -135,6 +135,19 @@ def test_every_activation_and_pooling_exports(activation, pool, frames):
     assert relative(extractor.transform_many(frames[:3]), net.transform_many(frames[:3])) <= 1e-4
 
 
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("changes", [{"power": 1.0}, {"power": 2.0, "radius": 100.0}], ids=str)
+def test_outputs_of_unit_length_in_every_precision(changes, precision, frames):
+    layers = [hs.LayerSpec(channels=8, unit_length=True), hs.LayerSpec(channels=64, unit_length=True, **changes)]
+    net = hs.SoftHebbNet(layers, 3)
+    net.learn_many(frames)
+    lower = {} if precision == "float32" else {"precision": precision, "frames": frames}
+    extractor = OnnxExtractor(export_model(net, **lower).data)
+    found = extractor.transform_many(frames)
+    assert relative(found, net.transform_many(frames)) <= {"float32": 1e-4, "float16": 0.01, "int8": 0.2}[precision]
+    assert np.linalg.norm(found.reshape(len(frames), 64, -1), axis=1) == pytest.approx(1, abs=1e-3)
+
+
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 @pytest.mark.parametrize("input_dtype", ["float32", "uint8"])
 def test_lower_precision_is_smaller_and_within_its_limit(learned, frames, labelled, precision, input_dtype):

@@ -58,8 +58,8 @@ def test_the_differentiable_forward_pass_is_the_networks_own(frames, activation,
     assert torch.autograd.grad(features.sum(), x)[0].isfinite().all()
 
 
-def test_the_differentiable_forward_pass_averages_over_time(frames):
-    net = hs.SoftHebbNet([hs.LayerSpec(channels=6, pool="time_avg", pool_size=4)], 3)
+def test_the_differentiable_forward_pass_averages_over_time_and_scales(frames):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=6, pool="time_avg", pool_size=4, unit_length=True)], 3)
     features = differentiable_forward(net.layers, pixels(frames[:1])).flatten()
     torch.testing.assert_close(features, net.transform_one(frames[0]), rtol=1e-4, atol=1e-5)
 

@@ -44,6 +44,8 @@ CHANGES = [
     {"pool": "avg", "pool_size": 3},
     {"pool": "time_avg", "pool_size": 4, "pool_stride": 3},
     {"pool": "time_avg", "power": 1.4},
+    {"unit_length": True},
+    {"unit_length": True, "activation": "tanh", "pool": "avg"},
     {"normalization": "whiten"},
     {"normalization": "whiten_patches"},
     {"kernel_size": (1, 5), "pool_size": (2, 3), "pool_stride": (1, 2), "pool_padding": (0, 1)},
@@ -363,7 +365,7 @@ def test_the_running_peak_is_as_if_every_update_were_summed(radius):
 def test_a_power_is_that_of_numpy(power):
     u = np.concatenate([np.geomspace(1e-9, 1e9, 3000), [0.0, -1.0]]).astype(np.float32)[None]
     out = np.empty_like(u)
-    KERNELS.pool(u, False, power, 1, 1, 1, 1, 1, 1, 1, 0, 0, False, 1, out)
+    KERNELS.pool(u, False, power, 1, 1, 1, 1, 1, 1, 1, 0, 0, False, False, 1, out)
     np.testing.assert_allclose(out, np.maximum(u, 0).astype(np.float64) ** power, rtol=2e-6 + 2e-6 * power)
 
 

@@ -313,3 +313,17 @@ def test_steps_in_inference_mode_are_steps_like_others(engine, frames):
     assert torch.equal(found, expected)
     assert not found.is_inference()
     assert_same_state(weights, weights_expected)
+
+
+@pytest.mark.parametrize("event_threshold", [0.0, 1e-3], ids=["torch", "kernels"])
+def test_outputs_of_a_position_have_length_1_unless_all_are_0(event_threshold):
+    spec = hs.LayerSpec(
+        channels=32, activation="relu", unit_length=True, event_threshold=event_threshold, normalization="none"
+    )
+    net = hs.SoftHebbNet([spec], 3)
+    frame = torch.rand(8, 8, 3)
+    frame[:4] = 0.0
+    lengths = net.transform_one(frame).view(32, 4, 4).norm(dim=0)
+    torch.testing.assert_close(lengths[2:], torch.ones(2, 4))
+    assert float(lengths[0].abs().max()) == 0.0
+    assert "scaled to unit length" in repr(net)

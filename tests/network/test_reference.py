@@ -56,6 +56,11 @@ def test_an_average_over_the_whole_width(pool_size):
     compare([replace(CONV, pool_padding=0), replace(DEEP, pool="time_avg", pool_size=pool_size)], 1, size=(12, 20))
 
 
+@pytest.mark.parametrize("changes", [{}, {"pool": "avg"}, {"activation": "softmax"}])
+def test_outputs_of_unit_length(changes):
+    compare([replace(CONV, unit_length=True), replace(DEEP, unit_length=True, **changes)], 1)
+
+
 @pytest.mark.parametrize("batch", [1, 10])
 @pytest.mark.parametrize("normalization", ["stream", "whiten", "whiten_patches", "batch"])
 @pytest.mark.parametrize("plasticity", ["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian"])
