@@ -7,6 +7,7 @@ Random crops of objects, whole frames of games and pictures; ridge with 2,000 la
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch.nn.functional as F
 
 import hebbstream as hs
 from benchmarks.core import data, run, store
-from benchmarks.quality.worlds.readout import LABELLED, TESTED, World, accuracies
+from benchmarks.quality.worlds.readout import LABELLED, TESTED, Array, World, accuracies
 from hebbstream.streams import crops
 
 SIDE = 32
@@ -32,6 +33,9 @@ ROWS: dict[str, tuple[str, tuple[int, ...]]] = {
     "video": ("video", (0,)),
 }
 
+Job = tuple[store.Result, Callable[[], store.Result]]
+"""What says which result it is, and what measures it."""
+
 
 def network(preset: str, learning: tuple[int, ...], width: int, channels: int, seed: int) -> hs.SoftHebbNet:
     """Return a network some of whose layers learn; all statistics follow the stream."""
@@ -40,35 +44,50 @@ def network(preset: str, learning: tuple[int, ...], width: int, channels: int, s
     return hs.SoftHebbNet(frozen, channels, seed=seed)
 
 
-def small(frames: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def small(frames: Array) -> Array:
     """Return frames at half their size, and small ones as they are."""
     if frames.shape[1] <= SIDE:
         return frames
     halves = F.avg_pool2d(torch.from_numpy(frames).permute(0, 3, 1, 2).float(), 2)
-    return halves.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    halved: Array = halves.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    return halved
 
 
-def features(net: hs.SoftHebbNet, frames: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def features(net: hs.SoftHebbNet, frames: Array) -> Array:
     """Return features of many frames."""
-    return torch.cat([net.transform_many(frames[i : i + 50]) for i in range(0, len(frames), 50)]).numpy()
+    found: Array = torch.cat([net.transform_many(frames[i : i + 50]) for i in range(0, len(frames), 50)]).numpy()
+    return found
 
 
-def measure(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Result]:
-    """Yield a result for each row."""
-    labelled, test = small(world.train[world.labelled]), small(world.test)
-    stream = world.stream
+def shown(world: World) -> tuple[Array, Array]:
+    """Return the labelled frames and the test's."""
+    return small(world.train[world.labelled]), small(world.test)
+
+
+def learned(world: World, cropped: bool, net: hs.SoftHebbNet, seed: int) -> store.Result:
+    """Return what a network makes of a stream."""
+    began = time.process_time()
+    for frame in crops(world.stream, SIDE, seed=seed) if cropped else small(world.stream):
+        net.learn_one(frame)
+    seconds = round(time.process_time() - began, 1)
+    return {"cpu_seconds": seconds, **accuracies(world, *(features(net, frames) for frames in shown(world)))}
+
+
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:
+    """Yield each row of a world's table."""
     if not seed:
-        flat = (rows.reshape(len(rows), -1).astype(np.float32) for rows in (labelled, test))
-        yield {"row": "pixels", "seed": 0, "cpu_seconds": 0.0, **accuracies(world, *flat)}
-    for row, (preset, learning) in ROWS.items():
-        net = network(preset, learning, width, world.train.shape[-1], seed)
-        began = time.process_time()
-        for frame in crops(stream, SIDE, seed=seed) if cropped else small(stream):
-            net.learn_one(frame)
-        seconds = round(time.process_time() - began, 1)
-        cosines = _cosines(net, seed)
-        found = accuracies(world, features(net, labelled), features(net, test))
-        yield {"row": row, "seed": seed, "cpu_seconds": seconds, **found, "cosines": cosines}
+        yield {"row": "pixels"}, partial(_pixels, world)
+    for row, made_by in ROWS.items():
+        yield {"row": row}, partial(_row, world, cropped, network(*made_by, width, world.train.shape[-1], seed), seed)
+
+
+def _row(world: World, cropped: bool, net: hs.SoftHebbNet, seed: int) -> store.Result:
+    return learned(world, cropped, net, seed) | {"cosines": _cosines(net, seed)}
+
+
+def _pixels(world: World) -> store.Result:
+    flat = (frames.reshape(len(frames), -1).astype(np.float32) for frames in shown(world))
+    return {"cpu_seconds": 0.0, **accuracies(world, *flat)}
 
 
 def _cosines(net: hs.SoftHebbNet, seed: int) -> list[float]:
@@ -94,9 +113,9 @@ def open_world(folder: Path, name: str, **limits: Any) -> World:
 
 
 def measure_worlds(
-    result: str, description: str | None, measure: Callable[[World, bool, int, int], Iterator[store.Result]]
+    result: str, description: str | None, jobs: Callable[[World, bool, int, int], Iterator[Job]]
 ) -> None:
-    """Run a command that measures rows, given a world, whether to crop its frames, a width and a seed, in every world."""
+    """Run a command that does jobs, given a world, whether to crop its frames, a width and a seed, in every world."""
     parser = run.arguments(result, description)
     parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.worlds.make wrote")
     parser.add_argument(
@@ -114,13 +133,13 @@ def measure_worlds(
     rows = store.resume(options.output, settings).get("rows", [])
     for seed in options.seeds:
         for name in worlds:
-            if any((row["world"], row["seed"]) == (name, seed) for row in rows):
-                continue
             world = open_world(options.folder, name, **limits)
-            found = measure(world, name.endswith("objects"), options.width, seed)
-            rows += store.shown({"world": name, **result} for result in found)
-            store.write(options.output, {"settings": settings, "rows": rows})
+            for key, job in jobs(world, name.endswith("objects"), options.width, seed):
+                key = {"world": name, "seed": seed, **key}
+                if not any(key.items() <= row.items() for row in rows):
+                    rows += store.shown([key | job()])
+                    store.write(options.output, {"settings": settings, "rows": rows})
 
 
 if __name__ == "__main__":
-    measure_worlds("quality/worlds", __doc__, measure)
+    measure_worlds("quality/worlds", __doc__, jobs)

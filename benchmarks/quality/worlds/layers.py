@@ -3,15 +3,13 @@
 Frames, readouts and worlds are those of `benchmarks.quality.worlds`.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import hebbstream as hs
-from benchmarks.core import store
-from benchmarks.quality.worlds.__main__ import SIDE, features, measure_worlds, small
-from benchmarks.quality.worlds.readout import World, accuracies
-from hebbstream.streams import crops
+from benchmarks.quality.worlds.__main__ import Job, learned, measure_worlds
+from benchmarks.quality.worlds.readout import World
 
 LEARNING = {"none": (), "1": (0,), "1 and 2": (0, 1), "all": (0, 1, 2), "2 and 3": (1, 2)}
 # The preset for streams leaves them out. These are a start from which they turn within some thousand samples.
@@ -26,22 +24,18 @@ def specs(preset: str, learning: tuple[int, ...], width: int) -> list[hs.LayerSp
             replace(layer, learning_rate=_RATE_SCALE * paper.learning_rate, radius=_RADIUS)
             for layer, paper in zip(layers[1:], published[1:], strict=True)
         ]
+    # Of features as they are, whose lengths tell something too.
+    layers[-1] = replace(layers[-1], unit_length=False)
     return [layer if at in learning else replace(layer, learning_rate=0.0) for at, layer in enumerate(layers)]
 
 
-def measure(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Result]:
-    """Yield a result for each preset, and each choice of layers that learn."""
-    shown = small(world.train[world.labelled]), small(world.test)
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:
+    """Yield a row for each preset, and each choice of layers that learn."""
     for preset in ("cifar10", "video"):
         for name, learning in LEARNING.items():
             net = hs.SoftHebbNet(specs(preset, learning, width), world.train.shape[-1], seed=seed)
-            began = time.process_time()
-            for frame in crops(world.stream, SIDE, seed=seed) if cropped else small(world.stream):
-                net.learn_one(frame)
-            seconds = round(time.process_time() - began, 1)
-            found = accuracies(world, *(features(net, part) for part in shown))
-            yield {"row": name, "preset": preset, "seed": seed, "cpu_seconds": seconds, **found}
+            yield {"row": name, "preset": preset}, partial(learned, world, cropped, net, seed)
 
 
 if __name__ == "__main__":
-    measure_worlds("quality/layers", __doc__, measure)
+    measure_worlds("quality/layers", __doc__, jobs)

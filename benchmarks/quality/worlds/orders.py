@@ -6,7 +6,7 @@ normalisation has the statistics of the whole stream. Its settings were chosen b
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -15,16 +15,12 @@ import numpy as np
 
 from benchmarks.core import run, store
 from benchmarks.quality.worlds import vicreg
-from benchmarks.quality.worlds.__main__ import ROWS, SETS, SIDE, features, network, open_world, small
+from benchmarks.quality.worlds.__main__ import ROWS, SETS, SIDE, Job, features, network, open_world, shown, small
 from benchmarks.quality.worlds.readout import LABELLED, TESTED, Array, World, accuracies
 from hebbstream.streams import crops
 
 WORLDS = ("turning-objects", "cifar10", "space_invaders", "ms_pacman")
 _TRIED = [vicreg.Settings(rate, apart) for rate, apart in itertools.product((1e-4, 3e-4, 1e-3, 3e-3), (0, 1))]
-
-
-Job = tuple[store.Result, Callable[[], store.Result]]
-"""What says which result it is, and what measures it."""
 
 
 def hebbian(name: str, world: World, order: Array, width: int, seed: int, row: str) -> store.Result:
@@ -46,11 +42,6 @@ def backprop(name: str, world: World, order: Array, width: int, seed: int, setti
     seconds = round(time.process_time() - began, 1)
     vicreg.settle(net, small(world.stream))
     return {"cpu_seconds": seconds, **accuracies(world, *(vicreg.features(net, frames) for frames in shown(world)))}
-
-
-def shown(world: World) -> tuple[Array, Array]:
-    """Return the labelled frames and the test's."""
-    return small(world.train[world.labelled]), small(world.test)
 
 
 def orders(world: World, seed: int) -> dict[str, Array]:
