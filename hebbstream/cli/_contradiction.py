@@ -37,7 +37,9 @@ def _contradiction(options: argparse.Namespace, asked: str, found: str) -> Confi
 
 
 def _is_of(net: hs.SoftHebbNet, preset: str) -> bool:
-    """Whether a network is a preset's, at any width and event threshold."""
+    """Whether a network is a preset's, at any width and event threshold; also one as an earlier release had it."""
+    if net.preset == preset:
+        return True
     made = hs.PRESETS[preset]
     specs = [replace(layer.spec, event_threshold=0.0, event_budget=None) for layer in net.layers]
     channels = made.input_range is None or net.in_channels == made.in_channels  # a signal has as many as its source

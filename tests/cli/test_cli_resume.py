@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,15 @@ def test_what_says_the_same_or_something_new_goes_on(run, options):
     assert run(*begin, "--width", 4, "--seed", 1, *preset)[0] == 0
     assert run(*begin, *options)[0] == 0
     assert hs.load("run.safetensors").samples_seen == 6
+
+
+def test_a_network_of_a_preset_that_has_changed_since_goes_on(run):
+    earlier = [replace(spec, momentum=0.5) for spec in hs.PRESETS["video"].resolve(width=4)]
+    net = hs.SoftHebbNet(earlier, 3)
+    net.preset = "video"
+    hs.Learner(net).save("run.safetensors")
+    assert run("learn", CLIP, "--limit", 3, "--quiet", "--resume", "--preset", "video")[0] == 0
+    assert [layer.spec for layer in hs.load("run.safetensors").layers] == earlier
 
 
 def test_sigterm_saves_and_exits_0(tmp_path):
