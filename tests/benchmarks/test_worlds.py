@@ -48,6 +48,16 @@ def test_worlds_are_measured_row_by_row(rows):
     assert found[1]["cosines"] == [1.0, 1.0, 1.0]
 
 
+def test_what_a_result_file_has_is_not_measured_again(rows, tmp_path):
+    first, output = rows("worlds"), tmp_path / "result.json"
+    found = json.loads(output.read_text())
+    found["rows"] = [row | {"ridge": 0.5} for row in first if row["row"] != "video"]
+    output.write_text(json.dumps(found))
+    second = {row["row"]: row["ridge"] for row in rows("worlds")}
+    assert second.pop("video") == first[-1]["ridge"]
+    assert set(second.values()) == {0.5}
+
+
 def test_layers_learn_by_themselves_and_together(rows):
     found = {(row["preset"], row["row"]): row for row in rows("worlds.layers")}
     assert len(found) == 10
