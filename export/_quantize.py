@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -16,7 +16,9 @@ from hebbstream.export._runtime import import_runtime
 _WARNINGS, _ERRORS = 2, 3  # ONNX Runtime's levels; the first is its default
 
 
-def quantize(model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str) -> onnx.ModelProto:
+def quantize(
+    model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str, whole: Sequence[str] = ()
+) -> onnx.ModelProto:
     """Return a float32 model with its layers in 8 bits, by ONNX Runtime's static quantisation; the probe stays as it is.
 
     Weights have one scale a neuron, activations one a layer. Weights are signed and take 7 of the 8 bits: without VNNI a
@@ -31,6 +33,8 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str)
         What the model is to read; ranges of activations are those met here.
     input_name
         Of its input.
+    whole
+        Names of nodes that stay in float32.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str)
             Reader(),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=["Conv", "Gemm"],
-            nodes_to_exclude=["scores"],
+            nodes_to_exclude=["scores", *whole],
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,

@@ -147,9 +147,10 @@ def make_model(net: SoftHebbNet, probe: Any, options: Options) -> Exported:
         return Exported(data, contract, whole_bytes=len(data))
     batches = _batches(options, contract)
     reference = build()
-    lower = (
-        build(dtype="float16") if options.precision == "float16" else quantize(reference, batches, contract.input.name)
-    )
+    if options.precision == "float16":
+        lower = build(dtype="float16")
+    else:
+        lower = quantize(reference, batches, contract.input.name, _whole(net))
     lower_contract = replace(contract, precision=options.precision)
     data, whole = seal(lower, lower_contract), seal(reference, contract)
     error = _mean_distance(data, whole, batches, contract) if batches else math.nan
@@ -160,6 +161,15 @@ def make_model(net: SoftHebbNet, probe: Any, options: Options) -> Exported:
             f" expected at most {100 * options.limit:.15g}% (error_limit allows more)"
         )
     return Exported(data, lower_contract, error, len(whole))
+
+
+def _whole(net: SoftHebbNet) -> list[str]:
+    """Return the nodes that eight bits would distort most: a first layer that whitens, where there are others.
+
+    It reads what channels or neighbours have in common, and takes it out again: large weights that nearly cancel each other.
+    """
+    first, *others = net.layers
+    return ["layer1/weighted"] if others and first.spec.normalization.startswith("whiten") else []
 
 
 def _batches(options: Options, contract: Contract) -> list[Tensor]:

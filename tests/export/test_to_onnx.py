@@ -319,3 +319,12 @@ def test_a_model_too_large_for_one_file_says_what_halves_it(monkeypatch):
     monkeypatch.setattr("hebbstream.export._seal._LARGEST", 1000)
     with pytest.raises(errors.ConfigurationError, match="precision='float16' halves it"):
         export_model(hs.SoftHebbNet.from_preset("cifar10", width=4), size=32)
+
+
+def test_the_first_layer_of_a_whitened_network_keeps_its_precision_in_int8(frames):
+    net = hs.SoftHebbNet.from_preset("video", width=8)
+    net.learn_many(frames)
+    exported = export_model(net, precision="int8", frames=frames)
+    assert exported.error <= 0.1
+    stored = {tensor.name for tensor in onnx.load_from_string(exported.data).graph.initializer}
+    assert {"layer1.weight", "layer2.weight_quantized", "layer3.weight_quantized"} <= stored
