@@ -17,7 +17,7 @@ _WARNINGS, _ERRORS = 2, 3  # ONNX Runtime's levels; the first is its default
 
 
 def quantize(
-    model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str, whole: Sequence[str] = ()
+    model: onnx.ModelProto, batches: Iterable[Tensor], input_name: str, in_float32: Sequence[str] = ()
 ) -> onnx.ModelProto:
     """Return a float32 model with its layers in 8 bits, by ONNX Runtime's static quantisation; the probe stays as it is.
 
@@ -33,8 +33,8 @@ def quantize(
         What the model is to read; ranges of activations are those met here.
     input_name
         Of its input.
-    whole
-        Names of nodes that stay in float32.
+    in_float32
+        Names of further nodes that stay as they are.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def quantize(
             Reader(),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=["Conv", "Gemm"],
-            nodes_to_exclude=["scores", *whole],
+            nodes_to_exclude=["scores", *in_float32],
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,

@@ -150,7 +150,7 @@ def make_model(net: SoftHebbNet, probe: Any, options: Options) -> Exported:
     if options.precision == "float16":
         lower = build(dtype="float16")
     else:
-        lower = quantize(reference, batches, contract.input.name, _whole(net))
+        lower = quantize(reference, batches, contract.input.name, _kept_in_float32(net))
     lower_contract = replace(contract, precision=options.precision)
     data, whole = seal(lower, lower_contract), seal(reference, contract)
     error = _mean_distance(data, whole, batches, contract) if batches else math.nan
@@ -163,7 +163,7 @@ def make_model(net: SoftHebbNet, probe: Any, options: Options) -> Exported:
     return Exported(data, lower_contract, error, len(whole))
 
 
-def _whole(net: SoftHebbNet) -> list[str]:
+def _kept_in_float32(net: SoftHebbNet) -> list[str]:
     """Return the nodes that eight bits would distort most: a first layer that whitens, where there are others.
 
     It reads what channels or neighbours have in common, and takes it out again: large weights that nearly cancel each other.

@@ -78,6 +78,7 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = True, limit:
     _, untrained = _pass(still, task, "untrained", progress, frames)
 
     probe, checkpoint, model = task.taught_probe(net), folder / "demo.safetensors", folder / "demo.onnx"
+    net.reopen_plasticity(0.0)  # the steps have faded to nothing; whoever goes on from here begins with them anew
     hs.Learner(net, probe).save(checkpoint)
     cosines = F.cosine_similarity(net.layers[0].weight_matrix, before.layers[0].weight_matrix)
     fields = _plot_fields(before, net, cosines, folder / "receptive-fields.png")

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import numpy as np
+
 import hebbstream as hs
 
 
@@ -22,3 +24,6 @@ def test_the_demo_writes_everything_it_names(run):
         assert words in out
     learner = hs.Learner.load("out/demo.safetensors")
     assert (learner.net.samples_seen, learner.probe.steps) == (120, 240)
+    before = learner.net.layers[0].weight.clone()
+    learner.net.learn_one(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
+    assert not learner.net.layers[0].weight.equal(before)
