@@ -74,7 +74,7 @@ def rows(world: str, frames: list[Array]) -> Iterator[tuple[str, bool, float | N
 
 def main() -> None:
     parser = run.arguments("quality/crops", __doc__)
-    parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.worlds.make wrote")
+    parser.add_argument("folder", type=Path, help="of the files that benchmarks/quality/worlds/make.py wrote")
     parser.add_argument("--worlds", nargs="+", default=WORLDS, metavar="NAME")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     defaults = {"width": 16, "frames": 8000, "labelled": LABELLED, "tested": TESTED}

@@ -76,7 +76,7 @@ def plot(rows: list[store.Result], output: Path) -> None:
 
 def main() -> None:
     parser = run.arguments("quality/endless", __doc__)
-    parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.worlds.make wrote")
+    parser.add_argument("folder", type=Path, help="of the files that benchmarks/quality/worlds/make.py wrote")
     parser.add_argument("--worlds", nargs="+", metavar="NAME", help="all in the folder and cifar10, if not given")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=["video"], metavar="ROW", help="as in worlds")
     parser.add_argument("--momentum", type=float, help="of the statistics, if not the preset's")

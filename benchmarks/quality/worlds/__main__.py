@@ -117,7 +117,7 @@ def measure_worlds(
 ) -> None:
     """Run a command that does jobs, given a world, whether to crop its frames, a width and a seed, in every world."""
     parser = run.arguments(result, description)
-    parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.worlds.make wrote")
+    parser.add_argument("folder", type=Path, help="of the files that benchmarks/quality/worlds/make.py wrote")
     parser.add_argument(
         "--worlds", nargs="+", metavar="NAME", help="all in the folder, cifar10 and mnist, if not given"
     )

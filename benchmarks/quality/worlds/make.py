@@ -1,9 +1,9 @@
 """Make the video worlds: frames in the order of the stream, with labels.
 
-    PYTHON -m benchmarks.quality.worlds.make FOLDER [WORLD ...]
+    PYTHON benchmarks/quality/worlds/make.py FOLDER [WORLD ...]
 
-Needs pybullet, ale-py, scikit-image and opencv-python-headless, best in an environment of their own; nothing of them is
-shipped. `turning-objects`: 30 of pybullet's random objects turn, tilt and drift before photographs that change; two
+PYTHON is that of an environment of its own, with pybullet, ale-py, scikit-image and opencv-python-headless; nothing of them
+is shipped. `turning-objects`: 30 of pybullet's random objects turn, tilt and drift before photographs that change; two
 sessions to learn from, one unseen to test. `other-objects`: the same with 30 others. `grey-objects`: 30 more, all grey,
 closer and tilted less, so that only shape tells. Atari: sticky random play; labels are positions read from the game's
 memory, at the addresses of the Atari Annotated RAM Interface (Anand et al. 2019); later episodes to test.
@@ -204,7 +204,7 @@ def atari(game: str) -> dict[str, Array]:
 
 def main() -> None:
     """Make the worlds that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.worlds.make", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("worlds", nargs="*", default=WORLDS, metavar="WORLD", help=f"of {', '.join(WORLDS)}")
     options = parser.parse_args()

@@ -75,7 +75,7 @@ def trials(name: str, world: World, width: int, seed: int) -> Iterator[Job]:
 def main() -> None:
     parser = run.arguments("quality/worlds/orders", __doc__)
     parser.set_defaults(output=run.RESULTS / "quality" / "orders.json")
-    parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.worlds.make wrote")
+    parser.add_argument("folder", type=Path, help="of the files that benchmarks/quality/worlds/make.py wrote")
     parser.add_argument("--worlds", nargs="+", metavar="NAME", default=WORLDS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--tune", action="store_true", help="try settings of VICReg instead")

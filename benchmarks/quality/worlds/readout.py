@@ -45,7 +45,7 @@ class World:
 
     @classmethod
     def load(cls, path: Path, *, frames: int | None = None, labelled: int = LABELLED, tested: int = TESTED) -> "World":
-        """Read a file of `benchmarks.quality.worlds.make`; frames with labels are spread evenly."""
+        """Read a file that `make.py` wrote; frames with labels are spread evenly."""
         with np.load(path) as data:
             train, train_y, test, test_y = (data[name] for name in ("train", "train_y", "test", "test_y"))
         train, train_y = train[:frames], train_y[:frames]
