@@ -66,7 +66,11 @@ class ReferenceLayer:
             self.covariance = np.eye(len(mean))
         self.covariance = (1 - a) * (self.covariance + a * np.outer(shift, shift)) + a * within
         scale = 1 / np.sqrt(np.diag(self.covariance) + 1e-5)
-        values, vectors = np.linalg.eigh(self.covariance * np.outer(scale, scale))
+        correlation = self.covariance * np.outer(scale, scale)
+        if self.spec.normalization == "whiten_colors" and len(mean) == 3:
+            correlation = np.array([[1, 0.92, 0.8], [0.92, 1, 0.92], [0.8, 0.92, 1]])
+            scale = 1 / np.sqrt(np.trace(self.covariance) / 3 + 1e-5)
+        values, vectors = np.linalg.eigh(correlation)
         root = np.sqrt(1.1) * (vectors / np.sqrt(values + 0.1)) @ vectors.T * scale
         return np.einsum("dc,bchw->bdhw", root, x - self.mean[:, None, None])
 

@@ -16,10 +16,11 @@ from hebbstream.rule._normalize import Moments, StreamNorm
 from hebbstream.rule._patches import patches as patches_of
 from hebbstream.rule._precision import Product, product
 from hebbstream.rule._sparse import Events, find_events
-from hebbstream.rule._whiten import PatchWhitening, StreamWhitening
+from hebbstream.rule._whiten import ColorWhitening, PatchWhitening, StreamWhitening
 from hebbstream.rule._workspace import Workspace
 
 _FLOAT32 = product("float32")
+_WHITENING = {"whiten": StreamWhitening, "whiten_colors": ColorWhitening}
 
 
 class SoftHebbLayer(nn.Module):
@@ -264,8 +265,8 @@ def _normalisation(spec: LayerSpec, channels: int, device: str | torch.device) -
         return None
     if spec.normalization == "whiten_patches":
         return PatchWhitening(channels, spec.kernel, spec.momentum, device=device)
-    if spec.normalization == "whiten":
-        return StreamWhitening(channels, spec.momentum, device=device)
+    if (whitening := _WHITENING.get(spec.normalization)) is not None:
+        return whitening(channels, spec.momentum, device=device)
     batch = spec.normalization == "batch"
     return StreamNorm(channels, spec.momentum, use_batch_statistics=batch, device=device)
 

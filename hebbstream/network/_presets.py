@@ -168,8 +168,13 @@ _STREAM = (
     *(replace(spec, momentum=1e-4, learning_rate=0.0) for spec in _CIFAR[1:]),
 )
 
-# Features of a position are compared with each other: better with few labels, and much so by nearest neighbour.
-_VIDEO = *_STREAM[:-1], replace(_STREAM[-1], unit_length=True)
+# Colours are told apart as in natural pictures, not as this video would have it. Features of a position are compared with each
+# other: better with few labels, and much so by nearest neighbour.
+_VIDEO = (
+    replace(_STREAM[0], normalization="whiten_colors"),
+    *_STREAM[1:-1],
+    replace(_STREAM[-1], unit_length=True),
+)
 
 # Of windows and spectrograms likewise. In signals, weights begin shorter still and learn faster: a few hundred windows must
 # do. What a kernel sees of a smooth one is nearly its level alone, so patches are whitened. Windows are cut anywhere: what

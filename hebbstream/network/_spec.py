@@ -12,7 +12,7 @@ from hebbstream.rule._activation import ActivationName
 from hebbstream.rule._init import InitName
 from hebbstream.rule._plasticity import PlasticityName
 
-NormalizationName = Literal["stream", "whiten", "whiten_patches", "batch", "none"]
+NormalizationName = Literal["stream", "whiten", "whiten_colors", "whiten_patches", "batch", "none"]
 PoolName = Literal["max", "avg", "time_avg", "none"]
 UpdateScaleName = Literal["max", "running_max", "none"]
 Pair: TypeAlias = tuple[int, int]
@@ -78,8 +78,9 @@ class LayerSpec:
         tell more. Outputs that are all 0 stay so.
     normalization
         ``"stream"`` (running statistics, also while learning), ``"whiten"`` (the same, and what channels have in common
-        is taken out: deep layers then tell inputs apart much better), ``"whiten_patches"`` (so are neighbours: in a smooth
-        signal they say nearly the same), ``"batch"`` (the statistics of each step while learning, running ones
+        is taken out: deep layers then tell inputs apart much better), ``"whiten_colors"`` (what red, green and blue have in
+        common in natural pictures is taken out: for a first layer), ``"whiten_patches"`` (what neighbours have in common is, too: in
+        a smooth signal they say nearly the same), ``"batch"`` (the statistics of each step while learning, running ones
         otherwise) or ``"none"``.
     momentum
         Weight of one sample in the running statistics once ``1/momentum`` samples have been seen.

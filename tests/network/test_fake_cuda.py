@@ -85,7 +85,7 @@ def test_so_does_a_budget_of_events():
         assert net._learn(torch.empty(2, 3, 8, 8, device="cuda")).shape == (2, 128)
 
 
-@pytest.mark.parametrize("normalization", ["stream", "whiten_patches"])
+@pytest.mark.parametrize("normalization", ["stream", "whiten_colors", "whiten_patches"])
 def test_so_does_one_of_a_signal(normalization):
     options = {"pool_size": (1, 2), "pool_stride": (1, 2), "normalization": normalization}
     specs = [hs.LayerSpec(channels=4, kernel_size=(1, k), **options) for k in (9, 3)]

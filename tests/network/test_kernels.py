@@ -48,6 +48,7 @@ CHANGES = [
     {"unit_length": True, "activation": "tanh", "pool": "avg"},
     {"normalization": "whiten"},
     {"normalization": "whiten_patches"},
+    {"normalization": "whiten_colors"},
     {"kernel_size": (1, 5), "pool_size": (2, 3), "pool_stride": (1, 2), "pool_padding": (0, 1)},
     {"normalization": "batch"},
     {"normalization": "none", "learning_rate": 0.2},

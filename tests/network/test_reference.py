@@ -62,7 +62,7 @@ def test_outputs_of_unit_length(changes):
 
 
 @pytest.mark.parametrize("batch", [1, 10])
-@pytest.mark.parametrize("normalization", ["stream", "whiten", "whiten_patches", "batch"])
+@pytest.mark.parametrize("normalization", ["stream", "whiten", "whiten_colors", "whiten_patches", "batch"])
 @pytest.mark.parametrize("plasticity", ["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian"])
 def test_two_convolutions(batch, normalization, plasticity):
     changes = {"normalization": normalization, "plasticity": plasticity}
