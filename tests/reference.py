@@ -6,6 +6,7 @@ import numpy as np
 class ReferenceLayer:
     def __init__(self, spec, weights):
         self.spec, self.w = spec, np.array(weights, dtype=np.float64).reshape(len(weights), -1)  # (K, C·k·k)
+        self.average = self.w
         self.mean, self.var, self.n, self.samples, self.peak = 0.0, 1.0, 0, 0, 0.0
         self.opening, self.fading, self.covariance = 0.0, 1.0, None
 
@@ -21,7 +22,8 @@ class ReferenceLayer:
         b, h, w, n = patches.shape
         patches = patches.reshape(-1, n)
         u = patches @ self.w.T
-        out = self.pool(self.activate(u).reshape(b, h, w, -1).transpose(0, 3, 1, 2))
+        seen = patches @ self.average.T
+        out = self.pool(self.activate(seen).reshape(b, h, w, -1).transpose(0, 3, 1, 2))
         if s.unit_length:
             out = out / np.maximum(1e-12, np.sqrt((out**2).sum(axis=1, keepdims=True)))
 
@@ -41,6 +43,10 @@ class ReferenceLayer:
             rate = rate * max(0.0, 1 - self.samples / s.decay_samples)
         self.w = self.w + rate[:, None] * delta / scale
         self.samples += b
+        share, horizon = 1.0, s.averaging_samples
+        if horizon is not None and s.learning_rate:
+            share = min(1.0, max(3 * b / (self.samples + 2), 1 - (1 - 1 / horizon) ** b))
+        self.average = (1 - share) * self.average + share * self.w
         return out
 
     def normalise(self, x):

@@ -42,7 +42,8 @@ def widened(
     for offset, name in enumerate(names):
         generator = torch.Generator("cpu").manual_seed(seed ^ zlib.crc32(repr(name).encode()))
         weights = torch.randn(spec.channels, generator=generator, dtype=torch.float32, device="cpu")
-        layer.weight_matrix[:, before + offset] = scale * weights
+        for matrix in (layer.weight_matrix, layer.plastic_weights):
+            matrix[:, before + offset] = scale * weights
     if old is not None:
         for name, value in old.layers[0].named_buffers():
             target = layer.get_buffer(name)

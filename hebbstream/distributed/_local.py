@@ -86,7 +86,7 @@ class LocalEngine(Engine):
         share = self.views / views
         told = []
         for layer, start, sums in zip(layers, self._start, self._moments, strict=True):
-            change = (layer.weight_matrix - start["weight_matrix"]).mul_(share)
+            change = (layer.plastic_weights - start.get("plastic_matrix", start["weight_matrix"])).mul_(share)
             told += [change.to(_WIRES[self.wire]), layer.update_peak * share]
             told += [] if sums is None else [sums]
         return told
@@ -97,7 +97,7 @@ class LocalEngine(Engine):
         parts = iter(summed)
         for layer, start in zip(layers, self._start, strict=True):
             layer.load_state_dict(start)
-            layer.weight_matrix.add_(next(parts).float())
+            layer.plastic_weights.add_(next(parts).float())
             layer.update_peak.copy_(next(parts))
             own = blank_moments(layer)
             if own is not None and layer.norm is not None:

@@ -67,7 +67,7 @@ class ChangeSum:
         self._neurons: Tensor | None = None
         self._touched: Callable[[], Tensor] | None = None
         self._summed: Callable[[], Tensor] | None = None
-        weights, spec = layer.weight_matrix, layer.spec
+        weights, spec = layer.plastic_weights, layer.spec
         # As for events: on a device, their number would have to be told to the host.
         if spec.learning_rate > 0 and spec.event_threshold and spec.plasticity != "hebbian" and weights.is_cpu:
             touched = torch.zeros(len(weights), dtype=torch.uint8, device="cpu")
@@ -80,7 +80,7 @@ class ChangeSum:
         layer, own = self._layer, self._own
         if not layer.spec.learning_rate > 0:
             return
-        weights = layer.weight_matrix
+        weights = layer.plastic_weights
         if self._touched is not None:
             touched = self._touched().nonzero().flatten()
             self._neurons = None if len(touched) == len(weights) else touched
@@ -98,6 +98,6 @@ class ChangeSum:
         """Return the change of the whole step; ``None`` where the layer does not learn."""
         if self._summed is None:
             return None
-        weights = self._layer.weight_matrix
+        weights = self._layer.plastic_weights
         rows = weights if self._neurons is None else weights.index_select(0, self._neurons)
         return Change(self._summed(), rows, self._neurons)

@@ -31,10 +31,17 @@ class Layer(Protocol):
     norm: StreamNorm | None
     _buffers: dict[str, Tensor | None]
     rounded: RoundedWeights
+    plastic_rounded: RoundedWeights
     weight_matrix: Tensor
+    plastic_matrix: Tensor | None
     samples_learned: Tensor
     update_peak: Tensor
     opening: Tensor
+
+    @property
+    def plastic_weights(self) -> Tensor:
+        """The weights that compete and learn."""
+        ...
 
 
 class Memory(Protocol):
@@ -52,6 +59,7 @@ class Arrays:
     def __init__(self, layer: Layer) -> None:
         self._addresses = _addresses(layer)
         self.weights: Any = layer.weight_matrix.numpy()
+        self.plastic: Any = layer.plastic_weights.numpy()
         peak, learned = layer.update_peak.view(1), layer.samples_learned.view(1)
         self.counters: tuple[Any, ...] = peak.numpy(), layer.opening.numpy(), learned.numpy()
         norm = layer.norm
@@ -172,8 +180,11 @@ def kernels_for(layer: Layer, x: Tensor, precision: PrecisionName) -> Any:
     return kernels
 
 
-def forward(kernels: Any, layer: Layer, x: Tensor, workspace: Workspace, precision: PrecisionName, *, learn: bool) -> Forward:  # fmt: skip
-    """Do the first half of a step; with `learn`, the statistics of the normalisation take `x` in."""
+def forward(
+    kernels: Any, layer: Layer, x: Tensor, workspace: Workspace, precision: PrecisionName,
+    *, follow: bool = False, compete: bool = False,
+) -> Forward:  # fmt: skip
+    """Do a forward pass; with `follow`, the statistics of the normalisation take `x` in; with `compete`, an update follows."""
     batch, _, height, width = x.shape
     length = layer.weight_matrix.shape[1] // layer.spec.cut[0]
     rounding = precision == "bfloat16" or (precision == "auto" and kernels.BFLOAT16 and length >= _LEAST_RUN)
@@ -181,21 +192,30 @@ def forward(kernels: Any, layer: Layer, x: Tensor, workspace: Workspace, precisi
     plan: Plan = workspace.plan(key, lambda: Plan(kernels, layer, batch, height, width, rounding=rounding))
     if not plan.arrays.are_of(layer):
         plan.arrays = Arrays(layer)
-    _enter(plan, layer, x, learn=learn)
+    _enter(plan, layer, x, learn=follow)
     weights = plan.arrays.weights
-    factors, image, offsets = weights, plan.image, plan.offsets
-    multiply, count, least = kernels.convolve, weights.shape[0], kernels.SHAPE.neurons
-    if rounding:
-        factors, image, offsets = layer.rounded.of(layer.weight_matrix, kernels), plan.short, plan.short_offsets
+    _multiply(plan, layer.rounded.of(layer.weight_matrix, kernels) if rounding else weights)
+    out = _leave(plan, layer.spec)
+    if compete and layer.plastic_matrix is not None:
+        plastic = plan.arrays.plastic
+        _multiply(plan, layer.plastic_rounded.of(layer.plastic_matrix, kernels) if rounding else plastic)
+    return FusedForward(out, plan, (plan.positions, weights.shape[1]))
+
+
+def _multiply(plan: Plan, factors: Any) -> None:
+    """Compute the weighted input of the plan's image, by weights or by their rounded copy."""
+    kernels, image, offsets = plan.kernels, plan.image, plan.offsets
+    multiply, count, least = kernels.convolve, factors.shape[0], kernels.SHAPE.neurons
+    if plan.rounding:
+        image, offsets = plan.short, plan.short_offsets
     elif plan.short_runs:
         multiply, count, least = kernels.convolve_short, len(offsets) // kernels.SHAPE.positions, 1
 
     def part(first: int, last: int) -> None:
         multiply(image, offsets, plan.runs, plan.length, plan.step, factors, plan.u, first, last)
 
-    worth = _WORTH_A_THREAD * (2 if rounding else 1)
-    fast.spread(part, count, max(least, worth * count // (plan.positions * weights.size)))
-    return FusedForward(_leave(plan, layer.spec), plan, (plan.positions, weights.shape[1]))
+    worth = _WORTH_A_THREAD * (2 if plan.rounding else 1)
+    fast.spread(part, count, max(least, worth * count // (plan.positions * factors.size)))
 
 
 def _enter(plan: Plan, layer: Layer, x: Tensor, *, learn: bool) -> None:

@@ -37,8 +37,8 @@ class UpdateMemory:
 
 def update(layer: Layer, step: FusedForward) -> bool:
     """Do the second half of a step, and step the layer's counters on; do nothing where events are too many."""
-    spec, plan, weights = layer.spec, step.plan, layer.weight_matrix
-    kernels, memory, w = plan.kernels, plan.memory, plan.arrays.weights
+    spec, plan, weights = layer.spec, step.plan, layer.plastic_weights
+    kernels, memory, w = plan.kernels, plan.memory, plan.arrays.plastic
     if not isinstance(memory, UpdateMemory):
         memory = plan.memory = UpdateMemory(plan.positions, w.shape[1], spec)
     found = _compete(plan, memory, spec)
@@ -63,7 +63,7 @@ def update(layer: Layer, step: FusedForward) -> bool:
         memory.norms, active, largest, spec.learning_rate, spec.rate_power, float(spec.decay_samples or 0), scale,
         plan.batch, *counters,
     )  # fmt: skip
-    rounded = layer.rounded.of(weights, kernels) if plan.rounding else _NO_COPY
+    rounded = layer.plastic_rounded.of(weights, kernels) if plan.rounding else _NO_COPY
 
     def change(first: int, last: int) -> None:
         kernels.update(*where, w, rounded, *events, memory.norms, memory.pulls, first, last)
@@ -71,7 +71,7 @@ def update(layer: Layer, step: FusedForward) -> bool:
     fast.spread(change, active, max(1, least))
     mark_changed(weights)
     if plan.rounding:
-        layer.rounded.written(weights)
+        layer.plastic_rounded.written(weights)
     return True
 
 

@@ -51,6 +51,7 @@ class SoftHebbLayer(nn.Module):
     """
 
     weight_matrix: Tensor
+    plastic_matrix: Tensor | None
     samples_learned: Tensor
     update_peak: Tensor
     opening: Tensor
@@ -66,7 +67,6 @@ class SoftHebbLayer(nn.Module):
         self.spec = spec
         self.in_channels = in_channels
         self.norm = _normalisation(spec, in_channels, device)
-        self.rounded = RoundedWeights()
         shape = (spec.channels, in_channels * spec.kernel[0] * spec.kernel[1])
         # A step and a checkpoint know float32 only, whatever torch's default dtype and device are by now.
         if generator is None:
@@ -75,7 +75,11 @@ class SoftHebbLayer(nn.Module):
             weights = initial_weights(shape, spec.init, spec.radius, generator)
         number = partial(torch.zeros, dtype=torch.float32, device=device)
         count = torch.zeros((), dtype=torch.int64, device=device)
+        averages = spec.averaging_samples is not None and spec.learning_rate > 0
         self.register_buffer("weight_matrix", weights)  # synapses ordered (row, column, channel), as in a patch
+        self.register_buffer("plastic_matrix", weights.clone() if averages else None)  # what `weight_matrix` averages
+        self.rounded = RoundedWeights()
+        self.plastic_rounded = RoundedWeights() if averages else self.rounded
         self.register_buffer("samples_learned", count)  # since plasticity was reopened
         self.register_buffer("update_peak", number(()))  # the running maximum of |Δw|
         self.register_buffer("opening", number(2))  # ρ of the rate, and its factor for each sample
@@ -95,13 +99,18 @@ class SoftHebbLayer(nn.Module):
         return self.weight_matrix.view(self.spec.channels, *self.spec.kernel, self.in_channels).permute(0, 3, 1, 2)
 
     @property
+    def plastic_weights(self) -> Tensor:
+        """The weights that compete and learn, shape (K, N): those of the features, unless these are an average of them."""
+        return self.weight_matrix if self.plastic_matrix is None else self.plastic_matrix
+
+    @property
     def device(self) -> torch.device:
         """Where the layer computes."""
         return self.weight_matrix.device
 
     def norms(self) -> Tensor:
-        """Return the Euclidean norm of each neuron's weight vector, shape (K,)."""
-        norms: Tensor = torch.linalg.vector_norm(self.weight_matrix, dim=1)
+        """Return the Euclidean norm of each neuron's weight vector as it learns, shape (K,)."""
+        norms: Tensor = torch.linalg.vector_norm(self.plastic_weights, dim=1)
         return norms
 
     def r1_fraction(self) -> float:
@@ -152,20 +161,26 @@ class SoftHebbLayer(nn.Module):
             self.norm.follow(moments)
             moments = None
         if kernels is not None and moments is None:
-            return fused.forward(kernels, self, x, workspace, multiply.precision, learn=whole)
-        return self._forward_normalised(x if self.norm is None else self.norm.learn(x, moments), workspace, multiply)
+            return fused.forward(kernels, self, x, workspace, multiply.precision, follow=whole, compete=True)
+        x = x if self.norm is None else self.norm.learn(x, moments)
+        forward = self._forward_normalised(x, workspace, multiply)
+        if self.plastic_matrix is not None:
+            multiply(forward.patches, self.plastic_matrix.t(), forward.weighted_input)
+        return forward
 
     @torch.no_grad()
     def update(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> None:
         """Do the second half of a step: update the weights by what the first half computed from them."""
         learns = self.spec.learning_rate > 0
-        if not (learns and isinstance(forward, fused.FusedForward) and fused_update.update(self, forward)):
+        if learns and isinstance(forward, fused.FusedForward) and fused_update.update(self, forward):
+            self._average(forward.output.shape[0])
+        else:
             self.apply_change(self.change(forward, workspace, multiply), forward.output.shape[0])
 
     @torch.no_grad()
     def change(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> Change | None:
         """Sum the local updates of a step, without rates; ``None`` where the layer does not learn. Nothing changes."""
-        spec, weights = self.spec, self.weight_matrix
+        spec, weights = self.spec, self.plastic_weights
         if not spec.learning_rate > 0:
             return None
         events = self._events(forward.weighted_input)
@@ -192,18 +207,19 @@ class SoftHebbLayer(nn.Module):
         if change is not None:
             rate = self._rate(change)
             if change.neurons is None:
-                self.weight_matrix.addcmul_(change.summed, rate.unsqueeze(1))
+                self.plastic_weights.addcmul_(change.summed, rate.unsqueeze(1))
             else:
-                self.weight_matrix.index_add_(0, change.neurons, change.summed.mul_(rate.unsqueeze(1)))
+                self.plastic_weights.index_add_(0, change.neurons, change.summed.mul_(rate.unsqueeze(1)))
         self.samples_learned.add_(samples)
         self.opening.select(0, 0).mul_(self.opening.select(0, 1) ** samples)
+        self._average(samples)
 
     @torch.no_grad()
     def forward(self, x: Tensor, workspace: Workspace | None = None, multiply: Product = _FLOAT32) -> Forward:
         """Do a forward pass that changes nothing; arguments as in `learn`."""
         workspace = workspace or Workspace()
         if (kernels := fused.kernels_for(self, x, multiply.precision)) is not None:
-            return fused.forward(kernels, self, x, workspace, multiply.precision, learn=False)
+            return fused.forward(kernels, self, x, workspace, multiply.precision)
         return self._forward_normalised(self._normalised(x), workspace, multiply)
 
     @torch.no_grad()
@@ -251,6 +267,12 @@ class SoftHebbLayer(nn.Module):
                 scale = plasticity.follow_peak(self.update_peak, scale)
             rate = rate / scale
         return rate
+
+    def _average(self, samples: int) -> None:
+        """Let the weights of the features follow those that learn, after a step of so many samples."""
+        if self.plastic_matrix is not None and self.spec.averaging_samples is not None:
+            share = plasticity.averaging_share(self.samples_learned, samples, self.spec.averaging_samples)
+            self.weight_matrix.lerp_(self.plastic_matrix, share)
 
     def _events(self, weighted_input: Tensor) -> Events | None:
         spec = self.spec

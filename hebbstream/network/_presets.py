@@ -168,10 +168,11 @@ _STREAM = (
     *(replace(spec, momentum=1e-4, learning_rate=0.0) for spec in _CIFAR[1:]),
 )
 
-# Colours are told apart as in natural pictures, not as this video would have it. Features of a position are compared with each
-# other: better with few labels, and much so by nearest neighbour.
+# Colours are told apart as in natural pictures, not as this video would have it. Features are those of weights averaged over
+# some minutes, so that they do not depend on what came last, and those of a position are compared with each other: better with
+# few labels, and much so by nearest neighbour.
 _VIDEO = (
-    replace(_STREAM[0], normalization="whiten_colors"),
+    replace(_STREAM[0], normalization="whiten_colors", averaging_samples=3000),
     *_STREAM[1:-1],
     replace(_STREAM[-1], unit_length=True),
 )

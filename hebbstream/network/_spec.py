@@ -50,6 +50,9 @@ class LayerSpec:
         ``q`` (eq. 5); 0 makes the rate independent of the weight norm.
     decay_samples
         If given, the rate is multiplied by ``1 − n/decay_samples`` and ends at zero (appendix A.2).
+    averaging_samples
+        The features' weights are a running average of those that learn, over so many samples; over the latest third, while
+        they are fewer. Features then move less from frame to frame. ``None`` takes the weights that learn.
     plasticity
         ``"soft_anti_hebbian"`` (the paper's), ``"soft_hebbian"``, ``"hard_wta"`` or ``"hebbian"``.
     update_scale
@@ -112,6 +115,7 @@ class LayerSpec:
     learning_rate: float = 0.01
     rate_power: float = 0.5
     decay_samples: int | None = None
+    averaging_samples: int | None = None
     plasticity: PlasticityName = "soft_anti_hebbian"
     update_scale: UpdateScaleName = "max"
     event_threshold: float = 0.0
@@ -146,6 +150,8 @@ class LayerSpec:
             "pool_padding", all(_is_int(p, 0) and p <= size // 2 for p, size in paddings), "0 to half of pool_size"
         )
         self._require("decay_samples", decay is None or _is_int(decay, 1), "a positive integer or None")
+        average = self.averaging_samples
+        self._require("averaging_samples", average is None or _is_int(average, 1), "a positive integer or None")
         for name in ("learning_rate", "rate_power"):
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) >= 0, "a number of at least 0")
         for name in ("inverse_temperature", "power", "activation_inverse_temperature", "radius"):

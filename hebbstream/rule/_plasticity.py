@@ -187,6 +187,19 @@ def largest_magnitude(change: Tensor) -> Tensor:
     return torch.maximum(high, low.neg()).add(_SCALE_FLOOR)
 
 
+def averaging_share(learned: Tensor, samples: int, horizon: int) -> Tensor:
+    """Return the share of the newest weights in their average, after a step of so many samples; shape ().
+
+    Of the latest third at first, then of the latest `horizon` samples or so: what was learned early soon counts no more.
+
+    Examples
+    --------
+    >>> [round(averaging_share(torch.tensor(n), 1, 1000).item(), 3) for n in (1, 10, 10_000)]
+    [1.0, 0.25, 0.001]
+    """
+    return (3.0 * samples / (learned + 2.0)).clamp_(1.0 - (1.0 - 1.0 / horizon) ** samples, 1.0)
+
+
 def follow_peak(peak: Tensor, magnitude: Tensor) -> Tensor:
     """Raise a running maximum to a new magnitude, or let it decay by a thousandth a step; in place, shape ().
 

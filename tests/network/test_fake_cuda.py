@@ -29,7 +29,7 @@ def fake_cuda(net):
         # The method asks for the device's runtime before it gets to the fake tensors; the operator does not.
         patch.setattr(torch.Tensor, "copy_", lambda target, source: torch.ops.aten.copy_.default(target, source))
         for module in net.modules():
-            for key, tensor in list(module._buffers.items()):
+            for key, tensor in list(module.named_buffers(recurse=False)):
                 module._buffers[key] = torch.empty(tensor.shape, dtype=tensor.dtype, device="cuda")
         with OnDeviceOnly():
             yield
@@ -79,8 +79,8 @@ def test_so_do_the_other_rules(rule, monkeypatch):
     step("cifar10")
 
 
-def test_so_does_a_budget_of_events():
-    net = hs.SoftHebbNet([hs.LayerSpec(channels=8, event_threshold=1e-3, event_budget=2)], 3)
+def test_so_do_a_budget_of_events_and_averages():
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=8, event_threshold=1e-3, event_budget=2, averaging_samples=9)], 3)
     with fake_cuda(net):
         assert net._learn(torch.empty(2, 3, 8, 8, device="cuda")).shape == (2, 128)
 

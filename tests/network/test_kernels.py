@@ -53,6 +53,9 @@ CHANGES = [
     {"normalization": "batch"},
     {"normalization": "none", "learning_rate": 0.2},
     {"learning_rate": 0.0},
+    {"averaging_samples": 3},
+    {"averaging_samples": 3, "learning_rate": 0.0},
+    {"radius": 1.0, "kernel_size": 7, "averaging_samples": 1000},
     {"radius": 1.0},  # nearly all activities are events
     {"radius": 1.0, "kernel_size": 7},  # of so many synapses that the dense product takes over
     {"event_threshold": 0.9},
@@ -175,14 +178,18 @@ def test_bfloat16_gives_the_numbers_of_rounded_factors(frames, batch):
 
 @pytest.mark.skipif(not KERNELS or not KERNELS.BFLOAT16, reason="no bfloat16 on this processor")
 def test_the_rounded_copy_follows_every_change(frames):
-    net = hs.SoftHebbNet.from_preset("cifar10", width=16, engine=hs.EagerEngine("auto"))
-    other = hs.SoftHebbNet.from_preset("cifar10", width=16, seed=5, engine=hs.EagerEngine("auto"))
+    specs = hs.PRESETS["cifar10"].resolve(width=16)
+    specs[1] = replace(specs[1], averaging_samples=10)
+    net, other = (hs.SoftHebbNet(specs, 3, seed=seed, engine=hs.EagerEngine("auto")) for seed in (0, 5))
 
     def assert_fresh():
         for layer in net.layers[1:]:
-            expected = layer.weight_matrix.to(torch.bfloat16).view(torch.uint16)
-            found = layer.rounded.of(layer.weight_matrix, KERNELS)
-            assert np.array_equal(found, expected.numpy())
+            for weights, copied in (
+                (layer.weight_matrix, layer.rounded),
+                (layer.plastic_weights, layer.plastic_rounded),
+            ):
+                expected = weights.to(torch.bfloat16).view(torch.uint16)
+                assert np.array_equal(copied.of(weights, KERNELS), expected.numpy())
 
     for frame in frames[:5]:
         net.learn_one(frame)
@@ -200,7 +207,8 @@ def test_the_rounded_copy_follows_every_change(frames):
 
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_a_resumed_run_gives_the_same_bits(frames, tmp_path, precision):
-    net = hs.SoftHebbNet.from_preset("cifar10", width=8, engine=hs.EagerEngine(precision))
+    specs = [replace(spec, averaging_samples=3) for spec in hs.PRESETS["cifar10"].resolve(width=8)]
+    net = hs.SoftHebbNet(specs, 3, engine=hs.EagerEngine(precision))
     for frame in frames[:5]:
         net.learn_one(frame)
     net.save(tmp_path / "net.safetensors")
@@ -217,7 +225,7 @@ def test_a_resumed_run_gives_the_same_bits(frames, tmp_path, precision):
 def test_threads_change_nothing(frames, monkeypatch, together, radius, short_runs):
     monkeypatch.setattr(fused, "_SHORT_RUN", 5 if short_runs else 0)
     specs = hs.PRESETS["cifar10"].resolve(width=8)
-    specs[0] = replace(specs[0], radius=radius, kernel_size=7)
+    specs[0] = replace(specs[0], radius=radius, kernel_size=7, averaging_samples=10)
     one, two = (hs.SoftHebbNet(specs, 3) for _ in range(2))
     for module in (fused, fused_update):
         monkeypatch.setattr(module, "_WORTH_A_THREAD", 1000)
@@ -239,7 +247,7 @@ def test_threads_change_nothing(frames, monkeypatch, together, radius, short_run
             torch.set_num_threads(3)
             assert torch.equal(two.learn_many(frames[start : start + together]), expected)
             assert (parts["_compete"], parts["_leave"]) == (3, together)
-            assert parts["forward"] == 3 or not short_runs
+            assert parts["_multiply"] == 3 or not short_runs
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))

@@ -34,10 +34,13 @@ def compare(specs, batch, steps=5, in_channels=3, size=(12, 12), opening=None):
         expected = expected.reshape(batch, -1)
         np.testing.assert_allclose(features.numpy(), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
     for layer, ours in zip(reference, net.layers, strict=True):
-        found = ours.weight.numpy().reshape(layer.w.shape).astype(np.float64)
-        assert np.linalg.norm(found - layer.w) <= 1e-5 * np.linalg.norm(layer.w)
-        # Not met by standing still: the weights have moved a thousand times the tolerance.
-        assert np.linalg.norm(found - layer.initial) >= 1e-2 * np.linalg.norm(layer.w)
+        rows, columns = ours.spec.kernel
+        plastic = ours.plastic_weights.view(len(layer.w), rows, columns, -1).permute(0, 3, 1, 2)
+        for found, expected in ((ours.weight, layer.average), (plastic, layer.w)):
+            found = found.numpy().reshape(expected.shape).astype(np.float64)
+            assert np.linalg.norm(found - expected) <= 1e-5 * np.linalg.norm(expected)
+            # Not met by standing still: the weights have moved a thousand times the tolerance.
+            assert np.linalg.norm(found - layer.initial) >= 1e-2 * np.linalg.norm(expected)
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +97,14 @@ def test_activations(activation):
 def test_rates(update_scale, decay_samples):
     changes = {"update_scale": update_scale, "decay_samples": decay_samples, "rate_power": 0.75}
     compare([replace(CONV, **changes), replace(DEEP, **changes)], batch=1)
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+@pytest.mark.parametrize("threshold", [0.0, 0.02])
+@pytest.mark.parametrize("horizon", [2, 1000])
+def test_averages_of_weights(batch, threshold, horizon):
+    changes = {"averaging_samples": horizon, "event_threshold": threshold}
+    compare([replace(CONV, **changes), replace(DEEP, **changes), replace(DENSE, **changes)], batch, steps=12)
 
 
 @pytest.mark.parametrize("batch", [1, 10])

@@ -24,7 +24,8 @@ def specs(preset: str, learning: tuple[int, ...], width: int) -> list[hs.LayerSp
             replace(layer, learning_rate=_RATE_SCALE * paper.learning_rate, radius=_RADIUS)
             for layer, paper in zip(layers[1:], published[1:], strict=True)
         ]
-    # Of features as they are, whose lengths tell something too.
+    # What the preset adds to the rule is left out: averages, natural colours, and features of one length.
+    layers[0] = replace(layers[0], averaging_samples=None, normalization=layers[1].normalization)
     layers[-1] = replace(layers[-1], unit_length=False)
     return [layer if at in learning else replace(layer, learning_rate=0.0) for at, layer in enumerate(layers)]
 
