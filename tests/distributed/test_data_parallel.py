@@ -27,7 +27,7 @@ def network(kind, engine="eager"):
         options |= {"normalization": "whiten", "mirror": True}
     elif kind in ("rare events", "dense updates"):
         options |= {"width": 16, "event_threshold": 0.9 if kind == "rare events" else 0.0}
-    return hs.SoftHebbNet.from_preset("cifar10", **options)
+    return hs.SoftHebbNet.from_preset("video" if kind == "averages" else "cifar10", **options)
 
 
 def state_of(net):
@@ -43,7 +43,14 @@ def learn(peers, kind):
 
 @pytest.mark.parametrize(
     ("kind", "world"),
-    [("events", 2), ("events", 4), ("batch statistics", 2), ("whitening, mirrored", 2), ("dense updates", 2)],
+    [
+        ("events", 2),
+        ("events", 4),
+        ("batch statistics", 2),
+        ("whitening, mirrored", 2),
+        ("dense updates", 2),
+        ("averages", 2),
+    ],
 )
 def test_ranks_learn_as_one_process_from_a_mini_batch(kind, world):
     found = together(world, learn, kind)

@@ -17,8 +17,11 @@ def network(wire="float32", kind="events"):
         "events": {},
         "whitening, mirrored": {"normalization": "whiten", "mirror": True},
         "whitened patches": {"normalization": "whiten_patches", "width_factor": 1},
+        "averages": {"name": "video"},
     }
-    return hs.SoftHebbNet.from_preset("cifar10", width=4, seed=2, engine=LocalEngine(wire), **options[kind])
+    return hs.SoftHebbNet.from_preset(
+        **{"name": "cifar10", "width": 4, "seed": 2, "engine": LocalEngine(wire)} | options[kind]
+    )
 
 
 def pictures():
@@ -53,7 +56,7 @@ def learn(peers, wire, kind):
     return {name: value.numpy() for name, value in one.net.state_dict().items()}, peers.bytes_sent
 
 
-@pytest.mark.parametrize("kind", ["events", "whitening, mirrored", "whitened patches"])
+@pytest.mark.parametrize("kind", ["events", "whitening, mirrored", "whitened patches", "averages"])
 def test_ranks_and_replicas_in_one_process_learn_the_same(kind):
     found = together(WORLD, learn, "float32", kind)
     expected = simulated("float32", kind)

@@ -8,7 +8,14 @@ from forge import contents
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
 from hebbstream.rule import _fast as fast
-from hebbstream.rule._whiten import PatchWhitening, StreamWhitening, _is_due, inverse_root, inverse_root_by_products
+from hebbstream.rule._whiten import (
+    ColorWhitening,
+    PatchWhitening,
+    StreamWhitening,
+    _is_due,
+    inverse_root,
+    inverse_root_by_products,
+)
 
 
 def correlated(count, channels=6, seed=0):
@@ -72,6 +79,27 @@ def test_patches_are_whitened_as_pixels_of_more_channels_are():
         expected = pixel.learn(cut[None])
         torch.testing.assert_close(patch.learn(frame[None]), expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(patch(frames), torch.cat([patch(frame[None]) for frame in frames]))
+
+
+def test_colours_are_told_apart_as_in_natural_pictures_whatever_a_stream_shows():
+    natural = torch.tensor([[1.0, 0.92, 0.8], [0.92, 1.0, 0.92], [0.8, 0.92, 1.0]], dtype=torch.float64)
+    maps = []
+    for mixing in (torch.eye(3), torch.tensor([[3.0, 0.0, 0.0], [2.9, 0.5, 0.0], [0.0, 0.0, 0.1]])):
+        norm = ColorWhitening(3)
+        x = torch.randn(1, 3, 200, 200, generator=torch.Generator().manual_seed(0))
+        norm.learn(torch.einsum("dc,bchw->bdhw", mixing, x) + 5)
+        maps.append(norm.matrix.double() * norm.var.double().mean().sqrt())  # one scale, which follows the stream
+        assert norm(torch.full((1, 3, 1, 1), 5.0)).abs().max() < 0.1  # and so do the means
+    torch.testing.assert_close(*maps, rtol=1e-4, atol=1e-4)
+    identity = torch.eye(3, dtype=torch.float64)
+    torch.testing.assert_close(maps[0] @ maps[0] @ (natural + 0.1 * identity) / 1.1, identity, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_other_channels_than_three_are_whitened_by_the_stream(channels):
+    colors, stream = ColorWhitening(channels), StreamWhitening(channels)
+    for frame in correlated(5, channels):
+        assert torch.equal(colors.learn(frame[None]), stream.learn(frame[None]))
 
 
 def test_a_kernel_that_sees_hardly_more_than_a_level_learns_what_else_there_is():
