@@ -68,6 +68,22 @@ def test_ranks_and_replicas_in_one_process_learn_the_same(kind):
     assert int(expected.layers[0].samples_learned) == samples * (2 if expected.mirror else 1)
 
 
+@pytest.mark.parametrize("kind", ["events", "averages"])
+def test_a_rank_alone_learns_as_without_rounds(kind):
+    alone, plain = network(kind=kind), network(kind=kind)
+    plain.engine = hs.EagerEngine()
+    for start in range(0, 8, EVERY):
+        alone.engine.begin(alone.layers)
+        for frame in pictures()[0, start : start + EVERY]:
+            alone.learn_one(frame)
+            plain.learn_one(frame)
+        alone.engine.take_over(alone.layers, alone.engine.told(alone.layers, EVERY), EVERY)
+    for ours, expected in zip(alone.layers, plain.layers, strict=True):
+        torch.testing.assert_close(ours.plastic_weights, expected.plastic_weights, rtol=1e-3, atol=1e-4)
+    drawn = network(kind=kind).layers[0].weight_matrix
+    assert (plain.layers[0].plastic_weights - drawn).abs().max() > 100 * 1e-4
+
+
 def test_half_precision_halves_what_is_sent():
     whole, half = (together(WORLD, learn, wire, "events")[0] for wire in ("float32", "float16"))
     assert half[1] < 0.7 * whole[1]
