@@ -72,7 +72,7 @@ def test_ranks_and_replicas_in_one_process_learn_the_same(kind):
 def test_a_rank_alone_learns_as_without_rounds(kind):
     alone, plain = network(kind=kind), network(kind=kind)
     plain.engine = hs.EagerEngine()
-    for start in range(0, 8, EVERY):
+    for start in range(0, EVERY * ROUNDS, EVERY):
         alone.engine.begin(alone.layers)
         for frame in pictures()[0, start : start + EVERY]:
             alone.learn_one(frame)
