@@ -164,7 +164,7 @@ class SoftHebbLayer(nn.Module):
             return fused.forward(kernels, self, x, workspace, multiply.precision, follow=whole, compete=True)
         x = x if self.norm is None else self.norm.learn(x, moments)
         forward = self._forward_normalised(x, workspace, multiply)
-        if self.plastic_matrix is not None:
+        if self.plastic_matrix is not None:  # they compete, and the average made the features
             multiply(forward.patches, self.plastic_matrix.t(), forward.weighted_input)
         return forward
 
