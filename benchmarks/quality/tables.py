@@ -147,11 +147,13 @@ def _shortcuts(results: Path) -> str:
 
 
 def _readouts(results: Path) -> str:
-    rows = []
-    for (preset,), seeds in grouped(read(results / "quality" / "readouts.json")["rows"], "preset").items():
-        cells = [f"{100 * np.mean([run[name] for run in seeds]):.1f}" for name in READOUTS]
-        rows.append([preset, len(seeds), *cells, f"{np.mean([run['learning_cpu_seconds'] for run in seeds]):.0f}"])
-    return markdown(["preset", "seeds", *(f"{name}, %" for name in READOUTS), "CPU seconds to learn"], rows)
+    rows: list[list[object]] = []
+    for file in map(read, sorted((results / "quality").glob("readouts*.json"), reverse=True)):
+        for (preset,), seeds in grouped(file["rows"], "preset").items():
+            cells = [f"{100 * np.mean([run[name] for run in seeds]):.1f}" for name in READOUTS]
+            seconds = np.mean([run["learning_cpu_seconds"] for run in seeds])
+            rows.append([preset, file["settings"]["width"], len(seeds), *cells, f"{seconds:.0f}"])
+    return markdown(["preset", "width", "seeds", *(f"{name}, %" for name in READOUTS), "CPU seconds to learn"], rows)
 
 
 TABLES: Tables = {

@@ -76,3 +76,15 @@ def test_a_new_column_of_rows_begins_alike_in_what_learns_and_in_the_average():
 def test_what_is_no_number_of_samples(value):
     with pytest.raises(ConfigurationError, match=r"averaging_samples=.*: expected a positive integer or None"):
         hs.LayerSpec(channels=4, averaging_samples=value)
+
+
+def test_who_reopens_plasticity_has_features_of_what_is_learned_now(frames):
+    net = hs.SoftHebbNet([replace(SPEC, averaging_samples=1000)], 3)
+    for frame in frames[:40]:
+        net.learn_one(frame)
+    layer = net.layers[0]
+    before = layer.weight_matrix.clone()
+    net.reopen_plasticity()
+    assert torch.equal(layer.weight_matrix, before)
+    net.learn_one(frames[40])
+    assert torch.equal(layer.weight_matrix, layer.plastic_weights)
