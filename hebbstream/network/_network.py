@@ -264,8 +264,8 @@ class SoftHebbNet(LayerStack):
 
         The rate falls to zero as a weight norm reaches 1 (eq. 5). Until it has faded, an opening ρ puts the norm at
         least that far from 1 in the eyes of the rate, ``η·max(|r − 1|, ρ)^q``; ``decay_samples`` counts from zero
-        again, and so does ``averaging_samples``: features follow what is learned now. No weight changes at the call, so features stay what they were; neurons still further from 1 learn as
-        before. The opening is in the checkpoint.
+        again, and so does ``averaging_samples``: features then follow what is learned now. No weight changes at the call, so
+        features stay what they were; neurons still further from 1 learn as before. The opening is in the checkpoint.
 
         Parameters
         ----------
