@@ -192,7 +192,7 @@ def forward(
     plan: Plan = workspace.plan(key, lambda: Plan(kernels, layer, batch, height, width, rounding=rounding))
     if not plan.arrays.are_of(layer):
         plan.arrays = Arrays(layer)
-    _enter(plan, layer, x, learn=follow)
+    _enter(plan, layer, x, follow=follow)
     weights = plan.arrays.weights
     _multiply(plan, layer.rounded.of(layer.weight_matrix, kernels) if rounding else weights)
     out = _leave(plan, layer.spec)
@@ -218,17 +218,17 @@ def _multiply(plan: Plan, factors: Any) -> None:
     fast.spread(part, count, max(least, worth * count // (plan.positions * factors.size)))
 
 
-def _enter(plan: Plan, layer: Layer, x: Tensor, *, learn: bool) -> None:
+def _enter(plan: Plan, layer: Layer, x: Tensor, *, follow: bool) -> None:
     """Normalise, pad, and round into the plan's image."""
     norm, eps, mean, var = layer.norm, 0.0, _NONE, _NONE
     if isinstance(norm, StreamWhitening) and plan.channels <= _FEW_CHANNELS:
-        pixels = _whitened(plan, norm, _pixels(norm.cut(x)), learn=learn)
+        pixels = _whitened(plan, norm, _pixels(norm.cut(x)), follow=follow)
     elif type(norm) is StreamNorm and not norm.use_batch_statistics:
         pixels, eps, (mean, var, _) = _pixels(x), norm.eps, plan.arrays.statistics
-        if learn:
+        if follow:
             plan.kernels.follow(pixels, *plan.arrays.statistics, norm.momentum, plan.batch)
     else:
-        pixels = _pixels(x if norm is None else norm.learn(x) if learn else norm.forward(x))
+        pixels = _pixels(x if norm is None else norm.learn(x) if follow else norm.forward(x))
     plan.kernels.pad(pixels, mean, var, eps, plan.batch, plan.height, plan.width, *plan.border, plan.image, plan.short)
 
 
@@ -236,8 +236,8 @@ def _pixels(x: Tensor) -> Any:
     return x.permute(0, 2, 3, 1).contiguous().view(-1, x.shape[1]).numpy()
 
 
-def _whitened(plan: Plan, norm: StreamWhitening, pixels: Any, *, learn: bool) -> Any:
-    if learn:
+def _whitened(plan: Plan, norm: StreamWhitening, pixels: Any, *, follow: bool) -> Any:
+    if follow:
         plan.kernels.follow_together(pixels, *plan.arrays.statistics, norm.momentum, plan.batch)
         norm.make_map(plan.batch)
     plan.kernels.whiten(pixels, plan.arrays.statistics[0], plan.arrays.map, plan.white)

@@ -1,6 +1,7 @@
 """Channels that are told apart: by running second moments, or by what colours of natural pictures have in common."""
 
 import math
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -67,7 +68,11 @@ class StreamWhitening(StreamNorm):
     def make_map(self, samples: int) -> None:
         """Make the map anew, if it is due after a step of so many samples that the statistics have taken in."""
         if not self.count.is_cpu or _is_due(int(self.count), samples):
-            self.matrix.copy_(_whitening(self.covariance, self.eps))
+            self.matrix.copy_(self._map())
+
+    def _map(self) -> Tensor:
+        """Return the map for the statistics, shape (C, C)."""
+        return _whitening(self.covariance, self.eps)
 
     def cut(self, x: Tensor) -> Tensor:
         """Return what is whitened of a layer's input, shape (B, C, H, W)."""
@@ -107,13 +112,13 @@ class ColorWhitening(StreamWhitening):
     True
     """
 
-    def make_map(self, samples: int) -> None:
-        """Make the map anew, if it is due after a step of so many samples that the statistics have taken in."""
-        if len(self.mean) != 3:
-            super().make_map(samples)
-        elif not self.count.is_cpu or _is_due(int(self.count), samples):
-            natural = _whitening(_natural_correlations(self.covariance.device), eps=0.0)
-            self.matrix.copy_(natural * torch.rsqrt(self.covariance.diagonal().mean() + self.eps))
+    def _map(self) -> Tensor:
+        if len(self.mean) != len(_NATURAL_MAP):
+            return super()._map()
+        found = torch.empty_like(self.matrix)
+        for place, value in zip(found.view(-1), chain.from_iterable(_NATURAL_MAP), strict=True):
+            place.fill_(value)  # a copy of constants would make an accelerator wait
+        return found.mul_(torch.rsqrt(self.covariance.diagonal().mean() + self.eps))
 
 
 class PatchWhitening(StreamWhitening):
@@ -170,16 +175,6 @@ class PatchWhitening(StreamWhitening):
         return patches(x, self.kernel).flatten(3).permute(0, 3, 1, 2)
 
 
-def _natural_correlations(device: torch.device) -> Tensor:
-    """Return what red, green and blue have in common over the pixels of CIFAR-10's training pictures: 1, 0.92 and 0.8.
-
-    Computed where they are needed: to bring constants to an accelerator would make it wait.
-    """
-    place = torch.arange(3, dtype=torch.float32, device=device)  # in the spectrum
-    apart = (place - place.unsqueeze(1)).abs()
-    return 1.0 - 0.06 * apart - 0.02 * apart.square()
-
-
 def _is_due(count: int, step: int) -> bool:
     """Whether a new map is due at a number of samples that the latest step has brought about."""
     before = max(1, count - step)
@@ -213,3 +208,9 @@ def inverse_root_by_products(matrix: Tensor) -> Tensor:
         step = 1.5 * identity - 0.5 * (inverse @ root)
         root, inverse = root @ step, step @ inverse
     return inverse * torch.rsqrt(bound)
+
+
+# Of standardised red, green and blue: their correlations over the pixels of CIFAR-10's training pictures, whitened.
+_NATURAL_MAP: list[list[float]] = _whitening(
+    torch.tensor(((1.0, 0.92, 0.8), (0.92, 1.0, 0.92), (0.8, 0.92, 1.0)), device="cpu"), eps=0.0
+).tolist()
