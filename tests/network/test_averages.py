@@ -13,8 +13,12 @@ from hebbstream.errors import ConfigurationError
 SPEC = hs.LayerSpec(channels=12, learning_rate=0.2, radius=2.5, update_scale="running_max", event_threshold=3e-3)
 
 
-def test_what_learns_is_the_same_and_features_move_less(frames):
-    plain, averaged = (hs.SoftHebbNet([replace(SPEC, averaging_samples=samples), SPEC], 3) for samples in (None, 20))
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_learns_is_the_same_and_features_move_less(frames, precision):
+    plain, averaged = (
+        hs.SoftHebbNet([replace(SPEC, averaging_samples=samples), SPEC], 3, engine=hs.EagerEngine(precision))
+        for samples in (None, 20)
+    )
     moved = []
     for frame in np.concatenate([frames[:30]] * 4):
         before = [net.layers[0].weight.clone() for net in (plain, averaged)]
