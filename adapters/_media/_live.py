@@ -53,6 +53,7 @@ def live_frames(
         At once: asking again would not help.
     """
     source, patience = decoder.source, _Patience(retry_for)
+    name = source.name
     opened = patience.last_frame
     reason: StreamError | None = None
     current: MediaDecoder | None = decoder
@@ -64,7 +65,7 @@ def live_frames(
                     t = patience.renew() - opened
                     if closing.is_set() or (duration is not None and t >= duration):
                         return
-                    yield TimedFrame(frame, t, t, source.name, current.pixel_aspect)
+                    yield TimedFrame(frame, t, t, name, current.pixel_aspect)
             except StreamError as error:
                 reason = error
             finally:

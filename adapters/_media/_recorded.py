@@ -45,13 +45,14 @@ def recorded_frames(
         before, failure = stats.frames, None
         for source in sources:
             decoder, first = first, None
-            latest = 0.0
+            latest, name = 0.0, source.name
             try:
                 if decoder is None:
                     decoder = connect(source)
+                length = decoder.frame_seconds
                 for own_time, frame in decoder.frames(cut.start, cut.end):
-                    latest = own_time + decoder.frame_seconds
-                    yield TimedFrame(frame, offset + own_time, own_time, source.name, decoder.pixel_aspect)
+                    latest = own_time + length
+                    yield TimedFrame(frame, offset + own_time, own_time, name, decoder.pixel_aspect)
             except StreamError as error:
                 if len(sources) == 1:
                     raise

@@ -58,6 +58,10 @@ def test_what_a_result_file_has_is_not_measured_again(rows, tmp_path):
     assert set(second.values()) == {0.5}
 
 
+def test_only_the_rows_asked_for_are_measured(rows):
+    assert [row["row"] for row in rows("worlds", "--rows", "pixels", "video")] == ["pixels", "video"]
+
+
 def test_layers_learn_by_themselves_and_together(rows):
     found = {(row["preset"], row["row"]): row for row in rows("worlds.layers")}
     assert len(found) == 10

@@ -121,6 +121,7 @@ def measure_worlds(
     parser.add_argument(
         "--worlds", nargs="+", metavar="NAME", help="all in the folder, cifar10 and mnist, if not given"
     )
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="of the table, all if not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--width", type=int, default=16, help="neurons of the first layer")
     parser.add_argument("--frames", type=int, help="of the stream, at most")
@@ -136,7 +137,8 @@ def measure_worlds(
             world = open_world(options.folder, name, **limits)
             for key, job in jobs(world, name.endswith("objects"), options.width, seed):
                 key = {"world": name, "seed": seed, **key}
-                if not any(key.items() <= row.items() for row in rows):
+                wanted = not options.rows or key["row"] in options.rows
+                if wanted and not any(key.items() <= row.items() for row in rows):
                     rows += store.shown([key | job()])
                     store.write(options.output, {"settings": settings, "rows": rows})
 
