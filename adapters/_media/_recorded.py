@@ -49,9 +49,8 @@ def recorded_frames(
             try:
                 if decoder is None:
                     decoder = connect(source)
-                length = decoder.frame_seconds
                 for own_time, frame in decoder.frames(cut.start, cut.end):
-                    latest = own_time + length
+                    latest = own_time + decoder.frame_seconds
                     yield TimedFrame(frame, offset + own_time, own_time, name, decoder.pixel_aspect)
             except StreamError as error:
                 if len(sources) == 1:

@@ -99,6 +99,11 @@ class MediaSource:
         """Whether it can be read only once."""
         return isinstance(self.content, Pipe)
 
+    @property
+    def is_regular_file(self) -> bool:
+        """Whether it is a file that never lets a reader wait, as a pipe does."""
+        return self.kind == "file" and self.content is None and Path(self.url).is_file()
+
     def target(self) -> str | BinaryIO | Pipe:
         """Return what FFmpeg is given, content from its start.
 

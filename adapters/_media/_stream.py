@@ -16,7 +16,7 @@ from hebbstream.adapters._media._recorded import recorded_frames
 from hebbstream.adapters._media._source import MediaSource
 from hebbstream.adapters._media._timed import TimedFrame
 from hebbstream.errors import ConfigurationError
-from hebbstream.streams._prefetch import Prefetch
+from hebbstream.streams._prefetch import Bursts, Prefetch
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Stream
@@ -62,7 +62,8 @@ class MediaStream(Stream[Sample]):
     shown
         For messages: what else is special.
     prefetch
-        Samples to hold ready; 0 for none, and no thread.
+        Samples to hold ready; 0 for none, and no thread. Of files whose samples cost little, more are made in one go, without a
+        thread.
     live
         Whether the source goes on whether or not it is read; ``None`` asks the source.
     stats
@@ -105,7 +106,12 @@ class MediaStream(Stream[Sample]):
             decoded = live_frames(first, again, stats, duration=part.duration, retry_for=wait, closing=self._closing)
         self._selected = select(decoded)
         samples = make(self._selected, live)
-        self._queue = Prefetch(samples, prefetch, "drop_oldest" if live else "block") if prefetch else samples
+        self._queue: Prefetch[Sample] | Bursts[Sample] | Generator[Sample, None, None] = samples
+        if prefetch and live:
+            self._queue = Prefetch(samples, prefetch, "drop_oldest")
+        elif prefetch:
+            never_waits = all(source.is_regular_file for source in sources)
+            self._queue = Bursts(samples, prefetch) if never_waits else Prefetch(samples, prefetch)
         self._fingerprint = fingerprint
         names = repr(sources[0].name) + (f" and {len(sources) - 1} more" if len(sources) > 1 else "")
         name = f"{type(self).__name__}({', '.join([names, *shown, 'live' if live else 'recorded'])})"
@@ -142,7 +148,7 @@ class MediaStream(Stream[Sample]):
 
     def _release(self) -> None:
         self._closing.set()
-        if isinstance(self._queue, Prefetch):
+        if isinstance(self._queue, Prefetch | Bursts):
             if not self._queue.close(_CLOSING_SECONDS):
                 return  # FFmpeg still waits for the source; the thread closes it when that ends
         else:

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from hebbstream.adapters._picture import Fit, PictureFormat, StretchWarning
 
 ChooseSize = Callable[[tuple[int, int]], tuple[int, int]]
+# One thread scales a frame sooner than several are woken, and leaves the others to learning. Of earlier versions of PyAV it is
+# the only way.
+_ONE_THREAD: dict[str, Any] = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
 _NEW_KINDS = 12  # of side data, at most, in FFmpeg before PyAV
 
 
@@ -50,7 +53,7 @@ class FrameConverter:
         scaled = _scaled(shape, self.size, self._fit)
         height, width = scaled[::-1] if transposed else scaled
         picture = self._reformatter.reformat(
-            frame, width=width, height=height, format=self._pixels, interpolation="AREA"
+            frame, width=width, height=height, format=self._pixels, interpolation="AREA", **_ONE_THREAD
         ).to_ndarray()
         upright = picture.swapaxes(0, 1) if transposed else picture
         return _placed(upright[tuple(slice(None, None, -1 if mirror else 1) for mirror in mirrored)], self.size)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,8 @@ class Decoder(MediaDecoder):
         aspect = float(self.video.sample_aspect_ratio or 1.0)
         return aspect if 1 / _THINNEST < aspect < _THINNEST else 1.0
 
-    @property
-    def frame_seconds(self) -> float:
+    @cached_property
+    def frame_seconds(self) -> float:  # asked at every frame
         """Mean time between frames that the header declares; 1/25 where it declares none."""
         return 1.0 / float(self.video.average_rate or 25)
 

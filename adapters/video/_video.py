@@ -46,8 +46,8 @@ def open_video(
 ) -> Stream[Sample]:
     """Open video as a stream of samples.
 
-    Decoding runs in a thread of its own, so that it overlaps learning. From files no frame is lost: decoding waits for
-    learning. A live source cannot wait: when learning is slower, the frames that have waited longest are dropped, so
+    Decoding runs in a thread of its own, so that it overlaps learning; small frames of a file are decoded some at a time
+    instead, which costs less than a thread does. From files no frame is lost: decoding waits for learning. A live source cannot wait: when learning is slower, the frames that have waited longest are dropped, so
     that what is learned is at most `prefetch` frames old. When it breaks off it is connected again.
 
     Parameters
@@ -78,7 +78,7 @@ def open_video(
     label
         Gives a frame's label for its time in seconds, in its own file; ``None`` for no labels.
     prefetch
-        Frames to hold ready; 0 decodes each when it is asked for.
+        Frames to hold ready, of a file at most 32 if they are small; 0 decodes each when it is asked for.
     live
         Whether the source goes on whether or not it is read; ``None`` says so of cameras and network streams, except
         those over HTTP that have a length.

@@ -93,10 +93,10 @@ def _video(results: Path) -> str:
     rows = [
         [row["width"], *(f"{rate:.0f}" for rate in row["frames_per_second"].values()), f"{ratio:.2f}"]
         for row in read(results / "speed" / "video.json")["videos"]
-        for ratio in [row["overlapped_over_slower_part"]]
+        for ratio in [row["default_over_slower_part"]]
     ]
-    head = ["width", "decode alone, frames/s", "learn alone", "both, in turns", "both, overlapped"]
-    return markdown([*head, "overlapped ÷ slower part"], rows)
+    head = ["width", "decode alone, frames/s", "learn alone", "both, in turns", "both, by default"]
+    return markdown([*head, "by default ÷ slower part"], rows)
 
 
 def _pipeline(results: Path) -> str:

@@ -1,8 +1,9 @@
-"""`Prefetch`: an iterator that works ahead in a thread of its own."""
+"""Iterators that work ahead: `Prefetch` in a thread of its own, `Bursts` without one while items cost little."""
 
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from queue import Empty, Full, Queue
@@ -13,6 +14,8 @@ from hebbstream.errors import ConfigurationError
 Item = TypeVar("Item")
 Overflow = Literal["block", "drop_oldest"]
 _POLL_SECONDS = 0.05
+_BURST, _BURST_SECONDS = 32, 0.01  # items of a burst, at most, and when none is added any more
+_WORTH_A_THREAD, _SLOW_BURSTS = 5e-4, 3  # seconds an item; and for how many bursts, one after another
 
 
 class Prefetch(Iterator[Item], Generic[Item]):
@@ -144,3 +147,64 @@ class _Worker(Generic[Item]):
         with suppress(Empty):
             self.queue.get_nowait()
             self.dropped += 1
+
+
+class Bursts(Iterator[Item], Generic[Item]):
+    """Takes items from a source a few ahead, in the thread of whoever asks; in one of its own once they turn out slow.
+
+    A thread for items that cost little costs more than it saves: both ask for Python's lock, and push each other's data out
+    of the caches, at each of them. Where a source works at many in a row, that happens once for all of them.
+
+    Parameters
+    ----------
+    source
+        An iterator that never waits for anything from outside: the program could not be interrupted meanwhile.
+    ahead
+        Most items held once there is a thread.
+
+    Examples
+    --------
+    >>> list(Bursts(iter("abc"), ahead=2))
+    ['a', 'b', 'c']
+    """
+
+    def __init__(self, source: Iterator[Item], ahead: int) -> None:
+        self._source: Iterator[Item] | Prefetch[Item] = source
+        self._ahead, self._slow = ahead, 0
+        self._ready: deque[Item] = deque()
+        self._error: BaseException | None = None
+
+    def __next__(self) -> Item:
+        if not self._ready and self._error is None:
+            if isinstance(self._source, Prefetch):
+                return next(self._source)
+            self._fill(self._source)
+        if self._ready:
+            return self._ready.popleft()
+        assert self._error is not None  # noqa: S101  # a burst without items ends in an error
+        raise self._error
+
+    def _fill(self, source: Iterator[Item]) -> None:
+        began = time.perf_counter()
+        taken = 0.0
+        try:
+            while len(self._ready) < _BURST and taken < _BURST_SECONDS:
+                self._ready.append(next(source))
+                taken = time.perf_counter() - began
+        except Exception as error:  # an interruption is told at once
+            self._error = error
+            return
+        # One slow burst alone may be a file's beginning, or another program's doing.
+        self._slow = self._slow + 1 if taken > _WORTH_A_THREAD * len(self._ready) else 0
+        if self._slow == _SLOW_BURSTS:
+            self._source = Prefetch(source, self._ahead)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Close the source; iterating afterwards ends at once. See `Prefetch.close`."""
+        self._ready.clear()
+        self._error = StopIteration()
+        if isinstance(self._source, Prefetch):
+            return self._source.close(timeout)
+        if isinstance(self._source, Generator):
+            self._source.close()
+        return True

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from hebbstream.errors import ConfigurationError
-from hebbstream.streams._prefetch import Prefetch
+from hebbstream.streams._prefetch import Bursts, Prefetch
 
 
 def threads():
@@ -139,4 +139,91 @@ def test_what_nobody_holds_any_more_ends(overflow, taken):
     deadline = time.monotonic() + 5
     while threads() and time.monotonic() < deadline:
         time.sleep(0.01)
+    assert not threads()
+
+
+def quick(count, made=None):
+    for number in range(count):
+        if made is not None:
+            made.append(number)
+        yield number
+
+
+def slow(count):
+    for number in range(count):
+        time.sleep(0.002)
+        yield number
+
+
+def test_quick_items_are_taken_in_bursts_without_a_thread():
+    made = []
+    numbers = Bursts(quick(100, made), ahead=2)
+    assert made == []
+    assert next(numbers) == 0
+    assert 1 < len(made) <= 32
+    assert list(numbers) == list(range(1, 100))
+    assert not threads()
+    assert list(numbers) == []
+
+
+def test_slow_items_get_a_thread_and_none_is_lost():
+    numbers = Bursts(slow(60), ahead=2)
+    taken = [next(numbers) for _ in range(30)]
+    assert threads()
+    assert [*taken, *numbers] == list(range(60))
+    assert not threads()
+
+
+def test_one_slow_item_alone_is_no_reason_for_a_thread():
+    def source():
+        time.sleep(0.05)
+        yield from range(200)
+
+    numbers = Bursts(source(), ahead=2)
+    assert list(numbers) == list(range(200))
+    assert not isinstance(numbers._source, Prefetch)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.002])
+def test_an_error_comes_after_all_items_before_it_in_bursts_too(pause):
+    def source():
+        for number in range(40):
+            time.sleep(pause)
+            yield number
+        raise ConnectionError("gone")
+
+    numbers = Bursts(source(), ahead=2)
+    assert [next(numbers) for _ in range(40)] == list(range(40))
+    with pytest.raises(ConnectionError, match="gone"):
+        next(numbers)
+    assert not threads()
+
+
+def test_an_interruption_in_a_burst_is_told_at_once_and_what_was_ready_is_kept():
+    def source():
+        yield from "ab"
+        raise KeyboardInterrupt
+
+    letters = Bursts(source(), ahead=2)
+    with pytest.raises(KeyboardInterrupt):
+        next(letters)
+    assert list(letters) == ["a", "b"]
+
+
+@pytest.mark.parametrize("make", [quick, slow])
+def test_closed_bursts_end_and_let_go_of_the_source(make):
+    closed = threading.Event()
+
+    def source():
+        try:
+            yield from make(1000)
+        finally:
+            closed.set()
+
+    numbers = Bursts(source(), ahead=2)
+    for _ in range(25):
+        next(numbers)
+    assert numbers.close()
+    assert closed.wait(5)
+    assert list(numbers) == []
     assert not threads()
