@@ -16,7 +16,11 @@ def _expect(results: Path) -> str:
         protocol: 100 * mean(run["test_accuracy"]["3"] for run in runs if _is_full(run) and run["name"] == protocol)
         for protocol in ("stream", "paper")
     }
-    worlds = grouped(read(results / "quality" / "worlds.json")["rows"], "world", "row")
+    small, half = (
+        grouped(read(results / "quality" / f"{name}.json")["rows"], "world", "row")
+        for name in ("worlds", "worlds-half-width")
+    )
+    worlds = small | half  # pixels have no width
 
     def video(world: str, row: str) -> str:
         return f"{100 * mean(run['ridge'] for run in worlds[world, row]):.1f} %"
@@ -27,7 +31,7 @@ def _expect(results: Path) -> str:
     cores = {1: "one core"}.get(step.get("threads"), "two cores")
     ms = {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
     rows = [
-        [f"video of {name}: right, of frames of a later recording", video(world, "video"),
+        [f"video of {name}, half width: right, of frames of a later recording", video(world, "video"),
          f"{video(world, 'untrained, whitened')} untrained, {video(world, 'pixels')} from pixels"]
         for world, name in (
             ("turning-objects", "turning objects"),

@@ -36,6 +36,24 @@ def _worlds(results: Path) -> str:
     return markdown(["world", "seeds", *columns], rows)
 
 
+def _widths(results: Path) -> str:
+    """Of each world and width: random weights and learned ones, and what learning gained, seed by seed."""
+    files = [read(file) for file in (results / "quality").glob("worlds*.json")]
+    drawn, learned = "untrained, whitened", "video"
+    rows = []
+    for file in sorted(files, key=lambda file: file["settings"]["width"]):
+        found = grouped(file["rows"], "world", "row")
+        for world in dict.fromkeys(world for world, row in found if row == learned):
+            before, after = ({run["seed"]: run for run in found[world, row]} for row in (drawn, learned))
+            pairs = [(before[seed], after[seed]) for seed in after.keys() & before.keys()]
+            gains = [[100 * (late[key] - early[key]) for early, late in pairs] for key in ("ridge", "ridge_of_5")]
+            gained = " / ".join(f"{np.mean(gain):+.1f}{_half_range(gain)}" for gain in gains)
+            cells = [_with_spread([pair[side] for pair in pairs]) for side in (0, 1)]
+            rows.append([world, file["settings"]["width"], len(pairs), *cells, gained])
+    rows.sort(key=lambda row: row[0])
+    return markdown(["world", "width", "seeds", drawn, learned, "gained by learning"], rows)
+
+
 def _layers(results: Path) -> str:
     """Of each world and preset, by what layers learned: ridge and ridge of five labels."""
     found = grouped(read(results / "quality" / "layers.json")["rows"], "world", "preset", "row")
@@ -121,6 +139,7 @@ def _endless(results: Path) -> str:
 
 WORLD_TABLES: Tables = {
     "quality/worlds": _worlds,
+    "quality/widths": _widths,
     "quality/layers": _layers,
     "quality/orders": _orders,
     "quality/crops": _crops,
