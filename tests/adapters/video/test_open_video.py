@@ -1,6 +1,7 @@
 """`open_video` with any options, on small clips: what it gives is computed here a second way."""
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -91,3 +92,16 @@ def test_any_options_give_the_frames_they_name_or_one_error(clips, name, options
     assert {sample.x.shape for sample in samples} <= {shape}
     assert {sample.x.dtype for sample in samples} <= {np.dtype(np.uint8)}
     assert all(sample.x.flags.c_contiguous for sample in samples)
+
+
+def test_only_files_that_never_wait_are_decoded_by_whoever_asks(tmp_path):
+    clip = write_clip(tmp_path / "clip.mkv", ramp())
+
+    def decoding_threads(source):
+        with open_video(source) as frames:
+            next(frames)
+            return [thread for thread in threading.enumerate() if thread.name == "hebbstream-prefetch"]
+
+    assert not decoding_threads(clip)
+    with clip.open("rb") as file:  # it may be a pipe, or anything else that makes a reader wait
+        assert decoding_threads(file)
