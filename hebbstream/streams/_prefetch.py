@@ -83,7 +83,8 @@ class Prefetch(Iterator[Item], Generic[Item]):
 
     def _taken(self, item: Item | None, error: BaseException | None) -> Item:
         if error is not None:
-            self.close()
+            if not self._ended:  # by another thread, which does the waiting
+                self.close()
             raise error
         return item  # type: ignore[return-value]  # without an error there is an item
 
@@ -96,12 +97,16 @@ class Prefetch(Iterator[Item], Generic[Item]):
         self._ended = True
         self._worker.stop.set()
         deadline = None if timeout is None else time.monotonic() + timeout
-        while self._thread is not None and self._thread.is_alive():
-            if deadline is not None and time.monotonic() > deadline:
-                return False
-            with suppress(Empty):
-                self._worker.queue.get(timeout=_POLL_SECONDS)  # it may be waiting to hand one over
-        return True
+        try:
+            while self._thread is not None and self._thread.is_alive():
+                if deadline is not None and time.monotonic() > deadline:
+                    return False
+                with suppress(Empty):
+                    self._worker.queue.get(timeout=_POLL_SECONDS)  # it may be waiting to hand one over
+            return True
+        finally:
+            with suppress(Full):
+                self._worker.queue.put_nowait((None, StopIteration()))  # another thread may be waiting for an item
 
     def __enter__(self) -> Self:
         return self
@@ -169,27 +174,33 @@ class Bursts(Iterator[Item], Generic[Item]):
     """
 
     def __init__(self, source: Iterator[Item], ahead: int) -> None:
-        self._source: Iterator[Item] | Prefetch[Item] = source
-        self._ahead, self._slow = ahead, 0
+        self._source = source
+        self._elsewhere: Prefetch[Item] | None = None
+        self._ahead, self._slow, self._closed = ahead, 0, False
         self._ready: deque[Item] = deque()
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
+        self._lock = threading.RLock()  # it may be closed by another thread than the one that asks
 
     def __next__(self) -> Item:
-        if not self._ready and self._error is None:
-            if isinstance(self._source, Prefetch):
-                return next(self._source)
-            self._fill(self._source)
-        if self._ready:
-            return self._ready.popleft()
-        assert self._error is not None  # noqa: S101  # a burst without items ends in an error
-        raise self._error
+        with self._lock:
+            if not self._ready and self._error is None and self._elsewhere is None:
+                self._fill()
+            if self._closed:
+                raise StopIteration
+            if self._ready:
+                return self._ready.popleft()
+            if self._error is not None:
+                error, self._error = self._error, StopIteration()
+                raise error
+            assert self._elsewhere is not None  # noqa: S101  # a burst gives an item or an error
+        return next(self._elsewhere)
 
-    def _fill(self, source: Iterator[Item]) -> None:
+    def _fill(self) -> None:
         began = time.perf_counter()
         taken = 0.0
         try:
-            while len(self._ready) < _BURST and taken < _BURST_SECONDS:
-                self._ready.append(next(source))
+            while len(self._ready) < _BURST and taken < _BURST_SECONDS and not self._closed:
+                self._ready.append(next(self._source))
                 taken = time.perf_counter() - began
         except Exception as error:  # an interruption is told at once
             self._error = error
@@ -197,14 +208,14 @@ class Bursts(Iterator[Item], Generic[Item]):
         # One slow burst alone may be a file's beginning, or another program's doing.
         self._slow = self._slow + 1 if taken > _WORTH_A_THREAD * len(self._ready) else 0
         if self._slow == _SLOW_BURSTS:
-            self._source = Prefetch(source, self._ahead)
+            self._elsewhere = Prefetch(self._source, self._ahead)
 
     def close(self, timeout: float | None = None) -> bool:
-        """Close the source; iterating afterwards ends at once. See `Prefetch.close`."""
-        self._ready.clear()
-        self._error = StopIteration()
-        if isinstance(self._source, Prefetch):
-            return self._source.close(timeout)
-        if isinstance(self._source, Generator):
-            self._source.close()
+        """Close the source once a burst has ended; iterating afterwards ends at once. See `Prefetch.close`."""
+        self._closed = True
+        with self._lock:
+            if self._elsewhere is not None and not self._elsewhere.close(timeout):
+                return False
+            if isinstance(self._source, Generator):
+                self._source.close()  # also where the thread was never asked for an item
         return True

@@ -181,7 +181,7 @@ def test_one_slow_item_alone_is_no_reason_for_a_thread():
 
     numbers = Bursts(source(), ahead=2)
     assert list(numbers) == list(range(200))
-    assert not isinstance(numbers._source, Prefetch)
+    assert numbers._elsewhere is None
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.002])
@@ -196,6 +196,7 @@ def test_an_error_comes_after_all_items_before_it_in_bursts_too(pause):
     assert [next(numbers) for _ in range(40)] == list(range(40))
     with pytest.raises(ConnectionError, match="gone"):
         next(numbers)
+    assert list(numbers) == []
     assert not threads()
 
 
@@ -210,8 +211,8 @@ def test_an_interruption_in_a_burst_is_told_at_once_and_what_was_ready_is_kept()
     assert list(letters) == ["a", "b"]
 
 
-@pytest.mark.parametrize("make", [quick, slow])
-def test_closed_bursts_end_and_let_go_of_the_source(make):
+@pytest.mark.parametrize(("make", "asked"), [(quick, 25), (slow, 25), (slow, 11)])
+def test_closed_bursts_end_and_let_go_of_the_source(make, asked):
     closed = threading.Event()
 
     def source():
@@ -221,9 +222,45 @@ def test_closed_bursts_end_and_let_go_of_the_source(make):
             closed.set()
 
     numbers = Bursts(source(), ahead=2)
-    for _ in range(25):
+    for _ in range(asked):
         next(numbers)
     assert numbers.close()
-    assert closed.wait(5)
+    assert closed.is_set()
     assert list(numbers) == []
     assert not threads()
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.002])
+def test_another_thread_may_close_bursts_at_any_time(pause):
+    def source():
+        while True:
+            time.sleep(pause)
+            yield 0
+
+    for moment in range(10):
+        numbers = Bursts(source(), ahead=2)
+        user = threading.Thread(target=lambda given: list(given), args=[numbers])
+        user.start()
+        time.sleep(0.001 * moment)
+        assert numbers.close()
+        user.join(5)
+        assert not user.is_alive()
+        assert not threads()
+
+
+def test_who_waits_for_an_item_is_told_of_the_end_when_another_thread_closes():
+    gate = threading.Event()
+
+    def source():
+        yield 0
+        gate.wait(5)
+        yield 1
+
+    numbers, taken = Prefetch(source()), []
+    user = threading.Thread(target=lambda: taken.extend(numbers))
+    user.start()
+    time.sleep(0.1)
+    numbers.close(timeout=0.1)
+    user.join(2)
+    assert not user.is_alive()
+    gate.set()
