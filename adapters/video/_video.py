@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from hebbstream.adapters._media._fingerprint import fingerprint
@@ -172,6 +173,13 @@ class VideoStream(MediaStream):
             live=live,
             stats=stats,
         )
+
+    @property
+    def stats(self) -> StreamStats:
+        """What has happened so far; of a recording, without the frames that are held ready."""
+        stats, queue = super().stats, self._queue
+        held = 0 if self.live or isinstance(queue, Generator) else queue.held
+        return replace(stats, frames=stats.frames - held)
 
 
 def _samples(

@@ -53,7 +53,7 @@ class Prefetch(Iterator[Item], Generic[Item]):
             raise ConfigurationError(f"overflow={overflow!r}: expected one of {get_args(Overflow)}")
         self._worker: _Worker[Item] = _Worker(source, ahead, drops=overflow == "drop_oldest")
         self._thread: threading.Thread | None = None
-        self._ended = False
+        self._ended, self._taken = False, 0
         # The thread holds the worker alone, so that it ends when nobody holds this any more.
         weakref.finalize(self, self._worker.stop.set)
 
@@ -62,15 +62,20 @@ class Prefetch(Iterator[Item], Generic[Item]):
         """Items that nobody asked for in time."""
         return self._worker.dropped
 
+    @property
+    def held(self) -> int:
+        """Items that the source has given and nobody has got."""
+        return self._worker.made - self._taken
+
     def __next__(self) -> Item:
         self._begin()
-        return self._taken(*self._worker.queue.get())
+        return self._given(*self._worker.queue.get())
 
     def next_within(self, seconds: float) -> Item | None:
         """Return the next item, or ``None`` if there is none after so many seconds; raise what `next` would."""
         self._begin()
         try:
-            return self._taken(*self._worker.queue.get(timeout=seconds))
+            return self._given(*self._worker.queue.get(timeout=seconds))
         except Empty:
             return None
 
@@ -81,11 +86,12 @@ class Prefetch(Iterator[Item], Generic[Item]):
             self._thread = threading.Thread(target=self._worker.work, name="hebbstream-prefetch", daemon=True)
             self._thread.start()
 
-    def _taken(self, item: Item | None, error: BaseException | None) -> Item:
+    def _given(self, item: Item | None, error: BaseException | None) -> Item:
         if error is not None:
             if not self._ended:  # by another thread, which does the waiting
                 self.close()
             raise error
+        self._taken += 1
         return item  # type: ignore[return-value]  # without an error there is an item
 
     def close(self, timeout: float | None = None) -> bool:
@@ -119,7 +125,7 @@ class _Worker(Generic[Item]):
     """What runs in the thread."""
 
     def __init__(self, source: Iterable[Item], ahead: int, *, drops: bool) -> None:
-        self._source, self._drops, self.dropped = source, drops, 0
+        self._source, self._drops, self.dropped, self.made = source, drops, 0, 0
         # What the thread hands over: items, then the exception that ended it (StopIteration at the end).
         self.queue: Queue[tuple[Item | None, BaseException | None]] = Queue(ahead)
         self.stop = threading.Event()
@@ -128,6 +134,7 @@ class _Worker(Generic[Item]):
         error: BaseException = StopIteration()
         try:
             for item in self._source:
+                self.made += 1
                 if not self._hand_over(item, None):
                     return
         except BaseException as failure:
@@ -180,6 +187,11 @@ class Bursts(Iterator[Item], Generic[Item]):
         self._ready: deque[Item] = deque()
         self._error: Exception | None = None
         self._lock = threading.RLock()  # it may be closed by another thread than the one that asks
+
+    @property
+    def held(self) -> int:
+        """Items that the source has given and nobody has got."""
+        return len(self._ready) + (0 if self._elsewhere is None else self._elsewhere.held)
 
     def __next__(self) -> Item:
         with self._lock:
