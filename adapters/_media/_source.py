@@ -101,7 +101,7 @@ class MediaSource:
 
     @property
     def is_regular_file(self) -> bool:
-        """Whether it is a file that never lets a reader wait, as a pipe does."""
+        """Whether it is a file on a disk, which never lets a reader wait as a named pipe does."""
         return self.kind == "file" and self.content is None and Path(self.url).is_file()
 
     def target(self) -> str | BinaryIO | Pipe:

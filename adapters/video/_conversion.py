@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from hebbstream.adapters._picture import Fit, PictureFormat, StretchWarning
 
 ChooseSize = Callable[[tuple[int, int]], tuple[int, int]]
-# One thread scales a frame sooner than several are woken, and leaves the others to learning. Of earlier versions of PyAV it is
-# the only way.
+# One thread scales a small frame sooner than several are woken, and leaves the others to learning. Earlier versions of PyAV do
+# not let us choose.
 _ONE_THREAD: dict[str, Any] = {"threads": 1} if "threads" in (VideoReformatter.reformat.__doc__ or "") else {}
 _NEW_KINDS = 12  # of side data, at most, in FFmpeg before PyAV
 

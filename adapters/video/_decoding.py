@@ -120,9 +120,7 @@ class Decoder(MediaDecoder):
             absolute = not self._container.format.flags & av.format.Flags.ts_discont.value
             origin = min(0.0, clock.origin) if absolute else clock.origin
             ended = max(ended, float(progress.end * self.video.time_base) - origin)
-        path = Path(self.source.url)
-        named = self.source.kind == "file" and self.source.content is None and path.is_file()  # a named pipe is none
-        file = path if named else None
+        file = Path(self.source.url) if self.source.is_regular_file else None
         whole = is_whole(progress, self._container, self.video, file, seconds=self.seconds, ended=ended)
         if not progress.frames and (whole or damage is not None):
             raise NotAVideoError(f"{shown}: no frame of it can be decoded")

@@ -48,8 +48,9 @@ def open_video(
     """Open video as a stream of samples.
 
     Decoding runs in a thread of its own, so that it overlaps learning; small frames of a file are decoded some at a time
-    instead, which costs less than a thread does. From files no frame is lost: decoding waits for learning. A live source cannot wait: when learning is slower, the frames that have waited longest are dropped, so
-    that what is learned is at most `prefetch` frames old. When it breaks off it is connected again.
+    instead, which costs less than a thread does. From files no frame is lost: decoding waits for learning. A live source
+    cannot wait: when learning is slower, the frames that have waited longest are dropped, so that what is learned is at
+    most `prefetch` frames old. When it breaks off it is connected again.
 
     Parameters
     ----------
@@ -79,7 +80,8 @@ def open_video(
     label
         Gives a frame's label for its time in seconds, in its own file; ``None`` for no labels.
     prefetch
-        Frames to hold ready, of a file at most 32 if they are small; 0 decodes each when it is asked for.
+        Frames to hold ready; small ones of a file are decoded up to 32 at a time all the same. 0 decodes each when it is
+        asked for.
     live
         Whether the source goes on whether or not it is read; ``None`` says so of cameras and network streams, except
         those over HTTP that have a length.
@@ -176,7 +178,10 @@ class VideoStream(MediaStream):
 
     @property
     def stats(self) -> StreamStats:
-        """What has happened so far; of a recording, without the frames that are held ready."""
+        """What has happened so far; of a recording, without frames that are held ready.
+
+        Those that a `stride` or `rate` passes over between them are counted.
+        """
         stats, queue = super().stats, self._queue
         held = 0 if self.live or isinstance(queue, Generator) else queue.held
         return replace(stats, frames=stats.frames - held)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from queue import Empty, Full, Queue
 from typing import Generic, Literal, Self, TypeVar, get_args
 
-from hebbstream.errors import ConfigurationError
+from hebbstream.errors import ConfigurationError, StreamError
 
 Item = TypeVar("Item")
 Overflow = Literal["block", "drop_oldest"]
@@ -65,7 +65,7 @@ class Prefetch(Iterator[Item], Generic[Item]):
     @property
     def held(self) -> int:
         """Items that the source has given and nobody has got."""
-        return self._worker.made - self._taken
+        return self._worker.made - self._worker.dropped - self._taken
 
     def __next__(self) -> Item:
         self._begin()
@@ -214,9 +214,13 @@ class Bursts(Iterator[Item], Generic[Item]):
             while len(self._ready) < _BURST and taken < _BURST_SECONDS and not self._closed:
                 self._ready.append(next(self._source))
                 taken = time.perf_counter() - began
-        except Exception as error:  # an interruption is told at once
-            self._error = error
+        except Exception as error:
+            self._error = error  # after what was ready
             return
+        except BaseException:
+            # It has ended the source, if that is a generator. What was not read must not look like the end.
+            self._error = StreamError("interrupted while it was read: open the stream again to go on")
+            raise
         # One slow burst alone may be a file's beginning, or another program's doing.
         self._slow = self._slow + 1 if taken > _WORTH_A_THREAD * len(self._ready) else 0
         if self._slow == _SLOW_BURSTS:

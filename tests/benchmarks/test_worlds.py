@@ -62,6 +62,15 @@ def test_only_the_rows_asked_for_are_measured(rows):
     assert [row["row"] for row in rows("worlds", "--rows", "pixels", "video")] == ["pixels", "video"]
 
 
+def test_a_row_that_there_is_not_is_refused(folder, tmp_path):
+    done = run_program(
+        "benchmarks.quality.worlds", folder, "--worlds", "plain", *SMALL, "--rows", "vido", "--output", tmp_path / "r.json",
+        folder=tmp_path, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "no row vido" in done.stderr
+
+
 def test_layers_learn_by_themselves_and_together(rows):
     found = {(row["preset"], row["row"]): row for row in rows("worlds.layers")}
     assert len(found) == 10

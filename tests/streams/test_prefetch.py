@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from hebbstream.errors import ConfigurationError
+from hebbstream.errors import ConfigurationError, StreamError
 from hebbstream.streams._prefetch import Bursts, Prefetch
 
 
@@ -200,7 +200,7 @@ def test_an_error_comes_after_all_items_before_it_in_bursts_too(pause):
     assert not threads()
 
 
-def test_an_interruption_in_a_burst_is_told_at_once_and_what_was_ready_is_kept():
+def test_an_interruption_in_a_burst_is_told_at_once_and_does_not_look_like_the_end():
     def source():
         yield from "ab"
         raise KeyboardInterrupt
@@ -208,7 +208,9 @@ def test_an_interruption_in_a_burst_is_told_at_once_and_what_was_ready_is_kept()
     letters = Bursts(source(), ahead=2)
     with pytest.raises(KeyboardInterrupt):
         next(letters)
-    assert list(letters) == ["a", "b"]
+    assert [next(letters), next(letters)] == ["a", "b"]  # what was ready is kept
+    with pytest.raises(StreamError, match="interrupted"):
+        next(letters)
 
 
 @pytest.mark.parametrize(("make", "asked"), [(quick, 25), (slow, 25), (slow, 11)])
@@ -264,3 +266,19 @@ def test_who_waits_for_an_item_is_told_of_the_end_when_another_thread_closes():
     user.join(2)
     assert not user.is_alive()
     gate.set()
+
+
+def test_held_counts_what_was_made_and_neither_got_nor_dropped():
+    numbers = Prefetch(iter(range(100)), ahead=3)
+    assert numbers.held == 0
+    next(numbers)
+    time.sleep(0.2)
+    assert numbers.held == 4  # three, and one in hand
+    numbers.close()
+    dropping = Prefetch(iter(range(100)), ahead=3, overflow="drop_oldest")
+    next(dropping)
+    time.sleep(0.2)
+    assert dropping.held <= 3
+    bursts = Bursts(quick(10), ahead=3)
+    next(bursts)
+    assert bursts.held == 9

@@ -141,6 +141,8 @@ def measure_worlds(
                 if wanted and not any(key.items() <= row.items() for row in rows):
                     rows += store.shown([key | job()])
                     store.write(options.output, {"settings": settings, "rows": rows})
+    if missing := set(options.rows or ()) - {row["row"] for row in rows}:
+        parser.error(f"--rows: no row {', '.join(sorted(missing))} in this table")
 
 
 if __name__ == "__main__":
