@@ -64,11 +64,12 @@ def test_only_the_rows_asked_for_are_measured(rows):
 
 def test_a_row_that_there_is_not_is_refused(folder, tmp_path):
     done = run_program(
-        "benchmarks.quality.worlds", folder, "--worlds", "plain", *SMALL, "--rows", "vido", "--output", tmp_path / "r.json",
-        folder=tmp_path, cwd=ROOT,
+        "benchmarks.quality.worlds", folder, "--worlds", "plain", *SMALL, "--rows", "pixels", "vido",
+        "--output", tmp_path / "r.json", folder=tmp_path, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 2
     assert "no row vido" in done.stderr
+    assert not (tmp_path / "r.json").exists()
 
 
 def test_layers_learn_by_themselves_and_together(rows):

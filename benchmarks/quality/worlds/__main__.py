@@ -131,6 +131,13 @@ def measure_worlds(
     settings = {name: getattr(options, name) for name in ("width", "frames", "labelled", "tested")}
     limits = {name: settings[name] for name in ("frames", "labelled", "tested")}
     worlds = options.worlds or [*sorted(path.stem for path in options.folder.glob("*.npz")), *SETS]
+    if options.rows:
+        first = open_world(options.folder, worlds[0], **limits)
+        known = [key["row"] for key, _ in jobs(first, worlds[0].endswith("objects"), options.width, 0)]
+        if missing := set(options.rows).difference(known):
+            parser.error(
+                f"--rows: no row {', '.join(sorted(missing))} in this table: expected some of {', '.join(known)}"
+            )
     rows = store.resume(options.output, settings).get("rows", [])
     for seed in options.seeds:
         for name in worlds:
@@ -141,8 +148,6 @@ def measure_worlds(
                 if wanted and not any(key.items() <= row.items() for row in rows):
                     rows += store.shown([key | job()])
                     store.write(options.output, {"settings": settings, "rows": rows})
-    if missing := set(options.rows or ()) - {row["row"] for row in rows}:
-        parser.error(f"--rows: no row {', '.join(sorted(missing))} in this table")
 
 
 if __name__ == "__main__":
