@@ -9,7 +9,7 @@ from torch import Tensor
 from hebbstream.rule._normalize import Moments, StreamNorm
 from hebbstream.rule._patches import patches
 
-_SHRINKAGE = 0.1
+_SHRINKAGE, _FEW_CHANNELS, _PER_CHANNEL = 0.1, 64, 0.005
 _ITERATIONS = 20  # enough for thousands of channels at this shrinkage
 _GROWTH, _LONGEST = 1.2, 500  # samples between two maps: by growth at first, and at most so many
 
@@ -20,8 +20,10 @@ class StreamWhitening(StreamNorm):
     The neurons of a layer answer to much the same: brightness, slow gradients. What is left to tell inputs apart by then
     lies in small differences, which the next layer's weights, drawn or learned, hardly see. Here the channels of each
     pixel pass through the inverse square root of their correlations (zero-phase whitening; Bell and Sejnowski 1997),
-    ``A = √(1 + s) · (R + s·I)^(−1/2) · D^(−1/2)``, with variances D and correlations R of the stream so far, and a
-    shrinkage s of 0.1 that keeps noise small. Uncorrelated channels are standardised as by `StreamNorm`.
+    ``A = √(1 + s) · (R + s·I)^(−1/2) · D^(−1/2)``, with variances D and correlations R of the stream so far. Uncorrelated
+    channels are standardised as by `StreamNorm`. The shrinkage s keeps noise small. It is 0.1 for up to 64
+    channels, and 0.005 more for each one after them: the more channels say much the same, the more of R lies in a few of its
+    eigenvalues, and the more noise is in the others.
 
     The map is made anew at sample 1, 2, 3 …, and then each time that their number has grown by a fifth, at least every
     500; on an accelerator at every step, as to ask for the number would make it wait.
@@ -72,7 +74,10 @@ class StreamWhitening(StreamNorm):
 
     def _map(self) -> Tensor:
         """Return the map for the statistics, shape (C, C)."""
-        return _whitening(self.covariance, self.eps)
+        return _whitening(self.covariance, self.eps, self._shrinkage())
+
+    def _shrinkage(self) -> float:
+        return _SHRINKAGE + _PER_CHANNEL * max(0, len(self.mean) - _FEW_CHANNELS)
 
     def cut(self, x: Tensor) -> Tensor:
         """Return what is whitened of a layer's input, shape (B, C, H, W)."""
@@ -94,7 +99,7 @@ class ColorWhitening(StreamWhitening):
     of a game's few ones whatever they happen to be. Eyes do not adapt so far: all their lives, they send on brightness and
     the differences of colours as natural light has them (Ruderman et al. 1998). Here the means of the channels and one
     variance, that of all three, follow the stream, so that the light does not matter; the correlations are those of
-    natural pictures, ``A = √(1 + s) · (R + s·I)^(−1/2) / σ``, with the shrinkage of `StreamWhitening`.
+    natural pictures, ``A = √(1 + s) · (R + s·I)^(−1/2) / σ``, with a shrinkage of 0.1.
 
     Three channels are taken for colours. Of any other number, the correlations follow the stream.
 
@@ -170,6 +175,9 @@ class PatchWhitening(StreamWhitening):
         """Whiten by the running statistics; shapes as of `learn`."""
         return super().forward(self.cut(x))
 
+    def _shrinkage(self) -> float:
+        return _SHRINKAGE  # how much neighbours have in common does not depend on how many they are
+
     def cut(self, x: Tensor) -> Tensor:
         """Return the patches of a layer's input, shapes (B, C, H, W) and (B, rows·columns·C, H, W)."""
         return patches(x, self.kernel).flatten(3).permute(0, 3, 1, 2)
@@ -182,12 +190,12 @@ def _is_due(count: int, step: int) -> bool:
     return count <= step or grown or count // _LONGEST > before // _LONGEST
 
 
-def _whitening(covariance: Tensor, eps: float) -> Tensor:
+def _whitening(covariance: Tensor, eps: float, shrinkage: float) -> Tensor:
     """Return the map for a covariance."""
     scale = torch.rsqrt(covariance.diagonal().double() + eps)
     correlation = covariance.double() * scale * scale.unsqueeze(1)
     identity = torch.eye(len(scale), dtype=torch.float64, device=scale.device)
-    wanted = (correlation + _SHRINKAGE * identity) / (1 + _SHRINKAGE)
+    wanted = (correlation + shrinkage * identity) / (1 + shrinkage)
     inverse = inverse_root(wanted) if wanted.is_cpu else inverse_root_by_products(wanted)
     return (inverse * scale).float()
 
@@ -212,5 +220,5 @@ def inverse_root_by_products(matrix: Tensor) -> Tensor:
 
 # Of standardised red, green and blue: their correlations over the pixels of CIFAR-10's training pictures, whitened.
 _NATURAL_MAP: list[list[float]] = _whitening(
-    torch.tensor(((1.0, 0.92, 0.8), (0.92, 1.0, 0.92), (0.8, 0.92, 1.0)), device="cpu"), eps=0.0
+    torch.tensor(((1.0, 0.92, 0.8), (0.92, 1.0, 0.92), (0.8, 0.92, 1.0)), device="cpu"), 0.0, _SHRINKAGE
 ).tolist()

@@ -50,6 +50,24 @@ def test_both_ways_find_the_inverse_root(channels):
         torch.testing.assert_close(inverse, inverse.t())
 
 
+@pytest.mark.parametrize(
+    "norm, shrinkage",
+    [
+        (StreamWhitening(64), 0.1),
+        (StreamWhitening(164), 0.6),
+        (PatchWhitening(4, (5, 5)), 0.1),  # 100 values of a patch
+        (ColorWhitening(2), 0.1),
+    ],
+)
+def test_shrinkage_grows_with_channels_but_not_with_neighbours(norm, shrinkage):
+    norm.learn(correlated(4, len(norm.mean) // 25 if isinstance(norm, PatchWhitening) else len(norm.mean)))
+    scale = norm.covariance.diagonal().double().rsqrt()
+    identity = torch.eye(len(scale), dtype=torch.float64)
+    wanted = (norm.covariance * scale * scale.view(-1, 1) + shrinkage * identity) / (1 + shrinkage)
+    inverse = norm.matrix.double() / scale
+    torch.testing.assert_close(inverse @ wanted @ inverse, identity, atol=1e-3, rtol=0.0)
+
+
 def test_uncorrelated_channels_are_standardised():
     norm = StreamWhitening(3)
     x = torch.randn(1, 3, 200, 200, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 5.0, 0.2]).view(
