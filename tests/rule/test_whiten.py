@@ -51,7 +51,7 @@ def test_both_ways_find_the_inverse_root(channels):
 
 
 @pytest.mark.parametrize(
-    "norm, shrinkage",
+    ("norm", "shrinkage"),
     [
         (StreamWhitening(64), 0.1),
         (StreamWhitening(164), 0.6),
