@@ -131,7 +131,7 @@ def _layer(graph: Nodes, x: str, layer: FoldedLayer, name: str, dtype: str) -> s
         if spec.activation != "relu" and spec.power != 1.0:
             power = graph.constant(f"{name}.power", np.float32(spec.power), dtype)
             x = graph.add("Pow", [x, power], f"{name}/power")
-    if spec.pool in ("avg", "time_avg"):
+    if spec.pools_averages:
         x = graph.add("AveragePool", [x], f"{name}/pooled", count_include_pad=1, **window)
     if spec.pool == "time_avg":
         x = graph.add("ReduceMean", [x], f"{name}/over_time", axes=[3], keepdims=1)

@@ -38,7 +38,7 @@ def differentiable_forward(layers: Sequence[SoftHebbLayer], x: Tensor) -> Tensor
             x = torch.where(x > _LEAST, x.clamp(min=_LEAST) ** spec.power, 0.0)
         else:
             x = rectify(x, spec.activation)
-        if spec.pool in ("avg", "time_avg"):
+        if spec.pools_averages:
             x = F.avg_pool2d(x, *spec.window_in(x.shape[3]))
         if spec.unit_length:
             x = F.normalize(x)

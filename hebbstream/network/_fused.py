@@ -246,7 +246,7 @@ def _whitened(plan: Plan, norm: StreamWhitening, pixels: Any, *, follow: bool) -
 
 def _leave(plan: Plan, spec: LayerSpec) -> Tensor:
     """Activate, pool and scale; shape (B, K, H', W') in channels-last memory."""
-    average = spec.pool in ("avg", "time_avg")
+    average = spec.pools_averages
     if spec.activation not in ("triangle", "repu", "relu") or (
         average and spec.activation != "relu" and spec.power != 1.0
     ):

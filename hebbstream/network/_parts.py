@@ -56,6 +56,6 @@ def output(spec: LayerSpec, weighted_input: Tensor, batch: int, height: int, wid
     if spec.pool == "max":
         out = F.max_pool2d(out, *spec.window)
     out = rectify(out, spec.activation, spec.power)
-    if spec.pool in ("avg", "time_avg"):
+    if spec.pools_averages:
         out = F.avg_pool2d(out, *spec.window_in(width))
     return F.normalize(out) if spec.unit_length else out

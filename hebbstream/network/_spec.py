@@ -210,6 +210,11 @@ class LayerSpec:
         return ((size[0], width), (stride[0], width), padding) if self.pool == "time_avg" else (size, stride, padding)
 
     @property
+    def pools_averages(self) -> bool:
+        """Whether pooling averages, after the activation; a maximum comes before it."""
+        return self.pool in ("avg", "time_avg")
+
+    @property
     def one_dimensional(self) -> bool:
         """Whether it looks along the last axis alone, as a layer for signals does."""
         return self.kernel_size is not None and self.kernel[0] == self.window[0][0] == self.window[1][0] == 1
