@@ -9,6 +9,7 @@ from torch import Tensor
 from hebbstream.rule._normalize import Moments, StreamNorm
 from hebbstream.rule._patches import patches
 
+# The first was chosen on layers of 16 and 64 channels, the last on those of 96 and 384.
 _SHRINKAGE, _FEW_CHANNELS, _PER_CHANNEL = 0.1, 64, 0.005
 _ITERATIONS = 20  # enough for thousands of channels at this shrinkage
 _GROWTH, _LONGEST = 1.2, 500  # samples between two maps: by growth at first, and at most so many
@@ -176,7 +177,7 @@ class PatchWhitening(StreamWhitening):
         return super().forward(self.cut(x))
 
     def _shrinkage(self) -> float:
-        return _SHRINKAGE  # how much neighbours have in common does not depend on how many they are
+        return _SHRINKAGE  # the more neighbours, the farther apart, and the less the last have in common
 
     def cut(self, x: Tensor) -> Tensor:
         """Return the patches of a layer's input, shapes (B, C, H, W) and (B, rows·columns·C, H, W)."""
