@@ -1,8 +1,6 @@
 import hebbstream  # noqa: F401, I001  # before torch, so that a busy machine does not slow the tests down
 
-import gc
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +16,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("cuda"):
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))
-
-
-@pytest.fixture
-def no_gc_callbacks() -> Iterator[None]:
-    """For tests whose signal comes at any moment: Python drops what is raised in a callback, and hypothesis has one."""
-    callbacks = gc.callbacks[:]
-    gc.callbacks.clear()
-    yield
-    gc.callbacks[:] = callbacks
 
 
 @pytest.fixture(scope="session")

@@ -177,7 +177,7 @@ class PatchWhitening(StreamWhitening):
         return super().forward(self.cut(x))
 
     def _shrinkage(self) -> float:
-        return _SHRINKAGE  # the more neighbours, the farther apart, and the less the last have in common
+        return _SHRINKAGE  # patches were measured with it at every size
 
     def cut(self, x: Tensor) -> Tensor:
         """Return the patches of a layer's input, shapes (B, C, H, W) and (B, rows·columns·C, H, W)."""

@@ -133,7 +133,7 @@ def measure_worlds(
     worlds = options.worlds or [*sorted(path.stem for path in options.folder.glob("*.npz")), *SETS]
     if options.rows:
         first = open_world(options.folder, worlds[0], **limits)
-        known = [key["row"] for key, _ in jobs(first, worlds[0].endswith("objects"), options.width, 0)]
+        known = dict.fromkeys(key["row"] for key, _ in jobs(first, worlds[0].endswith("objects"), options.width, 0))
         if missing := set(options.rows).difference(known):
             parser.error(
                 f"--rows: no row {', '.join(sorted(missing))} in this table: expected some of {', '.join(known)}"
