@@ -1,10 +1,13 @@
+import json
 import re
+import shlex
 from pathlib import Path
 
-import pytest
+import numpy as np
+from clips import write_clip
 from forked import run_program
 
-from hebbstream.cli._parser import make_parser
+from hebbstream.cli._main import main
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -34,11 +37,13 @@ def test_pictures_and_files_named_in_the_readme_exist():
         assert (Path(__file__).parent.parent / target).exists(), target
 
 
-def test_no_command_of_the_readme_is_missing():
-    parser = make_parser()
-    named = set(re.findall(r"^    hebbstream (\w+)", README, flags=re.MULTILINE))
-    assert len(named) == 5
-    for name in named:
-        with pytest.raises(SystemExit) as ended:
-            parser.parse_args([name, "--help"])
-        assert ended.value.code == 0
+def test_the_commands_of_the_readme_run_one_after_another(tmp_path, monkeypatch):
+    commands = re.findall(r"^    hebbstream (.*)", README, flags=re.MULTILINE)
+    assert len({command.split()[0] for command in commands}) == 5
+    dark, light = np.full((48, 64, 3), 40, np.uint8), np.full((48, 64, 3), 200, np.uint8)
+    write_clip(tmp_path / "video.mp4", [dark, light] * 6, rate=1)
+    segments = [{"start": second, "label": ("dark", "light")[second % 2]} for second in range(12)]
+    (tmp_path / "labels.json").write_text(json.dumps({"segments": segments}), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        assert main(shlex.split(command)) == 0, command

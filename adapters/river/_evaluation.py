@@ -3,13 +3,12 @@
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
-from operator import length_hint
 from typing import Any
 
 from river import base
 from river import metrics as river_metrics
-from tqdm.auto import tqdm
 
+from hebbstream._bar import expected, progress_bar
 from hebbstream.adapters.river._scores import Evaluation
 from hebbstream.adapters.river._scoring import Prediction, Scoring
 from hebbstream.errors import ConfigurationError
@@ -93,9 +92,9 @@ def prequential(
         None if detector is None else detector.clone(),
         Evaluation(window),
     )
-    total = min(filter(None, (length_hint(stream), limit)), default=None)
+    total = expected(stream, limit)
     waiting: deque[tuple[Any, Any, Prediction]] = deque()
-    for item in tqdm(islice(checked_stream(stream), limit), total=total, unit=" samples", disable=not progress):
+    for item in progress_bar(islice(checked_stream(stream), limit), total=total, unit="samples", shown=progress):
         sample = Sample.of(item)
         x = as_read_by(probe, net.transform_one(sample.x) if frozen else net.learn_one(sample.x))
         waiting.append((sample.y, x, scoring.predict(x)))

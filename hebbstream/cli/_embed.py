@@ -6,9 +6,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 import hebbstream as hs
+from hebbstream._bar import expected, progress_bar
 from hebbstream.cli._execution import add_quiet, check_device
 from hebbstream.cli._features import feature_file
 from hebbstream.cli._source import add_size, add_source, open_source, read_samples
@@ -53,12 +52,15 @@ def run(options: argparse.Namespace) -> None:
         open_source(options, net.in_channels, net.frame_size) as stream,
         closing(read_samples(stream, options.limit)) as samples,
     ):
+        total = expected(stream, options.limit)
         first = next(samples, None)
         if first is None:
             raise EmptyStreamError(f"{options.source}: it holds no frame")
         with feature_file(options.output, _features(net, first).size) as file:
             try:
-                for sample in tqdm(chain([first], samples), desc="embed", unit=" frames", disable=options.quiet):
+                for sample in progress_bar(
+                    chain([first], samples), desc="embed", unit="frames", shown=not options.quiet, total=total
+                ):
                     file.write(_features(net, sample), sample.t, sample.source)
                     count += 1
             except StreamError as error:  # what came before it is good

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
+from hebbstream._bar import progress_bar
 from hebbstream.errors import EmptyStreamError
 from hebbstream.inspection._forward import forward_frame
 from hebbstream.network._layer import SoftHebbLayer
@@ -88,7 +88,7 @@ def observe(net: SoftHebbNet, frames: Iterable[Any], *, progress: bool = False) 
     """
     tallies = [_Tally(layer) for layer in net.layers]
     passes = None
-    for item in tqdm(frames, desc="activity", unit=" frames", disable=not progress):
+    for item in progress_bar(frames, desc="activity", unit="frames", shown=progress):
         passes = forward_frame(net, Sample.of(item).x, memory=passes)
         for tally, (_, forward, _) in zip(tallies, passes, strict=True):
             tally.take(forward)

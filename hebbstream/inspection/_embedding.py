@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from tqdm import tqdm
 
+from hebbstream._bar import progress_bar
 from hebbstream.errors import ConfigurationError, MissingDependencyError
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams._sample import Sample
@@ -107,6 +107,6 @@ def untrained_twin(net: SoftHebbNet, frames: Iterable[Any], *, progress: bool = 
         seed=net.seed,
         device=net.device,
     )
-    for item in tqdm(frames, desc="untrained twin", unit=" frames", disable=not progress):
+    for item in progress_bar(frames, desc="untrained twin", unit="frames", shown=progress):
         twin.learn_one(Sample.of(item).x)
     return twin

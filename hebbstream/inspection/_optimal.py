@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
+from hebbstream._bar import progress_bar
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._fields import receptive_field
 from hebbstream.inspection._forward import differentiable_forward
@@ -99,7 +99,7 @@ def optimal_inputs(
     generator = torch.Generator("cpu").manual_seed(seed)
     noise = torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
     x = project(centre + noise.to(net.device))
-    for step in tqdm(range(steps), desc=f"optimal inputs, layer {layer + 1}", unit=" steps", disable=not progress):
+    for step in progress_bar(range(steps), desc=f"optimal inputs, layer {layer + 1}", unit="steps", shown=progress):
         with torch.enable_grad():
             x.requires_grad_()
             (gradient,) = torch.autograd.grad(_responses(net, layer, chosen, x).sum(), x)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
+from hebbstream._bar import progress_bar
 from hebbstream.errors import ConfigurationError, EmptyStreamError
 from hebbstream.inspection._fields import ReceptiveField, receptive_field
 from hebbstream.inspection._forward import forward_frame
@@ -119,7 +119,7 @@ def best_patches(
         raise ConfigurationError(f"top={top}, apart={apart}: expected positive integers")
     kept = _Kept(len(chosen), top, apart)
     passes = None
-    bar = tqdm(frames, desc=f"best patches, layer {layer + 1}", unit=" frames", disable=not progress)
+    bar = progress_bar(frames, desc=f"best patches, layer {layer + 1}", unit="frames", shown=progress)
     for index, item in enumerate(bar):
         passes = forward_frame(net, Sample.of(item).x, layer + 1, passes)
         x, forward, _ = passes[layer]

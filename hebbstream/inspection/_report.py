@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
+from hebbstream._bar import progress_bar
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._canvas import new_figure
 from hebbstream.inspection._embedding import FEWEST, embed, load_umap, untrained_twin
@@ -131,5 +131,5 @@ def _draw_embedding(net: SoftHebbNet, samples: Sequence[Sample], path: Path, see
 
 
 def _features(net: SoftHebbNet, samples: Sequence[Sample], progress: bool) -> Tensor:
-    bar = tqdm(samples, desc="features", unit=" frames", disable=not progress)
+    bar = progress_bar(samples, desc="features", unit="frames", shown=progress)
     return torch.stack([net.transform_one(sample.x).cpu() for sample in bar])

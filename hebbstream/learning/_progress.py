@@ -1,17 +1,11 @@
 """`ProgressBar`: how a run goes, on one line."""
 
-import sys
-from operator import length_hint
-from typing import Any
-
-from tqdm.auto import tqdm
-
+from hebbstream._bar import drawn_over, expected, progress_bar
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._running import Running
 from hebbstream.learning._timer import Timer
 
 _STATUS_SECONDS = 1.0
-_LOG_SECONDS = 10.0  # between lines where stderr is a file: there nothing overwrites the one before
 
 
 class ProgressBar(Callback):
@@ -36,19 +30,8 @@ class ProgressBar(Callback):
 
     def on_start(self, learner: Running) -> None:
         """Show an empty bar."""
-        total: int | None = None
-        if known := length_hint(learner.stream):
-            total = max(0, known - self._passed)
-        if self._limit is not None:
-            total = self._limit if total is None else min(self._limit, total)
-        self._live = sys.stderr.isatty() or "ipykernel" in sys.modules  # a notebook draws over, too
-        self._bar: tqdm[Any] = tqdm(
-            total=total,
-            unit=" samples",
-            disable=not self._enabled,
-            dynamic_ncols=True,
-            mininterval=0.1 if self._live else _LOG_SECONDS,
-            maxinterval=_LOG_SECONDS,
+        self._bar = progress_bar(
+            unit="samples", shown=self._enabled, total=expected(learner.stream, self._limit, self._passed)
         )
         self._timer = Timer(_STATUS_SECONDS, learner.clock)
 
@@ -78,4 +61,4 @@ class ProgressBar(Callback):
             parts.insert(0, f"accuracy {report.recent_accuracy:.1%}")
         if skipped := report.stream_counts.get("skipped"):
             parts.append(f"nothing new in {skipped / report.stream_counts['frames']:.0%}")
-        self._bar.set_postfix_str(", ".join(parts), refresh=self._live)
+        self._bar.set_postfix_str(", ".join(parts), refresh=drawn_over())

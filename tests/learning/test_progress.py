@@ -3,9 +3,11 @@
 import io
 import sys
 
+import pytest
 import torch
 
 import hebbstream as hs
+from hebbstream._bar import expected, progress_bar
 
 
 class Terminal(io.StringIO):
@@ -32,3 +34,25 @@ def test_a_terminal_is_kept_up_to_date(monkeypatch):
     text = shown(monkeypatch, Terminal())
     assert len(text.split("\r")) > 20
     assert "60/60" in text
+
+
+@pytest.mark.parametrize(("stream", "seconds"), [(io.StringIO, 10), (Terminal, 0.1)])
+def test_other_long_work_is_shown_likewise(monkeypatch, stream, seconds):
+    monkeypatch.setattr(sys, "stderr", stream())
+    with progress_bar(unit="frames", shown=True) as bar:
+        assert bar.mininterval == seconds
+
+
+@pytest.mark.parametrize(
+    ("stream", "limit", "passed", "left"),
+    [
+        ([0] * 8, None, 0, 8),
+        ([0] * 8, 5, 0, 5),
+        ([0] * 8, 5, 6, 2),
+        ([0] * 8, None, 9, 0),
+        (iter(int, 1), 5, 0, 5),
+        (iter(int, 1), None, 3, None),
+    ],
+)
+def test_what_is_to_come_is_told_where_it_is_known(stream, limit, passed, left):
+    assert expected(stream, limit, passed) == left

@@ -1,0 +1,59 @@
+"""`progress_bar`: how far long work has come, on a terminal and in a log."""
+
+import sys
+from collections.abc import Iterable
+from operator import length_hint
+from typing import Any
+
+from tqdm.auto import tqdm
+
+_LOG_SECONDS = 10.0  # between lines where stderr is a file: there nothing overwrites the one before
+
+
+def drawn_over() -> bool:
+    """Whether what shows progress is drawn over what it showed before: on a terminal, or in a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+def expected(stream: object, limit: int | None = None, passed: int = 0) -> int | None:
+    """Return how many samples of a stream will come, after those passed over and up to a limit; ``None`` if unknown."""
+    known = length_hint(stream)
+    left = max(0, known - passed) if known else None
+    return left if limit is None else limit if left is None else min(limit, left)
+
+
+def progress_bar(
+    items: Iterable[Any] | None = None, *, unit: str, shown: bool, total: int | None = None, desc: str | None = None
+) -> "tqdm[Any]":
+    """Return a bar over items, or one to `update` where there are none.
+
+    A terminal is updated all the time, a log gets a line every ten seconds.
+
+    Parameters
+    ----------
+    items
+        What to pass on, one by one.
+    unit
+        What is counted: "frames".
+    shown
+        Whether to show anything.
+    total
+        How many there will be, where `items` cannot tell.
+    desc
+        What is done.
+
+    Examples
+    --------
+    >>> sum(progress_bar([1, 2, 3], unit="frames", shown=False))
+    6
+    """
+    return tqdm(
+        items,
+        desc=desc,
+        total=total,
+        unit=f" {unit}",
+        disable=not shown,
+        dynamic_ncols=True,
+        mininterval=0.1 if drawn_over() else _LOG_SECONDS,
+        maxinterval=_LOG_SECONDS,
+    )
