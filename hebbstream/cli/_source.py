@@ -226,8 +226,20 @@ def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, 
         return _open_one(options, net, size, options.source[0])
     if options.labels:
         raise ConfigurationError(f"--labels {options.labels}: expected a single source, which they belong to")
+    _check_kinds(options)
     streams = _open_several(options, net, size)
     return interleave(streams, by="arrival" if any(stream.live for stream in streams.values()) else "turn")
+
+
+def _check_kinds(options: argparse.Namespace) -> None:
+    """Refuse pictures and signals for one network, before either is learned."""
+    names = [mask_credentials(source) for source in options.source]
+    kinds = [signal_of(options, source) or "pictures" for source in options.source]
+    for name, kind in zip(names, kinds, strict=True):
+        if kind != kinds[0]:
+            raise ConfigurationError(
+                f"{names[0]} is read as {kinds[0]}, {name} as {kind}: expected sources of one kind"
+            )
 
 
 def _open_several(

@@ -102,6 +102,8 @@ def test_cameras_are_read_as_they_come_and_one_out_of_reach_is_left_out(learn, c
         (["a", AWAY], [], "cannot connect"),
         ([AWAY, AWAY], [], "cannot connect"),
         (["a", "missing.mp4"], [], "no file at missing.mp4"),
+        (["a", "song.wav"], [], "a.mp4 is read as pictures, song.wav as sound: expected sources of one kind"),
+        (["rtsp://user:hunter2@away", "x.csv"], [], "rtsp://***@away is read as pictures, x.csv as table"),
         ("ab", ["--labels", "labels.json"], "--labels labels.json: expected a single source"),
     ],
 )
