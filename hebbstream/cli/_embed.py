@@ -3,30 +3,22 @@
 import argparse
 from contextlib import closing
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import hebbstream as hs
 from hebbstream._bar import expected, progress_bar
 from hebbstream.cli._execution import add_quiet, check_device
 from hebbstream.cli._features import feature_file
-from hebbstream.cli._source import add_size, add_source, open_source, read_samples
+from hebbstream.cli._source import add_checkpoint_and_source, add_size, open_source, read_samples
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import EmptyStreamError, StreamError
 
 HELP = "write the features of each frame, with its time, to a file"
-USAGE = "SOURCE --output FILE"
+USAGE = "[CHECKPOINT] SOURCE --output FILE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument(
-        "--checkpoint",
-        type=path,
-        metavar="FILE",
-        default=Path("run.safetensors"),
-        help="file that `hebbstream learn` wrote",
-    )
     parser.add_argument(
         "--output",
         type=path,
@@ -39,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_quiet(parser)
     add_size(parser, "that of the frames learned")
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
-    add_source(parser)
+    add_checkpoint_and_source(parser, "hebbstream learn")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import av
@@ -16,7 +15,7 @@ from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.cli._drawing import Caption, DrawnVideo, drawn_video
 from hebbstream.cli._execution import check_device
-from hebbstream.cli._source import add_size, add_source, open_source, read_samples
+from hebbstream.cli._source import add_checkpoint_and_source, add_size, open_source, read_samples
 from hebbstream.cli._stills import kind_of
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import ConfigurationError, EmptyStreamError, StreamError
@@ -26,7 +25,7 @@ from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams import Stream
 
 HELP = "name what each frame of a video or camera shows, by the labels that a probe has learned"
-USAGE = "SOURCE"
+USAGE = "[CHECKPOINT] SOURCE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +56,10 @@ class Prediction:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument(
-        "--checkpoint",
-        type=path,
-        metavar="FILE",
-        default=Path("run.safetensors"),
-        help="file that `hebbstream learn --labels` wrote",
-    )
     parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
     add_size(parser, "that of the frames learned")
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
-    add_source(parser)
+    add_checkpoint_and_source(parser, "hebbstream learn --labels")
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="print JSON Lines, and everything else to stderr")
     group.add_argument(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from functools import partial
 from itertools import count, islice
+from pathlib import Path
 from typing import Any, get_args
 
 from hebbstream._credentials import mask_credentials
@@ -29,15 +30,43 @@ _MUCH_LARGER = 6  # times the network's input: a camera's frames, but not those 
 _CALLED = {"images": "a folder of images", "arrays": "an array file", "shards": "tar shards"}
 
 
+class _AfterCheckpoint(argparse.Action):
+    """A source, or a checkpoint and a source, as `evaluate` takes them."""
+
+    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
+        *before, namespace.source = values
+        if before and (len(before) > 1 or not before[0].endswith(".safetensors")):
+            raise argparse.ArgumentError(self, f"{' '.join(values)}: expected one, or CHECKPOINT.safetensors SOURCE")
+        if before:
+            namespace.checkpoint = path(before[0])
+
+
+def add_checkpoint_and_source(parser: argparse.ArgumentParser, command: str) -> None:
+    """Let a command take a checkpoint that another one wrote, and a source."""
+    parser.add_argument(
+        "--checkpoint",
+        type=path,
+        metavar="FILE",
+        default=Path("run.safetensors"),
+        help=f"file that `{command}` wrote (default: %(default)s); it may stand before SOURCE instead",
+    )
+    add_source(parser, nargs="+", action=_AfterCheckpoint)
+
+
 def add_source(
-    parser: argparse.ArgumentParser, name: str = "source", *, several: bool = False, window: bool = True
+    parser: argparse.ArgumentParser,
+    name: str = "source",
+    *,
+    several: bool = False,
+    window: bool = True,
+    **how: Any,
 ) -> None:
-    """Let a command take a source, or several, and how to read it."""
+    """Let a command take a source, or several, or as argparse has it in `how`, and options of how to read it."""
     parser.add_argument(
         name,
         type=source,
         metavar="SOURCE",
-        nargs="+" if several else None,
+        **({"nargs": "+"} if several else how),
         help="a video file, a glob, a webcam's number, - (standard input), or rtsp://, http://, udp://, ...; a folder of"
         " images, a .npy, .npz or IDX file, or tar shards; a sound file, mic (the microphone), a .csv or .parquet table"
         + ("; of several, one frame of each in turn" if several else ""),

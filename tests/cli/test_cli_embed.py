@@ -33,6 +33,20 @@ def test_npy_holds_the_features_and_a_second_file_their_times(embed, checkpoint)
     np.testing.assert_array_equal(np.load("f.times.npy"), times)
 
 
+def test_the_checkpoint_may_stand_before_the_source(embed, run, checkpoint):
+    embed(CLIP, "--limit", 3, "--output", "f.npy")
+    moved = checkpoint.rename("other.safetensors")
+    assert run("embed", moved, CLIP, "--limit", 3, "--output", "g.npy", "--quiet")[0] == 0
+    np.testing.assert_array_equal(np.load("f.npy"), np.load("g.npy"))
+
+
+@pytest.mark.parametrize("sources", [("a.mp4", "b.mp4"), ("run.safetensors", "a.mp4", "b.mp4")])
+def test_one_source_is_embedded_at_a_time(run, sources):
+    code, _, err = run("embed", *sources, "--output", "f.npy")
+    assert code == 2
+    assert f"{' '.join(sources)}: expected one, or CHECKPOINT.safetensors SOURCE" in err
+
+
 def test_parquet_holds_both(embed, checkpoint, monkeypatch):
     monkeypatch.setattr("hebbstream.cli._features._PIECE_BYTES", 10_000)  # several groups of rows
     code, out, _ = embed(CLIP, "--limit", 30, "--output", "f.parquet")
