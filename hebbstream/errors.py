@@ -4,6 +4,7 @@ Each message is one line that quotes what arrived and says what was expected. An
 before any state changes.
 """
 
+from hebbstream._credentials import mask_credentials
 from hebbstream._quote import shorten
 
 __all__ = [
@@ -42,10 +43,13 @@ __all__ = [
 
 
 class HebbstreamError(Exception):
-    """Base class of every error that hebbstream raises on purpose; its message shortens what is long in the middle."""
+    """Base class of every error that hebbstream raises on purpose.
+
+    Its message shortens what is long in the middle, and shows no password of an address, wherever one was given by mistake.
+    """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(shorten(message))
+        super().__init__(shorten(mask_credentials(message)))
 
 
 class ConfigurationError(HebbstreamError, ValueError):

@@ -14,7 +14,10 @@ from strategies import modest
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream._quote import digits
+from hebbstream.adapters.arrays import open_arrays
+from hebbstream.adapters.images import open_images
 from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
+from hebbstream.adapters.tables import open_table
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
@@ -113,6 +116,13 @@ def test_an_error_is_what_it_was_after_a_copy(name):
             assert str(other) == str(error)
         assert len(str(error)) <= 1003
     assert str(kind("a short one")) == "a short one"
+
+
+@pytest.mark.parametrize("wrong", [hs.load, hs.Learner.load, hs.SoftHebbNet.from_preset, open_images, open_arrays, open_table])
+def test_an_address_where_none_belongs_is_told_without_its_password(wrong):
+    with pytest.raises(hs.HebbstreamError, match=r"\*\*\*@there") as caught:
+        wrong("http://me:hunter2@there/a?token=hunter2")
+    assert "hunter2" not in str(caught.value)
 
 
 @modest

@@ -232,7 +232,7 @@ def _address(text: str, scheme: str, options: dict[str, str]) -> MediaSource:
         path = text[len("file://") :].removeprefix("localhost")
         return MediaSource(path if os.path.exists(path) else url2pathname(path), options=options)  # noqa: PTH110
     if scheme not in _NETWORK:
-        raise ConfigurationError(f"source {mask_credentials(text)}: expected {', '.join(_NETWORK)} or a file")
+        raise ConfigurationError(f"source {text}: expected {', '.join(_NETWORK)} or a file")
     if scheme in ("rtsp", "rtsps"):
         options = {"rtsp_transport": "tcp"} | options  # over UDP, which is FFmpeg's default, routers lose packets
     elif scheme == "udp":

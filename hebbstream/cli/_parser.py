@@ -1,9 +1,11 @@
 """What the `hebbstream` command understands."""
 
 import argparse
-from typing import NoReturn
+from difflib import get_close_matches
+from typing import Any, NoReturn
 
 import hebbstream as hs
+from hebbstream._credentials import mask_credentials
 from hebbstream._quote import shorten
 from hebbstream.cli import (
     _bench,
@@ -31,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="`hebbstream COMMAND --help` lists what a command takes.",
     )
     parser.add_argument("--version", action="version", version=f"hebbstream {hs.__version__}")
-    group = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    group = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Command)
     for module in _COMMANDS:
         name = module.__name__.rpartition("._")[2]
         command = group.add_parser(
@@ -55,8 +57,19 @@ def make_parser() -> argparse.ArgumentParser:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Quote no more than people read."""
-        super().error(shorten(message))
+        """Quote no more than people read, and no password."""
+        super().error(shorten(mask_credentials(message)))
+
+
+class _Command(_Parser):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuse what this command does not know: left to `hebbstream` itself, its usage would be shown instead."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            near = get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return known, unknown
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):

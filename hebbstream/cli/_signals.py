@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from hebbstream._credentials import mask_credentials
 from hebbstream.adapters.audio import open_audio
 from hebbstream.adapters.audio._cutting import Form
 from hebbstream.adapters.tables import open_table
@@ -87,7 +86,7 @@ def open_signal(options: argparse.Namespace, source: str, size: tuple[int, int] 
     kind = signal_of(options, source)
     wrong = [name for name in _PICTURES_ONLY if getattr(options, name, None)]
     if wrong:
-        raise ConfigurationError(f"--{wrong[0]} for {mask_credentials(source)}: expected pictures, found a {kind}")
+        raise ConfigurationError(f"--{wrong[0]} for {source}: expected pictures, found a {kind}")
     return _open_table(options, source, size) if kind == "table" else _open_sound(options, source, size, channels)
 
 
@@ -95,7 +94,7 @@ def _open_sound(options: argparse.Namespace, source: str, size: tuple[int, int] 
     for name in ("columns", "label", "time", "group", "gap", "window_rows"):
         if getattr(options, name):
             shown = name.removesuffix("_rows")
-            raise ConfigurationError(f"--{shown} for {mask_credentials(source)}: expected a table, found sound")
+            raise ConfigurationError(f"--{shown} for {source}: expected a table, found sound")
     rate = int(options.rate or 16_000)
     form: Form = options.form or ("wave" if size is not None and size[0] == 1 else "mel")
     learned = None if size is None else size[1] / rate if form == "wave" else size[1] * COLUMN_SECONDS

@@ -193,7 +193,7 @@ def open_source(
         stills = open_stills(kind, source, form, arrays=options.arrays or (None, None), labels=options.labels)
         return stills if options.stride == 1 else _every(stills, options.stride)
     if options.arrays:
-        raise ConfigurationError(f"--arrays for {mask_credentials(source)}: expected an .npz file")
+        raise ConfigurationError(f"--arrays for {source}: expected an .npz file")
     return open_video(
         source,
         size=scaled or form.size,
@@ -262,13 +262,11 @@ def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, 
 
 def _check_kinds(options: argparse.Namespace) -> None:
     """Refuse pictures and signals for one network, before either is learned."""
-    names = [mask_credentials(source) for source in options.source]
     kinds = [signal_of(options, source) or "pictures" for source in options.source]
-    for name, kind in zip(names, kinds, strict=True):
+    for name, kind in zip(options.source, kinds, strict=True):
         if kind != kinds[0]:
-            raise ConfigurationError(
-                f"{names[0]} is read as {kinds[0]}, {name} as {kind}: expected sources of one kind"
-            )
+            first = options.source[0]
+            raise ConfigurationError(f"{first} is read as {kinds[0]}, {name} as {kind}: expected sources of one kind")
 
 
 def _open_several(

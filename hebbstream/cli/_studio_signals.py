@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hebbstream._credentials import mask_credentials
 from hebbstream.cli._signals import COLUMN_SECONDS, Signal, open_signal, signal_channels, signal_of
 from hebbstream.errors import ConfigurationError
 
@@ -34,14 +33,14 @@ def studio_kind(options: argparse.Namespace) -> Signal | None:
     for address, kind in kinds.items():
         if kind != first:
             names = f"{kind or 'pictures'}, after {first or 'pictures'}"
-            raise ConfigurationError(f"{mask_credentials(address)}: {names}: expected sources of one kind")
+            raise ConfigurationError(f"{address}: {names}: expected sources of one kind")
     return first
 
 
 def signal_settings(options: argparse.Namespace, kind: Signal, settings: "Settings") -> "Settings":
     """Return the settings of a run that learns from sound or tables."""
     if options.size is not None:
-        raise ConfigurationError(f"--size for {mask_credentials(options.source[0])}: expected pictures, found a {kind}")
+        raise ConfigurationError(f"--size for {options.source[0]}: expected pictures, found a {kind}")
     drawn, size = _shape(options, kind)
     return replace(
         settings,

@@ -85,4 +85,6 @@ def source(text: str) -> str:
 
 def path(text: str) -> Path:
     """Read a path, where ``~`` is the home folder even if the shell left it as it is."""
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a file or a folder, found an address")
     return Path(source(text))

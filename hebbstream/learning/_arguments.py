@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import Tensor
 
-from hebbstream._credentials import mask_credentials
 from hebbstream.errors import ConfigurationError
 from hebbstream.network import SoftHebbNet
 from hebbstream.streams._stream import Stream, as_stream
@@ -37,7 +36,7 @@ def checked_stream(stream: Any) -> Stream[Any]:
         The message says what to do.
     """
     if isinstance(stream, str | bytes | os.PathLike | int):
-        name = mask_credentials(repr(os.fspath(stream) if isinstance(stream, os.PathLike) else stream))
+        name = repr(os.fspath(stream) if isinstance(stream, os.PathLike) else stream)
         raise ConfigurationError(
             f"stream={name}: expected samples, such as open_video({name}) of hebbstream.adapters.video gives"
         )

@@ -12,6 +12,7 @@ from hebbstream.cli._main import main
 from hebbstream.cli._parser import make_parser
 from hebbstream.clip import CLIP
 
+ADDRESS = "rtsp://me:hunter2@127.0.0.1:9/live?token=hunter2"
 COMMANDS = ["demo", "learn", "predict", "embed", "search", "evaluate", "export", "verify", "inspect", "bench", "info"]
 
 
@@ -74,6 +75,9 @@ def test_an_error_is_one_line_and_exit_code_1(run, arguments, message):
         ),
         (["learn", CLIP, "--option", "probesize"], "'probesize': expected KEY=VALUE"),
         (["learn", CLIP, "--checkpoint-seconds", "-1"], "'-1': expected a positive number of seconds"),
+        (["learn", CLIP, "--labls", "x.json"], "unrecognized arguments: --labls x.json; did you mean --labels?"),
+        (["learn", CLIP, "--nonsense"], "hebbstream learn: error: unrecognized arguments: --nonsense"),
+        (["export", "http://there/a.safetensors"], "expected a file or a folder, found an address"),
         (["bench", "--seconds", "nan"], "'nan': expected a positive number of seconds"),
         (["bench", "--seconds", "long"], "'long': expected a positive number of seconds"),
     ],
@@ -83,6 +87,29 @@ def test_wrong_usage_is_exit_code_2(run, arguments, message):
     assert code == 2
     assert "usage: hebbstream" in err
     assert message in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [ADDRESS],
+        ["learn", CLIP, "--limit", ADDRESS],
+        ["learn", CLIP, "--nonsense", ADDRESS],
+        ["learn", CLIP, "--device", ADDRESS],
+        ["learn", CLIP, "--format", ADDRESS],
+        ["predict", CLIP, ADDRESS],
+        ["evaluate", ADDRESS, CLIP],
+        ["evaluate", CLIP, CLIP, ADDRESS],
+        ["export", ADDRESS],
+        ["search", "features.npy", ADDRESS],
+        ["studio", "--host", ADDRESS],
+    ],
+)
+def test_no_password_is_shown_wherever_an_address_is_put_by_mistake(run, arguments):
+    code, out, err = run(*arguments)
+    assert code in (1, 2)
+    assert err
+    assert "hunter2" not in out + err
 
 
 @pytest.mark.parametrize(
