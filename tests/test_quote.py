@@ -118,7 +118,9 @@ def test_an_error_is_what_it_was_after_a_copy(name):
     assert str(kind("a short one")) == "a short one"
 
 
-@pytest.mark.parametrize("wrong", [hs.load, hs.Learner.load, hs.SoftHebbNet.from_preset, open_images, open_arrays, open_table])
+@pytest.mark.parametrize(
+    "wrong", [hs.load, hs.Learner.load, hs.SoftHebbNet.from_preset, open_images, open_arrays, open_table]
+)
 def test_an_address_where_none_belongs_is_told_without_its_password(wrong):
     with pytest.raises(hs.HebbstreamError, match=r"\*\*\*@there") as caught:
         wrong("http://me:hunter2@there/a?token=hunter2")

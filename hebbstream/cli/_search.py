@@ -11,7 +11,7 @@ from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, 
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._features import read_features
 from hebbstream.cli._source import add_fit, add_size
-from hebbstream.cli._types import path, positive, source
+from hebbstream.cli._types import expanded, path, positive
 from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError
 
 HELP = "find the frames that are nearest to one, among those whose features `hebbstream embed` wrote"
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("file", type=path, metavar="FILE", help=".npy or .parquet file that `hebbstream embed` wrote")
     parser.add_argument(
-        "frame", type=source, metavar="FRAME", help="an image file, or VIDEO@SECONDS, such as clip.mp4@12.5"
+        "frame", type=expanded, metavar="FRAME", help="an image file, or VIDEO@SECONDS, such as clip.mp4@12.5"
     )
     parser.add_argument(
         "--checkpoint",

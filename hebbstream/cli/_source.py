@@ -68,7 +68,7 @@ def add_source(
         metavar="SOURCE",
         **({"nargs": "+"} if several else how),
         help="a video file, a glob, a webcam's number, - (standard input), or rtsp://, http://, udp://, ...; a folder of"
-        " images, a .npy, .npz or IDX file, or tar shards; a sound file, mic (the microphone), a .csv or .parquet table"
+        " images, or of videos, a .npy, .npz or IDX file, or tar shards; a sound file, mic (the microphone), a .csv or .parquet table"
         + ("; of several, one frame of each in turn" if several else ""),
     )
     parser.set_defaults(size=None, labels=None, crops=None)  # of the commands that do not take them

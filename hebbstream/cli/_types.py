@@ -1,8 +1,10 @@
 """What the options take: types for argparse."""
 
 import argparse
+import glob
 import math
 import os
+from mimetypes import guess_type
 from pathlib import Path
 
 
@@ -79,12 +81,43 @@ def array_names(text: str) -> tuple[str, str | None]:
 
 
 def source(text: str) -> str:
-    """Read the name of a video, where ``~`` is the home folder even if the shell left it as it is."""
+    """Read the name of a video, where ``~`` is the home folder even if the shell left it as it is; of a folder, what is in it."""
+    name = expanded(text)
+    return media_in(name) if os.path.isdir(name) else name  # noqa: PTH112  # `Path` fails on a text too long for a path
+
+
+def expanded(text: str) -> str:
+    """Return a name where ``~`` is the home folder."""
     return os.path.expanduser(text)  # noqa: PTH111  # Path's own fails on a file such as ~draft.mp4
+
+
+def media_in(folder: str) -> str:
+    """Return the pattern of a folder's videos or sounds; the folder itself if they are of several kinds, or beside others.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> for name in ("a.mp4", "b.mp4", "labels.json"):
+    ...     Path(folder, name).touch()
+    >>> media_in(folder) == f"{folder}/*.mp4"
+    True
+    >>> Path(folder, "c.png").touch()
+    >>> media_in(folder) == folder
+    True
+    """
+    try:
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    except OSError:  # whoever opens it will say what is wrong
+        return folder
+    kinds = {entry.name: (guess_type(entry.name)[0] or "").partition("/")[0] for entry in entries}
+    suffixes = {Path(name).suffix for name, kind in kinds.items() if kind in ("video", "audio", "image")}
+    alone = len(suffixes) == 1 and "image" not in kinds.values() and not any(entry.is_dir() for entry in entries)
+    return str(Path(glob.escape(folder), f"*{suffixes.pop()}")) if alone else folder
 
 
 def path(text: str) -> Path:
     """Read a path, where ``~`` is the home folder even if the shell left it as it is."""
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a file or a folder, found an address")
-    return Path(source(text))
+    return Path(expanded(text))

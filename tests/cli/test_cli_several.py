@@ -113,3 +113,22 @@ def test_several_sources_that_do_not_go_together_are_refused(learn, clips, order
     assert code == 1
     assert message in err
     assert orders == []
+
+
+def test_a_folder_of_recordings_is_learned_one_after_another(run, clips):
+    folder = Path(clips[0]).parent
+    (folder / "labels.json").write_text("{}", encoding="utf-8")
+    learn = ("--width", 4, "--size", 32, "--quiet", "--checkpoint")
+    assert "learned 19 samples" in run("learn", folder, *learn, "a.safetensors", "--limit", 19)[1]
+    run("learn", f"{folder}/*.mp4", *learn, "b.safetensors", "--limit", 19)
+    first, other = hs.load("a.safetensors"), hs.load("b.safetensors")
+    assert first.layers[0].weight.equal(other.layers[0].weight)
+
+
+@pytest.mark.parametrize("other", ["c.png", "c.avi", "inner"])
+def test_a_folder_of_several_kinds_is_not_guessed_at(run, clips, other):
+    folder = Path(clips[0]).parent
+    (folder / other).mkdir() if other == "inner" else (folder / other).touch()
+    code, _, err = run("learn", folder, "--quiet")
+    assert code == 1
+    assert "no image" in err or "c.png" in err
