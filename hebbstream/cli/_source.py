@@ -67,7 +67,7 @@ def add_source(
         type=source,
         metavar="SOURCE",
         **({"nargs": "+"} if several else how),
-        help="a video file, a glob, a webcam's number, - (standard input), or rtsp://, http://, udp://, ...; a folder of"
+        help="a video file, a glob, a webcam's number, or webcam for the first, - (standard input), or rtsp://, http://, udp://, ...; a folder of"
         " images, or of videos, a .npy, .npz or IDX file, or tar shards; a sound file, mic (the microphone), a .csv or .parquet table"
         + ("; of several, one frame of each in turn" if several else ""),
     )

@@ -81,8 +81,16 @@ def array_names(text: str) -> tuple[str, str | None]:
 
 
 def source(text: str) -> str:
-    """Read the name of a video, where ``~`` is the home folder even if the shell left it as it is; of a folder, what is in it."""
+    """Read the name of a source: ``~`` is the home folder even if the shell left it as it is, a folder is what it holds.
+
+    Examples
+    --------
+    >>> source("webcam"), source("clip.mp4")
+    ('0', 'clip.mp4')
+    """
     name = expanded(text)
+    if name in ("camera", "webcam") and not os.path.exists(name):  # noqa: PTH110  # as below
+        return "0"
     return media_in(name) if os.path.isdir(name) else name  # noqa: PTH112  # `Path` fails on a text too long for a path
 
 
