@@ -111,8 +111,12 @@ def _likes(session: Session, message: Message) -> None:
 def _configure(session: Session, message: Message) -> None:
     if session.net.samples_seen or len(session.examples):
         raise ConfigurationError("the network has learned: expected to be asked before; start another run instead")
-    preset, width = _of(message, "preset", str), _of(message, "width", int)
-    if not 1 <= width <= 512:
+    preset, width = session.settings.preset, session.settings.width  # what is not named stays
+    if "preset" in message:
+        preset = _of(message, "preset", str)
+    if "width" in message:
+        width = _of(message, "width", int)
+    if width is not None and not 1 <= width <= 512:
         raise ConfigurationError(f"width={width}: expected 1 to 512 neurons")
     if preset not in session.settings.presets():
         raise ConfigurationError(f"preset {preset[:40]!r}: expected one of those on the page")

@@ -208,6 +208,9 @@ def test_a_second_viewer_reads_until_it_takes_the_pen(browser, clip, tmp_path):
             expect(second.locator("#learn")).to_be_enabled()
             shows(first, "pen", "Somebody else holds the pen")
             second.select_option("#preset", "cifar10")
+            second.evaluate(
+                "document.querySelector('#preset').value = 'video'"
+            )  # as what was sent before it arrives late
             second.select_option("#width", "16")
             second.click("#learn")
             shows(second, "status", "learning")

@@ -143,7 +143,10 @@ def test_memory_is_bounded(bench):
 def test_preset_and_width_change_before_the_start_only(bench):
     with pytest.raises(ConfigurationError, match="width=0"):
         bench.do("configure", preset="cifar10", width=0)
-    bench.do("configure", preset="video", width=8)
+    bench.do("configure", preset="cifar10")
+    bench.do("configure", width=8)
+    assert bench.session.net.preset == "cifar10"
+    bench.do("configure", preset="video")
     assert bench.session.net.preset == "video"
     assert bench.session.net.layers[0].spec.channels == 8
     bench.show(*pictures("down", 2))

@@ -13,9 +13,9 @@ export class Inside {
     this.onError = onError;
     this.filters = null;
     this.likesRows = [];
-    for (const id of ["preset", "width"]) {
-      element(id).addEventListener("change", () => this.configure());
-    }
+    // Only what was changed: the other one may still show what was so before the last change.
+    element("preset").addEventListener("change", ({ target }) => this.configure({ preset: target.value }));
+    element("width").addEventListener("change", ({ target }) => this.configure({ width: Number(target.value) }));
     element("likes-layer").addEventListener("change", (event) => {
       this.link.ask("likes", { layer: Number(event.target.value) }).catch(this.onError);
     });
@@ -28,8 +28,7 @@ export class Inside {
     }
   }
 
-  configure() {
-    const message = { preset: element("preset").value, width: Number(element("width").value) };
+  configure(message) {
     this.link.ask("configure", message).catch(this.onError);
   }
 
