@@ -35,6 +35,8 @@ class _AfterCheckpoint(argparse.Action):
 
     def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
         *before, namespace.source = values
+        if namespace.source.endswith(".safetensors"):
+            raise argparse.ArgumentError(self, f"{namespace.source}: expected a source after the checkpoint")
         if before and (len(before) > 1 or not before[0].endswith(".safetensors")):
             raise argparse.ArgumentError(self, f"{' '.join(values)}: expected one, or CHECKPOINT.safetensors SOURCE")
         if before:

@@ -40,6 +40,12 @@ def test_the_checkpoint_may_stand_before_the_source(embed, run, checkpoint):
     np.testing.assert_array_equal(np.load("f.npy"), np.load("g.npy"))
 
 
+def test_a_checkpoint_alone_is_no_source(run):
+    code, _, err = run("embed", "run.safetensors", "--output", "f.npy")
+    assert code == 2
+    assert "run.safetensors: expected a source after the checkpoint" in err
+
+
 @pytest.mark.parametrize("sources", [("a.mp4", "b.mp4"), ("run.safetensors", "a.mp4", "b.mp4")])
 def test_one_source_is_embedded_at_a_time(run, sources):
     code, _, err = run("embed", *sources, "--output", "f.npy")
