@@ -5,6 +5,7 @@ the keys on the way to it, joined by slashes: ``network/tensors/layers.0.weight_
 """
 
 import json
+import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +67,7 @@ def read_state(path: str | Path) -> State:
         If its format is one that this version does not read.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113  # `Path.is_file` raises for a name that is too long
         raise CheckpointNotFoundError(f"no checkpoint at {path}")
     metadata, tensors = _read(path)
     header = _header(path, metadata)

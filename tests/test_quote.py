@@ -3,6 +3,8 @@
 import copy
 import math
 import pickle
+import sys
+from operator import length_hint
 
 import numpy as np
 import pytest
@@ -16,13 +18,15 @@ from hebbstream import errors
 from hebbstream._quote import digits
 from hebbstream.adapters.arrays import open_arrays
 from hebbstream.adapters.images import open_images
-from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
+from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer, prequential
 from hebbstream.adapters.tables import open_table
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 from hebbstream.export import to_onnx
 from hebbstream.learning import Metrics
+from hebbstream.streams import crops
+from hebbstream.streams._stream import as_stream
 
 HUGE = 10**400
 FRAME = np.zeros((8, 8, 3), np.uint8)
@@ -104,6 +108,9 @@ def test_the_command_line_neither(options, capsys):
 
 def test_a_limit_beyond_what_a_machine_counts_to_is_none():
     assert hs.learn(net(), [FRAME] * 3, limit=HUGE, progress=False).samples == 3
+    samples = [hs.Sample(FRAME, y=label) for label in "aba"]
+    assert prequential(net(), samples, hs.SoftmaxProbe(), limit=HUGE).scores[-1].labelled == 3
+    assert length_hint(crops(as_stream([FRAME] * 3), 4, per_frame=HUGE)) == sys.maxsize
 
 
 @pytest.mark.parametrize("name", errors.__all__)

@@ -38,7 +38,7 @@ class Cut:
     @property
     def end(self) -> float | None:
         """Seconds at which to stop reading."""
-        return None if self.duration is None else self.start + self.duration
+        return None if self.duration in (None, math.inf) else self.start + self.duration
 
 
 @dataclass(frozen=True, slots=True)

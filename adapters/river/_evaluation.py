@@ -1,5 +1,6 @@
 """`prequential`: predict, then learn, and score with river's metrics as the stream goes by."""
 
+import sys
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
@@ -92,6 +93,7 @@ def prequential(
         None if detector is None else detector.clone(),
         Evaluation(window),
     )
+    limit = None if limit is None else min(limit, sys.maxsize)
     total = expected(stream, limit)
     waiting: deque[tuple[Any, Any, Prediction]] = deque()
     for item in progress_bar(islice(checked_stream(stream), limit), total=total, unit="samples", shown=progress):

@@ -2,6 +2,7 @@
 
 import argparse
 import glob
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,6 +96,8 @@ def _open_sound(options: argparse.Namespace, source: str, size: tuple[int, int] 
         if getattr(options, name):
             shown = name.removesuffix("_rows")
             raise ConfigurationError(f"--{shown} for {source}: expected a table, found sound")
+    if options.rate is not None and not 1 <= options.rate < math.inf:
+        raise ConfigurationError(f"--rate {options.rate:g} for {source}: expected samples a second, such as 16000")
     rate = int(options.rate or 16_000)
     form: Form = options.form or ("wave" if size is not None and size[0] == 1 else "mel")
     learned = None if size is None else size[1] / rate if form == "wave" else size[1] * COLUMN_SECONDS

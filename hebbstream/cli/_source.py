@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from functools import partial
@@ -221,7 +222,7 @@ def _check_stills(options: argparse.Namespace, kind: str, source: str) -> None:
 
 
 def _every(stream: Stream[Any], stride: int) -> Stream[Any]:
-    kept = islice(stream, 0, None, stride)
+    kept = islice(stream, 0, None, min(stride, sys.maxsize))
     return Composed(kept, stream, name=repr(stream), count=lambda frames: -(-frames // stride))
 
 

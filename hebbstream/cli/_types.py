@@ -126,6 +126,8 @@ def media_in(folder: str) -> str:
 
 def path(text: str) -> Path:
     """Read a path, where ``~`` is the home folder even if the shell left it as it is."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a file or a folder")
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a file or a folder, found an address")
     return Path(expanded(text))

@@ -64,7 +64,7 @@ class Checkpoint(Callback):
         check_period("every_seconds", every_seconds, "a positive number of seconds")
         self.path = Path(path).expanduser()
         self.every_samples, self.every_seconds, self.kept = every_samples, every_seconds, kept
-        self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0)
+        self._lock = FileLock(self.path.parent / f".{self.path.name}.lock", timeout=0)
         self._saved_at: int | None = None
 
     def claim(self) -> None:

@@ -17,13 +17,14 @@ def generation(path: str | Path, number: int) -> Path:
     'run.safetensors.1'
     """
     path = Path(path).expanduser()
-    return path.with_name(f"{path.name}.{number}") if number else path
+    return path.parent / f"{path.name}.{number}" if number else path
 
 
 def generations(path: str | Path) -> list[Path]:
     """Return the generations that there are, the latest first; the newest may be missing."""
-    earlier = takewhile(Path.is_file, (generation(path, number) for number in count(1)))
-    return [newest for newest in (generation(path, 0),) if newest.is_file()] + list(earlier)
+    there = os.path.isfile  # a name that no file can have is of none; `Path.is_file` raises
+    earlier = takewhile(there, (generation(path, number) for number in count(1)))
+    return [newest for newest in (generation(path, 0),) if there(newest)] + list(earlier)
 
 
 def keep_generations(path: str | Path, kept: int) -> None:

@@ -1,5 +1,6 @@
 """`Stream`: the one base class of everything that is learned from."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from inspect import GEN_CLOSED, getgeneratorstate
@@ -157,7 +158,7 @@ class Stream(Iterator[Item], Generic[Item]):
     def __length_hint__(self) -> int:
         """Return the number of items left; 0 where it is not known."""
         total = self._total()
-        return 0 if total is None else max(0, total - self._taken)
+        return 0 if total is None else min(max(0, total - self._taken), sys.maxsize)
 
     def __repr__(self) -> str:
         return mask_credentials(self._name)

@@ -97,6 +97,7 @@ def test_waves_are_learned_by_a_network_for_signals(sound, tmp_path, capsys):
         (("{sensors}", "--window", 50, "--size", 32, *COLUMNS), "--size for "),
         (("{sound}", "--window", 50), "--window for "),
         (("{sound}", "--fit", "crop"), "--fit for "),
+        *((("{sound}", "--rate", rate), f"--rate {rate} for ") for rate in ("nan", "inf", "0.5", "-3")),
     ],
 )
 def test_options_of_another_kind_of_source_are_refused(arguments, message, sensors, sound, tmp_path, capsys):

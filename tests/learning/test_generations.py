@@ -85,3 +85,18 @@ def test_an_earlier_generation_is_untouched_by_the_next_write(tmp_path):
     net.learn_one(torch.rand(3, 8, 8))
     net.save(path)
     assert torch.equal(hs.load(generation(path, 1)).layers[0].weight, before)
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "x" * 3000, "a\0b"])
+def test_a_path_that_no_file_can_have_is_no_checkpoint(path):
+    for load in (hs.load, hs.Learner.load):
+        with pytest.raises(errors.CheckpointNotFoundError, match="no checkpoint at"):
+            load(path)
+
+
+@pytest.mark.parametrize("path", [".", "/", "x" * 3000])
+def test_a_path_that_no_file_can_have_is_refused_before_anything_is_learned(path):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+    with pytest.raises(errors.OutputError, match="cannot write"):
+        hs.learn(net, torch.rand(3, 3, 8, 8), checkpoint=path, progress=False)
+    assert net.samples_seen == 0

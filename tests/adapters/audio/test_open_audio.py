@@ -2,6 +2,7 @@
 
 import io
 import logging
+import math
 import platform
 from operator import length_hint
 from types import SimpleNamespace
@@ -181,6 +182,9 @@ def test_part_of_a_recording():
     data = encode(np.concatenate([tone(300, 1.0), tone(600, 2.0)]))
     samples, _ = read(data, form="wave", seconds=0.5, start=1.25, duration=1.1)
     assert [(round(sample.t, 2), round(pitch(sample))) for sample in samples] == [(1.25, 600), (1.75, 600)]
+    assert len(read(data, form="wave", seconds=0.5, start=1.25, duration=math.inf)[0]) == len(
+        read(data, form="wave", seconds=0.5, start=1.25)[0]
+    )
     with open_audio(data, form="wave", seconds=0.5, start=1.25, duration=1.1) as stream:
         assert length_hint(stream) == 2
 
