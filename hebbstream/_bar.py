@@ -19,7 +19,7 @@ def expected(stream: object, limit: int | None = None, passed: int = 0) -> int |
     """Return how many samples of a stream will come, after those passed over and up to a limit; ``None`` if unknown."""
     known = length_hint(stream)
     left = max(0, known - passed) if known else None
-    return left if limit is None else limit if left is None else min(limit, left)
+    return min((count for count in (left, limit) if count is not None), default=None)
 
 
 def progress_bar(

@@ -9,7 +9,8 @@ import hebbstream as hs
 from hebbstream._bar import expected, progress_bar
 from hebbstream.cli._execution import add_quiet, check_device
 from hebbstream.cli._features import feature_file
-from hebbstream.cli._source import add_checkpoint_and_source, add_size, open_source, read_samples
+from hebbstream.cli._source import open_source, read_samples
+from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import EmptyStreamError, StreamError
 

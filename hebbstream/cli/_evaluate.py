@@ -5,7 +5,8 @@ from typing import Any
 
 import hebbstream as hs
 from hebbstream.cli._execution import add_quiet
-from hebbstream.cli._source import add_labels, add_size, add_source, has_labels, open_source
+from hebbstream.cli._source import has_labels, open_source
+from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import natural, path, positive
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._canvas import check_picture

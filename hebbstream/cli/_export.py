@@ -5,7 +5,8 @@ from typing import Any
 
 import hebbstream as hs
 from hebbstream.cli._model import add_model_options, model_options
-from hebbstream.cli._source import add_source, read_frames
+from hebbstream.cli._source import read_frames
+from hebbstream.cli._source_options import add_source
 from hebbstream.cli._types import path, seconds
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import verify

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import hebbstream as hs
 from hebbstream.cli._execution import add_quiet
-from hebbstream.cli._source import add_labels, add_size, add_source, open_source
+from hebbstream.cli._source import open_source
+from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection import observe, plot_receptive_fields, summarize, write_report

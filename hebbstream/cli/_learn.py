@@ -13,7 +13,8 @@ from hebbstream.cli._distributed import add_distributed, begin_anew, joined, lea
 from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
 from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._new import add_network, default_size, new_network
-from hebbstream.cli._source import add_crops, add_labels, add_size, add_source, has_labels, open_stream
+from hebbstream.cli._source import has_labels, open_stream
+from hebbstream.cli._source_options import add_crops, add_labels, add_size, add_source
 from hebbstream.cli._types import path, positive, seconds, share
 from hebbstream.distributed import Peers
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError

@@ -15,7 +15,8 @@ from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.cli._drawing import Caption, DrawnVideo, drawn_video
 from hebbstream.cli._execution import check_device
-from hebbstream.cli._source import add_checkpoint_and_source, add_size, open_source, read_samples
+from hebbstream.cli._source import open_source, read_samples
+from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._stills import kind_of
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import ConfigurationError, EmptyStreamError, StreamError

@@ -10,7 +10,7 @@ import hebbstream as hs
 from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._features import read_features
-from hebbstream.cli._source import add_fit, add_size
+from hebbstream.cli._source_options import add_fit, add_size
 from hebbstream.cli._types import expanded, path, positive
 from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError
 

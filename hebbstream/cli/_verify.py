@@ -3,7 +3,8 @@
 import argparse
 
 import hebbstream as hs
-from hebbstream.cli._source import add_size, add_source, read_frames
+from hebbstream.cli._source import read_frames
+from hebbstream.cli._source_options import add_size, add_source
 from hebbstream.cli._types import path, seconds
 from hebbstream.export import verify
 from hebbstream.export._seal import read_model
