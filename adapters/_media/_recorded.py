@@ -42,7 +42,7 @@ def recorded_frames(
     """
     offset = 0.0
     while True:
-        before, failure = stats.frames, None
+        before, gave, failure = stats.frames, False, None
         for source in sources:
             decoder, first = first, None
             latest, name = 0.0, source.name
@@ -50,7 +50,7 @@ def recorded_frames(
                 if decoder is None:
                     decoder = connect(source)
                 for own_time, frame in decoder.frames(cut.start, cut.end):
-                    latest = own_time + decoder.frame_seconds
+                    latest, gave = own_time + decoder.frame_seconds, True
                     yield TimedFrame(frame, offset + own_time, own_time, name, decoder.pixel_aspect)
             except StreamError as error:
                 if len(sources) == 1:
@@ -62,7 +62,10 @@ def recorded_frames(
                 if decoder is not None:
                     decoder.close()
             offset += latest
-        if stats.frames == before and failure is not None:
+        nothing = (
+            not gave or stats.frames == before
+        )  # of sound, samples are counted: all of it may be too short for one
+        if nothing and failure is not None:
             raise failure
-        if not cut.loop:
+        if nothing or not cut.loop:
             return

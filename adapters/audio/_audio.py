@@ -52,8 +52,8 @@ def open_audio(
     Silence is learned as it is: 0 throughout. Sound that is no number is taken for silence, and counted in
     ``stats.corrupt`` as damaged packets are. Where much of it stands at full scale, the log of ``hebbstream.audio`` says
     once that it is clipped. A rate, a format or a number of channels that changes midway is resampled as it comes. No
-    sample reaches across a gap of more than a quarter of a second, or from one file into the next; what is left at
-    the end and fills none is left out.
+    sample reaches across a gap of more than a quarter of a second, or from one file into the next. What is left at
+    the end and fills none is left out; the last window of a spectrogram may reach past the end, into silence.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def open_audio(
     rate
         Samples a second of the sound, to which any other is resampled.
     channels
-        1, all mixed, or 2.
+        1, all mixed, or 2; more are mixed down to left and right.
     mels
         Bands of frequencies.
     start, duration, loop, prefetch, live, format, open_timeout, read_timeout, retry_for, options
@@ -100,7 +100,7 @@ def open_audio(
     --------
     >>> with open_audio("lavfi:sine=frequency=440:duration=2", seconds=0.5) as samples:
     ...     print(next(samples), len(list(samples)))
-    Sample(x=float32 (64, 50), t=0.0, source='sine=frequency=440:duration=2') 2
+    Sample(x=float32 (64, 50), t=0.0, source='sine=frequency=440:duration=2') 3
     """
     if prefetch < 0:
         raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of samples")
@@ -131,7 +131,7 @@ class AudioStream(MediaStream):
             partial(SoundDecoder, stats=stats, connection=connection, rate=form.rate, channels=form.channels),
             part,
             connection,
-            select=partial(cuts, form=form),
+            select=partial(cuts, form=form, stats=stats),
             make=partial(_samples, form=form, label=label),
             announce=partial(_announced, part=part, form=form),
             fingerprint=partial(fingerprint, sources, part, Thinning(), f"{form}"),
@@ -160,4 +160,4 @@ def _samples(
 def _announced(decoder: SoundDecoder, part: Part, form: SoundFormat) -> int | None:
     """Return the number of samples that the file's header announces; ``None`` where it announces nothing."""
     seconds = min(decoder.seconds - part.start, math.inf if part.duration is None else part.duration)
-    return max(0, int(seconds * form.rate) - form.length + form.stride) // form.stride if seconds > 0 else None
+    return max(0, int(seconds * form.rate) - form.least + form.stride) // form.stride if seconds > 0 else None

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hebbstream.adapters._media._timed import TimedFrame
 from hebbstream.adapters.audio._log_mel import as_picture, log_mel
 from hebbstream.errors import ConfigurationError
+from hebbstream.streams._stats import StreamStats
 
 log = logging.getLogger("hebbstream.audio")
 Form = Literal["mel", "wave"]
@@ -76,6 +77,11 @@ class SoundFormat:
         return (max(1, round(self.seconds / _STEP)) - 1) * self.step + self.window
 
     @property
+    def least(self) -> int:
+        """Samples that are enough where sound ends: the last windows of a spectrogram may reach into silence."""
+        return self.length if self.form == "wave" else self.length - self.window + self.step
+
+    @property
     def stride(self) -> int:
         """Samples from one start to the next."""
         return round(self.hop * self.rate) if self.form == "wave" else max(1, round(self.hop / _STEP)) * self.step
@@ -98,26 +104,52 @@ class Cut(NamedTuple):
     source: str
 
 
-def cuts(pieces: Generator[TimedFrame, None, None], form: SoundFormat) -> Generator[Cut, None, None]:
-    """Cut sound into samples; none reaches across a gap or from one file into the next."""
-    kept = np.zeros((form.channels, 0), np.float32)
-    t = own_time = 0.0
-    source, clipped, ahead = "", False, 0
+def cuts(
+    pieces: Generator[TimedFrame, None, None], form: SoundFormat, stats: StreamStats
+) -> Generator[Cut, None, None]:
+    """Cut sound into samples, and count them; none reaches across a gap or from one file into the next."""
+    cutter = _Cutter(form, stats)
     try:
         for timed in pieces:
             wave, begins = timed.frame
-            if begins or timed.source != source:
-                kept, ahead = kept[:, :0], 0
-                t, own_time, source = timed.t, timed.own_time, timed.source
-            kept = np.concatenate([kept, wave], axis=1) if kept.shape[1] else wave
-            while kept.shape[1] >= ahead + form.length:
-                kept = kept[:, ahead:]
-                t, own_time = t + ahead / form.rate, own_time + ahead / form.rate
-                cut = kept[:, : form.length].copy()
-                if not clipped and (np.abs(cut) >= _FULL).mean() > _MUCH:
-                    clipped = True
-                    log.warning("%s: clipped at %.1f s: the sound is louder than it can be recorded", source, own_time)
-                yield Cut(cut, t, own_time, source)
-                ahead = form.stride
+            if begins or timed.source != cutter.source:
+                yield from cutter.cut(form.least)
+                cutter.begin(timed)
+            cutter.kept = np.concatenate([cutter.kept, wave], axis=1)
+            yield from cutter.cut(form.length)
+        yield from cutter.cut(form.least)
     finally:
         pieces.close()
+
+
+class _Cutter:
+    """Sound that hangs together, and how much of it samples have been made of."""
+
+    def __init__(self, form: SoundFormat, stats: StreamStats) -> None:
+        self.form, self.stats = form, stats
+        self.source, self.clipped = "", False
+        self.kept = np.zeros((form.channels, 0), np.float32)
+        self.ahead = 0  # samples of `kept` that lie before the next one's start
+        self.t = self.own_time = 0.0  # at which `kept` begins
+
+    def begin(self, timed: TimedFrame) -> None:
+        """Forget what is left: something else comes."""
+        self.kept, self.ahead = self.kept[:, :0], 0
+        self.t, self.own_time, self.source = timed.t, timed.own_time, timed.source
+
+    def cut(self, least: int) -> Iterator[Cut]:
+        """Yield the samples of which at least so much is here, filled up with silence."""
+        form = self.form
+        while self.kept.shape[1] >= self.ahead + least:
+            self.kept = self.kept[:, self.ahead :]
+            self.t, self.own_time = self.t + self.ahead / form.rate, self.own_time + self.ahead / form.rate
+            wave = self.kept[:, : form.length]
+            wave = np.pad(wave, ((0, 0), (0, form.length - wave.shape[1])))
+            if not self.clipped and (np.abs(wave) >= _FULL).mean() > _MUCH:
+                self.clipped = True
+                log.warning(
+                    "%s: clipped at %.1f s: the sound is louder than it can be recorded", self.source, self.own_time
+                )
+            self.stats.frames += 1
+            self.ahead = form.stride
+            yield Cut(wave, self.t, self.own_time, self.source)

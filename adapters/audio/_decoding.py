@@ -1,7 +1,7 @@
 """`SoundDecoder`: the sound of one opened file, microphone or stream, at one rate, whatever is wrong with it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from hebbstream.adapters._media._decoder import MediaDecoder
 from hebbstream.adapters._media._ending import check_end
 from hebbstream.adapters._media._opening import Medium, ask, open_source
 from hebbstream.adapters._media._options import Connection
+from hebbstream.adapters._media._origin import origin
 from hebbstream.adapters._media._reading import Reading
 from hebbstream.adapters._media._source import MediaSource
 from hebbstream.errors import ConfigurationError, DamagedFileError, NotASoundError
@@ -86,12 +87,11 @@ class SoundDecoder(MediaDecoder):
         reading, before = Reading(self._container, self._track, self._connection.read_timeout), self.stats.corrupt
         began, t, self._broken = False, 0.0, 0
         with closing(reading):
-            for t, wave, broken in _timed(reading, self._rate):
+            for t, wave, broken in _timed(reading, self._rate, self._channels == 2, self._zero):
                 self.stats.corrupt = before + reading.progress.corrupt + self._broken
                 first, last = (0 if edge is None else round((edge - t) * self._rate) for edge in (start, end))
                 wave = wave[:, max(0, first) : None if end is None else max(0, last)]
                 if wave.shape[1]:
-                    self.stats.frames += 1
                     self._length = wave.shape[1] / self._rate
                     yield max(t, start), Piece(self._mixed(wave), broken or not began)
                     began = True
@@ -104,12 +104,15 @@ class SoundDecoder(MediaDecoder):
         """Return the sound in as many channels as asked for, finite and in [-1, 1]."""
         if not np.isfinite(wave).all():
             self._broken += 1
-            wave = np.nan_to_num(wave, nan=0.0, posinf=1.0, neginf=-1.0)
+            wave = np.nan_to_num(wave, nan=0.0, posinf=0.0, neginf=0.0)
         if self._channels == 1:
             wave = wave.mean(axis=0, keepdims=True)
         elif len(wave) != self._channels:
             wave = np.repeat(wave.mean(axis=0, keepdims=True), 2, axis=0) if len(wave) == 1 else wave[:2]
         return wave.clip(-1.0, 1.0)
+
+    def _zero(self, first: float) -> float:
+        return first if self.live else origin(self._container, first)
 
     def _end(self, reading: Reading, ended: float) -> None:
         check_end(reading, self.source, self._connection.read_timeout, live=self.live, what="sound")
@@ -135,34 +138,53 @@ class SoundDecoder(MediaDecoder):
         return chosen
 
 
-def _timed(reading: Reading, rate: int) -> Iterator[tuple[float, NDArray[np.float32], bool]]:
-    """Yield sound at `rate`, when it begins, and whether something is missing before it; time only rises."""
-    resampler, form = None, None
-    origin, stamped, t = None, 0.0, 0.0  # of the first stamp; the end of what was stamped; of what was yielded
+def _timed(
+    reading: Reading, rate: int, stereo: bool, zero: Callable[[float], float]
+) -> Iterator[tuple[float, NDArray[np.float32], bool]]:
+    """Yield sound at `rate`, when it begins, and whether something is missing before it; time only rises.
+
+    Parameters
+    ----------
+    reading, rate
+        What to decode, and to how many samples a second.
+    stereo
+        Whether more than two channels are mixed down to two.
+    zero
+        Gives the stamp that stands for 0 seconds, for the first one.
+    """
+    resampler, form, missing = None, None, False
+    begins, counted, t = None, 0.0, 0.0  # the stamp of 0; the end of what was decoded; of what was yielded
     for frame in reading:
         broken = False
         if frame.time is not None:
-            origin = frame.time if origin is None else origin
-            own = frame.time - origin
-            broken = own > stamped + _GAP
-            stamped = own if broken or stamped - own < _GAP else stamped
-        stamped += frame.samples / frame.sample_rate
+            begins = zero(frame.time) if begins is None else begins
+            own = frame.time - begins
+            broken = own > counted + _GAP  # by one gap, or by many small ones
+            counted = own if broken or 0 < counted - own < _GAP else counted
         found = frame.format.name, frame.layout.name, frame.sample_rate
         if resampler is None or form != found or broken:
             for wave in _flushed(resampler):
-                yield t, wave, False
-                t += wave.shape[1] / rate
+                yield t, wave, missing
+                missing, t = False, t + wave.shape[1] / rate
             if form is not None and form != found:
                 log.info("sound changes from %s to %s", form, found)
-            resampler, form = AudioResampler("fltp", frame.layout, rate), found
-            t = max(t, stamped - frame.samples / frame.sample_rate) if broken else t
+            resampler, form = AudioResampler("flt", _layout(frame, stereo), rate), found
+            t = max(t, counted) if broken else t
+        missing = missing or broken
+        counted += frame.samples / frame.sample_rate
         frame.pts = None  # whatever is wrong with it, it is no matter of the resampler's
         for part in resampler.resample(frame):
             wave = _array(part)
-            yield t, wave, broken
-            broken, t = False, t + wave.shape[1] / rate
+            yield t, wave, missing
+            missing, t = False, t + wave.shape[1] / rate
     for wave in _flushed(resampler):
-        yield t, wave, False
+        yield t, wave, missing
+
+
+def _layout(frame: Any, stereo: bool) -> Any:
+    """Return what FFmpeg mixes it to: it knows where the speakers of a named layout stand."""
+    named = not frame.layout.name.endswith("channels")
+    return "stereo" if stereo and named and frame.layout.nb_channels > 2 else frame.layout
 
 
 def _flushed(resampler: AudioResampler | None) -> list[NDArray[np.float32]]:
@@ -170,5 +192,6 @@ def _flushed(resampler: AudioResampler | None) -> list[NDArray[np.float32]]:
 
 
 def _array(frame: Any) -> NDArray[np.float32]:
+    """Return its sound as (channels, n). It is packed, as PyAV reads planes beyond the eighth from stray memory."""
     array: NDArray[np.float32] = frame.to_ndarray()
-    return array
+    return array.reshape(-1, frame.layout.nb_channels).T

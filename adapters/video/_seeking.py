@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import av
 
+from hebbstream.adapters._media._origin import origin
 from hebbstream.adapters._media._reading import Reading, is_indexed, is_steady
 from hebbstream.adapters.video._clock import Clock
 
@@ -32,9 +33,11 @@ def begin(opened: Opened) -> Pass:
     """Return how to read from the start, where the source must stand."""
     first, base = opened.video.start_time, opened.video.time_base
     told = first is not None and base is not None and opened.container.format.name not in _UNTOLD
-    origin = float(first * base) if told else None
+    zero = float(first * base) if told else None
+    if zero is not None and not opened.live:
+        zero = origin(opened.container, zero)
     patience = {"patience": 0} if opened.live else {}  # what is live does not wait for a better time stamp
-    return Reading(opened.container, opened.video, opened.timeout), Clock(opened.step, origin, **patience)
+    return Reading(opened.container, opened.video, opened.timeout), Clock(opened.step, zero, **patience)
 
 
 def seek(opened: Opened, start: float) -> Pass | None:
@@ -60,15 +63,15 @@ def seek(opened: Opened, start: float) -> Pass | None:
     return None
 
 
-def _sought(opened: Opened, goal: float, origin: float, limit: int | None) -> Pass | None:
+def _sought(opened: Opened, goal: float, zero: float, limit: int | None) -> Pass | None:
     """Return how to read from a place at or before `goal` and before the byte `limit`, if seeking finds it."""
     try:
-        opened.container.seek(int((goal + origin) / opened.video.time_base), stream=opened.video)
+        opened.container.seek(int((goal + zero) / opened.video.time_base), stream=opened.video)
     except (av.error.FFmpegError, OSError, OverflowError):
         return None
     reading = Reading(opened.container, opened.video, opened.timeout, from_start=False)
     first = reading.peek()
-    late = first is None or first.time is None or first.time - origin > goal + _ROUNDING
+    late = first is None or first.time is None or first.time - zero > goal + _ROUNDING
     if late or (limit is not None and reading.progress.position > limit):
         return None
-    return reading, Clock(opened.step, origin)
+    return reading, Clock(opened.step, zero)

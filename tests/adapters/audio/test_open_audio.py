@@ -4,6 +4,7 @@ import io
 import logging
 import math
 import platform
+import wave as wave_file
 from operator import length_hint
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from hebbstream import errors
 from hebbstream.adapters.audio import log_mel, open_audio
 from hebbstream.adapters.audio._log_mel import as_picture
 from hebbstream.adapters.audio._microphones import find_sources
+from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP
 
 
@@ -60,8 +62,8 @@ def test_any_format(form, codec, close, tmp_path):
 def test_pictures_are_the_spectrograms_of_the_sound():
     wave = tone(300, 2.0)
     samples, _ = read(encode(wave, codec="pcm_f32le"), seconds=0.5, hop=0.25)
-    assert len(samples) == 6
-    assert [sample.t for sample in samples] == [0.25 * i for i in range(6)]
+    assert [sample.t for sample in samples] == [0.25 * i for i in range(7)]
+    wave = np.pad(wave, (0, 240))  # the last window reaches past the end
     for sample, start in zip(samples, range(0, 99999, 4000), strict=False):
         assert sample.x.shape == (64, 50)
         expected = as_picture(log_mel(wave[start : start + 49 * 160 + 400], RATE))
@@ -100,8 +102,8 @@ def test_a_rate_and_channels_that_change_midway_are_resampled_as_they_come():
 
 def test_silence_is_learned_as_it_is():
     samples, stats = read(encode(np.zeros(2 * RATE)), seconds=1.0)
-    assert len(samples) == 1  # the second one's last column would reach beyond the end
-    assert not samples[0].x.any()
+    assert len(samples) == 2
+    assert not any(sample.x.any() for sample in samples)
     net = hs.SoftHebbNet.from_preset("sound", width=4)
     assert net.learn_one(samples[0].x).isfinite().all()
     assert all(layer.weight.isfinite().all() for layer in net.layers)
@@ -127,21 +129,81 @@ def test_sound_that_is_no_number_is_silence_and_counted():
     samples, stats = read(bytes(data), form="wave", seconds=0.5)
     assert all(np.isfinite(sample.x).all() for sample in samples)
     assert not samples[0].x[0, 5000:5010].any()
+    assert samples[1].x.max() < 0.51  # nor does what is infinite become a click
     assert 1 <= stats.corrupt <= 2
 
 
-def test_no_sample_reaches_across_a_gap(tmp_path):
-    path = tmp_path / "gap.mka"
-    wave = tone(700, 1.0)
+def with_gaps(path, wave, packet, delay):
+    """Write sound in packets of so many samples, each `delay(start)` seconds later than its place."""
     with av.open(str(path), "w", format="matroska") as container:
         stream = container.add_stream("pcm_s16le", rate=RATE)
         stream.layout = "mono"
-        for start in range(0, RATE, 800):
-            frame = av.AudioFrame.from_ndarray(wave[None, start : start + 800], format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = RATE, start + (3 * RATE if start >= 8800 else 0)
+        for start in range(0, len(wave) // packet * packet, packet):
+            frame = av.AudioFrame.from_ndarray(wave[None, start : start + packet], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = RATE, start + round(RATE * delay(start))
             container.mux(stream.encode(frame))
-    samples, _ = read(str(path), form="wave", seconds=0.2)
+    return str(path)
+
+
+@pytest.mark.parametrize("packet", [800, 16])
+@pytest.mark.parametrize("rate", [RATE, 8000])
+def test_no_sample_reaches_across_a_gap(packet, rate, tmp_path):
+    path = with_gaps(tmp_path / "gap.mka", tone(700, 1.0), packet, lambda start: 3 * (start >= 8800))
+    samples, _ = read(path, form="wave", seconds=0.2, rate=rate)
     assert [round(sample.t, 2) for sample in samples] == [0.0, 0.2, 3.55, 3.75]
+
+
+def test_small_gaps_do_not_add_up(tmp_path):
+    path = with_gaps(tmp_path / "gaps.mka", tone(700, 20.0), 160, lambda start: 0.1 * (start // RATE))
+    samples, _ = read(path, form="wave", seconds=0.5)
+    assert abs(samples[-1].t + 0.5 - 21.9) < 0.8
+
+
+@pytest.mark.parametrize("channels", [8, 16])
+def test_any_number_of_channels_is_mixed(channels):
+    data = io.BytesIO()
+    with wave_file.open(data, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((np.repeat(tone(700), channels) * 32767).astype("<i2").tobytes())
+    (sample,), _ = read(data.getvalue(), form="wave")
+    np.testing.assert_allclose(sample.x[0], tone(700), atol=1e-4)
+
+
+def test_the_centre_is_heard_on_both_sides():
+    surround = np.zeros((6, RATE), np.float32)
+    surround[2] = tone(700)
+    (sample,), _ = read(encode(surround, layout="5.1"), form="wave", channels=2)
+    assert sample.x.shape == (2, RATE)
+    assert all(0.3 < np.abs(side).max() < 0.51 for side in sample.x)
+
+
+@pytest.mark.parametrize("late", ["sound", "pictures"])
+def test_sound_and_pictures_of_a_file_have_one_time(late, tmp_path):
+    path = tmp_path / "late.mkv"
+    delay = {"sound": 0.0, "pictures": 0.0, late: 1.0}
+    with av.open(str(path), "w") as container:
+        video, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=RATE)
+        video.width = video.height = 32
+        video.pix_fmt, sound.layout = "yuv420p", "mono"
+        for index in range(75):
+            t = index / 25
+            if t >= delay["pictures"]:
+                picture = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 200 * (t >= 2), np.uint8), "rgb24")
+                picture.pts = index
+                container.mux(video.encode(picture))
+            if t >= delay["sound"]:
+                piece = av.AudioFrame.from_ndarray((t >= 2) * tone(700, 0.04)[None], format="fltp", layout="mono")
+                piece.sample_rate, piece.pts = RATE, 640 * index
+                container.mux(sound.encode(piece))
+        container.mux(video.encode(None))
+        container.mux(sound.encode(None))
+    with open_video(path) as frames:
+        seen = [frame.t for frame in frames if frame.x.mean() > 100]
+    heard = [sample.t for sample in read(path, form="wave", seconds=0.04)[0] if np.abs(sample.x).max() > 0.1]
+    assert seen[0] == pytest.approx(2.0, abs=0.05)
+    assert heard[0] == pytest.approx(2.0, abs=0.05)
 
 
 def test_the_sound_of_a_video(tmp_path):
@@ -195,9 +257,23 @@ def test_it_begins_again():
     assert [round(sample.t, 2) for sample in samples] == [0, 0.5, 1, 1.5, 2]
 
 
+def test_a_recording_of_one_second_is_a_sample():
+    with open_audio(encode(tone(300, 1.0))) as stream:
+        assert length_hint(stream) == 1
+        assert [sample.x.shape for sample in stream] == [(64, 100)]
+
+
+@pytest.mark.parametrize(
+    "open_empty", [lambda path: open_audio(path, loop=True), lambda path: open_audio(path, start=5, loop=True)]
+)
+def test_what_is_too_short_for_a_sample_does_not_begin_again_for_ever(open_empty, tmp_path):
+    with open_empty(encode(tone(300, 0.5), into=tmp_path / "short.wav")) as stream:
+        assert list(stream) == []
+
+
 def test_a_file_object_and_what_ffmpeg_makes():
     assert len(read(io.BytesIO(encode(tone(300))), form="wave", seconds=0.5)[0]) == 2
-    assert len(read("lavfi:anoisesrc=duration=1", seconds=0.25)[0]) == 3
+    assert len(read("lavfi:anoisesrc=duration=1", seconds=0.25)[0]) == 4
 
 
 def test_a_run_over_sound_goes_on_exactly(tmp_path):
@@ -219,7 +295,7 @@ def test_a_run_over_sound_goes_on_exactly(tmp_path):
     part = hs.Learner.load(tmp_path / "run.safetensors")
     with stream() as sound:
         part.learn(sound, resume=True, progress=False)
-    assert part.net.samples_seen == whole.net.samples_seen == 23
+    assert part.net.samples_seen == whole.net.samples_seen == 24
     assert (part.net.layers[1].weight == whole.net.layers[1].weight).all()
     with open_audio(path, seconds=0.5) as other:
         assert other.fingerprint != stream().fingerprint

@@ -303,3 +303,8 @@ def test_the_cifar_preset_learns_from_every_frame_of_a_real_video(data):
     for layer, old in zip(net.layers, before, strict=True):
         assert bool(layer.weight.isfinite().all())
         assert not bool((layer.weight == old).all())
+
+
+def test_a_part_without_a_frame_does_not_begin_again_for_ever(clip):
+    with open_video(clip, loop=True, start=1000) as stream:
+        assert list(stream) == []
