@@ -1,7 +1,7 @@
 """A file for nested state: JSON terms in a header, tensors beside it, and a checksum over both.
 
 It knows no class. State is a dict of dicts, at whose ends are JSON terms or tensors; a tensor is named in the file by
-the keys on the way to it, joined by slashes: ``network/tensors/layers.0.weight_matrix``.
+the keys on the way to it, joined by slashes: ``network/tensors/layers.0.weight_matrix``. A slash within a key is escaped.
 """
 
 import json
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -19,7 +20,7 @@ from torch import Tensor
 from hebbstream._files import atomic_write
 from hebbstream._upgrades import FORMAT, checksum_of_format_1, upgrade
 from hebbstream._version import __version__
-from hebbstream.errors import CheckpointNotFoundError, CheckpointVersionError, CorruptCheckpointError
+from hebbstream.errors import CheckpointNotFoundError, CheckpointVersionError, CorruptCheckpointError, OutputError
 
 _HEADER, _CHECKSUM = "hebbstream", "crc32"
 
@@ -32,7 +33,7 @@ def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
     Raises
     ------
     OutputError
-        If the file cannot be written; an earlier file at `path` is then untouched.
+        If the file cannot be written, or the state holds something else; an earlier file at `path` is then untouched.
 
     Examples
     --------
@@ -43,8 +44,11 @@ def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
     {'place': {'name': 'yard', 'map': tensor([1., 1.])}}
     """
     tensors: dict[str, Tensor] = {}
-    terms = _without_tensors(state, "", tensors)
-    header = {"format": FORMAT, "version": __version__, **terms}
+    header = {"format": FORMAT, "version": __version__, **_without_tensors(state, "", tensors)}
+    try:
+        header = json.loads(json.dumps(header, default=_plain))
+    except (TypeError, ValueError) as error:
+        raise OutputError(f"cannot write {path}: {error}; expected state of JSON terms and tensors") from error
     header[_CHECKSUM] = _checksum(header, tensors)
     with atomic_write(path) as temporary:
         try:
@@ -66,7 +70,7 @@ def read_state(path: str | Path) -> State:
     CheckpointVersionError
         If its format is one that this version does not read.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))  # noqa: PTH111  # `Path.expanduser` raises for the home of nobody
     if not os.path.isfile(path):  # noqa: PTH113  # `Path.is_file` raises for a name that is too long
         raise CheckpointNotFoundError(f"no checkpoint at {path}")
     metadata, tensors = _read(path)
@@ -100,19 +104,31 @@ class inconsistent:  # noqa: N801  # a context manager, named as it reads
             raise CorruptCheckpointError(f"{self._path}: checkpoint with an inconsistent header ({reason})") from error
 
 
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no JSON term")
+
+
 def _without_tensors(state: Mapping[str, Any], prefix: str, tensors: dict[str, Tensor]) -> State:
     terms: State = {}
     for key, value in state.items():
+        name = prefix + str(key).replace("%", "%25").replace("/", "%2F")
         if isinstance(value, Tensor):
-            tensors[prefix + key] = value.detach().cpu().contiguous()
+            tensor = value.detach().cpu().contiguous()
+            shared = any(
+                tensor.untyped_storage().data_ptr() == each.untyped_storage().data_ptr() for each in tensors.values()
+            )
+            tensors[name] = tensor.clone() if shared else tensor
         else:
-            terms[key] = _without_tensors(value, f"{prefix}{key}/", tensors) if isinstance(value, Mapping) else value
+            terms[key] = _without_tensors(value, f"{name}/", tensors) if isinstance(value, Mapping) else value
     return terms
 
 
 def _with_tensors(header: State, tensors: Mapping[str, Tensor]) -> State:
     for name, tensor in tensors.items():
-        *way, last = name.split("/")
+        *way, last = (key.replace("%2F", "/").replace("%25", "%") for key in name.split("/"))
         place = header
         for key in way:
             place = place.setdefault(key, {})

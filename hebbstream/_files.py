@@ -62,12 +62,13 @@ def check_writable(path: str | Path) -> None:
 @contextmanager
 def _reserved(path: str | Path, ending: str) -> Iterator[tuple[Path, Path]]:
     """Make an empty file beside the one that `path` names, give the paths of both, and remove it if it is still there."""
-    path = Path(path).expanduser()
-    temporary = None
+    path, temporary = _named(path), None
     try:
         target = path.resolve() if path.is_symlink() else path
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if target.exists() and not target.is_file():
+            raise FileExistsError(errno.EEXIST, "it is a device or a pipe, which a file would replace")
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.{ending}")
         temporary.touch(exist_ok=False)
@@ -78,6 +79,18 @@ def _reserved(path: str | Path, ending: str) -> Iterator[tuple[Path, Path]]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def _named(path: str | Path) -> Path:
+    """Return the path of a file that all libraries can write and read."""
+    try:
+        named = Path(path).expanduser()
+        str(named).encode()
+    except (RuntimeError, UnicodeEncodeError) as error:  # the home of nobody; bytes that are no text
+        raise OutputError(f"cannot write {str(path)!r}: {error}") from error
+    if "\0" in str(named):
+        raise OutputError(f"cannot write {str(path)!r}: no name holds a NUL")
+    return named
 
 
 def _flush(path: Path) -> None:

@@ -1,24 +1,48 @@
 """What of torch is global, and may be set to anything by whoever runs us."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 import torch
 
 from hebbstream.errors import ConfigurationError
 
 
-def outside_inference_mode() -> AbstractContextManager[object]:
-    """Leave `torch.inference_mode` for a block that makes or changes state.
-
-    A tensor made inside that mode can never be changed outside it: one step there would end all later ones.
+def outside_autocast() -> AbstractContextManager[object]:
+    """Leave `torch.autocast` for a block that computes in float32: an engine's `precision` says which products do not.
 
     Examples
     --------
-    >>> with torch.inference_mode(), outside_inference_mode():
+    >>> one = torch.ones(1, 1)
+    >>> with torch.autocast("cpu", dtype=torch.bfloat16), outside_autocast():
+    ...     (one @ one).dtype
+    torch.float32
+    """
+    kinds = [kind for kind in ("cpu", "cuda") if torch.is_autocast_enabled(kind)]
+    if not kinds:
+        return nullcontext()
+    stack = ExitStack()
+    for kind in kinds:
+        stack.enter_context(torch.autocast(kind, enabled=False))
+    return stack
+
+
+def outside_modes() -> AbstractContextManager[object]:
+    """Leave `torch.inference_mode` and `torch.autocast` for a block that makes or changes state.
+
+    A tensor made in inference mode can never be changed outside it: one step there would end all later ones.
+
+    Examples
+    --------
+    >>> with torch.inference_mode(), outside_modes():
     ...     torch.zeros(1).is_inference()
     False
     """
-    return torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
+    if not torch.is_inference_mode_enabled():
+        return outside_autocast()
+    stack = ExitStack()
+    stack.enter_context(torch.inference_mode(False))
+    stack.enter_context(outside_autocast())
+    return stack
 
 
 def usable_device(device: str | torch.device) -> torch.device:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hebbstream._globals import outside_inference_mode
+from hebbstream._globals import outside_modes
 from hebbstream.distributed._peers import Peers
 from hebbstream.errors import ConfigurationError, HebbstreamError
 from hebbstream.network import SoftHebbNet
@@ -86,7 +86,7 @@ def learn_in_stages(
     learned = 0
     if height:
         bounds = balanced(multiplications(net.layers, height, width), peers.world)
-        with outside_inference_mode():
+        with outside_modes():
             inputs = _first_inputs(net, chain([first], frames)) if first is not None else _received(net, peers)
             learned = _learn(net, bounds, inputs, peers, take)
         for rank, (start, stop) in enumerate(pairwise(bounds)):

@@ -7,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from hebbstream._globals import outside_inference_mode
+from hebbstream._globals import outside_modes
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._forward import ForwardPass, forward_through
 from hebbstream.network._frames import batched, flattened, merge_views, to_input, views
@@ -84,7 +84,16 @@ class SoftHebbNet(LayerStack):
             seed=seed,
             device=device,
         )
-        self.engine: Engine = make_engine(engine)
+        self.engine = engine
+
+    @property
+    def engine(self) -> Engine:
+        """How a step is carried out; it may be set at any time, also by name."""
+        return self._engine
+
+    @engine.setter
+    def engine(self, engine: Engine | EngineName) -> None:
+        self._engine = make_engine(engine)
 
     @classmethod
     def from_preset(
@@ -151,7 +160,7 @@ class SoftHebbNet(LayerStack):
     def from_state(cls, state: Mapping[str, Any], device: str | torch.device = "cpu") -> Self:
         """Make a network from what `to_state` returned, with the eager engine; errors as of `LayerStack.from_state`."""
         net = super().from_state(state, device)
-        net.engine = make_engine("eager")
+        net.engine = "eager"
         return net
 
     def learn_one(self, frame: Any) -> Tensor:
@@ -198,7 +207,8 @@ class SoftHebbNet(LayerStack):
         >>> [features.shape for features in net.learn_stream(torch.rand(2, 32, 32, 3))]
         [torch.Size([1024]), torch.Size([1024])]
         """
-        checked = (self.checked(frame, single=True) for frame in frames)
+        waits = batch_size > 1 or self.engine.overlaps  # the source may then fill its memory with the next frame
+        checked = (x.clone() if waits else x for x in (self.checked(frame, single=True) for frame in frames))
         batches = (self._taken_in(batch) for batch in batched(checked, batch_size, ready))
         for features in self.engine.learn_stream(self.layers, batches):
             yield from merge_views(features, self.mirror)
@@ -218,7 +228,7 @@ class SoftHebbNet(LayerStack):
         (torch.Size([1024]), 1)
         """
         frames = self.checked(frame, single=True)
-        with outside_inference_mode():  # its memory serves later passes
+        with outside_modes():  # its memory serves later passes
             x = views(to_input(frames, self.device), self.mirror)
             layers = forward_through(self.layers, x, None if memory is None else memory.layers)
             features = merge_views(flattened(layers[-1][1].output), self.mirror).squeeze(0)
@@ -238,7 +248,7 @@ class SoftHebbNet(LayerStack):
             raise ConfigurationError(
                 f"forward pass after {passes.samples_seen} samples: expected one after the {self.samples_seen} learned"
             )
-        with outside_inference_mode():
+        with outside_modes():
             for layer, (x, forward, workspace) in zip(self.layers, passes.layers, strict=True):
                 layer.update(forward, workspace)
                 layer.take_in(x)
@@ -246,7 +256,7 @@ class SoftHebbNet(LayerStack):
         self.samples_seen += 1
 
     def _learn(self, x: Tensor) -> Tensor:
-        with outside_inference_mode():
+        with outside_modes():
             return merge_views(self.engine.learn(self.layers, self._taken_in(x)), self.mirror)
 
     def _inference_product(self) -> Product:
@@ -291,10 +301,10 @@ class SoftHebbNet(LayerStack):
         """
         if not (isinstance(opening, int | float) and 0 <= opening < math.inf):
             raise ConfigurationError(f"opening={opening!r}: expected a number of at least 0")
-        if half_life < 1:
+        if not 1 <= half_life < math.inf:
             raise ConfigurationError(f"half_life={half_life}: expected a positive number of samples")
-        chosen = range(len(self.layers)) if layers is None else layers
+        chosen = range(len(self.layers)) if layers is None else list(layers)
         if not all(0 <= index < len(self.layers) for index in chosen):
-            raise ConfigurationError(f"layers={layers}: expected indices from 0 to {len(self.layers) - 1}")
+            raise ConfigurationError(f"layers={chosen}: expected indices from 0 to {len(self.layers) - 1}")
         for index in chosen:
             self.layers[index].reopen_plasticity(opening, half_life)

@@ -1,6 +1,8 @@
 """`LayerStack`: layers on top of each other, the features that they give, and their state."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hebbstream._container import State, inconsistent, read_state, write_state
-from hebbstream._globals import outside_inference_mode, usable_device
+from hebbstream._globals import outside_autocast, outside_modes, usable_device
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.network._frames import check_frames, flattened, merge_views, to_input, views
@@ -45,22 +47,19 @@ class LayerStack(nn.Module):
         blank: bool = False,
     ) -> None:
         super().__init__()
-        if not layers:
-            raise ConfigurationError("layers=[]: expected at least one LayerSpec")
-        if not 1 <= in_channels < LARGEST_SIZE:
-            raise ConfigurationError(f"in_channels={quote(in_channels)}: expected a positive integer, below 2**31")
+        layers = _specs(layers)
         place = torch.device("meta") if blank else usable_device(device)
-        self.in_channels = in_channels
+        self.in_channels = _integer("in_channels", in_channels)
         self.input_size = _size(input_size, signal=are_one_dimensional(layers))
-        self.input_range = None if input_range is None else (input_range[0], input_range[1])
-        self.mirror = mirror
+        self.input_range = None if input_range is None else _range(input_range)
+        self.mirror = bool(mirror)
         self.seed = seed
         self.samples_seen, self._memory = 0, PerThread()
         self.preset: str | None = None
         """Name of the preset that the layers were taken from."""
         self.frame_size: Size | None = self.input_size
         """(height, width) of the latest frame learned."""
-        with outside_inference_mode():
+        with outside_modes():
             generator = None if blank else _generator(seed)
             self._layers = nn.ModuleList(self._stacked(layers, generator))
             if not blank:
@@ -116,10 +115,11 @@ class LayerStack(nn.Module):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
-        x = views(to_input(x, self.device), self.mirror)
-        for layer, workspace in zip(self.layers, self._memory.take(len(self.layers)), strict=True):
-            x = layer.forward(x.to(layer.device), workspace, self._inference_product()).output
-        return merge_views(flattened(x), self.mirror)
+        with outside_autocast():
+            x = views(to_input(x, self.device), self.mirror)
+            for layer, workspace in zip(self.layers, self._memory.take(len(self.layers)), strict=True):
+                x = layer.forward(x.to(layer.device), workspace, self._inference_product()).output
+            return merge_views(flattened(x), self.mirror)
 
     def _inference_product(self) -> Product:
         return product("float32")
@@ -240,7 +240,7 @@ class LayerStack(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # All of `to`, `double`, `half`, `cuda` … end here. A trial: half of a network must not be left behind.
-        with outside_inference_mode():
+        with outside_modes():
             try:
                 trial = fn(torch.empty(0, dtype=torch.float32, device=self.device))
             except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -284,11 +284,45 @@ def _generator(seed: int) -> torch.Generator:
         raise ConfigurationError(f"seed={quote(seed)}: expected an integer of at most 64 bits") from None
 
 
-def _size(size: int | Sequence[int] | None, *, signal: bool = False) -> Size | None:
+def _specs(layers: Iterable[LayerSpec]) -> tuple[LayerSpec, ...]:
+    specs = tuple(layers) if isinstance(layers, Iterable) else ()
+    if not specs or not all(isinstance(spec, LayerSpec) for spec in specs):
+        raise ConfigurationError(f"layers={quote(list(specs) or layers)}: expected at least one LayerSpec, in a list")
+    return specs
+
+
+def _integer(name: str, value: Any) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if not 1 <= number < LARGEST_SIZE:
+        raise ConfigurationError(f"{name}={quote(value)}: expected a positive integer, below 2**31")
+    return number
+
+
+def _size(size: Any, *, signal: bool = False) -> Size | None:
     if size is None:
         return None
-    height, width = (1 if signal else size, size) if isinstance(size, int) else size
-    return height, width
+    try:
+        sides = [
+            operator.index(side) for side in (size if isinstance(size, Iterable) else [1 if signal else size, size])
+        ]
+    except TypeError:
+        sides = []
+    if len(sides) != 2 or not all(1 <= side < LARGEST_SIZE for side in sides):
+        raise ConfigurationError(f"input_size={quote(size)}: expected a positive integer, or (height, width)")
+    return sides[0], sides[1]
+
+
+def _range(bounds: Any) -> tuple[float, float]:
+    try:
+        low, high = map(float, bounds)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not low < high:
+        raise ConfigurationError(f"input_range={quote(bounds)}: expected (least, greatest), or None")
+    return low, high
 
 
 def _check_fit(expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:

@@ -5,6 +5,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hebbstream.errors import ConfigurationError
+
 _Bits = npt.NDArray[np.uint64]
 
 
@@ -30,7 +32,9 @@ class Projection:
     """
 
     def __init__(self, dimensions: int, seed: int) -> None:
-        self.dimensions, self.seed = dimensions, seed
+        if not isinstance(seed, int | np.integer):
+            raise ConfigurationError(f"seed={seed!r}: expected an integer")
+        self.dimensions, self.seed = dimensions, int(seed)
         self._place = torch.zeros(0, dtype=torch.int64, device="cpu")
         self._sign = torch.zeros(0, dtype=torch.float64, device="cpu")
 

@@ -102,6 +102,8 @@ class Replay:
             If the label is ``None`` or not hashable.
         """
         label = checked_label(label)
+        if not isinstance(frame, Tensor) or frame.is_meta:
+            raise InputError(f"frame of type {type(frame).__name__}: expected a tensor that holds values")
         if len(self) and (frame.shape, frame.dtype) != (self._frames.shape[1:], self._frames.dtype):
             raise InputError(f"frame of {kind(frame)}: expected {kind(self._frames[0])}, as those kept for replay")
         self.waiting += 1

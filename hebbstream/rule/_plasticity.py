@@ -197,7 +197,7 @@ def averaging_share(learned: Tensor, samples: int, horizon: int) -> Tensor:
     >>> [round(averaging_share(torch.tensor(n), 1, 1000).item(), 3) for n in (1, 10, 10_000)]
     [1.0, 0.25, 0.001]
     """
-    return (3.0 * samples / (learned + 2.0)).clamp_(1.0 - (1.0 - 1.0 / horizon) ** samples, 1.0)
+    return (3.0 * samples / (learned.to(torch.float32) + 2.0)).clamp_(1.0 - (1.0 - 1.0 / horizon) ** samples, 1.0)
 
 
 def follow_peak(peak: Tensor, magnitude: Tensor) -> Tensor:

@@ -93,6 +93,8 @@ def novel(
     gate: _Fixed | _Adaptive = _Adaptive(share) if threshold is None else _Fixed(threshold)
     gated = _gated(source, gate, grid, at_least_every, stats)
     chosen = f"share={share}" if threshold is None else f"threshold={threshold}"
+    chosen += f", grid={grid}" if grid != 8 else ""
+    chosen += f", at_least_every={at_least_every}" if at_least_every else ""
     return Composed(gated, source, name=f"novel({source!r}, {chosen})", stats=stats)
 
 

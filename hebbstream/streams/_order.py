@@ -19,7 +19,7 @@ def shuffle(stream: Iterable[T], buffer_size: int, *, seed: int = 0) -> Stream[T
     """Yield the samples of a stream in a more random order, by way of a bounded buffer.
 
     Each new sample takes the place of a random one in the buffer, which is yielded. A sample so waits for `buffer_size`
-    others on average, and none is lost or repeated: when the stream ends, what the buffer holds follows.
+    others on average, and none is lost or repeated: when the stream ends or fails, what the buffer holds follows.
 
     Parameters
     ----------
@@ -44,20 +44,31 @@ def shuffle(stream: Iterable[T], buffer_size: int, *, seed: int = 0) -> Stream[T
         raise ConfigurationError(f"buffer_size={buffer_size}: expected a positive integer")
     source = as_stream(stream)
     shuffled = _shuffled(source, buffer_size, random.Random(seed))  # noqa: S311  # an order, not a secret
-    return Composed(shuffled, source, name=f"shuffle({source!r}, buffer_size={buffer_size})", count=lambda n: n)
+    return Composed(
+        shuffled,
+        source,
+        name=f"shuffle({source!r}, buffer_size={buffer_size}{f', seed={seed}' if seed else ''})",
+        count=lambda n: n,
+    )
 
 
 def _shuffled(stream: Stream[T], buffer_size: int, generator: random.Random) -> Iterator[T]:
     buffer: list[T] = []
-    for sample in stream:
-        if len(buffer) < buffer_size:
-            buffer.append(sample)
-            continue
-        index = generator.randrange(buffer_size)
-        yield buffer[index]
-        buffer[index] = sample
+    failure: Exception | None = None
+    try:
+        for sample in stream:
+            if len(buffer) < buffer_size:
+                buffer.append(sample)
+                continue
+            index = generator.randrange(buffer_size)
+            yield buffer[index]
+            buffer[index] = sample
+    except Exception as error:  # what came before comes first
+        failure = error
     generator.shuffle(buffer)
     yield from buffer
+    if failure is not None:
+        raise failure
 
 
 def schedule(

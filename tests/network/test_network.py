@@ -1,5 +1,6 @@
 import contextlib
 import gc
+import math
 import pickle
 import tracemalloc
 
@@ -327,3 +328,83 @@ def test_outputs_of_a_position_have_length_1_unless_all_are_0(event_threshold):
     torch.testing.assert_close(lengths[2:], torch.ones(2, 4))
     assert float(lengths[0].abs().max()) == 0.0
     assert "scaled to unit length" in repr(net)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"layers": []},
+        {"layers": hs.LayerSpec(channels=4)},
+        {"layers": [{"channels": 4}]},
+        {"in_channels": "3"},
+        {"in_channels": 3.0},
+        {"input_size": 16.0},
+        {"input_size": (16,)},
+        {"input_size": (0, 16)},
+        {"input_range": (1,)},
+        {"input_range": (1, 0)},
+        {"input_range": (0, math.nan)},
+        {"input_range": 5},
+    ],
+    ids=str,
+)
+def test_what_makes_no_network_is_quoted(options):
+    (name,) = options
+    with pytest.raises(ConfigurationError, match=f"^{name}="):
+        hs.SoftHebbNet(**{"layers": [hs.LayerSpec(channels=4)], "in_channels": 3, **options})
+
+
+def test_layers_may_come_from_a_generator():
+    assert len(hs.SoftHebbNet((hs.LayerSpec(channels=4) for _ in range(2)), 3).layers) == 2
+
+
+def test_the_engine_may_be_set_by_name():
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+    net.engine = "pipelined"
+    assert len(list(net.learn_stream(torch.rand(3, 3, 8, 8)))) == 3
+    with pytest.raises(ConfigurationError, match="engine='lazy'"):
+        net.engine = "lazy"
+
+
+@pytest.mark.parametrize(("engine", "batch_size"), [("eager", 1), ("eager", 3), ("pipelined", 1)])
+def test_a_source_may_use_its_memory_again(engine, batch_size):
+    frames = torch.rand(6, 3, 8, 8)
+
+    def again():
+        memory = torch.empty(3, 8, 8)
+        for frame in frames:
+            yield memory.copy_(frame)
+
+    one, other = (hs.SoftHebbNet.from_preset("video", width=4, engine=engine) for _ in range(2))
+    list(one.learn_stream(frames, batch_size))
+    list(other.learn_stream(again(), batch_size))
+    assert_same_state(state(one), state(other))
+
+
+@contextlib.contextmanager
+def default_dtype(value):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(value)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param(lambda: torch.autocast("cpu", dtype=torch.bfloat16), id="autocast"),
+        pytest.param(lambda: default_dtype(torch.bfloat16), id="bfloat16 by default"),
+        pytest.param(lambda: default_dtype(torch.float64), id="float64 by default"),
+    ],
+)
+@pytest.mark.parametrize("event_threshold", [0.0, None])
+def test_modes_of_torch_change_nothing(mode, event_threshold):
+    frames = torch.rand(6, 3, 16, 16, dtype=torch.float32)
+    one, other = (hs.SoftHebbNet.from_preset("video", width=4, event_threshold=event_threshold) for _ in range(2))
+    expected = [*one.learn_stream(frames), one.transform_one(frames[0])]
+    with mode():
+        found = [*other.learn_stream(frames), other.transform_one(frames[0])]
+    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+    assert_same_state(state(one), state(other))

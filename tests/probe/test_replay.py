@@ -188,3 +188,17 @@ def test_a_forgotten_class_is_drawn_no_more_until_it_comes_again():
 def test_nothing_can_be_drawn_from_nothing():
     with pytest.raises(errors.ConfigurationError, match="expected one that was added"):
         hs.Replay().draw(1)
+
+
+def test_what_is_no_frame_changes_nothing():
+    memory = filled("ab", capacity=5)
+    for frame in (np.zeros((1, 2, 2), np.uint8), torch.zeros(1, 2, 2, dtype=torch.uint8, device="meta")):
+        with pytest.raises(errors.InputError, match="expected a tensor that holds values"):
+            memory.add(frame, "a")
+    assert (kept(memory), memory.waiting) == ([0, 1], 2)
+
+
+@pytest.mark.parametrize("probe", [hs.RidgeProbe, hs.SldaProbe])
+def test_a_seed_that_is_none_is_refused(probe):
+    with pytest.raises(errors.ConfigurationError, match="seed=None: expected an integer"):
+        probe(seed=None)

@@ -1,9 +1,13 @@
+import contextlib
+
 import numpy as np
 import pytest
 import torch
 
 import hebbstream as hs
-from hebbstream.streams import novel
+from hebbstream.adapters.video import open_video
+from hebbstream.clip import CLIP
+from hebbstream.streams import novel, shuffle
 from hebbstream.streams._novelty import brightness
 from hebbstream.streams._stats import StreamStats
 
@@ -72,6 +76,16 @@ def test_a_long_silence_is_broken():
     assert [s.y for s in novel(still)] == [0]
     moving = [hs.Sample(level(value), y=index) for index, value in enumerate((0.5, 0.5, 0.9, 0.9, 0.9, 0.9))]
     assert [s.y for s in novel(moving, at_least_every=3)] == [0, 2, 5]  # counted from the last that passed
+
+
+def test_options_that_choose_frames_are_in_the_fingerprint():
+    options = [{}, {"grid": 4}, {"at_least_every": 2}, {"at_least_every": 3}, {"share": 0.5}]
+    with contextlib.ExitStack() as stack:
+        streams = [novel(stack.enter_context(open_video(CLIP)), **each) for each in options]
+        streams += [shuffle(stack.enter_context(open_video(CLIP)), 2, seed=seed) for seed in (0, 1)]
+        found = [stream.fingerprint for stream in streams]
+    assert None not in found
+    assert len(set(found)) == len(found)
 
 
 def test_counts_are_there_at_any_time():

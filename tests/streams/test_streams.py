@@ -259,3 +259,14 @@ def test_a_schedule_by_time_needs_times(t):
     assert next(stream).t == 1.0
     with pytest.raises(InputError, match=f"sample with t={t}: expected its time in seconds"):
         next(stream)
+
+
+def test_a_shuffled_stream_that_fails_loses_nothing():
+    def failing():
+        yield from range(20)
+        raise OSError("the camera is gone")
+
+    stream, seen = shuffle(failing(), 15), []
+    with pytest.raises(OSError, match="the camera is gone"):
+        any(seen.append(number) for number in stream)
+    assert sorted(seen) == list(range(20))

@@ -2,11 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from torch import Tensor
 
-from hebbstream._globals import outside_inference_mode
+from hebbstream._globals import outside_modes
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.rule._precision import PrecisionName, product
@@ -37,6 +37,9 @@ class Engine(ABC):
     >>> isinstance(net.engine, hs.Engine)
     True
     """
+
+    overlaps: ClassVar[bool] = False
+    """Whether it takes in further frames of a stream before it is done with one."""
 
     def __init__(self, precision: PrecisionName = "float32") -> None:
         if precision not in get_args(PrecisionName):
@@ -69,7 +72,7 @@ class Engine(ABC):
     def learn_stream(self, layers: Sequence[SoftHebbLayer], batches: Iterable[Tensor]) -> Iterator[Tensor]:
         """Let every layer learn from one step after another, and yield the features of each, in order."""
         for frames in batches:
-            with outside_inference_mode():
+            with outside_modes():
                 features = self.learn(layers, frames)
             yield features
 

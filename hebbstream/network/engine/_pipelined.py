@@ -55,6 +55,8 @@ class PipelinedEngine(Engine):
     5
     """
 
+    overlaps = True
+
     def __init__(
         self,
         precision: PrecisionName = "float32",

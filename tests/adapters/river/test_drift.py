@@ -142,6 +142,19 @@ def test_any_detector_of_river_will_do(detector):
     assert any(800 <= found.index < 950 for found in monitor.drifts)
 
 
+def test_the_explained_share_is_of_the_weights_that_gave_the_features():
+    spec = hs.LayerSpec(channels=6, learning_rate=0.3, radius=5, update_scale="running_max", averaging_samples=100)
+    net = hs.SoftHebbNet([spec], 3)
+    frames = torch.rand(20, 3, 12, 12)
+    for frame in frames:
+        net.learn_one(frame)
+    (layer,) = net.layers
+    assert not torch.equal(layer.plastic_weights, layer.weight_matrix)
+    share = explained_share(layer, layer.forward(frames[:1]))
+    layer.plastic_weights.fill_(7.0)
+    assert explained_share(layer, layer.forward(frames[:1])) == share
+
+
 def test_the_explained_share_is_the_mean_squared_cosine_weighed_by_energy():
     net = hs.SoftHebbNet([replace(SPEC, kernel_size=1, channels=2)], 3, seed=0)
     net.learn_many(torch.rand(10, 3, 8, 8))

@@ -1,0 +1,70 @@
+"""`atomic_write` and `write_state`: what may stand at a path, and what a file may hold."""
+
+import os
+import stat
+
+import numpy as np
+import pytest
+import torch
+
+import hebbstream as hs
+from hebbstream._container import read_state, write_state
+from hebbstream._files import check_writable
+from hebbstream.errors import CheckpointNotFoundError, OutputError
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OutputError, match="a device or a pipe"):
+        check_writable(pipe)
+    with pytest.raises(OutputError, match="a device or a pipe"):
+        write_state(pipe, {})
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "~nobody-of-that-name/run", os.fsdecode(b"\xff.safetensors")], ids=ascii)
+def test_a_name_that_no_file_can_have_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match="cannot write"):
+        check_writable(name)
+    with pytest.raises(CheckpointNotFoundError):
+        read_state(name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_with_slashes_and_tensors_that_share_memory_come_back(tmp_path):
+    whole = torch.arange(6.0)
+    state = {"loss/train": whole[:3], "loss": {"train": whole[3:], "%2F": 1}, "again": whole, "number": np.float32(0.5)}
+    write_state(tmp_path / "state", state)
+    found = read_state(tmp_path / "state")
+    assert found["loss"]["%2F"] == 1
+    assert found["number"] == 0.5
+    assert found["loss/train"].tolist() == [0, 1, 2]
+    assert found["loss"]["train"].tolist() == [3, 4, 5]
+    assert found["again"].tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("value", [[torch.ones(2)], {1, 2}, object()], ids=lambda value: type(value).__name__)
+def test_what_a_file_cannot_hold_is_refused_and_the_old_one_stays(value, tmp_path):
+    write_state(tmp_path / "state", {"old": 1})
+    with pytest.raises(OutputError, match="expected state of JSON terms and tensors"):
+        write_state(tmp_path / "state", {"new": value})
+    assert read_state(tmp_path / "state") == {"old": 1}
+
+
+def test_numbers_of_numpy_do_as_options(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 255, (5, 16, 16, 3), dtype=np.uint8)
+    net = hs.SoftHebbNet(
+        [hs.LayerSpec(channels=4)],
+        np.int64(3),
+        input_size=np.array([16, 16]),
+        input_range=(np.float32(0), np.float32(1)),
+        mirror=np.bool_(True),
+    )
+    probe = hs.RidgeProbe(l2=np.float32(1), dimensions=np.int64(64), seed=np.int64(3))
+    hs.learn(net, [(frame, "a") for frame in frames], probe, checkpoint=tmp_path / "run", progress=False)
+    found = hs.Learner.load(tmp_path / "run")
+    assert found.net.transform_one(frames[0]).equal(net.transform_one(frames[0]))
+    assert found.probe.learn_one(net.transform_one(frames[0]), "b") is None
