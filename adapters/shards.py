@@ -72,7 +72,7 @@ def open_shards(
     ConfigurationError
         If an option cannot work, `shards` is empty, or it names anything but local files (``pipe:``, ``http:``).
     MissingDependencyError
-        If Pillow or webdataset is not installed.
+        If Pillow or braceexpand is not installed.
 
     Examples
     --------

@@ -117,7 +117,7 @@ class NotAVideoError(StreamError, ValueError):
 
 
 class TruncatedVideoError(StreamError):
-    """The video ended before the length that its own header declares."""
+    """The video is cut or damaged: frames that belong to it are missing at its end."""
 
 
 class SourcePermissionError(StreamError, PermissionError):

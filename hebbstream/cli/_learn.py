@@ -64,6 +64,8 @@ def run(options: argparse.Namespace) -> None:
     """Learn from a stream."""
     if options.replay and not has_labels(options):
         raise ConfigurationError(f"--replay {options.replay}: expected --labels, which a probe learns")
+    if options.sync_every and not options.distributed:
+        raise ConfigurationError(f"--sync-every {options.sync_every}: expected --distributed, with which it goes")
     if options.distributed:
         with joined(options) as peers:
             _run_together(options, peers)
@@ -179,6 +181,10 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     learner.net.engine = engine_of(options)
     if has_labels(options) and learner.probe is None:
         learner.probe = hs.SoftmaxProbe()
+    if options.replay_per_sample and not (options.replay or learner.replay):
+        raise ConfigurationError(
+            f"--replay-per-sample {options.replay_per_sample}: expected --replay, with which it goes"
+        )
     if options.replay and learner.replay is None:
         per_sample = options.replay_per_sample or _PER_SAMPLE
         learner.replay = hs.Replay(options.replay, per_sample=per_sample, seed=learner.net.seed)

@@ -21,10 +21,11 @@ Signal = Literal["sound", "table"]
 _TABLES = (".csv", ".tsv", ".parquet")
 _SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".wma", ".mka", ".au")
 COLUMN_SECONDS = 0.01
+_SIGNALS_ONLY = ("columns", "label", "time", "group", "gap", "window_rows", "hop", "form", "length", "mels")
 _PICTURES_ONLY = ("size", "fit", "hardware", "arrays", "crops")
 
 
-def add_signals(parser: argparse.ArgumentParser, *, window: bool = True) -> None:
+def add_signals(parser: argparse.ArgumentParser, *, window: bool = True, hop: str = "their length") -> None:
     """Let a command read sound and tables; one that has a ``--window`` of its own takes that of the checkpoint."""
     parser.set_defaults(window_rows=None)
     group = parser.add_argument_group("sound and tables of sensors")
@@ -45,7 +46,7 @@ def add_signals(parser: argparse.ArgumentParser, *, window: bool = True) -> None
             help="rows of a table in a sample (default: as learned)",
         )
     group.add_argument(
-        "--hop", type=float, metavar="N", help="rows, or seconds of sound, between samples (default: their length)"
+        "--hop", type=float, metavar="N", help=f"rows, or seconds of sound, between samples (default: {hop})"
     )
     group.add_argument("--columns", nargs="+", metavar="NAME", help="columns of a table to learn (default: all others)")
     group.add_argument("--label", metavar="NAME", help="column of the labels")
@@ -72,6 +73,15 @@ def signal_of(options: argparse.Namespace, source: str) -> Signal | None:
         return "sound"
     found = glob.glob(source) if glob.has_magic(source) else []  # noqa: PTH207  # absolute ones too
     return "sound" if found and Path(found[0]).suffix.lower() in _SOUNDS else None
+
+
+def refuse_signal_options(options: argparse.Namespace, source: str) -> None:
+    """Refuse what only signals know, for pictures: mostly ``--label`` for ``--labels``."""
+    for name in _SIGNALS_ONLY:
+        if getattr(options, name, None):
+            meant = "; did you mean --labels?" if name == "label" else ""
+            shown = name.removesuffix("_rows")
+            raise ConfigurationError(f"--{shown} for {source}: expected a table or sound, found pictures{meant}")
 
 
 def signal_channels(options: argparse.Namespace, source: str) -> int:

@@ -14,7 +14,7 @@ from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._conversion import ChooseSize
 from hebbstream.cli._media import media_options
-from hebbstream.cli._signals import open_signal, signal_of
+from hebbstream.cli._signals import open_signal, refuse_signal_options, signal_of
 from hebbstream.cli._source_options import MUCH_LARGER
 from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
@@ -54,6 +54,7 @@ def open_source(
     if signal_of(options, source):
         signal = open_signal(options, source, size, channels)
         return signal if options.stride == 1 else _every(signal, options.stride)
+    refuse_signal_options(options, source)
     if channels not in (1, 3):
         raise ConfigurationError(f"a network of {channels} input channels: expected 1 or 3 for pictures")
     form = PictureFormat(None if whole else options.size or size, options.fit, channels == 1)
@@ -143,20 +144,21 @@ def _open_several(
     options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None
 ) -> dict[str, Stream[Any]]:
     streams: dict[str, Stream[Any]] = {}
-    unreachable: StreamError | None = None
+    unreachable: list[tuple[str, StreamError]] = []
     with ExitStack() as opened:
         for number, source in enumerate(options.source, start=1):
             name = mask_credentials(source)
             try:
                 stream = opened.enter_context(_open_one(options, net, size, source))
             except (ConnectionLostError, StalledStreamError) as error:
-                log.warning("source %r is left out: %s", name, error)
-                unreachable = error
+                unreachable.append((name, error))
             else:
                 streams[f"{name} ({number})" if name in streams else name] = stream
         live = [stream.live for stream in streams.values()]
-        if unreachable is not None and not (live and all(live)):
-            raise unreachable  # to leave it out would change the order of the recordings
+        for name, error in unreachable:
+            if not (live and all(live)):
+                raise error  # to leave it out would change the order of the recordings
+            log.warning("source %r is left out: %s", name, error)
         if options.resume and any(live) != all(live):
             raise ConfigurationError("--resume with recordings and live sources: expected only one of the two kinds")
         opened.pop_all()

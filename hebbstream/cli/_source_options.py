@@ -138,6 +138,6 @@ def add_crops(parser: argparse.ArgumentParser) -> None:
         type=scale,
         default=_CROP_SCALE,
         metavar="F",
-        help="first scale frames down to F times the size of a piece: the larger, the smaller the part that it shows"
+        help="of crops: first scale frames down to F times the size of a piece; with a larger F, a piece shows less"
         " (default: %(default)s)",
     )

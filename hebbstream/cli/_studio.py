@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--option", action="append", type=key_value, default=[], metavar="KEY=VALUE", help="option for FFmpeg"
     )
-    add_signals(parser)
+    add_signals(parser, hop="a tenth of their length, or 0.1 s")
     group = parser.add_argument_group("server")
     group.add_argument(
         "--host",

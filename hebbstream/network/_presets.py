@@ -274,7 +274,7 @@ PRESETS: dict[str, Preset] = {
     "aligned-signal": Preset(layers=_ALIGNED_SIGNAL, batch_size=10, in_channels=1, image_size=100, input_range=None),
     "sound": Preset(layers=_SOUND, batch_size=10, in_channels=1, image_size=64),
 }
-"""The architectures and rates by name, for `SoftHebbNet.from_preset`: those of the paper, and one for video."""
+"""The architectures and rates by name, for `SoftHebbNet.from_preset`: those of the paper, and those for streams."""
 
 
 def get_preset(name: str) -> Preset:

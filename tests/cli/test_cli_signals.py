@@ -71,7 +71,7 @@ def test_sound_is_learned_and_predicted(sound, tmp_path, capsys):
     net = hs.Learner.load(run_).net
     assert (net.preset, net.frame_size) == ("sound", (64, 50))
     found = [json.loads(line) for line in run(capsys, "predict", sound, "--json", "--checkpoint", run_).splitlines()]
-    assert len(found) == 15
+    assert len(found) == 16
     assert found[2]["source"] == "song.flac"
     assert {line["label"] for line in found} == {"low", "high"}
 
