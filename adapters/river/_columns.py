@@ -1,7 +1,7 @@
 """`Columns`: from river's features by name, whichever of them a sample has, to dense vectors and matrices."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ class Columns:
     def unknown(self, x: Any) -> dict[Hashable, int]:
         """Return the columns that the names seen for the first time would get."""
         # A tensor first: to find out that it is none of the others takes long beside a step.
-        if isinstance(x, Tensor) or (isinstance(x, Features) and self._are_all(x.names)):
+        if isinstance(x, Tensor) or (_has_tensor(x) and self._are_all(x.names)):
             return {}
         if not (isinstance(x, Mapping) or is_frame(x)):
             return {}
@@ -65,7 +65,7 @@ class Columns:
         """Return the features of one sample, those of `new` names at the end; other names have no weight yet."""
         if not isinstance(x, Mapping):
             return x
-        if isinstance(x, Features) and (self._are_all(x.names) or not self._probe.columns):
+        if _has_tensor(x) and (self._are_all(x.names) or not self._probe.columns):
             return x.tensor
         places, names = self._places(x, new or {})
         vector = np.zeros(len(self._probe.columns) + len(new or {}))
@@ -103,7 +103,7 @@ class Columns:
         """
         if not new:
             return
-        length, ordered = self._probe.n_features, isinstance(x, Features) or is_frame(x)
+        length, ordered = self._probe.n_features, _has_tensor(x) or is_frame(x)
         positional = self._has_no_names and ordered and length == len(new)
         if not positional and length not in (None, len(self._probe.columns)):
             raise InputError(f"features by name: expected vectors of {length}, as learned before")
@@ -133,7 +133,16 @@ class Columns:
 
 def is_frame(x: Any) -> bool:
     """Return whether it is a data frame, without importing pandas."""
-    return hasattr(x, "columns")
+    return hasattr(x, "columns") and hasattr(x, "iloc")
+
+
+def as_pandas(X: Any) -> Any:
+    """Return a table of another library, such as polars or pyarrow, as a data frame; anything else as it is."""
+    return X.to_pandas() if hasattr(X, "columns") and hasattr(X, "to_pandas") else X
+
+
+def _has_tensor(x: Any) -> TypeGuard[Features]:
+    return isinstance(x, Features) and x.tensor is not None
 
 
 def _real_numbers(values: Any, *, ndim: int) -> "np.ndarray[Any, np.dtype[np.float64]]":

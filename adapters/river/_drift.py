@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 from river import base, drift
 
@@ -99,15 +100,15 @@ class DriftMonitor(Callback):
             raise ConfigurationError(
                 f"detector={detector!r}: expected a river drift detector of a number, like ADWIN()"
             )
-        if every_samples < 1:
-            raise ConfigurationError(f"every_samples={every_samples}: expected a positive number")
-        if not layers:
-            raise ConfigurationError("layers=(): expected at least one index of a layer")
+        if not isinstance(every_samples, SupportsIndex) or every_samples < 1:
+            raise ConfigurationError(f"every_samples={every_samples}: expected a positive integer")
+        if any(isinstance(layer, bool) or not isinstance(layer, SupportsIndex) for layer in layers) or not len(layers):
+            raise ConfigurationError(f"layers={layers!r}: expected indices of layers, at least one")
         self.action = action
         self.drifts: list[Drift] = []
         # Not `every_samples`, for which the learner would let the samples under way pass through the network.
-        self._period = every_samples
-        self._watches = {layer: Watch(detector) for layer in sorted(layers)}
+        self._period = index(every_samples)
+        self._watches = {layer: Watch(detector) for layer in sorted(map(index, layers))}
 
     def on_start(self, learner: Any) -> None:
         """Find out now whether the network has the layers to watch."""
@@ -120,10 +121,10 @@ class DriftMonitor(Callback):
             return
         net = learner.net
         passes = forward_frame(net, step.sample.x, max(self._watches) + 1)
-        for index, watch in self._watches.items():
-            change = watch.update(float(explained_share(net.layers[index], passes[index][1])))
+        for layer, watch in self._watches.items():
+            change = watch.update(float(explained_share(net.layers[layer], passes[layer][1])))
             if change is not None:
-                self._report(Drift(step.index, index, *change))
+                self._report(Drift(step.index, layer, *change))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the drifts and the readings, from which `load_state_dict` makes the detectors again."""

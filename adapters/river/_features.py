@@ -1,7 +1,8 @@
 """`Features`: a vector with a name for each feature, as river's models read it."""
 
-from collections.abc import Hashable
-from functools import lru_cache
+from collections.abc import Callable, Hashable
+from functools import lru_cache, wraps
+from typing import Any, Self
 
 from torch import Tensor
 
@@ -12,21 +13,49 @@ class Features(dict[Hashable, float]):
     Attributes
     ----------
     tensor
-        1-D, on the network's device.
+        1-D, on the network's device; ``None`` once a step of a pipeline has changed these features in place.
     names
         In the order of the tensor.
     """
 
-    tensor: Tensor
+    tensor: Tensor | None
     names: tuple[str, ...]
+    _made_of: Tensor
 
     @classmethod
-    def of(cls, tensor: Tensor, prefix: str) -> "Features":
+    def of(cls, tensor: Tensor, prefix: str) -> Self:
         """Wrap a vector; see `feature_names`."""
-        names = feature_names(prefix, len(tensor))
+        return cls._named(tensor, feature_names(prefix, len(tensor)))
+
+    @classmethod
+    def _named(cls, tensor: Tensor, names: tuple[str, ...]) -> Self:
         features = cls(zip(names, tensor.tolist(), strict=True))
-        features.tensor, features.names = tensor, names
+        features.tensor = features._made_of = tensor
+        features.names = names
         return features
+
+    def unchanged(self) -> Self:
+        """Return these features as they were made, for whoever keeps what it has handed out."""
+        return self if self.tensor is not None else self._named(self._made_of, self.names)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy as what it is: a copy that is filled name by name would count as changed."""
+        return (dict, (dict(self),)) if self.tensor is None else (self._named, (self.tensor, self.names))
+
+
+def _noticed(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of a dict that changes it, and drops the tensor."""
+
+    @wraps(method)
+    def change(features: Features, *args: Any, **kwargs: Any) -> Any:
+        features.tensor = None
+        return method(features, *args, **kwargs)
+
+    return change
+
+
+for _name in ("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "setdefault", "update"):
+    setattr(Features, _name, _noticed(getattr(dict, _name)))
 
 
 @lru_cache(maxsize=8)

@@ -1,12 +1,15 @@
 """What a `SoftHebbTransformer` is shown: numbers by name, and frames that are found again by their content."""
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from hebbstream._quote import quote
+from hebbstream.adapters.river._columns import as_pandas, is_frame
 from hebbstream.errors import InputError
 
 _LARGEST = 1e15  # as of frames without a range
@@ -23,10 +26,46 @@ def finite_number(name: Hashable, value: Any) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"feature {name!r} is {value!r}: expected a number") from None
+        raise InputError(f"feature {name!r} is {quote(value)}: expected a number") from None
     if not abs(number) <= _LARGEST:
-        raise InputError(f"feature {name!r} is {value!r}: expected a finite number of at most {_LARGEST:g}")
+        raise InputError(f"feature {name!r} is {quote(value)}: expected a finite number of at most {_LARGEST:g}")
     return number
+
+
+def bare_image(x: Any) -> Any:
+    """Return an image that is the only value of a dict; anything else as it is."""
+    if isinstance(x, Mapping) and len(x) == 1 and getattr(next(iter(x.values())), "ndim", 0) >= 2:
+        (x,) = x.values()
+    return x
+
+
+def samples_of(X: Any) -> list[Any]:
+    """Return the samples of a mini-batch: the rows of a data frame, as dicts, or what it holds.
+
+    Raises
+    ------
+    InputError
+        If it holds no samples.
+    """
+    X = as_pandas(X)
+    try:
+        return X.to_dict("records") if is_frame(X) else list(X)
+    except TypeError:
+        raise InputError(f"mini-batch of type {type(X).__name__}: expected a data frame, rows or images") from None
+
+
+def stacked(frames: Sequence[Any]) -> Any:
+    """Return frames as one batch.
+
+    Raises
+    ------
+    InputError
+        If they are not of one kind and shape.
+    """
+    try:
+        return torch.stack(list(frames)) if isinstance(frames[0], Tensor) else np.stack(frames)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"mini-batch of different images ({error}): expected one kind and shape") from None
 
 
 def content(frame: Any) -> Hashable:

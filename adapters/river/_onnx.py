@@ -7,6 +7,7 @@ from river import base
 from torch import Tensor
 
 from hebbstream.adapters.river._features import Features, feature_names
+from hebbstream.adapters.river._frames import bare_image
 from hebbstream.export import OnnxExtractor
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class OnnxTransformer(base.MiniBatchTransformer):
 
     def transform_one(self, x: Any) -> Features:
         """Return the features of an image, by name."""
-        return Features.of(_tensor(self._extractor.transform_one(x)), self.prefix)
+        return Features.of(_tensor(self._extractor.transform_one(bare_image(x))), self.prefix)
 
     def learn_many(self, X: Any) -> None:
         """Do nothing."""

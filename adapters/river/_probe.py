@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from river import base
 
-from hebbstream.adapters.river._columns import Columns, is_frame
+from hebbstream.adapters.river._columns import Columns, as_pandas, is_frame
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe import OnlineProbe
@@ -103,6 +103,13 @@ class LinearProbe(CountsTensors, base.MiniBatchClassifier):
         """Return the probe inside, for a checkpoint or an ONNX model."""
         return self._probe
 
+    def clone(self, new_params: dict[str, Any] | None = None, include_attributes: bool = False) -> Self:
+        """Return a fresh probe with the same options; with its attributes, as it is now."""
+        clone: Self = super().clone(new_params, include_attributes)
+        if include_attributes:
+            clone._columns = Columns(clone._probe)  # river has copied the two apart
+        return clone
+
     @property
     def _multiclass(self) -> bool:
         return True
@@ -117,6 +124,7 @@ class LinearProbe(CountsTensors, base.MiniBatchClassifier):
 
     def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:
         """Learn from the rows of a data frame, array or tensor, to the same effect as one after another."""
+        X = as_pandas(X)
         new = self._columns.unknown(X)
         matrix, labels = self._columns.matrix(X, new), [checked_label(label) for label in y]
         weights = list(w) if isinstance(w, Iterable) else [w] * len(labels)
@@ -134,6 +142,7 @@ class LinearProbe(CountsTensors, base.MiniBatchClassifier):
 
     def predict_proba_many(self, X: Any) -> Any:
         """Return the probabilities of each row: of a data frame, a data frame; else a float64 tensor (n, classes)."""
+        X = as_pandas(X)
         if not is_frame(X):
             return self._probe.predict_proba_many(X)
         import pandas as pd
@@ -143,6 +152,7 @@ class LinearProbe(CountsTensors, base.MiniBatchClassifier):
 
     def predict_many(self, X: Any) -> Any:
         """Return the likeliest class of each row, as `predict_one` does: of a data frame, a series; else a list."""
+        X = as_pandas(X)
         if not is_frame(X):
             return self._probe.predict_many(X)
         import pandas as pd

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hebbstream.adapters.river._frames import finite_number
+from hebbstream.adapters.river._frames import bare_image, finite_number
 from hebbstream.adapters.river._rows import row_layer, widened
 from hebbstream.adapters.river._windows import RowWindows, signal_layers
 from hebbstream.errors import ConfigurationError, InputError
@@ -42,6 +42,11 @@ class ReadsSamples:
         return row_layer(self.neurons) if self.layers is None else self.layers[0]
 
     @property
+    def _takes_columns(self) -> bool:
+        """Whether a flat row brings new columns: where nothing is learned, only the first does, for random weights."""
+        return not self.frozen or self.net is None
+
+    @property
     def _blank(self) -> int:
         """Number of features while there is no network yet."""
         if self._windows is None:
@@ -51,7 +56,7 @@ class ReadsSamples:
     def _taken(self, x: Any) -> tuple[Any, bool]:
         """Take a sample in; return what the network reads of it, and whether it is to be learned."""
         if self._windows is None:
-            return self._frame(x, new_columns=not self.frozen), True
+            return self._frame(x, new_columns=self._takes_columns), True
         frame, due = self._windows.take(x)
         if self.net is None:
             layers = signal_layers(self.preset, self.layers, self.width)
@@ -59,12 +64,24 @@ class ReadsSamples:
             self.net = SoftHebbNet(layers, len(frame), input_range=None, **options)
         return frame, due
 
+    def _check_all(self, samples: list[Any]) -> None:
+        """Refuse a mini-batch before the first of its samples is learned."""
+        if self._windows is not None:
+            self._windows.take_many(samples)
+            return
+        for x in map(bare_image, samples):
+            if isinstance(x, Mapping) and self._of_rows:
+                self._numbers(x, new_columns=self._takes_columns)
+                continue
+            frame = self._frame(x)
+            assert self.net is not None  # noqa: S101  # an image has one
+            self.net.checked(frame, single=True)
+
     def _frame(self, x: Any, *, new_columns: bool = False, learned: bool = False) -> Any:
         """Return what the network reads: an image, a row as (N, 1, 1), or a window; `learned` if of the row just taken."""
         if self._windows is not None:
             return self._windows.seen(x, taken=learned)
-        if isinstance(x, Mapping) and len(x) == 1 and getattr(next(iter(x.values())), "ndim", 0) >= 2:
-            (x,) = x.values()
+        x = bare_image(x)
         if isinstance(x, Mapping):
             if not self._of_rows:
                 raise InputError(
@@ -79,17 +96,22 @@ class ReadsSamples:
                     "an image for a network of flat rows: expected a preset, or layers of your own"
                 )
             channels = 1 if x.ndim == 2 else min(x.shape[0], x.shape[-1])
-            self.net = SoftHebbNet(self.layers, channels, mirror=self.mirror, seed=self.seed, device=self.device)
+            net = SoftHebbNet(self.layers, channels, mirror=self.mirror, seed=self.seed, device=self.device)
+            net.checked(x, single=True)  # what is refused must not decide on the channels
+            self.net = net
         return x
 
     def _row(self, x: Mapping[Hashable, Any], *, new_columns: bool) -> Any:
-        values = {name: finite_number(name, value) for name, value in x.items() if new_columns or name in self._column}
+        values = self._numbers(x, new_columns=new_columns)
         if new := [name for name in values if name not in self._column]:
             self._grow(sorted(new, key=repr))
         row = np.zeros((len(self._column), 1, 1), np.float32)
         for name, value in values.items():
             row[self._column[name]] = value
         return row
+
+    def _numbers(self, x: Mapping[Hashable, Any], *, new_columns: bool) -> dict[Hashable, float]:
+        return {name: finite_number(name, value) for name, value in x.items() if new_columns or name in self._column}
 
     def _grow(self, names: list[Hashable]) -> None:
         self.net = widened(self.net, names, len(self._column), self._row_layer, self.seed, self.device)

@@ -1,11 +1,11 @@
 """`LinearRegressorProbe`: least squares as a river regressor."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from river import base
 
-from hebbstream.adapters.river._columns import Columns, is_frame
+from hebbstream.adapters.river._columns import Columns, as_pandas, is_frame
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.probe._regression import RidgeRegression, checked_target
 
@@ -54,6 +54,13 @@ class LinearRegressorProbe(CountsTensors, base.MiniBatchRegressor):
         )
         self._columns = Columns(self._model)
 
+    def clone(self, new_params: dict[str, Any] | None = None, include_attributes: bool = False) -> Self:
+        """Return a fresh regression with the same options; with its attributes, as it is now."""
+        clone: Self = super().clone(new_params, include_attributes)
+        if include_attributes:
+            clone._columns = Columns(clone._model)  # river has copied the two apart
+        return clone
+
     def learn_one(self, x: Any, y: Any, w: float = 1.0) -> None:
         """Learn from the features `x` with the number `y`, as from a sample of weight `w`.
 
@@ -70,6 +77,7 @@ class LinearRegressorProbe(CountsTensors, base.MiniBatchRegressor):
 
     def learn_many(self, X: Any, y: Iterable[Any], w: Any = 1.0) -> None:
         """Learn from the rows of a data frame, array or tensor, to the same effect as one after another."""
+        X = as_pandas(X)
         new = self._columns.unknown(X)
         matrix, targets = self._columns.matrix(X, new), [checked_target(value) for value in y]
         weights = list(w) if isinstance(w, Iterable) else [w] * len(targets)
@@ -83,6 +91,7 @@ class LinearRegressorProbe(CountsTensors, base.MiniBatchRegressor):
 
     def predict_many(self, X: Any) -> Any:
         """Return the number expected for each row: of a data frame, a series; else a list."""
+        X = as_pandas(X)
         if not is_frame(X):
             return self._model.predict_many(X)
         import pandas as pd

@@ -63,9 +63,18 @@ class Scoring:
             self.samples,
             self.labelled,
             self.scored,
-            {type(metric).__name__: float(metric.get()) for metric, _ in self.metrics},
-            {type(metric).__name__: float(windowed.get()) for metric, windowed in self.metrics},
+            {name: float(metric.get()) for name, (metric, _) in zip(self._names, self.metrics, strict=True)},
+            {name: float(windowed.get()) for name, (_, windowed) in zip(self._names, self.metrics, strict=True)},
         )
+
+    @property
+    def _names(self) -> list[str]:
+        """Of the metrics: their types, and their options too where two are of one type."""
+        names = [type(metric).__name__ for metric, _ in self.metrics]
+        return [
+            name if names.count(name) == 1 else f"{name}({_options(metric)})"
+            for name, (metric, _) in zip(names, self.metrics, strict=True)
+        ]
 
     def finish(self) -> Evaluation:
         """Return the evaluation with the last scores; refuse one that scored nothing."""
@@ -78,3 +87,8 @@ class Scoring:
         if not noted or (noted[-1].samples, noted[-1].labelled) != (self.samples, self.labelled):
             noted.append(self._scores())
         return self.evaluation
+
+
+def _options(metric: Any) -> str:
+    given = {name: value for name, value in metric._get_params().items() if name != "cm"}
+    return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)

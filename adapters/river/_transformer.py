@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from river import base
+from river import base, compose
 
+from hebbstream.adapters.river._columns import as_pandas, is_frame
 from hebbstream.adapters.river._features import Features, feature_names
-from hebbstream.adapters.river._frames import content
+from hebbstream.adapters.river._frames import content, samples_of, stacked
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.adapters.river._reading import ReadsSamples
 from hebbstream.adapters.river._scale import RunningScale
@@ -63,13 +64,18 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         shows a probe: set it to False before a probe that has learned there.
     window
         Rows of a signal that are seen at a time, the present one last; before there are so many, the first stands for
-        those that are missing. A value that is missing is the column's last one. The columns are those of the first
-        row learned; others are passed over. Without `preset`, `layers` and `net` the preset is ``"signal"``.
+        those that are missing. A value that is missing is the column's last one. Without `preset`, `layers` and `net`
+        the preset is ``"signal"``.
     hop
         Learn from every `hop`-th row's window; features are there at every row.
     group
         Name of the column that tells signals apart, such as a user or a machine: each has a window of its own. Of more
         than 1,000 the one that was silent for longest is forgotten.
+    columns
+        Names of a signal's channels, in the network's order; others are passed over. ``None`` takes those of the first
+        row learned: for a `net`, which has an order already, in that of the row, as `windows` does; else sorted, so that
+        the order of a dict changes nothing, as river asks. Name them where rows come in another order than the table's,
+        as from river's ``Select``, and where `net` has learned here.
     prefix
         Of the features' names, ``prefix_0`` and so on. ``None`` takes one that differs with the network's layers and
         seed; two equal networks side by side need one each.
@@ -113,11 +119,14 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         window: int | None = None,
         hop: int = 1,
         group: Hashable = None,
+        columns: Sequence[Hashable] | None = None,
     ) -> None:
         if neurons < 1:
             raise ConfigurationError(f"neurons={neurons}: expected a positive integer")
-        if window is None and (hop, group) != (1, None):
-            raise ConfigurationError(f"hop={hop}, group={group!r} without window: expected one for signals")
+        if window is None and ((hop, group) != (1, None) or columns is not None):
+            raise ConfigurationError(
+                f"hop={hop}, group={group!r}, columns={columns!r} without window: expected one for signals"
+            )
         if net is not None and not isinstance(net, SoftHebbNet):
             raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet")
         given = {f"preset={preset!r}": preset, "layers of your own": layers, "a net": net}
@@ -136,7 +145,9 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         self.window = window
         self.hop = hop
         self.group = group
-        self._windows = None if window is None else RowWindows(window, hop, group)
+        self.columns = columns
+        channels = None if net is None else net.in_channels
+        self._windows = None if window is None else RowWindows(window, hop, group, columns, channels)
         if self._windows is not None:
             own = signal_layers(preset, layers, width) if net is None else [layer.spec for layer in net.layers]
             self._windows.features(own)  # what cannot work is told now
@@ -181,7 +192,7 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
     def learn_one(self, x: Any) -> None:
         """Learn from an image or a flat row."""
         frame, due = self._taken(x)
-        if self.net is None:  # frozen, and of rows
+        if self.net is None:  # a flat row without columns
             return
         key, due = content(frame), due and not self.frozen
         passes = self._passes_of(key) if due else self._forward(frame, key)
@@ -202,14 +213,16 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         if self.net is None:
             return Features.of(torch.zeros(self._blank, dtype=torch.float32, device=self.device), self._prefix)
         key = content(frame)
-        learned, self._learned = self._learned, None
+        learned = self._learned
+        if not _learns_in_prediction():
+            self._learned = None
         if learned is not None and learned[0] == key:
-            return learned[1]
+            return learned[1].unchanged()
         passes = self._forward(frame, key)
         if self._features is None or self._features[0] is not passes:
             rows = passes.features
             self._features = passes, Features.of(self._scale(rows) if self.standardise else rows, self._prefix)
-        return self._features[1]
+        return self._features[1].unchanged()
 
     def forward_one(self, x: Any) -> ForwardPass | None:
         """Return the forward pass of a sample, as the network is, for `learn_one` to learn from; ``None`` without a network."""
@@ -218,10 +231,9 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
 
     def learn_many(self, X: Any) -> None:
         """Learn from each row of a DataFrame, or each image of a batch, in turn."""
-        rows = X.to_dict("records") if hasattr(X, "to_dict") else X
-        if self._windows is not None:
-            self._windows.take_many(rows)
-        for x in rows:
+        samples = samples_of(X)
+        self._check_all(samples)
+        for x in samples:
             self.learn_one(x)
         self._learned = None
 
@@ -230,14 +242,17 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         import pandas as pd
 
         self._learned = None
-        if hasattr(X, "to_dict"):
-            index = X.index
-            rows = X.to_dict("records")
-            known = None if self._windows is None else self._windows.taken_many(rows)
-            frames = [self._frame(x) for x in rows] if known is None else known
-            batch: Any = np.stack(frames) if frames else np.zeros((0, len(self._column), 1, 1), np.float32)
+        X = as_pandas(X)
+        index = X.index if is_frame(X) else None
+        if index is None and hasattr(X, "ndim"):
+            batch = X
+            if self.net is None and len(X):
+                self._frame(next(iter(X)))  # makes it
         else:
-            index, batch = None, X
+            rows = samples_of(X)
+            known = None if self._windows is None else self._windows.taken_many(rows, again=_learns_in_prediction())
+            frames = [self._frame(x) for x in rows] if known is None else known
+            batch = stacked(frames) if frames else frames
         if self.net is None or not len(batch):
             found = np.zeros((len(batch), self._blank))
         else:
@@ -272,3 +287,8 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         # Where each sample is normalised by its own statistics, a prediction and a step compute different things.
         by_sample = any(layer.norm is not None and layer.norm.use_batch_statistics for layer in net.layers)
         return kept[1] if kept[1].samples_seen == net.samples_seen >= _WARM_UP and not by_sample else None
+
+
+def _learns_in_prediction() -> bool:
+    """Whether river learns a sample in predicting it; it then transforms it once more for the models downstream."""
+    return compose.Pipeline._LEARN_UNSUPERVISED_DURING_PREDICT

@@ -2,11 +2,12 @@
 
 import copy
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 import numpy as np
 
-from hebbstream.errors import ConfigurationError, InputError
+from hebbstream.errors import ChannelError, ConfigurationError, InputError
 from hebbstream.network._presets import get_preset
 from hebbstream.network._spec import LayerSpec, are_one_dimensional
 from hebbstream.streams._rows import Row, RowReader, Values
@@ -24,11 +25,16 @@ class RowWindows:
         Rows from one that is to be learned to the next.
     group
         Name of the column that tells signals apart; ``None`` for a single signal.
+    columns
+        Names of the channels, in their order. ``None`` takes those of the first row: in its order, if `channels` of a
+        network have one already; else sorted, so that the order of a dict changes nothing, as river asks.
+    channels
+        How many the network has; ``None`` if it is yet to be made.
 
     Raises
     ------
     ConfigurationError
-        If a number is not positive.
+        If a number is not positive, or `columns` are not as many as `channels`.
 
     Examples
     --------
@@ -39,20 +45,31 @@ class RowWindows:
     array([[1., 2., 3.]], dtype=float32)
     """
 
-    def __init__(self, size: int, hop: int, group: Hashable) -> None:
+    def __init__(
+        self,
+        size: int,
+        hop: int,
+        group: Hashable,
+        columns: Sequence[Hashable] | None = None,
+        channels: int | None = None,
+    ) -> None:
         for name, value in (("window", size), ("hop", hop)):
-            if not isinstance(value, int) or value < 1:
+            if not isinstance(value, SupportsIndex) or value < 1:
                 raise ConfigurationError(f"{name}={value!r}: expected a positive number of rows")
-        self._size, self._hop, self._group = size, hop, group
-        self._reader = RowReader(group=group)
-        self._trails = Trails(size)
+        if isinstance(columns, str) or (columns is not None and not len(columns)):
+            raise ConfigurationError(f"columns={columns!r}: expected a list of names")
+        if columns is not None and len(columns) != (channels or len(columns)):
+            raise ConfigurationError(f"{len(columns)} columns: expected {channels}, the channels of the network")
+        self._size, self._hop, self._group, self._channels = index(size), index(hop), group, channels
+        self._reader = RowReader(columns, group=group)
+        self._trails = Trails(self._size)
         self._many: tuple[str, int, list[Values]] | None = (
             None  # a mini-batch, and the windows taken since it was announced
         )
 
     def take(self, x: Any) -> tuple[Values, bool]:
         """Take a row; return its window, and whether it is to be learned."""
-        row = self._read(self._reader, x)
+        self._reader, row = self._read(self._reader, x)
         trail = self._trails.of(row)
         trail.push(row)
         frame = trail.window()
@@ -66,19 +83,28 @@ class RowWindows:
 
     def seen(self, x: Any, *, taken: bool = False) -> Values:
         """Return a row's window, and take nothing; `taken` if it may be the row that was taken last."""
-        row = self._read(copy.copy(self._reader), x)
+        _, row = self._read(self._reader, x)
         trail = self._trails.look(row)
         if taken and trail.newest is not None and _same(trail.newest, row):
             return trail.window()
         return trail.window(row)
 
     def take_many(self, rows: Sequence[Any]) -> None:
-        """Keep the windows of a mini-batch that is about to be taken, for whoever asks for them after it."""
+        """Keep the windows of a mini-batch that is about to be taken, for whoever asks for them after it.
+
+        Raises
+        ------
+        InputError
+            If one of the rows cannot be taken.
+        """
+        reader = self._reader
+        for x in rows:
+            reader, _ = self._read(reader, x)
         self._many = repr(rows), len(rows), []
 
-    def taken_many(self, rows: Sequence[Any]) -> list[Values] | None:
-        """Return, once, the windows of a mini-batch that was just taken; ``None`` if it was not."""
-        known, self._many = self._many, None
+    def taken_many(self, rows: Sequence[Any], *, again: bool) -> list[Values] | None:
+        """Return the windows of a mini-batch that was just taken; ``None`` if it was not. Once, or `again` and again."""
+        known, self._many = self._many, self._many if again else None
         return known[2] if known is not None and known[0] == repr(rows) else None
 
     def features(self, layers: Sequence[LayerSpec]) -> int:
@@ -90,12 +116,28 @@ class RowWindows:
             raise ConfigurationError(f"window={self._size}: too small for {len(layers)} layers of this network")
         return layers[-1].channels * height * width
 
-    def _read(self, reader: RowReader, x: Any) -> Row:
+    def _read(self, reader: RowReader, x: Any) -> tuple[RowReader, Row]:
+        """Return a row, and a reader that knows the columns: what is refused must not decide on them."""
         if not isinstance(x, Mapping):
             raise InputError(f"sample of type {type(x).__name__}: expected a dict of numbers, a row of a signal")
-        if reader.columns is None:  # in an order that does not depend on that of the first row
-            reader.columns = tuple(sorted((name for name in x if name != self._group), key=repr))
-        return reader(x)
+        reader = copy.copy(reader)
+        if reader.columns is None:
+            reader.columns = self._columns_of(x)
+        # pandas' NA, which a nullable column has for a missing value, equals nothing and cannot be asked.
+        known = {name: None if type(value).__name__ == "NAType" else value for name, value in x.items()}
+        if self._group is not None:
+            known[self._group] = _signal(self._group, known.get(self._group))
+        return reader, reader(known)
+
+    def _columns_of(self, x: Mapping[Hashable, Any]) -> tuple[Hashable, ...]:
+        names = [name for name in x if name != self._group]
+        if not names:
+            raise InputError("row without columns: expected a number for each channel of a signal")
+        if self._channels is None:
+            return tuple(sorted(names, key=repr))
+        if len(names) != self._channels:
+            raise ChannelError(f"first row of {len(names)} columns: expected {self._channels}, as the network reads")
+        return tuple(names)
 
 
 def signal_layers(preset: str | None, layers: Sequence[LayerSpec] | None, width: int | None) -> list[LayerSpec]:
@@ -109,6 +151,16 @@ def signal_layers(preset: str | None, layers: Sequence[LayerSpec] | None, width:
     found = list(layers) if layers is not None else get_preset(preset or "signal").resolve(width=width)
     if not are_one_dimensional(found):
         raise ConfigurationError("a window of rows for layers that look beyond a row: expected kernels of (1, k)")
+    return found
+
+
+def _signal(group: Hashable, key: Any) -> Hashable:
+    """Return what tells a signal apart; NaN, of which each is another, is none."""
+    try:
+        hash(key)
+    except TypeError:
+        raise InputError(f"group {group!r} is of type {type(key).__name__}: expected a hashable value") from None
+    found: Hashable = key if key == key else None
     return found
 
 

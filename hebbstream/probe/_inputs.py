@@ -71,7 +71,7 @@ def checked_label(y: Any) -> Hashable:
         hash(y)
     except TypeError:
         raise LabelError(f"label of type {type(y).__name__}: expected a hashable value") from None
-    if y is None or isinstance(y, Tensor) or y != y:
+    if y is None or isinstance(y, Tensor) or not _equals_itself(y):
         raise LabelError(f"label {y!r}: expected a value that equals itself and is not None")
     label: Hashable = y
     return label
@@ -97,6 +97,13 @@ def checked_weight(w: Any) -> float:
     if not 0 < weight < math.inf:
         raise ValueRangeError(f"sample weight {quote(w)}: expected a finite number above 0")
     return weight
+
+
+def _equals_itself(y: Hashable) -> bool:
+    try:
+        return bool(y == y)
+    except TypeError:  # of pandas' NA
+        return False
 
 
 def _dense(x: Any, dtype: torch.dtype) -> Tensor:

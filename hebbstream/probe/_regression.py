@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, InputError, ValueRangeError
 from hebbstream.probe._inputs import checked_weight, feature_rows
 from hebbstream.probe._projection import Projection
@@ -168,5 +169,5 @@ def checked_target(y: Any) -> float:
     except (TypeError, ValueError, OverflowError, RuntimeError):
         target = None
     if target is None or not abs(target) < float("inf"):
-        raise ValueRangeError(f"target {y!r}: expected a finite number")
+        raise ValueRangeError(f"target {quote(y)}: expected a finite number")
     return target

@@ -176,7 +176,7 @@ def test_watching_changes_nothing():
     assert all(torch.equal(a, b) for a, b in zip(watched.buffers(), alone.buffers(), strict=True))
 
 
-@pytest.mark.parametrize("layers", [(0,), (1,), (1, 0)])
+@pytest.mark.parametrize("layers", [(0,), (1,), (1, 0), np.array([0, 1])])
 def test_each_layer_is_watched_by_a_detector_of_its_own(layers):
     seen = []
 
@@ -200,7 +200,9 @@ def test_each_layer_is_watched_by_a_detector_of_its_own(layers):
         ({"detector": "ADWIN"}, "detector='ADWIN'"),
         ({"detector": drift.binary.DDM()}, "expected a river drift detector of a number"),
         ({"every_samples": 0}, "every_samples=0"),
+        ({"every_samples": float("nan")}, "every_samples=nan: expected a positive integer"),
         ({"layers": ()}, "at least one"),
+        ({"layers": (True,)}, r"layers=\(True,\): expected indices"),
     ],
 )
 def test_what_cannot_work_is_refused(options, message):

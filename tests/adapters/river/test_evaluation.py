@@ -98,6 +98,14 @@ def test_several_metrics_and_their_picture(tmp_path):
     assert found.plot(tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_two_metrics_of_one_kind_are_told_apart():
+    both = metrics.FBeta(beta=0.5) + metrics.FBeta(beta=2) + metrics.Accuracy()
+    found = prequential(tiny(), stream([True, True, False]), Echo(), both, progress=False).scores[-1]
+    half, twice = "FBeta(beta=0.5, pos_val=True)", "FBeta(beta=2, pos_val=True)"
+    assert list(found.cumulative) == list(found.windowed) == [half, twice, "Accuracy"]
+    assert found.cumulative[half] != found.cumulative[twice]
+
+
 class Wrong:
     """Predicts "a", and is never told better."""
 

@@ -1,6 +1,8 @@
 """Features keep their names: in a probe's state, in every order and number, and side by side."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -89,6 +91,52 @@ def test_what_learned_from_vectors_takes_as_many_columns_in_their_order_and_then
     assert list(probe._columns._probe.columns) == list("abcd")
 
 
+@pytest.mark.parametrize("make", [LinearProbe, lambda: LinearProbe("slda"), LinearRegressorProbe])
+def test_a_clone_with_its_attributes_goes_on_alone(make):
+    probe, other = make(), make()
+    for one in (probe, other):
+        one.learn_one({"a": 1.0}, True)
+    clone = probe.clone(include_attributes=True)
+    for one in (clone, other):
+        one.learn_one({"a": 1.0, "b": 3.0}, False)
+    assert clone.predict_one({"b": 3.0}) == other.predict_one({"b": 3.0})
+    assert list(clone._columns._probe.columns) == ["a", "b"]
+    assert list(probe._columns._probe.columns) == ["a"]
+
+
+def test_features_may_be_changed_in_place_on_their_way():
+    def doubled(x):
+        for name in list(x):
+            x[name] *= 2
+        x["hour"] = 1.0
+        return x
+
+    def apart(x):
+        return {**{name: 2 * value for name, value in x.items()}, "hour": 1.0}
+
+    in_place, expected = (
+        SoftHebbTransformer(neurons=4) | compose.FuncTransformer(change) | LinearProbe("ridge")
+        for change in (doubled, apart)
+    )
+    for row, label in zip(ROWS, LABELS, strict=True):
+        x = dict(zip("abcd", row, strict=True))
+        assert in_place.predict_one(x) == expected.predict_one(x)
+        for model in (in_place, expected):
+            model.learn_one(x, label)
+    assert in_place.predict_proba_one(x) == expected.predict_proba_one(x)
+    assert "hour" in in_place["LinearProbe"].as_probe().columns
+
+
+def test_a_copy_of_features_is_as_they_are():
+    features = SoftHebbTransformer(neurons=4).transform_one({"a": 1.0})
+    for same in (copy.deepcopy(features), pickle.loads(pickle.dumps(features))):  # noqa: S301  # our own
+        assert same == features
+        assert same.tensor.tolist() == list(features.values())
+    del features[next(iter(features))]
+    assert features.tensor is None
+    assert copy.copy(features) == features
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_probe_of_a_run_goes_on_behind_the_network(tmp_path, solver):
     """`learn` shows it vectors, a pipeline features by name, or a data frame."""
@@ -142,6 +190,6 @@ def test_an_exported_model_names_its_features_for_rows_and_batches_alike(tmp_pat
     for prefix in ("onnx", "other"):
         model = OnnxTransformer(str(path), prefix=prefix) | LinearProbe("ridge")
         for image, label in zip(images, "abab", strict=True):
-            model.learn_one(image, label)
+            model.learn_one({"image": image}, label)
         assert list(model.predict_many(images)) == [model.predict_one(image) for image in images] == list("abab")
         assert next(iter(model["LinearProbe"].as_probe().columns)) == f"{prefix}_0"

@@ -228,6 +228,27 @@ def test_any_data_frame_is_learned_or_refused_before_anything_changes(names, val
         assert set(probe.as_probe().columns) == {"a", *names}
 
 
+def test_a_missing_label_of_pandas_is_refused_as_none_is():
+    probe = LinearProbe()
+    with pytest.raises(errors.LabelError, match="label <NA>: expected a value that equals itself"):
+        probe.learn_one({"a": 1.0}, pd.NA)
+    with pytest.raises(errors.LabelError):
+        probe.learn_many(pd.DataFrame({"a": [1.0, 2.0]}), pd.Series(["u", None], dtype="string"))
+    assert probe.as_probe().n_features is None
+
+
+def test_a_table_of_another_library_is_a_data_frame():
+    table = pytest.importorskip("pyarrow").table({"a": [1.0, -1.0], "b": [0.0, 2.0]})
+    probe, same = LinearProbe("ridge"), LinearProbe("ridge")
+    probe.learn_many(table, ["u", "v"])
+    same.learn_many(table.to_pandas(), ["u", "v"])
+    assert list(probe.as_probe().columns) == ["a", "b"]
+    assert probe.predict_proba_many(table).equals(same.predict_proba_many(table.to_pandas()))
+    assert probe.predict_many(table).tolist() == ["u", "v"]
+    with pytest.raises(errors.RankError):
+        probe.learn_one(table, "u")
+
+
 def test_names_after_vectors_are_refused():
     probe = LinearProbe()
     probe.learn_one(np.ones(3), "up")

@@ -150,6 +150,14 @@ def test_images_come_bare_or_as_the_one_value_of_a_dict():
     assert one.transform_many(frame[None, None]).shape == (1, len(one.transform_one(frame)))
 
 
+def test_an_image_that_is_refused_does_not_decide_on_the_channels():
+    model = SoftHebbTransformer(layers=[hs.LayerSpec(channels=4)])
+    with pytest.raises(errors.RankError):
+        model.learn_one(np.zeros((1, 32, 32, 3), np.uint8))
+    model.learn_one(images(1)[0])
+    assert model.net.in_channels == 3
+
+
 def test_layers_of_your_own():
     model = SoftHebbTransformer(layers=(hs.LayerSpec(channels=4, pool="max"),))
     model.learn_one(np.zeros((8, 8, 3), np.uint8))
@@ -174,6 +182,12 @@ def test_what_it_cannot_read_is_refused():
         SoftHebbTransformer("cifar10", width=4).learn_one({"a": 1.0, "b": 2.0})
     with pytest.raises(errors.InputError, match="feature 'a' is 'red': expected a number"):
         SoftHebbTransformer().learn_one({"a": "red"})
+    with pytest.raises(errors.InputError, match="feature 'a' is <int that is too long to show>: expected a number"):
+        SoftHebbTransformer().learn_one({"a": 10**5000})
+    with pytest.raises(errors.InputError, match="mini-batch of type int: expected a data frame, rows or images"):
+        SoftHebbTransformer().learn_many(5)
+    with pytest.raises(errors.InputError, match="sample of type float: expected a dict of numbers"):
+        SoftHebbTransformer().learn_many(pd.Series([1.0, 2.0]))
     with pytest.raises(errors.InputError, match="sample of type str"):
         SoftHebbTransformer().transform_one("red")
     with pytest.raises(errors.ConfigurationError, match="neurons=0"):
@@ -237,6 +251,41 @@ def test_frozen_nothing_is_learned():
         model.learn_one(x)
     assert torch.equal(model.net.layers[0].weight, before)
     assert model.net.samples_seen == 0
+
+
+def test_frozen_rows_have_the_features_of_random_weights_for_the_columns_of_the_first():
+    frozen, fresh = SoftHebbTransformer(neurons=4, frozen=True), SoftHebbTransformer(neurons=4)
+    frozen.learn_one({"a": 1.0, "b": -1.0})
+    fresh._grow(["a", "b"])
+    assert torch.equal(frozen.net.layers[0].weight, fresh.net.layers[0].weight)
+    before = frozen.transform_one({"a": 2.0, "b": 3.0})
+    assert any(before.values())
+    frozen.learn_one({"a": 1.0, "b": -1.0, "c": 5.0})
+    assert list(frozen._column) == ["a", "b"]
+    assert frozen.net.samples_seen == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "samples", "bad"),
+    [
+        (lambda: SoftHebbTransformer(neurons=4), [{"a": 1.0}, {"b": 2.0}], {"a": math.nan}),
+        (lambda: SoftHebbTransformer("cifar10", width=2), images(2), np.zeros((3, 3))),
+    ],
+    ids=["rows", "images"],
+)
+def test_a_list_is_a_mini_batch_and_a_bad_sample_is_found_before_the_first_is_learned(make, samples, bad):
+    one, many = make(), make()
+    with pytest.raises(errors.InputError):
+        many.learn_many([*samples, bad])
+    assert many.net is None or many.net.samples_seen == 0
+    many.learn_many(iter(samples))
+    for x in samples:
+        one.learn_one(x)
+    found = many.transform_many(samples)
+    expected = [list(one.transform_one(x).values()) for x in samples]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(errors.InputError):
+        many.transform_many([*samples, bad])
 
 
 def test_a_dataframe_is_its_rows():

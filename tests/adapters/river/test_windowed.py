@@ -11,6 +11,7 @@ from river import checks, compose, metrics, preprocessing
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
+from hebbstream.streams import windows
 
 LAYERS = [
     hs.LayerSpec(channels=6, kernel_size=(1, 5), pool_size=(1, 4), pool_stride=(1, 4), update_scale="running_max")
@@ -84,8 +85,19 @@ def test_every_signal_has_a_window_of_its_own():
     assert both.net.in_channels == 2
 
 
-def test_it_learns_from_every_hop_th_row():
-    model = make(hop=5)
+def test_rows_without_a_key_are_one_signal_and_a_key_that_cannot_be_found_again_is_refused():
+    model = make(group="who")
+    for key in (None, math.nan, float("nan"), pd.NA):
+        model.learn_one({"x": 1.0, "who": key})
+    model.learn_one({"x": 1.0})
+    assert len(model._windows._trails._trails) == 1
+    with pytest.raises(errors.InputError, match="group 'who' is of type list: expected a hashable value"):
+        model.learn_one({"x": 1.0, "who": [1]})
+
+
+@pytest.mark.parametrize("number", [int, np.int64])
+def test_it_learns_from_every_hop_th_row(number):
+    model = make(window=number(16), hop=number(5))
     for x in rows(32):
         model.learn_one(x)
     assert model.net.samples_seen == 6
@@ -97,7 +109,13 @@ def test_missing_and_unknown_columns():
         model.learn_one(x)
     last = rows(20)[-1]
     known = model.transform_one({"x": 1.0, "y": last["y"]})
-    for x in ({"x": 1.0}, {"x": 1.0, "y": math.nan}, {"x": 1.0, "y": None}, {"x": 1.0, "z": 3.0}):
+    for x in (
+        {"x": 1.0},
+        {"x": 1.0, "y": math.nan},
+        {"x": 1.0, "y": None},
+        {"x": 1.0, "y": pd.NA},
+        {"x": 1.0, "z": 3.0},
+    ):
         assert model.transform_one(x) == known
     with pytest.raises(errors.InputError, match="column 'x' is 'high': expected a number"):
         model.learn_one({"x": "high"})
@@ -118,6 +136,67 @@ def test_mini_batches_are_rows_that_follow_each_other():
     again = many.transform_many(frame).to_numpy()  # of a prediction: each row as if it came next
     np.testing.assert_allclose(again[7], list(many.transform_one(rows(30)[7]).values()), rtol=1e-4, atol=1e-4)
     assert not np.allclose(again, after)
+
+
+def test_a_mini_batch_may_be_an_iterator_and_a_bad_row_is_found_before_the_first_is_learned():
+    one, many = make(), make()
+    with pytest.raises(errors.InputError, match="column 'x' is 'high'"):
+        many.learn_many([*rows(3), {"x": "high"}])
+    assert many.net is None
+    many.learn_many(iter(rows(20)))
+    for x in rows(20):
+        one.learn_one(x)
+    assert many.transform_one(rows(1)[0]) == one.transform_one(rows(1)[0])
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_network_that_learned_from_windows_finds_its_channels_in_their_order(names, named):
+    data = [dict(zip(names, x.values(), strict=True)) for x in rows(16)]
+    net = hs.SoftHebbNet(LAYERS, 2, input_range=None)
+    (sample,) = windows(data, 16)
+    model = SoftHebbTransformer(
+        net=net, window=16, frozen=True, standardise=False, columns=list(names) if named else None
+    )
+    for x in data:
+        model.learn_one(dict(sorted(x.items())) if named else x)
+    assert list(model.transform_one(x).values()) == net.transform_one(sample.x).tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "bad", "error"),
+    [
+        ({}, {"x": "high", "typo": 1.0}, errors.InputError),
+        ({}, {}, errors.InputError),
+        ({"group": "who"}, {"who": 1}, errors.InputError),
+        ({"layers": None, "net": hs.SoftHebbNet(LAYERS, 2, input_range=None)}, {"x": 1.0}, errors.ChannelError),
+    ],
+)
+def test_a_first_row_that_is_refused_does_not_decide_on_the_columns(options, bad, error):
+    model, other = (SoftHebbTransformer(**({"layers": LAYERS, "window": 16} | options)) for _ in range(2))
+    with pytest.raises(error):
+        model.learn_one(bad)
+    for x in rows(20):
+        model.learn_one(x)
+        other.learn_one(x)
+    assert model.transform_one(x) == other.transform_one(x)
+
+
+def test_in_rivers_mode_that_learns_in_prediction_a_row_is_in_its_window_once():
+    handed_out = []
+    model = compose.Pipeline(make(), compose.FuncTransformer(lambda x: handed_out.append(x) or x), LinearProbe())
+    with compose.learn_during_predict():
+        for x in rows(20):
+            model.predict_one(x)
+            model.learn_one(x, x["x"] > 0)
+            assert handed_out[-1] == handed_out[-2]
+        frame = pd.DataFrame(rows(5))
+        model.predict_many(frame)
+        model.learn_many(frame, frame["x"] > 0)
+        again = model.steps["SoftHebbTransformer"].transform_many(frame)
+    assert model["SoftHebbTransformer"].net.samples_seen == 25
+    model["SoftHebbTransformer"].transform_many(frame)
+    assert not np.allclose(model["SoftHebbTransformer"].transform_many(frame), again)
 
 
 def test_memory_does_not_grow_with_signals():
@@ -160,7 +239,15 @@ def test_pickle_and_clone():
     [
         ({"window": 0}, "window=0: expected a positive number of rows"),
         ({"window": 9, "hop": 0}, "hop=0: expected a positive number of rows"),
-        ({"hop": 2}, "hop=2, group=None without window"),
+        ({"window": 9.0}, "window=9.0: expected a positive number of rows"),
+        ({"columns": ["x"]}, "columns=.* without window"),
+        ({"window": 16, "columns": "xy"}, "columns='xy': expected a list of names"),
+        ({"window": 16, "columns": []}, r"columns=\[\]: expected a list of names"),
+        (
+            {"window": 16, "columns": ["x"], "net": hs.SoftHebbNet(LAYERS, 2, input_range=None)},
+            "1 columns: expected 2, the channels of the network",
+        ),
+        ({"hop": 2}, "hop=2, group=None, columns=None without window"),
         ({"window": 9, "preset": "cifar10"}, "a window of rows for layers that look beyond a row"),
         ({"window": 3, "preset": "signal"}, "window=3: too small"),
     ],
