@@ -155,10 +155,10 @@ def _open_several(
             else:
                 streams[f"{name} ({number})" if name in streams else name] = stream
         live = [stream.live for stream in streams.values()]
-        for name, error in unreachable:
+        for name, reason in unreachable:
             if not (live and all(live)):
-                raise error  # to leave it out would change the order of the recordings
-            log.warning("source %r is left out: %s", name, error)
+                raise reason  # to leave it out would change the order of the recordings
+            log.warning("source %r is left out: %s", name, reason)
         if options.resume and any(live) != all(live):
             raise ConfigurationError("--resume with recordings and live sources: expected only one of the two kinds")
         opened.pop_all()
