@@ -24,6 +24,7 @@ def image_stream(
     name: str,
     length: int | None = None,
     stats: StreamStats | None = None,
+    known_by: str | None = None,
 ) -> Stream[Sample]:
     """Return the samples of image files.
 
@@ -40,9 +41,11 @@ def image_stream(
         Number of images; ``None`` where it is not known.
     stats
         That the items count in too.
+    known_by
+        The stream's fingerprint.
     """
     stats = StreamStats() if stats is None else stats
-    return Stream(_decoded(items, form, stats), name=name, length=length, stats=stats)
+    return Stream(_decoded(items, form, stats), name=name, length=length, stats=stats, known_by=known_by)
 
 
 def _decoded(items: Iterator[tuple[Any, Hashable, str]], form: PictureFormat, stats: StreamStats) -> Iterator[Sample]:

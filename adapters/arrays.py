@@ -9,6 +9,9 @@ import numpy as np
 
 from hebbstream.adapters._array_files import read_array
 from hebbstream.adapters._common import expand_home, plain_label
+from hebbstream.adapters._media._fingerprint import fingerprint
+from hebbstream.adapters._media._options import Cut, Thinning
+from hebbstream.adapters._media._source import MediaSource
 from hebbstream.errors import DtypeError, LabelError, RankError
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream
@@ -82,11 +85,16 @@ def open_arrays(
     """
     path = Path(expand_home(path))
     labels = None if label_path is None and label is None else read_array(label_path or path, label)
-    return _samples(read_array(path, image), labels, path.name, f"open_arrays({path.name!r})")
+    known_by = fingerprint([MediaSource(str(path))], Cut(), Thinning(), f"array {image}")
+    return _samples(read_array(path, image), labels, path.name, f"open_arrays({path.name!r})", known_by)
 
 
 def _samples(
-    images: _Array, labels: _Array | Sequence[Any] | None, source: str | None, name: str | None = None
+    images: _Array,
+    labels: _Array | Sequence[Any] | None,
+    source: str | None,
+    name: str | None = None,
+    known_by: str | None = None,
 ) -> Stream[Sample]:
     if not isinstance(images, np.ndarray):
         raise DtypeError(f"images of type {type(images).__name__}: expected a numpy array of shape (N, ...)")
@@ -101,4 +109,4 @@ def _samples(
         Sample(images[i], None if labels is None else plain_label(labels[i]), None, source) for i in range(count)
     )
     name = f"samples_from_arrays({images.dtype} {images.shape})" if name is None else name
-    return Stream(samples, name=name, length=count)
+    return Stream(samples, name=name, length=count, known_by=known_by)

@@ -1,5 +1,6 @@
 """Samples from folders of image files, by Pillow."""
 
+import hashlib
 import os
 import random
 from pathlib import Path
@@ -12,6 +13,8 @@ from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream
 
 __all__ = ["open_images"]
+
+_FIRST = 16  # pictures that a folder is known by
 
 
 def open_images(
@@ -84,4 +87,11 @@ def open_images(
     if shuffle:
         random.Random(seed).shuffle(names)  # noqa: S311  # an order, not a secret
     items = ((root / name, name.split("/")[0] if "/" in name else None, name) for name in names)
-    return image_stream(items, form, f"open_images({root.name or str(root)!r})", len(names))
+    name = f"open_images({root.name or str(root)!r})"
+    return image_stream(items, form, name, len(names), known_by=_fingerprint(root, names))
+
+
+def _fingerprint(root: Path, names: list[str]) -> str:
+    """Return by what a folder is known again: its first pictures, as more may come after them."""
+    first = [(name, (root / name).stat().st_size) for name in names[:_FIRST] if (root / name).exists()]
+    return hashlib.sha256(repr(first).encode(errors="surrogateescape")).hexdigest()[:16]

@@ -12,7 +12,7 @@ _LOG_SECONDS = 10.0  # between lines where stderr is a file: there nothing overw
 
 def drawn_over() -> bool:
     """Whether what shows progress is drawn over what it showed before: on a terminal, or in a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    return (sys.stderr is not None and sys.stderr.isatty()) or "ipykernel" in sys.modules
 
 
 def expected(stream: object, limit: int | None = None, passed: int = 0) -> int | None:
@@ -52,7 +52,7 @@ def progress_bar(
         desc=desc,
         total=total,
         unit=f" {unit}",
-        disable=not shown,
+        disable=not shown or sys.stderr is None,  # as of a daemon
         dynamic_ncols=True,
         mininterval=0.1 if drawn_over() else _LOG_SECONDS,
         maxinterval=_LOG_SECONDS,

@@ -16,6 +16,7 @@ from hebbstream.errors import EmptyStreamError, StreamError
 
 HELP = "write the features of each frame, with its time, to a file"
 USAGE = "[CHECKPOINT] SOURCE --output FILE"
+WRITES = ("output",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

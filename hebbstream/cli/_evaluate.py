@@ -14,6 +14,7 @@ from hebbstream.probe._solvers import SOLVERS, as_online_probe
 
 HELP = "score features with a probe that predicts, then learns, frame by frame"
 USAGE = "CHECKPOINT SOURCE [--labels FILE]"
+WRITES = ("plot",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from hebbstream.probe._solvers import as_online_probe
 
 HELP = "write a checkpoint's network and probe as an ONNX model"
 USAGE = "CHECKPOINT [MODEL]"
+WRITES = ("model",)
 
 _FRAMES = 200
 

@@ -15,6 +15,7 @@ from hebbstream.probe._solvers import as_online_probe
 
 HELP = "show a checkpoint's layers, and draw what their neurons look for"
 USAGE = "CHECKPOINT"
+WRITES = ("picture",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,7 @@ from hebbstream.streams._novelty import SHARE
 _PER_SAMPLE = 3
 HELP = "learn features from a video, a camera, pictures, sound or a table, one sample at a time"
 USAGE = "SOURCE [SOURCE ...]"
+WRITES = ("checkpoint", "export", "metrics")
 
 
 _EPILOG = (

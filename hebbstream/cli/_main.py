@@ -12,6 +12,7 @@ from io import UnsupportedOperation
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hebbstream._starting import INTERRUPTED, hand_over
+from hebbstream.cli._outputs import refuse_overwriting
 from hebbstream.cli._parser import make_parser
 from hebbstream.errors import HebbstreamError
 
@@ -27,12 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _run(arguments)
         finally:
-            sys.stdout.flush()  # as the interpreter ends, it would be too late to notice
+            if sys.stdout is not None:  # as of a daemon
+                sys.stdout.flush()  # as the interpreter ends, it would be too late to notice
     except KeyboardInterrupt:
         print("hebbstream: interrupted", file=sys.stderr)
         return INTERRUPTED
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EIO):  # nobody reads on, or the terminal is gone
+        if error.errno == errno.ENOSPC:
+            print(f"hebbstream: cannot print: {error.strerror}", file=sys.stderr)
+        elif error.errno not in (errno.EPIPE, errno.EIO):  # nobody reads on, or the terminal is gone
             raise
         _say_no_more()
         return 1
@@ -51,6 +55,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     logger.setLevel(options.log_level.upper())
     try:
         with logging_redirect_tqdm([logger]):
+            refuse_overwriting(options)
             options.run(options)
     except HebbstreamError as error:
         if options.debug:
@@ -67,6 +72,6 @@ def _say_no_more() -> None:
     """Let what is still to be written go nowhere, so that the interpreter does not fail on it as it ends."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(UnsupportedOperation):  # no file, as where a test captures it
+        with suppress(UnsupportedOperation, AttributeError):  # no file, as where a test captures it
             os.dup2(null, stream.fileno())
     os.close(null)

@@ -51,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
             choices=("debug", "info", "warning", "error"),
             help="what to log to stderr",
         )
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, writes=getattr(module, "WRITES", ()))
     return parser
 
 

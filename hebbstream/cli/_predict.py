@@ -27,6 +27,7 @@ from hebbstream.streams import Stream
 
 HELP = "name what each frame of a video or camera shows, by the labels that a probe has learned"
 USAGE = "[CHECKPOINT] SOURCE"
+WRITES = ("video",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _check_stills(options: argparse.Namespace, kind: str, source: str) -> None:
 
 def _every(stream: Stream[Any], stride: int) -> Stream[Any]:
     kept = islice(stream, 0, None, min(stride, sys.maxsize))
-    return Composed(kept, stream, name=repr(stream), count=lambda frames: -(-frames // stride))
+    return Composed(kept, stream, name=f"{stream!r}, one in {stride}", count=lambda frames: -(-frames // stride))
 
 
 def read_samples(stream: Stream[Any], limit: int | None) -> Generator[Any, None, None]:

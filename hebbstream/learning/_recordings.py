@@ -28,6 +28,8 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
     """
     fingerprint = stream.fingerprint
     if fingerprint is None:
+        if position and not stream.live:
+            log.warning("%r is passed over up to sample %d: nothing tells it from what was learned", stream, position)
         return position
     # Of sources one after another the first may be known, and more have come since.
     known = [taken for part, taken in recordings.items() if f"{fingerprint}+".startswith(f"{part}+")]

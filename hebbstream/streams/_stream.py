@@ -35,6 +35,8 @@ class Stream(Iterator[Item], Generic[Item]):
         Whether the source goes on whether or not it is read.
     stats
         Where `items` counts what becomes of them; items that come are counted here.
+    known_by
+        Its `fingerprint`.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class Stream(Iterator[Item], Generic[Item]):
         length: int | None = None,
         live: bool = False,
         stats: StreamStats | None = None,
+        known_by: str | None = None,
     ) -> None:
         if not (hasattr(items, "__iter__") or hasattr(items, "__getitem__")):
             raise ConfigurationError(f"stream of type {type(items).__name__}: expected something to iterate over")
@@ -69,7 +72,7 @@ class Stream(Iterator[Item], Generic[Item]):
         self._length = known_length(items) if length is None else length
         held = "" if self._length is None else f" of {self._length}"
         self._name = f"{type(self).__name__}({type(items).__name__}{held})" if name is None else name
-        self._live, self._stats = live, stats or StreamStats()
+        self._live, self._stats, self._known_by = live, stats or StreamStats(), known_by
         self._taken, self._ended, self._closed = 0, False, False
 
     @property
@@ -115,7 +118,7 @@ class Stream(Iterator[Item], Generic[Item]):
         By it a learner knows how many items it has learned of this source. Sources one after another have theirs
         joined by ``+``, so that one more at the end changes nothing about those before.
         """
-        return None
+        return self._known_by
 
     def fast_forward(self, count: int) -> int:
         """Pass over items, to go on from a checkpoint, and return how many there were; a live source goes on from now."""

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -204,3 +205,20 @@ def test_ctrl_c_is_watched_for_while_the_command_loads(monkeypatch, argv, orig_a
     monkeypatch.setattr(sys, "argv", argv)
     monkeypatch.setattr(sys, "orig_argv", orig_argv)
     assert _starting._is_command() == is_command
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_daemon_may_have_closed_its_output(clips, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, name, None)
+    assert main(["learn", clips[0], "--width", "4", "--limit", "3"]) == 0
+    assert Path("run.safetensors").exists()
+
+
+def test_a_full_disk_under_what_is_printed_is_said(capsys, monkeypatch):
+    def flush():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys.stdout, "flush", flush)
+    assert main(["info"]) == 1
+    assert "hebbstream: cannot print: No space left on device" in capsys.readouterr().err

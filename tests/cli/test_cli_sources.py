@@ -170,6 +170,52 @@ def test_stills_are_resumed_and_thinned(run):
     assert "learned 2 samples" in run("learn", *options, "--stride", 4)[1]
 
 
+def test_stills_that_are_new_are_learned_whole_and_known_ones_go_on(run, tmp_path):
+    options = ("--width", 4, "--quiet", "--resume")
+    np.save("a.npy", PICTURES)
+    np.save("b.npy", PICTURES[::-1])
+    write_folder(tmp_path / "pics")
+    write_shard(tmp_path / "s.tar", "w")
+    assert "learned 4 samples" in run("learn", "a.npy", *options, "--limit", 4)[1]
+    for name in ("b.npy", "pics", "s.tar"):
+        code, out, err = run("learn", name, *options)
+        assert (code, f"learned {COUNT} samples" in out, "is new" in err) == (0, True, True)
+    assert "learned 2 samples" in run("learn", "a.npy", *options)[1]
+
+
+def test_a_folder_to_which_pictures_are_added_goes_on(run, tmp_path):
+    options = ("pics", "--width", 4, "--quiet", "--resume")
+    for index in range(20):
+        (tmp_path / "pics").mkdir(exist_ok=True)
+        Image.fromarray(PICTURES[index % COUNT]).save(tmp_path / "pics" / f"{index:03}.png")
+    assert "learned 20 samples" in run("learn", *options)[1]
+    for index in range(20, 23):
+        Image.fromarray(PICTURES[index % COUNT]).save(tmp_path / "pics" / f"{index:03}.png")
+    assert "learned 3 samples" in run("learn", *options)[1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("learn", "a.npy", "--width", 4, "--checkpoint", "a.npy"),
+        ("embed", "a.npy", "--checkpoint", "c.safetensors", "--output", "a.npy"),
+        ("embed", "a.npy", "--checkpoint", "c.safetensors", "--output", "link.npy"),
+        ("export", "c.safetensors", "c.safetensors"),
+        ("export", "c.safetensors", "a.npy", "--source", "a.npy"),
+    ],
+    ids=lambda command: " ".join(map(str, command)),
+)
+def test_nothing_is_written_over_what_is_read(run, tmp_path, command):
+    np.save("a.npy", PICTURES)
+    (tmp_path / "link.npy").symlink_to("a.npy")
+    hs.SoftHebbNet.from_preset("video", width=4).save("c.safetensors")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    code, _, err = run(*command)
+    assert code == 1
+    assert "is to be read and written: expected two files" in err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("name", "more", "message"),
     [

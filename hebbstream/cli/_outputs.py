@@ -1,0 +1,33 @@
+"""What a command writes must not be what it reads."""
+
+import argparse
+import os
+from collections.abc import Iterator
+
+from hebbstream._credentials import mask_credentials
+from hebbstream.errors import ConfigurationError
+
+_READ = ("checkpoint", "source", "labels", "file")
+
+
+def refuse_overwriting(options: argparse.Namespace) -> None:
+    """Raise a `ConfigurationError` if one of the files that `options.writes` names is also read."""
+    read = [path for name in _READ if name not in options.writes for path in _paths(options, name)]
+    for name in options.writes:
+        for written in _paths(options, name):
+            if any(_are_same(written, path) for path in read):
+                raise ConfigurationError(f"{mask_credentials(written)} is to be read and written: expected two files")
+
+
+def _paths(options: argparse.Namespace, name: str) -> Iterator[str]:
+    value = getattr(options, name, None)
+    for each in value if isinstance(value, list) else [value]:
+        if each is not None:
+            yield str(each)
+
+
+def _are_same(one: str, other: str) -> bool:
+    try:
+        return os.path.isfile(one) and os.path.samefile(one, other)  # noqa: PTH113, PTH121  # an address is no path
+    except (OSError, ValueError):
+        return False
