@@ -219,6 +219,7 @@ def test_a_full_disk_under_what_is_printed_is_said(capsys, monkeypatch):
     def flush():
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(sys.stdout, "flush", flush)
-    assert main(["info"]) == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.stdout, "flush", flush)
+        assert main(["info"]) == 1
     assert "hebbstream: cannot print: No space left on device" in capsys.readouterr().err
