@@ -29,7 +29,7 @@ class ModelInput:
     channels
         C.
     height, width
-        H and W in pixels; ``None`` for any.
+        H and W in pixels; ``None`` for any. H is 1 of a model that reads signals.
     value_range
         Least and greatest value of frames, 0 and 255 of uint8; ``None`` for any.
     """

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from hebbstream.errors import ConfigurationError, CorruptModelError, InputError
-from hebbstream.export._batch import model_batch
+from hebbstream.export._batch import model_batch, stacked
 from hebbstream.export._binding import SharedRun
 from hebbstream.export._runtime import PROVIDERS, first_line, make_session
 from hebbstream.export._seal import read_model, unseal
+from hebbstream.learning._arguments import check_number
 from hebbstream.streams._sample import Sample
 
 
@@ -199,10 +199,8 @@ def described(extractor: Any, name: str) -> str:
 
 def in_batches(transform_many: Callable[[Any], Any], stream: Iterable[Any], batch: int) -> Iterator[tuple[Sample, Any]]:
     """Yield each sample of a stream with its features, `batch` of them computed at a time."""
-    if batch < 1:
-        raise ConfigurationError(f"batch={batch}: expected a positive integer")
+    check_number("batch", batch)
     items = map(Sample.of, stream)
     while samples := list(islice(items, batch)):
-        frames = [sample.x for sample in samples]
-        stacked = torch.stack(frames) if isinstance(frames[0], Tensor) else np.stack(frames)
-        yield from zip(samples, transform_many(stacked), strict=True)
+        frames = stacked([sample.x for sample in samples])
+        yield from zip(samples, transform_many(frames), strict=True)

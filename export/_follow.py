@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, CorruptModelError, HebbstreamError, ModelNotFoundError
 from hebbstream.export._contract import Contract
 from hebbstream.export._extractor import OnnxExtractor, described, in_batches
@@ -90,8 +91,10 @@ class FollowingExtractor:
         every_seconds: float = 1.0,
         **options: Any,
     ) -> None:
-        if not every_seconds > 0:
-            raise ConfigurationError(f"every_seconds={every_seconds!r}: expected a number above 0")
+        if not 0 < every_seconds <= threading.TIMEOUT_MAX:
+            raise ConfigurationError(
+                f"every_seconds={quote(every_seconds)}: expected a number above 0, up to {threading.TIMEOUT_MAX:g}"
+            )
         self.manifest = Path(manifest).expanduser()
         self.every_seconds = every_seconds
         self.swaps = 0

@@ -131,16 +131,18 @@ def contract_of(
     options.check_for(net)
     if probe is not None:
         _check_probe(probe, options)
-    pixels = None if options.feature_map else options.pixels_of(net) or net.frame_size
+    size = options.pixels_of(net) or net.frame_size
+    pixels = None if options.feature_map else size
     if pixels is None and not options.feature_map:
         raise ConfigurationError("size=None: expected a size, as this network has not learned from a frame yet")
     features = net.layers[-1].spec.channels if pixels is None else math.prod(net.output_shape(*pixels))
     if pixels is not None and probe is not None and probe.n_features != features:
-        size = f"{pixels[0]}×{pixels[1]}"
         raise ConfigurationError(
-            f"a probe of {probe.n_features} features: expected {features}, of frames of {size} pixels"
+            f"a probe of {probe.n_features} features: expected {features}, of frames of {pixels[0]}×{pixels[1]} pixels"
         )
     height, width = (None, None) if pixels is None or options.resize else pixels
+    if height is None and net.one_dimensional and (size is None or size[0] == 1):
+        height = 1  # by which `model_batch` knows a signal
     first = "feature_map" if options.feature_map else "features"
     contract = Contract(
         input=ModelInput(

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import re
-from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+import numpy as np
 from torch import Tensor
 
 from hebbstream._files import atomic_write, check_writable
@@ -19,6 +19,7 @@ from hebbstream.errors import ConfigurationError, HebbstreamError
 from hebbstream.export._options import FRAMES, ExportOptions, Options
 from hebbstream.export._runtime import import_runtime
 from hebbstream.export._to_onnx import Exported, export_model, make_model
+from hebbstream.learning._arguments import check_number
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from hebbstream.learning._learner import Learner
 
 log = logging.getLogger("hebbstream.export")
-_RECENT = 64
+_SAMPLE = 64
 
 
 def publish(
@@ -48,8 +49,9 @@ def publish(
     net, probe, **options
         As of `to_onnx`.
     manifest
-        JSON file to write, such as ``net.json``; models become ``net-000001000.onnx`` after 1,000 samples. It holds
-        the contract, the name, size and SHA-256 of the model, and when it was written.
+        JSON file to write, such as ``net.json``; models become ``net-000001000-….onnx`` after 1,000 samples, with the
+        first eight digits of their SHA-256. It holds the contract, the name, size and SHA-256 of the model, and when it was
+        written.
     kept
         Models to keep, at least 2: a reader may be about to open the one before.
 
@@ -70,10 +72,11 @@ def publish(
     >>> from hebbstream import SoftHebbNet
     >>> folder = Path(tempfile.mkdtemp())
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
-    >>> publish(net, folder / "net.json", size=32).name
-    'net-000000000.onnx'
-    >>> sorted(file.name for file in folder.iterdir())
-    ['net-000000000.onnx', 'net.json']
+    >>> model = publish(net, folder / "net.json", size=32)
+    >>> model.match("net-000000000-????????.onnx")
+    True
+    >>> sorted(folder.iterdir()) == [model, folder / "net.json"]
+    True
     """
     manifest = _checked(manifest, kept)
     return _write(export_model(net, probe, **options), manifest, kept)
@@ -88,7 +91,8 @@ class ExportEvery(Callback):
     Parameters
     ----------
     manifest, kept, **options
-        As of `publish`. Frames for lower precision are the last 64 learned, unless `frames` gives others.
+        As of `publish`. Frames for lower precision are 64 of all that were learned, drawn at random, unless `frames`
+        gives others.
     every_samples
         Samples between models.
 
@@ -108,24 +112,25 @@ class ExportEvery(Callback):
     >>> net = SoftHebbNet.from_preset("cifar10", width=4)
     >>> export = ExportEvery(folder / "net.json", every_samples=3)
     >>> _ = learn(net, torch.rand(7, 3, 32, 32), callbacks=[export], progress=False)
-    >>> sorted(file.name for file in folder.iterdir())
-    ['net-000000006.onnx', 'net-000000007.onnx', 'net.json']
+    >>> sorted(file.name[:13] for file in folder.iterdir())
+    ['net-000000006', 'net-000000007', 'net.json']
     """
 
     def __init__(
         self, manifest: str | Path, *, every_samples: int = 10_000, kept: int = 2, **options: Unpack[ExportOptions]
     ) -> None:
-        if every_samples < 1:
-            raise ConfigurationError(f"every_samples={every_samples}: expected a positive number")
+        check_number("every_samples", every_samples)
         self.manifest = _checked(manifest, kept)
         self.every_samples = every_samples
         self.kept = kept
         self.models = 0
         """Written so far."""
-        self._recent: deque[Any] = deque(maxlen=_RECENT)
+        self._sample: list[Any] = []
+        self._came = 0  # frames that the sample is of
+        self._random = np.random.default_rng(0)
         chosen = Options(**options)
         # Frames that can be read only once have to do for every model.
-        frames = self._recent if chosen.frames is None else [*islice(chosen.frames, FRAMES)]
+        frames = self._sample if chosen.frames is None else [*islice(chosen.frames, FRAMES)]
         self._options = replace(chosen, frames=frames)
         self._labels = False
         self._published_at = 0  # samples
@@ -145,10 +150,14 @@ class ExportEvery(Callback):
             self._labels = False
 
     def on_step(self, learner: "Learner", step: Step) -> None:  # noqa: ARG002
-        """Keep a frame that lower precision may need."""
-        if self._options.precision != "float32" and self._options.frames is self._recent:
+        """Keep a frame that lower precision may need: of all that came, each is as likely as any other."""
+        if self._options.precision == "float32" or self._options.frames is not self._sample:
+            return
+        self._came += 1
+        place = len(self._sample) if len(self._sample) < _SAMPLE else int(self._random.integers(self._came))
+        if place < _SAMPLE:
             x = step.sample.x
-            self._recent.append(x.clone() if isinstance(x, Tensor) else x.copy())  # a camera may reuse its memory
+            self._sample[place : place + 1] = [x.clone() if isinstance(x, Tensor) else x.copy()]  # may be reused
 
     def on_pause(self, learner: "Learner") -> None:
         """Publish."""
@@ -174,6 +183,7 @@ class ExportEvery(Callback):
 
 
 def _checked(manifest: str | Path, kept: int) -> Path:
+    check_number("kept", kept)
     if kept < 2:
         raise ConfigurationError(f"kept={kept}: expected at least 2 models")
     if Path(manifest).suffix != ".json":
@@ -182,12 +192,14 @@ def _checked(manifest: str | Path, kept: int) -> Path:
 
 
 def _write(exported: Exported, manifest: Path, kept: int) -> Path:
-    model = manifest.with_name(f"{manifest.stem}-{exported.contract.samples_seen:09}.onnx")
+    checksum = hashlib.sha256(exported.data).hexdigest()
+    # Another model of as many samples has another name: until the manifest is replaced, it names the one before.
+    model = manifest.with_name(f"{manifest.stem}-{exported.contract.samples_seen:09}-{checksum[:8]}.onnx")
     with atomic_write(model) as temporary:
         temporary.write_bytes(exported.data)
     described = exported.contract.to_dict() | {
         "model": model.name,
-        "sha256": hashlib.sha256(exported.data).hexdigest(),
+        "sha256": checksum,
         "bytes": len(exported.data),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -198,7 +210,7 @@ def _write(exported: Exported, manifest: Path, kept: int) -> Path:
 
 
 def _remove_old(manifest: Path, newest: Path, kept: int) -> None:
-    ours = re.compile(re.escape(manifest.stem) + r"-\d{9,}\.onnx")
+    ours = re.compile(re.escape(manifest.stem) + r"-\d{9,}(-[0-9a-f]{8})?\.onnx")  # older ones have no checksum
     models = [file for file in manifest.parent.iterdir() if ours.fullmatch(file.name) and file != newest]
     for file in sorted(models, key=lambda file: file.stat().st_mtime, reverse=True)[kept - 1 :]:
         with suppress(OSError):

@@ -1,6 +1,7 @@
 """`to_onnx`: a network, and optionally its probe, as one ONNX file."""
 
 import math
+import statistics
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -10,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 from torch import Tensor
 
-from hebbstream._files import atomic_write
+from hebbstream._files import atomic_write, check_writable
 from hebbstream._quote import digits
 from hebbstream.errors import ConfigurationError, PrecisionError
 from hebbstream.export._batch import model_batch
@@ -23,6 +24,8 @@ from hebbstream.export._runtime import make_session
 from hebbstream.export._seal import seal
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe
+
+_CONTRAST = 1 / 32  # of the range of values
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def to_onnx(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Un
         Input, output and probe are float32 in any case.
     frames
         What the network is for, as it reads it: lower precision is calibrated on, and compared with float32 on, the
-        first 200. float16 needs none where any error is allowed.
+        first 200. float16 needs none where any error is allowed; int8 refuses nearly constant ones unless it is.
     error_limit
         Greatest error allowed of lower precision, see `ERROR_LIMITS`, which ``None`` takes; ``math.inf`` allows any.
 
@@ -119,8 +122,11 @@ def to_onnx(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Un
 
 def write_model(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Unpack[ExportOptions]) -> Exported:
     """Do what `to_onnx` does, and return what was written."""
-    with atomic_write(Path(path).expanduser()) as temporary:  # a place that cannot be written to is found out first
-        exported = export_model(net, probe, **options)
+    path = Path(path).expanduser()
+    # Before a long export, and not around it: an `OSError` of reading `frames` is none of `path`.
+    check_writable(path)
+    exported = export_model(net, probe, **options)
+    with atomic_write(path) as temporary:
         temporary.write_bytes(exported.data)
     return exported
 
@@ -182,19 +188,42 @@ def _batches(options: Options, contract: Contract) -> list[Tensor]:
     batches = [model_batch(frame, contract.input, single=True) for frame in islice(options.frames, FRAMES)]
     if not batches:
         raise ConfigurationError("frames=[]: expected at least one")
+    if options.precision == "int8" and options.limit < math.inf:
+        _check_contrast(batches, contract)
     return batches
 
 
-def _mean_distance(data: bytes, reference: bytes, batches: list[Tensor], contract: Contract) -> float:
-    """Return the mean over frames of ‖f − g‖/‖g‖, infinite where a feature is no number."""
-    sessions = [make_session(model, providers=["CPUExecutionProvider"]) for model in (data, reference)]
-    total = 0.0
-    for batch in batches:
-        values = batch.cpu().numpy()
-        found, expected = (
-            s.run([contract.outputs[0]], {contract.input.name: values})[0].ravel().astype(np.float64) for s in sessions
+def _check_contrast(batches: list[Tensor], contract: Contract) -> None:
+    """Refuse frames such as those of a covered lens: their own error is small, that of ordinary ones beyond all use."""
+    low, high = min(float(batch.min()) for batch in batches), max(float(batch.max()) for batch in batches)
+    least, most = contract.input.value_range or (0.0, 0.0)
+    if high - low <= _CONTRAST * (most - least):
+        raise ConfigurationError(
+            f"precision='int8' with frames of values from {low:.4g} to {high:.4g}: expected more contrast to calibrate it on"
+            " (error_limit=inf takes any)"
         )
-        length = float(np.linalg.norm(expected))
-        with np.errstate(invalid="ignore"):  # the difference of infinities
-            total += float(np.linalg.norm(found - expected)) / length if length else 0.0
-    return total / len(batches) if math.isfinite(total) else math.inf
+
+
+def _mean_distance(data: bytes, reference: bytes, batches: list[Tensor], contract: Contract) -> float:
+    """Return the mean over frames of features' `distance` from the reference's."""
+    sessions = [make_session(model, providers=["CPUExecutionProvider"]) for model in (data, reference)]
+    return statistics.fmean(
+        distance(*(s.run([contract.outputs[0]], {contract.input.name: batch.cpu().numpy()})[0] for s in sessions))
+        for batch in batches
+    )
+
+
+def distance(found: Any, expected: Any) -> float:
+    """Return ‖f − g‖/‖g‖; infinite where a feature is no number, or where only those expected are all 0.
+
+    Examples
+    --------
+    >>> distance([3.0, 5.0], [3.0, 4.0]), distance([1.0], [0.0]), distance([0.0], [0.0])
+    (0.2, inf, 0.0)
+    """
+    f, g = (np.ravel(features).astype(np.float64) for features in (found, expected))
+    with np.errstate(invalid="ignore"):  # the difference of infinities
+        difference, length = float(np.linalg.norm(f - g)), float(np.linalg.norm(g))
+    if not difference:
+        return 0.0
+    return difference / length if length and math.isfinite(difference) else math.inf

@@ -1,9 +1,10 @@
 """`verify`: whether a model is whole, computes what the network computes, where it runs and how fast."""
 
+import math
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,14 @@ import numpy as np
 import onnx
 import torch
 
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
+from hebbstream.export._batch import stacked
 from hebbstream.export._contract import Contract
 from hebbstream.export._extractor import OnnxExtractor
 from hebbstream.export._runtime import make_session
 from hebbstream.export._seal import read_model
+from hebbstream.export._to_onnx import distance
 from hebbstream.network._network import SoftHebbNet
 
 BATCHES = (1, 16)
@@ -101,7 +105,7 @@ class Verification:
 
 def verify(
     model: str | Path,
-    frames: Sequence[Any],
+    frames: Iterable[Any],
     net: SoftHebbNet | None = None,
     probe: Any = None,
     *,
@@ -115,7 +119,7 @@ def verify(
     model
         File that `to_onnx` wrote.
     frames
-        Real ones, all of one size, as the model and the network read them.
+        Real ones, all of one size, as the model and the network read them; the network's own where the model scales them.
     net, probe
         What it was made from, to compare with; ``None`` checks and times the model alone.
     providers
@@ -128,9 +132,10 @@ def verify(
     ModelNotFoundError, CorruptModelError
         If there is no model, or it is damaged or not ours.
     ConfigurationError
-        If there are no frames, or the network has learned on since the model was made.
+        If there are no frames, `seconds` is not a finite number above 0, the network has learned on since the model was made, or makes
+        another number of features.
     InputError
-        If the frames are not what the model reads.
+        If the frames are not what the model reads, or of several sizes.
 
     Examples
     --------
@@ -146,7 +151,10 @@ def verify(
     (3, True)
     """
     data, contract = read_model(model)
-    if not len(frames):
+    if not 0 < seconds < math.inf:
+        raise ConfigurationError(f"seconds={quote(seconds)}: expected a finite number above 0")
+    frames = list(frames)
+    if not frames:
         raise ConfigurationError("frames=[]: expected at least one to run the model on")
     if net is not None and net.samples_seen != contract.samples_seen:
         raise ConfigurationError(
@@ -161,23 +169,28 @@ def verify(
         file_bytes=len(data),
         opset=parsed.opset_import[0].version,
         placement=_placement(data, providers),
-        timings=_timings(extractor, net, np.stack(frames), seconds),
     )
-    return found if net is None else _compared(found, extractor, frames, net, probe)
+    batch = np.asarray(stacked(frames))
+    if net is not None:
+        found = _compared(found, extractor, batch, net, probe)
+    return replace(found, timings=_timings(extractor, net, batch, seconds))
 
 
 def _compared(
-    found: Verification, extractor: OnnxExtractor, frames: Sequence[Any], net: SoftHebbNet, probe: Any
+    found: Verification, extractor: OnnxExtractor, frames: np.ndarray[Any, Any], net: SoftHebbNet, probe: Any
 ) -> Verification:
     """Add how far the model is from the network."""
     expected = torch.stack([net.transform_one(frame) for frame in frames]).cpu()
-    distances = [
-        _distance(extractor.transform_one(frame), features)
-        for frame, features in zip(frames, expected.numpy(), strict=True)
-    ]
+    features = np.stack([np.ravel(extractor.transform_one(frame)) for frame in frames])
+    if features.shape != expected.shape:
+        raise ConfigurationError(
+            f"a model that makes {features.shape[1]} features of a frame and a network that makes {expected.shape[1]}:"
+            " expected the network that it was made from, and frames of its size"
+        )
+    distances = [distance(*pair) for pair in zip(features, expected.numpy(), strict=True)]
     same_label = None
     if probe is not None and found.contract.classes:
-        guesses = np.asarray(extractor.predict_proba_many(np.stack(frames))).argmax(axis=1)
+        guesses = np.asarray(extractor.predict_proba_many(frames)).argmax(axis=1)
         same_label = float((guesses == np.asarray(probe.predict_proba_many(expected)).argmax(axis=1)).mean())
     return replace(
         found,
@@ -192,7 +205,7 @@ def _timings(
     extractor: OnnxExtractor, net: SoftHebbNet | None, frames: np.ndarray[Any, Any], seconds: float
 ) -> tuple[Timing, ...]:
     taken = extractor.contract.input
-    comparable = net is not None and extractor.contract.outputs[0] == "features" and taken.height is not None
+    comparable = net is not None and extractor.contract.outputs[0] == "features" and taken.width is not None
     timings = []
     for size in BATCHES:
         batch = np.resize(frames, (size, *frames.shape[1:]))
@@ -204,11 +217,6 @@ def _timings(
             )
         )
     return tuple(timings)
-
-
-def _distance(found: Any, expected: Any) -> float:
-    length = float(np.linalg.norm(expected))
-    return float(np.linalg.norm(np.ravel(found) - expected)) / length if length else 0.0
 
 
 def _median(run: Callable[[], Any], seconds: float) -> float:

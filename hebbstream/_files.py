@@ -1,6 +1,7 @@
 """Writing files so that a reader never sees half of one."""
 
 import errno
+import glob
 import os
 import secrets
 from collections.abc import Iterator
@@ -57,6 +58,13 @@ def check_writable(path: str | Path) -> None:
     """
     with _reserved(path, "trial"):
         pass
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what an `atomic_write` to `path` left behind because the process was killed; no other may be at it."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):
+            leftover.unlink()
 
 
 @contextmanager

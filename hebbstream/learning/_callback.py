@@ -1,12 +1,14 @@
 """`Callback`: what may watch a run, or has something to do between its samples."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
+from hebbstream.learning._arguments import check_number
 from hebbstream.streams._sample import Sample
 
 
@@ -126,11 +128,18 @@ def as_callback(callback: Callback | Callable[[Step], object]) -> Callback:
         if isinstance(callback, type) or not callable(callback):
             raise ConfigurationError(f"callback {callback!r}: expected a Callback, or a function of a Step")
         return _Function(callback)
-    check_period("every_samples", callback.every_samples, "a positive number of samples")
+    check_number("every_samples", callback.every_samples, optional=True)
     return callback
 
 
-def check_period(name: str, period: float | None, expected: str) -> None:
-    """Raise a `ConfigurationError` unless a period is positive, or ``None``."""
-    if period is not None and not period > 0:
-        raise ConfigurationError(f"{name}={period}: expected {expected}, or None")
+def as_callbacks(callbacks: Iterable[Callback | Callable[[Step], object]]) -> tuple[Callback, ...]:
+    """Return each as `as_callback` does.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no list of them, or one is none.
+    """
+    if not isinstance(callbacks, Iterable):
+        raise ConfigurationError(f"callbacks={quote(callbacks)}: expected a list of callbacks")
+    return tuple(map(as_callback, callbacks))

@@ -3,15 +3,21 @@
 import logging
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, SupportsFloat
 
 from filelock import FileLock, Timeout
 
-from hebbstream._files import check_writable
+from hebbstream._files import check_writable, remove_leftovers
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, OutputError
-from hebbstream.learning._callback import Callback, check_period
+from hebbstream.learning._arguments import check_number
+from hebbstream.learning._callback import Callback
 from hebbstream.learning._generations import keep_generations
 from hebbstream.learning._running import Running
+from hebbstream.probe._inputs import checked_label
+from hebbstream.probe._labels import encode_label
 from hebbstream.probe._solvers import as_online_probe
+from hebbstream.streams._sample import Sample
 
 log = logging.getLogger("hebbstream.checkpoint")
 
@@ -26,7 +32,7 @@ class Checkpoint(Callback):
     Parameters
     ----------
     path
-        The file; `Learner.load` reads it.
+        The file; `Learner.load` reads it. Where it is depends on the working folder of now, not of later.
     every_samples
         Samples between two; ``None`` for no such limit.
     every_seconds
@@ -37,7 +43,7 @@ class Checkpoint(Callback):
     Raises
     ------
     ConfigurationError
-        If a number cannot work.
+        If an argument cannot work.
 
     Examples
     --------
@@ -58,13 +64,20 @@ class Checkpoint(Callback):
         every_seconds: float | None = None,
         kept: int = 2,
     ) -> None:
-        if kept < 1:
-            raise ConfigurationError(f"kept={kept}: expected a positive number")
-        check_period("every_samples", every_samples, "a positive number of samples")
-        check_period("every_seconds", every_seconds, "a positive number of seconds")
-        self.path = Path(path).expanduser()
+        check_number("kept", kept)
+        check_number("every_samples", every_samples, optional=True)
+        if every_seconds is not None and not (isinstance(every_seconds, SupportsFloat) and float(every_seconds) > 0):
+            raise ConfigurationError(
+                f"every_seconds={quote(every_seconds)}: expected a positive number of seconds, or None"
+            )
+        try:
+            self.path = Path(path).expanduser()
+            self._absolute = self.path.absolute()
+        except (TypeError, RuntimeError, OSError) as error:  # no path; the home of nobody; no working folder
+            raise ConfigurationError(f"checkpoint {quote(path)}: expected the path of a file ({error})") from None
         self.every_samples, self.every_seconds, self.kept = every_samples, every_seconds, kept
-        self._lock = FileLock(self.path.parent / f".{self.path.name}.lock", timeout=0)
+        self._lock: FileLock | None = None
+        self._began_at = 0
         self._saved_at: int | None = None
 
     def claim(self) -> None:
@@ -75,26 +88,37 @@ class Checkpoint(Callback):
         OutputError
             If another run writes to it, or it cannot be written.
         """
-        if self._lock.is_locked:
+        if self._lock is not None:
             return
-        check_writable(self.path)
+        check_writable(self._file)
+        file = self._file.resolve()  # by whatever name another run knows it
+        # Whoever claims it may let another thread learn.
+        lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=0, thread_local=False)
         try:
-            self._lock.acquire()
+            lock.acquire()
         except Timeout:
             raise OutputError(f"cannot write {self.path}: another run is writing to it") from None
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
+        self._lock = lock
+        remove_leftovers(file)
 
     def on_start(self, learner: Running) -> None:
         """Find out, before the first sample, whether the learner can be saved there."""
         as_online_probe(learner.probe, "checkpoint")
         self.claim()
-        self._saved_at = learner.counters.position
+        self._began_at = self._saved_at = learner.counters.position
+
+    def on_sample(self, learner: Running, sample: Sample) -> None:
+        """Refuse a label that cannot be saved: later, all that was learned could not be saved with it."""
+        if sample.y is not None and learner.probe is not None:
+            encode_label(checked_label(sample.y))
 
     def on_pause(self, learner: Running) -> None:
         """Save, if it can be."""
         try:
-            self._save(learner)
+            if learner.counters.position != self._saved_at:
+                self._save(learner)
         except OutputError as error:
             log.error("%s; learning goes on, the last good checkpoint is kept", error)  # no traceback
 
@@ -103,9 +127,9 @@ class Checkpoint(Callback):
         self.on_pause(learner)
 
     def on_end(self, learner: Running) -> None:
-        """Save what is new."""
+        """Save, if anything was learned, again: what other callbacks did at the end is new."""
         try:
-            if self._saved_at is not None and learner.is_whole:
+            if self._saved_at is not None and learner.counters.position != self._began_at and learner.is_whole:
                 self._save(learner)
         finally:
             self._saved_at = None
@@ -113,21 +137,33 @@ class Checkpoint(Callback):
 
     def release(self) -> None:
         """Let others write to the path again."""
-        if self._lock.is_locked:
+        if self._lock is not None:
             with suppress(OSError):  # another system may not let a file go that is open
                 Path(self._lock.lock_file).unlink()
             self._lock.release()
+            self._lock = None
 
     def _save(self, learner: Running) -> None:
         position = learner.counters.position
         if position != self._saved_at:
             self._make_room()
-            learner.save(self.path)
-            self._saved_at = position
-            log.debug("%s: written after %d samples", self.path, position)
+        learner.save(self._file)
+        self._saved_at = position
+        log.debug("%s: written after %d samples", self.path, position)
 
     def _make_room(self) -> None:
-        keep_generations(self.path, self.kept)
+        keep_generations(self._file, self.kept)
+
+    @property
+    def _file(self) -> Path:
+        """The path as it was given, for messages, unless the working folder has changed."""
+        with suppress(OSError):  # it may be gone
+            if self.path.absolute() == self._absolute:
+                return self.path
+        return self._absolute
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_lock": None}  # a copy holds none
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r})"

@@ -1,5 +1,6 @@
 """Several generations of a checkpoint: the newest under its own name, earlier ones with ``.1``, ``.2`` … appended."""
 
+import filecmp
 import os
 import shutil
 from itertools import count, takewhile
@@ -30,7 +31,8 @@ def generations(path: str | Path) -> list[Path]:
 def keep_generations(path: str | Path, kept: int) -> None:
     """Make room for a new checkpoint at `path`, so that with it there are `kept` generations.
 
-    The present one stays where it is, too, until the new one takes its place: at no moment is there none.
+    The present one stays where it is, too, until the new one takes its place: at no moment is there none. Where a new one
+    never did, because it could not be written, there is room already.
 
     Raises
     ------
@@ -40,11 +42,13 @@ def keep_generations(path: str | Path, kept: int) -> None:
     path = generation(path, 0)
     if kept < 2 or not path.is_file():
         return
+    second = generation(path, 1)
     try:
+        if second.is_file() and filecmp.cmp(path, second, shallow=False):
+            return
         for number in range(kept - 2, 0, -1):
             if (older := generation(path, number)).is_file():
                 older.replace(generation(path, number + 1))
-        second = generation(path, 1)
         second.unlink(missing_ok=True)
         _name_also(path, second)
     except OSError as error:

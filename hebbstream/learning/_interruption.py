@@ -32,6 +32,8 @@ class Interruption:
 
     def __init__(self, save: Callable[[], None]) -> None:
         self.requested = self.to_save = False
+        self.forced = False
+        """Whether a second signal to stop has broken off whatever was being done."""
         self.grace = 0.0
         """Seconds in which a second signal to stop counts as the first: a terminal and what started us may both send one."""
         self._save = save
@@ -60,6 +62,7 @@ class Interruption:
         elif (
             number != _HANG_UP and time.monotonic() - self._asked >= self.grace
         ):  # which shell and terminal both send when they close
+            self.forced = True
             raise KeyboardInterrupt
 
 

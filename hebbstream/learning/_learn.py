@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from hebbstream.learning._callback import Callback, Step
+from hebbstream.learning._callback import Callback, Step, as_callbacks
 from hebbstream.learning._checkpoint import Checkpoint
 from hebbstream.learning._learner import Learner, Probe
 from hebbstream.learning._report import Report
@@ -53,7 +53,7 @@ def learn(
     >>> report.samples, report.stopped
     (10, 'end of stream')
     """
-    watching = [*callbacks]
+    watching = [*as_callbacks(callbacks)]
     if checkpoint is not None:
         watching.append(checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint))
     return Learner(net, probe, replay=replay, callbacks=watching).learn(

@@ -13,13 +13,13 @@ import torch
 from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import usable_device
 from hebbstream.errors import ConfigurationError, CorruptCheckpointError
-from hebbstream.learning._arguments import check_net, check_probe, checked_stream
-from hebbstream.learning._callback import Callback, Step, as_callback
+from hebbstream.learning._arguments import check_net, check_number, check_probe, checked_stream
+from hebbstream.learning._callback import Callback, Step, as_callbacks
 from hebbstream.learning._counters import Counters
 from hebbstream.learning._generations import generations
 from hebbstream.learning._progress import ProgressBar
 from hebbstream.learning._recordings import samples_to_pass
-from hebbstream.learning._replaying import Replaying
+from hebbstream.learning._replaying import Remembering, Replaying
 from hebbstream.learning._report import Report
 from hebbstream.learning._run import Run
 from hebbstream.learning._timer import Clock
@@ -108,7 +108,7 @@ class Learner:
         if replay is not None and as_online_probe(probe, "replay") is None:
             raise ConfigurationError("replay without a probe: expected an OnlineProbe or a LinearProbe")
         self.net, self.probe, self.replay = net, probe, replay
-        self.callbacks = tuple(map(as_callback, callbacks))
+        self.callbacks = as_callbacks(callbacks)
         self.clock = clock
         self.counters = Counters()
         self.recordings: dict[str, int] = {}
@@ -155,6 +155,8 @@ class Learner:
 
         Raises
         ------
+        ConfigurationError
+            If an argument cannot work, or a run of this learner is under way.
         EmptyStreamError
             If there is nothing to learn from.
         InputError
@@ -162,15 +164,15 @@ class Learner:
         OutputError
             If the last checkpoint cannot be written; found out before the first sample where it can be.
         """
-        if limit is not None and limit < 1:
-            raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
-        if batch_size is not None and batch_size < 1:
-            raise ConfigurationError(f"batch_size={batch_size}: expected a positive number of samples")
+        if self._running:
+            raise ConfigurationError("learn within a run of this learner: expected it to end first")
+        check_number("limit", limit, optional=True)
+        check_number("batch_size", batch_size, optional=True)
         self.stream = checked_stream(stream)
         passed = samples_to_pass(self.stream, self.recordings, self.counters.position) if resume else 0
         callbacks = [*self.callbacks, ProgressBar(limit, passed=passed, enabled=progress)]
         if self.replay is not None:
-            callbacks.insert(0, Replaying(self.replay))
+            callbacks = [Replaying(self.replay), *callbacks, Remembering(self.replay)]
         self._run = Run(self, callbacks, limit, batch_size or self.stream.batch)
         self._run.go(passed)
         return self._run.report()
@@ -182,8 +184,15 @@ class Learner:
 
     @property
     def is_whole(self) -> bool:
-        """Whether network, probe and counters are of one time; a second Ctrl-C may stop a run within a sample."""
-        return self._run is None or self._run.whole
+        """Whether network, probe and counters are of one time.
+
+        They are not while samples are under way, nor once a second Ctrl-C has stopped a run at once.
+        """
+        return self._run is None or self._run.is_whole
+
+    @property
+    def _running(self) -> bool:
+        return self._run is not None and self._run.running
 
     def save(self, path: str | Path) -> None:
         """Write all that was learned to a safetensors file, atomically; `load` reads it.
@@ -197,6 +206,10 @@ class Learner:
         LabelError
             If a class is not a str, int, float or bool.
         """
+        if self._running and not self.is_whole:
+            raise ConfigurationError(
+                "save while samples are under way: expected it in on_pause of a callback, or after the run"
+            )
         state: State = {"network": self.net.to_state(), "counters": asdict(self.counters)}
         state["recordings"] = self.recordings
         probe = as_online_probe(self.probe, "checkpoint")
@@ -241,25 +254,26 @@ class Learner:
         ConfigurationError
             If the device cannot be used.
         """
-        place = usable_device(device)
+        place, watching = usable_device(device), as_callbacks(callbacks)
         damage: CorruptCheckpointError | None = None
         candidates = generations(path) or [Path(path)]
         for candidate in candidates:
             try:
                 state = read_state(candidate)
                 with inconsistent(candidate):
-                    return cls._from_state(state, place, callbacks, clock)
+                    learner = cls._from_state(state, place, watching, clock)
             except CorruptCheckpointError as error:
                 damage = damage or error
                 if candidate != candidates[-1]:
                     log.warning("%s; trying an earlier one", error)
+            else:
+                learner._inform_callbacks()
+                return learner
         assert damage is not None  # noqa: S101  # there was at least one candidate
         raise damage
 
     @classmethod
-    def _from_state(
-        cls, state: State, device: torch.device, callbacks: Iterable[Callback | Callable[[Step], object]], clock: Clock
-    ) -> Self:
+    def _from_state(cls, state: State, device: torch.device, callbacks: Iterable[Callback], clock: Clock) -> Self:
         probe, replay = state.get("probe"), state.get("replay")
         learner = cls(
             SoftHebbNet.from_state(state["network"], device),
@@ -271,10 +285,13 @@ class Learner:
         learner.counters = Counters(**state.get("counters", {}))
         learner.recordings = {str(known): int(taken) for known, taken in state.get("recordings", {}).items()}
         learner._unclaimed = dict(state.get("callbacks", {}))
-        for name, callback in learner._named_callbacks().items():
-            if name in learner._unclaimed:
-                callback.load_state_dict(learner._unclaimed.pop(name))
         return learner
+
+    def _inform_callbacks(self) -> None:
+        """Give callbacks the state that a file held for them. What goes wrong is their fault, not the file's."""
+        for name, callback in self._named_callbacks().items():
+            if name in self._unclaimed:
+                callback.load_state_dict(self._unclaimed.pop(name))
 
     def _named_callbacks(self) -> dict[str, Callback]:
         """Return callbacks by the names of their state: their kind, and a number from the second of a kind on."""
@@ -285,6 +302,9 @@ class Learner:
             seen[kind] += 1
             named[kind if seen[kind] == 1 else f"{kind} {seen[kind]}"] = callback
         return named
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_run": None, "stream": None}  # a copy has what was learned, not the run
 
     def __repr__(self) -> str:
         parts = [f"{self.counters.position:,} samples", f"probe={self.probe!r}", f"replay={self.replay!r}"]

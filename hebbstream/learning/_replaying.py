@@ -1,4 +1,4 @@
-"""`Replaying`: the probe of a run learns again from frames of the past."""
+"""`Remembering` and `Replaying`: the probe of a run learns again from frames of the past."""
 
 from hebbstream.learning._callback import Callback
 from hebbstream.learning._running import Running
@@ -7,8 +7,26 @@ from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams._sample import Sample
 
 
+class Remembering(Callback):
+    """Puts labelled frames into a replay. It comes last: what another callback refuses is not kept.
+
+    Parameters
+    ----------
+    replay
+        Where they go.
+    """
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def on_sample(self, learner: Running, sample: Sample) -> None:
+        """Keep a labelled frame."""
+        if sample.y is not None:
+            self._replay.add(learner.net.checked(sample.x, single=True).squeeze(0), sample.y)
+
+
 class Replaying(Callback):
-    """Puts labelled frames into a replay, and lets the probe learn from some of it whenever enough have come.
+    """Lets the probe learn from some of a replay whenever enough frames have come. It comes first: others see what it did.
 
     Parameters
     ----------
@@ -19,10 +37,9 @@ class Replaying(Callback):
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
 
-    def on_sample(self, learner: Running, sample: Sample) -> None:
-        """Keep a labelled frame."""
-        if sample.y is not None:
-            self._replay.add(learner.net.checked(sample.x, single=True).squeeze(0), sample.y)
+    def on_start(self, learner: Running) -> None:
+        """Note where the run begins: one that learns nothing changes nothing."""
+        self._began_at = learner.counters.position
 
     def samples_left(self, position: int) -> int:  # noqa: ARG002  # labelled samples count, not all
         """At least as many samples as labelled ones are missing."""
@@ -41,3 +58,9 @@ class Replaying(Callback):
             part = slice(start, start + replay.every_samples)
             probe.learn_many(learner.net.transform_many(frames[part]), labels[part], replay.weight)
         replay.waiting = 0
+
+    def on_end(self, learner: Running) -> None:
+        """Catch up, where an error ended the run at the sample after which this was due."""
+        position = learner.counters.position
+        if position > self._began_at and learner.is_whole and self.is_due(position):
+            self.on_pause(learner)

@@ -4,17 +4,18 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from hebbstream.errors import EmptyStreamError
+from hebbstream.errors import EmptyStreamError, InputError
 from hebbstream.learning._arguments import as_read_by
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._interruption import StopWaiting, interruption
+from hebbstream.learning._labelled import LabelledCheck
 from hebbstream.learning._latency import Latency
 from hebbstream.learning._report import Report
 from hebbstream.learning._running import Running
@@ -51,33 +52,47 @@ class Run:
         self._latency = Latency()
         self._under_way: deque[Sample] = deque()
         self._recent: deque[bool] = deque(maxlen=_WINDOW)
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None  # of a step
+        self._not_fed: BaseException | None = None  # why the next sample is not learned
         self._turned = Turned(learner.net)
-        self.whole = True
+        self._check = LabelledCheck(learner)
+        self.running = False
+        self.whole = True  # as far as other ranks go, where there are some
         self.saved_to: Path | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no sample is under way, nor was when a second Ctrl-C broke off whatever was being done."""
+        return self.whole and not self._under_way and not self._interrupted.forced
 
     def go(self, to_pass: int) -> None:
         """Pass over so many samples, then learn until something ends it, and let the callbacks know."""
-        with interruption(self._answer) as self._interrupted:
-            try:
-                for callback in self._callbacks:
-                    self._begun.append(callback)
-                    callback.on_start(self._learner)
-                self._learn(to_pass)
-            except BaseException as error:
-                self._stopped = f"{type(error).__name__}: {error}"
-                self.whole = isinstance(error, Exception)
-                self._end(raising=False)
-                raise
-            self._end(raising=True)
+        self.running = True
+        try:
+            with interruption(self._answer) as self._interrupted:
+                self._go(to_pass)
+        finally:
+            self.running = False
+
+    def _go(self, to_pass: int) -> None:
+        try:
+            for callback in self._callbacks:
+                self._begun.append(callback)
+                callback.on_start(self._learner)
+            self._learn(to_pass)
+        except BaseException as error:
+            self._stopped = f"{type(error).__name__}: {error}"
+            self._end(raising=False)
+            raise
+        self._end(raising=True)
 
     def _end(self, *, raising: bool) -> None:
         self._ended = self._learner.clock()
-        failure: Exception | None = None
+        failure: BaseException | None = None
         for callback in self._begun:
             try:
                 callback.on_end(self._learner)
-            except Exception as error:  # the others have theirs all the same
+            except BaseException as error:  # the others have theirs all the same
                 failure = failure or error
         if failure is not None and raising:
             raise failure
@@ -102,8 +117,8 @@ class Run:
                 self._stopped = "interrupted"
             elif self._samples == self._limit:
                 self._stopped = "limit"
-            self._answer()
             self._pause()
+            self._answer()  # what is saved then has what was due
         if not self._samples and not self._learner.counters.position and self._stopped == "end of stream":
             raise EmptyStreamError("the stream ended before its first sample: expected at least one")
 
@@ -115,12 +130,18 @@ class Run:
             until.append(min(self._limit - self._samples, sys.maxsize))  # `islice` takes no more
         samples = islice(self._feed(items), min(until, default=None))
         with closing(self._learner.net.learn_stream(samples, self._batch_size, ready=self._ready)) as learned:
-            for features in learned:
-                self._take(features)
-        if self._failure is not None:
-            raise self._failure
+            try:
+                for features in learned:
+                    self._take(features)
+            except InputError:  # of the latest frame; the network has learned those before it
+                self._under_way.pop()
+                raise
+        failure = self._failure or self._not_fed
+        if failure is not None:
+            raise failure
 
     def _feed(self, items: Iterator[Any]) -> Iterator[Any]:
+        """Yield frames until something ends it. An error waits until the samples under way are learned to their end."""
         while True:
             try:
                 with self._interrupted.waiting():
@@ -130,9 +151,17 @@ class Run:
                 return
             except StopWaiting:
                 return
-            sample = Sample.of(item)
-            for callback in self._callbacks:
-                callback.on_sample(self._learner, sample)
+            except BaseException as error:
+                self._not_fed = error
+                return
+            try:
+                sample = Sample.of(item)
+                self._check(sample)
+                for callback in self._callbacks:
+                    callback.on_sample(self._learner, sample)
+            except BaseException as error:
+                self._not_fed = error
+                return
             self._under_way.append(sample)
             yield sample.x
             asked = self._interrupted.requested or self._interrupted.to_save
@@ -144,20 +173,27 @@ class Run:
 
     def _take(self, features: Tensor) -> None:
         """Take in a sample that the network has learned. What fails ends the run once all under way are taken in."""
-        counters, sample = self._learner.counters, self._under_way.popleft()
+        counters, sample = self._learner.counters, self._under_way[0]
         index = counters.position
         counters.position += 1
         self._samples += 1
         if self._fingerprint is not None:
             self._learner.recordings[self._fingerprint] = self._before + self._samples
         self._latency.take(sample, self._learner.clock())
+        found: tuple[Any, bool | None] = (None, None)
         try:
-            step = Step(index, sample, features, *self._score(features, sample))
-            if self._failure is None:
-                for callback in self._callbacks:
-                    callback.on_step(self._learner, step)
+            found = self._score(features, sample)
         except Exception as error:
             self._failure = self._failure or error
+        self._under_way.popleft()
+        if self._failure is not None:
+            return
+        try:
+            step = Step(index, sample, features, *found)
+            for callback in self._callbacks:
+                callback.on_step(self._learner, step)
+        except BaseException as error:
+            self._failure = error
 
     def _score(self, features: Tensor, sample: Sample) -> tuple[Any, bool | None]:
         probe, counters = self._learner.probe, self._learner.counters
@@ -201,7 +237,7 @@ class Run:
             recent_accuracy=sum(self._recent) / len(self._recent) if self._recent else None,
             stopped=self._stopped,
             checkpoint=self.saved_to,
-            counters=counters,
+            counters=replace(counters),
             latency=(self._latency.mean, self._latency.greatest) if self._latency.count else None,
             stream_counts=asdict(learner.stream.stats) if learner.stream is not None else {},
         )

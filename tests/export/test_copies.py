@@ -93,9 +93,9 @@ def test_it_says_what_it_is(net, path, tmp_path):
 def test_a_tilde_is_the_home_folder(net, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert to_onnx(net, "~/models/net.onnx") == tmp_path / "models" / "net.onnx"
-    assert publish(net, "~/models/run.json") == tmp_path / "models" / "run-000000003.onnx"
+    assert publish(net, "~/models/run.json").parent == tmp_path / "models"
     assert COPIES["pickle"](OnnxExtractor("~/models/net.onnx")).contract.samples_seen == 3
     with follow("~/models/run.json") as following:
         assert following.contract.samples_seen == 3
     hs.learn(net, FRAMES, callbacks=[ExportEvery("~/models/run.json")], progress=False)
-    assert (tmp_path / "models" / "run-000000006.onnx").exists()
+    assert list((tmp_path / "models").glob("run-000000006-*.onnx"))

@@ -92,8 +92,34 @@ def test_a_stream_in_batches_keeps_its_samples(net, extractor, frames):
         found = list(extractor.transform_stream(iter(stream), batch=batch))
         assert [sample for sample, _ in found] == stream
         np.testing.assert_allclose([f for _, f in found], net.transform_many(frames[:7]), rtol=1e-3, atol=1e-3)
-    with pytest.raises(errors.ConfigurationError, match="batch=0"):
-        next(extractor.transform_stream(stream, batch=0))
+    for wrong in (0, 2.5):
+        with pytest.raises(errors.ConfigurationError, match=f"batch={wrong}"):
+            next(extractor.transform_stream(stream, batch=wrong))
+    with pytest.raises(errors.InputError, match=r"shapes \(32, 32, 3\) and \(8, 8, 3\) in one batch"):
+        next(extractor.transform_stream([frames[0], frames[0, :8, :8]], batch=2))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("options", [{}, {"resize": True}, {"feature_map": True}, {"resize": True, "layout": "NHWC"}])
+def test_signals_are_taken_as_the_network_takes_them(channels, options):
+    net = hs.SoftHebbNet.from_preset("signal", in_channels=channels, width=4)
+    signals = np.random.default_rng(0).normal(size=(6, channels, 100)).astype(np.float32)
+    net.learn_many(signals)
+    extractor = OnnxExtractor(export_model(net, **options).data, ["cpu"])
+    for signal in (signals[0], signals[0].T, signals[0, 0])[: 3 if channels == 1 else 2]:
+        found, expected = np.ravel(extractor.transform_one(signal)), net.transform_one(signal)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    assert len(extractor.transform_many(signals)) == 6
+
+
+def test_pictures_of_a_network_that_looks_along_rows_stay_pictures(frames):
+    spec = hs.LayerSpec(channels=4, kernel_size=(1, 3), pool_size=(1, 2), pool_stride=(1, 2))
+    net = hs.SoftHebbNet([spec], 3)
+    net.learn_many(frames[:3])
+    for options in ({"resize": True}, {"feature_map": True}):
+        extractor = OnnxExtractor(export_model(net, **options).data, ["cpu"])
+        found = extractor.transform_many(frames[:2]).reshape(2, -1)
+        np.testing.assert_allclose(found, net.transform_many(frames[:2]), rtol=1e-3, atol=1e-3)
 
 
 def test_input_that_the_model_does_not_read_is_refused(extractor, net, frames):
@@ -208,6 +234,8 @@ def test_a_changed_description_is_refused(exported):
 def test_what_is_no_model_of_ours_is_refused(tmp_path):
     with pytest.raises(errors.ModelNotFoundError):
         OnnxExtractor(tmp_path / "none.onnx")
+    with pytest.raises(errors.ModelNotFoundError):
+        OnnxExtractor("x" * 5000)
     (tmp_path / "junk.onnx").write_bytes(b"junk")
     with pytest.raises(errors.CorruptModelError):
         OnnxExtractor(tmp_path / "junk.onnx")

@@ -31,14 +31,20 @@ def net():
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
 
 
+def published(folder, samples):
+    """The model of a network that has learned so many samples."""
+    (model,) = folder.glob(f"net-{samples:09}-*.onnx")
+    return model
+
+
 def test_a_published_model_is_what_the_manifest_says(net, tmp_path):
     probe = hs.SoftmaxProbe()
     probe.learn_one(net.learn_one(FRAMES[0]), "left")
     model = publish(net, tmp_path / "net.json", probe, input_dtype="uint8", layout="NHWC")
     named = json.loads((tmp_path / "net.json").read_text())
     assert named["format"] == "hebbstream-model-1"
-    assert named["model"] == model.name == "net-000000001.onnx"
     assert named["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert named["model"] == model.name == f"net-000000001-{named['sha256'][:8]}.onnx"
     assert named["bytes"] == model.stat().st_size
     assert named["classes"] == ["left"]
     assert named["input"] == {
@@ -63,14 +69,31 @@ def test_a_manifest_is_no_model(net, tmp_path):
 
 def test_old_models_go_and_strangers_stay(net, tmp_path):
     (tmp_path / "net-best.onnx").write_bytes(b"mine")
+    (tmp_path / "net-000000000.onnx").write_bytes(b"named as by an earlier version")
     for samples in range(5):
         net.samples_seen = samples
         publish(net, tmp_path / "net.json", kept=3)
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["net-000000002.onnx", "net-000000003.onnx", "net-000000004.onnx", "net-best.onnx", "net.json"]
-    for wrong, match in (({"kept": 1}, "kept=1"), ({}, "ends in .json")):
+    models = [published(tmp_path, samples) for samples in (2, 3, 4)]
+    assert sorted(tmp_path.iterdir()) == [*models, tmp_path / "net-best.onnx", tmp_path / "net.json"]
+    for wrong, match in (({"kept": 1}, "kept=1"), ({"kept": 2.5}, "kept=2.5"), ({}, "ends in .json")):
         with pytest.raises(errors.ConfigurationError, match=match):
             publish(net, tmp_path / ("net.onnx" if not wrong else "net.json"), **wrong)
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_publishing_that_breaks_off_leaves_the_manifest_and_its_model(net, tmp_path, monkeypatch):
+    publish(net, tmp_path / "net.json")
+    probe = hs.SoftmaxProbe()
+    probe.learn_one(net.transform_one(FRAMES[0]), "left")
+
+    def broken_off(path, *arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        publish(net, tmp_path / "net.json", probe)
+    with follow(tmp_path / "net.json") as follower:
+        assert follower.classes == []
 
 
 def test_learning_publishes_and_is_the_same_as_without(frames, tmp_path):
@@ -87,17 +110,14 @@ def test_learning_publishes_and_is_the_same_as_without(frames, tmp_path):
         callback = ExportEvery(manifest, every_samples=10)
         beside = learned(callback, engine=engine)
         assert callback.models == 3
-        assert [path.name for path in sorted(manifest.parent.glob("*.onnx"))] == [
-            "net-000000020.onnx",
-            "net-000000025.onnx",
-        ]
+        assert [path.name[:13] for path in sorted(manifest.parent.glob("*.onnx"))] == ["net-000000020", "net-000000025"]
         for one, other in zip(alone.layers, beside.layers, strict=True):
             assert (one.weight == other.weight).all()
         # A model of 20 samples is the network after 20 samples, in every layer.
         after = hs.SoftHebbNet.from_preset("cifar10", width=4)
         for frame in frames[:20]:
             after.learn_one(frame)
-        found = OnnxExtractor(manifest.with_name("net-000000020.onnx")).transform_many(frames[:3])
+        found = OnnxExtractor(published(manifest.parent, 20)).transform_many(frames[:3])
         np.testing.assert_allclose(found, after.transform_many(frames[:3]), rtol=1e-3, atol=1e-3)
 
 
@@ -125,7 +145,7 @@ def test_the_learners_probe_comes_along_where_it_can(frames, tmp_path, caplog, p
     net, probe = hs.SoftHebbNet.from_preset("cifar10", width=4), probe()
     callback = ExportEvery(tmp_path / "net.json", every_samples=20, **options)
     hs.learn(net, [(frame, "x") for frame in frames[:20]], probe, callbacks=[callback], progress=False)
-    extractor = OnnxExtractor(tmp_path / "net-000000020.onnx")
+    extractor = OnnxExtractor(published(tmp_path, 20))
     assert extractor.contract.outputs == outputs
     assert extractor.contract.precision == options.get("precision", "float32")
     assert extractor.classes == classes
@@ -146,9 +166,32 @@ def test_frames_that_are_read_only_once_do_for_every_model(frames, tmp_path):
     assert callback.models == 2
 
 
+def ordinary_frames_and_a_covered_lens(ordinary, covered):
+    return [*FRAMES.repeat(-(-ordinary // len(FRAMES)), axis=0)[:ordinary], *np.zeros((covered, 8, 8, 3), np.uint8)]
+
+
+def test_lower_precision_is_calibrated_on_frames_of_the_whole_run(tmp_path):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=8)], 3)
+    callback = ExportEvery(tmp_path / "net.json", every_samples=270, precision="int8")
+    hs.learn(net, ordinary_frames_and_a_covered_lens(200, 70), callbacks=[callback], progress=False)
+    found, expected = OnnxExtractor(published(tmp_path, 270)).transform_many(FRAMES), net.transform_many(FRAMES).numpy()
+    assert np.linalg.norm(found - expected) < 0.1 * np.linalg.norm(expected)
+
+
+def test_nor_on_a_covered_lens_alone(tmp_path, caplog):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=8)], 3)
+    callback = ExportEvery(tmp_path / "net.json", every_samples=5, precision="int8")
+    hs.learn(net, ordinary_frames_and_a_covered_lens(0, 5), callbacks=[callback], progress=False)
+    assert "frames of values from 0 to 0: expected more contrast" in caplog.text
+    assert callback.models == 0
+    hs.learn(net, ordinary_frames_and_a_covered_lens(5, 0), callbacks=[callback], progress=False)
+    assert callback.models == 1
+
+
 def test_options_that_cannot_work_are_refused_before_the_first_sample(net, frames, tmp_path, monkeypatch):
     for match, manifest, options in (
         ("every_samples=0", "net.json", {"every_samples": 0}),
+        ("every_samples=2.5", "net.json", {"every_samples": 2.5}),
         ("kept=1", "net.json", {"kept": 1}),
         (r"ends in \.json", "net.onnx", {}),
         ("layout='NHCW'", "net.json", {"layout": "NHCW"}),
@@ -255,7 +298,7 @@ def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
             thread.start()
         for number in range(2, 202):
             if number in damaged:
-                _damage(damaged[number], manifest, tmp_path / f"net-{net.samples_seen:09}.onnx")
+                _damage(damaged[number], manifest, published(tmp_path, net.samples_seen))
                 refused = follower.refused
                 deadline = time.monotonic() + 5
                 while damaged[number] != "no JSON" and follower.refused == refused and time.monotonic() < deadline:
@@ -317,8 +360,9 @@ def test_following_what_is_not_there_is_refused(net, tmp_path):
     with pytest.raises(errors.CorruptModelError, match="expected an object"):
         follow(tmp_path / "net.json")
     publish(net, tmp_path / "net.json")
-    with pytest.raises(errors.ConfigurationError, match="every_seconds=0"):
-        follow(tmp_path / "net.json", every_seconds=0)
+    for wrong in (0, np.nan, np.inf):
+        with pytest.raises(errors.ConfigurationError, match=f"every_seconds={wrong}"):
+            follow(tmp_path / "net.json", every_seconds=wrong)
     to_onnx(net, tmp_path.parent / "outside.onnx")
     named = json.loads((tmp_path / "net.json").read_text()) | {"model": "../outside.onnx"}
     (tmp_path / "net.json").write_text(json.dumps(named))

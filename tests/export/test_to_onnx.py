@@ -179,6 +179,24 @@ def test_precision_that_costs_too_much_is_refused_unless_one_insists(learned, fr
         export_model(wild, size=32, precision="float16", frames=frames[:10])
 
 
+def test_frames_of_nearly_one_value_calibrate_nothing_unless_one_insists(learned, frames):
+    net, _ = learned
+    options = {"precision": "int8", "frames": 5 + frames[:10] // 64}
+    with pytest.raises(
+        errors.ConfigurationError, match=r"frames of values from 0\.0\d* to 0\.0\d*: expected more contrast"
+    ):
+        export_model(net, **options)
+    assert export_model(net, error_limit=math.inf, **options).contract.precision == "int8"
+
+
+def test_frames_that_cannot_be_read_are_not_blamed_on_the_output(learned, tmp_path):
+    net, _ = learned
+    missing = (np.load(path) for path in [tmp_path / "missing.npy"])
+    with pytest.raises(FileNotFoundError, match=r"missing\.npy"):
+        to_onnx(net, tmp_path / "net.onnx", precision="int8", frames=missing)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_error_is_told_in_digits_that_tell_it_from_its_limit(learned, frames):
     net, _ = learned
     options = {"precision": "float16", "frames": frames[:4]}

@@ -59,6 +59,39 @@ def test_it_sees_a_model_of_another_network(learned, frames, tmp_path):
         verify(path, [])
 
 
+def test_what_cannot_be_compared_is_refused(learned, frames, tmp_path):
+    net, _ = learned
+    path = to_onnx(net, tmp_path / "net.onnx", resize=True)
+    wider = hs.SoftHebbNet.from_preset("cifar10", width=8)
+    wider.samples_seen = net.samples_seen
+    large = np.zeros((2, 48, 48, 3), np.uint8)
+    for error, match, given, compared in (
+        (errors.ConfigurationError, "makes 1024 features of a frame and a network that makes 2048", frames[:2], wider),
+        (errors.ConfigurationError, "makes 1024 features of a frame and a network that makes 2304", large, net),
+        (errors.InputError, r"shapes \(32, 32, 3\) and \(48, 48, 3\)", [frames[0], large[0]], net),
+    ):
+        with pytest.raises(error, match=match):
+            verify(path, given, compared, seconds=0.01)
+    for seconds in (0, -1, math.nan, math.inf):
+        with pytest.raises(errors.ConfigurationError, match=f"seconds={seconds}"):
+            verify(path, frames[:2], net, seconds=seconds)
+
+
+def test_frames_may_be_any_iterable(learned, frames, tmp_path):
+    net, _ = learned
+    path = to_onnx(net, tmp_path / "net.onnx")
+    assert verify(path, iter(frames[:3]), net, seconds=0.01).frames == 3
+
+
+def test_features_where_torch_has_none_are_infinitely_far(frames, tmp_path):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+    path = to_onnx(net, tmp_path / "net.onnx", size=32)
+    net.layers[0].weight.zero_()
+    assert verify(path, frames[:2], net, seconds=0.01).mean == math.inf
+    path = to_onnx(net, tmp_path / "none.onnx", size=32)
+    assert verify(path, frames[:2], net, seconds=0.01).mean == 0
+
+
 @pytest.fixture
 def run(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -132,11 +165,8 @@ def test_learning_publishes_by_command(run, tmp_path):
     )
     assert code == 0
     assert "models named by site/net.json" in out
-    assert sorted(path.name for path in (tmp_path / "site").iterdir()) == [
-        "net-000000040.onnx",
-        "net-000000050.onnx",
-        "net.json",
-    ]
+    written = sorted(path.name[:13] for path in (tmp_path / "site").iterdir())
+    assert written == ["net-000000040", "net-000000050", "net.json"]
     found = hs.Learner.load("b.safetensors")
     assert found.net.preset == "video"
     assert math.isfinite(float(np.asarray(found.net.r1_fraction()).sum()))

@@ -99,3 +99,37 @@ def test_a_checkpoint_with_rivers_classifier_is_refused_before_the_first_sample(
     ):
         hs.learn(net, FRAMES, naive_bayes.GaussianNB(), checkpoint=tmp_path / "run", progress=False)
     assert net.samples_seen == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit": 1e1}, "limit=10.0: expected a positive integer, or None"),
+        ({"limit": float("nan")}, "limit=nan: expected a positive integer"),
+        ({"batch_size": 2.5}, "batch_size=2.5: expected a positive integer"),
+        ({"callbacks": hs.Callback()}, "callbacks=<.*Callback.*>: expected a list of callbacks"),
+        ({"checkpoint": 5}, "checkpoint 5: expected the path of a file"),
+    ],
+)
+def test_what_no_run_can_work_with_is_refused_first(net, options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        hs.learn(net, FRAMES, progress=False, **options)
+    assert net.samples_seen == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every_samples": 1e1}, "every_samples=10.0: expected a positive integer, or None"),
+        ({"every_seconds": "5"}, "every_seconds='5': expected a positive number of seconds, or None"),
+        ({"kept": 2.0}, "kept=2.0: expected a positive integer"),
+    ],
+)
+def test_what_no_checkpoint_can_work_with_is_refused(options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        hs.Checkpoint("run", **options)
+
+
+def test_numbers_of_numpy_are_numbers(net, tmp_path):
+    checkpoint = hs.Checkpoint(tmp_path / "run", every_samples=np.int64(2), kept=np.int64(2))
+    assert hs.learn(net, FRAMES, limit=np.int64(3), checkpoint=checkpoint, progress=False).samples == 3

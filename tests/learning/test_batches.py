@@ -91,7 +91,7 @@ def test_features_come_before_the_next_frame_is_asked_for(frames):
 
 
 def test_a_batch_needs_a_sample(frames):
-    with pytest.raises(ConfigurationError, match="batch_size=0: expected a positive number"):
+    with pytest.raises(ConfigurationError, match="batch_size=0: expected a positive integer, or None"):
         hs.learn(network(), frames, batch_size=0, progress=False)
     with pytest.raises(ConfigurationError, match="batch_size=-1"):
         next(network().learn_stream(frames, batch_size=-1))

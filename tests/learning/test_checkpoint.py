@@ -1,8 +1,14 @@
+import copy
 import json
 import os
+import signal
+import threading
 from dataclasses import asdict
+from datetime import date
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from forge import contents, rewrite
@@ -253,3 +259,118 @@ def test_state_dicts_of_torch_go_on_exactly_too(tmp_path, labelled):
     for sample in labelled[20:25]:
         assert torch.equal(net.learn_one(sample.x), again.learn_one(sample.x))
     assert (again.samples_seen, again.frame_size) == (25, (32, 32))
+
+
+def tiny():
+    return hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+
+
+class Pupil(hs.Callback):
+    """Knows more at the end of a run, and reads what no file of it has."""
+
+    ended = False
+
+    def on_end(self, learner):
+        self.ended = True
+
+    def state_dict(self):
+        return {"ended": self.ended}
+
+    def load_state_dict(self, state):
+        self.ended = state["begun"]
+
+
+@pytest.mark.parametrize("limit", [10, 11])
+def test_the_last_checkpoint_has_what_callbacks_did_at_the_end(tmp_path, limit):
+    checkpoint = hs.Checkpoint(tmp_path / "run", every_samples=5, kept=3)
+    hs.learn(tiny(), torch.rand(20, 3, 8, 8), limit=limit, callbacks=[Pupil(), checkpoint], progress=False)
+    assert contents(tmp_path / "run")[0]["callbacks"]["Pupil"] == {"ended": True}
+    kept = [hs.Learner.load(path).counters.position for path in sorted(tmp_path.iterdir())]
+    assert kept == [10, 5] if limit == 10 else [11, 10, 5]
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "error"),
+    [
+        ([Pupil()], KeyError),
+        ([5], errors.ConfigurationError),
+        (hs.Checkpoint("run"), errors.ConfigurationError),
+    ],
+)
+def test_what_is_wrong_with_callbacks_is_no_damage_of_the_file(tmp_path, callbacks, error):
+    hs.learn(tiny(), torch.rand(3, 3, 8, 8), checkpoint=tmp_path / "run", callbacks=[Pupil()], progress=False)
+    with pytest.raises(error) as caught:
+        hs.Learner.load(tmp_path / "run", callbacks=callbacks)
+    assert not isinstance(caught.value, errors.CheckpointError)
+
+
+def test_callbacks_may_be_made_as_they_are_asked_for(tmp_path):
+    hs.learn(
+        tiny(), torch.rand(3, 3, 8, 8), checkpoint=hs.Checkpoint(tmp_path / "run", every_samples=2), progress=False
+    )
+    truncate(tmp_path / "run")
+    assert len(hs.Learner.load(tmp_path / "run", callbacks=(print for _ in range(2))).callbacks) == 2
+
+
+@pytest.mark.parametrize("label", [("a", 1), signal.SIGINT, date(2020, 1, 1), b"a", np.datetime64("2020-01-01")])
+def test_a_label_that_no_checkpoint_can_hold_is_refused_before_anything_changes(tmp_path, label):
+    net, replay = tiny(), hs.Replay(4)
+    stream = [(frame, label) for frame in torch.rand(3, 3, 8, 8)]
+    with pytest.raises(errors.LabelError, match="a checkpoint holds"):
+        hs.learn(net, stream, hs.SoftmaxProbe(), replay=replay, checkpoint=tmp_path / "run", progress=False)
+    assert net.samples_seen == len(replay) == 0
+    assert hs.learn(net, stream, checkpoint=tmp_path / "run", progress=False).samples == 3  # nobody learns it
+
+
+def test_whoever_claims_a_checkpoint_may_let_another_thread_learn(tmp_path):
+    checkpoint, reports = hs.Checkpoint(tmp_path / "run"), []
+    checkpoint.claim()
+    learn = partial(hs.learn, tiny(), torch.rand(3, 3, 8, 8), checkpoint=checkpoint, progress=False)
+    thread = threading.Thread(target=lambda: reports.append(learn()))
+    thread.start()
+    thread.join()
+    assert reports[0].samples == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_link_and_its_file_are_one_checkpoint(tmp_path, learned):
+    learned.save(tmp_path / "run")
+    (tmp_path / "link").symlink_to("run")
+    one, other = hs.Checkpoint(tmp_path / "run"), hs.Checkpoint(tmp_path / "link")
+    for first, second in ((one, other), (other, one)):
+        first.claim()
+        with pytest.raises(errors.OutputError, match="another run is writing to it"):
+            second.claim()
+        first.release()
+
+
+def test_a_checkpoint_stays_where_the_working_folder_was(tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    callbacks = [lambda step: os.chdir(tmp_path / "other")]
+    report = hs.learn(tiny(), torch.rand(3, 3, 8, 8), checkpoint="run", callbacks=callbacks, progress=False)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["other", "run"]
+    assert report.checkpoint == tmp_path / "run"
+    monkeypatch.chdir(tmp_path)
+    assert hs.learn(tiny(), torch.rand(3, 3, 8, 8), checkpoint="run", progress=False).checkpoint == Path("run")
+
+
+def test_a_copy_of_a_checkpoint_holds_no_claim(tmp_path):
+    checkpoint = hs.Checkpoint(tmp_path / "run")
+    checkpoint.claim()
+    other = copy.deepcopy(checkpoint)
+    with pytest.raises(errors.OutputError, match="another run is writing to it"):
+        other.claim()
+    checkpoint.release()
+    other.claim()
+    other.release()
+
+
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path):
+    mine, others = tmp_path / ".run.safetensors.0a1b2c3d.part", tmp_path / ".other.safetensors.0a1b2c3d.part"
+    for path in (mine, others):
+        path.write_bytes(b"half")
+    checkpoint = hs.Checkpoint(tmp_path / "run.safetensors")
+    checkpoint.claim()
+    checkpoint.release()
+    assert list(tmp_path.iterdir()) == [others]

@@ -16,6 +16,10 @@ def save(path, position, kept=3):
     learner.save(path)
 
 
+def refuse(*paths):
+    raise PermissionError
+
+
 def positions(path):
     return [hs.Learner.load(found).counters.position for found in generations(path)]
 
@@ -36,9 +40,6 @@ def test_one_generation_is_one_file(tmp_path):
 
 
 def test_a_file_system_without_links_gets_copies(tmp_path, monkeypatch):
-    def refuse(*paths):
-        raise PermissionError
-
     monkeypatch.setattr(os, "link", refuse)
     path = tmp_path / "run.safetensors"
     for position in (1, 2):
@@ -52,6 +53,20 @@ def test_between_two_checkpoints_there_is_always_one(tmp_path):
     for _ in range(2):  # the next one was never written, and then again
         keep_generations(path, 2)
         assert positions(path) == [1, 1]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_writes_that_fail_cost_no_generation(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "run.safetensors"
+    for position in (1, 2):
+        save(path, position)
+    for _ in range(3):
+        keep_generations(path, 3)
+    assert positions(path) == [2, 2, 1]
+    save(path, 3)
+    assert positions(path) == [3, 2, 1]
 
 
 def test_the_newest_good_one_is_chosen(tmp_path, caplog):

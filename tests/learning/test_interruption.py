@@ -112,3 +112,33 @@ def test_sigusr1_saves_while_the_stream_is_silent(tmp_path):
 
 def test_sigusr1_with_nothing_to_save_is_no_error(net):
     assert hs.learn(net, frames(9), callbacks=[at(4, signal.SIGUSR1)], progress=False).samples == 9
+
+
+@pytest.mark.parametrize("where", ["step", "probe", "replay"])
+def test_what_a_second_signal_leaves_half_learned_is_not_saved(tmp_path, monkeypatch, where):
+    net, probe = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3), hs.SoftmaxProbe()
+    place = {"step": (net.engine, "learn"), "probe": (probe, "learn_one"), "replay": (probe, "learn_many")}[where]
+    learn = getattr(*place)
+
+    def broken_off(*arguments):
+        found = learn(*arguments)
+        if net.samples_seen == 8:
+            send(signal.SIGTERM)
+            send(signal.SIGINT)
+            time.sleep(1)
+        return found
+
+    monkeypatch.setattr(*place, broken_off)
+    stream, checkpoint = [(x, "a") for x in frames(9)], hs.Checkpoint(tmp_path / "run", every_samples=5)
+    replay = hs.Replay(9, every_samples=4)
+    with pytest.raises(KeyboardInterrupt):
+        hs.learn(net, stream, probe, replay=replay, checkpoint=checkpoint, progress=False)
+    assert hs.Learner.load(tmp_path / "run").counters.position == 5
+
+
+def test_nor_is_what_an_error_of_the_network_leaves_so(tmp_path, monkeypatch):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+    monkeypatch.setattr(net.engine, "learn", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        hs.learn(net, frames(3), checkpoint=tmp_path / "run", progress=False)
+    assert not list(tmp_path.iterdir())

@@ -1,3 +1,4 @@
+import copy
 import os
 import signal
 import threading
@@ -384,3 +385,148 @@ def test_options_are_checked(option, tmp_path):
         hs.Checkpoint(tmp_path / "run", **option)
     with pytest.raises(errors.ConfigurationError, match="limit=0: expected"):
         hs.learn(tiny(), frames(1), limit=0, progress=False)
+
+
+class Raises(hs.Callback):
+    """Raises something of its own, from its 4th sample on."""
+
+    every_samples = 4
+
+    def __init__(self, where, error):
+        for name in ("on_sample", "on_step", "on_pause", "on_end"):
+            if name.endswith(where):
+                setattr(self, name, self.fail)
+        self.error = error
+
+    def fail(self, learner, *_):
+        if learner.counters.position >= 4:
+            raise self.error
+
+
+@pytest.mark.parametrize("engine", ["eager", "pipelined"])
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("where", ["sample", "step", "pause", "end"])
+def test_nor_does_one_that_leaves_the_program(tmp_path, where, error, engine):
+    net, probe, note = hs.SoftHebbNet([hs.LayerSpec(channels=4)] * 2, 3, engine=engine), hs.SoftmaxProbe(), Note()
+    callbacks, stream = [Raises(where, error), note], [(x, "label") for x in frames(9)]
+    with pytest.raises(error):
+        hs.learn(net, stream, probe, checkpoint=tmp_path / "run", callbacks=callbacks, progress=False)
+    saved = hs.Learner.load(tmp_path / "run")
+    assert saved.counters.position == saved.net.samples_seen == saved.probe.steps == net.samples_seen >= 4
+    assert note.heard[-1][0] == "end"
+    assert len([step for step in note.heard if step[0] == "step"]) >= saved.counters.position - (where == "step") * 4
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".lock")] == []
+
+
+@pytest.mark.parametrize("engine", ["eager", "pipelined"])
+def test_callbacks_see_all_samples_that_are_learned_before_one_is_refused(engine):
+    net, note = hs.SoftHebbNet([hs.LayerSpec(channels=4)] * 2, 3, engine=engine), Note()
+    with pytest.raises(errors.LabelError):
+        hs.learn(net, [*frames(3), (frames(1)[0], [])], callbacks=[note], progress=False)
+    assert [index for what, index, *_ in note.heard if what == "step"] == [0, 1, 2]
+
+
+def test_learning_within_a_run_of_the_same_learner_is_refused():
+    learner = hs.Learner(tiny(), callbacks=[lambda step: learner.learn(frames(1), progress=False)])
+    with pytest.raises(errors.ConfigurationError, match="learn within a run"):
+        learner.learn(frames(3), progress=False)
+    assert learner.counters.position == 1
+    learner.callbacks = ()
+    assert learner.learn(frames(3), progress=False).samples == 3
+
+
+@pytest.mark.parametrize(("engine", "batch_size"), [("pipelined", 1), ("eager", 4)])
+def test_what_is_of_no_one_time_is_not_saved(tmp_path, engine, batch_size):
+    def save(step):
+        if not learner.is_whole:
+            learner.save(tmp_path / "run")
+
+    learner = hs.Learner(hs.SoftHebbNet([hs.LayerSpec(channels=4)] * 2, 3, engine=engine), callbacks=[save])
+    with pytest.raises(errors.ConfigurationError, match="samples are under way: expected it in on_pause"):
+        learner.learn(frames(8), batch_size=batch_size, progress=False)
+    assert not list(tmp_path.iterdir())
+    assert learner.is_whole
+    learner.save(tmp_path / "run")
+
+
+def test_a_report_stays_what_it_was():
+    learner = hs.Learner(tiny())
+    reports = [learner.learn(frames(3), progress=False) for _ in range(2)]
+    assert [report.counters.position for report in reports] == [3, 6]
+
+
+@pytest.mark.parametrize("engine", ["eager", "pipelined"])
+@pytest.mark.parametrize(
+    ("item", "error"),
+    [
+        ((frames(1)[0], float("nan")), errors.LabelError),
+        ((frames(1)[0], torch.ones(2)), errors.LabelError),
+        ((frames(1)[0][:4], "a"), errors.ImageSizeError),
+    ],
+)
+def test_a_sample_that_the_probe_refuses_is_not_learned_by_the_network(item, error, engine):
+    net, probe = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3, engine=engine), hs.SoftmaxProbe()
+    learner = hs.Learner(net, probe)
+    with pytest.raises(error):
+        learner.learn([(frames(1)[0], "a"), item], progress=False)
+    assert net.samples_seen == probe.steps == learner.counters.position == 1
+
+
+def test_frames_of_any_size_are_learned_where_no_label_asks_for_one():
+    stream = [(frames(1)[0], "a"), frames(1)[0][:4], (frames(1)[0], "b")]
+    assert hs.learn(tiny(), stream, hs.SoftmaxProbe(), progress=False).samples == 3
+
+
+def replayed(path, *, callbacks=(), limit=None):
+    learner = hs.Learner(
+        tiny(),
+        hs.SoftmaxProbe(),
+        replay=hs.Replay(32, every_samples=4),
+        callbacks=[*callbacks, hs.Checkpoint(path)],
+    )
+    learner.learn([(x, index % 2) for index, x in enumerate(frames(20))], limit=limit, progress=False)
+    return learner
+
+
+def test_a_frame_that_a_callback_refuses_is_not_replayed(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        replayed(tmp_path / "run", callbacks=[Raises("sample", ZeroDivisionError)])
+    assert len(hs.Learner.load(tmp_path / "run").replay) == 4
+
+
+def test_what_is_saved_at_an_error_has_the_replay_that_was_due(tmp_path):
+    replayed(tmp_path / "whole", limit=4)
+    with pytest.raises(ZeroDivisionError):
+        replayed(tmp_path / "failed", callbacks=[Raises("step", ZeroDivisionError)])
+    assert (tmp_path / "failed").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_what_is_saved_at_a_signal_has_the_replay_that_was_due(tmp_path):
+    def ask(step):
+        if step.index == 3:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    class Copy(hs.Callback):
+        def on_sample(self, learner, sample):
+            if learner.counters.position == 4:
+                (tmp_path / "copy").write_bytes((tmp_path / "asked").read_bytes())
+
+    replayed(tmp_path / "whole", limit=4)
+    replayed(tmp_path / "asked", callbacks=[ask, Copy()], limit=5)
+    assert (tmp_path / "copy").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_run_that_learns_nothing_replays_nothing(tmp_path):
+    replay, probe = hs.Replay(8, every_samples=1), hs.SoftmaxProbe()
+    replay.add(torch.zeros(3, 8, 8, dtype=torch.uint8), "a")
+    with pytest.raises(errors.EmptyStreamError):
+        hs.learn(tiny(), [], probe, replay=replay, progress=False)
+    assert probe.steps == 0
+
+
+def test_a_copy_of_a_learner_goes_on_by_itself(tmp_path):
+    learner = hs.Learner(tiny(), callbacks=[hs.Checkpoint(tmp_path / "run")])
+    learner.learn(iter(frames(3)), progress=False)
+    other = copy.deepcopy(learner)
+    other.learn(frames(2), progress=False)
+    assert (learner.counters.position, other.counters.position) == (3, 5)
