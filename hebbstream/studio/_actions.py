@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from hebbstream.errors import ConfigurationError, InputError
+from hebbstream.studio._examples import checked_name
 from hebbstream.studio._held import Held
 from hebbstream.studio._session import Session
 
@@ -36,18 +37,43 @@ def _learn(session: Session, message: Message) -> None:
     session.learning = _of(message, "on", bool)
 
 
+def _pause(session: Session, message: Message) -> None:
+    session.learning = not _of(message, "paused", bool)
+
+
 def _hold(session: Session, message: Message) -> None:
-    label, source = _of(message, "label", str), _of(message, "source", int)
-    seconds = min(_number(message, "seconds", _HOLD_SECONDS), _LONGEST_HOLD)
+    label = _of(message, "label", str)
     session.examples.check_class(label)
-    _source(session, source)
-    session.examples.check_room()
+    source, seconds = _where_and_how_long(session, message)
     held = session.held
     goes_on = held is not None and (held.label, held.source) == (label, source) and time.monotonic() < held.until
     session.holds += not goes_on
     now = time.monotonic()
     since = held.since if held is not None and goes_on else now
     session.held = Held(label, source, since, now + seconds, session.holds)
+
+
+def _where_and_how_long(session: Session, message: Message) -> tuple[int, float]:
+    source, seconds = _of(message, "source", int), _number(message, "seconds", _HOLD_SECONDS)
+    _source(session, source)
+    session.examples.check_room()
+    return source, min(seconds, _LONGEST_HOLD)
+
+
+def _label(session: Session, message: Message) -> None:
+    if "label" not in message:
+        raise InputError("label missing: expected the name of a class, or null to stop")
+    label = message["label"]
+    if label is None:
+        _release(session, message)
+        return
+    if label not in session.examples.classes:
+        label = checked_name(label)
+    message = {"source": 0, **message, "label": label}
+    _where_and_how_long(session, message)  # before a class is made
+    if label not in session.examples.classes:
+        _add_class(session, {"name": label})
+    _hold(session, message)
 
 
 def _release(session: Session, message: Message) -> None:  # noqa: ARG001  # all actions take one
@@ -109,19 +135,24 @@ def _likes(session: Session, message: Message) -> None:
 
 
 def _configure(session: Session, message: Message) -> None:
-    if session.net.samples_seen or len(session.examples):
-        raise ConfigurationError("the network has learned: expected to be asked before; start another run instead")
+    if not session.replaceable:
+        raise ConfigurationError(
+            "the network has learned, or classes were taught with it: expected to be asked before; start another run"
+        )
     preset, width = session.settings.preset, session.settings.width  # what is not named stays
     if "preset" in message:
         preset = _of(message, "preset", str)
+        if preset not in session.settings.presets():
+            raise ConfigurationError(f"preset {preset[:40]!r}: expected one of those on the page")
     if "width" in message:
         width = _of(message, "width", int)
     if width is not None and not 1 <= width <= 512:
         raise ConfigurationError(f"width={width}: expected 1 to 512 neurons")
-    if preset not in session.settings.presets():
-        raise ConfigurationError(f"preset {preset[:40]!r}: expected one of those on the page")
-    session.settings = replace(session.settings, preset=preset, width=width)
-    session.adopt(session.settings.learner())
+    settings = replace(session.settings, preset=preset, width=width)
+    learner, confidence = settings.learner(), session.probe.min_confidence
+    session.settings = settings
+    session.adopt(learner)
+    session.probe.min_confidence = confidence
 
 
 def _save(session: Session, message: Message) -> str:  # noqa: ARG001
@@ -133,6 +164,8 @@ def _save(session: Session, message: Message) -> str:  # noqa: ARG001
 
 ACTIONS: dict[str, Callable[[Session, Message], Any]] = {
     "learn": _learn,
+    "pause": _pause,
+    "label": _label,
     "hold": _hold,
     "release": _release,
     "add-class": _add_class,

@@ -17,7 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 import hebbstream as hs
-from hebbstream.errors import HebbstreamError, InputError
+from hebbstream._files import atomic_write
+from hebbstream.errors import HebbstreamError, InputError, OutputError
 from hebbstream.studio._actions import act
 from hebbstream.studio._export import KINDS
 from hebbstream.studio._guard import Door, Guard
@@ -55,8 +56,8 @@ class App:
         routes = [
             Route("/", self._page),
             Route("/page/{name}", self._asset),
-            Route("/example/{number:int}", self._example),
-            Route("/peak/{number:int}", self._peak),
+            Route("/example/{number}", self._example),
+            Route("/peak/{number}", self._peak),
             Route("/download/{name}", self._download),
             Route("/open", self._open, methods=["POST"]),
             Route("/api/state", self._state),
@@ -86,13 +87,13 @@ class App:
         return Response((_PAGE / name).read_bytes(), media_type=mimetypes.guess_type(name)[0])
 
     async def _example(self, request: Request) -> Response:
-        example = self._session.examples.get(request.path_params["number"])
+        example = self._session.examples.get(_number(request.path_params["number"]))
         if example is None:
             return _missing("no such example")
         return Response(png(self._session.drawn(example)), media_type="image/png")
 
     async def _peak(self, request: Request) -> Response:
-        peak = self._session.novelty.peak(request.path_params["number"])
+        peak = self._session.novelty.peak(_number(request.path_params["number"]))
         if peak is None:
             return _missing("no such peak")
         return Response(await asyncio.to_thread(jpeg, peak.picture.pixels, _SHOWN), media_type="image/jpeg")
@@ -125,7 +126,7 @@ class App:
 
     async def _predict(self, request: Request) -> Response:
         number = request.query_params.get("source", "0")
-        seen = self._session.board.seen.get(int(number)) if number.isdecimal() and len(number) < 6 else None
+        seen = self._session.board.seen.get(_number(number))
         if seen is None:
             return _missing(f"source {number[:20]!r} has shown nothing yet")
         answer = {"label": seen.label, "probabilities": seen.probabilities, "novelty": seen.novelty}
@@ -149,21 +150,16 @@ class App:
 
 def _by_script(session: Session, name: str, body: dict[str, Any]) -> Any:
     """Do what a script asks for, in the session's thread."""
-    if name == "pause":
-        return act(session, {"do": "learn", "on": not body.get("paused", True)})
     if name == "export":
         what = body.get("what", "model.onnx")
-        if what not in KINDS:
+        if not isinstance(what, str) or what not in KINDS:
             raise InputError(f"what {str(what)[:40]!r}: expected one of {', '.join(KINDS)}")
         path = session.keeper.folder / "exports" / what
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(KINDS[what][0](session))
+        data = KINDS[what][0](session)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(data)
         return str(path)
-    if body.get("label") is None:
-        return act(session, {"do": "release"})
-    if body["label"] not in session.examples.classes:
-        act(session, {"do": "add-class", "name": body["label"]})
-    return act(session, {"do": "hold", "source": 0, **body})
+    return act(session, {**body, "do": name})
 
 
 def _check_type(request: Request, expected: str) -> None:
@@ -202,6 +198,13 @@ async def _receive(request: Request, path: Path) -> None:
                 file.write(piece)
     except ClientDisconnect:
         raise InputError("the file did not arrive whole") from None
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _number(text: str) -> int:
+    """Return a number in an address; −1, which nothing has, for what is none."""
+    return int(text) if text.isdecimal() and len(text) < 16 else -1
 
 
 def _missing(reason: str) -> Response:

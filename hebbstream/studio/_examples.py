@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category
 
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from hebbstream.studio._picture import Pixels
 
 MOST_CLASSES = 60
 _LONGEST_NAME = 40
+_CONTROLS = {"Cc", "Cs", "Zl", "Zp"}  # of Unicode; what joins an emoji is none of them
 
 
 @dataclass(slots=True)
@@ -202,7 +204,7 @@ def checked_name(name: Any) -> str:
     Raises
     ------
     LabelError
-        If it is no text, empty, too long, or not to be shown.
+        If it is no text, empty, too long, or has control characters in it.
 
     Examples
     --------
@@ -210,6 +212,8 @@ def checked_name(name: Any) -> str:
     'cup'
     """
     text = name.strip() if isinstance(name, str) else ""
-    if not (0 < len(text) <= _LONGEST_NAME and text.isprintable()):
-        raise LabelError(f"class {name!r}: expected a name of 1 to {_LONGEST_NAME} characters")
+    if not 0 < len(text) <= _LONGEST_NAME or any(category(letter) in _CONTROLS for letter in text):
+        raise LabelError(
+            f"class {name!r}: expected a name of 1 to {_LONGEST_NAME} characters, without control characters"
+        )
     return text

@@ -23,7 +23,7 @@ _SCRIPTS = ("app.js", "camera.js", "follow.js", "manifest.js", "model.js", "view
 
 def checkpoint(session: Session) -> bytes:
     """Return the learner as `hebbstream learn --resume` goes on from it."""
-    with tempfile.TemporaryDirectory(dir=session.keeper.folder) as folder:
+    with tempfile.TemporaryDirectory() as folder:  # the run's may be gone, or full
         path = Path(folder) / "run.safetensors"
         session.learner.save(path)
         return path.read_bytes()

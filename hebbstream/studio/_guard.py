@@ -5,7 +5,6 @@ import ipaddress
 import secrets
 import socket
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
@@ -65,14 +64,15 @@ class Door:
 
     def knows(self, host: str) -> bool:
         """Whether a ``Host`` header names the bind address, whatever a name server may say."""
+        host, here = host.lower(), self.host.lower()
         name, _, port = host.rpartition(":")
         if not name or port != str(self.port):
             name, port = host, "80"
         if port != str(self.port):
             return False
-        if self.host in _EVERYWHERE:  # a name that is rebound is no number, nor this machine's own
-            return name in _LOCAL or name == socket.gethostname() or _is_number(name)
-        own = f"[{self.host}]" if ":" in self.host else self.host
+        if here in _EVERYWHERE:  # a name that is rebound is no number, nor this machine's own
+            return name in _LOCAL or name == socket.gethostname().lower() or _is_number(name)
+        own = f"[{here}]" if ":" in here else here
         return name == own or (own in _LOCAL and name in _LOCAL)
 
     def admits(self, token: str | None) -> bool:
@@ -153,11 +153,9 @@ def _bearer(headers: Headers) -> str | None:
 
 
 def _cookie(headers: Headers, name: str) -> str | None:
-    try:
-        found = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return None
-    return found[name].value if name in found else None
+    # `SimpleCookie` drops all of them where it cannot read one, which may be another server's.
+    pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
+    return next((value for found, _, value in pairs if found == name), None)
 
 
 def _is_number(name: str) -> bool:

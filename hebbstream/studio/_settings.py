@@ -49,10 +49,11 @@ class Settings:
     start: bool = False
 
     def learner(self) -> hs.Learner:
-        """Make a learner."""
+        """Make a learner; what `check` refuses is refused."""
         net = hs.SoftHebbNet.from_preset(
             self.preset, width=self.width, in_channels=self.in_channels, seed=self.seed, device=self.device
         )
+        self.check(net)
         return hs.Learner(net, self.probe())
 
     def probe(self) -> OnlineProbe:
@@ -69,7 +70,9 @@ class Settings:
         Raises
         ------
         ConfigurationError
-            If it is for signals and they are pictures, or the other way round.
+            If it is for signals and they are pictures, or the other way round, or for frames of another size.
+        ImageSizeError
+            If their frames are too small for it.
         """
         channels = net.in_channels if self.in_channels is None else self.in_channels
         if channels != net.in_channels:
@@ -77,6 +80,10 @@ class Settings:
         if net.one_dimensional != (self.kind == "signal"):
             made_for = "signals" if net.one_dimensional else "pictures"
             raise ConfigurationError(f"network for {made_for}: expected one for {self.kind}, as the sources are")
+        size = self.frame_size(net)
+        if net.input_size not in (None, size):
+            raise ConfigurationError(f"network for frames of {net.input_size}: expected {size}, as frames are here")
+        net.output_shape(*size)
 
     def presets(self) -> list[str]:
         """Return the presets to choose from before the start."""

@@ -18,6 +18,7 @@ State = Literal["connecting", "live", "lost", "off"]
 _RETRY_SECONDS = 3.0
 _STALLED_SECONDS = 3.0
 _WAIT_SECONDS = 0.1
+_LAST_SECONDS = 0.04  # for which the last frame is shown; a picture is a file of one
 _LONGEST_PAUSE = 1.0  # between two frames of a file, whatever its time stamps say
 
 
@@ -38,7 +39,7 @@ class Source:
     """Whether it goes on whether or not it is read."""
 
     def __init__(self, number: int, name: str, arrived: threading.Condition) -> None:
-        self.number, self.name = number, mask_credentials(name)
+        self.number, self.name = number, _shown(name)
         self.latest: Picture | None = None
         self.dropped = 0
         self._arrived = arrived
@@ -67,7 +68,7 @@ class Source:
 
     def fail(self, problem: str) -> None:
         """Note why no pictures come."""
-        self._state, self._problem = "lost", mask_credentials(problem)
+        self._state, self._problem = "lost", _shown(problem)
 
     def switch(self, wanted: bool) -> None:
         """Turn it on or off."""
@@ -163,6 +164,7 @@ class VideoSource(PlayedSource):
                 if sample is None:
                     if number == 0:
                         raise HebbstreamError(f"{self.name}: no frame in it")
+                    self._closing.wait(_LAST_SECONDS)
                     return
                 t = sample.t or 0.0
                 if not stream.live:
@@ -174,6 +176,11 @@ class VideoSource(PlayedSource):
                     return
                 self.put(sample.x, sample.t)
                 self.rest()
+
+
+def _shown(text: str) -> str:
+    """Return a text without credentials, and without what is no UTF-8: the name of a file may be anything."""
+    return mask_credentials(text).encode(errors="replace").decode()
 
 
 def next_picture(

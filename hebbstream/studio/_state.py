@@ -50,7 +50,7 @@ def _network(session: Session) -> dict[str, Any]:
         "opening": round(float(net.layers[0].opening[0]), 3),
         "presets": session.settings.presets(),
         "widths": list(WIDTHS),
-        "can_change": not net.samples_seen and not len(session.examples),
+        "can_change": session.replaceable,
     }
 
 

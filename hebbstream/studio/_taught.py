@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import torch
@@ -58,6 +59,11 @@ class Taught:
         probe: OnlineProbe = self.learner.probe  # type: ignore[assignment]  # `adopt` sees to that
         return probe
 
+    @property
+    def replaceable(self) -> bool:
+        """Whether nothing that is kept needs this network, so that another may take its place."""
+        return not self.net.samples_seen and not len(self.examples) and self.examples.base is None
+
     def relearn(self, *, anew: bool = False) -> None:
         """Make the probe what the kept examples teach; `anew` with the features that they have by now."""
         if anew:
@@ -72,10 +78,15 @@ class Taught:
             learner = hs.Learner.load(self.keeper.checkpoint, self.settings.device)
         except CheckpointNotFoundError:
             return self.settings.learner()
-        self.settings.check(learner.net)
-        preset = learner.net.preset
-        self.settings = replace(self.settings, preset=preset or self.settings.preset, size=learner.net.frame_size)
+        self.settings = self._settings_for(learner.net)
         return learner
+
+    def _settings_for(self, net: hs.SoftHebbNet) -> Settings:
+        """Return the settings with what a network from a file brings; refuse one that cannot see the sources."""
+        size = net.frame_size or (None if self.settings.kind == "pictures" else self.settings.size)
+        settings = replace(self.settings, preset=net.preset or self.settings.preset, size=size)
+        settings.check(net)
+        return settings
 
     def _read_examples(self) -> None:
         store = self.keeper.store
@@ -106,12 +117,21 @@ class Taught:
         Raises
         ------
         ConfigurationError
-            If its probe has classes that are no text, or its network cannot see what the sources show.
+            If its probe has classes that are no text, its network cannot see what the sources show, or the two do not
+            fit together here.
         """
         probe = as_online_probe(learner.probe, "the studio")
-        self.settings.check(learner.net)
+        settings = self._settings_for(learner.net)
+        size = settings.frame_size(learner.net)
+        if settings.kind != "pictures" and size != self.size:  # pictures are scaled
+            raise ConfigurationError(f"network for windows of {size}: expected {self.size}, as the sources have")
+        features = prod(learner.net.output_shape(*size))
+        if probe is not None and probe.n_features not in (None, features):  # it learned from frames of another size
+            raise ConfigurationError(
+                f"probe of {probe.n_features:,} features: expected {features:,}, of frames of {size}"
+            )
         _named([] if probe is None else probe.classes)  # before anything changes
-        self.settings = replace(self.settings, preset=learner.net.preset or "cifar10", size=learner.net.frame_size)
+        self.settings = settings
         self.adopt(learner)
         for example in self.examples:
             example.frame = self._fitted(example.frame)

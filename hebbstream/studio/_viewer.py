@@ -35,6 +35,7 @@ class Viewer:
     name: str
     socket: WebSocket
     focus: int = 0
+    holds: bool = False
     level: int = _FIRST_LEVEL
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     sent: int = 0

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from hebbstream.errors import HebbstreamError, InputError
 from hebbstream.studio._actions import act
+from hebbstream.studio._clip import ClipSource
 from hebbstream.studio._picture import read_jpeg
 from hebbstream.studio._session import Session
 from hebbstream.studio._shots import INTERVAL, Shots
@@ -41,6 +42,7 @@ class Viewers:
         self._shots = Shots(session.board, session.sources)
         self._all: dict[str, Viewer] = {}
         self._pen: str | None = None
+        self._filming: Viewer | None = None
         self._beating: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -85,6 +87,9 @@ class Viewers:
         await viewer.send_json({"hello": True, "token": self._token, "camera": self._camera and self._camera.number})
 
     def _leave(self, viewer: Viewer) -> None:
+        if self._filming is viewer:
+            self._filming = None
+            self._session.ask(self._stop_filming)
         if self._all.get(viewer.name) is not viewer:
             return
         del self._all[viewer.name]
@@ -93,7 +98,16 @@ class Viewers:
             self._beating = None
         if self._pen == viewer.name:
             self._pen = None
-            self._session.ask(lambda: act(self._session, {"do": "release"}))
+            if viewer.holds:  # and not where a script teaches
+                self._session.ask(lambda: act(self._session, {"do": "release"}))
+
+    def _stop_filming(self) -> None:
+        if self._camera is None or not self._camera.wanted:
+            return
+        self._camera.switch(wanted=False)
+        for source in self._session.sources:
+            if isinstance(source, ClipSource):  # it stands in for a camera
+                source.switch(wanted=True)
 
     async def _beat(self) -> None:
         """Offer what is new to all who have room for it, at the same time, so that it is made once."""
@@ -141,6 +155,7 @@ class Viewers:
         except HebbstreamError as error:
             await viewer.send_json({"camera": False, "error": str(error)})
             return
+        self._filming = viewer
         camera.put(pixels, None)
         await viewer.send_json({"camera": True})
 
@@ -173,6 +188,8 @@ class Viewers:
             if self._pen is None:
                 self._pen = viewer.name
             self._check_pen(viewer)
+            if message.get("do") in ("hold", "release"):
+                viewer.holds = message["do"] == "hold"
             return await asyncio.wrap_future(self._session.ask(lambda: act(self._session, message)))
         return None
 

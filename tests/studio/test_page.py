@@ -103,6 +103,12 @@ def ask(studio, **message):
     return studio.session.ask(lambda: act(studio.session, message)).result(60)
 
 
+def cut_off(studio):
+    """Close the connections of all pages."""
+    viewers = studio.app.viewers
+    asyncio.run_coroutine_threadsafe(viewers.close(), viewers._beating.get_loop()).result(30)
+
+
 def in_view(studio, source, things):
     """Which of the things the source's latest picture shows."""
     latest = studio.session.sources[source].latest
@@ -221,6 +227,69 @@ def test_a_second_viewer_reads_until_it_takes_the_pen(browser, clip, tmp_path):
             while float(studio.session.net.layers[0].opening[0]) == 0 and time.monotonic() < until:
                 second.wait_for_timeout(20)
             assert float(studio.session.net.layers[0].opening[0]) > 0
+
+
+def test_a_number_key_teaches_until_that_key_goes_up(browser, clip, tmp_path):
+    with served([clip], tmp_path / "run") as studio, opened(browser, studio) as page:
+        shows(page, "status", "ready")
+        for name in ("constructor", "book"):
+            ask(studio, do="add-class", name=name)
+        shows(page, "classes", "book")
+        expect(page.locator("#classes .percent").first).to_have_text("–")
+        keys = page.context.new_cdp_session(page)
+
+        def press(kind, number, key):
+            keys.send("Input.dispatchKeyEvent", {"type": kind, "key": key, "code": f"Digit{number}"})
+
+        def teaches(*names):
+            expect(page.locator("#classes .held .name")).to_have_text(list(names), timeout=WAIT_MS)
+
+        press("keyDown", 1, "1")
+        teaches("constructor")
+        press("keyUp", 1, "!")  # Shift is down by now
+        teaches()
+        press("keyDown", 1, "1")
+        press("keyDown", 2, "2")
+        press("keyUp", 1, "1")
+        teaches("book")
+        page.wait_for_timeout(300)
+        teaches("book")
+        press("keyUp", 2, "2")
+        teaches()
+
+
+def test_the_camera_is_opened_once_and_let_go_with_the_page(browser, tmp_path):
+    with served([], tmp_path / "run") as studio, opened(browser, studio) as page:
+        shows(page, "status", "ready")
+        page.evaluate("""() => {
+            const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);
+            window.tracks = [];
+            media.getUserMedia = async (wanted) => {
+                const stream = await open(wanted);
+                window.tracks.push(...stream.getTracks());
+                return stream;
+            };
+        }""")
+        page.dblclick("#camera")
+        expect(page.locator("#camera")).to_have_text("Stop the camera", timeout=WAIT_MS)
+        camera = studio.session.sources[1]
+        cut_off(studio)
+        for wanted in (False, True):  # the page comes back, and its camera with it
+            until = time.monotonic() + 30
+            while camera.wanted is not wanted:
+                assert time.monotonic() < until
+                page.wait_for_timeout(10)
+        page.click("#camera")
+        expect(page.locator("#camera")).to_have_text("Use this browser’s camera", timeout=WAIT_MS)
+        assert page.evaluate("window.tracks.map((track) => track.readyState)") == ["ended"]
+
+
+def test_a_page_of_the_run_before_says_what_to_open(browser, clip, tmp_path):
+    with served([clip], tmp_path / "run") as studio, opened(browser, studio) as page:
+        shows(page, "status", "ready")
+        page.context.clear_cookies()  # as after another start on the same port, which has another token
+        cut_off(studio)
+        shows(page, "picture-message", "open the address that it has printed")
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: `make browser` installs it, with npm")

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import shutil
 import socket
 import threading
 import time
@@ -20,9 +21,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.studio import _app, _server
+from hebbstream.studio._actions import act
 from hebbstream.studio._guard import Door
 from hebbstream.studio._picture import MOST_BYTES, read_jpeg
 from hebbstream.studio._server import Studio
+from hebbstream.studio._source import Source
 
 ORIGIN = "http://127.0.0.1:8008"
 
@@ -80,6 +83,8 @@ def test_posts_need_json_and_the_token_itself_not_a_cookie_alone(client, bench, 
     assert client.post("/api/label", content=large, headers={"content-type": "application/json"}).status_code == 400
     by_cookie = {"cookie": f"{door.cookie}={door.token}", "authorization": ""}
     assert client.get("/api/state", headers=by_cookie).status_code == 200
+    beside = {"cookie": f'prefs={{"theme":"dark"}}; {by_cookie["cookie"]}', "authorization": ""}
+    assert client.get("/api/state", headers=beside).status_code == 200  # of another server on this host
     assert client.post("/api/pause", json=paused, headers=by_cookie).status_code == 403
     assert bench.session.learning
     assert client.post("/api/pause", json=paused, headers={"origin": ORIGIN}).status_code == 200
@@ -106,6 +111,7 @@ def test_health_needs_no_token_but_the_right_host(client):
         "/example/../../etc/passwd",
         "/example/-1",
         "/peak/99999999999999999999999999",
+        "/example/" + "1" * 5000,
         "/nothing",
     ],
 )
@@ -131,6 +137,69 @@ def test_a_script_teaches_predicts_and_exports(client, bench):
     metrics = client.get("/metrics").text
     assert "hebbstream_learned_total 20.0" in metrics
     assert "hebbstream_examples 20.0" in metrics
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"label": "cup", "source": 99},
+        {"label": "cup", "seconds": -1},
+        {"label": "cup", "source": None},
+        {"label": ["cup"]},
+        {"lable": "cup"},
+    ],
+    ids=str,
+)
+def test_a_label_that_is_refused_changes_nothing(client, bench, body):
+    bench.do("add-class", name="book")
+    bench.do("hold", label="book", source=0, seconds=60)
+    assert client.post("/api/label", json=body).status_code == 400
+    assert bench.session.examples.classes == ["book"]
+    assert bench.session.held.label == "book"
+
+
+def test_a_label_is_taught_whatever_spaces_are_around_it_and_whatever_else_is_asked(client, bench):
+    for _ in range(2):
+        body = {"label": " cup ", "seconds": 60, "do": "forget", "name": "cup"}
+        assert client.post("/api/label", json=body).status_code == 200
+        assert bench.session.examples.classes == ["cup"]
+        assert bench.session.held.label == "cup"
+
+
+@pytest.mark.parametrize("body", [{}, {"pause": False}, {"paused": 0}, {"paused": None}, {"paused": "false"}], ids=str)
+def test_only_true_and_false_pause_and_go_on(client, bench, body):
+    for learning in (True, False):
+        bench.do("learn", on=learning)
+        assert client.post("/api/pause", json=body).status_code == 400
+        assert bench.session.learning is learning
+
+
+@pytest.mark.parametrize("what", [["x"], {}, None, 1], ids=str)
+def test_only_known_files_are_exported(visitor, what):
+    answer = visitor.post("/api/export", json={"what": what})
+    assert answer.status_code == 400
+    assert "expected one of run.safetensors" in answer.json()["error"]
+
+
+def test_a_folder_that_cannot_be_written_is_said(client, bench, monkeypatch):
+    octets, model = {"content-type": "application/octet-stream"}, {"what": "run.safetensors"}
+    exports = bench.keeper.folder / "exports"
+    (exports / "run.safetensors").mkdir(parents=True)
+    assert "it is a folder" in client.post("/api/export", json=model).json()["error"]
+    shutil.rmtree(exports)
+    exports.touch()
+    assert "cannot write" in client.post("/api/export", json=model).json()["error"]
+    monkeypatch.setattr(bench.keeper, "folder", bench.keeper.folder / "gone")
+    assert client.get("/download/run.safetensors").status_code == 200
+    assert client.post("/open", content=b"x", headers=octets).json()["error"].startswith("cannot write the file")
+
+
+def test_names_that_are_no_text_are_told(client, bench):
+    bench.session.sources.append(Source(1, "v\udcff.mp4", bench.session.arrived))
+    bench.session.sources[1].fail("cannot open v\udcff.mp4")
+    told = client.get("/api/state").json()["sources"][1]
+    assert (told["name"], told["problem"]) == ("v?.mp4", "cannot open v?.mp4")
+    assert 'source="1 v?.mp4"' in client.get("/metrics").text
 
 
 def test_only_checkpoints_are_opened(client, bench, monkeypatch):
@@ -183,12 +252,15 @@ def test_pictures_that_lie_are_refused():
             read_jpeg(data)
 
 
-def test_the_door_knows_the_bind_address_alone():
+def test_the_door_knows_the_bind_address_alone(monkeypatch):
     everywhere = Door("0.0.0.0", 8008)  # noqa: S104  # nothing is bound here
     assert everywhere.knows("192.168.1.7:8008")
     assert everywhere.knows("localhost:8008")
     assert not everywhere.knows("evil.example:8008")
     assert not everywhere.knows("192.168.1.7")
+    monkeypatch.setattr(socket, "gethostname", lambda: "Anna-PC")
+    assert everywhere.knows("anna-pc:8008")  # as browsers write it
+    assert Door("Anna-PC", 8008).knows("anna-pc:8008")
     other = Door("192.168.1.7", 8008)
     assert other.knows("192.168.1.7:8008")
     assert not other.knows("localhost:8008")
@@ -334,6 +406,35 @@ def test_one_viewer_holds_the_pen_and_any_may_take_it(studio):
             assert time.monotonic() < until
             time.sleep(0.02)
         assert answer(first, {"do": "forget", "name": "pen", "ref": 4})["ok"]
+
+
+def test_what_a_script_teaches_goes_on_when_the_page_is_closed(studio):
+    with connect(studio) as page:
+        assert answer(page, {"do": "add-class", "name": "script", "ref": 1})["ok"]
+        studio.session.ask(
+            lambda: act(studio.session, {"do": "hold", "label": "script", "source": 0, "seconds": 60})
+        ).result(30)
+    until = time.monotonic() + 10
+    while len(studio.app.viewers):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert studio.session.ask(lambda: studio.session.held).result(30).label == "script"
+    studio.session.ask(lambda: act(studio.session, {"do": "forget", "name": "script"})).result(30)
+
+
+def test_the_clip_goes_on_when_the_page_with_the_camera_is_gone(studio):
+    clip, camera = studio.session.sources
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(file, "JPEG")
+    with connect(studio) as page:
+        assert answer(page, {"do": "switch", "source": 1, "on": True, "ref": 1})["ok"]
+        assert answer(page, {"do": "switch", "source": 0, "on": False, "ref": 2})["ok"]
+        assert answer(page, file.getvalue()) == {"camera": True}
+        assert camera.wanted
+    until = time.monotonic() + 10
+    while camera.wanted or not clip.wanted:
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_a_viewer_that_shows_nothing_gets_two_messages_and_no_more(studio):

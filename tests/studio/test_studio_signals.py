@@ -91,6 +91,34 @@ def test_two_movements_are_taught_kept_and_taken_away(tmp_path):
         Bench(tmp_path, Settings(kind="signal", preset="signal", in_channels=2))
 
 
+def untaught(preset, shape=None, **options):
+    """A learner that has seen one window of zeros, if it has seen any."""
+    net = hs.SoftHebbNet.from_preset(preset, width=4, **options)
+    if shape is not None:
+        net.learn_one(np.zeros(shape, np.float32))
+    return hs.Learner(net)
+
+
+def test_a_network_for_other_windows_is_refused(tmp_path):
+    bench = Bench(tmp_path / "sensors", SENSORS)
+    try:
+        with pytest.raises(ConfigurationError, match=r"windows of \(1, 100\): expected \(1, 60\)"):
+            bench.within(lambda: bench.session.open(untaught("signal", (3, 100), in_channels=3)))
+        new = untaught("signal", in_channels=3)
+        bench.within(lambda: bench.session.open(new))
+        assert bench.session.net is new.net
+        assert bench.session.size == (1, 60)
+    finally:
+        bench.close()
+    sound = Settings(kind="sound", preset="sound", width=8, in_channels=1, size=(64, 100))
+    bench = Bench(tmp_path / "sound", sound)
+    try:
+        with pytest.raises(ConfigurationError, match=r"windows of \(28, 28\): expected \(64, 100\)"):
+            bench.within(lambda: bench.session.open(untaught("mnist", (1, 28, 28))))
+    finally:
+        bench.close()
+
+
 def opened(folder, *arguments):
     """A studio as the command opens it; nobody serves it."""
     options = parsed(*arguments)
@@ -127,6 +155,8 @@ def test_the_command_plays_a_table_of_sensors(tmp_path, sensors):
         assert latest.sample.shape == (2, 60)
         assert latest.pixels.shape == (240, 640, 3)
         assert [source.told()["state"] for source in session.sources] == ["live"]
+    with pytest.raises(ConfigurationError, match="network for pictures: expected one for signal"):
+        opened(tmp_path / "other", *arguments, "--preset", "video")
     with pytest.raises(ConfigurationError, match="without --window"):
         opened(tmp_path / "new", sensors)
     with pytest.raises(ConfigurationError, match="windows of 1 × 50: expected 1 × 60, which this run has learned"):

@@ -2,21 +2,25 @@
 
 import io
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from forked import processes
-from studio_bench import Bench, pictures, teach_and_wait
+from studio_bench import SMALL, Bench, pictures, teach_and_wait
 
 import hebbstream as hs
 from hebbstream.adapters.shards import open_shards
-from hebbstream.errors import ConfigurationError, HebbstreamError, LabelError, OutputError
+from hebbstream.errors import ConfigurationError, HebbstreamError, ImageSizeError, LabelError, OutputError
 from hebbstream.probe._solvers import SOLVERS
 from hebbstream.studio import _export
-from hebbstream.studio._examples import Examples
+from hebbstream.studio._examples import Examples, checked_name
+from hebbstream.studio._keeper import Keeper
 from hebbstream.studio._picture import scaled
 from hebbstream.studio._settings import Settings
+from hebbstream.studio._state import state_of
+from hebbstream.studio._taught import Taught
 
 
 def sums(probe):
@@ -110,6 +114,13 @@ def test_classes_are_renamed_merged_and_forgotten(bench):
             bench.do(message.pop("do"), **message)
 
 
+@pytest.mark.parametrize("name", ["👨\u200d👩\u200d👧", "café\xa0au lait", "constructor"])
+def test_a_name_may_have_any_character_but_controls(name):
+    assert checked_name(name) == name
+    with pytest.raises(LabelError, match="without control characters"):
+        checked_name(f"{name}\n{name}")
+
+
 def test_below_the_confidence_nothing_is_said(bench):
     bench.teach(8)
     bench.do("confidence", value=1.0)
@@ -153,6 +164,59 @@ def test_preset_and_width_change_before_the_start_only(bench):
     assert bench.session.net.samples_seen == 2
     with pytest.raises(ConfigurationError, match="has learned"):
         bench.do("configure", preset="cifar10", width=4)
+
+
+def test_another_width_keeps_the_confidence_and_what_an_opened_checkpoint_needs(bench):
+    bench.do("learn", on=False)
+    bench.do("confidence", value=0.8)
+    bench.do("configure", width=8)
+    assert bench.session.probe.min_confidence == 0.8
+    with_base(bench, "ridge", ("dots", "spots"))
+    with pytest.raises(ConfigurationError, match="classes were taught"):
+        bench.do("configure", width=16)
+    assert not bench.within(lambda: state_of(bench.session))["network"]["can_change"]
+    bench.teach(1)
+    assert bench.session.failure == ""
+
+
+def test_the_width_changes_with_a_preset_that_the_page_does_not_offer(tmp_path):
+    bench = Bench(tmp_path, replace(SMALL, preset="imagenet160"))
+    try:
+        bench.do("configure", width=8)
+        assert bench.session.net.layers[0].spec.channels == 8
+        with pytest.raises(ConfigurationError, match="one of those on the page"):
+            bench.do("configure", preset="imagenet160")
+    finally:
+        bench.close()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (2000, 3)])
+def test_a_run_whose_frames_are_too_small_is_refused(tmp_path, size):
+    keeper = Keeper(tmp_path)
+    with keeper, pytest.raises(ImageSizeError, match="too small"):
+        Taught(keeper, replace(SMALL, size=size))
+
+
+def test_a_preset_for_frames_of_another_size_is_refused_before_anything_changes(tmp_path):
+    bench = Bench(tmp_path, replace(SMALL, size=(8, 8)))
+    try:
+        net = bench.session.net
+        with pytest.raises(ConfigurationError, match=r"frames of \(28, 28\): expected \(8, 8\)"):
+            bench.do("configure", preset="mnist-dense")
+        assert bench.session.net is net
+        assert bench.session.settings.preset == "cifar10"
+    finally:
+        bench.close()
+
+
+def test_a_checkpoint_that_was_taught_frames_of_another_size_is_refused(bench):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    other = hs.Learner(net, hs.RidgeProbe())
+    other.probe.learn_one(net.transform_one(np.zeros((64, 64, 3), np.uint8)), "dots")
+    before = bench.session.net
+    with pytest.raises(ConfigurationError, match="probe of 4,096 features: expected 1,024"):
+        bench.within(lambda: bench.session.open(other))
+    assert bench.session.net is before
 
 
 def test_a_run_goes_on_where_it_was(tmp_path):

@@ -1,13 +1,17 @@
 """What viewers cost: pictures are made once for all of them, only when somebody looks, and smaller for slow lines."""
 
 import json
+import threading
+import time
 
 import numpy as np
 import pytest
+from PIL import Image
 from studio_bench import pictures
 
 from hebbstream.studio import _shots, _viewer
 from hebbstream.studio._shots import SIZES, Shots
+from hebbstream.studio._source import VideoSource
 from hebbstream.studio._viewer import MOST_IN_FLIGHT, Viewer
 
 
@@ -110,6 +114,14 @@ def test_no_more_than_two_messages_are_on_their_way_and_one_waits_for_the_line(m
     assert not viewer.has_room()
     viewer.acknowledged(MOST_IN_FLIGHT)
     assert viewer.has_room()
+
+
+def test_a_picture_as_a_source_is_shown_for_as_long_as_a_frame(tmp_path):
+    Image.new("RGB", (64, 48)).save(tmp_path / "one.png")
+    source = VideoSource(0, str(tmp_path / "one.png"), threading.Condition())
+    time.sleep(0.5)
+    source.close()
+    assert 1 <= source.latest.number <= 13
 
 
 def test_frames_that_nobody_took_in_time_are_dropped(bench):

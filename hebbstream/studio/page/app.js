@@ -10,6 +10,7 @@ import { Teaching } from "./teach.js";
 
 history.replaceState(null, "", location.pathname); // the token is in the cookie by now
 
+const REFUSED = "The studio was started again: open the address that it has printed now.";
 const state = {};
 const onError = (error) => notice(error.message);
 
@@ -24,10 +25,13 @@ function onLink(now) {
   document.body.dataset.link = now;
   if (now === "open") {
     camera?.reconnected();
+    if (camera?.running) {
+      showCamera().catch(onError); // it was turned off when the connection was lost
+    }
     link.say({ focus: pictures?.focus ?? 0 });
   } else if (now === "lost") {
     teaching.release();
-    write("picture-message", "The connection to the studio is lost. Trying again.");
+    write("picture-message", link.refused ? REFUSED : "The connection to the studio is lost. Trying again.");
     element("picture-message").hidden = false;
   }
   showStatus();
@@ -159,24 +163,37 @@ function cameraEnded(reason) {
   }
 }
 
+async function showCamera() {
+  await link.ask("switch", { source: link.camera, on: true });
+  write("camera", "Stop the camera");
+  pictures.look(link.camera);
+  const clip = state.sources?.find(({ name }) => name === "bundled clip");
+  if (clip) {
+    await link.ask("switch", { source: clip.id, on: false }); // it only stood in for a camera
+  }
+}
+
+let starting = false;
 element("camera").addEventListener("click", async () => {
+  if (starting) {
+    return; // a second camera could not be stopped
+  }
   if (camera.running) {
     camera.end();
     return;
   }
   write("camera-note", "");
+  starting = true;
   try {
     await camera.start();
-    await link.ask("switch", { source: link.camera, on: true });
-    write("camera", "Stop the camera");
-    pictures.look(link.camera);
-    const clip = state.sources?.find(({ name }) => name === "bundled clip");
-    if (clip) {
-      await link.ask("switch", { source: clip.id, on: false }); // it only stood in for a camera
-    }
+    await showCamera();
   } catch (error) {
+    if (camera.running) {
+      camera.end();
+    }
     write("camera-note", error.message);
   }
+  starting = false;
 });
 
 element("open").addEventListener("change", async ({ target }) => {
@@ -202,7 +219,7 @@ window.addEventListener("keydown", (event) => {
     return;
   }
   if (/^[1-9]$/.test(event.key)) {
-    teaching.holdNumber(Number(event.key));
+    teaching.holdNumber(Number(event.key), event.code);
   } else if (event.key === "l" || event.key === "L") {
     toggleLearning();
   } else if (event.key === "n" || event.key === "N") {
@@ -212,11 +229,7 @@ window.addEventListener("keydown", (event) => {
     element("help").showModal();
   }
 });
-window.addEventListener("keyup", (event) => {
-  if (/^[1-9]$/.test(event.key)) {
-    teaching.release();
-  }
-});
+window.addEventListener("keyup", (event) => teaching.releaseKey(event.code));
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   showState({ ...state, seen: undefined }); // what is drawn has the colours of its theme

@@ -41,7 +41,12 @@ export class Camera {
     }
     this.stream.getVideoTracks()[0].addEventListener("ended", () => this.end("The camera is gone."));
     this.video.srcObject = this.stream;
-    await this.video.play();
+    try {
+      await this.video.play();
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
     this.flying = 0;
     this.timer = setInterval(() => this.send(), INTERVAL_MS);
   }
@@ -71,13 +76,17 @@ export class Camera {
     this.flying = 0;
   }
 
-  end(reason = "") {
+  stop() {
     clearInterval(this.timer);
     this.timer = null;
     for (const track of this.stream?.getTracks() ?? []) {
       track.stop();
     }
     this.video.srcObject = null;
+  }
+
+  end(reason = "") {
+    this.stop();
     this.onEnd(reason);
   }
 }

@@ -37,7 +37,7 @@ export class Inside {
     options(element("width"), widths.includes(width) ? widths : [...widths, width].toSorted((a, b) => a - b), width);
     for (const id of ["preset", "width"]) {
       element(id).disabled = !canChange || !mine;
-      element(id).title = canChange ? "" : "Fixed once the network has learned; start a run in another folder to change it";
+      element(id).title = canChange ? "" : "Fixed once the network has learned or classes were taught; start a run in another folder to change it";
     }
     options(element("likes-layer"), layers.map((_, index) => index), likesLayer, (index) => index + 1);
     write("samples", samples.toLocaleString("en"));

@@ -2,6 +2,9 @@
 
 const RETRY_MS = 1000;
 
+/** Whether the server is there and refuses this page: a WebSocket alone cannot tell, and a new start has a new token. */
+const isRefused = () => fetch("page/icon.svg", { signal: AbortSignal.timeout(RETRY_MS) }).then(({ status }) => status === 403, () => false);
+
 /** Keeps a connection to the server. The callbacks get what arrives: onHeader(header), onPart(about, blob), onLink(state). */
 export class Link {
   constructor({ onHeader, onPart, onLink, onCamera }) {
@@ -10,6 +13,7 @@ export class Link {
     this.reference = 0;
     this.token = "";
     this.camera = null;
+    this.refused = false;
     this.name = sessionStorage.getItem("viewer") ?? this.rename();
     this.connect();
   }
@@ -25,11 +29,15 @@ export class Link {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws?viewer=${this.name}`);
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => (typeof data === "string" ? this.text(JSON.parse(data)) : this.binary(data));
-    socket.onclose = ({ code }) => {
+    socket.onclose = async ({ code }) => {
       this.fail("the connection is lost");
       this.onLink("lost");
       if (code === 4001) {
         this.rename(); // another tab of this one's copy has the name
+      }
+      this.refused = await isRefused();
+      if (this.refused) {
+        this.onLink("lost");
       }
       setTimeout(() => this.connect(), RETRY_MS);
     };

@@ -11,6 +11,7 @@ export class Teaching {
     this.rows = new Map();
     this.thumbs = new Map();
     this.holding = null;
+    this.code = null; // of the number key that is held
     this.classes = [];
     this.held = null;
     this.wire();
@@ -67,16 +68,24 @@ export class Teaching {
   release() {
     if (this.holding) {
       clearInterval(this.holding.timer);
-      this.holding = null;
+      this.holding = this.code = null;
       this.link.ask("release").catch(() => {});
       this.mark();
     }
   }
 
-  holdNumber(number) {
+  holdNumber(number, code) {
     const name = this.classes[number - 1]?.name;
     if (name !== undefined) {
       this.hold(name);
+      this.code = code;
+    }
+  }
+
+  /** By the key's place: with Shift down by then it goes up as another character. */
+  releaseKey(code) {
+    if (code === this.code) {
+      this.release();
     }
   }
 
@@ -140,9 +149,9 @@ export class Teaching {
   showPrediction(seen) {
     const shares = seen?.probabilities ?? {};
     for (const [name, row] of this.rows) {
-      const share = shares[name] ?? 0;
+      const share = Object.hasOwn(shares, name) ? shares[name] : null; // a class may be called "constructor"
       row.bar.style.width = `${100 * share}%`;
-      write(row.share, name in shares ? percent(share) : "–");
+      write(row.share, share === null ? "–" : percent(share));
       row.item.classList.toggle("best", seen?.label === name);
     }
   }
