@@ -71,7 +71,10 @@ def begin_anew(path: Path) -> None:
 def learn_as_one(
     options: argparse.Namespace, learner: hs.Learner, peers: Peers, size: tuple[int, int] | None
 ) -> hs.Report:
-    """Learn from the sources that the options name, each read by one process."""
+    """Learn from the sources that the options name, each read by one process.
+
+    Whether they go on is for rank 0 to say: each of several torchruns counts its own restarts.
+    """
     return learn_together(
         learner,
         _sources(options, learner, size, peers.world),
@@ -79,7 +82,7 @@ def learn_as_one(
         every=options.sync_every,
         wire=options.wire,
         limit=options.limit,
-        resume=options.resume,
+        resume=peers.gather_terms(options.resume)[0],
         progress=not options.quiet,
     )
 
@@ -105,11 +108,12 @@ def _sources(
 
 
 def is_camera(source: str) -> bool:
-    """Whether a source's name is that of a camera or a network stream, which goes on whether or not it is read.
+    """Whether a source's name is that of a camera or a network stream, which may go on whether or not it is read.
 
     Examples
     --------
-    >>> is_camera("rtsp://door.local/live"), is_camera("0"), is_camera("monday.mp4")
+    >>> is_camera("rtsp://door.local/live"), is_camera("0"), is_camera("file:///films/monday.mp4")
     (True, True, False)
     """
-    return source.isdecimal() or source.startswith("/dev/video") or "://" in source
+    address = "://" in source and not source.lower().startswith("file:")
+    return source.isdecimal() or source.startswith("/dev/video") or address

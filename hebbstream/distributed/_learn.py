@@ -2,14 +2,17 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from hebbstream._quote import quote
 from hebbstream.distributed._engine import DataParallelEngine
 from hebbstream.distributed._leases import Leases
 from hebbstream.distributed._local import LocalEngine
-from hebbstream.distributed._peers import Peers
+from hebbstream.distributed._peers import LONGEST_SECONDS, Peers
 from hebbstream.distributed._reader import Reader, Sources
 from hebbstream.distributed._run import DistributedRun
 from hebbstream.errors import ConfigurationError
+from hebbstream.learning._arguments import check_number
 from hebbstream.learning._callback import Callback
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._progress import ProgressBar
@@ -68,11 +71,11 @@ def learn_together(
     Raises
     ------
     ConfigurationError
-        If an argument cannot work.
+        If an argument cannot work, or another rank has another one.
     PeerError
         If another rank is lost, or has failed.
     EmptyStreamError, InputError, OutputError, StreamError
-        As of `Learner.learn`.
+        As of `Learner.learn`. Where all sources have failed, the last of their errors.
 
     Examples
     --------
@@ -89,32 +92,51 @@ def learn_together(
     ...     learn_together(learner, sources, peers, progress=False).samples
     5
     """
-    if every is not None and every < 1:
-        raise ConfigurationError(f"every={every}: expected a positive number of samples, or None")
-    if limit is not None and limit < 1:
-        raise ConfigurationError(f"limit={limit}: expected a positive number of samples, or None")
+    check_number("every", every, optional=True)
+    check_number("limit", limit, optional=True)
+    if not 0 <= patience <= LONGEST_SECONDS:
+        raise ConfigurationError(f"patience={patience}: expected a number of seconds from 0 to {LONGEST_SECONDS:,.0f}")
     if not sources:
         raise ConfigurationError("no sources: expected a mapping from names to functions that open them")
     if learner.replay is not None:
         raise ConfigurationError("replay on several ranks: expected a learner without it")
-    leases = Leases(sources)
+    precision, leases = learner.net.engine.precision, Leases(sources)
+    engine = DataParallelEngine(peers, precision) if every is None else LocalEngine(wire, precision)
+    _refuse_differences(
+        peers,
+        sources=list(map(str, sources)),
+        every=every and int(every),
+        wire=wire,
+        limit=limit and int(limit),
+        resume=bool(resume),
+    )
     _begin_alike(learner, leases, peers, resume)
-    precision = learner.net.engine.precision
-    learner.net.engine = DataParallelEngine(peers, precision) if every is None else LocalEngine(wire, precision)
-    learner.stream = Stream((), name=f"{len(sources)} sources")
     callbacks: list[Callback] = [leases]
     if peers.rank == 0:
         callbacks += [*learner.callbacks, ProgressBar(limit, passed=0, enabled=progress)]
     reader = Reader(sources, leases, peers.rank, patience)
-    learner._run = run = DistributedRun(
-        learner, callbacks, limit, peers=peers, leases=leases, reader=reader, every=every
-    )
+    run = DistributedRun(learner, callbacks, limit, peers=peers, leases=leases, reader=reader, every=every)
+    learner._run, learner.stream = run, Stream((), name=f"{len(sources)} sources")
+    learner._unclaimed.pop(type(leases).__name__, None)
+    before = learner.net.engine, learner.callbacks
+    learner.net.engine, learner.callbacks = engine, (leases, *learner.callbacks)
     try:
         run.go(0)
     finally:
-        learner.callbacks = learner.callbacks[1:]
+        learner.net.engine, learner.callbacks = before
         learner._unclaimed[type(leases).__name__] = leases.state_dict()
     return run.report()
+
+
+def _refuse_differences(peers: Peers, **arguments: Any) -> None:
+    """Find out on all ranks, before one has changed anything, whether another one was called differently."""
+    told = peers.gather_terms(arguments)
+    for rank, other in enumerate(told):
+        for name, first in told[0].items():
+            if other[name] != first:
+                raise ConfigurationError(
+                    f"rank {rank} has {name}={quote(other[name])}, rank 0 {name}={quote(first)}: expected the same on all"
+                )
 
 
 def _begin_alike(learner: Learner, leases: Leases, peers: Peers, resume: bool) -> None:
@@ -132,6 +154,4 @@ def _begin_alike(learner: Learner, leases: Leases, peers: Peers, resume: bool) -
         learner.net, learner.probe = found.net, found.probe
         learner.net.engine = engine
         learner.counters, learner.recordings = found.counters, found.recordings
-    learner._unclaimed.pop(type(leases).__name__, None)
     leases.take_back(peers.world)
-    learner.callbacks = (leases, *learner.callbacks)

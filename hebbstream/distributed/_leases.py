@@ -32,6 +32,7 @@ class Leases(Callback):
         self.taken: dict[str, int] = {}
         """Samples learned of each source."""
         self.ended: set[str] = set()
+        self._broken_off: set[str] = set()
         self.held: dict[str, int] = {}
         """The rank that reads each source."""
 
@@ -50,9 +51,11 @@ class Leases(Callback):
         """Note that so many more samples of a source were learned."""
         self.taken[name] = self.taken.get(name, 0) + samples
 
-    def end(self, name: str) -> None:
-        """Take a source back that is at its end."""
+    def end(self, name: str, *, for_good: bool = True) -> None:
+        """Take a source back that is at its end. One that broke off is for a later run to read again."""
         self.ended.add(name)
+        if not for_good:
+            self._broken_off.add(name)
         self.held.pop(name, None)
 
     def take_back(self, world: int) -> None:
@@ -75,7 +78,7 @@ class Leases(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the table."""
-        return {"taken": dict(self.taken), "ended": sorted(self.ended), "held": dict(self.held)}
+        return {"taken": dict(self.taken), "ended": sorted(self.ended - self._broken_off), "held": dict(self.held)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a table; sources that are not to be read now are kept in it."""

@@ -15,6 +15,7 @@ from torch.distributed.rendezvous import rendezvous
 from hebbstream.errors import ConfigurationError, PeerError
 
 _STARTED_BY = "torchrun --nproc-per-node 4 -m hebbstream.cli learn --distributed SOURCE ..."
+LONGEST_SECONDS = 1e8  # more of them, as nanoseconds from now on, overflow within torch
 _SET_BY_TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -121,7 +122,7 @@ class Peers:
     def _reaching(self) -> Iterator[None]:
         try:
             yield
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:  # the latter once the block of `join` is over
             raise PeerError(f"rank {self.rank} of {self.world} has lost the others ({_reason(error)})") from None
 
     def __repr__(self) -> str:
@@ -158,8 +159,10 @@ def join(*, timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu") -> I
     missing = [name for name in _SET_BY_TORCHRUN if name not in os.environ]
     if missing:
         raise ConfigurationError(f"{missing[0]} is not set: start all processes with torchrun, such as: {_STARTED_BY}")
-    if not timeout > 0:
-        raise ConfigurationError(f"timeout={timeout}: expected a positive number of seconds")
+    if not 0 < timeout <= LONGEST_SECONDS:
+        raise ConfigurationError(
+            f"timeout={timeout}: expected a positive number of seconds, {LONGEST_SECONDS:,.0f} at most"
+        )
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
     try:
         store, rank, world = next(rendezvous("env://", timeout=timedelta(seconds=timeout)))

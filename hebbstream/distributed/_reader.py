@@ -47,6 +47,11 @@ class Reader:
         """What is open."""
         return self._stream
 
+    @property
+    def broken_off(self) -> bool:
+        """Whether the source that is at its end may have more at another time: it has failed, or is live."""
+        return self._name in self.failures or (self._stream is not None and self._stream.live)
+
     def next(self) -> Sample | None:
         """Return the next sample; ``None`` where there is none now. A source that fails has ended, as the log says."""
         name = self._leases.of(self._rank)

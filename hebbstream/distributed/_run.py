@@ -30,6 +30,7 @@ class Word(IntFlag):
     STOP = 2
     FAILED = 4
     PAUSE = 8
+    BROKEN_OFF = 16
 
 
 class DistributedRun(Run):
@@ -62,6 +63,7 @@ class DistributedRun(Run):
         self._probe = None if probe is None else SharedProbe(probe, peers)
         self._scored = (learner.counters.scored, learner.counters.correct)
         self._error: BaseException | None = None
+        self._to_read = len(set(leases.names) - leases.ended)
         self._due: set[int] = set()
         self._torn = False
         self._size = learner.net.frame_size or (0, 0)  # of the latest frame of all ranks
@@ -78,6 +80,8 @@ class DistributedRun(Run):
             while not self._stopped:
                 self._round()
             self._settle()
+            if self._stopped == "end of stream":
+                self._error = self._error or self._of_the_last_source()
         finally:
             self._reader.close()
         error = self._error or self._failure
@@ -95,13 +99,16 @@ class DistributedRun(Run):
         most = self._every or 1
         samples = self._read(most if share is None else min(most, share))
         words = self._tell(len(samples))
+        if self._every is None and any(Word.STOP in word for _, word in words):
+            # The rank that stops may lack its sample. Nobody takes the step, so that who goes on takes it whole.
+            samples, words = [], [(0, word) for _, word in words]
         self._learn_together(samples, sum(count for count, _ in words))
         for rank, (count, word) in enumerate(words):
             name = self._leases.of(rank)
             if name is not None and count:
                 self._leases.take(name, count)
             if name is not None and Word.AT_END in word:
-                self._leases.end(name)
+                self._leases.end(name, for_good=Word.BROKEN_OFF not in word)
         self._torn = False
         self._end_or_pause([word for _, word in words])
 
@@ -141,7 +148,7 @@ class DistributedRun(Run):
     def _tell(self, count: int) -> list[tuple[int, Word]]:
         word = Word(0)
         if self._holds and self._reader.at_end:
-            word |= Word.AT_END
+            word |= Word.AT_END | (Word.BROKEN_OFF if self._reader.broken_off else 0)
         if self._interrupted.requested:
             word |= Word.STOP
         if self._error is not None or self._failure is not None:
@@ -187,7 +194,7 @@ class DistributedRun(Run):
             self._stopped = f"an error on rank {failed[0]}"
             self._error = self._error or self._failure
             if self._error is None:
-                self._error = PeerError(f"rank {failed[0]} of {self._peers.world} has ended with an error of its own")
+                self._error = self._of_another(failed[0])
         elif any(Word.STOP in word for word in words):
             self._stopped = "interrupted"
         elif self._samples == self._limit:
@@ -197,6 +204,18 @@ class DistributedRun(Run):
         if any(Word.PAUSE in word for word in words):
             self._settle()
             self._pause()
+
+    def _of_another(self, rank: int) -> PeerError:
+        return PeerError(f"rank {rank} of {self._peers.world} has ended with an error of its own")
+
+    def _of_the_last_source(self) -> BaseException | None:
+        """Return the error to end with where each source that was to be read has failed."""
+        failures = list(self._reader.failures.values())
+        told = self._peers.gather(torch.tensor([len(failures)], dtype=torch.int64, device="cpu"))
+        counts = [int(count) for count in told]
+        if not any(counts) or sum(counts) < self._to_read:
+            return None
+        return failures[-1] if failures else self._of_another(next(rank for rank, count in enumerate(counts) if count))
 
     def _answer(self) -> None:
         """Leave a signal that asks to save for the next pause, when all is of one time."""

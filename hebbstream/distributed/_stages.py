@@ -1,5 +1,6 @@
 """`learn_in_stages`: the layers of one network spread over ranks, which hand on what they have computed."""
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice, pairwise
@@ -11,6 +12,7 @@ from torch import Tensor
 from hebbstream._globals import outside_modes
 from hebbstream.distributed._peers import Peers
 from hebbstream.errors import ConfigurationError, HebbstreamError
+from hebbstream.learning._arguments import check_number
 from hebbstream.network import SoftHebbNet
 from hebbstream.network._frames import flattened, merge_views, to_input, views
 from hebbstream.network.engine._pipelined import balanced, multiplications
@@ -56,7 +58,7 @@ def learn_in_stages(
     Raises
     ------
     ConfigurationError
-        If there are more ranks than layers.
+        If there are more ranks than layers, or the limit is no positive integer.
     InputError, StreamError
         On rank 0. What was learned before stays, on all ranks.
     PeerError
@@ -75,11 +77,13 @@ def learn_in_stages(
     ...     learn_in_stages(net, torch.rand(5, 3, 32, 32), peers)
     5
     """
+    check_number("limit", limit, optional=True)
     if peers.world > len(net.layers):
         raise ConfigurationError(
             f"{len(net.layers)} layers on {peers.world} ranks: expected at least one layer for each"
         )
-    frames = _Frames(net, islice(stream, limit) if peers.rank == 0 else ())
+    most = None if limit is None else min(limit, sys.maxsize)  # `islice` takes no more
+    frames = _Frames(net, islice(stream, most) if peers.rank == 0 else ())
     first = next(frames, None)
     size = peers.share(torch.tensor([0, 0] if first is None else first.shape[2:], dtype=torch.int64, device="cpu"), 0)
     height, width = map(int, size)

@@ -23,7 +23,7 @@ def test_rates_are_those_of_so_many_processes(monkeypatch, distributed, every, s
 
 @pytest.fixture
 def ranks(tmp_path):
-    """Run the command as so many ranks; give how each ended."""
+    """Run the command as so many ranks; give how each ended. A variable that is a tuple has a value for each."""
 
     def call(world, *arguments, **environment):
         with socket.socket() as free:
@@ -34,9 +34,8 @@ def ranks(tmp_path):
             folder = tmp_path / f"rank-{rank}"
             folder.mkdir(exist_ok=True)
             started = dict(zip(VARIABLES, (str(rank), str(world), "127.0.0.1", port), strict=True))
-            return run_program(
-                "hebbstream.cli", "learn", *arguments, folder=folder, cwd=tmp_path, **started, **environment
-            )
+            own = {name: value[rank] if isinstance(value, tuple) else value for name, value in environment.items()}
+            return run_program("hebbstream.cli", "learn", *arguments, folder=folder, cwd=tmp_path, **started, **own)
 
         with ThreadPoolExecutor(world) as threads:
             return list(threads.map(one, range(world)))
@@ -64,8 +63,8 @@ def test_ranks_learn_all_films_go_on_and_one_of_them_writes(ranks, films, tmp_pa
     assert (first.returncode, other.returncode) == (0, 0), first.stderr + other.stderr
     assert first.stdout.startswith("2 processes: learned 10 samples in ")
     assert other.stdout == ""
-    # torchrun starts ranks anew after one has died: they go on by themselves.
-    first, other = ranks(2, *films, *options, TORCHELASTIC_RESTART_COUNT="1")
+    # torchrun starts ranks anew after one has died: they go on by themselves, and so does one of another torchrun.
+    first, other = ranks(2, *films, *options, TORCHELASTIC_RESTART_COUNT=("1", "0"), GROUP_WORLD_SIZE="2")
     assert (first.returncode, other.returncode) == (0, 0), first.stderr + other.stderr
     assert "going on from run.safetensors, after 10 frames\n2 processes: learned 18 samples" in first.stdout
     net = hs.load(tmp_path / "run.safetensors")
@@ -112,7 +111,8 @@ def test_what_ranks_cannot_do_together(run, films, option, message):
 
 
 @pytest.mark.parametrize(
-    ("source", "camera"), [("/dev/video0", True), ("udp://0.0.0.0:9", True), ("lavfi:noise", False)]
+    ("source", "camera"),
+    [("/dev/video0", True), ("udp://0.0.0.0:9", True), ("lavfi:noise", False), ("FILE:///a.mp4", False)],
 )
 def test_what_is_a_camera(source, camera):
     assert is_camera(source) == camera

@@ -120,6 +120,27 @@ def run_endlessly(peers, folder):
     return report.stopped, report.samples
 
 
+def cut_and_go_on(peers):
+    def signalled():
+        for number, frame in enumerate(frames("b")):
+            if number == 2:  # the other rank has its sample of this step, this one never will
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield frame
+
+    whole, one, sources = learner(), learner(), Noted().sources()
+    learn_together(whole, sources, peers, progress=False)
+    stopped = learn_together(one, sources | {"b": signalled}, peers, progress=False).stopped
+    learn_together(one, sources, peers, resume=True, progress=False)
+    return stopped, state_of(one.net), state_of(whole.net)
+
+
+def test_a_run_that_a_signal_stopped_within_a_step_is_gone_on_from_bit_for_bit():
+    for stopped, state, whole in together(2, cut_and_go_on):
+        assert stopped == "interrupted"
+        for name, value in whole.items():
+            np.testing.assert_array_equal(state[name], value, err_msg=name)
+
+
 def with_one_bad(peers):
     def bad():
         yield torch.rand(3, 8, 8)
@@ -153,6 +174,101 @@ def with_one_that_dies(peers):
 
 def test_a_source_that_dies_is_left_out():
     assert together(2, with_one_that_dies) == [(6, "end of stream")] * 2
+
+
+def with_some_that_break_off(peers):
+    opened = []
+
+    def film():
+        opened.append("film")
+        return torch.rand(4, 3, 8, 8)
+
+    def camera():
+        opened.append("camera")
+        return Stream(iter(torch.rand(2, 3, 8, 8)), live=True)
+
+    def dying():
+        opened.append("dying")
+        yield torch.rand(3, 8, 8)
+        raise ConnectionLostError("yard: gone")
+
+    one, sources = learner(), {"film": film, "camera": camera, "dying": dying}
+    first = learn_together(one, sources, peers, progress=False).samples
+    opened.clear()
+    again = learn_together(one, sources | {"dying": lambda: torch.rand(6, 3, 8, 8)}, peers, resume=True, progress=False)
+    return first, again.samples, opened
+
+
+def test_what_broke_off_is_read_again_by_who_goes_on():
+    assert together(1, with_some_that_break_off) == [(7, 2 + 5, ["camera"])]
+
+
+def with_all_dying(peers):
+    def dying():
+        yield torch.rand(3, 8, 8)
+        raise ConnectionLostError("yard: gone")
+
+    found = []
+    for sources in ({"yard": dying}, {"yard": dying, "door": dying}):
+        try:
+            learn_together(learner(), sources, peers, progress=False)
+        except hs.HebbstreamError as error:
+            found.append(f"{type(error).__name__}: {error}")
+    return found
+
+
+def test_the_last_source_that_dies_ends_the_run_with_its_error():
+    own, other = "ConnectionLostError: yard: gone", "PeerError: rank 0 of 2 has ended with an error of its own"
+    assert together(2, with_all_dying) == [[own, own], [other, own]]
+
+
+def called_differently(peers):
+    def refusal(sources="ab", **options):
+        one = learner()
+        engine = one.net.engine
+        with pytest.raises(ConfigurationError) as caught:
+            learn_together(one, dict.fromkeys(sources, list), peers, progress=False, **options)
+        assert (one.net.engine, one.callbacks) == (engine, ())
+        return str(caught.value)
+
+    other = bool(peers.rank)
+    return [
+        refusal("ba" if other else "ab"),
+        refusal("abc" if other else "ab"),
+        refusal(every=3 if other else None),
+        refusal(every=3, wire="float16" if other else "float32"),
+        refusal(limit=5 + other),
+        refusal(resume=other),
+    ]
+
+
+def test_ranks_that_are_called_differently_learn_nothing_and_hear_what_differs():
+    expected = [
+        "rank 1 has sources=['b', 'a'], rank 0 sources=['a', 'b']",
+        "rank 1 has sources=['a', 'b', 'c'], rank 0 sources=['a', 'b']",
+        "rank 1 has every=3, rank 0 every=None",
+        "rank 1 has wire='float16', rank 0 wire='float32'",
+        "rank 1 has limit=6, rank 0 limit=5",
+        "rank 1 has resume=True, rank 0 resume=False",
+    ]
+    assert together(2, called_differently) == [[f"{one}: expected the same on all" for one in expected]] * 2
+
+
+def begin_and_end(peers):
+    found = []
+    for options in ({}, {"probe": hs.RidgeProbe(half_life=10)}):
+        one = learner(**options)
+        engine = one.net.engine
+        try:
+            learn_together(one, {"a": lambda: torch.rand(2, 3, 8, 8)}, peers, progress=False)
+        except ConfigurationError as error:
+            found.append(str(error))
+        found.append(one.net.engine is engine and one.callbacks == ())
+    return found
+
+
+def test_the_learner_has_its_engine_and_callbacks_back_after_a_run_and_a_refusal():
+    assert together(1, begin_and_end) == [[True, "probe with half_life=10 on several ranks: expected None", True]]
 
 
 def with_a_silent_camera(peers):
@@ -260,8 +376,11 @@ def test_a_lost_rank_is_one_clear_error_and_no_hang(function):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"every": 0}, "every=0: expected a positive number of samples, or None"),
-        ({"limit": 0}, "limit=0: expected a positive number of samples, or None"),
+        ({"every": 0}, "every=0: expected a positive integer, or None"),
+        ({"every": 1.5}, "every=1.5: expected a positive integer, or None"),
+        ({"limit": 0}, "limit=0: expected a positive integer, or None"),
+        ({"limit": 1.5}, "limit=1.5: expected a positive integer, or None"),
+        ({"patience": -1}, "patience=-1: expected a number of seconds from 0 to 100,000,000"),
         ({"sources": {}}, "no sources: expected a mapping from names to functions that open them"),
     ],
 )

@@ -1,5 +1,6 @@
 """How processes meet, and what they hear when they do not."""
 
+import re
 import time
 
 import pytest
@@ -32,9 +33,19 @@ def test_without_torchrun_the_error_names_what_is_missing(started, monkeypatch):
         pass
 
 
-def test_a_timeout_that_cannot_work(started):
-    with pytest.raises(ConfigurationError, match="timeout=0: expected a positive number of seconds"), join(timeout=0):
+@pytest.mark.parametrize("timeout", [0, float("inf"), 1e300, 1e10])
+def test_a_timeout_that_cannot_work(started, timeout):
+    expected = f"timeout={re.escape(str(timeout))}: expected a positive number of seconds, 100,000,000 at most"
+    with pytest.raises(ConfigurationError, match=expected), join(timeout=timeout):
         pass
+
+
+def test_peers_are_lost_once_the_block_is_over(started, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with join() as peers:
+        pass
+    with pytest.raises(PeerError, match="rank 0 of 1 has lost the others"):
+        peers.sum(torch.ones(1))
 
 
 def talk(peers):

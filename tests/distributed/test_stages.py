@@ -47,7 +47,7 @@ def test_a_bad_frame_ends_the_stream_for_all():
 
 
 def learn_nothing(peers):
-    return learn_in_stages(network(), [], peers)
+    return learn_in_stages(network(), [], peers, limit=2**70)
 
 
 def test_an_empty_stream():
@@ -61,3 +61,9 @@ class Four:
 def test_more_ranks_than_layers():
     with pytest.raises(hs.errors.ConfigurationError, match="3 layers on 4 ranks: expected at least one layer for each"):
         learn_in_stages(network(), [], Four())
+
+
+@pytest.mark.parametrize("limit", [-1, 1.5])
+def test_a_limit_that_cannot_work(limit):
+    with pytest.raises(hs.errors.ConfigurationError, match=f"limit={limit}: expected a positive integer, or None"):
+        learn_in_stages(network(), [], Four(), limit=limit)
