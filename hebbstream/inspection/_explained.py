@@ -35,6 +35,7 @@ def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
     tensor(0.3600)
     """
     best, winner = forward.weighted_input.max(dim=1)
-    norms: Tensor = torch.linalg.vector_norm(layer.weight_matrix, dim=1)  # of those that gave u, be they averages or not
+    # Of the weights that gave u, be they averages or not.
+    norms: Tensor = torch.linalg.vector_norm(layer.weight_matrix, dim=1)
     along = best.clamp(min=0.0) / norms.clamp(min=1e-12)[winner]
     return along.square().sum() / forward.patches.square().sum().clamp(min=1e-12)
