@@ -35,6 +35,8 @@ def plain_label(label: Any) -> Hashable:
 
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message, or the name of its kind where there is none."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"expected text in {error.encoding}"
     message = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
     return next(iter(message.splitlines()), type(error).__name__)
 

@@ -4,7 +4,7 @@ import csv
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from hebbstream.adapters._common import expand_home, first_line
 from hebbstream.adapters._media._fingerprint import fingerprint
@@ -44,7 +44,7 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     SourceNotFoundError
         If there is no file.
     ConfigurationError
-        If it has no such column.
+        If it has no such column, or `columns` is a text.
     DamagedFileError
         If it is no table; while iterating, if a row is longer than the first.
     MissingDependencyError
@@ -60,8 +60,10 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     (('x', 'y'), [{'x': '1', 'y': '2'}, {'x': '3', 'y': '4'}])
     """
     path = Path(expand_home(os.fspath(source)))
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113  # `Path.is_file` raises for a name that is too long
         raise SourceNotFoundError(f"no file at {path}")
+    if isinstance(columns, str):
+        raise ConfigurationError(f"columns={columns!r}: expected a list of names")
     return _TableStream(path, columns)
 
 
@@ -70,19 +72,21 @@ class _TableStream(Stream[Sample]):
 
     def __init__(self, path: Path, columns: Sequence[str] | None) -> None:
         self._path = path
-        read = _read_parquet if _is_parquet(path) else _read_csv
-        rows = read(path)
+        rows = _read_parquet(path, columns) if _is_parquet(path) else _read_csv(path)
         found = tuple(next(rows))  # the names come first
+        if len(set(found)) < len(found):
+            raise DamagedFileError(f"{path}: two columns of one name in {', '.join(found)}")
         for name in columns or ():
             if name not in found:
                 raise ConfigurationError(f"{path}: no column {name!r}: found {', '.join(found)}")
         self.columns = found if columns is None else tuple(columns)
+        self._manner = "table" if self.columns == found else f"table {self.columns}"
         super().__init__(self._samples(rows), name=f"TableStream({path.name!r})")
 
     @property
     def fingerprint(self) -> str | None:
         """What tells this table from any other."""
-        return fingerprint([MediaSource(str(self._path))], Cut(), Thinning(), "table")
+        return fingerprint([MediaSource(str(self._path))], Cut(), Thinning(), self._manner)
 
     def _samples(self, rows: Iterator[Any]) -> Iterator[Sample]:
         for row in rows:
@@ -98,16 +102,13 @@ def _read_csv(path: Path) -> Iterator[Any]:
     """Yield the names, then each row by name."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
-            head = file.readline()
-            delimiter = max(_DELIMITERS, key=head.count)
-            names = next(csv.reader([head], delimiter=delimiter, strict=True, skipinitialspace=True), [])
+            delimiter = max(_DELIMITERS, key=lambda one: len(_first_row(file, one)))
+            names = _first_row(file, delimiter, strict=True)
             if not names:
                 raise DamagedFileError(f"{path}: it holds no table")
             if all(map(_is_number, names)):
                 names = [str(index) for index in range(len(names))]
                 file.seek(0)
-            if len(set(names)) < len(names):
-                raise DamagedFileError(f"{path}: two columns of one name in {', '.join(names)}")
             yield names
             rows = csv.DictReader(file, names, delimiter=delimiter, strict=True, skipinitialspace=True)
             for row in rows:
@@ -118,8 +119,13 @@ def _read_csv(path: Path) -> Iterator[Any]:
             raise DamagedFileError(f"{path}: not a table ({first_line(error)})") from error
 
 
-def _read_parquet(path: Path) -> Iterator[Any]:
-    """Yield the names, then each row by name."""
+def _first_row(file: TextIO, delimiter: str, *, strict: bool = False) -> list[str]:
+    file.seek(0)
+    return next(csv.reader(file, delimiter=delimiter, strict=strict, skipinitialspace=True), [])
+
+
+def _read_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Any]:
+    """Yield the names, then each row by name, of these columns at least."""
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -128,9 +134,9 @@ def _read_parquet(path: Path) -> Iterator[Any]:
     try:
         with parquet.ParquetFile(path) as file:
             yield file.schema_arrow.names
-            for batch in file.iter_batches(_BATCH):
+            for batch in file.iter_batches(_BATCH, columns=columns):
                 yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # Python has no such date, or text
         raise DamagedFileError(f"{path}: not a table ({first_line(error)})") from error
 
 

@@ -2,15 +2,16 @@
 
 import logging
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from hebbstream._quote import quote
-from hebbstream.errors import InputError, RankError
+from hebbstream.errors import ConfigurationError, InputError, RankError
 from hebbstream.streams._sample import Sample
 
 log = logging.getLogger("hebbstream.streams")
@@ -80,25 +81,49 @@ class RowReader:
         Raises
         ------
         InputError
-            If a value is no number, or there are not as many as in the first row.
+            If a value is no number, there are not as many as in the first row, or the signal's key cannot be hashed.
         """
         sample = Sample.of(item)
-        x = sample.x
-        if not isinstance(x, Mapping):
-            return Row(self._positional(x), sample.y, sample.t, sample.source)
-        if self.columns is None:
-            others = (self._label, self._time, self._group)
-            self.columns = tuple(name for name in x if name not in others)
-        values = np.array([number(name, x.get(name)) for name in self.columns], np.float32)
-        y = sample.y if self._label is None else Sample.of((None, x.get(self._label))).y
-        t = sample.t if self._time is None else self._seconds(x.get(self._time))
-        key = None if self._group is None else x.get(self._group)
-        return Row(values, None if y != y else y, t, sample.source, key)  # NaN, which a data frame has for no label
+        x, y, t, key = sample.x, sample.y, sample.t, None
+        if isinstance(x, Mapping):
+            if self.columns is None:
+                self.columns = self._channels_of(x)
+            values = np.array([number(name, x.get(name)) for name in self.columns], np.float32)
+            y = y if self._label is None else Sample.of((None, x.get(self._label))).y
+            t = t if self._time is None else self._seconds(x.get(self._time))
+            key = None if self._group is None else self._key(x.get(self._group))
+        else:
+            values = self._positional(x)
+        return Row(values, None if _is_missing(y) else y, None if _is_missing(t) else t, sample.source, key)
+
+    def check(self, names: Collection[Hashable]) -> None:
+        """Refuse to read rows that lack a name.
+
+        Raises
+        ------
+        ConfigurationError
+            If one that was given is not among the `names` of a row.
+        """
+        for name in (*(self.columns or ()), self._label, self._time, self._group):
+            if name is not None and name not in names:
+                raise ConfigurationError(f"no column {name!r}: found {', '.join(map(str, names))}")
+
+    def options(self, names: Collection[Hashable] | None) -> str:
+        """Return what was given, for rows of these `names`, as it is written in a call; all channels are the default."""
+        columns = None if names is not None and self.columns == self._channels_of(names) else self.columns
+        given = {"columns": columns, "label": self._label, "time": self._time, "group": self._group}
+        return "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
+
+    def _channels_of(self, names: Collection[Hashable]) -> tuple[Hashable, ...]:
+        return tuple(name for name in names if name not in (self._label, self._time, self._group))
 
     def _positional(self, x: Any) -> Values:
         try:
-            values = np.atleast_1d(np.asarray(x, np.float32))
-        except (TypeError, ValueError):
+            found = np.asarray(x.numpy(force=True) if isinstance(x, Tensor) else x)
+            if found.dtype.kind == "c":
+                raise TypeError("complex")  # of which NumPy would take the real part
+            values = np.atleast_1d(found.astype(np.float32, copy=False))
+        except (TypeError, ValueError, OverflowError, RuntimeError):
             raise InputError(f"row {quote(x)}: expected numbers, an array of them, or a dict") from None
         if values.ndim != 1 or not len(values):
             raise RankError(f"row of shape {np.shape(x)}: expected one moment, a number or an array of shape (C,)")
@@ -110,6 +135,8 @@ class RowReader:
 
     def _seconds(self, value: Any) -> float | None:
         """Read a time: seconds, or a date and time, which counts from that of the first row."""
+        if _is_missing(value):  # pandas' NaT is a date, too
+            return None
         if isinstance(value, str):
             try:
                 value = datetime.fromisoformat(value) if not _is_number(value) else float(value)
@@ -126,9 +153,17 @@ class RowReader:
         seconds = number(self._time, value)
         return None if math.isnan(seconds) else seconds
 
+    def _key(self, value: Any) -> Hashable:
+        try:
+            hash(value)
+        except TypeError:
+            raise InputError(f"group {self._group!r} is {quote(value)}: expected a hashable value") from None
+        found: Hashable = None if _is_missing(value) else value
+        return found
+
 
 def number(name: Hashable, value: Any) -> float:
-    """Return a value by name as a float; NaN where there is none: ``None``, an empty text, NaN, an infinity.
+    """Return a value by name as a float; NaN where there is none: ``None``, an empty text, NaN, NA, an infinity.
 
     Raises
     ------
@@ -140,13 +175,24 @@ def number(name: Hashable, value: Any) -> float:
     >>> number("x", None), number("x", "2.5")
     (nan, 2.5)
     """
-    if value is None or value == "":
+    if _is_missing(value):
         return math.nan
     try:
+        if isinstance(value, np.complexfloating):
+            raise TypeError("complex")
         found = float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         raise InputError(f"column {name!r} is {quote(value)}: expected a number") from None
     return found if abs(found) <= _LARGEST else math.nan
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or value == "" or bool(value != value)
+    except TypeError:  # pandas' NA, of which nothing can be asked
+        return True
+    except (ValueError, RuntimeError):  # an array or a tensor of several values
+        return False
 
 
 def _is_number(text: str) -> bool:

@@ -2,9 +2,15 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from math import inf
+from operator import index
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import numpy as np
+
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._rows import Row, RowReader, Values
@@ -35,8 +41,9 @@ def windows(
     ==========================================  ==========================================================================
     what comes                                  what becomes of it
     ==========================================  ==========================================================================
-    a missing value: ``None``, NaN, an          the column's last value takes its place; before its first value, that
-    infinity, a name that a row has not
+    a missing value: ``None``, NaN, NA, an      the column's last value takes its place; before its first value, that
+    infinity, an empty text, a name that a
+    row after the first has not
     a column without a value in all of a        the window is left out, and counted in ``stats.corrupt``
     window
     a name that `columns`, or the first row,    is passed over
@@ -65,7 +72,7 @@ def windows(
         of the key of its signal: rows of many signals may come in any order, each has windows of its own. Of more than
         1,000 the one that was silent for longest is forgotten.
     gap
-        Longest step between rows, in seconds; ``None`` for any.
+        Longest step between rows, in seconds, and on average over rows without a time; ``None`` for any.
 
     Returns
     -------
@@ -77,7 +84,8 @@ def windows(
     Raises
     ------
     ConfigurationError
-        If an option cannot work.
+        If an option cannot work; if `rows` are a data frame; if the table, or while iterating the first row, has no
+        column of a name that was given.
     InputError
         While iterating, if a value is no number.
 
@@ -89,27 +97,43 @@ def windows(
     >>> found[1], found[1].x[0].tolist(), samples.columns
     (Sample(x=float32 (2, 4), y='up'), [3.0, 4.0, 5.0, 6.0], ('x', 'y'))
     """
-    hop = size if hop is None else hop
-    for name, value in (("size", size), ("hop", hop)):
-        if not isinstance(value, int) or value < 1:
-            raise ConfigurationError(f"{name}={value!r}: expected a positive number of rows")
-    if gap is not None and not gap > 0:
-        raise ConfigurationError(f"gap={gap!r}: expected a positive number of seconds, or None")
+    size = _count("size", size)
+    hop = size if hop is None else _count("hop", hop)
+    if gap is not None and not (isinstance(gap, int | float | np.number) and gap > 0):
+        raise ConfigurationError(f"gap={quote(gap)}: expected a positive number of seconds, or None")
     if isinstance(columns, str):
         raise ConfigurationError(f"columns={columns!r}: expected a list of names")
+    if hasattr(rows, "columns") and hasattr(rows, "shape"):  # a data frame, whose items are its columns
+        raise ConfigurationError(
+            f"rows of type {type(rows).__name__}: expected one by one, such as its .to_dict('records') or .to_numpy()"
+        )
     return Windows(as_stream(rows), size, hop, RowReader(columns, label, time, group), gap)
+
+
+def _count(name: str, value: Any) -> int:
+    try:
+        count = index(value)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise ConfigurationError(f"{name}={quote(value)}: expected a positive number of rows")
+    return count
 
 
 class Windows(Composed[Sample]):
     """A stream of windows; made by `windows`."""
 
     def __init__(self, rows: Stream[Any], size: int, hop: int, reader: RowReader, gap: float | None) -> None:
+        names = getattr(rows, "columns", None)  # which a table has
+        if names is not None:
+            reader.check(names)
+        options = reader.options(names) + ("" if gap is None else f", gap={gap!r}")
         self._size, self._hop, self._reader, self._gap = size, hop, reader, gap
         stats = StreamStats()
         super().__init__(
             self._cut(rows, stats),
             rows,
-            name=f"windows({rows!r}, {size}, {hop})",
+            name=f"windows({rows!r}, {size}, {hop}{options})",
             count=lambda count: max(0, (count - size) // hop + 1),
             stats=stats,
         )
@@ -121,10 +145,13 @@ class Windows(Composed[Sample]):
 
     def _cut(self, rows: Stream[Any], stats: StreamStats) -> Iterator[Sample]:
         trails, stuck = Trails(self._size), _Stuck()
-        for item in rows:
+        clocks: WeakKeyDictionary[Trail, _Clock] = WeakKeyDictionary()
+        for place, item in enumerate(rows):
+            if place == 0 and isinstance(first := Sample.of(item).x, Mapping):
+                self._reader.check(first)
             row = self._reader(item)
             trail = trails.of(row)
-            if trail.newest is not None and self._breaks(trail.newest, row):
+            if clocks.setdefault(trail, _Clock(self._gap)).breaks(row.t):
                 trail.clear()
             trail.push(row)
             over = trail.rows - self._size
@@ -134,14 +161,9 @@ class Windows(Composed[Sample]):
                 stats.corrupt += 1
                 continue
             x = trail.window()
-            stuck.look(x, self._reader.columns or ())
+            stuck.look(trail, x, self._reader.columns or ())
             source = row.source if row.key is None else str(row.key)
             yield Sample(x, trail.label, trail.time, source)
-
-    def _breaks(self, before: Row, row: Row) -> bool:
-        if before.t is None or row.t is None:
-            return False
-        return row.t < before.t or (self._gap is not None and row.t - before.t > self._gap)
 
 
 class Trails:
@@ -172,15 +194,39 @@ class Trails:
         return self._trails.get(row.signal) or Trail(self.size, len(row.values))
 
 
+class _Clock:
+    """Notices that a signal breaks off, by the last time that is known of it."""
+
+    def __init__(self, gap: float | None) -> None:
+        self._most = inf if gap is None else gap
+        self._last: float | None = None
+        self._steps = 0  # since then
+
+    def breaks(self, t: float | None) -> bool:
+        """Take a row's time, and return whether it lies before the last one, or so late that a step was too long."""
+        self._steps += 1
+        if t is None:
+            return False
+        passed = 0 if self._last is None else t - self._last
+        too_late = passed > self._most * self._steps
+        self._last, self._steps = t, 0
+        return too_late or passed < 0
+
+
 class _Stuck:
     """Warns of a column that stays the same while others change."""
 
     def __init__(self) -> None:
-        self._still: dict[Hashable, int] = {}
+        # Of each signal: its latest row, and for how many windows each column has stayed the same.
+        self._seen: WeakKeyDictionary[Trail, tuple[Values, Any]] = WeakKeyDictionary()
+        self._told: set[Hashable] = set()
 
-    def look(self, x: Values, columns: tuple[Hashable, ...]) -> None:
-        still = (x == x[:, :1]).all(axis=1)
-        for name, is_still in zip(columns, still, strict=True):
-            self._still[name] = self._still.get(name, 0) + 1 if is_still and not still.all() else 0
-            if self._still[name] == _STUCK:
+    def look(self, trail: Trail, x: Values, columns: tuple[Hashable, ...]) -> None:
+        before, counts = self._seen.get(trail, (x[:, 0], 0))
+        still = (x == x[:, :1]).all(axis=1) & (x[:, 0] == before)
+        counts = np.where(still & ~still.all(), counts + 1, 0)
+        self._seen[trail] = x[:, -1].copy(), counts
+        for name, count in zip(columns, counts, strict=True):
+            if count == _STUCK and name not in self._told:
+                self._told.add(name)
                 log.warning("column %r has not changed for %d windows: is the sensor stuck?", name, _STUCK)

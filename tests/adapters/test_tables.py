@@ -1,6 +1,8 @@
 """Tables as streams of rows."""
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 import hebbstream as hs
 from hebbstream import errors
@@ -13,9 +15,6 @@ NAMES = ("time", "x", "y", "label")
 
 def write(path, delimiter=",", names=NAMES):
     if path.suffix == ".parquet":
-        import pyarrow as pa
-        from pyarrow import parquet
-
         columns = list(zip(*ROWS, strict=True))
         parquet.write_table(pa.table(dict(zip(names, columns, strict=True))), path)
         return path
@@ -49,6 +48,68 @@ def test_a_run_over_a_table_is_known_again(tmp_path):
     assert found[0] is not None
 
 
+def test_a_run_over_some_of_its_columns_is_another(tmp_path):
+    path = write(tmp_path / "a.csv")
+    chosen = [None, ["x"], ["y"]]
+    assert len({open_table(path, columns).fingerprint for columns in chosen}) == 3
+    assert len({windows(open_table(path), 2, columns=columns).fingerprint for columns in chosen}) == 3
+    assert open_table(path, NAMES).fingerprint == open_table(path).fingerprint
+    named = windows(open_table(path), 2, columns=["x", "y", "label"], time="time")
+    assert named.fingerprint == windows(open_table(path), 2, time="time").fingerprint
+
+
+@pytest.mark.parametrize("options", [{"columns": ["x", "z"]}, {"label": "z"}, {"time": "z"}, {"group": "z"}])
+def test_windows_of_columns_that_it_has_not_are_refused(tmp_path, options):
+    with pytest.raises(errors.ConfigurationError, match="no column 'z': found time, x, y, label"):
+        windows(open_table(write(tmp_path / "a.csv")), 2, **options)
+
+
+def test_an_empty_label_is_none(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x,label\n1,\n2,rest\n3,\n4,\n")
+    assert [sample.y for sample in windows(open_table(path), 2, label="label")] == ["rest", None]
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [('"a (x, y, z)";b\n1;2\n', ("a (x, y, z)", "b")), ('"a\nb",c\n1,2\n', ("a\nb", "c")), ("a\n1\n", ("a",))],
+)
+def test_quoted_names_hold_any_character(tmp_path, content, names):
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    with open_table(path) as rows:
+        assert rows.columns == names
+        assert [list(row.x.values()) for row in rows] == [["1", "2"][: len(names)]]
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pa.array([10**15], pa.timestamp("s")), "too large"),
+        (pa.array([10**17], pa.int64()).cast(pa.date64(), safe=False), "magnitude"),
+        (pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff\xfe"]).buffers()), "expected text in utf-8"),
+    ],
+)
+def test_a_column_that_python_cannot_hold_is_refused_if_it_is_read(tmp_path, column, message):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"x.y": [1.0], "other": column}), path)
+    assert [row.x for row in open_table(path, ("x.y",))] == [{"x.y": 1.0}]
+    with pytest.raises(errors.DamagedFileError, match=f"a.parquet: not a table .*{message}"):
+        list(open_table(path))
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), path)
+    with pytest.raises(errors.DamagedFileError, match=r"a.parquet: two columns of one name in a, a"):
+        open_table(path)
+
+
+def test_a_name_that_is_too_long_is_of_no_file():
+    with pytest.raises(errors.SourceNotFoundError, match="no file at xxx"):
+        open_table("x" * 5000)
+
+
 @pytest.mark.parametrize(
     ("content", "options", "error", "message"),
     [
@@ -57,7 +118,9 @@ def test_a_run_over_a_table_is_known_again(tmp_path):
         ("x,x\n1,2\n", {}, errors.DamagedFileError, "a.csv: two columns of one name in x, x"),
         ("x,y\n1,2\n1,2,3\n", {}, errors.DamagedFileError, "a.csv: row 2 of more values than 2 columns"),
         ('x,y\n1,"2\n', {}, errors.DamagedFileError, "a.csv: not a table"),
-        (b"x,y\n\xff\xfe,2\n", {}, errors.DamagedFileError, "a.csv: not a table"),
+        (b"x,y\n\xff\xfe,2\n", {}, errors.DamagedFileError, r"a.csv: not a table \(expected text in utf-8\)"),
+        ("x,y\n1,2\n".encode("utf-16"), {}, errors.DamagedFileError, r"a.csv: not a table \(expected text in utf-8\)"),
+        ("x,y\n1,2\n", {"columns": "xy"}, errors.ConfigurationError, "columns='xy': expected a list of names"),
         (b"PAR1 and then nothing", {}, errors.DamagedFileError, "a.csv: not a table"),
         (None, {}, errors.SourceNotFoundError, "no file at .*a.csv"),
     ],

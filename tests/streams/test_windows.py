@@ -5,11 +5,14 @@ from datetime import datetime, timedelta
 from operator import length_hint
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
+import torch
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.streams import interleave, windows
+from hebbstream.streams import Stream, interleave, windows
 from hebbstream.streams._windows import MOST_SIGNALS
 
 NAN = float("nan")
@@ -66,10 +69,16 @@ def test_the_label_is_that_of_most_rows_and_of_several_the_last():
     assert [sample.y for sample in found] == ["a", "c", None]
 
 
-@pytest.mark.parametrize("missing", [None, NAN, float("inf"), "", "absent"])
+@pytest.mark.parametrize("label", [None, NAN, "", pd.NA])
+def test_a_row_without_a_label_has_none(label):
+    for rows, name in ([(0.0, label), (1.0, "a")], None), ([{"x": 0, "y": label}, {"x": 1, "y": "a"}], "y"):
+        assert [sample.y for sample in windows(rows, 1, label=name)] == [None, "a"]
+
+
+@pytest.mark.parametrize("missing", [None, NAN, float("inf"), "", pd.NA, "absent"])
 def test_a_missing_value_is_the_last_one(missing):
     rows = [{"x": t, "y": 10 * t} for t in range(6)]
-    rows[3] = {"x": 3} if missing == "absent" else {"x": 3, "y": missing}
+    rows[3] = {"x": 3} if str(missing) == "absent" else {"x": 3, "y": missing}
     assert [sample.x[1].tolist() for sample in windows(rows, 3)] == [[0, 10, 20], [20, 40, 50]]
 
 
@@ -96,6 +105,10 @@ def test_new_names_are_passed_over():
         ([0, 1, 2, 9, 10, 11], [0, 3]),  # a gap
         ([5, 6, 7, 0, 1, 2], [0, 3]),  # time goes back
         ([0, None, 2, 3, None, 5], [0, 2, 4]),
+        ([0, None, None, 9, 10, 11], [0, 2, 4]),  # three steps of 3
+        ([0, 1, None, 99, 100, 101], [0, 3]),  # a row without a time hides no gap
+        ([0, 1, NAN, 99, 100, 101], [0, 3]),
+        ([5, 6, None, 0, 1, 2], [0, 3]),
     ],
 )
 def test_no_window_reaches_across_a_gap(times, expected):
@@ -129,6 +142,21 @@ def test_dates_count_from_the_first():
         assert [sample.t for sample in windows(rows, 2, time="at")] == [0, 60]
 
 
+def test_a_row_without_a_date_has_no_time():
+    rows = [{"v": 0, "at": at} for at in (pd.NaT, pd.NA, "", pd.Timestamp(2026, 1, 1), pd.Timestamp(2026, 1, 2))]
+    assert [sample.t for sample in windows(rows, 1, time="at")] == [None, None, None, 0, 86_400]
+
+
+def test_rows_without_a_key_are_one_signal():
+    rows = [{"v": v, "who": who} for v, who in enumerate([NAN, "a", float("nan"), None, "a", pd.NA])]
+    found = list(windows(rows, 2, group="who"))
+    assert [(sample.source, sample.x[0].tolist()) for sample in found] == [
+        (None, [0, 2]),
+        ("a", [1, 4]),
+        (None, [3, 5]),
+    ]
+
+
 def test_a_stuck_sensor_is_named_once_and_learned_all_the_same(caplog):
     rows = [np.array([t, 7.0]) for t in range(60)]
     with caplog.at_level(logging.WARNING, "hebbstream.streams"):
@@ -139,10 +167,58 @@ def test_a_stuck_sensor_is_named_once_and_learned_all_the_same(caplog):
     ]
 
 
+def test_a_column_that_changes_between_windows_is_not_stuck(caplog):
+    assert len(list(windows([{"x": t, "minute": t // 5} for t in range(100)], 5))) == 20
+    assert caplog.records == []
+
+
+def test_a_sensor_is_stuck_in_its_own_signal(caplog):
+    rows = [{"x": t, "y": t * who, "who": who} for t in range(60) for who in range(3)]
+    assert len(list(windows(rows, 3, group="who"))) == 60
+    assert [record.args[0] for record in caplog.records] == ["y"]  # that of 0, while those of others change
+
+
+@pytest.mark.parametrize("size", [np.int64(3), np.array(3), torch.tensor(3)])
+def test_sizes_of_any_library(size):
+    assert starts(windows(range(6), size, hop=size)) == [0, 3]
+
+
+def test_a_tensor_that_requires_grad_is_rows():
+    assert starts(windows(torch.arange(4.0, requires_grad=True), 2, gap=np.float32(1))) == [0, 2]
+
+
+def test_a_run_is_known_again_by_all_that_was_given():
+    def known(**options):
+        return windows(Stream([{"a": 1, "b": 2}], known_by="known"), 2, **options).fingerprint
+
+    assert known() == known(columns=None) == "windows(known, 2, 2)"
+    given = [{}, {"columns": ["a"]}, {"columns": ["b"]}, {"label": "a"}, {"time": "a"}, {"group": "a"}, {"gap": 1}]
+    assert len({known(**options) for options in given}) == len(given)
+
+
+@pytest.mark.parametrize("options", [{"columns": ["a", "c"]}, {"label": "c"}, {"time": "c"}, {"group": "c"}])
+def test_a_name_that_the_first_row_has_not_is_refused(options):
+    with pytest.raises(errors.ConfigurationError, match="no column 'c': found a, b"):
+        list(windows([{"a": 1, "b": 2}], 1, **options))
+
+
+@pytest.mark.parametrize("rows", [pd.DataFrame({"a": [1, 2]}), pa.table({"a": [1, 2]})])
+def test_a_data_frame_is_no_rows(rows):
+    with pytest.raises(
+        errors.ConfigurationError, match=r"rows of type \w+: expected one by one, such as its \.to_dict"
+    ):
+        windows(rows, 1)
+
+
 @pytest.mark.parametrize(
     ("rows", "error", "message"),
     [
-        ([{"x": "high"}], errors.InputError, "column 'x' is 'high': expected a number"),
+        ([{"x": "high", "at": 0}], errors.InputError, "column 'x' is 'high': expected a number"),
+        ([{"x": np.zeros(2), "at": 0}], errors.InputError, r"column 'x' is array\(\[0., 0.\]\): expected a number"),
+        ([{"x": torch.zeros(2), "at": 0}], errors.InputError, r"column 'x' is tensor\(\[0., 0.\]\): expected a number"),
+        ([{"x": np.complex64(1j), "at": 0}], errors.InputError, r"column 'x' is np.complex64\(1j\): expected a number"),
+        ([np.array([1j])], errors.InputError, r"row array\(\[0.\+1.j\]\): expected numbers"),
+        ([[10**400, 1]], errors.InputError, "row .*401 digits.*: expected numbers"),
         ([[1.0, 2.0], [1.0]], errors.InputError, "row of 1 values: expected 2, as in the first"),
         ([np.zeros((2, 2))], errors.RankError, r"row of shape \(2, 2\): expected one moment"),
         (["abc"], errors.InputError, "row 'abc': expected numbers"),
@@ -154,12 +230,19 @@ def test_what_is_no_row_is_refused(rows, error, message):
         list(windows(rows, 1, time="at"))
 
 
+def test_a_key_that_cannot_be_hashed_is_refused():
+    with pytest.raises(errors.InputError, match=r"group 'who' is \[1\]: expected a hashable value"):
+        list(windows([{"x": 1, "who": [1]}], 1, group="who"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"size": 0}, "size=0: expected a positive number of rows"),
         ({"size": 2, "hop": -1}, "hop=-1: expected a positive number of rows"),
+        ({"size": 2.0}, "size=2.0: expected a positive number of rows"),
         ({"size": 2, "gap": 0}, "gap=0: expected a positive number of seconds, or None"),
+        ({"size": 2, "gap": "1"}, "gap='1': expected a positive number of seconds, or None"),
         ({"size": 2, "columns": "xyz"}, "columns='xyz': expected a list of names"),
     ],
 )
