@@ -146,7 +146,7 @@ def test_a_script_teaches_predicts_and_exports(client, bench):
         {"label": "cup", "seconds": -1},
         {"label": "cup", "source": None},
         {"label": ["cup"]},
-        {"lable": "cup"},
+        {"labels": "cup"},
     ],
     ids=str,
 )
