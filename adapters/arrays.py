@@ -9,9 +9,7 @@ import numpy as np
 
 from hebbstream.adapters._array_files import read_array
 from hebbstream.adapters._common import expand_home, plain_label
-from hebbstream.adapters._media._fingerprint import fingerprint
-from hebbstream.adapters._media._options import Cut, Thinning
-from hebbstream.adapters._media._source import MediaSource
+from hebbstream.adapters._known import files_fingerprint
 from hebbstream.errors import DtypeError, LabelError, RankError
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream
@@ -85,8 +83,9 @@ def open_arrays(
     """
     path = Path(expand_home(path))
     labels = None if label_path is None and label is None else read_array(label_path or path, label)
-    known_by = fingerprint([MediaSource(str(path))], Cut(), Thinning(), f"array {image}")
-    return _samples(read_array(path, image), labels, path.name, f"open_arrays({path.name!r})", known_by)
+    images = read_array(path, image)
+    known_by = files_fingerprint([path], f"array {image}")
+    return _samples(images, labels, path.name, f"open_arrays({path.name!r})", known_by)
 
 
 def _samples(

@@ -1,12 +1,12 @@
 """Samples from folders of image files, by Pillow."""
 
-import hashlib
 import os
 import random
 from pathlib import Path
 
 from hebbstream.adapters._common import expand_home
 from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
+from hebbstream.adapters._known import digest
 from hebbstream.adapters._picture import Fit
 from hebbstream.errors import EmptyStreamError, SourceNotFoundError
 from hebbstream.streams._sample import Sample
@@ -94,4 +94,4 @@ def open_images(
 def _fingerprint(root: Path, names: list[str]) -> str:
     """Return by what a folder is known again: its first pictures, as more may come after them."""
     first = [(name, (root / name).stat().st_size) for name in names[:_FIRST] if (root / name).exists()]
-    return hashlib.sha256(repr(first).encode(errors="surrogateescape")).hexdigest()[:16]
+    return digest(repr(first).encode(errors="surrogateescape"))

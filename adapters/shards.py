@@ -12,9 +12,7 @@ from typing import Any
 
 from hebbstream.adapters._common import expand_home, first_line
 from hebbstream.adapters._images import image_stream, picture_format
-from hebbstream.adapters._media._fingerprint import fingerprint
-from hebbstream.adapters._media._options import Cut, Thinning
-from hebbstream.adapters._media._source import MediaSource
+from hebbstream.adapters._known import files_fingerprint
 from hebbstream.adapters._picture import Fit
 from hebbstream.adapters._tar import read_groups
 from hebbstream.errors import (
@@ -109,7 +107,7 @@ def open_shards(
         form,
         f"open_shards({paths[0].name!r}{others})",
         stats=stats,
-        known_by=fingerprint([MediaSource(str(path)) for path in paths], Cut(), Thinning(), "shard"),
+        known_by=files_fingerprint(paths, "shard"),
     )
 
 

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hebbstream.adapters._common import expand_home, first_line
-from hebbstream.adapters._media._fingerprint import fingerprint
-from hebbstream.adapters._media._options import Cut, Thinning
-from hebbstream.adapters._media._source import MediaSource
+from hebbstream.adapters._known import files_fingerprint
 from hebbstream.errors import ConfigurationError, DamagedFileError, MissingDependencyError, SourceNotFoundError
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream
@@ -86,7 +84,7 @@ class _TableStream(Stream[Sample]):
     @property
     def fingerprint(self) -> str | None:
         """What tells this table from any other."""
-        return fingerprint([MediaSource(str(self._path))], Cut(), Thinning(), self._manner)
+        return files_fingerprint([self._path], self._manner)
 
     def _samples(self, rows: Iterator[Any]) -> Iterator[Sample]:
         for row in rows:

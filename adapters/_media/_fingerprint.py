@@ -1,15 +1,11 @@
 """By what a video is known again, wherever it lies by then."""
 
-import hashlib
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from hebbstream.adapters._known import content, digest
 from hebbstream.adapters._media._options import Cut, Thinning
 from hebbstream.adapters._media._source import MediaSource
-
-_END = 1 << 16  # bytes at either end of a file
-_DIGITS = 16
 
 
 def fingerprint(sources: Sequence[MediaSource], cut: Cut, thinning: Thinning, other: str = "") -> str | None:
@@ -22,26 +18,19 @@ def fingerprint(sources: Sequence[MediaSource], cut: Cut, thinning: Thinning, ot
     manner = f"{cut.start:g} {thinning.stride} {thinning.rate}{other}".encode()
     parts = []
     for source in sources:
-        content = _content(source)
-        if content is None:
+        known_by = _known_by(source)
+        if known_by is None:
             return None
-        parts.append(hashlib.sha256(content + manner).hexdigest()[:_DIGITS])
+        parts.append(digest(known_by + manner))
     return "+".join([*parts, "loop"] if cut.loop else parts)
 
 
-def _content(source: MediaSource) -> bytes | None:
+def _known_by(source: MediaSource) -> bytes | None:
     if source.once or source.content is not None:
         return None  # what is read of it is gone, or it is the caller's own
     if source.kind != "file":
         return source.shown.encode()
-    path = Path(source.url)
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            return None  # a pipe: what is read of it is gone
-        with path.open("rb") as file:
-            beginning = file.read(_END)
-            file.seek(max(0, found.st_size - _END))
-            return beginning + file.read(_END) + str(found.st_size).encode()
+        return content(Path(source.url))
     except OSError:
         return source.name.encode()  # of several, one that cannot be read is passed over

@@ -1,0 +1,43 @@
+"""By what a file is known again, wherever it lies by then."""
+
+import hashlib
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+_END = 1 << 16  # bytes at either end
+_DIGITS = 16
+
+
+def content(path: Path) -> bytes | None:
+    """Return a file's beginning, its end and its size; ``None`` of a pipe, of which what was read is gone.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    with path.open("rb") as file:
+        beginning = file.read(_END)
+        file.seek(max(0, found.st_size - _END))
+        return beginning + file.read(_END) + str(found.st_size).encode()
+
+
+def digest(known_by: bytes) -> str:
+    """Return a short text for it, the same for the same.
+
+    Examples
+    --------
+    >>> digest(b"clip")
+    '67905ad3cc2dd52b'
+    """
+    return hashlib.sha256(known_by).hexdigest()[:_DIGITS]
+
+
+def files_fingerprint(paths: Sequence[Path], manner: str) -> str | None:
+    """Return the `Stream.fingerprint` of files read one after another in some manner; ``None`` if one is a pipe."""
+    parts = [content(path) for path in paths]
+    return None if None in parts else "+".join(digest((part or b"") + manner.encode()) for part in parts)
