@@ -39,5 +39,13 @@ def digest(known_by: bytes) -> str:
 
 def files_fingerprint(paths: Sequence[Path], manner: str) -> str | None:
     """Return the `Stream.fingerprint` of files read one after another in some manner; ``None`` if one is a pipe."""
-    parts = [content(path) for path in paths]
-    return None if None in parts else "+".join(digest((part or b"") + manner.encode()) for part in parts)
+    parts = []
+    for path in paths:
+        try:
+            known_by = content(path)
+        except OSError:  # it is gone by now
+            known_by = path.name.encode(errors="surrogateescape")
+        if known_by is None:
+            return None
+        parts.append(digest(known_by + manner.encode()))
+    return "+".join(parts)

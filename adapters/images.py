@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hebbstream.adapters._common import expand_home
 from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
-from hebbstream.adapters._known import digest
+from hebbstream.adapters._known import files_fingerprint
 from hebbstream.adapters._picture import Fit
 from hebbstream.errors import EmptyStreamError, SourceNotFoundError
 from hebbstream.streams._sample import Sample
@@ -91,7 +91,6 @@ def open_images(
     return image_stream(items, form, name, len(names), known_by=_fingerprint(root, names))
 
 
-def _fingerprint(root: Path, names: list[str]) -> str:
+def _fingerprint(root: Path, names: list[str]) -> str | None:
     """Return by what a folder is known again: its first pictures, as more may come after them."""
-    first = [(name, (root / name).stat().st_size) for name in names[:_FIRST] if (root / name).exists()]
-    return digest(repr(first).encode(errors="surrogateescape"))
+    return files_fingerprint([root / name for name in names[:_FIRST]], "image")

@@ -153,10 +153,13 @@ class ExportEvery(Callback):
         """Keep a frame that lower precision may need: of all that came, each is as likely as any other."""
         if self._options.precision == "float32" or self._options.frames is not self._sample:
             return
+        x = step.sample.x
+        if self._sample and np.shape(self._sample[0]) != np.shape(x):  # a model is for frames of one size
+            self._sample.clear()
+            self._came = 0
         self._came += 1
         place = len(self._sample) if len(self._sample) < _SAMPLE else int(self._random.integers(self._came))
         if place < _SAMPLE:
-            x = step.sample.x
             self._sample[place : place + 1] = [x.clone() if isinstance(x, Tensor) else x.copy()]  # may be reused
 
     def on_pause(self, learner: "Learner") -> None:

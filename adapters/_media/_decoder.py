@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from hebbstream.adapters._media._ending import is_live
-from hebbstream.adapters._media._options import Connection
+from hebbstream.adapters._media._options import Connection, Cut
+from hebbstream.adapters._media._origin import origin
 from hebbstream.adapters._media._source import MediaSource
 from hebbstream.streams._stats import StreamStats
 
@@ -62,3 +63,18 @@ class MediaDecoder(ABC):
         """Duration that the header declares of the track; 0 where it declares none."""
         declared = self._track.duration
         return float(declared * self._track.time_base) if declared and self._track.time_base else 0.0
+
+    @property
+    def delay(self) -> float:
+        """Seconds from the file's beginning to the track's; 0 where its header does not tell."""
+        first, base = self._track.start_time, self._track.time_base
+        if self.live or first is None or base is None:
+            return 0.0
+        own = float(first * base)
+        return own - origin(self._container, own)
+
+    def seconds_of(self, cut: Cut) -> float:
+        """Duration that the header declares of a part; 0 where it declares none."""
+        end = self.delay + self.seconds
+        end = end if cut.end is None else min(end, cut.end)
+        return max(0.0, end - max(cut.start, self.delay)) if self.seconds else 0.0

@@ -5,6 +5,7 @@ from typing import Any
 import av
 
 _APART = 0.25  # seconds; codecs shift their first stamps by less
+_UNRELATED = 600.0  # seconds, from which on stamps are of clocks that have nothing to do with each other
 
 
 def origin(container: Any, first: float) -> float:
@@ -24,4 +25,4 @@ def origin(container: Any, first: float) -> float:
     if begins is None:
         return first
     begins /= av.time_base
-    return float(begins) if first - begins > _APART else first
+    return float(begins) if _APART < first - begins < _UNRELATED else first

@@ -40,7 +40,7 @@ def recorded_frames(
     StreamError
         What is wrong with a single file, after its last good frame; with many, if none of them gave a frame.
     """
-    offset = 0.0
+    offset, idle = 0.0, 0  # the latter in passes
     while True:
         before, gave, failure = stats.frames, False, None
         for source in sources:
@@ -62,10 +62,9 @@ def recorded_frames(
                 if decoder is not None:
                     decoder.close()
             offset += latest
-        nothing = (
-            not gave or stats.frames == before
-        )  # of sound, samples are counted: all of it may be too short for one
-        if nothing and failure is not None:
+        if failure is not None and not gave:
             raise failure
-        if nothing or not cut.loop:
+        # Of sound, samples are counted, and the last one is made as the next pass begins.
+        idle = idle + 1 if stats.frames == before else 0
+        if not cut.loop or not gave or idle > 1:
             return

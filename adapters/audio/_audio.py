@@ -1,6 +1,5 @@
 """Sound from files, microphones and network streams, by PyAV."""
 
-import math
 import time
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -159,5 +158,5 @@ def _samples(
 
 def _announced(decoder: SoundDecoder, part: Part, form: SoundFormat) -> int | None:
     """Return the number of samples that the file's header announces; ``None`` where it announces nothing."""
-    seconds = min(decoder.seconds - part.start, math.inf if part.duration is None else part.duration)
+    seconds = decoder.seconds_of(part)
     return max(0, int(seconds * form.rate) - form.least + form.stride) // form.stride if seconds > 0 else None

@@ -1,6 +1,8 @@
 """`SoundDecoder`: the sound of one opened file, microphone or stream, at one rate, whatever is wrong with it."""
 
 import logging
+import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
@@ -23,6 +25,7 @@ from hebbstream.streams._stats import StreamStats
 log = logging.getLogger("hebbstream.audio")
 _SOUND = Medium("sound", NotASoundError, "*.wav")
 _GAP = 0.25  # seconds between time stamps
+_STEADY = 50  # stamps in a row that tell a drift from jitter
 _SLACK = 0.5  # seconds by which a header may be wrong
 _DECLARED = ("wav", "flac", "aiff", "mov,mp4,m4a,3gp,3g2,mj2")  # containers whose headers know their length
 
@@ -59,6 +62,7 @@ class SoundDecoder(MediaDecoder):
         super().__init__(source, stats, connection)
         self._length = 0.0
         self._broken = 0  # pieces with sound that is no number
+        self._begins: float | None = None  # when its first piece does
 
     def _connect(self) -> None:
         source, connection = self.source, self._connection
@@ -85,10 +89,11 @@ class SoundDecoder(MediaDecoder):
             If a microphone or network stream breaks off, or sends nothing.
         """
         reading, before = Reading(self._container, self._track, self._connection.read_timeout), self.stats.corrupt
-        began, t, self._broken = False, 0.0, 0
+        began, t, self._broken, self._begins = False, 0.0, 0, None
         with closing(reading):
             for t, wave, broken in _timed(reading, self._rate, self._channels == 2, self._zero):
                 self.stats.corrupt = before + reading.progress.corrupt + self._broken
+                self._begins = t if self._begins is None else self._begins
                 first, last = (0 if edge is None else round((edge - t) * self._rate) for edge in (start, end))
                 wave = wave[:, max(0, first) : None if end is None else max(0, last)]
                 if wave.shape[1]:
@@ -116,14 +121,15 @@ class SoundDecoder(MediaDecoder):
 
     def _end(self, reading: Reading, ended: float) -> None:
         check_end(reading, self.source, self._connection.read_timeout, live=self.live, what="sound")
-        shown, short = self.source.shown, self._container.format.name in _DECLARED and ended < self.seconds - _SLACK
+        shown, length = self.source.shown, ended - (self._begins or 0.0)
+        short = self._container.format.name in _DECLARED and length < self.seconds - _SLACK
         if self.live:
             return
         if not reading.progress.frames:
             raise NotASoundError(f"{shown}: no sound of it can be decoded")
         if reading.damage is not None or short:
             known = f"; its header declares {self.seconds:.1f} s" if short else ""
-            raise DamagedFileError(f"{shown}: truncated or damaged after {ended:.1f} s{known}") from reading.damage
+            raise DamagedFileError(f"{shown}: truncated or damaged after {length:.1f} s{known}") from reading.damage
 
     def _chosen(self, container: Any) -> Any:
         sounds, number, shown = container.streams.audio, self._connection.stream, self.source.shown
@@ -153,14 +159,20 @@ def _timed(
         Gives the stamp that stands for 0 seconds, for the first one.
     """
     resampler, form, missing = None, None, False
-    begins, counted, t = None, 0.0, 0.0  # the stamp of 0; the end of what was decoded; of what was yielded
+    begins, stamped, t = None, 0.0, 0.0  # the stamp of 0; the end of what was stamped; of what was yielded
+    counted, late = 0.0, deque[float](maxlen=_STEADY)  # the end by counting; by how much stamps are later than that
     for frame in reading:
         broken = False
         if frame.time is not None:
             begins = zero(frame.time) if begins is None else begins
             own = frame.time - begins
-            broken = own > counted + _GAP  # by one gap, or by many small ones
-            counted = own if broken or 0 < counted - own < _GAP else counted
+            late.append(own - counted)
+            # By one gap, or by many small ones: stamps that jitter are not always late.
+            broken = own > stamped + _GAP or (len(late) == _STEADY and min(late) > _GAP)
+            stamped = own if broken or stamped - own < _GAP else stamped
+            if broken:
+                counted = own
+                late.clear()
         found = frame.format.name, frame.layout.name, frame.sample_rate
         if resampler is None or form != found or broken:
             for wave in _flushed(resampler):
@@ -169,8 +181,9 @@ def _timed(
             if form is not None and form != found:
                 log.info("sound changes from %s to %s", form, found)
             resampler, form = AudioResampler("flt", _layout(frame, stereo), rate), found
-            t = max(t, counted) if broken else t
+            t = max(t, stamped) if broken else t
         missing = missing or broken
+        stamped += frame.samples / frame.sample_rate
         counted += frame.samples / frame.sample_rate
         frame.pts = None  # whatever is wrong with it, it is no matter of the resampler's
         for part in resampler.resample(frame):
@@ -183,7 +196,7 @@ def _timed(
 
 def _layout(frame: Any, stereo: bool) -> Any:
     """Return what FFmpeg mixes it to: it knows where the speakers of a named layout stand."""
-    named = not frame.layout.name.endswith("channels")
+    named = re.match(r"\d+\.\d|quad", frame.layout.name)
     return "stereo" if stereo and named and frame.layout.nb_channels > 2 else frame.layout
 
 

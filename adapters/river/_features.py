@@ -38,9 +38,17 @@ class Features(dict[Hashable, float]):
         """Return these features as they were made, for whoever keeps what it has handed out."""
         return self if self.tensor is not None else self._named(self._made_of, self.names)
 
+    @classmethod
+    def _restored(cls, made_of: Tensor, names: tuple[str, ...], changed: dict[Hashable, float] | None) -> Self:
+        features = cls._named(made_of, names)
+        if changed is not None:
+            features.clear()
+            features.update(changed)
+        return features
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy as what it is: a copy that is filled name by name would count as changed."""
-        return (dict, (dict(self),)) if self.tensor is None else (self._named, (self.tensor, self.names))
+        return self._restored, (self._made_of, self.names, dict(self) if self.tensor is None else None)
 
 
 def _noticed(method: Callable[..., Any]) -> Callable[..., Any]:

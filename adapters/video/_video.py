@@ -213,8 +213,7 @@ def _thinned(frames: Decoded, thinning: Thinning) -> Decoded:
 
 def _announced(decoder: Decoder, cut: Cut, thinning: Thinning) -> int | None:
     """Return the number of samples that the file's header announces; ``None`` where it announces nothing."""
-    left = decoder.seconds - cut.start
-    seconds = max(0.0, left if cut.duration is None else min(left, cut.duration))
+    seconds = decoder.seconds_of(cut)
     if decoder.seconds and not seconds:
         return 0
     frames = int(decoder.video.frames)

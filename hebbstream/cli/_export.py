@@ -5,6 +5,7 @@ from typing import Any
 
 import hebbstream as hs
 from hebbstream.cli._model import add_model_options, model_options
+from hebbstream.cli._outputs import refuse_overwriting
 from hebbstream.cli._source import read_frames
 from hebbstream.cli._source_options import add_source
 from hebbstream.cli._types import path, seconds
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
         what = "--verify" if options.verify else f"--precision {options.model_precision}"
         raise ConfigurationError(f"{what} without --source: expected the video to take frames from")
     options.model = options.model or options.checkpoint.with_suffix(".onnx")
+    refuse_overwriting(options)  # which may be of that name
     saved = hs.Learner.load(options.checkpoint)
     probe = None if options.feature_map else as_online_probe(saved.probe, "export")
     if probe is not None and not probe.classes:

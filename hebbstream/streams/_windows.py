@@ -2,7 +2,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from math import inf
 from operator import index
 from typing import Any
@@ -43,7 +43,7 @@ def windows(
     ==========================================  ==========================================================================
     a missing value: ``None``, NaN, NA, an      the column's last value takes its place; before its first value, that
     infinity, an empty text, a name that a
-    row after the first has not
+    row has not
     a column without a value in all of a        the window is left out, and counted in ``stats.corrupt``
     window
     a name that `columns`, or the first row,    is passed over
@@ -84,8 +84,7 @@ def windows(
     Raises
     ------
     ConfigurationError
-        If an option cannot work; if `rows` are a data frame; if the table, or while iterating the first row, has no
-        column of a name that was given.
+        If an option cannot work; if `rows` are a data frame; if a table has no column of a name that was given.
     InputError
         While iterating, if a value is no number.
 
@@ -146,9 +145,7 @@ class Windows(Composed[Sample]):
     def _cut(self, rows: Stream[Any], stats: StreamStats) -> Iterator[Sample]:
         trails, stuck = Trails(self._size), _Stuck()
         clocks: WeakKeyDictionary[Trail, _Clock] = WeakKeyDictionary()
-        for place, item in enumerate(rows):
-            if place == 0 and isinstance(first := Sample.of(item).x, Mapping):
-                self._reader.check(first)
+        for item in rows:
             row = self._reader(item)
             trail = trails.of(row)
             if clocks.setdefault(trail, _Clock(self._gap)).breaks(row.t):

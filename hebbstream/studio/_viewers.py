@@ -105,6 +105,8 @@ class Viewers:
         if self._camera is None or not self._camera.wanted:
             return
         self._camera.switch(wanted=False)
+        if self._session.net.samples_seen:
+            return  # what the camera has taught is not to be mixed with the clip
         for source in self._session.sources:
             if isinstance(source, ClipSource):  # it stands in for a camera
                 source.switch(wanted=True)

@@ -414,3 +414,16 @@ def test_a_path_may_begin_at_home(folder, shards, monkeypatch):
     assert next(open_images(Path("~") / folder.name)).source == "6.png"
     for path in (f"~/{shards.name}/train-{{0..1}}.tar", Path("~") / shards.name / "train-0.tar"):
         assert next(open_shards(path)).source == "train-0.tar/0000"
+
+
+def test_a_folder_is_known_by_what_its_first_pictures_show(tmp_path):
+    def folder(name, count, shade):
+        (tmp_path / name).mkdir(exist_ok=True)
+        for index in range(count):
+            Image.new("RGB", (8, 8), (shade, index, 0)).save(tmp_path / name / f"{index:02}.bmp")
+        return open_images(tmp_path / name).fingerprint
+
+    one, other = folder("one", 3, 10), folder("other", 3, 20)
+    assert one != other
+    assert folder("one", 5, 10).startswith(f"{one}+")  # more have come
+    assert folder("one", 16, 10) == folder("one", 18, 10)

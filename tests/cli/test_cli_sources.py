@@ -202,6 +202,7 @@ def test_a_folder_to_which_pictures_are_added_goes_on(run, tmp_path):
         ("embed", "a.npy", "--checkpoint", "c.safetensors", "--output", "link.npy"),
         ("export", "c.safetensors", "c.safetensors"),
         ("export", "c.safetensors", "a.npy", "--source", "a.npy"),
+        ("export", "c.onnx"),
     ],
     ids=lambda command: " ".join(map(str, command)),
 )
@@ -209,6 +210,7 @@ def test_nothing_is_written_over_what_is_read(run, tmp_path, command):
     np.save("a.npy", PICTURES)
     (tmp_path / "link.npy").symlink_to("a.npy")
     hs.SoftHebbNet.from_preset("video", width=4).save("c.safetensors")
+    hs.SoftHebbNet.from_preset("video", width=4).save("c.onnx")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     code, _, err = run(*command)
     assert code == 1

@@ -368,3 +368,11 @@ def test_following_what_is_not_there_is_refused(net, tmp_path):
     (tmp_path / "net.json").write_text(json.dumps(named))
     with pytest.raises(errors.CorruptModelError, match="expected the name of a file beside it"):
         follow(tmp_path / "net.json")
+
+
+def test_frames_of_another_size_begin_the_sample_anew(tmp_path):
+    net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    export = ExportEvery(tmp_path / "net.json", every_samples=10, precision="float16")
+    frames = [*np.zeros((10, 3, 32, 32), np.float32), *np.zeros((10, 3, 48, 48), np.float32)]
+    hs.learn(net, frames, callbacks=[export], progress=False)
+    assert export.models == 2

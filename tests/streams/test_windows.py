@@ -12,6 +12,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.adapters.tables import open_table
 from hebbstream.streams import Stream, interleave, windows
 from hebbstream.streams._windows import MOST_SIGNALS
 
@@ -197,9 +198,18 @@ def test_a_run_is_known_again_by_all_that_was_given():
 
 
 @pytest.mark.parametrize("options", [{"columns": ["a", "c"]}, {"label": "c"}, {"time": "c"}, {"group": "c"}])
-def test_a_name_that_the_first_row_has_not_is_refused(options):
+def test_a_name_that_a_table_has_not_is_refused(options, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(errors.ConfigurationError, match="no column 'c': found a, b"):
-        list(windows([{"a": 1, "b": 2}], 1, **options))
+        windows(open_table(tmp_path / "t.csv"), 1, **options)
+
+
+def test_rows_may_bring_labels_and_columns_later():
+    rows = [{"x": 1.0}, {"x": 2.0}, {"x": 3.0, "y": 5.0}, {"x": 4.0, "label": "up"}]
+    first, second = windows(rows, 2, columns=["x"], label="label")
+    assert (first.y, second.y) == (None, "up")
+    (only,) = windows(rows, 4, columns=["x", "y"])
+    assert only.x.tolist() == [[1, 2, 3, 4], [5, 5, 5, 5]]
 
 
 @pytest.mark.parametrize("rows", [pd.DataFrame({"a": [1, 2]}), pa.table({"a": [1, 2]})])

@@ -166,7 +166,6 @@ function cameraEnded(reason) {
 async function showCamera() {
   await link.ask("switch", { source: link.camera, on: true });
   write("camera", "Stop the camera");
-  pictures.look(link.camera);
   const clip = state.sources?.find(({ name }) => name === "bundled clip");
   if (clip) {
     await link.ask("switch", { source: clip.id, on: false }); // it only stood in for a camera
@@ -187,6 +186,7 @@ element("camera").addEventListener("click", async () => {
   try {
     await camera.start();
     await showCamera();
+    pictures.look(link.camera);
   } catch (error) {
     if (camera.running) {
       camera.end();

@@ -257,6 +257,21 @@ def test_it_begins_again():
     assert [round(sample.t, 2) for sample in samples] == [0, 0.5, 1, 1.5, 2]
 
 
+def test_a_recording_of_one_second_begins_again_and_a_damaged_one_beside_it_is_passed_over(tmp_path):
+    with open_audio(encode(tone(300, 1.0), into=tmp_path / "a.wav"), loop=True) as stream:
+        assert [round(next(stream).t, 2) for _ in range(4)] == [0, 1, 2, 3]
+    (tmp_path / "b.wav").write_bytes(b"no sound at all" * 30)
+    samples, stats = read(str(tmp_path / "*.wav"))
+    assert (len(samples), stats.failed) == (1, 1)
+
+
+def test_stamps_that_jitter_leave_no_gap(tmp_path):
+    delays = [0.2, 0.11, 0.02] + [0.2, 0.28] * 100
+    path = with_gaps(tmp_path / "jitter.mka", tone(700, 20.0), 1600, lambda start: delays[start // 1600])
+    samples, _ = read(path, form="wave", seconds=0.5)
+    assert [sample.t for sample in samples] == pytest.approx([0.5 * index for index in range(40)], abs=1e-6)
+
+
 def test_a_recording_of_one_second_is_a_sample():
     with open_audio(encode(tone(300, 1.0))) as stream:
         assert length_hint(stream) == 1

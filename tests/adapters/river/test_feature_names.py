@@ -193,3 +193,14 @@ def test_an_exported_model_names_its_features_for_rows_and_batches_alike(tmp_pat
             model.learn_one({"image": image}, label)
         assert list(model.predict_many(images)) == [model.predict_one(image) for image in images] == list("abab")
         assert next(iter(model["LinearProbe"].as_probe().columns)) == f"{prefix}_0"
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])  # noqa: S301  # ours
+def test_a_transformer_whose_features_were_changed_is_copied(copied):
+    transformer = SoftHebbTransformer(neurons=4)
+    transformer.learn_one({"a": 1.0})
+    features = transformer.transform_one({"a": 1.0})
+    expected = dict(features)
+    features["extra"] = 1.0
+    assert dict(copied(features)) == expected | {"extra": 1.0}
+    assert dict(copied(transformer).transform_one({"a": 1.0})) == expected
