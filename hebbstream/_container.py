@@ -20,7 +20,12 @@ from torch import Tensor
 from hebbstream._files import atomic_write
 from hebbstream._upgrades import FORMAT, checksum_of_format_1, upgrade
 from hebbstream._version import __version__
-from hebbstream.errors import CheckpointNotFoundError, CheckpointVersionError, CorruptCheckpointError, OutputError
+from hebbstream.errors import (
+    CheckpointNotFoundError,
+    CheckpointVersionError,
+    ConfigurationError,
+    CorruptCheckpointError,
+)
 
 _HEADER, _CHECKSUM = "hebbstream", "crc32"
 
@@ -33,7 +38,9 @@ def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
     Raises
     ------
     OutputError
-        If the file cannot be written, or the state holds something else; an earlier file at `path` is then untouched.
+        If the file cannot be written; an earlier file at `path` is then untouched.
+    ConfigurationError
+        If the state holds something else.
 
     Examples
     --------
@@ -48,7 +55,7 @@ def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
     try:
         header = json.loads(json.dumps(header, default=_plain))
     except (TypeError, ValueError) as error:
-        raise OutputError(f"cannot write {path}: {error}; expected state of JSON terms and tensors") from error
+        raise ConfigurationError(f"state for {path}: {error}; expected JSON terms and tensors") from error
     header[_CHECKSUM] = _checksum(header, tensors)
     with atomic_write(path) as temporary:
         try:

@@ -62,7 +62,7 @@ def check_writable(path: str | Path) -> None:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what an `atomic_write` to `path` left behind because the process was killed; no other may be at it."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.????????.part"):
         with suppress(OSError):
             leftover.unlink()
 

@@ -10,7 +10,7 @@ import torch
 import hebbstream as hs
 from hebbstream._container import read_state, write_state
 from hebbstream._files import check_writable
-from hebbstream.errors import CheckpointNotFoundError, OutputError
+from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, OutputError
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
@@ -49,7 +49,7 @@ def test_names_with_slashes_and_tensors_that_share_memory_come_back(tmp_path):
 @pytest.mark.parametrize("value", [[torch.ones(2)], {1, 2}, object()], ids=lambda value: type(value).__name__)
 def test_what_a_file_cannot_hold_is_refused_and_the_old_one_stays(value, tmp_path):
     write_state(tmp_path / "state", {"old": 1})
-    with pytest.raises(OutputError, match="expected state of JSON terms and tensors"):
+    with pytest.raises(ConfigurationError, match="expected JSON terms and tensors"):
         write_state(tmp_path / "state", {"new": value})
     assert read_state(tmp_path / "state") == {"old": 1}
 

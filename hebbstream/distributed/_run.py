@@ -128,6 +128,7 @@ class DistributedRun(Run):
                     if self._holds and not self._reader.at_end and self._learner.clock() < until:
                         continue  # a camera that has nothing new
                     break
+                self._check(sample)
                 for callback in self._callbacks:
                     callback.on_sample(self._learner, sample)
                 frames = self._learner.net.checked(sample.x, single=True)  # before the others count on it
@@ -228,9 +229,10 @@ class DistributedRun(Run):
                 timer.restart()
         self._due.clear()
 
-    def _end(self, *, raising: bool) -> None:
-        self.whole = self.whole and not self._torn
-        super()._end(raising=raising)
+    @property
+    def is_whole(self) -> bool:
+        """Whether all ranks have what belongs together, and no sample is under way here."""
+        return super().is_whole and not self._torn
 
     def _settle(self) -> None:
         """Let all that is saved be that of all ranks."""

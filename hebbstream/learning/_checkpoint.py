@@ -131,6 +131,10 @@ class Checkpoint(Callback):
         try:
             if self._saved_at is not None and learner.counters.position != self._began_at and learner.is_whole:
                 self._save(learner)
+        except OutputError as error:
+            if learner.counters.position != self._saved_at:
+                raise
+            log.error("%s; what was learned stands there, but not what callbacks did at the end", error)
         finally:
             self._saved_at = None
             self.release()

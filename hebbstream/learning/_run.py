@@ -57,13 +57,13 @@ class Run:
         self._turned = Turned(learner.net)
         self._check = LabelledCheck(learner)
         self.running = False
-        self.whole = True  # as far as other ranks go, where there are some
+        self.whole = True  # until a second Ctrl-C ends the run
         self.saved_to: Path | None = None
 
     @property
     def is_whole(self) -> bool:
-        """Whether no sample is under way, nor was when a second Ctrl-C broke off whatever was being done."""
-        return self.whole and not self._under_way and not self._interrupted.forced
+        """Whether no sample is under way, nor did a second Ctrl-C end the run in whatever was being done."""
+        return self.whole and not self._under_way
 
     def go(self, to_pass: int) -> None:
         """Pass over so many samples, then learn until something ends it, and let the callbacks know."""
@@ -82,6 +82,7 @@ class Run:
             self._learn(to_pass)
         except BaseException as error:
             self._stopped = f"{type(error).__name__}: {error}"
+            self.whole = self.whole and not self._interrupted.forced
             self._end(raising=False)
             raise
         self._end(raising=True)
@@ -133,9 +134,9 @@ class Run:
             try:
                 for features in learned:
                     self._take(features)
-            except InputError:  # of the latest frame; the network has learned those before it
+            except InputError as error:  # of the latest frame; the network has learned those before it
                 self._under_way.pop()
-                raise
+                self._not_fed = error
         failure = self._failure or self._not_fed
         if failure is not None:
             raise failure

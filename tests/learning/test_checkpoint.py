@@ -367,10 +367,10 @@ def test_a_copy_of_a_checkpoint_holds_no_claim(tmp_path):
 
 
 def test_what_a_killed_run_left_half_written_is_removed(tmp_path):
-    mine, others = tmp_path / ".run.safetensors.0a1b2c3d.part", tmp_path / ".other.safetensors.0a1b2c3d.part"
+    mine, others = tmp_path / ".run.0a1b2c3d.part", tmp_path / ".run.safetensors.0a1b2c3d.part"
     for path in (mine, others):
         path.write_bytes(b"half")
-    checkpoint = hs.Checkpoint(tmp_path / "run.safetensors")
+    checkpoint = hs.Checkpoint(tmp_path / "run")
     checkpoint.claim()
     checkpoint.release()
     assert list(tmp_path.iterdir()) == [others]

@@ -142,3 +142,18 @@ def test_nor_is_what_an_error_of_the_network_leaves_so(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         hs.learn(net, frames(3), checkpoint=tmp_path / "run", progress=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_second_signal_that_somebody_catches_ends_the_run_in_good_order(tmp_path):
+    def swallow(step):
+        if step.index == 5:
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+    report = hs.learn(
+        net, np.zeros((20, 8, 8, 3), np.uint8), callbacks=[swallow], checkpoint=tmp_path / "run", progress=False
+    )
+    assert (report.stopped, report.samples) == ("interrupted", 6)
+    assert hs.Learner.load(tmp_path / "run").counters.position == 6
