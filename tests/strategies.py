@@ -1,5 +1,7 @@
 """Hypothesis strategies for frames as they arrive: any shape and dtype, and the same values in any memory."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from hypothesis import settings
@@ -15,6 +17,16 @@ DTYPES = st.sampled_from(["u1", "f4", "f8", "f2", ">f4", "i1", "i4", "u2", "?", 
 
 def tiny_net(**options):
     return hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3, seed=0, **options)
+
+
+@contextmanager
+def default_dtype(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def state(net):

@@ -123,11 +123,7 @@ class RowWindows:
         reader = copy.copy(reader)
         if reader.columns is None:
             reader.columns = self._columns_of(x)
-        # pandas' NA, which a nullable column has for a missing value, equals nothing and cannot be asked.
-        known = {name: None if type(value).__name__ == "NAType" else value for name, value in x.items()}
-        if self._group is not None:
-            known[self._group] = _signal(self._group, known.get(self._group))
-        return reader, reader(known)
+        return reader, reader(x)
 
     def _columns_of(self, x: Mapping[Hashable, Any]) -> tuple[Hashable, ...]:
         names = [name for name in x if name != self._group]
@@ -151,16 +147,6 @@ def signal_layers(preset: str | None, layers: Sequence[LayerSpec] | None, width:
     found = list(layers) if layers is not None else get_preset(preset or "signal").resolve(width=width)
     if not are_one_dimensional(found):
         raise ConfigurationError("a window of rows for layers that look beyond a row: expected kernels of (1, k)")
-    return found
-
-
-def _signal(group: Hashable, key: Any) -> Hashable:
-    """Return what tells a signal apart; NaN, of which each is another, is none."""
-    try:
-        hash(key)
-    except TypeError:
-        raise InputError(f"group {group!r} is of type {type(key).__name__}: expected a hashable value") from None
-    found: Hashable = key if key == key else None
     return found
 
 

@@ -1,8 +1,6 @@
 """`LayerStack`: layers on top of each other, the features that they give, and their state."""
 
-import math
-import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -12,15 +10,20 @@ from torch import Tensor, nn
 
 from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import outside_autocast, outside_modes, usable_device
-from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, ImageSizeError
+from hebbstream.network._arguments import (
+    Size,
+    checked_channels,
+    checked_range,
+    checked_size,
+    checked_specs,
+    make_generator,
+)
 from hebbstream.network._frames import check_frames, flattened, merge_views, to_input, views
 from hebbstream.network._layer import SoftHebbLayer
-from hebbstream.network._spec import LARGEST_SIZE, LayerSpec, are_one_dimensional
+from hebbstream.network._spec import LayerSpec, are_one_dimensional
 from hebbstream.rule._precision import Product, product
 from hebbstream.rule._workspace import PerThread
-
-Size = tuple[int, int]
 
 
 class LayerStack(nn.Module):
@@ -47,11 +50,11 @@ class LayerStack(nn.Module):
         blank: bool = False,
     ) -> None:
         super().__init__()
-        layers = _specs(layers)
+        layers = checked_specs(layers)
         place = torch.device("meta") if blank else usable_device(device)
-        self.in_channels = _integer("in_channels", in_channels)
-        self.input_size = _size(input_size, signal=are_one_dimensional(layers))
-        self.input_range = None if input_range is None else _range(input_range)
+        self.in_channels = checked_channels(in_channels)
+        self.input_size = checked_size(input_size, signal=are_one_dimensional(layers))
+        self.input_range = None if input_range is None else checked_range(input_range)
         self.mirror = bool(mirror)
         self.seed = seed
         self.samples_seen, self._memory = 0, PerThread()
@@ -60,7 +63,7 @@ class LayerStack(nn.Module):
         self.frame_size: Size | None = self.input_size
         """(height, width) of the latest frame learned."""
         with outside_modes():
-            generator = None if blank else _generator(seed)
+            generator = None if blank else make_generator(seed)
             self._layers = nn.ModuleList(self._stacked(layers, generator))
             if not blank:
                 self.to(place)
@@ -236,7 +239,7 @@ class LayerStack(nn.Module):
     def set_extra_state(self, state: Tensor) -> None:
         """Take over what `get_extra_state` returned."""
         self.samples_seen, *size = state.tolist()
-        self.frame_size = _size(size) if all(size) else None
+        self.frame_size = checked_size(size) if all(size) else None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # All of `to`, `double`, `half`, `cuda` … end here. A trial: half of a network must not be left behind.
@@ -275,54 +278,6 @@ class LayerStack(nn.Module):
         what = f"{self.in_channels} channels, {self.samples_seen:,} samples seen, on {self.device}"
         lines = [f"{index:3}  {layer}" for index, layer in enumerate(self.layers, start=1)]
         return "\n".join([f"{type(self).__name__}{name}: {what}{', mirrored' if self.mirror else ''}", *lines])
-
-
-def _generator(seed: int) -> torch.Generator:
-    try:
-        return torch.Generator("cpu").manual_seed(seed)
-    except (RuntimeError, TypeError, ValueError):
-        raise ConfigurationError(f"seed={quote(seed)}: expected an integer of at most 64 bits") from None
-
-
-def _specs(layers: Iterable[LayerSpec]) -> tuple[LayerSpec, ...]:
-    specs = tuple(layers) if isinstance(layers, Iterable) else ()
-    if not specs or not all(isinstance(spec, LayerSpec) for spec in specs):
-        raise ConfigurationError(f"layers={quote(list(specs) or layers)}: expected at least one LayerSpec, in a list")
-    return specs
-
-
-def _integer(name: str, value: Any) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if not 1 <= number < LARGEST_SIZE:
-        raise ConfigurationError(f"{name}={quote(value)}: expected a positive integer, below 2**31")
-    return number
-
-
-def _size(size: Any, *, signal: bool = False) -> Size | None:
-    if size is None:
-        return None
-    try:
-        sides = [
-            operator.index(side) for side in (size if isinstance(size, Iterable) else [1 if signal else size, size])
-        ]
-    except TypeError:
-        sides = []
-    if len(sides) != 2 or not all(1 <= side < LARGEST_SIZE for side in sides):
-        raise ConfigurationError(f"input_size={quote(size)}: expected a positive integer, or (height, width)")
-    return sides[0], sides[1]
-
-
-def _range(bounds: Any) -> tuple[float, float]:
-    try:
-        low, high = map(float, bounds)
-    except (TypeError, ValueError):
-        low = high = math.nan
-    if not low < high:
-        raise ConfigurationError(f"input_range={quote(bounds)}: expected (least, greatest), or None")
-    return low, high
 
 
 def _check_fit(expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:

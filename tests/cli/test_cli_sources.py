@@ -195,30 +195,6 @@ def test_a_folder_to_which_pictures_are_added_goes_on(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command",
-    [
-        ("learn", "a.npy", "--width", 4, "--checkpoint", "a.npy"),
-        ("embed", "a.npy", "--checkpoint", "c.safetensors", "--output", "a.npy"),
-        ("embed", "a.npy", "--checkpoint", "c.safetensors", "--output", "link.npy"),
-        ("export", "c.safetensors", "c.safetensors"),
-        ("export", "c.safetensors", "a.npy", "--source", "a.npy"),
-        ("export", "c.onnx"),
-    ],
-    ids=lambda command: " ".join(map(str, command)),
-)
-def test_nothing_is_written_over_what_is_read(run, tmp_path, command):
-    np.save("a.npy", PICTURES)
-    (tmp_path / "link.npy").symlink_to("a.npy")
-    hs.SoftHebbNet.from_preset("video", width=4).save("c.safetensors")
-    hs.SoftHebbNet.from_preset("video", width=4).save("c.onnx")
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    code, _, err = run(*command)
-    assert code == 1
-    assert "is to be read and written: expected two files" in err
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-@pytest.mark.parametrize(
     ("name", "more", "message"),
     [
         ("a.npy", ["--rate", 2], "--rate for a.npy: expected a video, found an array file"),

@@ -1,10 +1,11 @@
 """Whatever a program has told torch, exporting gives the same model and extracting the same features."""
 
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
+from strategies import default_dtype
 
 import hebbstream as hs
 from hebbstream.adapters.river import OnnxTransformer
@@ -23,16 +24,6 @@ PROBES = {
     "ridge": hs.RidgeProbe,
     "slda": hs.SldaProbe,
 }
-
-
-@contextmanager
-def default_dtype(dtype):
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 STATES = {

@@ -477,53 +477,6 @@ def test_frames_of_any_size_are_learned_where_no_label_asks_for_one():
     assert hs.learn(tiny(), stream, hs.SoftmaxProbe(), progress=False).samples == 3
 
 
-def replayed(path, *, callbacks=(), limit=None):
-    learner = hs.Learner(
-        tiny(),
-        hs.SoftmaxProbe(),
-        replay=hs.Replay(32, every_samples=4),
-        callbacks=[*callbacks, hs.Checkpoint(path)],
-    )
-    learner.learn([(x, index % 2) for index, x in enumerate(frames(20))], limit=limit, progress=False)
-    return learner
-
-
-def test_a_frame_that_a_callback_refuses_is_not_replayed(tmp_path):
-    with pytest.raises(ZeroDivisionError):
-        replayed(tmp_path / "run", callbacks=[Raises("sample", ZeroDivisionError)])
-    assert len(hs.Learner.load(tmp_path / "run").replay) == 4
-
-
-def test_what_is_saved_at_an_error_has_the_replay_that_was_due(tmp_path):
-    replayed(tmp_path / "whole", limit=4)
-    with pytest.raises(ZeroDivisionError):
-        replayed(tmp_path / "failed", callbacks=[Raises("step", ZeroDivisionError)])
-    assert (tmp_path / "failed").read_bytes() == (tmp_path / "whole").read_bytes()
-
-
-def test_what_is_saved_at_a_signal_has_the_replay_that_was_due(tmp_path):
-    def ask(step):
-        if step.index == 3:
-            os.kill(os.getpid(), signal.SIGUSR1)
-
-    class Copy(hs.Callback):
-        def on_sample(self, learner, sample):
-            if learner.counters.position == 4:
-                (tmp_path / "copy").write_bytes((tmp_path / "asked").read_bytes())
-
-    replayed(tmp_path / "whole", limit=4)
-    replayed(tmp_path / "asked", callbacks=[ask, Copy()], limit=5)
-    assert (tmp_path / "copy").read_bytes() == (tmp_path / "whole").read_bytes()
-
-
-def test_a_run_that_learns_nothing_replays_nothing(tmp_path):
-    replay, probe = hs.Replay(8, every_samples=1), hs.SoftmaxProbe()
-    replay.add(torch.zeros(3, 8, 8, dtype=torch.uint8), "a")
-    with pytest.raises(errors.EmptyStreamError):
-        hs.learn(tiny(), [], probe, replay=replay, progress=False)
-    assert probe.steps == 0
-
-
 def test_a_copy_of_a_learner_goes_on_by_itself(tmp_path):
     learner = hs.Learner(tiny(), callbacks=[hs.Checkpoint(tmp_path / "run")])
     learner.learn(iter(frames(3)), progress=False)

@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from strategies import assert_same_state, state
+from strategies import assert_same_state, default_dtype, state
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
@@ -379,16 +379,6 @@ def test_a_source_may_use_its_memory_again(engine, batch_size):
     list(one.learn_stream(frames, batch_size))
     list(other.learn_stream(again(), batch_size))
     assert_same_state(state(one), state(other))
-
-
-@contextlib.contextmanager
-def default_dtype(value):
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(value)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from probes import assert_equal_probes, assert_equal_states, blobs
+from strategies import default_dtype
 
 import hebbstream as hs
 from hebbstream.probe._solvers import SOLVERS, probe_from_state
@@ -21,16 +22,6 @@ X, Y = blobs(80, features=12)
 
 
 @contextmanager
-def dtype(value):
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(value)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-@contextmanager
 def device(name):
     torch.set_default_device(name)
     try:
@@ -40,8 +31,8 @@ def device(name):
 
 
 MODES = [
-    pytest.param(lambda: dtype(torch.float64), id="default dtype float64"),
-    pytest.param(lambda: dtype(torch.float16), id="default dtype float16"),
+    pytest.param(lambda: default_dtype(torch.float64), id="default dtype float64"),
+    pytest.param(lambda: default_dtype(torch.float16), id="default dtype float16"),
     pytest.param(lambda: device("meta"), id="default device meta"),
     pytest.param(torch.inference_mode, id="inference mode"),
     pytest.param(torch.no_grad, id="without gradients"),

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+import hebbstream as hs
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("learn", "a.npy", "--width", 4, "--checkpoint", "a.npy"),
+        ("embed", "a.npy", "--checkpoint", "c.safetensors", "--output", "a.npy"),
+        ("embed", "a.npy", "--checkpoint", "c.safetensors", "--output", "link.npy"),
+        ("export", "c.safetensors", "c.safetensors"),
+        ("export", "c.safetensors", "a.npy", "--source", "a.npy"),
+        ("export", "c.onnx"),
+    ],
+    ids=lambda command: " ".join(map(str, command)),
+)
+def test_nothing_is_written_over_what_is_read(run, tmp_path, command):
+    np.save("a.npy", np.zeros((6, 32, 32, 3), np.uint8))
+    (tmp_path / "link.npy").symlink_to("a.npy")
+    hs.SoftHebbNet.from_preset("video", width=4).save("c.safetensors")
+    hs.SoftHebbNet.from_preset("video", width=4).save("c.onnx")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    code, _, err = run(*command)
+    assert code == 1
+    assert "is to be read and written: expected two files" in err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
