@@ -1,6 +1,6 @@
 """hebbstream: streaming, online, backprop-free feature learning for continuous data."""
 
-from hebbstream import _starting as _starting  # isort: skip  # first: the others take their time
+from hebbstream import _starting as _starting  # isort: skip  # first: the others take seconds
 from hebbstream import _threads as _threads  # isort: skip  # next: it must come before torch
 from hebbstream._version import __version__
 from hebbstream.errors import HebbstreamError

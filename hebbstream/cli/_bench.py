@@ -14,7 +14,6 @@ from hebbstream.cli._execution import add_execution, check_device, engine_of
 from hebbstream.cli._types import positive, seconds
 from hebbstream.clip._clip import clip_frames
 
-HELP = "time learning steps on this machine; write nothing"
 USAGE = ""
 
 _FRAMES = 50

@@ -22,7 +22,6 @@ from hebbstream.inspection._canvas import new_figure, save_figure
 from hebbstream.inspection._fields import receptive_fields
 from hebbstream.inspection._figures import plot_pictures
 
-HELP = "learn from the bundled clip; write pictures, a checkpoint and a model"
 USAGE = ""
 
 # The clip lasts three minutes: fewer neurons, and larger steps, than for a stream without end; they fade towards its end, which

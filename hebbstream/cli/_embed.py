@@ -14,7 +14,6 @@ from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import EmptyStreamError, StreamError
 
-HELP = "write the features of each frame, with its time, to a file"
 USAGE = "[CHECKPOINT] SOURCE --output FILE"
 WRITES = ("output",)
 

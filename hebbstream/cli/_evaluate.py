@@ -12,7 +12,6 @@ from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._canvas import check_picture
 from hebbstream.probe._solvers import SOLVERS, as_online_probe
 
-HELP = "score features with a probe that predicts, then learns, frame by frame"
 USAGE = "CHECKPOINT SOURCE [--labels FILE]"
 WRITES = ("plot",)
 

@@ -15,7 +15,6 @@ from hebbstream.export._options import ExportOptions, Options
 from hebbstream.export._to_onnx import write_model
 from hebbstream.probe._solvers import as_online_probe
 
-HELP = "write a checkpoint's network and probe as an ONNX model"
 USAGE = "CHECKPOINT [MODEL]"
 WRITES = ("model",)
 

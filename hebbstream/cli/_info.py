@@ -10,7 +10,6 @@ import hebbstream as hs
 from hebbstream import _threads as threads
 from hebbstream.rule import _fast as fast
 
-HELP = "show versions, devices and presets"
 USAGE = ""
 
 _PACKAGES = ("torch", "numpy", "river", "av", "onnx", "onnxruntime", "onnxruntime-gpu", "numba", "matplotlib")

@@ -13,7 +13,6 @@ from hebbstream.errors import ConfigurationError
 from hebbstream.inspection import observe, plot_receptive_fields, summarize, write_report
 from hebbstream.probe._solvers import as_online_probe
 
-HELP = "show a checkpoint's layers, and draw what their neurons look for"
 USAGE = "CHECKPOINT"
 WRITES = ("picture",)
 

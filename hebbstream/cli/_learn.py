@@ -23,7 +23,6 @@ from hebbstream.learning import Metrics
 from hebbstream.streams._novelty import SHARE
 
 _PER_SAMPLE = 3
-HELP = "learn features from a video, a camera, pictures, sound or a table, one sample at a time"
 USAGE = "SOURCE [SOURCE ...]"
 WRITES = ("checkpoint", "export", "metrics")
 

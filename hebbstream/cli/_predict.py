@@ -25,7 +25,6 @@ from hebbstream.inspection._threshold import OnlineThreshold
 from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams import Stream
 
-HELP = "name what each frame of a video or camera shows, by the labels that a probe has learned"
 USAGE = "[CHECKPOINT] SOURCE"
 WRITES = ("video",)
 

@@ -14,7 +14,6 @@ from hebbstream.cli._source_options import add_fit, add_size
 from hebbstream.cli._types import expanded, path, positive
 from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError
 
-HELP = "find the frames that are nearest to one, among those whose features `hebbstream embed` wrote"
 USAGE = "FILE FRAME"
 
 

@@ -12,7 +12,6 @@ from hebbstream.cli._types import key_value, natural, path, positive, size, sour
 from hebbstream.errors import MissingDependencyError
 from hebbstream.probe._solvers import SOLVERS
 
-HELP = "open a page that shows a network learn from a camera, and teach it by holding a key"
 USAGE = "[SOURCE ...]"
 
 _EPILOG = (

@@ -9,7 +9,6 @@ from hebbstream.cli._types import path, seconds
 from hebbstream.export import verify
 from hebbstream.export._seal import read_model
 
-HELP = "check an ONNX model, compare it with its checkpoint, and time it on real frames"
 USAGE = "MODEL SOURCE"
 
 _FRAMES = 200

@@ -10,7 +10,7 @@ from forked import run_program
 import hebbstream as hs
 from hebbstream import _starting
 from hebbstream.cli._main import main
-from hebbstream.cli._parser import make_parser
+from hebbstream.cli._parser import make_full_parser
 from hebbstream.clip import CLIP
 
 ADDRESS = "rtsp://me:hunter2@127.0.0.1:9/live?token=hunter2"
@@ -130,7 +130,7 @@ def test_no_password_is_shown_wherever_an_address_is_put_by_mistake(run, argumen
 )
 def test_wherever_a_path_is_taken_a_quoted_tilde_is_the_home_folder(monkeypatch, arguments):
     monkeypatch.setenv("HOME", "/home/me")
-    options = make_parser().parse_args(arguments)
+    options = make_full_parser().parse_args(arguments)
     values = [
         value for option in vars(options).values() for value in (option if isinstance(option, list) else [option])
     ]
@@ -140,12 +140,12 @@ def test_wherever_a_path_is_taken_a_quoted_tilde_is_the_home_folder(monkeypatch,
 
 @pytest.mark.parametrize(("text", "height_and_width"), [("32", (32, 32)), ("64x48", (48, 64))])
 def test_a_size_is_width_by_height(text, height_and_width):
-    assert make_parser().parse_args(["learn", "a.mp4", "--size", text]).size == height_and_width
+    assert make_full_parser().parse_args(["learn", "a.mp4", "--size", text]).size == height_and_width
 
 
 def test_other_names_are_left_as_they_are():
     names = ["rtsp://me@host/~you/live", "a~/b.mp4", "~draft.mp4", "0"]
-    assert make_parser().parse_args(["learn", *names]).source == names
+    assert make_full_parser().parse_args(["learn", *names]).source == names
 
 
 def test_the_installed_command_runs():
@@ -199,12 +199,50 @@ def test_the_package_runs_as_a_module(tmp_path):
         (["/usr/bin/hebbstream", "info"], ["python", "/usr/bin/hebbstream", "info"], True),
         (["-m", "hebbstream"], ["python", "-m", "pytest", "hebbstream"], False),
         (["train.py"], ["python", "train.py"], False),
+        ([str(Path(hs.__file__).parent)], ["python", str(Path(hs.__file__).parent)], False),
     ],
 )
 def test_ctrl_c_is_watched_for_while_the_command_loads(monkeypatch, argv, orig_argv, is_command):
     monkeypatch.setattr(sys, "argv", argv)
     monkeypatch.setattr(sys, "orig_argv", orig_argv)
     assert _starting._is_command() == is_command
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start the command where torch, which takes seconds to load, cannot be loaded."""
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch was loaded')")
+
+    def start_command(*arguments, **options):
+        command = [sys.executable, "-m", "hebbstream", *arguments]
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        return subprocess.run(command, cwd=tmp_path, env=environment, text=True, stderr=subprocess.PIPE, **options)
+
+    return start_command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--version"], 0, f"hebbstream {hs.__version__}"),
+        (["--help"], 0, "embed     write the features of each frame"),
+        (["lern", ADDRESS], 2, "invalid choice: 'lern'"),
+        (["info"], 1, "torch was loaded"),
+    ],
+)
+def test_plain_questions_are_answered_at_once(start, arguments, code, message):
+    done = start(*arguments, stdout=subprocess.PIPE)
+    assert done.returncode == code
+    assert message in done.stdout + done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_an_answer_that_nobody_reads_ends_quietly(start):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = start("--help", stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])

@@ -14,7 +14,7 @@ from PIL import Image
 import hebbstream as hs
 from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video import open_video
-from hebbstream.cli._parser import make_parser
+from hebbstream.cli._parser import make_full_parser
 from hebbstream.cli._source import _worth_learning
 from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.clip import CLIP
@@ -368,7 +368,7 @@ def test_crops_of_several_videos(run, clips, tmp_path):
     ],
 )
 def test_of_a_live_source_pieces_of_what_is_new_are_varied(frames, more, order):
-    options = make_parser().parse_args(["learn", "0", "--crops", "2", "--size", "16", *more])
+    options = make_full_parser().parse_args(["learn", "0", "--crops", "2", "--size", "16", *more])
     live = Stream(iter(frames[:20]), name="camera", live=True)
     with _worth_learning(live, options, lambda frames: crops(frames, 16, per_frame=2)) as stream:
         assert re.match(order, repr(stream))

@@ -1,0 +1,63 @@
+"""The commands of `hebbstream` by name, and what can be answered without loading one."""
+
+import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from hebbstream._credentials import mask_credentials
+from hebbstream._quote import shorten
+from hebbstream._version import __version__
+
+COMMANDS = {
+    "demo": "learn from the bundled clip; write pictures, a checkpoint and a model",
+    "learn": "learn features from a video, a camera, pictures, sound or a table, one sample at a time",
+    "predict": "name what each frame of a video or camera shows, by the labels that a probe has learned",
+    "embed": "write the features of each frame, with its time, to a file",
+    "search": "find the frames that are nearest to one, among those whose features `hebbstream embed` wrote",
+    "evaluate": "score features with a probe that predicts, then learns, frame by frame",
+    "export": "write a checkpoint's network and probe as an ONNX model",
+    "verify": "check an ONNX model, compare it with its checkpoint, and time it on real frames",
+    "inspect": "show a checkpoint's layers, and draw what their neurons look for",
+    "studio": "open a page that shows a network learn from a camera, and teach it by holding a key",
+    "bench": "time learning steps on this machine; write nothing",
+    "info": "show versions, devices and presets",
+}
+"""What each does, in a line."""
+
+
+def make_parser() -> tuple[argparse.ArgumentParser, Any]:
+    """Return the parser of `hebbstream` itself, and the group that takes its commands."""
+    parser = _Parser(
+        prog="hebbstream",
+        description="Streaming, online, backprop-free feature learning from video, pictures, sound and sensors.",
+        epilog="`hebbstream COMMAND --help` lists what a command takes.",
+    )
+    parser.add_argument("--version", action="version", version=f"hebbstream {__version__}")
+    return parser, parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Command)
+
+
+def answer(arguments: Sequence[str]) -> None:
+    """Print the help, the version or what is wrong, and exit, where no command is named: to load one takes seconds."""
+    if not arguments or arguments[0] not in COMMANDS:
+        parser, commands = make_parser()
+        for name, does in COMMANDS.items():
+            commands.add_parser(name, help=does)
+        parser.parse_args(arguments)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Quote no more than people read, and no password."""
+        super().error(shorten(mask_credentials(message)))
+
+
+class _Command(_Parser):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuse what this command does not know: left to `hebbstream` itself, its usage would be shown instead."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            near = get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return known, unknown
