@@ -41,6 +41,7 @@ def outside_modes() -> AbstractContextManager[object]:
         return outside_autocast()
     stack = ExitStack()
     stack.enter_context(torch.inference_mode(False))
+    stack.enter_context(torch.no_grad())  # as in inference mode; to leave it would turn gradients on
     stack.enter_context(outside_autocast())
     return stack
 

@@ -19,7 +19,7 @@ class Door(TypedDict):
     """Where a studio is, and what opens it."""
 
     port: int
-    cookie: str
+    token: str
 
 
 class Watched(TypedDict):
@@ -52,7 +52,7 @@ class _Line:
         head = {
             "Host": address,
             "Origin": f"http://{address}",
-            "Cookie": door["cookie"],
+            "Authorization": f"Bearer {door['token']}",
             "Connection": "Upgrade",
             "Upgrade": "websocket",
             "Sec-WebSocket-Version": "13",

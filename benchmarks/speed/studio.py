@@ -59,7 +59,7 @@ def main() -> None:
     result = store.Result()
     with tempfile.TemporaryDirectory() as folder, learning(Path(folder) / "run") as studio:
         door = studio.door
-        viewers = Viewers({"port": door.port, "cookie": f"{door.cookie}={door.token}"}, LINES)
+        viewers = Viewers({"port": door.port, "token": door.token}, LINES)
         teach(studio)
         if options.only != "memory":
             found = speed(studio, viewers, options.rounds, options.seconds)

@@ -1,7 +1,11 @@
 """`hebbstream studio`."""
 
 import argparse
+import html
+import tempfile
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import hebbstream as hs
@@ -109,7 +113,19 @@ def run(options: argparse.Namespace) -> None:
                 f"listening on {options.host}: whoever has this address, token included, sees the cameras and can teach"
             )
         print(f"open {studio.door.address}", flush=True)
-        if options.open:
-            webbrowser.open(studio.door.address)
-        studio.serve()
+        with _opened(studio.door.address, options.folder) if options.open else nullcontext():
+            studio.serve()
     print(f"run {options.folder}")
+
+
+@contextmanager
+def _opened(address: str, folder: Path) -> Iterator[None]:
+    """Open an address in a browser through a file for this user alone: all users can read a command line."""
+    # Not in the system's folder of temporary files: browsers in a sandbox have another.
+    with tempfile.TemporaryDirectory(prefix="open-", dir=folder, ignore_cleanup_errors=True) as private:
+        page = Path(private).resolve() / "studio.html"
+        page.touch(0o600)
+        url = html.escape(address)
+        page.write_text(f'<meta http-equiv="refresh" content="0; url={url}"><a href="{url}">Open the studio</a>\n')
+        webbrowser.open(page.as_uri())
+        yield

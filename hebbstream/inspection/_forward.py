@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream._globals import outside_modes
 from hebbstream.network._forward import LayerPasses, forward_through
 from hebbstream.network._frames import to_input
 from hebbstream.network._layer import SoftHebbLayer
@@ -21,8 +22,9 @@ def forward_frame(
     net: SoftHebbNet, frame: Any, layers: int | None = None, memory: LayerPasses | None = None
 ) -> LayerPasses:
     """Return the forward pass of one frame, unmirrored, through the first `layers`; see `forward_through`."""
-    x = to_input(net.checked(frame, single=True), net.device)
-    return forward_through(net.layers[:layers], x, memory)
+    x = net.checked(frame, single=True)
+    with outside_modes():  # its memory serves later passes
+        return forward_through(net.layers[:layers], to_input(x, net.device), memory)
 
 
 def differentiable_forward(layers: Sequence[SoftHebbLayer], x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hebbstream._bar import progress_bar
+from hebbstream._globals import outside_modes
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._fields import receptive_field
 from hebbstream.inspection._forward import differentiable_forward
@@ -96,18 +97,19 @@ def optimal_inputs(
         projected: Tensor = (centre + radius * _normalised(x - centre)).clamp_(low, high)
         return projected
 
-    generator = torch.Generator("cpu").manual_seed(seed)
-    noise = torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
-    x = project(centre + noise.to(net.device))
-    for step in progress_bar(range(steps), desc=f"optimal inputs, layer {layer + 1}", unit="steps", shown=progress):
-        with torch.enable_grad():
-            x.requires_grad_()
-            (gradient,) = torch.autograd.grad(_responses(net, layer, chosen, x).sum(), x)
-        pace = _LARGEST_STEP + (_SMALLEST_STEP - _LARGEST_STEP) * step / steps
-        x = project(x.detach() + pace * radius * _normalised(gradient))
-    with torch.no_grad():
-        responses = _responses(net, layer, chosen, x)
-    return OptimalInputs(layer, chosen, x.permute(0, 2, 3, 1).cpu(), responses.cpu())
+    with outside_modes():
+        generator = torch.Generator("cpu").manual_seed(seed)
+        noise = torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
+        x = project(centre + noise.to(net.device))
+        for step in progress_bar(range(steps), desc=f"optimal inputs, layer {layer + 1}", unit="steps", shown=progress):
+            with torch.enable_grad():
+                x.requires_grad_()
+                (gradient,) = torch.autograd.grad(_responses(net, layer, chosen, x).sum(), x)
+            pace = _LARGEST_STEP + (_SMALLEST_STEP - _LARGEST_STEP) * step / steps
+            x = project(x.detach() + pace * radius * _normalised(gradient))
+        with torch.no_grad():
+            responses = _responses(net, layer, chosen, x)
+        return OptimalInputs(layer, chosen, x.permute(0, 2, 3, 1).cpu(), responses.cpu())
 
 
 def _responses(net: SoftHebbNet, layer: int, neurons: list[int], x: Tensor) -> Tensor:

@@ -133,11 +133,18 @@ def _as_tensor(frames: Any) -> Tensor:
         if frames.layout != torch.strided or frames.is_nested or frames.is_meta:
             kind = "meta" if frames.is_meta else "nested" if frames.is_nested else str(frames.layout)
             raise DtypeError(f"frame as a {kind.removeprefix('torch.')} tensor: expected a dense one that holds values")
-        return frames.detach()
+        x = frames.detach()
+        return x.resolve_neg() if x.is_neg() else x  # NumPy cannot read what is yet to be negated
     if not isinstance(frames, np.ndarray):
-        raise DtypeError(f"frame of type {type(frames).__name__}: expected a numpy array or a torch tensor")
-    if frames.dtype.kind not in "uf" or frames.dtype.byteorder == ">" or frames.dtype.itemsize > 8:
+        pair = isinstance(frames, list) and len(frames) == 2
+        hint = "; a pair (frame, label) is a tuple, and samples_from_torch reads a DataLoader's" if pair else ""
+        raise DtypeError(f"frame of type {type(frames).__name__}: expected a numpy array or a torch tensor{hint}")
+    if frames.dtype.kind not in "uf" or frames.dtype.itemsize > 8:
         raise DtypeError(f"frame of dtype {frames.dtype}: expected uint8 or a floating-point type")
+    if isinstance(frames, np.ma.MaskedArray) and np.ma.is_masked(frames):
+        raise NonFiniteError("frame with masked values: expected all of them, such as its .filled(0)")
+    if not frames.dtype.isnative:
+        frames = frames.astype(frames.dtype.newbyteorder("="))
     # torch can neither borrow read-only memory without a warning nor step backwards or by parts of an element.
     borrowable = frames.flags.writeable and all(step >= 0 and not step % frames.itemsize for step in frames.strides)
     return torch.from_numpy(frames if borrowable else frames.copy())
@@ -221,12 +228,12 @@ def batched(frames: Iterable[Tensor], size: int, ready: Callable[[], bool] = lam
     if size < 1:
         raise ConfigurationError(f"batch_size={size}: expected a positive number of frames")
     waiting: list[Tensor] = []
-    failure: Exception | None = None
+    failure: BaseException | None = None
     source = iter(frames)
     while True:
         try:
             frame = next(source, None)
-        except Exception as error:
+        except BaseException as error:  # Ctrl-C, too
             failure, frame = error, None
         if waiting and (frame is None or not _alike(frame, waiting[0])):
             yield _joined(waiting)

@@ -182,24 +182,26 @@ def kernels_for(layer: Layer, x: Tensor, precision: PrecisionName) -> Any:
 
 def forward(
     kernels: Any, layer: Layer, x: Tensor, workspace: Workspace, precision: PrecisionName,
-    *, follow: bool = False, compete: bool = False,
+    *, follow: bool = False,
 ) -> Forward:  # fmt: skip
-    """Do a forward pass; with `follow`, the statistics of the normalisation take `x` in; with `compete`, an update follows."""
+    """Do a forward pass; with `follow`, the statistics of the normalisation take `x` in."""
     batch, _, height, width = x.shape
     length = layer.weight_matrix.shape[1] // layer.spec.cut[0]
     rounding = precision == "bfloat16" or (precision == "auto" and kernels.BFLOAT16 and length >= _LEAST_RUN)
-    key = (batch, height, width, rounding, layer.spec)
+    key = (batch, height, width, length, rounding, layer.spec)
     plan: Plan = workspace.plan(key, lambda: Plan(kernels, layer, batch, height, width, rounding=rounding))
     if not plan.arrays.are_of(layer):
         plan.arrays = Arrays(layer)
     _enter(plan, layer, x, follow=follow)
     weights = plan.arrays.weights
     _multiply(plan, layer.rounded.of(layer.weight_matrix, kernels) if rounding else weights)
-    out = _leave(plan, layer.spec)
-    if compete and layer.plastic_matrix is not None:
-        plastic = plan.arrays.plastic
-        _multiply(plan, layer.plastic_rounded.of(layer.plastic_matrix, kernels) if rounding else plastic)
-    return FusedForward(out, plan, (plan.positions, weights.shape[1]))
+    return FusedForward(_leave(plan, layer.spec), plan, (plan.positions, weights.shape[1]))
+
+
+def weigh_again(layer: Layer, plan: Plan) -> None:
+    """Compute the weighted input of the plan's image once more, by the weights that learn."""
+    rounded = layer.plastic_rounded.of(layer.plastic_weights, plan.kernels) if plan.rounding else None
+    _multiply(plan, plan.arrays.plastic if rounded is None else rounded)
 
 
 def _multiply(plan: Plan, factors: Any) -> None:

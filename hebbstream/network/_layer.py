@@ -161,12 +161,22 @@ class SoftHebbLayer(nn.Module):
             self.norm.follow(moments)
             moments = None
         if kernels is not None and moments is None:
-            return fused.forward(kernels, self, x, workspace, multiply.precision, follow=whole, compete=True)
-        x = x if self.norm is None else self.norm.learn(x, moments)
-        forward = self._forward_normalised(x, workspace, multiply)
-        if self.plastic_matrix is not None:  # they compete, and the average made the features
-            multiply(forward.patches, self.plastic_matrix.t(), forward.weighted_input)
+            forward = fused.forward(kernels, self, x, workspace, multiply.precision, follow=whole)
+        else:
+            x = x if self.norm is None else self.norm.learn(x, moments)
+            forward = self._forward_normalised(x, workspace, multiply)
+        self.compete(forward, multiply)
         return forward
+
+    @torch.no_grad()
+    def compete(self, forward: Forward, multiply: Product = _FLOAT32) -> None:
+        """Make the weighted input that of the weights that learn, where an average of them made the features."""
+        if self.plastic_matrix is None:
+            return
+        if isinstance(forward, fused.FusedForward):
+            fused.weigh_again(self, forward.plan)
+        else:
+            multiply(forward.patches, self.plastic_matrix.t(), forward.weighted_input)
 
     @torch.no_grad()
     def update(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> None:

@@ -250,6 +250,7 @@ class SoftHebbNet(LayerStack):
             )
         with outside_modes():
             for layer, (x, forward, workspace) in zip(self.layers, passes.layers, strict=True):
+                layer.compete(forward)
                 layer.update(forward, workspace)
                 layer.take_in(x)
         self.frame_size = passes.frame_size

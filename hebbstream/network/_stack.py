@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hebbstream._container import State, inconsistent, read_state, write_state
-from hebbstream._globals import outside_autocast, outside_modes, usable_device
+from hebbstream._globals import outside_modes, usable_device
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.network._arguments import (
     Size,
@@ -118,7 +118,7 @@ class LayerStack(nn.Module):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
-        with outside_autocast():
+        with outside_modes():  # its memory serves later passes
             x = views(to_input(x, self.device), self.mirror)
             for layer, workspace in zip(self.layers, self._memory.take(len(self.layers)), strict=True):
                 x = layer.forward(x.to(layer.device), workspace, self._inference_product()).output
@@ -158,7 +158,18 @@ class LayerStack(nn.Module):
         return tuple(layer.r1_fraction() for layer in self.layers)
 
     def to_state(self) -> State:
-        """Return all that makes this network, in JSON terms and tensors; see `from_state`."""
+        """Return all that makes this network, in JSON terms and tensors; see `from_state`.
+
+        Raises
+        ------
+        ConfigurationError
+            If a layer's weights or statistics are no numbers any more: they must not replace those of a checkpoint.
+        """
+        for number, layer in enumerate(self.layers, start=1):
+            for name, tensor in layer.state_dict().items():
+                if not torch.isfinite(tensor).all():
+                    lost = f"layer {number} has diverged: its {name} holds NaN or infinity"
+                    raise ConfigurationError(f"{lost}: expected a lower learning_rate, from an earlier checkpoint on")
         config = {
             "layers": [asdict(layer.spec) for layer in self.layers],
             "in_channels": self.in_channels,
@@ -200,6 +211,8 @@ class LayerStack(nn.Module):
         ------
         OutputError
             If the file cannot be written; an earlier file at `path` is then untouched.
+        ConfigurationError
+            If learning has diverged, likewise.
         """
         write_state(path, {"network": self.to_state()})
 

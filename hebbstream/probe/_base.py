@@ -200,8 +200,8 @@ class OnlineProbe(LabelledRows):
         """Return the scores as an affine map of raw features: (classes, F) and (classes,)."""
 
     def _allocate(self, features: int, classes: int, device: torch.device) -> None:
-        super()._allocate(features, classes, device)
         self._temperature = Temperature(device) if self.calibrate else None
+        super()._allocate(features, classes, device)  # last: it is done where the number of features is known
 
     @ordinary
     def _load(self, state: dict[str, Any], device: torch.device) -> None:
@@ -241,9 +241,14 @@ class OnlineProbe(LabelledRows):
             some = rows if size >= len(labels) else rows[part]
             if self._temperature is not None and labels[start] in self._row:
                 self._temperature.update(self._scores(some).select(0, 0), self._row[labels[start]], weights[start])
-            classes = [self._row_of(label) for label in labels[part]]
-            self._learn(some, classes, weights[part])
-            self.steps += len(classes)
+            known = len(self.classes)
+            try:
+                classes = [self._row_of(label) for label in labels[part]]
+                self._learn(some, classes, weights[part])
+                self.steps += len(classes)
+            except BaseException:  # Ctrl-C, too: a class without a sample would be there for good
+                self._keep(known)
+                raise
 
     def _logits(self, rows: Tensor) -> Tensor:
         scores = self._scores(rows).double()

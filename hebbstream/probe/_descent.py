@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream._globals import outside_autocast
 from hebbstream.probe._state import ordinary
 from hebbstream.probe._tensors import Shapes
 
@@ -175,9 +176,20 @@ class Adam(Descent):
             ("weight", "first_moment", "second_moment"), weight
         )
 
+    def scores(self, rows: Tensor) -> Tensor:
+        """See `Descent.scores`; `torch.autocast`, which leaves float64 alone, would round these."""
+        with outside_autocast():
+            return super().scores(rows)
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """See `Descent.affine`."""
+        with outside_autocast():
+            return super().affine()
+
     def _step(self, z: Tensor, row: int, w: float, step: int, rate: float) -> None:
         weight, first, second = (self.tensors[name] for name in ("weight", "first_moment", "second_moment"))
-        error = torch.softmax(weight @ z, dim=0)
+        with outside_autocast():
+            error = torch.softmax(weight @ z, dim=0)
         error.select(0, row).sub_(1.0)
         error *= w
         first.addr_(error, z, beta=_BETA1, alpha=1.0 - _BETA1)

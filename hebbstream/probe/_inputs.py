@@ -111,6 +111,8 @@ def _dense(x: Any, dtype: torch.dtype) -> Tensor:
         if x.layout != torch.strided or x.is_meta or x.is_complex() or x.is_quantized:
             raise DtypeError(f"features as a tensor of {x.dtype}, {x.layout}: expected dense real numbers")
         return _as(x.detach().resolve_neg() if x.requires_grad or x.is_neg() else x, dtype)
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        raise NonFiniteError("features with masked values: expected all of them, such as their .filled(0)")
     if isinstance(x, np.ndarray) and x.dtype in _BORROWED and x.flags.c_contiguous and x.flags.writeable:
         return _as(torch.from_numpy(x), dtype)
     try:

@@ -102,18 +102,23 @@ class Replay:
             If the label is ``None`` or not hashable.
         """
         label = checked_label(label)
-        if not isinstance(frame, Tensor) or frame.is_meta:
-            raise InputError(f"frame of type {type(frame).__name__}: expected a tensor that holds values")
+        if not isinstance(frame, Tensor) or frame.is_meta or frame.layout != torch.strided or frame.is_nested:
+            raise InputError(f"frame of type {type(frame).__name__}: expected a dense tensor that holds values")
         if len(self) and (frame.shape, frame.dtype) != (self._frames.shape[1:], self._frames.dtype):
             raise InputError(f"frame of {kind(frame)}: expected {kind(self._frames[0])}, as those kept for replay")
-        self.waiting += 1
-        self._came[label] = self._came.get(label, 0) + 1
-        place = self._place_for(label)
-        if place is not None:
+        came, own, frame = self._came.get(label, 0) + 1, self._places.get(label, []), frame.detach()
+        room = self._place_for(label, came)
+        if room is not None:
+            place, holders, index = room
             self._make_room(place + 1, frame)
-            self._frames[place] = frame.detach()
+            # Python answers Ctrl-C at calls. There are none from here on, so that no place is lost.
+            self._frames[place] = frame
             self._labels[place : place + 1] = [label]
-            self._places.setdefault(label, []).append(place)
+            del holders[index : index + 1]
+            own += [place]
+            self._places[label] = own
+        self._came[label] = came
+        self.waiting += 1
 
     def draw(self, number: int) -> tuple[Tensor, list[Hashable]]:
         """Return so many frames at random, one more axis in front, and their labels; one may come twice.
@@ -229,18 +234,19 @@ class Replay:
                 wider[: len(self)] = self._frames[: len(self)]
             self._frames = wider
 
-    def _place_for(self, label: Hashable) -> int | None:
-        """Find room for a frame of a class, or none if it is not to be kept."""
+    def _place_for(self, label: Hashable, came: int) -> tuple[int, list[int], int] | None:
+        """Find a place for a frame of a class, of which so many came, and where in whose places it is; ``None`` for none."""
         if len(self) < self.capacity:
-            return len(self)
+            return len(self), [], 0
         most = max(map(len, self._places.values()))
         self._full |= {name for name, places in self._places.items() if len(places) == most}
         leaving = label
         if label in self._full:
-            if self._random.random() * self._came[label] >= self.count(label):
+            if self._random.random() * came >= self.count(label):
                 return None
         else:
             largest = [name for name, places in self._places.items() if len(places) == most]
             leaving = largest[self._random.integers(len(largest))]
         places = self._places[leaving]
-        return places.pop(self._random.integers(len(places)))
+        index = int(self._random.integers(len(places)))
+        return places[index], places, index

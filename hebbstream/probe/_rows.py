@@ -69,6 +69,12 @@ class LabelledRows(LearnedTensors):
             self.classes.append(label)
         return self._row[label]
 
+    def _keep(self, count: int) -> None:
+        """Drop all but the first so many classes, and what is left of one that was only begun."""
+        self._cut_rows(count)
+        del self.classes[count:]
+        self._renumber()
+
     def _known(self, label: Hashable) -> int:
         label = checked_label(label)
         if label not in self._row:

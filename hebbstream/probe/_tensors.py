@@ -60,6 +60,12 @@ class LearnedTensors(ABC):
         self._replaced()
 
     @ordinary
+    def _cut_rows(self, count: int) -> None:
+        # Copies: the memory behind the rows is for others, which begin with zeros.
+        self._per_class = {name: rows[:count].clone() for name, rows in self._per_class.items()}
+        self._replaced()
+
+    @ordinary
     def _remove_row(self, row: int) -> None:
         for name, rows in self._per_class.items():
             self._per_class[name] = torch.cat([rows[:row], rows[row + 1 :]])

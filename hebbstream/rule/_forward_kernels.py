@@ -158,8 +158,9 @@ def follow_together(pixels, mean, var, count, covariance, momentum, samples):
     for c in range(channels):
         row, ours, moved = covariance[c], spread[c], weight * shift[c]
         for other in range(channels):
+            # The two parts apart: the first sample's `pooled` is the square of its mean, beside which the rest may be rounded away.
             pooled = row[other] + moved * shift[other]
-            row[other] = pooled + weight * (ours[other] * share - pooled)
+            row[other] = (np.float32(1.0) - weight) * pooled + weight * (ours[other] * share)
         var[c] = row[c]
 
 

@@ -86,6 +86,8 @@ def compete_at(row, temperature, least, most, depth, powers):
         powers[k] = exp((row[k] - top) * temperature)
         total += powers[k]
     cut = top + (least + np.float32(np.log(total))) / temperature
+    if cut == top and -np.log(total) > least:
+        cut = np.nextafter(top, np.float32(-np.inf))  # rounding must not cut off the winner
     if most < row.size and above(row, cut) > most:
         cut = cut_for(row, most, cut, top, top - depth)
     return winner, total, cut

@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import mimetypes
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Future
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -30,6 +29,8 @@ from hebbstream.studio._state import state_of
 from hebbstream.studio._viewers import Viewers
 
 _PAGE = files("hebbstream.studio") / "page"
+# Not by `mimetypes`: it asks Windows' registry, which any program may have changed.
+_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _MOST_CHECKPOINT = 1 << 29
 _MOST_JSON = 1 << 16
 _SCRIPT_ACTIONS = {"pause", "label", "export"}
@@ -51,7 +52,7 @@ class App:
 
     def __init__(self, session: Session, camera: Source | None, door: Door) -> None:
         self._session, self._door = session, door
-        self.viewers = Viewers(session, camera, door.token)
+        self.viewers = Viewers(session, camera)
         self._metrics = Metrics(session, lambda: len(self.viewers))
         routes = [
             Route("/", self._page),
@@ -77,14 +78,14 @@ class App:
     async def _page(self, request: Request) -> Response:
         response = Response((_PAGE / "index.html").read_bytes(), media_type="text/html")
         if "token" in request.query_params:
-            response.set_cookie(self._door.cookie, self._door.token, httponly=True, samesite="strict")
+            response.set_cookie(self._door.cookie, self._door.cookie_value, httponly=True, samesite="strict")
         return response
 
     async def _asset(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in {item.name for item in _PAGE.iterdir()}:  # so that no path leads anywhere else
             return _missing(f"no file {name[:40]!r}")
-        return Response((_PAGE / name).read_bytes(), media_type=mimetypes.guess_type(name)[0])
+        return Response((_PAGE / name).read_bytes(), media_type=_TYPES.get(PurePath(name).suffix))
 
     async def _example(self, request: Request) -> Response:
         example = self._session.examples.get(_number(request.path_params["number"]))

@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  # names of it; nothing is bound here
 _OPEN = ("/healthz",)
+_BY_QUERY = ("/", "/ws")  # a browser sends no headers of ours with these
+_UNKNOWN = "Refused: open the address that `hebbstream studio` printed in its terminal; it has a token at its end."
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
@@ -62,6 +64,11 @@ class Door:
         """Name of the cookie: other servers on this host have others, as cookies do not know of ports."""
         return f"hebbstream-studio-{self.port}"
 
+    @property
+    def cookie_value(self) -> str:
+        """What the cookie holds, and those servers are sent, too: so it is not the token, and only reads."""
+        return hmac.digest(self.token.encode(), b"cookie", "sha256").hex()
+
     def knows(self, host: str) -> bool:
         """Whether a ``Host`` header names the bind address, whatever a name server may say."""
         host, here = host.lower(), self.host.lower()
@@ -77,7 +84,11 @@ class Door:
 
     def admits(self, token: str | None) -> bool:
         """Whether a token is the secret."""
-        return token is not None and hmac.compare_digest(token.encode(), self.token.encode())
+        return _are_same(token, self.token)
+
+    def lets_read(self, cookie: str | None) -> bool:
+        """Whether a cookie is the one that the page was given."""
+        return _are_same(cookie, self.cookie_value)
 
 
 class Guard:
@@ -111,6 +122,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 present = {name for name, _ in message["headers"]}
                 extra = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+                if problem or scope["path"] in _OPEN:  # who has no token is not to hold a connection after the answer
+                    extra.append((b"connection", b"close"))
                 message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in present)]
             await send(message)
 
@@ -132,19 +145,17 @@ class Guard:
             return "Refused: the request comes from another page."
         if scope["path"] in _OPEN or self._door.admits(_bearer(headers)):
             return ""
-        if self._door.admits(_cookie(headers, self._door.cookie)):
-            if scope["type"] == "websocket":
-                return (
-                    ""
-                    if origin is not None
-                    else "Refused: expected an Origin, or the token in an Authorization header."
-                )
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        if scope["path"] in _BY_QUERY and "token" in query:
+            return "" if self._door.admits(query["token"][0]) else _UNKNOWN
+        if scope["type"] == "http" and self._door.lets_read(_cookie(headers, self._door.cookie)):
             reads = scope["method"] in ("GET", "HEAD")
             return "" if reads else "Refused: expected the token in an Authorization header."
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        if scope["path"] == "/" and scope["type"] == "http" and self._door.admits(query.get("token", [None])[0]):
-            return ""
-        return "Refused: open the address that `hebbstream studio` printed in its terminal; it has a token at its end."
+        return _UNKNOWN
+
+
+def _are_same(found: str | None, secret: str) -> bool:
+    return found is not None and hmac.compare_digest(found.encode(), secret.encode())
 
 
 def _bearer(headers: Headers) -> str | None:

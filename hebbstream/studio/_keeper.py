@@ -72,12 +72,14 @@ class Keeper:
             Whether to write all that is new.
         """
         clock = time.monotonic()
-        if now or clock >= self._due[1]:
-            self._due[1] = clock + _STORE_SECONDS
-            self._attempt("examples", self._write_taught)
-        if now or clock >= self._due[0]:
-            self._due[0] = clock + _CHECKPOINT_SECONDS
-            self._attempt("checkpoint", lambda: self._save(learner, changes))
+        try:
+            if now or clock >= self._due[1]:
+                self._due[1] = clock + _STORE_SECONDS
+                self._attempt("examples", self._write_taught)
+        finally:  # this may be the last time: whatever becomes of the one, the other is tried
+            if now or clock >= self._due[0]:
+                self._due[0] = clock + _CHECKPOINT_SECONDS
+                self._attempt("checkpoint", lambda: self._save(learner, changes))
 
     @property
     def trouble(self) -> str:

@@ -1,9 +1,9 @@
 """`Studio`: sources, session and server together."""
 
 import asyncio
-import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +26,8 @@ from hebbstream.studio._state import state_of
 
 Signals = Callable[[int, str, Session], Source]
 
-_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Windows lacks the last.
+_STOP = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _REQUEST_SECONDS = 10.0
 _MOST_SILENT = 256  # connections that have asked for nothing yet
 _MOST_FILES = 4096
@@ -162,6 +163,12 @@ class _Impatient(H11Protocol):
         self._spoken()
         super().handle_websocket_upgrade(event)
 
+    def shutdown(self) -> None:
+        """Break off an upload, too, which would be waited for."""
+        super().shutdown()
+        if self.cycle is not None and self.cycle.more_body:
+            self.transport.abort()
+
     def connection_lost(self, error: Exception | None) -> None:
         """Forget it."""
         self._spoken()
@@ -201,7 +208,8 @@ def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "win32":  # where it lets two servers share a port
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
         bound.listen()  # whoever opens the address as soon as it is printed waits, and is not refused
     except (OSError, OverflowError) as error:
@@ -213,6 +221,10 @@ def _bound(host: str, port: int) -> socket.socket:
 
 def _allow_files() -> None:
     """Let the process have as many connections open as the system allows it: silent ones must not keep others out."""
+    if sys.platform == "win32":  # which has no such limit
+        return
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft < most:

@@ -92,7 +92,7 @@ class Store:
                 self._file.executemany(_ADD, self._pending)
                 if self._changed is not None:
                     self._agree(self._changed)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:  # the latter of a name that is no text
             raise OutputError(f"cannot write {self._path}: {error}") from error
         self._pending.clear()
         self._changed = None

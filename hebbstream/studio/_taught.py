@@ -13,7 +13,7 @@ from hebbstream.probe import OnlineProbe
 from hebbstream.probe._labels import decode_labels
 from hebbstream.probe._solvers import as_online_probe, probe_from_state
 from hebbstream.studio._drawing import PORTRAITS, Portrait
-from hebbstream.studio._examples import Example, Examples
+from hebbstream.studio._examples import Example, Examples, checked_name
 from hebbstream.studio._freshness import Freshness
 from hebbstream.studio._keeper import Keeper
 from hebbstream.studio._picture import Pixels, scaled
@@ -119,6 +119,8 @@ class Taught:
         ConfigurationError
             If its probe has classes that are no text, its network cannot see what the sources show, or the two do not
             fit together here.
+        LabelError
+            If one of its classes has a name that cannot be used.
         """
         probe = as_online_probe(learner.probe, "the studio")
         settings = self._settings_for(learner.net)
@@ -163,4 +165,6 @@ def _named(classes: list[Hashable]) -> list[str]:
     named = [label for label in classes if isinstance(label, str)]
     if len(named) < len(classes):
         raise ConfigurationError("probe with classes that are no text: expected names, to show them")
+    for label in named:
+        checked_name(label)
     return named

@@ -33,12 +33,10 @@ class Viewers:
         What they look at.
     camera
         Takes the pictures that a browser's own camera gives; ``None`` where no pictures are learned.
-    token
-        The page needs it to post.
     """
 
-    def __init__(self, session: Session, camera: Source | None, token: str) -> None:
-        self._session, self._camera, self._token = session, camera, token
+    def __init__(self, session: Session, camera: Source | None) -> None:
+        self._session, self._camera = session, camera
         self._shots = Shots(session.board, session.sources)
         self._all: dict[str, Viewer] = {}
         self._pen: str | None = None
@@ -84,7 +82,7 @@ class Viewers:
                 await before.socket.close(_REPLACED, "opened again elsewhere")
         if self._beating is None:
             self._beating = asyncio.create_task(self._beat())
-        await viewer.send_json({"hello": True, "token": self._token, "camera": self._camera and self._camera.number})
+        await viewer.send_json({"hello": True, "camera": self._camera and self._camera.number})
 
     def _leave(self, viewer: Viewer) -> None:
         if self._filming is viewer:

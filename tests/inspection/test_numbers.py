@@ -59,3 +59,14 @@ def test_an_empty_stream_is_refused(net):
         inspection.observe(net, [])
     with pytest.raises(errors.EmptyStreamError):
         inspection.best_patches(net, [], 0)
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)])
+def test_modes_of_torch_change_nothing(net, frames, mode):
+    expected, best = inspection.observe(net, frames[:3]), inspection.best_patches(net, frames[:3], 1)
+    pictures = inspection.optimal_inputs(net, 1, [4], steps=2).pictures
+    with mode():
+        found = inspection.observe(net, frames[:3])
+        assert [layer.winner_share for layer in found] == [layer.winner_share for layer in expected]
+        assert torch.equal(inspection.best_patches(net, frames[:3], 1).responses, best.responses)
+        assert torch.equal(inspection.optimal_inputs(net, 1, [4], steps=2).pictures, pictures)

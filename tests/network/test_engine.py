@@ -108,6 +108,25 @@ def test_closing_a_pipeline_early_leaves_every_layer_at_the_same_sample(frames):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("hebbstream-stage")]
 
 
+@pytest.mark.parametrize("engine", ["eager", "pipelined"])
+def test_frames_before_an_interruption_are_learned_by_every_layer(frames, engine):
+    def interrupted():
+        yield from frames[:6]
+        raise KeyboardInterrupt
+
+    net = network(engine)
+    with pytest.raises(KeyboardInterrupt):
+        list(net.learn_stream(interrupted(), batch_size=4))
+    assert [net.samples_seen, *(int(layer.samples_learned) for layer in net.layers)] == [6] * 4
+
+
+def test_a_pipeline_left_half_read_may_end_when_torch_is_gone(frames, monkeypatch):
+    stream = network("pipelined").learn_stream(frames[:9])
+    next(stream)
+    monkeypatch.setattr(torch, "set_num_threads", None)  # as at the end of the interpreter
+    stream.close()
+
+
 def test_a_failure_inside_a_stage_reaches_the_caller(frames, monkeypatch):
     net = network("pipelined")
 

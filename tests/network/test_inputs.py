@@ -34,10 +34,11 @@ REFUSED = [
     (np.float32(0.5), errors.DtypeError, "type float32"),
     (np.zeros((32, 32, 3), np.int64), errors.DtypeError, "dtype int64: expected uint8"),
     (np.zeros((32, 32, 3), bool), errors.DtypeError, "dtype bool"),
-    (np.zeros((32, 32, 3), ">f4"), errors.DtypeError, "dtype >f4"),
+    (np.ma.masked_equal(np.eye(32), 1)[..., None].repeat(3, 2), errors.NonFiniteError, "masked values"),
     (torch.zeros(3, 32, 32, dtype=torch.int32), errors.DtypeError, "dtype int32"),
     (torch.zeros(3, 32, 32, dtype=torch.complex64), errors.DtypeError, "dtype complex64"),
-    ([[0.0]], errors.DtypeError, "type list"),
+    ([[0.0]], errors.DtypeError, "type list: expected a numpy array or a torch tensor"),
+    ([np.zeros((32, 32, 3)), 1], errors.DtypeError, "a pair (frame, label) is a tuple, and samples_from_torch"),
     (None, errors.DtypeError, "type NoneType"),
     (np.zeros((5, 5, 3), np.uint8), errors.ImageSizeError, "5×5 pixels: too small for layer 3"),
     (np.zeros((0, 32, 3), np.uint8), errors.ImageSizeError, "holds no values"),
@@ -103,6 +104,9 @@ def test_layouts_dtypes_and_memory_give_the_same_features(net, frames):
         torch.from_numpy(frame).permute(2, 0, 1),
         frame / np.float32(255),
         frame / np.float64(255),
+        (frame / np.float32(255)).astype(">f4"),
+        np.ma.array(frame),
+        torch.complex(torch.zeros(frame.shape), torch.from_numpy(frame / np.float32(-255))).conj().imag,
     ]
     expected = net.transform_one(frame)
     for other in same:

@@ -2,8 +2,10 @@
 
 import copy
 import hashlib
+import importlib
 import os
 import pickle
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -104,6 +106,48 @@ def test_a_step_is_that_of_torch(changes, batch, short_runs, monkeypatch):
     moved = [float((a.weight - b.weight).norm()) for a, b in zip(net.layers, initial.layers, strict=True)]
     assert moved[1] > 0
     assert moved[0] > 0 or first.learning_rate == 0 or first.event_threshold == 0.9
+
+
+@pytest.mark.parametrize("normalization", ["stream", "whiten", "whiten_patches"])
+def test_what_varies_is_seen_beside_a_large_mean(normalization):
+    """Air pressure in Pa, say."""
+    net = hs.SoftHebbNet([replace(SPEC, normalization=normalization)], 3, input_range=None)
+    twin, pressures = copy.deepcopy(net), 101325 + 10 * pictures(20)
+    for x in pressures:
+        net.learn_one(x)
+        by_torch(twin.learn_one, x)
+    torch.testing.assert_close(net.layers[0].norm.var, twin.layers[0].norm.var, rtol=0.02, atol=0)
+    torch.testing.assert_close(net.layers[0].update_peak, twin.layers[0].update_peak, rtol=0.02, atol=0)
+
+
+def test_the_winner_learns_however_large_the_weighted_input_is():
+    large = replace(SPEC, normalization="none", inverse_temperature=16.0)
+    net = hs.SoftHebbNet([large], 3, input_range=None)
+    twin, initial = copy.deepcopy(net), copy.deepcopy(net)
+    for x in 1e6 * pictures(5):
+        net.learn_one(x)
+        by_torch(twin.learn_one, x)
+    assert_alike(net, twin)
+    assert not torch.equal(net.layers[0].weight, initial.layers[0].weight)
+
+
+def test_networks_that_share_an_engine_learn_as_alone():
+    engine = hs.EagerEngine()
+    for channels in (3, 1):
+        spec = replace(SPEC, channels=20)
+        shared, alone = hs.SoftHebbNet([spec], channels, engine=engine), hs.SoftHebbNet([spec], channels)
+        for x in pictures(3, channels=channels):
+            assert torch.equal(shared.learn_one(x), alone.learn_one(x))
+
+
+@pytest.mark.parametrize("compute", [lambda call, *arguments: call(*arguments), by_torch], ids=["kernels", "torch"])
+def test_a_forward_pass_is_learned_as_a_sample_where_features_are_of_averaged_weights(compute):
+    net = hs.SoftHebbNet([replace(SPEC, normalization="none", averaging_samples=100)], 3)
+    twin = copy.deepcopy(net)
+    for x in pictures(10):
+        compute(net.learn_one, x)
+        compute(lambda x: twin._learn_from(twin._forward_one(x)), x)
+    assert_alike(net, twin, tolerance=1e-6)
 
 
 @pytest.mark.parametrize("changes", [{}, {"event_budget": 3}, {"event_budget": 3, "radius": 1.0}], ids=str)
@@ -376,6 +420,24 @@ def test_a_power_is_that_of_numpy(power):
     out = np.empty_like(u)
     KERNELS.pool(u, False, power, 1, 1, 1, 1, 1, 1, 1, 0, 0, False, False, 1, out)
     np.testing.assert_allclose(out, np.maximum(u, 0).astype(np.float64) ** power, rtol=2e-6 + 2e-6 * power)
+
+
+def test_what_numba_keeps_is_not_read_from_where_a_file_in_the_current_folder_says(monkeypatch):
+    """It holds pickles, and the folder may have been downloaded."""
+    config, load, seen = importlib.import_module("numba.core.config"), importlib.import_module, []
+    monkeypatch.setattr(config, "CACHE_DIR", ".numba-cache")
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(
+        importlib, "import_module", lambda name: load(name) if "numba" in name else seen.append(config.CACHE_DIR)
+    )
+    fast._Loader()._load()
+    assert seen == [""]
+    assert config.CACHE_DIR == ".numba-cache"  # others may have chosen it
+
+
+def test_it_loads_where_nothing_forks(monkeypatch):
+    monkeypatch.delattr(os, "register_at_fork")  # as on Windows
+    assert runpy.run_path(fast.__file__)["spread"](lambda first, last: last - first, 10, least=100) == [10]
 
 
 def test_without_numba_torch_does_the_work_and_info_says_so():

@@ -398,3 +398,25 @@ def test_modes_of_torch_change_nothing(mode, event_threshold):
         found = [*other.learn_stream(frames), other.transform_one(frames[0])]
     assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
     assert_same_state(state(one), state(other))
+
+
+@pytest.mark.parametrize("event_threshold", [0.0, None])
+def test_features_in_inference_mode_are_like_others_and_spoil_none_after_it(event_threshold):
+    net = hs.SoftHebbNet.from_preset("video", width=4, event_threshold=event_threshold)
+    frames = torch.rand(2, 3, 16, 16, dtype=torch.float32)
+    with torch.inference_mode():
+        found = net.transform_many(frames)
+        assert not net(frames.clone().requires_grad_()).requires_grad
+    assert torch.equal(found[0], net.transform_one(frames[0]))
+
+
+def test_what_has_diverged_is_not_saved(tmp_path, frames):
+    wild = hs.LayerSpec(channels=8, plasticity="hebbian", update_scale="none", learning_rate=1e-4)
+    net, path = hs.SoftHebbNet([wild], 3), tmp_path / "net.safetensors"
+    net.save(path)
+    saved = path.read_bytes()
+    for frame in frames[:40]:
+        net.learn_one(frame)
+    with pytest.raises(hs.HebbstreamError, match="layer 1 has diverged: its weight_matrix holds NaN or infinity"):
+        net.save(path)
+    assert path.read_bytes() == saved

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from probes import EXACT, accuracy, blobs, learned, rows_in_order
+from probes import EXACT, accuracy, assert_equal_probes, blobs, learned, rows_in_order
 
 from hebbstream import errors
 from hebbstream.adapters._array_files import read_idx
@@ -154,3 +154,21 @@ def test_a_few_samples_of_a_new_class_are_enough_for_slda():
     probe.learn_many(X[new[:5]], [4] * 5)
     assert accuracy(probe, X[new[5:]], [4] * len(new[5:])) > 0.8
     assert accuracy(probe, X, y) > 0.9
+
+
+@pytest.mark.parametrize("method", ["_replaced", "_learn"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_new_class_that_was_interrupted_is_learned_as_if_it_had_not_been(solver, method, monkeypatch):
+    X, y = blobs(40, features=5, classes=4)
+    probe = learned(solver, X, y, calibrate=True)
+
+    def interrupted(*_):
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(probe, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        probe.learn_one(X[0], "new")
+    assert_equal_probes(probe, learned(solver, X, y, calibrate=True))
+    probe.learn_one(X[0], "new")
+    assert_equal_probes(probe, learned(solver, [*X, X[0]], [*y, "new"], calibrate=True))

@@ -65,6 +65,7 @@ def test_a_tensor_of_any_kind_is_the_numbers_it_holds(solver, x):
         (np.array([1.0, np.nan, 0.0]), errors.NonFiniteError, "1 values"),
         (np.array([1.0, 1e300, 0.0]), errors.NonFiniteError, "1 values"),
         (torch.tensor([float("inf"), float("-inf"), 0.0]), errors.NonFiniteError, "2 values"),
+        (np.ma.array(np.ones(3), mask=[0, 1, 0]), errors.NonFiniteError, "masked values: expected all of them"),
         (np.ones(3, dtype=complex), errors.DtypeError, "complex128"),
         (torch.ones(3, dtype=torch.complex64), errors.DtypeError, "complex64"),
         (torch.ones(3, device="meta"), errors.DtypeError, "dense"),

@@ -36,6 +36,7 @@ MODES = [
     pytest.param(lambda: device("meta"), id="default device meta"),
     pytest.param(torch.inference_mode, id="inference mode"),
     pytest.param(torch.no_grad, id="without gradients"),
+    pytest.param(lambda: torch.autocast("cpu", dtype=torch.bfloat16), id="autocast"),
 ]
 
 

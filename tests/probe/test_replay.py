@@ -192,8 +192,9 @@ def test_nothing_can_be_drawn_from_nothing():
 
 def test_what_is_no_frame_changes_nothing():
     memory = filled("ab", capacity=5)
-    for frame in (np.zeros((1, 2, 2), np.uint8), torch.zeros(1, 2, 2, dtype=torch.uint8, device="meta")):
-        with pytest.raises(errors.InputError, match="expected a tensor that holds values"):
+    blank = torch.zeros(1, 2, 2, dtype=torch.uint8)
+    for frame in (blank.numpy(), blank.to("meta"), blank.to_sparse()):
+        with pytest.raises(errors.InputError, match="expected a dense tensor that holds values"):
             memory.add(frame, "a")
     assert (kept(memory), memory.waiting) == ([0, 1], 2)
 
@@ -202,3 +203,16 @@ def test_what_is_no_frame_changes_nothing():
 def test_a_seed_that_is_none_is_refused(probe):
     with pytest.raises(errors.ConfigurationError, match="seed=None: expected an integer"):
         probe(seed=None)
+
+
+def test_a_frame_that_was_interrupted_takes_no_place_from_others(monkeypatch):
+    memory = filled("aabb", capacity=4)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(memory, "_make_room", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        memory.add(numbered(4), "c")
+    assert (kept(memory), memory.waiting, memory.classes()) == ([0, 1, 2, 3], 4, ["a", "b"])
+    assert kept(hs.Replay.from_state(memory.state_dict())) == [0, 1, 2, 3]

@@ -14,6 +14,7 @@ from studio_bench import parsed
 
 from benchmarks.core.chromium import CHROMIUM, launch, write_camera
 from hebbstream.adapters.video import open_video
+from hebbstream.cli._studio import _opened
 from hebbstream.cli._studio_signals import signal_opener, signal_settings
 from hebbstream.clip import CLIP, clip_label
 from hebbstream.studio._actions import act
@@ -289,10 +290,21 @@ def test_the_camera_is_opened_once_and_let_go_with_the_page(browser, tmp_path):
         assert page.evaluate("window.tracks.map((track) => track.readyState)") == ["ended"]
 
 
+def test_the_file_that_a_browser_is_given_leads_to_the_page(browser, clip, tmp_path, monkeypatch):
+    with served([clip], tmp_path / "run") as studio, opened(browser, studio) as page:
+        page.goto("about:blank")
+        page.context.clear_cookies()
+        monkeypatch.setattr("webbrowser.open", page.goto)
+        with _opened(studio.door.address, tmp_path / "run"):
+            shows(page, "status", "ready")
+        assert page.url == f"http://127.0.0.1:{studio.door.port}/"
+
+
 def test_a_page_of_the_run_before_says_what_to_open(browser, clip, tmp_path):
     with served([clip], tmp_path / "run") as studio, opened(browser, studio) as page:
         shows(page, "status", "ready")
         page.context.clear_cookies()  # as after another start on the same port, which has another token
+        page.evaluate("localStorage.clear()")
         cut_off(studio)
         shows(page, "picture-message", "open the address that it has printed")
 
@@ -314,6 +326,7 @@ def test_axe_finds_nothing_serious_in_any_state(browser, clip, tmp_path):
         waiting.route_web_socket("**/ws*", lambda _: None)
         waiting.goto(f"http://127.0.0.1:{studio.door.port}/")
         shows(waiting, "status", "connecting")
+        expect(waiting.locator("#camera")).to_be_disabled()  # it cannot know yet what to turn off
         waiting.evaluate(AXE.read_text())
         look("connecting", waiting)
         waiting.close()

@@ -3,7 +3,11 @@
 import asyncio
 import io
 import json
+import mimetypes
+import runpy
+import signal
 import socket
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -35,6 +39,7 @@ def test_the_page_comes_with_the_token_and_leaves_a_cookie(client, door):
     page = client.get(f"/?token={door.token}")
     assert page.status_code == 200
     (cookie,) = page.headers.get_list("set-cookie")
+    assert door.token not in cookie
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     policy = page.headers["content-security-policy"]
@@ -42,7 +47,13 @@ def test_the_page_comes_with_the_token_and_leaves_a_cookie(client, door):
     assert "unsafe" not in policy
     assert page.headers["x-content-type-options"] == "nosniff"
     assert client.get("/").status_code == 200  # by the cookie
-    assert client.get("/page/app.js").headers["content-type"].startswith("text/javascript")
+    assert client.get("/?token=wrong").status_code == 403
+
+
+def test_the_types_of_the_page_are_no_matter_of_the_system(visitor, monkeypatch):
+    monkeypatch.setattr(mimetypes, "guess_type", lambda name: ("text/plain", None))  # as some Windows has it
+    assert visitor.get("/page/app.js").headers["content-type"].startswith("text/javascript")
+    assert all(visitor.get(f"/page/{file.name}").headers["content-type"] for file in _app._PAGE.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -79,11 +90,17 @@ def test_posts_need_json_and_the_token_itself_not_a_cookie_alone(client, bench, 
     assert client.post("/api/pause", content=b"{" * 99, headers={"content-type": "application/json"}).status_code == 400
     large = json.dumps({"label": "x" * 70_000})
     assert client.post("/api/label", content=large, headers={"content-type": "application/json"}).status_code == 400
-    by_cookie = {"cookie": f"{door.cookie}={door.token}", "authorization": ""}
+    by_cookie = {"cookie": f"{door.cookie}={door.cookie_value}", "authorization": ""}
     assert client.get("/api/state", headers=by_cookie).status_code == 200
     beside = {"cookie": f'prefs={{"theme":"dark"}}; {by_cookie["cookie"]}', "authorization": ""}
     assert client.get("/api/state", headers=beside).status_code == 200  # of another server on this host
     assert client.post("/api/pause", json=paused, headers=by_cookie).status_code == 403
+    for wrong in (
+        {"cookie": f"{door.cookie}={door.token}", "authorization": ""},
+        {"authorization": f"Bearer {door.cookie_value}"},
+    ):
+        assert client.get("/api/state", headers=wrong).status_code == 403
+    assert client.get(f"/?token={door.cookie_value}", headers={"authorization": ""}).status_code == 403
     assert bench.session.learning
     assert client.post("/api/pause", json=paused, headers={"origin": ORIGIN}).status_code == 200
     assert not bench.session.learning
@@ -209,12 +226,12 @@ def studio(tmp_path_factory):
 
 def connect(studio, *, origin="own", token=True, host="127.0.0.1", **options):
     address = f"{host}:{studio.door.port}"
-    headers = {"Cookie": f"{studio.door.cookie}={studio.door.token}"} if token else {}
-    headers |= options.pop("headers", {})
+    query = f"?token={studio.door.token}" if token else ""
+    headers = options.pop("headers", {})
     own = f"http://{address}" if origin == "own" else origin
     raw = socket.create_connection(("127.0.0.1", studio.door.port))
     return ws.connect(
-        f"ws://{address}/ws",
+        f"ws://{address}/ws{query}",
         sock=raw,
         origin=own,
         additional_headers=headers,
@@ -235,9 +252,8 @@ def learned(studio, more=3):
 def test_sockets_of_others_are_refused(studio):
     for options in (
         {"origin": "http://evil.example"},
-        {"origin": None},
         {"token": False},
-        {"headers": {"Cookie": f"{studio.door.cookie}=wrong"}, "token": False},
+        {"headers": {"Cookie": f"{studio.door.cookie}={studio.door.cookie_value}"}, "token": False},
         {"host": "evil.example"},
     ):
         with pytest.raises(InvalidStatus) as refused:
@@ -383,6 +399,41 @@ def test_silent_connections_keep_nobody_out(studio):
     finally:
         for one in silent:
             one.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\nG",
+        "GET /x HTTP/1.1\r\nHost: {host}\r\n\r\nG",
+        "POST /healthz HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\nx",
+        "POST /open HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\nx",
+    ],
+)
+def test_without_the_token_no_connection_outlives_its_answer(studio, request_):
+    host = f"127.0.0.1:{studio.door.port}"
+    with socket.create_connection(("127.0.0.1", studio.door.port), timeout=4) as one:  # less than any timer of ours
+        one.sendall(request_.format(host=host).encode())
+        answer = b""
+        with suppress(ConnectionResetError):  # as it has sent what nobody reads
+            while piece := one.recv(4096):
+                answer += piece
+    assert answer.startswith(b"HTTP/1.1 ")
+
+
+def test_with_the_token_a_connection_serves_many_requests(studio):
+    address = f"http://127.0.0.1:{studio.door.port}/api/state"
+    with httpx.Client(trust_env=False, headers={"Authorization": f"Bearer {studio.door.token}"}) as client:
+        assert [client.get(address).headers.get("connection") for _ in range(2)] == [None, None]
+
+
+def test_windows_has_no_limit_of_files_no_sighup_and_no_shared_ports(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.delattr(signal, "SIGHUP")
+    there = runpy.run_path(_server.__file__)
+    with there["_bound"]("127.0.0.1", 0) as bound:
+        assert not bound.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
 
 
 def test_an_address_that_is_taken_is_refused(studio, tmp_path):

@@ -273,6 +273,26 @@ def test_what_cannot_be_written_is_said_and_tried_again(bench, monkeypatch):
     assert sum(1 for _ in bench.within(lambda: list(bench.keeper.store.read()))) == 10
 
 
+def test_of_a_last_save_each_part_is_tried(bench, monkeypatch):
+    bench.teach(2)
+
+    def broken():
+        raise RuntimeError("nobody has foreseen this")
+
+    monkeypatch.setattr(bench.keeper.store, "flush", broken)
+    with pytest.raises(RuntimeError):
+        bench.keeper.keep(bench.session.learner, bench.session.changes, now=True)
+    assert hs.Learner.load(bench.keeper.checkpoint).counters.position == 4
+
+
+def test_a_name_that_no_file_can_hold_is_said_as_all_that_cannot_be_written(bench):
+    bench.within(lambda: bench.session.examples.classes.append("caf\udce9"))
+    bench.within(lambda: bench.keeper.agree(bench.session.examples))
+    with pytest.raises(ConfigurationError, match=r"cannot write .*examples\.sqlite"):
+        bench.do("save")
+    bench.within(lambda: bench.session.examples.classes.clear())
+
+
 def test_learn_goes_on_from_the_checkpoint_bit_for_bit(bench, tmp_path):
     bench.teach(6)
     bench.do("learn", on=False)
@@ -357,6 +377,15 @@ def with_base(bench, solver, labels, seed=3):
         other.probe.learn_one(row, label)
     bench.within(lambda: bench.session.open(other))
     return taught
+
+
+def test_a_checkpoint_with_a_class_of_which_no_name_can_be_made_is_refused(bench):
+    before = bench.session.net
+    with pytest.raises(LabelError, match=r"class 'caf\\udce9': expected a name"):  # of a folder's name in Latin-1
+        with_base(bench, "ridge", ("caf\udce9", "dog"))
+    assert bench.session.net is before
+    assert bench.session.examples.classes == []
+    bench.teach(1)
 
 
 @pytest.mark.parametrize("solver", ["ridge", "slda"])

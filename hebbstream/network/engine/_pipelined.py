@@ -133,7 +133,8 @@ class PipelinedEngine(Engine):
             )
             for index, arguments in enumerate(zip(stages, workspaces, queues, queues[1:], strict=False), start=1)
         ]
-        threads = torch.get_num_threads()
+        # Both by now: a stream that is left half read may end with the interpreter, when torch is gone.
+        set_threads, threads = torch.set_num_threads, torch.get_num_threads()
         with tensor_float32(enabled=self.precision == "tf32"):
             for worker in workers:
                 worker.start()
@@ -142,7 +143,7 @@ class PipelinedEngine(Engine):
             finally:
                 for worker in workers:
                     worker.join()
-                torch.set_num_threads(threads)  # which a worker's own setting made the default of later threads
+                set_threads(threads)  # which a worker's own setting made the default of later threads
 
     def _work_through(
         self,

@@ -8,7 +8,11 @@ import { Novelty } from "./novelty.js";
 import { Pictures } from "./picture.js";
 import { Teaching } from "./teach.js";
 
-history.replaceState(null, "", location.pathname); // the token is in the cookie by now
+const given = new URLSearchParams(location.search).get("token");
+if (given) {
+  localStorage.setItem("token", given);
+  history.replaceState(null, "", location.pathname);
+}
 
 const REFUSED = "The studio was started again: open the address that it has printed now.";
 const state = {};
@@ -89,7 +93,10 @@ const SHOW = {
     element("take-examples").toggleAttribute("inert", !examples);
   },
   rates: (value) => inside.showRates(value),
-  sources: (value) => pictures.showSources(value),
+  sources: (value) => {
+    pictures.showSources(value);
+    element("camera").disabled = Boolean(whyNot()); // not before: the clip is to be turned off with it
+  },
   novelty: (value) => novelty.show(value),
   folder: (value) => write("folder", value),
   saved: (value) => write("saved", value ? `; saved ${new Date(1000 * value).toLocaleTimeString()}` : "; not saved yet"),
@@ -238,7 +245,6 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 
 const reason = whyNot();
 if (reason) {
-  element("camera").disabled = true;
   write("camera-note", reason);
 }
 setInterval(() => state.saved && write("saved", `; saved ${ago(Date.now() / 1000 - state.saved)}`), 5000);

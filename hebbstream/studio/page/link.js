@@ -11,11 +11,15 @@ export class Link {
     Object.assign(this, { onHeader, onPart, onLink, onCamera });
     this.waiting = new Map();
     this.reference = 0;
-    this.token = "";
     this.camera = null;
     this.refused = false;
     this.name = sessionStorage.getItem("viewer") ?? this.rename();
     this.connect();
+  }
+
+  /** Not in this tab alone, so that one opened later without it has it, too; other ports have a storage of their own. */
+  get token() {
+    return localStorage.getItem("token") ?? "";
   }
 
   rename() {
@@ -26,7 +30,8 @@ export class Link {
 
   connect() {
     this.onLink("connecting");
-    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws?viewer=${this.name}`);
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/ws?viewer=${this.name}&token=${this.token}`);
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => (typeof data === "string" ? this.text(JSON.parse(data)) : this.binary(data));
     socket.onclose = async ({ code }) => {
@@ -53,7 +58,6 @@ export class Link {
 
   text(message) {
     if (message.hello) {
-      this.token = message.token;
       this.camera = message.camera;
       this.onLink("open"); // not before: a connection alone says nothing yet
     } else if ("camera" in message) {
