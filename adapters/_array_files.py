@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from hebbstream.adapters._common import expand_home, first_line
+from hebbstream.adapters._common import expand_home, first_line, printable
 from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError, StreamError
 
 Array = np.ndarray[Any, Any]
@@ -114,7 +114,7 @@ def _parse_idx(path: Path, file: BinaryIO | gzip.GzipFile) -> Array:
 def _open(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
-    except FileNotFoundError:
-        raise SourceNotFoundError(f"no file at {path}") from None
+    except (FileNotFoundError, ValueError):  # the latter of a name with a NUL
+        raise SourceNotFoundError(f"no file at {printable(path)}") from None
     except OSError as error:
         raise StreamError(f"cannot read {path}: {error.strerror or error}") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from hebbstream.adapters._array_files import read_array
 from hebbstream.adapters._common import expand_home, plain_label
@@ -29,7 +30,8 @@ def samples_from_arrays(
     images
         Shape (N, ...); each ``images[i]`` is a sample, a view without a copy.
     labels
-        N labels, an array of shape (N,) or (N, 1) or a sequence; ``None`` for no labels.
+        N labels in the order of the images: an array of shape (N,) or (N, 1), a column of a data frame, or a sequence;
+        ``None`` for no labels. Where an array is masked there is none.
     source
         `Sample.source` of them all.
 
@@ -38,7 +40,7 @@ def samples_from_arrays(
     DtypeError, RankError
         If `images` is not an array, or has no axis.
     LabelError
-        If there is not exactly one label for each image.
+        If `labels` are of another kind, or there is not exactly one for each image.
 
     Examples
     --------
@@ -100,12 +102,19 @@ def _samples(
     if not images.ndim:
         raise RankError("images of shape (): expected (N, ...)")
     count = len(images)
-    if labels is not None:
-        shape = np.shape(labels) if isinstance(labels, np.ndarray) else (len(labels),)
-        if shape[:1] != (count,) or math.prod(shape) != count:
-            raise LabelError(f"labels of shape {shape} for {count} images: expected ({count},)")
-    samples = (
-        Sample(images[i], None if labels is None else plain_label(labels[i]), None, source) for i in range(count)
-    )
+    found = None if labels is None else _by_position(labels, count)
+    samples = (Sample(images[i], None if found is None else plain_label(found[i]), None, source) for i in range(count))
     name = f"samples_from_arrays({images.dtype} {images.shape})" if name is None else name
     return Stream(samples, name=name, length=count, known_by=known_by)
+
+
+def _by_position(labels: Any, count: int) -> Any:
+    """Return `count` labels that are found by their place; those of a pandas column are found by its index."""
+    if hasattr(labels, "__array__") and not isinstance(labels, np.ndarray | Tensor):
+        labels = np.asarray(labels)
+    if not isinstance(labels, np.ndarray | Tensor | Sequence):
+        raise LabelError(f"labels of type {type(labels).__name__}: expected an array or a sequence")
+    shape = (len(labels),) if isinstance(labels, Sequence) else tuple(labels.shape)
+    if shape[:1] != (count,) or math.prod(shape) != count:
+        raise LabelError(f"labels of shape {shape} for {count} images: expected ({count},)")
+    return labels.ravel().tolist() if isinstance(labels, np.ma.MaskedArray) else labels  # with None where masked

@@ -4,13 +4,14 @@ import glob
 import io
 import json
 import logging
+import os
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from hebbstream.adapters._common import expand_home, first_line
+from hebbstream.adapters._common import expand_home, first_line, printable
 from hebbstream.adapters._images import image_stream, picture_format
 from hebbstream.adapters._known import files_fingerprint
 from hebbstream.adapters._picture import Fit
@@ -50,8 +51,8 @@ def open_shards(
     Parameters
     ----------
     shards
-        Paths of tar files, compressed or not; in a string, braces and wildcards: ``"train-{000..099}.tar"``,
-        ``"train-*.tar"``.
+        Paths of tar files, compressed or not; in a string that names no file, braces and wildcards:
+        ``"train-{000..099}.tar"``, ``"train-*.tar"``.
     size, fit, gray
         See `PictureFormat`.
     label
@@ -94,7 +95,10 @@ def open_shards(
     except ImportError:
         raise MissingDependencyError("braceexpand is not installed: pip install 'hebbstream[images]'") from None
     try:
-        patterns = braceexpand(shards) if isinstance(shards, str) else [shards] if isinstance(shards, Path) else shards
+        if isinstance(shards, Path) or (isinstance(shards, str) and os.path.exists(expand_home(shards))):  # noqa: PTH110
+            patterns: Iterable[str | Path] = [shards]
+        else:  # a backslash is Windows' own
+            patterns = braceexpand(shards, escape=False) if isinstance(shards, str) else shards
         paths = list(chain.from_iterable(_local(str(pattern)) for pattern in patterns))
     except UnbalancedBracesError:
         raise ConfigurationError(f"shards {str(shards)!r}: expected balanced braces") from None
@@ -112,13 +116,14 @@ def open_shards(
 
 
 def _local(pattern: str) -> list[Path]:
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", pattern):
-        raise ConfigurationError(f"shards {pattern!r}: expected the path of a local file, not an address or a command")
     path = expand_home(pattern)
-    matches = [path] if Path(path).exists() else sorted(glob.glob(path))  # noqa: PTH207  # absolute ones too
+    exists = os.path.exists(path)  # noqa: PTH110  # `Path.exists` raises for a name that is too long
+    if not exists and re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", pattern):
+        raise ConfigurationError(f"shards {pattern!r}: expected the path of a local file, not an address or a command")
+    matches = [] if "\0" in path else [path] if exists else sorted(glob.glob(path))  # noqa: PTH207  # absolute ones too
     found = [path for path in map(Path, matches) if path.is_file()]
     if not found:
-        raise SourceNotFoundError(f"no file at {pattern}")
+        raise SourceNotFoundError(f"no file at {printable(pattern)}")
     return found
 
 

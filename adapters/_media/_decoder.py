@@ -59,6 +59,11 @@ class MediaDecoder(ABC):
         return is_live(self.source, self._container)
 
     @property
+    def thread_type(self) -> str:
+        """How FFmpeg's threads share the work: of frames decoded side by side, each comes late by as many as there are."""
+        return "SLICE" if self.live else "AUTO"
+
+    @property
     def seconds(self) -> float:
         """Duration that the header declares of the track; 0 where it declares none."""
         declared = self._track.duration

@@ -33,4 +33,4 @@ def _known_by(source: MediaSource) -> bytes | None:
     try:
         return content(Path(source.url))
     except OSError:
-        return source.name.encode()  # of several, one that cannot be read is passed over
+        return source.name.encode(errors="surrogateescape")  # of several, one that cannot be read is passed over

@@ -18,6 +18,17 @@ def interruptible(function: Callable[[], Result]) -> Result:
     """
     if threading.current_thread() is not threading.main_thread():
         return function()
+    return started(function).result()
+
+
+def started(function: Callable[[], Result]) -> "Future[Result]":
+    """Call a function in a thread of its own, for which the program does not wait at its end.
+
+    Examples
+    --------
+    >>> started(lambda: "opened").result()
+    'opened'
+    """
     future: Future[Result] = Future()
 
     def work() -> None:
@@ -27,4 +38,4 @@ def interruptible(function: Callable[[], Result]) -> Result:
             future.set_exception(error)
 
     threading.Thread(target=work, name="hebbstream-connect", daemon=True).start()
-    return future.result()
+    return future

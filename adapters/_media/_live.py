@@ -1,6 +1,7 @@
 """Cameras and network streams: what to do when they break off."""
 
 import logging
+import math
 import random
 import threading
 import time
@@ -8,7 +9,7 @@ from collections.abc import Callable, Generator
 
 from hebbstream.adapters._media._decoder import MediaDecoder
 from hebbstream.adapters._media._timed import TimedFrame
-from hebbstream.errors import SourcePermissionError, StreamError
+from hebbstream.errors import ConfigurationError, SourcePermissionError, StreamError
 from hebbstream.streams._stats import StreamStats
 
 log = logging.getLogger("hebbstream.video")
@@ -28,7 +29,8 @@ def live_frames(
     """Yield a live source's frames, and connect anew when it breaks off, stalls or ends.
 
     Waits between attempts double from half a second to 30 s, each shortened at random by up to a half so that many
-    clients of one camera do not come back at once.
+    clients of one camera do not come back at once. They begin anew once a connection has lasted longer than the next
+    wait would be.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def live_frames(
     stats
         Counts go there.
     duration
-        Seconds after which it ends.
+        Seconds after which it ends, even while it is away.
     retry_for
         Seconds without a frame after which trying stops.
     closing
@@ -55,6 +57,7 @@ def live_frames(
     source, patience = decoder.source, _Patience(retry_for)
     name = source.name
     opened = patience.last_frame
+    ends = math.inf if duration is None else opened + duration
     reason: StreamError | None = None
     current: MediaDecoder | None = decoder
     while True:
@@ -62,9 +65,10 @@ def live_frames(
             reason = None
             try:
                 for _, frame in current.frames():
-                    t = patience.renew() - opened
-                    if closing.is_set() or (duration is not None and t >= duration):
+                    now = patience.renew()
+                    if closing.is_set() or now >= ends:
                         return
+                    t = now - opened
                     yield TimedFrame(frame, t, t, name, current.pixel_aspect)
             except StreamError as error:
                 reason = error
@@ -72,20 +76,22 @@ def live_frames(
                 current.close()
             log.warning("%s", reason or f"{source.shown}: ended")
         if patience.left <= 0:
-            if reason is None:
+            if reason is None or time.monotonic() >= ends:
                 return
             raise reason
         log.info("%s: trying again, for %.0f s more", source.shown, patience.left)
-        if patience.pause(closing):
+        if patience.pause(closing, ends):
             return
         try:
             current = connect()
         except SourcePermissionError:
             raise
-        except StreamError as error:
+        except (StreamError, ConfigurationError) as error:  # the latter where it comes back with fewer tracks
             log.info("%s", error)
-            current, reason = None, reason and error  # what ended in good order stays so
+            failure = error if isinstance(error, StreamError) else StreamError(str(error))
+            current, reason = None, reason and failure  # what ended in good order stays so
         else:
+            patience.connected()
             stats.reconnects += 1
             since = time.monotonic() - patience.last_frame
             log.warning("%s: connected again, %.1f s after the last frame", source.shown, since)
@@ -95,20 +101,27 @@ class _Patience:
     """How long a source without a frame is tried again, and the growing pauses between."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self.renew()
+        self._seconds, self._wait = seconds, _FIRST_WAIT
+        self.connected()
+        self.last_frame = self._since
+
+    def connected(self) -> None:
+        """Note that a connection begins."""
+        self._since = time.monotonic()
 
     def renew(self) -> float:
         """Begin again, as a frame has come; return when."""
-        self.last_frame, self._wait = time.monotonic(), _FIRST_WAIT
+        self.last_frame = time.monotonic()
+        if self.last_frame - self._since > self._wait:  # one that breaks off at once is not asked again at once
+            self._wait = _FIRST_WAIT
         return self.last_frame
 
     @property
     def left(self) -> float:
         return self.last_frame + self._seconds - time.monotonic()
 
-    def pause(self, closing: threading.Event) -> bool:
-        """Wait a while; return whether closing ended it."""
-        ended = closing.wait(min(self.left, self._wait * random.uniform(0.5, 1.0)))  # noqa: S311  # not a secret
+    def pause(self, closing: threading.Event, ends: float) -> bool:
+        """Wait a while; return whether it is over, by closing or as that time has come."""
+        wait = min(self.left, self._wait * random.uniform(0.5, 1.0))  # noqa: S311  # not a secret
         self._wait = min(2 * self._wait, _LONGEST_WAIT)
-        return ended
+        return closing.wait(min(wait, ends - time.monotonic())) or time.monotonic() >= ends

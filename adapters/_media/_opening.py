@@ -85,6 +85,8 @@ def ask(source: MediaSource, connection: Connection, acceleration: Any = None, f
         options.setdefault("listen_timeout", str(math.ceil(connection.open_timeout)))  # FFmpeg's own default fails
     if source.kind == "file":
         options.setdefault("pattern_type", "none")  # a picture's name is its name, even img_%03d.jpg
+    if source.content is not None:
+        options.setdefault("protocol_whitelist", "file,crypto,data")  # what FFmpeg lets a playlist in a file open
     return av.open(
         source.target(),
         mode="r",

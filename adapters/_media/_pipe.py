@@ -6,6 +6,8 @@ import tempfile
 import weakref
 from typing import BinaryIO, Protocol
 
+from hebbstream.errors import StreamError
+
 _HEAD = 256
 _BLOCK = 1 << 20
 _BEFORE_THE_INDEX = (b"ftyp", b"styp", b"free", b"skip", b"wide", b"uuid")
@@ -53,11 +55,17 @@ def _has_index_last(head: bytes) -> bool:
 
 
 def _copied(pipe: Pipe) -> BinaryIO:
-    with tempfile.TemporaryFile() as temporary:
-        number = os.dup(temporary.fileno())  # whoever holds the copy closes it by letting go
-    file = io.FileIO(number, "r+", closefd=False)
+    try:
+        with tempfile.TemporaryFile() as temporary:
+            while block := pipe.read(_BLOCK):
+                temporary.write(block)
+            temporary.flush()
+            number = os.dup(temporary.fileno())  # whoever holds the copy closes it by letting go
+    except OSError as error:  # not taken for what is wrong with the video
+        raise StreamError(
+            f"a video whose index comes last cannot be read from a pipe without a temporary copy ({error.strerror})"
+        ) from None
+    file = io.FileIO(number, closefd=False)
     weakref.finalize(file, os.close, number)
-    while block := pipe.read(_BLOCK):
-        file.write(block)
     file.seek(0)
     return file

@@ -1,5 +1,6 @@
 """`Reading`: one pass through an opened source, from where it stands; and where a pass may begin."""
 
+import errno
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -22,16 +23,20 @@ class Reading(Iterator[Any]):
         The source, and the stream of it that is decoded.
     timeout
         Seconds for which one that has no frame yet is asked again.
+    live
+        Whether the pass ends when nothing has been decoded for so long, whatever else comes: other tracks, or damage.
     from_start
         Whether the source stands at its very start; elsewhere, what comes before a key frame is passed over.
     """
 
-    def __init__(self, container: Any, stream: Any, timeout: float, *, from_start: bool = True) -> None:
+    def __init__(
+        self, container: Any, stream: Any, timeout: float, *, live: bool = False, from_start: bool = True
+    ) -> None:
         self.progress = Progress(whole=from_start)
         self.damage: Exception | None = None
         self.waited = 0.0
-        """Seconds from the last packet to the end."""
-        self.container, self._stream, self._timeout = container, stream, timeout
+        """Seconds from the last packet, or of what is live the last frame, to the end."""
+        self.container, self._stream, self._timeout, self._live = container, stream, timeout, live
         self._frames = self._decoded()
         self._seen: list[Any] = []
 
@@ -51,7 +56,8 @@ class Reading(Iterator[Any]):
 
     def packets(self) -> Iterator[Any]:
         """Yield packets, and keep what ended them if that was no good end."""
-        demuxed, since = self.container.demux(self._stream), time.monotonic()
+        tracks = () if self._live else (self._stream,)  # FFmpeg's own timeout begins anew with every track's packets
+        demuxed, since = self.container.demux(*tracks), time.monotonic()
         while True:
             try:
                 packet = next(demuxed, None)
@@ -60,16 +66,22 @@ class Reading(Iterator[Any]):
                     self.damage = error
                     break
                 time.sleep(_ASK_AGAIN)
-                demuxed = self.container.demux(self._stream)  # an error has ended the one before
+                demuxed = self.container.demux(*tracks)  # an error has ended the one before
                 continue
             except (av.error.FFmpegError, EOFError, OSError) as error:
                 self.damage = error
                 break
             if packet is None:
                 break
-            self.progress.take(packet)
-            yield packet
-            since = time.monotonic()
+            if packet.stream.index == self._stream.index:
+                before = self.progress.frames
+                self.progress.take(packet)
+                yield packet
+                if not self._live or self.progress.frames > before:
+                    since = time.monotonic()
+            if self._live and time.monotonic() - since > self._timeout:
+                self.damage = BlockingIOError(errno.EAGAIN, "nothing of it could be decoded")
+                break
         self.waited = time.monotonic() - since
 
     def _decoded(self) -> Generator[Any, None, None]:

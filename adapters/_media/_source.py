@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 from av.format import ContainerFormat
 
 from hebbstream._credentials import mask_credentials
-from hebbstream.adapters._common import expand_home
+from hebbstream.adapters._common import expand_home, printable
 from hebbstream.adapters._media._pipe import Pipe
 from hebbstream.errors import ConfigurationError, SourceNotFoundError
 
@@ -81,8 +81,7 @@ class MediaSource:
     @property
     def shown(self) -> str:
         """The whole path or address for a message: in one line, without credentials."""
-        text = mask_credentials(self.url)
-        return text if text.isprintable() else repr(text)[1:-1]
+        return printable(mask_credentials(self.url))
 
     @property
     def may_break_off(self) -> bool:

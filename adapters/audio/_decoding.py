@@ -69,7 +69,7 @@ class SoundDecoder(MediaDecoder):
         self._container, self._track = open_source(
             source, connection, _SOUND, lambda: ask(source, connection), self._chosen
         )
-        self._track.thread_type = "AUTO"
+        self._track.thread_type = self.thread_type
 
     @property
     def frame_seconds(self) -> float:
@@ -88,7 +88,8 @@ class SoundDecoder(MediaDecoder):
         ConnectionLostError, StalledStreamError
             If a microphone or network stream breaks off, or sends nothing.
         """
-        reading, before = Reading(self._container, self._track, self._connection.read_timeout), self.stats.corrupt
+        reading = Reading(self._container, self._track, self._connection.read_timeout, live=self.live)
+        before = self.stats.corrupt
         began, t, self._broken, self._begins = False, 0.0, 0, None
         with closing(reading):
             for t, wave, broken in _timed(reading, self._rate, self._channels == 2, self._zero):

@@ -4,7 +4,7 @@ import copy
 import zlib
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from hebbstream.network._spec import LayerSpec
 if TYPE_CHECKING:
     import pandas as pd
 
+_Version: TypeAlias = tuple[SoftHebbNet, int, int]
 _WARM_UP = 100  # samples over which the normalisation still averages from the start
 
 
@@ -159,9 +160,9 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         self._prefix = self._default_prefix() if prefix is None else prefix
         self._column: dict[Hashable, int] = {}
         self._scale = RunningScale()
-        self._passes: tuple[Hashable, ForwardPass] | None = None  # the latest one, and the content of its frame
+        self._passes: tuple[Hashable, _Version, ForwardPass] | None = None  # the latest one, and its frame's content
         self._features: tuple[ForwardPass, Features] | None = None  # made of that pass
-        self._learned: tuple[Hashable, Features] | None = None  # of the frame just learned, as they were before
+        self._learned: tuple[Hashable, _Version, Features] | None = None  # of the frame just learned, as before it
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, device: str = "cpu", **options: Any) -> Self:
@@ -197,15 +198,14 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         key, due = content(frame), due and not self.frozen
         passes = self._passes_of(key) if due else self._forward(frame, key)
         raw = self.net.learn_one(frame) if passes is None else passes.features
-        made, first = self._features, self.standardise and not self._scale.count
+        # The first had nothing to be standardised by.
+        made = self._features if self._scale.count or not self.standardise else None
         standardised = self._scale.take_in(raw) if self.standardise else raw
-        if made is None or made[0] is not passes or first:  # the first had nothing to be standardised by
-            self._learned = key, Features.of(standardised, self._prefix)
-        else:
-            self._learned = key, made[1]
+        features = made[1] if made and made[0] is passes else Features.of(standardised, self._prefix)
         self._features = None
         if passes is not None and due:
             self.net._learn_from(passes)
+        self._learned = key, _version(self.net), features
 
     def transform_one(self, x: Any) -> Features:
         """Return the features of an image or a flat row, by name."""
@@ -216,8 +216,8 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         learned = self._learned
         if not _learns_in_prediction():
             self._learned = None
-        if learned is not None and learned[0] == key:
-            return learned[1].unchanged()
+        if learned is not None and learned[:2] == (key, _version(self.net)):
+            return learned[2].unchanged()
         passes = self._forward(frame, key)
         if self._features is None or self._features[0] is not passes:
             rows = passes.features
@@ -274,19 +274,25 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
     def _forward(self, frame: Any, key: Hashable) -> ForwardPass:
         """Return the forward pass of a frame with this content, as the network is."""
         assert self.net is not None  # noqa: S101  # whoever has a frame has a network
-        kept = self._passes
-        if kept is None or kept[0] != key or kept[1].samples_seen != self.net.samples_seen:
-            self._passes = kept = key, self.net._forward_one(frame, None if kept is None else kept[1])
-        return kept[1]
+        kept, version = self._passes, _version(self.net)
+        if kept is None or kept[:2] != (key, version):
+            memory = kept[2] if kept is not None and kept[1][0] is self.net else None
+            self._passes = kept = key, version, self.net._forward_one(frame, memory)
+        return kept[2]
 
     def _passes_of(self, key: Hashable) -> ForwardPass | None:
         """Return the forward pass that the last prediction made, if it is of this frame and may be learned from."""
         net, kept = self.net, self._passes
-        if net is None or kept is None or kept[0] != key:
+        if net is None or kept is None or kept[:2] != (key, _version(net)):
             return None
         # Where each sample is normalised by its own statistics, a prediction and a step compute different things.
         by_sample = any(layer.norm is not None and layer.norm.use_batch_statistics for layer in net.layers)
-        return kept[1] if kept[1].samples_seen == net.samples_seen >= _WARM_UP and not by_sample else None
+        return kept[2] if net.samples_seen >= _WARM_UP and not by_sample else None
+
+
+def _version(net: SoftHebbNet) -> _Version:
+    """Return what differs once it has learned, was given other weights, or is another network."""
+    return net, net.samples_seen, sum(layer.weight_matrix._version for layer in net.layers)
 
 
 def _learns_in_prediction() -> bool:

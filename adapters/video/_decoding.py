@@ -44,7 +44,7 @@ class Decoder(MediaDecoder):
 
     def _connect(self) -> None:
         self._container, self._track = open_container(self.source, self._connection)
-        self._track.thread_type = "AUTO"
+        self._track.thread_type = self.thread_type
 
     @property
     def video(self) -> Any:

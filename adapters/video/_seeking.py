@@ -37,7 +37,8 @@ def begin(opened: Opened) -> Pass:
     if zero is not None and not opened.live:
         zero = origin(opened.container, zero)
     patience = {"patience": 0} if opened.live else {}  # what is live does not wait for a better time stamp
-    return Reading(opened.container, opened.video, opened.timeout), Clock(opened.step, zero, **patience)
+    reading = Reading(opened.container, opened.video, opened.timeout, live=opened.live)
+    return reading, Clock(opened.step, zero, **patience)
 
 
 def seek(opened: Opened, start: float) -> Pass | None:
@@ -69,7 +70,7 @@ def _sought(opened: Opened, goal: float, zero: float, limit: int | None) -> Pass
         opened.container.seek(int((goal + zero) / opened.video.time_base), stream=opened.video)
     except (av.error.FFmpegError, OSError, OverflowError):
         return None
-    reading = Reading(opened.container, opened.video, opened.timeout, from_start=False)
+    reading = Reading(opened.container, opened.video, opened.timeout, live=opened.live, from_start=False)
     first = reading.peek()
     late = first is None or first.time is None or first.time - zero > goal + _ROUNDING
     if late or (limit is not None and reading.progress.position > limit):

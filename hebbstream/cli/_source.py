@@ -2,14 +2,17 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 from itertools import count, islice
 from typing import Any
 
 from hebbstream._credentials import mask_credentials
+from hebbstream.adapters._media._interruptible import started
 from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._conversion import ChooseSize
@@ -146,10 +149,11 @@ def _open_several(
     streams: dict[str, Stream[Any]] = {}
     unreachable: list[tuple[str, StreamError]] = []
     with ExitStack() as opened:
-        for number, source in enumerate(options.source, start=1):
+        waits = [_begin_to_open(partial(_open_one, options, net, size), source, opened) for source in options.source]
+        for number, (source, wait) in enumerate(zip(options.source, waits, strict=True), start=1):
             name = mask_credentials(source)
             try:
-                stream = opened.enter_context(_open_one(options, net, size, source))
+                stream = wait()
             except (ConnectionLostError, StalledStreamError) as error:
                 unreachable.append((name, error))
             else:
@@ -163,6 +167,20 @@ def _open_several(
             raise ConfigurationError("--resume with recordings and live sources: expected only one of the two kinds")
         opened.pop_all()
     return streams
+
+
+def _begin_to_open(open_one: Callable[[str], Stream[Any]], source: str, opened: ExitStack) -> Callable[[], Stream[Any]]:
+    """Return what waits for a source; all but files open at once, so that a silent camera does not hold up the others."""
+    if os.path.isfile(source):  # noqa: PTH113  # `Path` fails on a text too long for a path
+        return lambda: opened.enter_context(open_one(source))
+    opening = started(partial(open_one, source))
+    opened.callback(opening.add_done_callback, _close)  # one that still waits is closed as soon as it opens
+    return opening.result
+
+
+def _close(opening: "Future[Stream[Any]]") -> None:
+    if opening.exception() is None:
+        opening.result().close()
 
 
 def _open_one(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None, source: str) -> Stream[Any]:

@@ -4,8 +4,16 @@ import argparse
 import glob
 import math
 import os
+import re
 from mimetypes import guess_type
 from pathlib import Path
+
+# What `guess_type` knows depends on the system's tables, and there .ts may be a text.
+_MEDIA = re.compile(
+    r"\.(mp4|m4v|mov|mkv|webm|avi|ts|mts|m2ts|mpe?g|vob|wmv|asf|flv|3gp|ogv"
+    r"|wav|flac|mp3|m4a|aac|og[ag]|opus|aiff?|wma|mka|au)\Z",
+    re.IGNORECASE,
+)
 
 
 def positive(text: str) -> int:
@@ -118,10 +126,15 @@ def media_in(folder: str) -> str:
         entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
     except OSError:  # whoever opens it will say what is wrong
         return folder
-    kinds = {entry.name: (guess_type(entry.name)[0] or "").partition("/")[0] for entry in entries}
+    kinds = {entry.name: _kind(entry.name) for entry in entries}
     suffixes = {Path(name).suffix for name, kind in kinds.items() if kind in ("video", "audio", "image")}
     alone = len(suffixes) == 1 and "image" not in kinds.values() and not any(entry.is_dir() for entry in entries)
     return str(Path(glob.escape(folder), f"*{suffixes.pop()}")) if alone else folder
+
+
+def _kind(name: str) -> str:
+    """Return ``"video"`` for a video or a sound, or else the first part of its MIME type."""
+    return "video" if _MEDIA.search(name) else (guess_type(name)[0] or "").partition("/")[0]
 
 
 def path(text: str) -> Path:

@@ -4,7 +4,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -63,6 +65,19 @@ def test_labels_may_be_sequences_or_columns(frames, labels):
     assert [sample.y for sample in samples_from_arrays(frames, labels)] == expected
 
 
+def test_labels_belong_to_images_by_their_place_whatever_their_index(frames):
+    column = pd.Series(["a", "b", "c"], index=[2, 0, 1])
+    for labels in (column, column.to_frame(), column.astype("category"), list("abc")):
+        assert [sample.y for sample in samples_from_arrays(frames[:3], labels)] == ["a", "b", "c"]
+    assert [sample.y for sample in samples_from_arrays(frames[:2], torch.tensor([[3], [4]]))] == [3, 4]
+
+
+def test_a_masked_label_is_none(frames):
+    labels = np.ma.array([[5], [6]], mask=[[True], [False]])
+    for same in (labels, labels[:, 0]):
+        assert [sample.y for sample in samples_from_arrays(frames[:2], same)] == [None, 6]
+
+
 @pytest.mark.parametrize(
     ("images", "labels", "kind", "message"),
     [
@@ -72,6 +87,8 @@ def test_labels_may_be_sequences_or_columns(frames, labels):
         (np.zeros((3, 8)), [1, 2], errors.LabelError, "labels of shape (2,) for 3 images"),
         (np.zeros((3, 8)), np.eye(3), errors.LabelError, "labels of shape (3, 3) for 3 images: expected (3,)"),
         (np.zeros((3, 8)), np.array(3), errors.LabelError, "labels of shape ()"),
+        (np.zeros((3, 8)), pd.DataFrame(np.eye(3)), errors.LabelError, "labels of shape (3, 3) for 3 images"),
+        (np.zeros((3, 8)), dict.fromkeys("abc"), errors.LabelError, "labels of type dict: expected an array"),
     ],
 )
 def test_what_does_not_fit_is_refused_at_once(images, labels, kind, message):
@@ -160,6 +177,8 @@ def test_names_choose_from_an_archive(saved):
 def test_missing_files_and_folders_are_told_apart(tmp_path):
     with pytest.raises(errors.SourceNotFoundError, match=r"no file at .*none.npy"):
         open_arrays(tmp_path / "none.npy")
+    with pytest.raises(errors.SourceNotFoundError, match=r"no file at a\\x00b\.npz"):
+        open_arrays("a\0b.npz")
     with pytest.raises(errors.StreamError, match="Is a directory"):
         read_idx(tmp_path)
 

@@ -3,6 +3,7 @@ import io
 import json
 import logging
 import operator
+import os
 import pickle
 import subprocess
 import sys
@@ -212,9 +213,28 @@ def test_any_damage_skips_one_picture_at_most(pixels, form, data):
     assert all(sample.x.shape == (8, 8, 3) for sample in samples)
 
 
+def test_a_folder_that_cannot_be_read_is_skipped_counted_and_told(folder, caplog, monkeypatch):
+    scan = os.scandir
+
+    def refusing(path):
+        if Path(path).name == "dog":
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    stream = open_images(folder)
+    assert {sample.y for sample in stream} == {None, "cat"}
+    assert stream.stats.corrupt == 1
+    (record,) = caplog.records
+    assert record.getMessage() == f"{folder / 'dog'}: skipped, the folder cannot be read (Permission denied)"
+
+
 def test_nothing_to_read_is_told_at_once(tmp_path):
     with pytest.raises(errors.SourceNotFoundError, match=r"no folder at .*missing"):
         open_images(tmp_path / "missing")
+    for name in ("x" * 300, "a\0b"):
+        with pytest.raises(errors.SourceNotFoundError, match=r"no folder at (x{300}|a\\x00b)$"):
+            open_images(name)
     with pytest.raises(errors.EmptyStreamError, match="holds no image"):
         open_images(tmp_path)
 
@@ -303,6 +323,8 @@ def test_shards_that_cannot_be_are_told_at_once(tmp_path):
         ("missing-{0..3}.tar", errors.SourceNotFoundError, "no file at missing-0.tar"),
         (f"{tmp_path}/*.tar", errors.SourceNotFoundError, "no file at"),
         (tmp_path, errors.SourceNotFoundError, "no file at"),
+        ("x" * 300 + ".tar", errors.SourceNotFoundError, "no file at xxx"),
+        ("a\0b/*.tar", errors.SourceNotFoundError, r"no file at a\\x00b"),
         ("a{b.tar", errors.ConfigurationError, "balanced braces"),
         ([], errors.ConfigurationError, "at least one tar file"),
     ):

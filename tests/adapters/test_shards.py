@@ -3,6 +3,7 @@
 import io
 import logging
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,3 +159,17 @@ def test_a_shard_of_images_alone_is_as_it_should_be(tmp_path, caplog):
 def test_two_files_of_one_name_with_dots_are_refused(tmp_path):
     with pytest.raises(errors.DamagedFileError, match=r"\(22\.05\.jpg: duplicate"):
         list(opened(tmp_path, [("22.05.jpg", None), ("22.05.jpg", None)]))
+
+
+@pytest.mark.parametrize("name", ["cam:1.tar", "a\\b.tar", "set{a,b}.tar", "a{b.tar"])
+def test_a_file_is_that_file_whatever_its_name(tmp_path, monkeypatch, name):
+    opened(tmp_path, pairs("1")).close()
+    (tmp_path / "a.tar").rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for source in (name, Path(name), str(tmp_path / name), [name]):
+        assert [sample.source for sample in open_shards(source)] == [f"{name}/1"]
+
+
+def test_a_backslash_is_left_to_windows():
+    with pytest.raises(errors.SourceNotFoundError, match=r"no file at C:\\data\\train-0\.tar"):
+        open_shards(r"C:\data\train-{0..1}.tar")

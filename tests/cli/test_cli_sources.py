@@ -4,6 +4,8 @@ import gzip
 import re
 import struct
 import tarfile
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -12,11 +14,13 @@ from clips import ramp, write_clip
 from PIL import Image
 
 import hebbstream as hs
+from hebbstream import cli, errors
 from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._parser import make_full_parser
 from hebbstream.cli._source import _worth_learning
 from hebbstream.cli._stills import kind_of, open_stills
+from hebbstream.cli._types import media_in
 from hebbstream.clip import CLIP
 from hebbstream.streams import Stream, crops
 
@@ -437,3 +441,46 @@ def test_large_and_small_videos_are_learned_side_by_side(run, tmp_path):
     code, out, err = run("learn", large, small, "--width", 4, "--quiet")
     assert (code, err.count("random pieces"), err.count("stretched")) == (0, 1, 0)
     assert "learned 12 samples" in out
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mkv", ".FLAC"])
+def test_a_folder_of_recordings_is_known_whatever_the_system_calls_them(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr("hebbstream.cli._types.guess_type", lambda _: ("text/vnd.trolltech.linguist", None))
+    (tmp_path / f"a{suffix}").touch()
+    (tmp_path / "labels.json").touch()
+    assert media_in(str(tmp_path)) == f"{tmp_path}/*{suffix}"
+
+
+def test_no_camera_waits_for_another_to_answer(run, clips, monkeypatch):
+    together = threading.Barrier(3, timeout=5)
+
+    def opened(_source, **options):
+        together.wait()
+        return open_video(clips[1], **options | {"live": True, "retry_for": 0})
+
+    monkeypatch.setattr(cli._source, "open_video", opened)
+    cameras = [f"rtsp://{name}" for name in "abc"]
+    code, out, _ = run("learn", *cameras, "--width", 4, "--size", 32, "--quiet", "--every-frame")
+    assert code == 0
+    assert "stream: 21 frames" in out
+
+
+def test_where_one_camera_refuses_the_others_are_closed_even_those_that_open_later(run, clips, monkeypatch):
+    streams, refused = [], threading.Event()
+
+    def opened(source, **options):
+        if source == "rtsp://b":
+            raise errors.SourcePermissionError("rtsp://b: no permission to read it")
+        if source == "rtsp://c":
+            refused.wait(5)
+        streams.append(open_video(clips[1], **options | {"live": True}))
+        return streams[-1]
+
+    monkeypatch.setattr(cli._source, "open_video", opened)
+    code, _, err = run("learn", *[f"rtsp://{name}" for name in "abc"], "--width", 4, "--size", 32, "--quiet")
+    refused.set()
+    assert (code, "no permission" in err) == (1, True)
+    deadline = time.monotonic() + 5
+    while not (len(streams) == 2 and all(stream._closing.is_set() for stream in streams)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

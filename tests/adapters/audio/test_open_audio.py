@@ -4,6 +4,7 @@ import io
 import logging
 import math
 import platform
+import sys
 import wave as wave_file
 from operator import length_hint
 from types import SimpleNamespace
@@ -392,6 +393,13 @@ def test_microphones_by_platform(monkeypatch, system, text, url, container):
     if system == "Windows":
         with pytest.raises(errors.SourceNotFoundError, match=r"no microphone 7: found \['Headset', 'Array'\]"):
             find_sources("7")
+
+
+def test_microphones_that_cannot_be_listed_are_to_be_named(monkeypatch):
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    monkeypatch.setitem(sys.modules, "av.device", None)  # as of PyAV before 17
+    with pytest.raises(errors.SourceNotFoundError, match=r"no microphone 0: cannot list .*; name it: audio=NAME"):
+        find_sources("mic")
 
 
 def test_without_a_microphone_it_says_so():

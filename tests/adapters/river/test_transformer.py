@@ -84,6 +84,23 @@ def test_a_frame_whose_memory_is_used_again_is_a_new_frame():
     assert model.transform_one(tensor) != first
 
 
+@pytest.mark.parametrize("learns", [False, True])
+def test_features_are_those_of_the_network_that_it_has_now(learns):
+    model = SoftHebbTransformer("cifar10", width=4, standardise=False)
+    x, (one, other) = images(1)[0], [hs.SoftHebbNet.from_preset("cifar10", width=4, seed=seed) for seed in (1, 2)]
+    deeper = hs.SoftHebbNet([hs.LayerSpec(channels=4)] * 4, 3)
+    for become in (
+        lambda: setattr(model, "net", one),
+        lambda: model.net.load_state_dict(other.state_dict()),
+        lambda: setattr(model, "net", deeper),
+    ):
+        model.transform_one(x)
+        if learns:
+            model.learn_one(x)
+        become()
+        assert torch.equal(model.transform_one(x).tensor, model.net.transform_one(x))
+
+
 @pytest.mark.parametrize("activation", ["triangle", "relu", "tanh", "softmax", "repu"])
 def test_features_handed_out_stay_as_they_were(activation):
     step = SoftHebbTransformer(layers=[hs.LayerSpec(channels=5, kernel_size=1, activation=activation, pool="none")])

@@ -38,6 +38,7 @@ def test_several_are_those_of_each_in_their_order(tmp_path):
     a, b, c = (tmp_path / name for name in "abc")
     assert of(a, b, c) == "+".join([of(a), of(b), of(c)])
     assert of(a, b) != of(b, a)
+    assert of(a, tmp_path / os.fsdecode(b"b\xe4.mp4")).startswith(of(a))
     assert of(a, tmp_path / "missing") == f"{of(a)}+{of(tmp_path / 'elsewhere' / 'missing')}"
 
 

@@ -15,6 +15,7 @@ from clips import ramp, sender, write_clip
 
 import hebbstream as hs
 from hebbstream import cli, errors
+from hebbstream.adapters._media import _live
 from hebbstream.adapters._media._live import live_frames
 from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._cameras import find_sources
@@ -177,7 +178,7 @@ def test_end_stall_and_refusal_are_told_apart(tmp_path):
 def test_a_live_stream_that_ends_just_ends_when_it_does_not_come_back(tmp_path):
     clip = write_clip(tmp_path / "clip.ts", ramp(10))
     url, waiting = serve_once(clip.read_bytes())
-    with open_video(url, size=16, read_timeout=2, retry_for=1) as stream:
+    with open_video(url, size=16, read_timeout=2, retry_for=1, prefetch=10) as stream:  # room for all
         assert len(list(stream)) == 10
     waiting.join()
 
@@ -272,6 +273,59 @@ def test_a_source_that_has_come_to_refuse_is_not_asked_again():
     refusal = errors.SourcePermissionError("no")
     with pytest.raises(errors.SourcePermissionError):
         frames_over([Line("a", errors.ConnectionLostError("lost")), refusal, Line("b")], retry_for=5)
+
+
+def test_one_that_comes_back_with_fewer_tracks_is_tried_again(monkeypatch):
+    monkeypatch.setattr(_live, "_FIRST_WAIT", 0.01)
+    lost, fewer = errors.ConnectionLostError("lost"), errors.ConfigurationError("stream=1: expected one of 0")
+    assert frames_over([Line("a", lost), fewer, Line("b")], retry_for=0.2)[0] == ["a", "b"]
+    with pytest.raises(errors.StreamError, match="stream=1: expected one of 0"):
+        frames_over([Line("a", lost), *[fewer] * 100], retry_for=0.2)
+
+
+def test_duration_ends_a_source_that_is_away():
+    began = time.monotonic()
+    frames, _ = frames_over([Line("a", errors.ConnectionLostError("lost"))], retry_for=5, duration=0.3)
+    assert frames == ["a"]
+    assert 0.3 <= time.monotonic() - began < 2
+    with pytest.raises(errors.ConnectionLostError, match="lost"):
+        frames_over([Line("a", errors.ConnectionLostError("lost"))], retry_for=0, duration=0.3)
+
+
+class Waits(threading.Event):
+    """Notes how long it is waited for instead of waiting, and is set after six times."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def wait(self, timeout=None):
+        self.seconds.append(timeout)
+        return len(self.seconds) == 6
+
+
+def waits_over(*lines):
+    waits = Waits()
+    list(live_frames(lines[0], iter(lines[1:]).__next__, StreamStats(), retry_for=60, closing=waits))
+    return waits.seconds
+
+
+def test_one_that_breaks_off_at_once_is_asked_less_and_less_often():
+    flapping = waits_over(*[Line("a", errors.ConnectionLostError("lost")) for _ in range(6)])
+    assert all(2**k / 4 <= seconds <= 2**k / 2 for k, seconds in enumerate(flapping))
+
+
+def test_one_that_has_lasted_is_asked_again_soon(monkeypatch):
+    monkeypatch.setattr(_live, "_FIRST_WAIT", 0.01)
+    steady = waits_over(*[Line("ab", errors.ConnectionLostError("lost"), pause=0.03) for _ in range(6)])
+    assert max(steady) <= 0.01
+
+
+def test_frames_of_a_live_source_do_not_wait_for_later_ones_to_be_decoded(tmp_path):
+    clip = write_clip(tmp_path / "clip.ts", ramp(10))
+    url, _ = serve_once(clip.read_bytes())
+    with open_video(url, size=16) as live, open_video(clip, size=16) as recorded:
+        assert (live._first.video.thread_type.name, recorded._first.video.thread_type.name) == ("SLICE", "AUTO")
 
 
 def test_a_live_source_goes_on_from_now(tmp_path):

@@ -3,10 +3,13 @@
 import contextlib
 import io
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -148,6 +151,37 @@ def test_what_can_be_read_only_once(clip):
         assert count(pipe, live=True, prefetch=5) == 5  # room for all: of a live source the oldest would be dropped
         with pytest.raises(errors.NotAVideoError):
             open_video(pipe)
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "No usable folder"), OSError(28, "No space left on device")])
+def test_a_copy_that_cannot_be_made_is_not_taken_for_a_video_that_is_not_there(clip, monkeypatch, error):
+    def refuse():
+        raise error
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    pipe = SimpleNamespace(read=io.BytesIO(clip.read_bytes()).read)
+    with pytest.raises(errors.StreamError, match=rf"without a temporary copy \({error.strerror}\)") as caught:
+        open_video(pipe)
+    assert type(caught.value) is errors.StreamError
+
+
+def test_a_playlist_that_is_open_opens_no_connection(tmp_path):
+    path, visits = tmp_path / "list.m3u8", []
+
+    def hang_up():
+        with contextlib.suppress(OSError):
+            while True:
+                server.accept()[0].close()
+                visits.append(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=hang_up, daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
+        path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{address}\n#EXT-X-ENDLIST\n")
+        with path.open("rb") as file, pytest.raises(errors.StreamError):
+            open_video(file)
+        server.shutdown(socket.SHUT_RDWR)
+    assert not visits
 
 
 def test_damaged_content_is_told_as_a_damaged_file_is(clip):

@@ -1,0 +1,29 @@
+"""DirectShow's devices, which it knows by name only."""
+
+from typing import Literal
+
+import av
+
+from hebbstream.adapters._media._opening import reason
+from hebbstream.errors import SourceNotFoundError
+
+
+def direct_show(number: int, called: str, medium: Literal["video", "audio"]) -> str:
+    """Return what DirectShow calls a camera or microphone of that number.
+
+    Raises
+    ------
+    SourceNotFoundError
+        If there are not so many, or they cannot be listed.
+    """
+    try:
+        from av.device import enumerate_input_devices  # PyAV before 17 has it not
+
+        found = [device.name for device in enumerate_input_devices("dshow") if medium in device.media_types]
+    except (ImportError, ValueError, OSError, av.error.FFmpegError) as error:
+        raise SourceNotFoundError(
+            f"no {called} {number}: cannot list {called}s ({reason(error)}); name it: {medium}=NAME"
+        ) from None
+    if number >= len(found):
+        raise SourceNotFoundError(f"no {called} {number}: found {found or 'none'}")
+    return f"{medium}={found[number]}"
