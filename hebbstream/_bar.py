@@ -1,9 +1,11 @@
 """`progress_bar`: how far long work has come, on a terminal and in a log."""
 
+import errno
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from operator import length_hint
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm.auto import tqdm
 
@@ -51,9 +53,43 @@ def progress_bar(
         items,
         desc=desc,
         total=total,
+        file=None if sys.stderr is None else _Forgiving(sys.stderr),
         unit=f" {unit}",
         disable=not shown or sys.stderr is None,  # as of a daemon
         dynamic_ncols=True,
         mininterval=0.1 if drawn_over() else _LOG_SECONDS,
         maxinterval=_LOG_SECONDS,
     )
+
+
+class _Forgiving:
+    """A stream whose full disk costs lines of a bar, and not the work that it shows."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._wrapped = stream  # tqdm's name: by it, bars and logs know that they are on one terminal
+
+    def write(self, text: str) -> None:
+        with _full_disk_forgiven():
+            self._wrapped.write(text)
+
+    def flush(self) -> None:
+        with _full_disk_forgiven():
+            self._wrapped.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._wrapped == getattr(other, "_wrapped", other))
+
+    def __hash__(self) -> int:
+        return hash(self._wrapped)
+
+
+@contextmanager
+def _full_disk_forgiven() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # that nobody reads on ends a command
+            raise

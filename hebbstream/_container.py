@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hebbstream._files import atomic_write
+from hebbstream._files import atomic_write, expanded_path
 from hebbstream._upgrades import FORMAT, checksum_of_format_1, upgrade
 from hebbstream._version import __version__
 from hebbstream.errors import (
@@ -77,7 +77,7 @@ def read_state(path: str | Path) -> State:
     CheckpointVersionError
         If its format is one that this version does not read.
     """
-    path = Path(os.path.expanduser(path))  # noqa: PTH111  # `Path.expanduser` raises for the home of nobody
+    path = expanded_path(path)
     if not os.path.isfile(path):  # noqa: PTH113  # `Path.is_file` raises for a name that is too long
         raise CheckpointNotFoundError(f"no checkpoint at {path}")
     metadata, tensors = _read(path)
@@ -88,10 +88,10 @@ def read_state(path: str | Path) -> State:
             f"{path}: checkpoint format {found!r} (hebbstream {header.get('version', '?')}); "
             f"hebbstream {__version__} reads formats 1 to {FORMAT}"
         )
-    stated = header.pop(_CHECKSUM, None)
-    if stated != (checksum_of_format_1(tensors) if found == 1 else _checksum(header, tensors)):
-        raise CorruptCheckpointError(f"{path}: damaged checkpoint (its checksum does not match its contents)")
     with inconsistent(path):
+        stated = header.pop(_CHECKSUM, None)
+        if stated != (checksum_of_format_1(tensors) if found == 1 else _checksum(header, tensors)):
+            raise CorruptCheckpointError(f"{path}: damaged checkpoint (its checksum does not match its contents)")
         return upgrade(_with_tensors(header, tensors), found)
 
 
@@ -158,7 +158,7 @@ def _header(path: Path, metadata: Mapping[str, str]) -> State:
         raise CorruptCheckpointError(f"{path}: a safetensors file, but not a hebbstream checkpoint")
     try:
         header = json.loads(metadata[_HEADER])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptCheckpointError(f"{path}: damaged, or not a checkpoint ({error})") from error
     if not isinstance(header, dict):
         raise CorruptCheckpointError(f"{path}: checkpoint header is a {type(header).__name__}, expected an object")

@@ -35,10 +35,12 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     with _reserved(path, "part") as (target, temporary):
         mode = temporary.stat().st_mode
         yield temporary
-        temporary.chmod(mode)  # some writers put a file of their own there
+        with suppress(OSError):  # a share, or another's disk, may refuse even the same
+            temporary.chmod(mode)  # some writers put a file of their own there
         _flush(temporary)
         temporary.replace(target)
-        _flush(target.parent)
+        with suppress(OSError):  # a folder that may be written to, but not be read
+            _flush(target.parent)
 
 
 def check_writable(path: str | Path) -> None:
@@ -60,6 +62,34 @@ def check_writable(path: str | Path) -> None:
         pass
 
 
+def expanded_path(path: str | Path) -> Path:
+    """Return a path where ``~`` is the home folder; one of an unknown user, or a file such as ``~draft``, stays as it is."""
+    with suppress(ValueError):  # characters that no user's name has
+        return Path(os.path.expanduser(path))  # noqa: PTH111  # `Path.expanduser` raises for an unknown user
+    return Path(path)
+
+
+def output_path(path: str | Path) -> Path:
+    """Return `expanded_path` of a name that a file can have, and that all libraries can write and read.
+
+    Raises
+    ------
+    OutputError
+        If no file can have it.
+    """
+    named = expanded_path(path)
+    try:
+        str(named).encode()
+    except UnicodeEncodeError as error:  # bytes that are no text
+        raise OutputError(f"cannot write {str(path)!r}: {error}") from error
+    if "\0" in str(named):
+        raise OutputError(f"cannot write {str(path)!r}: no name holds a NUL")
+    home = named.parts[0] if named.parts[1:] else ""
+    if home.startswith("~") and not os.path.isdir(home):  # noqa: PTH112  # `Path.is_dir` raises for a name that is too long
+        raise OutputError(f"cannot write {str(path)!r}: no home folder for {home}")
+    return named
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove what an `atomic_write` to `path` left behind because the process was killed; no other may be at it."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.????????.part"):
@@ -70,7 +100,7 @@ def remove_leftovers(path: Path) -> None:
 @contextmanager
 def _reserved(path: str | Path, ending: str) -> Iterator[tuple[Path, Path]]:
     """Make an empty file beside the one that `path` names, give the paths of both, and remove it if it is still there."""
-    path, temporary = _named(path), None
+    path, temporary = output_path(path), None
     try:
         target = path.resolve() if path.is_symlink() else path
         if target.is_dir():
@@ -87,18 +117,6 @@ def _reserved(path: str | Path, ending: str) -> Iterator[tuple[Path, Path]]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
-
-
-def _named(path: str | Path) -> Path:
-    """Return the path of a file that all libraries can write and read."""
-    try:
-        named = Path(path).expanduser()
-        str(named).encode()
-    except (RuntimeError, UnicodeEncodeError) as error:  # the home of nobody; bytes that are no text
-        raise OutputError(f"cannot write {str(path)!r}: {error}") from error
-    if "\0" in str(named):
-        raise OutputError(f"cannot write {str(path)!r}: no name holds a NUL")
-    return named
 
 
 def _flush(path: Path) -> None:

@@ -1,7 +1,9 @@
 """`atomic_write` and `write_state`: what may stand at a path, and what a file may hold."""
 
+import errno
 import os
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ import torch
 
 import hebbstream as hs
 from hebbstream._container import read_state, write_state
-from hebbstream._files import check_writable
+from hebbstream._files import atomic_write, check_writable
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, OutputError
+from hebbstream.learning import Metrics
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
@@ -24,7 +27,9 @@ def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
-@pytest.mark.parametrize("name", ["a\0b", "~nobody-of-that-name/run", os.fsdecode(b"\xff.safetensors")], ids=ascii)
+@pytest.mark.parametrize(
+    "name", ["a\0b", "~a\0b", "~nobody-of-that-name/run", os.fsdecode(b"\xff.safetensors")], ids=ascii
+)
 def test_a_name_that_no_file_can_have_is_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OutputError, match="cannot write"):
@@ -32,6 +37,52 @@ def test_a_name_that_no_file_can_have_is_refused(name, tmp_path, monkeypatch):
     with pytest.raises(CheckpointNotFoundError):
         read_state(name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tilde_without_a_home_is_no_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where HOME is not set, nor the user known
+    with pytest.raises(OutputError, match="no home folder for ~"):
+        check_writable("~/run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_may_begin_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hs.learn(
+        hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3),
+        torch.rand(3, 3, 8, 8),
+        checkpoint=hs.Checkpoint("~draft.safetensors", every_samples=2),
+        callbacks=[Metrics("~draft.jsonl")],
+        progress=False,
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "~draft.jsonl",
+        "~draft.safetensors",
+        "~draft.safetensors.1",
+    ]
+    assert hs.Learner.load("~draft.safetensors").counters.position == 3
+    (tmp_path / "~drafts").mkdir()
+    with atomic_write("~drafts/run") as temporary:
+        temporary.write_text("kept")
+    assert (tmp_path / "~drafts" / "run").read_text() == "kept"
+
+
+def test_a_file_system_that_knows_no_permissions_and_opens_no_folder_gets_files_all_the_same(tmp_path, monkeypatch):
+    opened = os.open
+
+    def refuse_folders(path, *arguments, **options):
+        if Path(path).is_dir():
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return opened(path, *arguments, **options)
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "open", refuse_folders)
+    monkeypatch.setattr(os, "chmod", refuse)
+    write_state(tmp_path / "state", {"number": 1})
+    assert read_state(tmp_path / "state") == {"number": 1}
 
 
 def test_names_with_slashes_and_tensors_that_share_memory_come_back(tmp_path):

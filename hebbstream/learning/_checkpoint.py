@@ -1,13 +1,14 @@
 """`Checkpoint`: saves a learner while it learns."""
 
 import logging
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, SupportsFloat
 
 from filelock import FileLock, Timeout
 
-from hebbstream._files import check_writable, remove_leftovers
+from hebbstream._files import check_writable, expanded_path, remove_leftovers
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, OutputError
 from hebbstream.learning._arguments import check_number
@@ -71,12 +72,12 @@ class Checkpoint(Callback):
                 f"every_seconds={quote(every_seconds)}: expected a positive number of seconds, or None"
             )
         try:
-            self.path = Path(path).expanduser()
+            self.path = expanded_path(path)
             self._absolute = self.path.absolute()
-        except (TypeError, RuntimeError, OSError) as error:  # no path; the home of nobody; no working folder
+        except (TypeError, OSError) as error:  # no path; no working folder
             raise ConfigurationError(f"checkpoint {quote(path)}: expected the path of a file ({error})") from None
         self.every_samples, self.every_seconds, self.kept = every_samples, every_seconds, kept
-        self._lock: FileLock | None = None
+        self._lock: tuple[FileLock, os.stat_result] | None = None
         self._began_at = 0
         self._saved_at: int | None = None
 
@@ -86,21 +87,26 @@ class Checkpoint(Callback):
         Raises
         ------
         OutputError
-            If another run writes to it, or it cannot be written.
+            If another run writes to it, or it cannot be locked or written.
         """
         if self._lock is not None:
             return
         check_writable(self._file)
         file = self._file.resolve()  # by whatever name another run knows it
         # Whoever claims it may let another thread learn.
-        lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=0, thread_local=False)
+        locked = file.with_name(f".{file.name}.lock")
+        lock = FileLock(locked, timeout=0, thread_local=False)
+        new = not os.path.exists(locked)  # noqa: PTH110  # `Path.exists` raises where it may not look
         try:
             lock.acquire()
+            self._lock = lock, locked.stat()
         except Timeout:
             raise OutputError(f"cannot write {self.path}: another run is writing to it") from None
-        except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
-        self._lock = lock
+        except (OSError, NotImplementedError) as error:  # as of a share that knows no locks
+            if new:
+                with suppress(OSError):
+                    locked.unlink()
+            raise OutputError(f"cannot lock {self.path}: {getattr(error, 'strerror', None) or error}") from error
         remove_leftovers(file)
 
     def on_start(self, learner: Running) -> None:
@@ -142,9 +148,12 @@ class Checkpoint(Callback):
     def release(self) -> None:
         """Let others write to the path again."""
         if self._lock is not None:
+            lock, claimed = self._lock
+            locked = Path(lock.lock_file)
             with suppress(OSError):  # another system may not let a file go that is open
-                Path(self._lock.lock_file).unlink()
-            self._lock.release()
+                if os.path.samestat(locked.stat(), claimed):  # not another run's, in a new folder of that name
+                    locked.unlink()
+            lock.release()
             self._lock = None
 
     def _save(self, learner: Running) -> None:

@@ -6,6 +6,7 @@ import shutil
 from itertools import count, takewhile
 from pathlib import Path
 
+from hebbstream._files import atomic_write, expanded_path
 from hebbstream.errors import OutputError
 
 
@@ -17,7 +18,7 @@ def generation(path: str | Path, number: int) -> Path:
     >>> generation("run.safetensors", 1).name
     'run.safetensors.1'
     """
-    path = Path(path).expanduser()
+    path = expanded_path(path)
     return path.parent / f"{path.name}.{number}" if number else path
 
 
@@ -39,11 +40,10 @@ def keep_generations(path: str | Path, kept: int) -> None:
     OutputError
         If the folder cannot be written to.
     """
-    path = generation(path, 0)
-    if kept < 2 or not path.is_file():
-        return
-    second = generation(path, 1)
+    path, second = generation(path, 0), generation(path, 1)
     try:
+        if kept < 2 or not path.is_file():
+            return
         if second.is_file() and filecmp.cmp(path, second, shallow=False):
             return
         for number in range(kept - 2, 0, -1):
@@ -91,4 +91,5 @@ def _name_also(path: Path, other: Path) -> None:
     try:
         os.link(path.resolve(), other)  # of a link, the file that it names: the next one takes that file's place
     except OSError:  # a file system without links
-        shutil.copy2(path, other)
+        with atomic_write(other) as temporary:
+            shutil.copyfile(path, temporary)  # not `copy2`: where there are no links, times may be refused, too

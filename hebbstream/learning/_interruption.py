@@ -22,7 +22,7 @@ class Interruption:
 
     A signal to stop that arrives while a sample is learned only sets `requested`; one that arrives inside `waiting` also
     raises `StopWaiting` there; the second raises `KeyboardInterrupt` wherever it finds the program. SIGUSR1 sets
-    `to_save`, and inside `waiting` calls `save`.
+    `to_save`, and inside `waiting` calls `save`, which only a second signal to stop breaks off.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Interruption:
         if number == _SAVE:
             self.to_save = True
             if self._waiting:
-                self._save()
+                self._save_now()
         elif not self.requested:
             self.requested, self._asked = True, time.monotonic()
             if self._waiting:
@@ -64,6 +64,15 @@ class Interruption:
         ):  # which shell and terminal both send when they close
             self.forced = True
             raise KeyboardInterrupt
+
+    def _save_now(self) -> None:
+        self._waiting = False  # signals that come meanwhile are answered afterwards
+        try:
+            self._save()
+        finally:
+            self._waiting = True
+        if self.requested:
+            raise StopWaiting
 
 
 @contextmanager

@@ -2,13 +2,17 @@
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from hebbstream._files import output_path
 from hebbstream.errors import ConfigurationError, MissingDependencyError, OutputError
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._latency import Latency
@@ -72,14 +76,15 @@ class Metrics(Callback):
             raise ConfigurationError("Metrics(): expected a path, a folder for TensorBoard, or both")
         if not every_seconds >= 0:
             raise ConfigurationError(f"every_seconds={every_seconds}: expected 0 or a positive number")
-        self.path = None if path is None else Path(path).expanduser()
+        self.path = None if path is None else output_path(path)
         self.every_seconds = every_seconds
-        self._folder = None if tensorboard is None else Path(tensorboard).expanduser()
+        self._folder = None if tensorboard is None else output_path(tensorboard)
         self._board: Any = None
         if self._folder is not None:
             _check_board(self._folder)
         if self.path is not None:
-            self._append("")  # now, not after hours, is the time to find out
+            # Now, not after hours, is the time to find out.
+            self._append("\n" if _ends_within_a_line(self.path) else "")
 
     def on_start(self, learner: Running) -> None:
         """Begin a run."""
@@ -104,7 +109,10 @@ class Metrics(Callback):
         """Write the last record."""
         self.on_pause(learner)
         if self._board is not None:
-            self._board.close()
+            try:
+                self._board.close()
+            except OSError as error:
+                self._give_up_board(error)
 
     def _write(self, learner: Running) -> None:
         now = learner.clock()
@@ -116,8 +124,16 @@ class Metrics(Callback):
             except OutputError as error:
                 log.error("%s; learning goes on", error)  # no traceback
         if self._board is not None:
-            for name, value in _scalars(record):
-                self._board.add_scalar(name, value, learner.counters.position)
+            try:
+                for name, value in _scalars(record):
+                    self._board.add_scalar(name, value, learner.counters.position)
+            except OSError as error:  # its writer's last word: all that follows fails, too
+                self._give_up_board(error)
+
+    def _give_up_board(self, error: OSError) -> None:
+        assert self._folder is not None  # noqa: S101  # there was a board
+        log.error("%s; learning goes on, TensorBoard gets no more of this run", _cannot_write(self._folder, error))
+        self._board = None
 
     def _record(self, learner: Running, now: float) -> dict[str, Any]:
         norms, report = [layer.norms() for layer in learner.net.layers], learner.report
@@ -150,10 +166,31 @@ class Metrics(Callback):
         assert self.path is not None  # noqa: S101  # the callers look
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(text)
+            with self.path.open("ab", buffering=0) as file:
+                _write_whole(file, text.encode())
         except OSError as error:
             raise _cannot_write(self.path, error) from error
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    """Whether what wrote the last line of a file was killed as it did."""
+    if os.path.isfile(path):  # noqa: PTH113  # `Path.is_file` raises for a name that is too long
+        with suppress(OSError), path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)  # of an empty one, an error
+            return file.read(1) != b"\n"
+    return False
+
+
+def _write_whole(file: FileIO, data: bytes) -> None:
+    """Append to a file, or leave it as it was: on a full disk, half a line would be joined by the next."""
+    size = os.fstat(file.fileno()).st_size
+    try:
+        while data:
+            data = data[file.write(data) :]
+    except OSError:
+        with suppress(OSError):  # a pipe
+            file.truncate(size)
+        raise
 
 
 def _still(old: Tensor, new: Tensor) -> float:

@@ -1,4 +1,6 @@
 import copy
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -107,6 +109,10 @@ def tamper(path):
     save_file(tensors, path, metadata={"hebbstream": json.dumps(header)})
 
 
+def nest(path, depth):
+    save_file({}, path, metadata={"hebbstream": '{"format": 2, "crc32": 0, "x": ' + "[" * depth + "]" * depth + "}"})
+
+
 LAYER = "network/tensors/_layers.1"
 
 
@@ -136,6 +142,8 @@ DAMAGE = {
     "counters of another kind": lambda path: rewrite(path, lambda h, t: h.update(counters=[1])),
     "no header": lambda path: rewrite(path, lambda h, t: h.clear()),
     "tampered header": tamper,
+    "deeply nested header": lambda path: nest(path, 100_000),
+    "header nested as deep as can be read": lambda path: nest(path, 900),
 }
 
 
@@ -342,6 +350,30 @@ def test_a_link_and_its_file_are_one_checkpoint(tmp_path, learned):
         with pytest.raises(errors.OutputError, match="another run is writing to it"):
             second.claim()
         first.release()
+
+
+@pytest.mark.parametrize("refusal", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock")])
+def test_where_files_cannot_be_locked_is_said_and_leaves_nothing_behind(tmp_path, monkeypatch, refusal):
+    def refuse(*arguments):
+        raise refusal
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(errors.OutputError, match=r"cannot lock .*run: (No locks available|no flock)"):
+        hs.Checkpoint(tmp_path / "run").claim()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_lets_go_leaves_the_claim_of_another_on_a_new_folder_of_that_name(tmp_path):
+    folder = tmp_path / "runs"
+    one, two, three = (hs.Checkpoint(folder / "run") for _ in range(3))
+    one.claim()
+    folder.rename(tmp_path / "old")
+    two.claim()
+    one.release()
+    with pytest.raises(errors.OutputError, match="another run is writing to it"):
+        three.claim()
+    two.release()
+    assert list(folder.iterdir()) == []
 
 
 def test_a_checkpoint_stays_where_the_working_folder_was(tmp_path, monkeypatch):

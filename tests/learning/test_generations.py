@@ -1,5 +1,7 @@
+import errno
 import logging
 import os
+import shutil
 
 import pytest
 import torch
@@ -16,7 +18,7 @@ def save(path, position, kept=3):
     learner.save(path)
 
 
-def refuse(*paths):
+def refuse(*paths, **options):
     raise PermissionError
 
 
@@ -45,6 +47,62 @@ def test_a_file_system_without_links_gets_copies(tmp_path, monkeypatch):
     for position in (1, 2):
         save(path, position)
     assert positions(path) == [2, 1]
+
+
+def test_nor_one_that_refuses_the_times_of_files(tmp_path, monkeypatch):
+    for function in ("link", "utime", "chmod"):
+        monkeypatch.setattr(os, function, refuse)
+    path = tmp_path / "run.safetensors"
+    for position in (1, 2):
+        save(path, position)
+    assert positions(path) == [2, 1]
+
+
+def test_a_copy_that_fails_leaves_no_half_of_one(tmp_path, monkeypatch):
+    def half(path, other):
+        other.write_bytes(path.read_bytes()[:9])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "run.safetensors"
+    for position in (1, 2):
+        save(path, position)
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "copyfile", half)
+        full.setattr(shutil, "copy2", half)
+        for _ in range(2):
+            with pytest.raises(errors.OutputError, match="No space left"):
+                keep_generations(path, 3)
+    save(path, 3)
+    assert positions(path) == [3, 2, 1]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_folder_that_loses_its_permissions_does_not_stop_learning(tmp_path, monkeypatch, caplog):
+    path = tmp_path / "folder" / "run.safetensors"
+
+    def refusing(function):
+        def refuse_within(name, *arguments, **options):
+            if str(name).startswith(f"{path.parent}/"):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return function(name, *arguments, **options)
+
+        return refuse_within
+
+    def frames():
+        yield from torch.rand(5, 3, 8, 8)
+        with monkeypatch.context() as locked:
+            for name in ("stat", "open"):
+                locked.setattr(os, name, refusing(getattr(os, name)))
+            yield from torch.rand(4, 3, 8, 8)
+        yield from torch.rand(3, 3, 8, 8)
+
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+    with caplog.at_level(logging.ERROR, "hebbstream"):
+        report = hs.learn(net, frames(), checkpoint=hs.Checkpoint(path, every_samples=2), progress=False)
+    assert report.samples == 12
+    assert caplog.text.count("Permission denied; learning goes on") == 2  # after 6 and 8
+    assert positions(path) == [12, 10]
 
 
 def test_between_two_checkpoints_there_is_always_one(tmp_path):
@@ -102,14 +160,14 @@ def test_an_earlier_generation_is_untouched_by_the_next_write(tmp_path):
     assert torch.equal(hs.load(generation(path, 1)).layers[0].weight, before)
 
 
-@pytest.mark.parametrize("path", ["", ".", "/", "x" * 3000, "a\0b"])
+@pytest.mark.parametrize("path", ["", ".", "/", "x" * 3000, "a\0b", "~a\0b", "~nobody-of-that-name/run"])
 def test_a_path_that_no_file_can_have_is_no_checkpoint(path):
     for load in (hs.load, hs.Learner.load):
         with pytest.raises(errors.CheckpointNotFoundError, match="no checkpoint at"):
             load(path)
 
 
-@pytest.mark.parametrize("path", [".", "/", "x" * 3000])
+@pytest.mark.parametrize("path", [".", "/", "x" * 3000, "~a\0b", "~nobody-of-that-name/run"])
 def test_a_path_that_no_file_can_have_is_refused_before_anything_is_learned(path):
     net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
     with pytest.raises(errors.OutputError, match="cannot write"):

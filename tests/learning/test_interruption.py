@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import hebbstream as hs
+from hebbstream.learning._interruption import Interruption, StopWaiting
 
 
 @pytest.fixture(params=["eager", "pipelined"])
@@ -108,6 +109,24 @@ def test_sigusr1_saves_while_the_stream_is_silent(tmp_path):
     report = hs.learn(net, silent(), checkpoint=checkpoint, progress=False)
     assert found == [(3, 3)]
     assert (report.stopped, report.samples) == ("end of stream", 5)
+
+
+def test_a_save_that_signals_come_upon_is_finished():
+    begun, finished = [], []
+
+    def save():
+        handler.to_save = False
+        begun.append(0)
+        handler.on_signal(signal.SIGUSR1, None)
+        handler.on_signal(signal.SIGTERM, None)
+        finished.append(0)
+
+    handler = Interruption(save)
+    with handler.waiting(), pytest.raises(StopWaiting):
+        handler.on_signal(signal.SIGUSR1, None)
+    assert len(begun) == len(finished) == 1
+    assert handler.requested
+    assert handler.to_save  # once more
 
 
 def test_sigusr1_with_nothing_to_save_is_no_error(net):

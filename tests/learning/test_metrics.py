@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import resource
@@ -157,6 +158,38 @@ def test_where_it_cannot_write_is_found_out_first(tmp_path):
         Metrics(tmp_path / "metrics.jsonl", every_seconds=-1)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\udce4", "~nobody-of-that-name/m"], ids=ascii)
+def test_a_name_that_no_file_can_have_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for options in ({"path": name}, {"tensorboard": name}):
+        with pytest.raises(errors.OutputError, match="cannot write"):
+            Metrics(**options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_line_that_a_killed_run_began_is_not_gone_on_with(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"time": "20')
+    hs.learn(network(), torch.rand(3, 3, 32, 32), callbacks=[Metrics(path)], progress=False)
+    begun, line = path.read_text().splitlines()
+    assert (begun, json.loads(line)["samples"]) == ('{"time": "20', 3)
+
+
+def test_a_board_that_cannot_be_written_to_does_not_stop_learning(tmp_path, monkeypatch, caplog):
+    from torch.utils.tensorboard import SummaryWriter
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "close", full)
+    metrics = Metrics(tensorboard=tmp_path, every_seconds=0)
+    for place in ("close", "add_scalar"):
+        caplog.clear()
+        monkeypatch.setattr(SummaryWriter, place, full)
+        assert hs.learn(network(), torch.rand(3, 3, 32, 32), callbacks=[metrics], progress=False).samples == 3
+        assert [record.message.split(":")[0] for record in caplog.records] == [f"cannot write {tmp_path}"]
+
+
 def test_a_full_disk_does_not_stop_learning(tmp_path, caplog):
     """The limit on the size of files makes a write fail as a full disk does."""
     checkpoint, path, net = tmp_path / "run.safetensors", tmp_path / "metrics.jsonl", network()
@@ -165,7 +198,7 @@ def test_a_full_disk_does_not_stop_learning(tmp_path, caplog):
 
     def disk(step):
         if step.index == 9:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, limits[1]))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 9, limits[1]))  # room for half a line
         elif step.index == 19:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         positions.append(hs.Learner.load(checkpoint).counters.position if checkpoint.exists() else 0)
@@ -187,5 +220,6 @@ def test_a_full_disk_does_not_stop_learning(tmp_path, caplog):
     assert f"cannot write {checkpoint}" in caplog.text
     assert "the last good checkpoint is kept" in caplog.text
     assert f"cannot write {path}" in caplog.text
+    assert [record["samples"] for record in records(path)] == [*range(1, 10), *range(20, 31)]
     assert hs.Learner.load(checkpoint).counters.position == 30
     assert not list(tmp_path.glob(".*"))

@@ -1,5 +1,6 @@
 """The progress bar: alive on a terminal, a line now and then in a log."""
 
+import errno
 import io
 import sys
 
@@ -34,6 +35,30 @@ def test_a_terminal_is_kept_up_to_date(monkeypatch):
     text = shown(monkeypatch, Terminal())
     assert len(text.split("\r")) > 20
     assert "60/60" in text
+
+
+class Broken(Terminal):
+    number = 0
+
+    def write(self, text):
+        if self.tell() > 200:
+            raise OSError(self.number, "broken")
+        return super().write(text)
+
+    def flush(self):
+        self.write("")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_under_it_does_not_stop_learning(monkeypatch, number):
+    monkeypatch.setattr(Broken, "number", number)
+    assert "0/60" in shown(monkeypatch, Broken())
+
+
+def test_nobody_to_read_it_does(monkeypatch):
+    monkeypatch.setattr(Broken, "number", errno.EPIPE)
+    with pytest.raises(OSError, match="broken"):
+        shown(monkeypatch, Broken())
 
 
 @pytest.mark.parametrize(("stream", "seconds"), [(io.StringIO, 10), (Terminal, 0.1)])
