@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from hebbstream.adapters._common import expand_home, first_line, printable
+from hebbstream._quote import printable
+from hebbstream.adapters._common import expand_home, first_line
 from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError, StreamError
 
 Array = np.ndarray[Any, Any]

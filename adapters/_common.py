@@ -41,18 +41,6 @@ def first_line(error: Exception) -> str:
     return next(iter(message.splitlines()), type(error).__name__)
 
 
-def printable(path: str | Path) -> str:
-    r"""Return a path for a message: in one line, whatever its name holds.
-
-    Examples
-    --------
-    >>> printable("a.mp4"), printable("a\0b.mp4")
-    ('a.mp4', 'a\\x00b.mp4')
-    """
-    text = str(path)
-    return text if text.isprintable() else repr(text)[1:-1]
-
-
 def expand_home(path: str | Path) -> str:
     """Return a path with a leading ``~`` replaced by the home folder; that of an unknown user stays as it is."""
     return os.path.expanduser(path)  # noqa: PTH111  # `Path.expanduser` raises for an unknown user

@@ -1,7 +1,8 @@
 """The commands of `hebbstream` by name, and what can be answered without loading one."""
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
@@ -43,10 +44,21 @@ def answer(arguments: Sequence[str]) -> None:
         parser, commands = make_parser()
         for name, does in COMMANDS.items():
             commands.add_parser(name, help=does)
+        if not arguments:
+            parser.print_help(sys.stderr)
+            parser.exit(2, "\nhebbstream: error: the following arguments are required: COMMAND\n")
         parser.parse_args(arguments)
 
 
 class _Parser(argparse.ArgumentParser):
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the choice that is nearest to what is none."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += _meant(value, action.choices or ())
+            raise
+
     def error(self, message: str) -> NoReturn:
         """Quote no more than people read, and no password."""
         super().error(shorten(mask_credentials(message)))
@@ -57,7 +69,11 @@ class _Command(_Parser):
         """Refuse what this command does not know: left to `hebbstream` itself, its usage would be shown instead."""
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            near = get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
-            meant = f"; did you mean {near[0]}?" if near else ""
+            meant = _meant(unknown[0].partition("=")[0], self._option_string_actions)
             self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
         return known, unknown
+
+
+def _meant(text: Any, known: Iterable[Any]) -> str:
+    near = get_close_matches(str(text), map(str, known), 1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -2,17 +2,25 @@
 
 import re
 
-# User and password before the host. Greedy up to the last @, as a password may hold one. Where an address was taken for a path,
-# one of its slashes is gone.
-_USER_INFO = re.compile(r"(?:(?<=://)|(?<=[A-Za-z]{2}:/)(?!/))[^\s'\"]*@")
-_SECRET_PARAMETER = re.compile(
-    r"(?i)(?<=[?&;])((?:user(?:name)?|login|pass(?:word|wd)?|pwd|token|access_token|auth|api_?key|key|secret|sig(?:nature)?)=)[^&;\s'\"]*"
-)
 MASK = "***"
+
+# User and password before the host: up to the last @ of a word, as a password may hold slashes, or the last before a slash, as
+# it may hold spaces and quotes. Where an address was taken for a path, one of its slashes is gone, or is a backslash.
+_USER_INFO = re.compile(
+    r"(?:(?<=://)|(?<=[A-Za-z]{2}:[/\\])(?![/\\]))"
+    r"(?:(?:(?!://)[^/\\])*+[/\\](?:(?!://)[^\s'\"]){0,1000}@|(?:(?!://)[^/\\])*@)"
+)
+# A name with an escape (%) may say anything. The value ends at the next parameter, or else where a message goes on.
+_NAME = r"[^=&;#?\s'\"]{0,99}"
+_SECRET_PARAMETER = re.compile(
+    rf"(?<=[?&;#])({_NAME}(?:user|usr|login|pas|pw|token|secret|key|auth|sig|jwt|cred|session|%){_NAME}=)"
+    r"[^\n]*?(?=&|;[\w.%-]+=|\n|['\")]{0,3}(?:[:,]?\Z|[:,]\s|\s\()|['\"]\s)",
+    re.IGNORECASE,
+)
 
 
 def mask_credentials(text: str) -> str:
-    """Replace user names, passwords and tokens in every URL of a text by ``***``.
+    """Replace user names, passwords and tokens in every URL of a text by ``***``: too much of it rather than too little.
 
     Examples
     --------
@@ -23,4 +31,5 @@ def mask_credentials(text: str) -> str:
     >>> mask_credentials("clips/day@night.mp4"), mask_credentials("C:/clips/day@night.mp4")
     ('clips/day@night.mp4', 'C:/clips/day@night.mp4')
     """
-    return _SECRET_PARAMETER.sub(rf"\g<1>{MASK}", _USER_INFO.sub(f"{MASK}@", text))
+    # Parameters first: an @ in one of them would pass for the end of a password.
+    return _USER_INFO.sub(f"{MASK}@", _SECRET_PARAMETER.sub(rf"\g<1>{MASK}", text))

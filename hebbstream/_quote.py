@@ -22,6 +22,18 @@ def shorten(message: str) -> str:
     return message if len(message) <= _MESSAGE else f"{message[:half]} … {message[-half:]}"
 
 
+def printable(text: object) -> str:
+    r"""Return a text in one line that no terminal takes for a command, whatever the file holds that it comes from.
+
+    Examples
+    --------
+    >>> printable("cat"), printable("cat\n\x1b[31m")
+    ('cat', 'cat\\n\\x1b[31m')
+    """
+    text = str(text)
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
 def quote(value: Any) -> str:
     """Return a value as Python writes it; Python itself refuses to write integers of thousands of digits.
 

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from io import UnsupportedOperation
+from io import TextIOWrapper, UnsupportedOperation
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +22,8 @@ def start() -> None:
     """Answer what needs no loading, and end in one line at Ctrl-C, if this is the command."""
     if not _is_command():
         return
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: no letter is to end the command
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _quit)
         if hasattr(signal, "SIGUSR1"):
@@ -51,9 +53,11 @@ def flush() -> None:
 
 def not_printed(error: OSError) -> int:
     """Return the exit code of a command that cannot print, and let what is still to be printed go nowhere."""
+    # Windows says EINVAL of a pipe that nobody reads, and of a file's name that it does not allow.
+    unread = os.name == "nt" and error.errno == errno.EINVAL and error.filename is None
     if error.errno == errno.ENOSPC:
         print(f"hebbstream: cannot print: {error.strerror}", file=sys.stderr)
-    elif error.errno not in (errno.EPIPE, errno.EIO):  # nobody reads on, or the terminal is gone
+    elif not unread and error.errno not in (errno.EPIPE, errno.EIO):  # nobody reads on, or the terminal is gone
         raise error
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):

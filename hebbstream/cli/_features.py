@@ -67,6 +67,11 @@ def read_features(path: Path) -> Iterator[tuple[Array, list[float | None], list[
     yield from (_read_parquet if path.suffix.lower() == ".parquet" else _read_numpy)(path)
 
 
+def _encodable(name: str) -> str:
+    """Return a name as UTF-8 can write it: a file's may hold any bytes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 class _NumpyFile:
     def __init__(self, path: Path, features: int, file: BinaryIO) -> None:
         self.features, self._file = features, file
@@ -77,7 +82,7 @@ class _NumpyFile:
     def write(self, features: Array, t: float | None, source: str | None) -> None:
         self._file.write(np.ascontiguousarray(features, "<f4").tobytes())
         self._times.append(np.nan if t is None else t)
-        self._sources.append("" if source is None else source.replace("\n", " "))
+        self._sources.append("" if source is None else _encodable(source).replace("\n", " "))
 
     def finish(self, written: ExitStack) -> None:
         self._file.seek(0)
@@ -111,7 +116,7 @@ class _ParquetFile:
         self._rows: list[tuple[float | None, str | None, Array]] = []
 
     def write(self, features: Array, t: float | None, source: str | None) -> None:
-        self._rows.append((t, source, features.astype(np.float32)))
+        self._rows.append((t, None if source is None else _encodable(source), features.astype(np.float32)))
         if len(self._rows) * 4 * self.features >= _PIECE_BYTES:
             self.finish()
 

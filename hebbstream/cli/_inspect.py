@@ -5,6 +5,8 @@ from itertools import islice
 from pathlib import Path
 
 import hebbstream as hs
+from hebbstream._credentials import mask_credentials
+from hebbstream._quote import printable
 from hebbstream.cli._execution import add_quiet
 from hebbstream.cli._source import open_source
 from hebbstream.cli._source_options import add_labels, add_size, add_source
@@ -44,10 +46,10 @@ def run(options: argparse.Namespace) -> None:
     _print_layers(net)
     probe = as_online_probe(saved.probe, "inspect")
     if probe is not None:
-        print(f"probe: {probe.steps:,} labels, classes {', '.join(map(str, probe.classes))}")
+        print(f"probe: {probe.steps:,} labels, classes {', '.join(map(printable, probe.classes))}")
     samples = _samples(options, net)
     if options.source:
-        print(f"\non {len(samples):,} frames of {options.source}")
+        print(f"\non {len(samples):,} frames of {printable(mask_credentials(options.source))}")
         _print_activity(net, samples, progress=not options.quiet)
     print("\n".join(f"picture {picture}" for picture in _draw(options, net, samples)) or "nothing was written")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import hebbstream as hs
+from hebbstream._quote import printable
 from hebbstream.cli._anew import FirstCheckpoint
 from hebbstream.cli._contradiction import refuse_contradictions
 from hebbstream.cli._distributed import add_distributed, begin_anew, joined, learn_as_one, samples_a_step
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
     print(report)
     _print_written(options)
     for name, error in stream.failures.items():
-        print(f"dropped {name}: {error}")
+        print(f"dropped {printable(name)}: {printable(error)}")
 
 
 def _run_together(options: argparse.Namespace, peers: Peers) -> None:

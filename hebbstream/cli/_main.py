@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from hebbstream._quote import printable
 from hebbstream._starting import INTERRUPTED, flush, hand_over, not_printed
 from hebbstream.cli._outputs import refuse_overwriting
 from hebbstream.cli._parser import make_full_parser
@@ -39,7 +40,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     options = make_full_parser().parse_args(arguments)
     logger = logging.getLogger("hebbstream")
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     level_before = logger.level
     logger.addHandler(handler)
     logger.setLevel(options.log_level.upper())
@@ -50,9 +51,15 @@ def _run(arguments: Sequence[str] | None) -> int:
     except HebbstreamError as error:
         if options.debug:
             raise
-        print(f"hebbstream: {error}", file=sys.stderr)
+        print(f"hebbstream: {printable(error)}", file=sys.stderr)
         return 1
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level_before)
     return 0
+
+
+class _Formatter(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """Write a message in one line: it may quote the name of a file."""
+        return printable(super().formatMessage(record))

@@ -4,13 +4,15 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from select import select
 from typing import Any
 
 import av
 
 import hebbstream as hs
+from hebbstream._quote import printable
 from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.cli._drawing import Caption, DrawnVideo, drawn_video
@@ -42,9 +44,10 @@ class Prediction:
     novel: bool | None = None
 
     def __str__(self) -> str:
-        parts = [f"{self.index:8}  {self.source or ''}" if self.time is None else f"{self.time:10.3f} s"]
+        source = printable(self.source or "")
+        parts = [f"{self.index:8}  {source}" if self.time is None else f"{self.time:10.3f} s"]
         if self.confidence is not None:
-            parts.append(f"{'-' if self.label is None else self.label}  {self.confidence:.1%}")
+            parts.append(f"{'-' if self.label is None else printable(self.label)}  {self.confidence:.1%}")
         if self.novelty is not None:
             parts.append(f"novelty {self.novelty:.3f}")
         return "  ".join(parts) + ("  novel" if self.novel else "")
@@ -87,7 +90,7 @@ def run(options: argparse.Namespace) -> None:
     said = sys.stderr if options.json else sys.stdout
     failure: StreamError | None = None
     with _opened(options, saved.net) as (stream, picture, video):
-        with closing(read_samples(stream, options.limit)) as samples:
+        with closing(read_samples(Stream(_as_printed(stream)), options.limit)) as samples:
             try:
                 for sample in samples:
                     found = predict(sample, picture(sample.x))
@@ -102,6 +105,14 @@ def run(options: argparse.Namespace) -> None:
     print(f"video {options.video}" if options.video else "nothing was written", file=said)
     if failure is not None:
         raise failure
+
+
+def _as_printed(stream: Stream[Any]) -> Iterator[Any]:
+    """Yield each sample when there is room to print what is said of it: a signal ends this wait, and not that of a write."""
+    for sample in stream:
+        yield sample
+        with suppress(OSError, ValueError, TypeError):  # Windows can wait for sockets only; there may be no file
+            select([], [sys.stdout], [])
 
 
 class _Predictor:
@@ -155,6 +166,6 @@ def _opened(
 
 
 def _caption(found: Prediction) -> Caption:
-    label = "" if found.confidence is None else f"{found.label}" if found.label is not None else "?"
+    label = "" if found.confidence is None else printable(found.label) if found.label is not None else "?"
     extra = "" if found.novelty is None else f"{'novel' if found.novel else 'novelty'} {found.novelty:.3f}"
     return Caption(label, found.confidence, extra, marked=bool(found.novel))

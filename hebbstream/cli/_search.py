@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import hebbstream as hs
+from hebbstream._quote import printable
 from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._features import read_features
@@ -45,11 +46,11 @@ def run(options: argparse.Namespace) -> None:
     vector = net.transform_one(query.x).cpu().numpy()
     cosines, times, sources = _cosines(options.file, vector)
     at = "" if query.t is None else f" at {query.t:.3f} s"
-    print(f"nearest to {query.source}{at}, of {len(cosines):,} frames")
+    print(f"nearest to {printable(query.source)}{at}, of {len(cosines):,} frames")
     print("cosine        time   frame  source")
     for row in _nearest(cosines, times, sources, options.count, options.apart):
         time = "-" if times[row] is None else f"{times[row]:.3f} s"
-        print(f"{cosines[row]:6.4f}  {time:>10}  {row:6}  {sources[row] or ''}".rstrip())
+        print(f"{cosines[row]:6.4f}  {time:>10}  {row:6}  {printable(sources[row] or '')}".rstrip())
     print("nothing was written")
 
 

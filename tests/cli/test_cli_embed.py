@@ -1,3 +1,5 @@
+import os
+import shutil
 import sys
 
 import numpy as np
@@ -63,6 +65,18 @@ def test_parquet_holds_both(embed, checkpoint, monkeypatch):
     assert table["time"].to_pylist() == list(times)
     assert set(table["source"].to_pylist()) == {"demo.mp4"}
     assert parquet.ParquetFile("f.parquet").num_row_groups > 1
+
+
+def test_a_file_may_have_a_name_that_is_not_utf_8(embed, tmp_path):
+    source = tmp_path / os.fsdecode(b"cl\xe4p.mp4")
+    try:
+        shutil.copy(CLIP, source)
+    except OSError:
+        pytest.skip("this file system allows no such name")
+    for output in ("f.npy", "f.parquet"):
+        assert embed(source, "--limit", 2, "--output", output)[0] == 0
+    assert (tmp_path / "f.sources.txt").read_text() == "cl\\udce4p.mp4\n" * 2
+    assert parquet.read_table("f.parquet")["source"].to_pylist() == ["cl\\udce4p.mp4"] * 2
 
 
 def test_parquet_without_pyarrow_names_the_extra(embed, monkeypatch, tmp_path):

@@ -67,6 +67,7 @@ def test_an_error_is_one_line_and_exit_code_1(run, arguments, message):
     [
         ([], "the following arguments are required: COMMAND"),
         (["nonsense"], "invalid choice: 'nonsense'"),
+        (["lern"], "; did you mean learn?"),
         (["learn"], "the following arguments are required: SOURCE"),
         (["learn", CLIP, "--limit", "0"], "argument --limit: '0': expected a positive integer"),
         (["learn", CLIP, "--preset", "x"], "argument --preset: invalid choice: 'x'"),
@@ -226,6 +227,8 @@ def start(tmp_path):
     [
         (["--version"], 0, f"hebbstream {hs.__version__}"),
         (["--help"], 0, "embed     write the features of each frame"),
+        ([], 2, "hebbstream: error: the following arguments are required: COMMAND"),
+        ([], 2, "embed     write the features of each frame"),
         (["lern", ADDRESS], 2, "invalid choice: 'lern'"),
         (["info"], 1, "torch was loaded"),
     ],
@@ -237,12 +240,30 @@ def test_plain_questions_are_answered_at_once(start, arguments, code, message):
     assert "hunter2" not in done.stderr
 
 
+def test_what_the_output_cannot_encode_is_escaped(start, tmp_path, monkeypatch):
+    (tmp_path / "torch.py").write_text("print('32×32, ключ, cl\\udce4p'); raise SystemExit", encoding="utf-8")
+    for encoding in ("ascii", "cp437", "utf-8:strict"):
+        monkeypatch.setenv("PYTHONIOENCODING", encoding)
+        done = start("info", stdout=subprocess.PIPE)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "\\udce4" in done.stdout
+
+
 def test_an_answer_that_nobody_reads_ends_quietly(start):
     reader, writer = os.pipe()
     os.close(reader)
     done = start("--help", stdout=writer)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.usefixtures("capsys")
+def test_a_pipe_that_nobody_reads_on_windows(monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "name", "nt")
+        assert _starting.not_printed(OSError(errno.EINVAL, "Invalid argument")) == 1
+        with pytest.raises(OSError, match="no:name"):
+            _starting.not_printed(OSError(errno.EINVAL, "Invalid argument", "no:name"))
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])

@@ -1,5 +1,6 @@
 """The commands that read a checkpoint or a preset, and what they show of it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ def test_inspect_draws_what_it_names(run, checkpoint):
     assert "probe: 60 labels, classes " in out
     assert out.endswith("picture fields.png\n")
     assert Path("fields.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_inspect_shows_no_token_of_its_source(run, checkpoint):
+    shutil.copy(CLIP, "a&token=hunter2")
+    out = run("inspect", checkpoint, "--source", "a&token=hunter2", "--limit", 2, "--quiet")[1]
+    assert "on 2 frames of a&token=***\n" in out
 
 
 def test_export_and_verify_compare_with_torch(run, checkpoint):

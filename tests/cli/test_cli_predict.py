@@ -1,9 +1,11 @@
 import gc
 import json
+import os
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import av
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 
 import hebbstream as hs
 from hebbstream.cli._drawing import Caption, drawn_video
+from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 from hebbstream.inspection._explained import explained_share
 
@@ -173,6 +176,27 @@ def test_a_folder_of_images_is_predicted_by_name(predict, tmp_path):
     assert [line.split()[:2] for line in out.splitlines()[:2]] == [["0", "2.png"], ["1", "b/1.png"]]
 
 
+def test_what_files_hold_does_nothing_to_a_terminal(run, learn, predict, tmp_path):
+    label = "\x1b]0;all good\x07cat\nhebbstream: all good\r"
+    (tmp_path / "labels.json").write_text(json.dumps({"segments": [{"start": 0, "label": label}]}))
+    learn("--labels", "labels.json", "--limit", 3)
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "pictures" / "\x1b[2J.png")
+    (tmp_path / "pictures" / "\x1b]0;.png").write_bytes(b"no picture")
+    shown = repr(label)[1:-1]
+    assert f"classes {shown}\n" in run("inspect", "run.safetensors")[1]
+    assert f"  {shown}  " in predict(CLIP, "--limit", 1)[1]
+    _, out, err = predict("pictures")
+    assert r"  \x1b[2J.png  " in out
+    assert r"\x1b]0;.png: skipped" in err
+    assert json.loads(predict(CLIP, "--limit", 1, "--json")[1])["label"] == label
+    assert predict(CLIP, "--limit", 1, "--video", "out.mp4")[0] == 0  # Pillow draws one line
+    assert run("predict", CLIP, "--checkpoint", "\x1b[2J")[2].startswith(r"hebbstream: no checkpoint at \x1b[2J")
+    run("embed", "pictures", "--output", "f.npy", "--quiet")
+    assert r"nearest to \x1b[2J.png, of" in (out := run("search", "f.npy", "pictures/\x1b[2J.png")[1])
+    assert "\x1b" not in out
+
+
 @pytest.fixture
 def no_gc_callbacks():
     """Python drops what is raised in a callback, and hypothesis has one: a signal must not arrive there."""
@@ -218,3 +242,25 @@ def test_a_signal_ends_it_in_good_order(predict, run, number):
     assert code == 0
     assert out.startswith(f"{len(np.load('f.npy')):,} frames, ")
     assert len(np.load("f.times.npy")) == len(np.load("f.npy"))
+
+
+@pytest.mark.usefixtures("no_gc_callbacks", "checkpoint")
+def test_a_signal_ends_it_while_nobody_reads_what_it_prints(capsys, monkeypatch):
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    os.read(reader, 4096)  # there is room for one line, not for the next
+    giving_up = threading.Timer(20, os.close, [reader])
+    giving_up.start()
+    timer = signal_while_it_runs(signal.SIGTERM)
+    with os.fdopen(writer, "w") as pipe, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", pipe)
+        assert main(["predict", str(CLIP), "--loop", "--json"]) == 0
+    timer.join()
+    assert giving_up.is_alive()
+    giving_up.cancel()
+    os.close(reader)
+    assert capsys.readouterr().err == "1 frames\nnothing was written\n"
