@@ -1,6 +1,7 @@
 """`Contract`: what a model reads, what it gives, and where it comes from; written into the model and its manifest."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -124,7 +125,7 @@ class Contract:
             fields |= {name: tuple(fields[name]) for name in ("outputs", "classes", "layers")}
             contract = cls(input=ModelInput(**given), **fields)
             _check(contract)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CorruptModelError(f"model with a damaged description ({type(error).__name__}: {error})") from error
         return contract
 
@@ -153,7 +154,7 @@ class Contract:
             raise CorruptModelError("a model of other origin: expected one that hebbstream wrote")
         try:
             values = json.loads(properties[_KEY])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CorruptModelError(f"model with a damaged description ({error})") from error
         return cls.from_dict(values)
 
@@ -161,27 +162,36 @@ class Contract:
 def label_in_json(label: Any) -> Any:
     """Return a label as JSON can hold it: numbers, strings and truth values as they are, anything else as its text.
 
+    Infinity is among the rest: JSON has no word for it.
+
     Examples
     --------
     >>> label_in_json(3), label_in_json(("a", 1))
     (3, "('a', 1)")
     """
     value = label.item() if hasattr(label, "item") else label
-    return value if isinstance(value, str | int | float) else str(value)
+    return value if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)) else str(value)
 
 
 def _check(contract: Contract) -> None:
     numbers = [contract.input.channels, contract.features, *contract.layers]
     numbers += [side for side in (contract.input.height, contract.input.width) if side is not None]
-    if any(not isinstance(number, int) or number < 1 for number in numbers):
+    if any(type(number) is not int or number < 1 for number in numbers):  # a truth value is an `int`, too
         raise ValueError(f"sizes {numbers}: expected positive integers")
+    if type(contract.samples_seen) is not int or contract.samples_seen < 0:
+        raise ValueError(f"samples_seen={contract.samples_seen!r}: expected 0 or a positive integer")
+    if len(set(contract.classes)) < len(contract.classes):  # a label that cannot be hashed is a `TypeError`
+        raise ValueError(f"classes {list(contract.classes)}: expected each once")
+    outputs = [("features", "scores", "probabilities")] if contract.classes else [("features",), ("feature_map",)]
+    if contract.outputs not in outputs:
+        raise ValueError(f"outputs {contract.outputs}: expected {' or '.join(map(str, outputs))}")
     for value, allowed in (
+        (contract.input.name, ("frames",)),
         (contract.input.dtype, get_args(InputType)),
         (contract.input.layout, get_args(LayoutName)),
         (contract.precision, get_args(ModelPrecision)),
-        (contract.outputs[0], ("features", "feature_map")),
     ):
         if value not in allowed:
             raise ValueError(f"{value!r}: expected one of {', '.join(allowed)}")
-    if not 0 <= contract.min_confidence <= 1:
+    if isinstance(contract.min_confidence, bool) or not 0 <= contract.min_confidence <= 1:
         raise ValueError(f"min_confidence={contract.min_confidence!r}: expected 0 to 1")

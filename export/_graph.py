@@ -71,9 +71,9 @@ def build_model(
         weight, bias = graph.constant("probe.weight", head[0].cpu()), graph.constant("probe.bias", head[1].cpu())
         graph.add("Gemm", [contract.outputs[0], weight, bias], "scores", transB=1)
         graph.add("Softmax", ["scores"], "probabilities", axis=1)
-    taken = helper.make_tensor_value_info(contract.input.name, _TYPES[contract.input.dtype], list(contract.input.shape))
+    taken, *given = interface(contract)
     return helper.make_model(
-        helper.make_graph(graph.nodes, "hebbstream", [taken], _outputs(contract), graph.initializers),
+        helper.make_graph(graph.nodes, "hebbstream", [taken], given, graph.initializers),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="hebbstream",
@@ -81,11 +81,16 @@ def build_model(
     )
 
 
-def _outputs(contract: Contract) -> list[onnx.ValueInfoProto]:
+def interface(contract: Contract) -> list[onnx.ValueInfoProto]:
+    """Return the input and the outputs of the graph that keeps a contract: names, types and shapes."""
+    taken = contract.input
     first, *of_probe = contract.outputs
     shapes: dict[str, list[str | int]] = {name: ["batch", len(contract.classes)] for name in of_probe}
     shapes[first] = ["batch", contract.features, *(("map_height", "map_width") if first == "feature_map" else ())]
-    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[name]) for name in contract.outputs]
+    return [
+        helper.make_tensor_value_info(taken.name, _TYPES[taken.dtype], list(taken.shape)),
+        *(helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[name]) for name in contract.outputs),
+    ]
 
 
 def _read(graph: Nodes, contract: Contract, resize_to: tuple[int, int] | None, dtype: str) -> str:

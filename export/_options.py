@@ -155,7 +155,7 @@ def contract_of(
         ),
         features=features,
         outputs=(first,) if probe is None else (first, "scores", "probabilities"),
-        classes=() if probe is None else tuple(label_in_json(label) for label in probe.classes),
+        classes=() if probe is None else _labels(probe),
         min_confidence=0.0 if probe is None else probe.min_confidence,
         preset=net.preset,
         layers=tuple(layer.spec.channels for layer in net.layers),
@@ -170,3 +170,17 @@ def _check_probe(probe: OnlineProbe, options: Options) -> None:
         raise ConfigurationError("probe without classes: expected one that has learned from a label")
     if options.feature_map:
         raise ConfigurationError("feature_map=True with a probe: expected no probe, which reads features")
+
+
+def _labels(probe: OnlineProbe) -> tuple[Any, ...]:
+    """Return a probe's classes as a model holds them; refuse two that it could not tell apart."""
+    labels: dict[Any, Any] = {}
+    for label in probe.classes:
+        written = label_in_json(label)
+        if written in labels:
+            raise ConfigurationError(
+                f"labels {quote(labels[written])} and {quote(label)}: expected labels that differ in a model, where both"
+                f" are {quote(written)}"
+            )
+        labels[written] = label
+    return tuple(labels)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from torch import Tensor
 
-from hebbstream._files import atomic_write, check_writable
+from hebbstream._files import atomic_write, check_writable, expanded_path
 from hebbstream.errors import ConfigurationError, HebbstreamError
+from hebbstream.export._follow import read_manifest
 from hebbstream.export._options import FRAMES, ExportOptions, Options
 from hebbstream.export._runtime import import_runtime
 from hebbstream.export._to_onnx import Exported, export_model, make_model
@@ -191,7 +192,7 @@ def _checked(manifest: str | Path, kept: int) -> Path:
         raise ConfigurationError(f"kept={kept}: expected at least 2 models")
     if Path(manifest).suffix != ".json":
         raise ConfigurationError(f"manifest {str(manifest)!r}: expected a name that ends in .json")
-    return Path(manifest).expanduser()
+    return expanded_path(manifest)
 
 
 def _write(exported: Exported, manifest: Path, kept: int) -> Path:
@@ -206,15 +207,28 @@ def _write(exported: Exported, manifest: Path, kept: int) -> Path:
         "bytes": len(exported.data),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    before = _named_by(manifest)
     with atomic_write(manifest) as temporary:
         temporary.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-    _remove_old(manifest, model, kept)
+    _remove_old(manifest, model, before, kept)
     return model
 
 
-def _remove_old(manifest: Path, newest: Path, kept: int) -> None:
+def _named_by(manifest: Path) -> Any:
+    with suppress(HebbstreamError):
+        return read_manifest(manifest)[1].get("model")
+    return None
+
+
+def _remove_old(manifest: Path, newest: Path, before: Any, kept: int) -> None:
+    """Remove all but the latest models; a file that cannot be looked at or removed stays, as all that matters is done."""
     ours = re.compile(re.escape(manifest.stem) + r"-\d{9,}(-[0-9a-f]{8})?\.onnx")  # older ones have no checksum
-    models = [file for file in manifest.parent.iterdir() if ours.fullmatch(file.name) and file != newest]
-    for file in sorted(models, key=lambda file: file.stat().st_mtime, reverse=True)[kept - 1 :]:
+    models = {}
+    with suppress(OSError):  # a folder that may be written to, but not be read
+        for file in manifest.parent.iterdir():
+            if ours.fullmatch(file.name) and file != newest:
+                with suppress(OSError):  # removed by another, or a link to nothing
+                    models[file] = (file.name == before, file.stat().st_mtime)  # a clock may have gone back
+    for file in sorted(models, key=models.__getitem__, reverse=True)[kept - 1 :]:
         with suppress(OSError):
             file.unlink()

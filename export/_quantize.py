@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 from torch import Tensor
 
+from hebbstream.errors import OutputError
 from hebbstream.export._runtime import import_runtime
 
 _WARNINGS, _ERRORS = 2, 3  # ONNX Runtime's levels; the first is its default
@@ -40,6 +41,8 @@ def quantize(
     ------
     MissingDependencyError
         If ONNX Runtime is not installed.
+    OutputError
+        If the folder for temporary files cannot be written to.
     """
     onnxruntime = import_runtime()
     from onnxruntime import quantization
@@ -54,21 +57,25 @@ def quantize(
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    with tempfile.TemporaryDirectory() as folder, _quiet(onnxruntime):
-        path = Path(folder) / "int8.onnx"
-        quantization.quantize_static(
-            copy,
-            path,
-            Reader(),
-            quant_format=quantization.QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "Gemm"],
-            nodes_to_exclude=["scores", *in_float32],
-            per_channel=True,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-            reduce_range=True,
-        )
-        return onnx.load(path)
+    try:
+        with tempfile.TemporaryDirectory() as folder, _quiet(onnxruntime):
+            path = Path(folder) / "int8.onnx"
+            quantization.quantize_static(
+                copy,
+                path,
+                Reader(),
+                quant_format=quantization.QuantFormat.QDQ,
+                op_types_to_quantize=["Conv", "Gemm"],
+                nodes_to_exclude=["scores", *in_float32],
+                per_channel=True,
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+                reduce_range=True,
+            )
+            return onnx.load(path)
+    except OSError as error:
+        folder = tempfile.tempdir or "the folder for temporary files"  # not `gettempdir`, which fails if there is none
+        raise OutputError(f"cannot write to {folder}, where int8 models are made: {error.strerror or error}") from error
 
 
 @contextmanager

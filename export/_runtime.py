@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, CorruptModelError, MissingDependencyError
+from hebbstream.learning._arguments import check_number
 
 log = logging.getLogger("hebbstream.export")
 
@@ -17,6 +19,7 @@ PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "cpu": "CPUExecutionProvider",
 }
+_MOST_THREADS = 1024  # more than computers have cores; each costs memory and time at the start
 _GPU_HINT = (
     "on a machine with an NVIDIA driver, pip install 'hebbstream[gpu]' in an environment without onnxruntime, for the"
     " same CUDA version as torch's"
@@ -69,13 +72,14 @@ def make_session(
     MissingDependencyError
         If ONNX Runtime is not installed.
     ConfigurationError
-        If it has no such provider, or `threads` is not positive.
+        If it has no such provider, or `threads` is no number from 1 to 1024.
     CorruptModelError
         If it cannot read the model.
     """
     onnxruntime = import_runtime()
-    if threads is not None and threads < 1:
-        raise ConfigurationError(f"threads={threads}: expected a positive number, or None")
+    check_number("threads", threads, optional=True)
+    if threads is not None and (isinstance(threads, bool) or threads > _MOST_THREADS):
+        raise ConfigurationError(f"threads={quote(threads)}: expected an integer from 1 to {_MOST_THREADS}, or None")
     wanted = _wanted(providers, onnxruntime.get_available_providers())
     if wanted[0] != PROVIDERS["cpu"] and hasattr(onnxruntime, "preload_dlls"):
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # it prints what it does not find

@@ -9,8 +9,10 @@ import onnx
 from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]  # a dependency of onnx
 from onnx import TensorProto
 
+from hebbstream._files import expanded_path
 from hebbstream.errors import ConfigurationError, CorruptModelError, ModelNotFoundError
 from hebbstream.export._contract import Contract
+from hebbstream.export._graph import interface
 
 # ONNX Runtime has a CUDA kernel for each of these, in the versions of our opsets and for the types used, by its own list (docs/guides/deploy.md).
 _LINEAR = ("Conv", "Gemm", "Add", "Mul", "QuantizeLinear", "DequantizeLinear")
@@ -56,7 +58,7 @@ def read_model(path: str | Path) -> tuple[bytes, Contract]:
     CorruptModelError
         If it is damaged, of other origin, or keeps anything in another file.
     """
-    path = Path(path).expanduser()
+    path = expanded_path(path)
     if not os.path.isfile(path):  # noqa: PTH113  # `Path.is_file` raises for a name that is too long
         raise ModelNotFoundError(f"no model at {path}")
     try:
@@ -106,9 +108,11 @@ def _check_graph(model: onnx.ModelProto, contract: Contract) -> None:
             raise CorruptModelError(f"a model with a tensor or graph inside {node.name!r}, which ours never have")
     if graph.sparse_initializer or model.functions or model.training_info:
         raise CorruptModelError("a model with functions, sparse weights or training, which ours never have")
-    named = [value.name for value in graph.input], [value.name for value in graph.output]
-    if named != ([contract.input.name], list(contract.outputs)):
-        raise CorruptModelError(f"a model from {named[0]} to {named[1]}, not what its description says")
+    if [*graph.input, *graph.output] != interface(contract):
+        raise CorruptModelError(
+            f"a model whose inputs and outputs are not what its description says: expected {contract.input},"
+            f" to {', '.join(contract.outputs)}, {contract.features} features and {len(contract.classes)} classes"
+        )
 
 
 _PLAIN = frozenset(

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 from torch import Tensor
 
-from hebbstream._files import atomic_write, check_writable
+from hebbstream._files import atomic_write, check_writable, expanded_path
 from hebbstream._quote import digits
 from hebbstream.errors import ConfigurationError, PrecisionError
 from hebbstream.export._batch import model_batch
@@ -95,7 +95,8 @@ def to_onnx(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Un
     Raises
     ------
     ConfigurationError
-        If the options do not fit together, no size is known, or the probe has seen no label.
+        If the options do not fit together, no size is known, the probe has seen no label, or two of its labels would be
+        the same in a model.
     ImageSizeError
         If the size is too small for the network.
     PrecisionError
@@ -103,7 +104,7 @@ def to_onnx(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Un
     MissingDependencyError
         If lower precision is wanted without ONNX Runtime.
     OutputError
-        If the file cannot be written.
+        If the file cannot be written, or in int8 those that are made on the way.
 
     Examples
     --------
@@ -115,14 +116,14 @@ def to_onnx(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Un
     >>> [output.name for output in onnx.load(path).graph.output]
     ['features']
     """
-    path = Path(path).expanduser()
+    path = expanded_path(path)
     write_model(net, path, probe, **options)
     return path
 
 
 def write_model(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Unpack[ExportOptions]) -> Exported:
     """Do what `to_onnx` does, and return what was written."""
-    path = Path(path).expanduser()
+    path = expanded_path(path)
     # Before a long export, and not around it: an `OSError` of reading `frames` is none of `path`.
     check_writable(path)
     exported = export_model(net, probe, **options)

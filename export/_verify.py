@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import torch
 
-from hebbstream._quote import quote
+from hebbstream._quote import printable, quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.export._batch import stacked
 from hebbstream.export._contract import Contract
@@ -84,7 +84,7 @@ class Verification:
         where = ", ".join(f"{count} nodes on {name}" for name, count in self.placement.items())
         lines = [
             f"model       {contract.precision}, {self.file_bytes / 1e6:.2f} MB, opset {self.opset}, whole;"
-            f" from hebbstream {contract.hebbstream_version} after {contract.samples_seen:,} samples",
+            f" from hebbstream {printable(contract.hebbstream_version)} after {contract.samples_seen:,} samples",
             f"reads       {contract.properties()['input']}",
             f"gives       {', '.join(contract.outputs)} ({contract.features:,} features, {len(contract.classes)} classes)",
             f"runs        {where}",

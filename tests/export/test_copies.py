@@ -99,3 +99,17 @@ def test_a_tilde_is_the_home_folder(net, tmp_path, monkeypatch):
         assert following.contract.samples_seen == 3
     hs.learn(net, FRAMES, callbacks=[ExportEvery("~/models/run.json")], progress=False)
     assert list((tmp_path / "models").glob("run-000000006-*.onnx"))
+
+
+def test_a_tilde_that_is_no_home_folder_is_part_of_the_name(net, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert OnnxExtractor(to_onnx(net, "~draft.onnx")).contract.samples_seen == 3
+    publish(net, "~draft.json")
+    with follow("~draft.json") as following:
+        assert following.contract.samples_seen == 3
+    for write in (to_onnx, publish):
+        with pytest.raises(errors.OutputError, match="no home folder for ~nosuchuser"):
+            write(net, "~nosuchuser/net.json")
+    for read in (OnnxExtractor, follow):
+        with pytest.raises(errors.ModelNotFoundError, match=r"at ~nosuchuser/net\.json"):
+            read("~nosuchuser/net.json")

@@ -1,5 +1,6 @@
 """`OnnxExtractor`: what it takes and gives, where it runs, and what it refuses to open."""
 
+import json
 import logging
 
 import numpy as np
@@ -13,7 +14,7 @@ from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe, OnnxTransformer
 from hebbstream.export import OnnxExtractor, to_onnx
 from hebbstream.export import _runtime as runtime_module
-from hebbstream.export._seal import seal
+from hebbstream.export._seal import _checksum, seal
 from hebbstream.export._to_onnx import export_model
 
 
@@ -147,8 +148,9 @@ def test_input_that_the_model_does_not_read_is_refused(extractor, net, frames):
 def test_a_provider_that_cannot_be_had_is_said_aloud(exported, monkeypatch, caplog):
     with pytest.raises(errors.ConfigurationError, match=r"provider 'GPU'.*CPUExecutionProvider.*hebbstream\[gpu\]"):
         OnnxExtractor(exported.data, ["GPU"])
-    with pytest.raises(errors.ConfigurationError, match="threads=0"):
-        OnnxExtractor(exported.data, threads=0)
+    for wrong in (0, 1.5, "2", True, 10**10):
+        with pytest.raises(errors.ConfigurationError, match=f"threads={wrong!r}: expected a"):
+            OnnxExtractor(exported.data, threads=wrong)
     with pytest.raises(errors.ConfigurationError, match=r"providers=\[\]"):
         OnnxExtractor(exported.data, [])
     # As of onnxruntime-gpu on a machine without a GPU: it lists the provider, and falls back.
@@ -280,6 +282,48 @@ def test_forged_models_with_a_right_checksum_are_refused(exported, forge, tmp_pa
     (folder / "net.onnx").write_bytes(seal(model, exported.contract))
     with pytest.raises(errors.CorruptModelError, match=r"expected all in one|ours never have|not what its description"):
         OnnxExtractor(folder / "net.onnx")
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        ({"outputs": []}, "expected .*'scores'"),
+        ({"outputs": ["features"]}, "expected .*'scores'"),
+        ({"classes": ["a"]}, "2 features and 1 classes"),
+        ({"classes": {"a": 1}}, "2 features and 1 classes"),
+        ({"classes": [["a"], ["b"]]}, "unhashable"),
+        ({"classes": ["a", "a"]}, "expected each once"),
+        ({"features": 3}, "3 features and 2 classes"),
+        ({"layers": [True]}, "expected positive integers"),
+        ({"samples_seen": "many"}, "samples_seen='many'"),
+        ({"min_confidence": True}, "min_confidence=True"),
+        ({"name": "\x1b[31m"}, "expected one of frames"),
+        ({"dtype": "uint8"}, "frames: uint8"),
+        ({"height": 10**6, "width": 10**6}, r"\(batch, 1, 1000000, 1000000\)"),
+        ({"channels": True}, "expected positive integers"),
+        ({"value_range": [0, 10**400]}, "OverflowError"),
+    ],
+)
+def test_a_forged_description_with_a_right_checksum_is_refused(said, match):
+    probe = hs.SoftmaxProbe()
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=2)], 1)
+    for label in ("a", "b"):
+        probe.learn_one(net.learn_one(np.ones((1, 3, 3), np.float32)), label)
+    model = onnx.load_model_from_string(export_model(net, probe).data)
+    entries = {entry.key: entry for entry in model.metadata_props}
+    told = json.loads(entries["hebbstream"].value)
+    (told if said.keys() <= told.keys() else told["input"]).update(said)
+    entries["hebbstream"].value = json.dumps(told)
+    entries["checksum"].value = _checksum(model)
+    with pytest.raises(errors.CorruptModelError, match=match):
+        OnnxExtractor(model.SerializeToString())
+
+
+def test_a_description_too_deep_to_be_read_is_refused(exported):
+    model = onnx.load_model_from_string(exported.data)
+    next(entry for entry in model.metadata_props if entry.key == "hebbstream").value = "[" * 100_000
+    with pytest.raises(errors.CorruptModelError, match="damaged description"):
+        OnnxExtractor(model.SerializeToString())
 
 
 @pytest.mark.cuda

@@ -4,6 +4,8 @@ import errno
 import hashlib
 import json
 import logging
+import multiprocessing
+import os
 import sys
 import threading
 import time
@@ -79,6 +81,23 @@ def test_old_models_go_and_strangers_stay(net, tmp_path):
         with pytest.raises(errors.ConfigurationError, match=match):
             publish(net, tmp_path / ("net.onnx" if not wrong else "net.json"), **wrong)
     assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_the_model_before_stays_even_if_the_clock_has_gone_back(net, tmp_path):
+    for samples in range(3):
+        net.samples_seen = samples
+        publish(net, tmp_path / "net.json")
+        if samples == 0:
+            os.utime(published(tmp_path, 0), (2e9, 2e9))
+    assert sorted(tmp_path.glob("*.onnx")) == [published(tmp_path, 1), published(tmp_path, 2)]
+
+
+def test_a_file_that_cannot_be_looked_at_ends_no_run(net, tmp_path):
+    gone = tmp_path / "net-000000009-0123abcd.onnx"
+    gone.symlink_to(tmp_path / "nowhere")
+    export = ExportEvery(tmp_path / "net.json", every_samples=1)
+    hs.learn(net, FRAMES, callbacks=[export], progress=False)
+    assert sorted(tmp_path.glob("*.onnx")) == [published(tmp_path, 2), published(tmp_path, 3), gone]
 
 
 def test_publishing_that_breaks_off_leaves_the_manifest_and_its_model(net, tmp_path, monkeypatch):
@@ -353,11 +372,77 @@ def test_a_model_that_reads_or_gives_something_else_is_refused(net, tmp_path, ca
         np.testing.assert_array_equal([first, *(features for _, features in stream)], follower.transform_many(FRAMES))
 
 
+def test_a_model_that_comes_after_its_manifest_is_taken_over(net, tmp_path, caplog):
+    manifest = tmp_path / "net.json"
+    publish(net, manifest)
+    with follow(manifest, every_seconds=60) as follower:
+        net.samples_seen = 1
+        model = publish(net, manifest)
+        whole = model.read_bytes()
+        model.unlink()
+        assert not follower.refresh()
+        for copied in (0, len(whole) // 2):
+            model.write_bytes(whole[:copied])
+            assert not follower.refresh()
+        assert len(caplog.records) == follower.refused == 1
+        model.write_bytes(whole)
+        assert follower.refresh()
+        assert follower.contract.samples_seen == 1
+
+
+def test_a_model_that_could_not_be_opened_by_chance_is_opened_later(net, tmp_path, caplog, monkeypatch):
+    manifest = tmp_path / "net.json"
+    publish(net, manifest)
+    with follow(manifest, every_seconds=60) as follower:
+        net.samples_seen = 1
+        publish(net, manifest)
+        with monkeypatch.context() as short:
+            short.setattr("hebbstream.export._extractor.make_session", lambda *_, **options: bytearray(sys.maxsize))
+            assert [follower.refresh(), follower.refresh()] == [False, False]
+        assert [record.exc_info[0] for record in caplog.records] == [MemoryError]
+        assert follower.refresh()
+
+
+def test_a_model_that_does_not_fit_is_refused_before_it_is_opened(net, tmp_path, monkeypatch):
+    publish(net, tmp_path / "net.json")
+    with follow(tmp_path / "net.json", every_seconds=60) as follower:
+        net.samples_seen = 1
+        publish(net, tmp_path / "net.json", size=16)
+        monkeypatch.setattr(OnnxExtractor, "__init__", lambda *_, **options: pytest.fail("it was opened"))
+        assert not follower.refresh()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_follows_by_itself(net, tmp_path):
+    publish(net, tmp_path / "net.json")
+
+    def follows():
+        deadline = time.monotonic() + 10
+        while follower.contract.samples_seen == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        follower.close()
+        sys.exit(follower.contract.samples_seen)
+
+    follower = follow(tmp_path / "net.json", ["cpu"], threads=1, every_seconds=0.01)
+    with follower, follower._refreshing:  # held by a thread that the other process does not have
+        net.samples_seen = 1
+        publish(net, tmp_path / "net.json")
+        process = multiprocessing.get_context("fork").Process(target=follows)
+        process.start()
+        process.join(20)
+        process.kill()
+        assert process.exitcode == 1
+
+
 def test_following_what_is_not_there_is_refused(net, tmp_path):
     with pytest.raises(errors.ModelNotFoundError, match="no manifest at"):
         follow(tmp_path / "net.json")
     (tmp_path / "net.json").write_text("[]")
     with pytest.raises(errors.CorruptModelError, match="expected an object"):
+        follow(tmp_path / "net.json")
+    (tmp_path / "net.json").write_text("[" * 100_000)
+    with pytest.raises(errors.CorruptModelError, match="no JSON"):
         follow(tmp_path / "net.json")
     publish(net, tmp_path / "net.json")
     for wrong in (0, np.nan, np.inf):
@@ -367,6 +452,9 @@ def test_following_what_is_not_there_is_refused(net, tmp_path):
     named = json.loads((tmp_path / "net.json").read_text()) | {"model": "../outside.onnx"}
     (tmp_path / "net.json").write_text(json.dumps(named))
     with pytest.raises(errors.CorruptModelError, match="expected the name of a file beside it"):
+        follow(tmp_path / "net.json")
+    (tmp_path / "net.json").write_text(json.dumps(named | {"model": "a\0b"}))
+    with pytest.raises(errors.ModelNotFoundError, match="no model at"):
         follow(tmp_path / "net.json")
 
 

@@ -1,7 +1,9 @@
 """What `to_onnx` writes: that it computes what the network computes, whatever it reads, and is one clean file."""
 
+import errno
 import math
 import re
+import tempfile
 
 import numpy as np
 import onnx
@@ -189,6 +191,15 @@ def test_frames_of_nearly_one_value_calibrate_nothing_unless_one_insists(learned
     assert export_model(net, error_limit=math.inf, **options).contract.precision == "int8"
 
 
+def test_a_full_folder_for_temporary_files_is_named(learned, frames, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("onnxruntime.quantization.quantize_static", full)
+    with pytest.raises(errors.OutputError, match=f"{tempfile.gettempdir()}, .*: No space left on device"):
+        export_model(learned[0], precision="int8", frames=frames[:3])
+
+
 def test_frames_that_cannot_be_read_are_not_blamed_on_the_output(learned, tmp_path):
     net, _ = learned
     missing = (np.load(path) for path in [tmp_path / "missing.npy"])
@@ -288,6 +299,18 @@ def test_labels_keep_their_types(frames):
         probe.learn_one(net.learn_one(frame), label)
     extractor = OnnxExtractor(export_model(net, probe).data)
     assert extractor.classes == [3, "dog", True, 2.5]
+
+
+def test_labels_are_text_where_json_has_no_word_for_them():
+    net, probe = hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3), hs.SoftmaxProbe()
+    for label in (("a", 1), math.inf):
+        probe.learn_one(net.learn_one(np.zeros((3, 8, 8), np.float32)), label)
+    assert OnnxExtractor(export_model(net, probe).data).classes == ["('a', 1)", "inf"]
+    probe.learn_one(net.transform_one(np.zeros((3, 8, 8), np.float32)), "('a', 1)")
+    with pytest.raises(
+        errors.ConfigurationError, match=r"""labels \('a', 1\) and "\('a', 1\)": expected labels that"""
+    ):
+        export_model(net, probe)
 
 
 def test_below_the_probes_confidence_there_is_no_label(frames):

@@ -1,6 +1,7 @@
 """`verify` and the commands around models."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +42,9 @@ def test_it_compares_places_and_times(learned, frames, tmp_path):
         "frames a second; torch",
     ):
         assert said in text
+    assert "from hebbstream \\x1b[31m9" in str(
+        replace(found, contract=replace(found.contract, hebbstream_version="\x1b[31m9"))
+    )
     alone = verify(path, frames[:2], seconds=0.01)
     assert alone.greatest is None
     assert "agreement" not in str(alone)
