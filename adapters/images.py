@@ -1,19 +1,24 @@
 """Samples from folders of image files, by Pillow."""
 
+import logging
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
+from hebbstream._quote import printable
 from hebbstream.adapters._common import expand_home
 from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
 from hebbstream.adapters._known import files_fingerprint
 from hebbstream.adapters._picture import Fit
 from hebbstream.errors import EmptyStreamError, SourceNotFoundError
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Stream
 
 __all__ = ["open_images"]
 
+_log = logging.getLogger("hebbstream.adapters.images")
 _FIRST = 16  # pictures that a folder is known by
 
 
@@ -29,7 +34,7 @@ def open_images(
     """Open a folder of image files as a stream of samples.
 
     A picture's label is the name of the folder's sub-folder that it lies in, at any depth; one that lies in the folder
-    itself has none. Files of other suffixes, hidden files, and links to folders are passed over.
+    itself has none. Files of other suffixes, hidden files and folders, links to folders, and pipes are passed over.
 
     Parameters
     ----------
@@ -46,8 +51,8 @@ def open_images(
     -------
     Stream
         Of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, and the path within the folder as its
-        source. Damaged images are left out: each is reported to the logger ``hebbstream.adapters.images``, and
-        ``stats.corrupt`` counts them.
+        source. Damaged images are left out, as are sub-folders that cannot be read: each is reported to the logger
+        ``hebbstream.adapters.images``, and ``stats.corrupt`` counts them.
 
     Raises
     ------
@@ -72,14 +77,12 @@ def open_images(
     """
     form = picture_format(size, fit, gray)
     root = Path(expand_home(folder))
-    if not root.is_dir():
-        raise SourceNotFoundError(f"no folder at {root}")
-    names = sorted(
-        Path(place, name).relative_to(root).as_posix()
-        for place, _, files in os.walk(root)
-        for name in files
-        if suffix(name) in SUFFIXES and not name.startswith(".")
-    )
+    if not os.path.isdir(root):  # noqa: PTH112  # `Path.is_dir` raises for a name that is too long
+        raise SourceNotFoundError(f"no folder at {printable(root)}")
+    unread: list[OSError] = []
+    names = sorted(_names(root, unread))
+    for error in unread:
+        _log.warning("%s: skipped, the folder cannot be read (%s)", error.filename, error.strerror)
     if not names:
         raise EmptyStreamError(
             f"{root}: it holds no image: expected files named .{', .'.join(SUFFIXES)}; of videos, a pattern such as '{root / '*.mp4'}'"
@@ -88,7 +91,23 @@ def open_images(
         random.Random(seed).shuffle(names)  # noqa: S311  # an order, not a secret
     items = ((root / name, name.split("/")[0] if "/" in name else None, name) for name in names)
     name = f"open_images({root.name or str(root)!r})"
-    return image_stream(items, form, name, len(names), known_by=_fingerprint(root, names))
+    stats = StreamStats(corrupt=len(unread))
+    return image_stream(items, form, name, len(names), stats, _fingerprint(root, names))
+
+
+def _names(root: Path, unread: list[OSError]) -> Iterator[str]:
+    """Yield the path of each picture within a folder; `unread` gets what was wrong with folders that cannot be read."""
+    for place, folders, files in os.walk(root, onerror=unread.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # those of Jupyter, of thumbnails
+        for name in files:
+            path = Path(place, name)
+            if suffix(name) in SUFFIXES and not name.startswith(".") and not _is_special(path):
+                yield path.relative_to(root).as_posix()
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a pipe or the like, on which reading would wait; not what cannot be found, which is to be told."""
+    return not os.path.isfile(path) and os.path.exists(path)  # noqa: PTH110, PTH113  # `Path` raises where it may not look
 
 
 def _fingerprint(root: Path, names: list[str]) -> str | None:

@@ -59,7 +59,7 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     """
     path = Path(expand_home(os.fspath(source)))
     if not os.path.isfile(path):  # noqa: PTH113  # `Path.is_file` raises for a name that is too long
-        raise SourceNotFoundError(f"no file at {path}")
+        raise SourceNotFoundError(f"no file at {path}: expected one CSV or Parquet file; name each of several")
     if isinstance(columns, str):
         raise ConfigurationError(f"columns={columns!r}: expected a list of names")
     return _TableStream(path, columns)
@@ -119,7 +119,8 @@ def _read_csv(path: Path) -> Iterator[Any]:
 
 def _first_row(file: TextIO, delimiter: str, *, strict: bool = False) -> list[str]:
     file.seek(0)
-    return next(csv.reader(file, delimiter=delimiter, strict=strict, skipinitialspace=True), [])
+    rows = csv.reader(file, delimiter=delimiter, strict=strict, skipinitialspace=True)
+    return next(filter(None, rows), [])  # blank lines are no rows
 
 
 def _read_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Any]:

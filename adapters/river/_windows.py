@@ -82,7 +82,10 @@ class RowWindows:
         return frame, trail.rows % self._hop == 0
 
     def seen(self, x: Any, *, taken: bool = False) -> Values:
-        """Return a row's window, and take nothing; `taken` if it may be the row that was taken last."""
+        """Return a row's window, and take nothing; `taken` if it may be the row that was taken last.
+
+        Only its values tell that row from another: a pipeline makes a new dict of it each time that it asks.
+        """
         _, row = self._read(self._reader, x)
         trail = self._trails.look(row)
         if taken and trail.newest is not None and _same(trail.newest, row):

@@ -121,7 +121,8 @@ class Run:
             self._pause()
             self._answer()  # what is saved then has what was due
         if not self._samples and not self._learner.counters.position and self._stopped == "end of stream":
-            raise EmptyStreamError("the stream ended before its first sample: expected at least one")
+            left_out = f" ({stream.skipped} left out)" if stream.skipped else ""
+            raise EmptyStreamError(f"the stream ended before its first sample{left_out}: expected at least one")
 
     def _stretch(self, items: Iterator[Any]) -> None:
         """Learn from the samples until a callback is due, each to its end."""

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -81,13 +81,18 @@ class RowReader:
         Raises
         ------
         InputError
-            If a value is no number, there are not as many as in the first row, or the signal's key cannot be hashed.
+            If a value is no number, there are not as many as in the first row, or none, or the signal's key cannot be
+            hashed.
         """
         sample = Sample.of(item)
         x, y, t, key = sample.x, sample.y, sample.t, None
         if isinstance(x, Mapping):
             if self.columns is None:
-                self.columns = self._channels_of(x)
+                columns = self._channels_of(x)
+                if not columns:
+                    names = ", ".join(map(str, x)) or "nothing"
+                    raise InputError(f"row of {names}: expected a channel besides label, time and group")
+                self.columns = columns
             values = np.array([number(name, x.get(name)) for name in self.columns], np.float32)
             y = y if self._label is None else Sample.of((None, x.get(self._label))).y
             t = t if self._time is None else self._seconds(x.get(self._time))
@@ -119,10 +124,11 @@ class RowReader:
 
     def _positional(self, x: Any) -> Values:
         try:
-            found = np.asarray(x.numpy(force=True) if isinstance(x, Tensor) else x)
-            if found.dtype.kind == "c":
-                raise TypeError("complex")  # of which NumPy would take the real part
-            values = np.atleast_1d(found.astype(np.float32, copy=False))
+            masked = isinstance(x, np.ma.MaskedArray)
+            found = x if masked else np.asarray(x.numpy(force=True) if isinstance(x, Tensor) else x)
+            if found.dtype.kind in "cmM":
+                raise TypeError(found.dtype)  # NumPy would take the real part, or a count of some unit
+            values = np.atleast_1d(np.ma.filled(found.astype(np.float32, copy=False), np.nan))
         except (TypeError, ValueError, OverflowError, RuntimeError):
             raise InputError(f"row {quote(x)}: expected numbers, an array of them, or a dict") from None
         if values.ndim != 1 or not len(values):
@@ -144,13 +150,23 @@ class RowReader:
                 raise InputError(
                     f"time {self._time!r} is {quote(value)}: expected seconds or a date and time"
                 ) from None
+        if isinstance(value, np.datetime64 | np.timedelta64):
+            value = value.astype(f"{value.dtype.kind}8[us]").item()  # of nanoseconds Python has no kind
+        if isinstance(value, timedelta):
+            return value.total_seconds()
         if isinstance(value, date):  # a datetime is one
-            self._begin = value if self._begin is None else self._begin
             try:
-                return (value - self._begin).total_seconds()
-            except TypeError:
-                raise InputError(f"time {self._time!r} is {quote(value)}: expected one like {self._begin}") from None
+                if isinstance(value, datetime) and value.utcoffset() is not None:
+                    value = value.astimezone(UTC)  # within one zone, Python subtracts what its clocks show
+                self._begin = value if self._begin is None else self._begin
+                passed: timedelta = value - self._begin
+                return passed.total_seconds()
+            except (TypeError, OverflowError):
+                like = self._begin or "2026-01-31 23:59"
+                raise InputError(f"time {self._time!r} is {quote(value)}: expected one like {like}") from None
         seconds = number(self._time, value)
+        if math.isnan(seconds) and math.isfinite(float(value)):  # nanoseconds since 1970, of which no gap would be seen
+            raise InputError(f"time {self._time!r} is {quote(value)}: expected seconds or a date and time")
         return None if math.isnan(seconds) else seconds
 
     def _key(self, value: Any) -> Hashable:
@@ -163,7 +179,7 @@ class RowReader:
 
 
 def number(name: Hashable, value: Any) -> float:
-    """Return a value by name as a float; NaN where there is none: ``None``, an empty text, NaN, NA, an infinity.
+    """Return a value by name as a float; NaN where it is missing, as `windows` says.
 
     Raises
     ------
@@ -178,8 +194,8 @@ def number(name: Hashable, value: Any) -> float:
     if _is_missing(value):
         return math.nan
     try:
-        if isinstance(value, np.complexfloating):
-            raise TypeError("complex")
+        if isinstance(value, np.complexfloating | np.datetime64 | np.timedelta64):
+            raise TypeError(type(value))
         found = float(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         raise InputError(f"column {name!r} is {quote(value)}: expected a number") from None
@@ -188,7 +204,7 @@ def number(name: Hashable, value: Any) -> float:
 
 def _is_missing(value: Any) -> bool:
     try:
-        return value is None or value == "" or bool(value != value)
+        return value is None or value is np.ma.masked or value == "" or value == "NA" or bool(value != value)
     except TypeError:  # pandas' NA, of which nothing can be asked
         return True
     except (ValueError, RuntimeError):  # an array or a tensor of several values

@@ -10,7 +10,7 @@ from types import GeneratorType, TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from hebbstream._credentials import mask_credentials
-from hebbstream.errors import ConfigurationError, EmptyStreamError
+from hebbstream.errors import ConfigurationError, EmptyStreamError, StreamError
 from hebbstream.streams._stats import StreamStats
 
 Item = TypeVar("Item")
@@ -44,6 +44,8 @@ class Stream(Iterator[Item], Generic[Item]):
         If `items` cannot be iterated.
     EmptyStreamError
         From ``iter`` and ``for``, if the stream is closed or used up.
+    StreamError
+        From those, if an interruption, such as Ctrl-C, ended it.
 
     Examples
     --------
@@ -74,6 +76,7 @@ class Stream(Iterator[Item], Generic[Item]):
         self._name = f"{type(self).__name__}({type(items).__name__}{held})" if name is None else name
         self._live, self._stats, self._known_by = live, stats or StreamStats(), known_by
         self._taken, self._ended, self._closed = 0, False, False
+        self._interrupted: int | None = None  # when so many had been taken
 
     @property
     def live(self) -> bool:
@@ -141,6 +144,8 @@ class Stream(Iterator[Item], Generic[Item]):
     def __iter__(self) -> Self:
         if self._closed:
             raise EmptyStreamError(f"{self!r}: closed")
+        if self._over and self._interrupted == self._taken:
+            raise StreamError(f"{self!r}: interrupted while it was read: open it again to go on")
         if self._over:
             raise EmptyStreamError(f"{self!r}: used up: open it again to read it from the start")
         return self
@@ -154,6 +159,9 @@ class Stream(Iterator[Item], Generic[Item]):
             item = next(self._items)
         except StopIteration:
             self._ended = True
+            raise
+        except BaseException as error:
+            self._interrupted = None if isinstance(error, Exception) else self._taken
             raise
         self._taken += 1
         return item
@@ -176,8 +184,8 @@ class Stream(Iterator[Item], Generic[Item]):
 
     @property
     def _over(self) -> bool:
-        source = self._source
-        if isinstance(source, GeneratorType) and getgeneratorstate(source) == GEN_CLOSED:
+        generators = (part for part in (self._source, self._items) if isinstance(part, GeneratorType))
+        if any(getgeneratorstate(generator) == GEN_CLOSED for generator in generators):
             return True  # an error ended it, or whoever made it
         return self._ended or self._closed
 

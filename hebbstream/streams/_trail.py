@@ -73,10 +73,10 @@ class Trail:
         before = np.repeat(known[:1], self.size - len(known), axis=0)
         return np.ascontiguousarray(np.nan_to_num(np.concatenate([before, known]).T, nan=0.0))
 
-    def is_whole(self) -> bool:
-        """Whether there are `size` rows, and at least one value of every column among them."""
-        part = slice(self._end - self.size, self._end)
-        return self.rows >= self.size and bool(self._real[part].any(axis=0).all())
+    def absent(self) -> list[int]:
+        """Return the columns without a value in the latest `size` rows."""
+        found: list[int] = np.flatnonzero(~self._real[max(0, self._end - self.size) : self._end].any(axis=0)).tolist()
+        return found
 
     @property
     def time(self) -> float | None:

@@ -41,11 +41,12 @@ def windows(
     ==========================================  ==========================================================================
     what comes                                  what becomes of it
     ==========================================  ==========================================================================
-    a missing value: ``None``, NaN, NA, an      the column's last value takes its place; before its first value, that
-    infinity, an empty text, a name that a
-    row has not
-    a column without a value in all of a        the window is left out, and counted in ``stats.corrupt``
-    window
+    a missing value: ``None``, NaN, NA, also    the column's last value takes its place; before its first value, that
+    as text, an infinity, a number beyond
+    1e15, an empty text, a name that a row has
+    not
+    a column without a value in all of a        the window is left out, and counted in ``stats.corrupt``; the log of
+    window                                      ``hebbstream.streams`` warns once of each such column
     a name that `columns`, or the first row,    is passed over
     has not
     time that goes back, or a step longer than  the next window begins there: none reaches across
@@ -70,7 +71,7 @@ def windows(
     label, time, group
         Names in such rows, of its label, of its time (in seconds, or a date and time, which counts from the first), and
         of the key of its signal: rows of many signals may come in any order, each has windows of its own. Of more than
-        1,000 the one that was silent for longest is forgotten.
+        1,000 the one that was silent for longest is forgotten. A missing label, time or key is none.
     gap
         Longest step between rows, in seconds, and on average over rows without a time; ``None`` for any.
 
@@ -86,7 +87,8 @@ def windows(
     ConfigurationError
         If an option cannot work; if `rows` are a data frame; if a table has no column of a name that was given.
     InputError
-        While iterating, if a value is no number.
+        While iterating, if a value is no number, a time is a number beyond 1e15, such as nanoseconds since 1970, or no
+        column is left for a channel.
 
     Examples
     --------
@@ -100,7 +102,7 @@ def windows(
     hop = size if hop is None else _count("hop", hop)
     if gap is not None and not (isinstance(gap, int | float | np.number) and gap > 0):
         raise ConfigurationError(f"gap={quote(gap)}: expected a positive number of seconds, or None")
-    if isinstance(columns, str):
+    if isinstance(columns, str) or (columns is not None and not len(columns)):
         raise ConfigurationError(f"columns={columns!r}: expected a list of names")
     if hasattr(rows, "columns") and hasattr(rows, "shape"):  # a data frame, whose items are its columns
         raise ConfigurationError(
@@ -143,7 +145,7 @@ class Windows(Composed[Sample]):
         return self._reader.columns
 
     def _cut(self, rows: Stream[Any], stats: StreamStats) -> Iterator[Sample]:
-        trails, stuck = Trails(self._size), _Stuck()
+        trails, stuck, told = Trails(self._size), _Stuck(), set[int]()
         clocks: WeakKeyDictionary[Trail, _Clock] = WeakKeyDictionary()
         for item in rows:
             row = self._reader(item)
@@ -154,8 +156,13 @@ class Windows(Composed[Sample]):
             over = trail.rows - self._size
             if over < 0 or over % self._hop:
                 continue
-            if not trail.is_whole():
+            absent = trail.absent()
+            if absent:
                 stats.corrupt += 1
+                for place in sorted(set(absent) - told):
+                    name = (self._reader.columns or ())[place]
+                    log.warning("column %r has no value in a window: windows without one are left out", name)
+                told.update(absent)
                 continue
             x = trail.window()
             stuck.look(trail, x, self._reader.columns or ())

@@ -53,6 +53,8 @@ def folder(tmp_path, frames):
         (place / f"{index}.{'PNG' if index % 2 else 'png'}").write_bytes(encoded(frame))
     (tmp_path / "cat" / "notes.txt").write_text("no picture")
     (tmp_path / "cat" / "._0.png").write_bytes(b"no picture")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / ".ipynb_checkpoints" / "6-checkpoint.png").write_bytes(encoded(frames[6]))
     return tmp_path
 
 
@@ -211,6 +213,16 @@ def test_any_damage_skips_one_picture_at_most(pixels, form, data):
         samples = list(stream)
     assert len(samples) + stream.stats.corrupt == 1
     assert all(sample.x.shape == (8, 8, 3) for sample in samples)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes with names")
+def test_a_pipe_is_passed_over_and_a_link_to_nothing_is_told(folder, caplog):
+    os.mkfifo(folder / "z.png")
+    (folder / "link.png").symlink_to("missing.png")
+    stream = open_images(folder)
+    assert operator.length_hint(stream) == 8
+    assert len(list(stream)) == 7
+    assert [record.args[0] for record in caplog.records] == ["link.png"]
 
 
 def test_a_folder_that_cannot_be_read_is_skipped_counted_and_told(folder, caplog, monkeypatch):

@@ -41,6 +41,14 @@ def test_without_names_columns_have_numbers(tmp_path):
         assert [row.x for row in rows] == [{"0": "1", "1": "2"}, {"0": "3", "1": "4"}]
 
 
+@pytest.mark.parametrize(("names", "expected"), [("a,b\n", ("a", "b")), ("", ("0", "1"))])
+def test_blank_lines_before_a_table_are_passed_over(tmp_path, names, expected):
+    path = tmp_path / "a.csv"
+    path.write_text(f"\n\r\n{names}1,2\n")
+    with open_table(path) as rows:
+        assert [row.x for row in rows] == [dict(zip(expected, "12", strict=True))]
+
+
 def test_a_run_over_a_table_is_known_again(tmp_path):
     one, other = write(tmp_path / "a.csv"), write(tmp_path / "b.csv", ";")
     found = [windows(open_table(path), 2).fingerprint for path in (one, one, other)]
@@ -103,6 +111,13 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
     parquet.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), path)
     with pytest.raises(errors.DamagedFileError, match=r"a.parquet: two columns of one name in a, a"):
         open_table(path)
+
+
+def test_a_table_in_parts_is_named_part_by_part(tmp_path):
+    write(tmp_path / "part-0.parquet")
+    for name in ("", "part-*.parquet"):
+        with pytest.raises(errors.SourceNotFoundError, match="expected one CSV or Parquet file; name each of several"):
+            open_table(tmp_path / name)
 
 
 def test_a_name_that_is_too_long_is_of_no_file():

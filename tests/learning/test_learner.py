@@ -10,6 +10,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.streams import windows
 
 
 class Recorder:
@@ -72,6 +73,11 @@ def test_an_empty_stream_is_an_error():
     with pytest.raises(errors.EmptyStreamError, match="before its first sample"):
         hs.learn(net, [], progress=False)
     assert net.samples_seen == 0
+
+
+def test_an_empty_stream_says_what_was_left_out():
+    with pytest.raises(errors.EmptyStreamError, match=r"before its first sample \(2 left out\): expected"):
+        hs.learn(tiny(), windows([float("nan")] * 4, 2), progress=False)
 
 
 def test_a_label_that_cannot_be_a_class_is_refused_before_anything_changes():

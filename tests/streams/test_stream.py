@@ -134,6 +134,23 @@ def test_a_generator_that_has_ended_is_used_up():
         list(as_stream(spent))
 
 
+class Letters:
+    def __iter__(self):
+        yield from "abc"
+        raise KeyboardInterrupt
+
+
+def test_interrupted_while_it_was_read_it_says_so():
+    for make in (as_stream, lambda source: shuffle(source, 2), lambda source: interleave({"a": source})):
+        for source in (Letters(), iter(Letters())):
+            stream = make(source)
+            with pytest.raises(KeyboardInterrupt):
+                list(stream)
+            with pytest.raises(StreamError) as caught:
+                list(stream)
+            assert str(caught.value) == f"{stream!r}: interrupted while it was read: open it again to go on"
+
+
 def test_an_empty_stream_is_not_used_up_before_it_is_read():
     for stream in (as_stream([]), shuffle([], 3), interleave({"a": []})):
         assert length_hint(stream) == 0

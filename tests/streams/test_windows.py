@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime, timedelta
 from operator import length_hint
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -70,17 +71,25 @@ def test_the_label_is_that_of_most_rows_and_of_several_the_last():
     assert [sample.y for sample in found] == ["a", "c", None]
 
 
-@pytest.mark.parametrize("label", [None, NAN, "", pd.NA])
+@pytest.mark.parametrize("label", [None, NAN, "", "NA", pd.NA])
 def test_a_row_without_a_label_has_none(label):
     for rows, name in ([(0.0, label), (1.0, "a")], None), ([{"x": 0, "y": label}, {"x": 1, "y": "a"}], "y"):
         assert [sample.y for sample in windows(rows, 1, label=name)] == [None, "a"]
 
 
-@pytest.mark.parametrize("missing", [None, NAN, float("inf"), "", pd.NA, "absent"])
+@pytest.mark.parametrize("missing", [None, NAN, float("inf"), 1e16, "", "NA", pd.NA, "absent"])
 def test_a_missing_value_is_the_last_one(missing):
     rows = [{"x": t, "y": 10 * t} for t in range(6)]
     rows[3] = {"x": 3} if str(missing) == "absent" else {"x": 3, "y": missing}
     assert [sample.x[1].tolist() for sample in windows(rows, 3)] == [[0, 10, 20], [20, 40, 50]]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [float, int])
+def test_a_masked_value_is_missing(dtype):
+    values = np.ma.masked_equal(np.array([1, 2, -9, 4], dtype), -9)
+    for rows in (values, values[:, None], [{"x": value} for value in values]):
+        assert next(windows(rows, 4)).x.tolist() == [[1, 2, 2, 4]]
 
 
 def test_before_the_first_value_there_is_the_first_value():
@@ -92,6 +101,13 @@ def test_a_window_without_any_value_of_a_column_is_left_out_and_counted():
     stream = windows([np.array(row) for row in rows], 3)
     assert starts(stream) == [0, 6]
     assert stream.stats.corrupt == 1
+
+
+def test_a_column_without_values_is_named_once(caplog):
+    rows = [{"x": t, "": "", "z": "" if t < 6 else 1} for t in range(12)]
+    assert list(windows(rows, 3)) == []
+    message = "column {!r} has no value in a window: windows without one are left out"
+    assert [record.message for record in caplog.records] == [message.format(name) for name in ("", "z")]
 
 
 def test_new_names_are_passed_over():
@@ -143,8 +159,27 @@ def test_dates_count_from_the_first():
         assert [sample.t for sample in windows(rows, 2, time="at")] == [0, 60]
 
 
+@pytest.mark.parametrize("begin", ["2024-10-27 02:59+02:00", "2024-03-31 01:59+01:00"])
+def test_a_change_to_or_from_summer_time_is_no_gap(begin):
+    times = pd.date_range(begin, periods=6, freq="30s").tz_convert(ZoneInfo("Europe/Berlin"))
+    for form in (lambda time: time, pd.Timestamp.to_pydatetime, pd.Timestamp.isoformat):
+        rows = [{"v": i, "at": form(time)} for i, time in enumerate(times)]
+        assert [sample.t for sample in windows(rows, 2, time="at", gap=30)] == [0, 60, 120]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_times_of_numpy_and_pandas_are_of_any_unit(unit):
+    passed = np.array([0, 30, 60, 90], "m8[s]").astype(f"m8[{unit}]")
+    for times in (passed, np.datetime64("2026-01-01T23:59") + passed, pd.to_timedelta(passed)):
+        rows = [{"v": i, "at": time} for i, time in enumerate(times)]
+        assert [sample.t for sample in windows(rows, 2, time="at")] == [0, 60]
+
+
 def test_a_row_without_a_date_has_no_time():
-    rows = [{"v": 0, "at": at} for at in (pd.NaT, pd.NA, "", pd.Timestamp(2026, 1, 1), pd.Timestamp(2026, 1, 2))]
+    rows = [
+        {"v": 0, "at": at}
+        for at in (np.datetime64("NaT"), pd.NA, "NA", pd.Timestamp(2026, 1, 1), pd.Timestamp(2026, 1, 2))
+    ]
     assert [sample.t for sample in windows(rows, 1, time="at")] == [None, None, None, 0, 86_400]
 
 
@@ -227,12 +262,37 @@ def test_a_data_frame_is_no_rows(rows):
         ([{"x": np.zeros(2), "at": 0}], errors.InputError, r"column 'x' is array\(\[0., 0.\]\): expected a number"),
         ([{"x": torch.zeros(2), "at": 0}], errors.InputError, r"column 'x' is tensor\(\[0., 0.\]\): expected a number"),
         ([{"x": np.complex64(1j), "at": 0}], errors.InputError, r"column 'x' is np.complex64\(1j\): expected a number"),
+        (
+            [{"x": np.datetime64("2026"), "at": 0}],
+            errors.InputError,
+            "column 'x' is np.datetime64.*: expected a number",
+        ),
+        ([{"x": pd.Timedelta(1).to_numpy(), "at": 0}], errors.InputError, "column 'x' is np.timedelta64"),
+        ([np.array(["2026"], "M8[s]")], errors.InputError, "row array.*datetime64.*: expected numbers"),
+        ([np.array([1], "m8[s]")], errors.InputError, "row array.*timedelta64.*: expected numbers"),
         ([np.array([1j])], errors.InputError, r"row array\(\[0.\+1.j\]\): expected numbers"),
         ([[10**400, 1]], errors.InputError, "row .*401 digits.*: expected numbers"),
         ([[1.0, 2.0], [1.0]], errors.InputError, "row of 1 values: expected 2, as in the first"),
         ([np.zeros((2, 2))], errors.RankError, r"row of shape \(2, 2\): expected one moment"),
         (["abc"], errors.InputError, "row 'abc': expected numbers"),
         ([{"x": 1, "at": "soon"}], errors.InputError, "time 'at' is 'soon': expected seconds or a date and time"),
+        (
+            [{"x": 1, "at": 17 * 10**17}],
+            errors.InputError,
+            "time 'at' is 17(0{17}): expected seconds or a date and time",
+        ),
+        (
+            [{"x": 1, "at": "-1.7e18"}],
+            errors.InputError,
+            r"time 'at' is -1.7e\+18: expected seconds or a date and time",
+        ),
+        (
+            [{"x": 1, "at": "0001-01-01T00:00+05:00"}],
+            errors.InputError,
+            "time 'at' is datetime.*: expected one like 2026",
+        ),
+        ([{"at": 1}], errors.InputError, "row of at: expected a channel besides label, time and group"),
+        ([{}], errors.InputError, "row of nothing: expected a channel besides label, time and group"),
     ],
 )
 def test_what_is_no_row_is_refused(rows, error, message):
@@ -254,6 +314,7 @@ def test_a_key_that_cannot_be_hashed_is_refused():
         ({"size": 2, "gap": 0}, "gap=0: expected a positive number of seconds, or None"),
         ({"size": 2, "gap": "1"}, "gap='1': expected a positive number of seconds, or None"),
         ({"size": 2, "columns": "xyz"}, "columns='xyz': expected a list of names"),
+        ({"size": 2, "columns": []}, r"columns=\[\]: expected a list of names"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, message):
