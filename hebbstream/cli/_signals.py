@@ -81,7 +81,9 @@ def refuse_signal_options(options: argparse.Namespace, source: str) -> None:
         if getattr(options, name, None):
             meant = "; did you mean --labels?" if name == "label" else ""
             shown = name.removesuffix("_rows")
-            raise ConfigurationError(f"--{shown} for {source}: expected a table or sound, found pictures{meant}")
+            packed = Path(source).suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst")
+            found = "a packed file: unpack it first" if packed else f"pictures{meant}"
+            raise ConfigurationError(f"--{shown} for {source}: expected a table or sound, found {found}")
 
 
 def signal_channels(options: argparse.Namespace, source: str) -> int:
@@ -158,4 +160,7 @@ def _columns(options: argparse.Namespace, found: Sequence[str]) -> list[str]:
     for name in others:
         if name is not None and name not in found:
             raise ConfigurationError(f"no column {name!r}: found {', '.join(found)}")
-    return options.columns or [name for name in found if name not in others]
+    columns: list[str] = options.columns or [name for name in found if name not in others]
+    if not columns:
+        raise ConfigurationError(f"columns {', '.join(found)}: expected one to learn besides the label, time and group")
+    return columns

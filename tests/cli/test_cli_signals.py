@@ -85,6 +85,13 @@ def test_waves_are_learned_by_a_network_for_signals(sound, tmp_path, capsys):
     assert "3 frames" in said
 
 
+def test_a_table_without_a_column_to_learn_is_refused(tmp_path, capsys):
+    (tmp_path / "t.csv").write_text("t,l\n" + "1,a\n" * 20)
+    table = [str(tmp_path / "t.csv"), "--window", "5", "--time", "t", "--label", "l"]
+    assert main(["learn", *table, "--checkpoint", str(tmp_path / "run.safetensors")]) == 1
+    assert "columns t, l: expected one to learn besides the label, time and group" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

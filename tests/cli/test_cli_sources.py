@@ -213,6 +213,11 @@ def test_a_folder_to_which_pictures_are_added_goes_on(run, tmp_path):
         (CLIP, ["--arrays", "x"], "expected an .npz file"),
         (CLIP, ["--label", "y"], "expected a table or sound, found pictures; did you mean --labels?"),
         ("a.npy", ["--window", 10], "--window for a.npy: expected a table or sound, found pictures"),
+        (
+            "a.csv.gz",
+            ["--window", 10],
+            "--window for a.csv.gz: expected a table or sound, found a packed file: unpack it first",
+        ),
         (CLIP, ["--sync-every", 5], "--sync-every 5: expected --distributed"),
         (CLIP, ["--replay-per-sample", 2], "--replay-per-sample 2: expected --replay"),
         ("z.npz", [], "z.npz: no array None: expected one of x, y"),

@@ -79,10 +79,11 @@ def test_what_cannot_work_is_said_in_one_line(run, tmp_path):
         assert err.count("\n") == 1
 
 
-def test_missing_packages_are_named_with_their_extra(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
+@pytest.mark.parametrize("package", ["uvicorn", "websockets"])
+def test_missing_packages_are_named_with_their_extra(package, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
     for name in [name for name in sys.modules if name.startswith("hebbstream.studio")]:
         monkeypatch.delitem(sys.modules, name)
     code, _, err = run("studio")
     assert code == 1
-    assert "pip install 'hebbstream[studio]'" in err
+    assert f"{package} is not installed: pip install 'hebbstream[studio]'" in err
