@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 DIST = ROOT / "dist"
 PYTHONS = ("3.11", "3.12", "3.13")
 KINDS = ("newest", "oldest")
-EXTRAS = "plot,cpu"
+EXTRAS = "plot,cpu,fast,images,inspect,studio"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

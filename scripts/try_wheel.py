@@ -10,9 +10,11 @@ from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_label, load_example
 from hebbstream.export import OnnxExtractor, to_onnx, verify
+from hebbstream.rule._fast import reason
 
 
 def main() -> None:
+    assert not reason(), reason()
     folder = Path(tempfile.mkdtemp())
     learner = load_example()
     with open_video(CLIP, size=32, label=clip_label()) as frames:

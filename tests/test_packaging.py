@@ -43,6 +43,7 @@ def test_wheel_and_sdist_hold_every_module_and_asset(built):
         assert asset in names
         assert asset in sources
     assert not [name for name in names if name.startswith(("adapters/", "export/", "tests/"))]
+    assert not [name for name in sources if name.startswith("tests")]  # they need much that is not there
 
 
 def test_the_page_that_the_studio_hands_out_is_that_of_the_examples_wherever_it_is_installed(built):
@@ -56,6 +57,23 @@ def test_the_page_that_the_studio_hands_out_is_that_of_the_examples_wherever_it_
             assert wheel.read(path) == content
             assert sdist.getmember(f"{root}/{path}").isreg()
             assert sdist.extractfile(f"{root}/{path}").read() == content
+
+
+def test_the_image_is_built_from_every_folder_that_packages_hold_files_of():
+    needed = {folder.partition("/")[0] for folder in FOLDERS.values()} | {
+        path.resolve().relative_to(ROOT).as_posix()
+        for folder in FOLDERS.values()
+        for path in (ROOT / folder).iterdir()
+        if path.is_symlink()
+    }
+    lines = [line.split() for line in (ROOT / "Dockerfile").read_text().splitlines()]
+    assert needed <= {line[1] for line in lines if line[:1] == ["COPY"]}
+    assert needed <= {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines()}
+
+
+def test_the_workers_of_the_site_can_write_into_the_folder_of_who_starts_them():
+    """The image's own user can not."""
+    assert 'user: "${UID:-1000}:${GID:-1000}"' in (ROOT / "examples" / "site" / "compose.yaml").read_text()
 
 
 @pytest.fixture

@@ -78,6 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Serve the page."""
     try:
+        import websockets  # noqa: F401  # uvicorn misses it only as it begins to serve
+
         from hebbstream.studio._server import Studio
         from hebbstream.studio._settings import Settings
     except ImportError as error:

@@ -8,16 +8,24 @@ machine takes tens of seconds, later ones a fraction of one. ``NUMBA_DISABLE_JIT
 import contextlib
 import ctypes
 import importlib
+import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+
+log = logging.getLogger("hebbstream.rule")
+
+_FORK_PATIENCE = 300.0
+"""Seconds for which a fork waits for the kernels: the one that forks may hold what they need."""
 
 
 class _Loader:
@@ -42,16 +50,90 @@ class _Loader:
             self._thread.join()
         return self.module if self.wanted else None
 
+    def before_fork(self) -> None:
+        """Finish: a child has not got the thread, and would wait for good for the modules that it was importing."""
+        with self._lock:
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_FORK_PATIENCE)
+
+    def after_in_child(self) -> None:
+        """Do without what a thread of the parent has not finished."""
+        self._lock = threading.Lock()
+        if self._thread is not None and self.module is None and not self.reason:
+            self.reason = "the process was forked before they were compiled"
+
     def _load(self) -> None:
         if ("numba" in sys.modules and sys.modules["numba"] is None) or find_spec("numba") is None:
             self.reason = "numba is not installed: pip install 'hebbstream[fast]'"
         elif os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
             self.reason = "NUMBA_DISABLE_JIT is set"
         else:
-            try:
-                self.module = importlib.import_module("hebbstream.rule._kernels")
-            except Exception as error:  # torch does the same work
-                self.reason = f"numba failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            self._compile()
+            if self.reason:  # which nobody has chosen
+                log.warning("no compiled kernels, so that a step takes longer: %s", self.reason)
+
+    def _compile(self) -> None:
+        try:
+            if _compiles_for_less():
+                self.reason = (
+                    "numba compiles for less than this processor has: do not set NUMBA_CPU_NAME, NUMBA_CPU_FEATURES "
+                    "or NUMBA_ENABLE_AVX"
+                )
+            else:
+                self.module = _compiled()
+        except Exception as error:  # torch does the same work
+            self.reason = f"numba failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+
+
+def _compiles_for_less() -> bool:
+    """Whether numba leaves out instructions that the processor has: LLVM ends the process over a vector that it cannot split."""
+    binding, registry = (importlib.import_module(name) for name in ("llvmlite.binding", "numba.core.registry"))
+    *_, features = registry.cpu_target.target_context.codegen().magic_tuple()
+    return any(has and f"+{name}" not in features.split(",") for name, has in binding.get_host_cpu_features().items())
+
+
+def _compiled() -> Any:
+    """Import the kernels; what numba keeps of them is made anew if it is damaged, and not kept if there is no place."""
+    name = "hebbstream.rule._kernels"
+    with _own_cache() as config:
+        folder = _folder()
+        if folder is None:
+            log.warning(
+                "numba can write nowhere, and compiles at each start: let NUMBA_CACHE_DIR name a folder that stays"
+            )
+            with TemporaryDirectory(prefix="hebbstream-") as config.CACHE_DIR:
+                return importlib.import_module(name)
+        try:
+            return importlib.import_module(name)
+        except Exception as error:
+            kept = list(folder.glob("_*_kernels.*.nb*"))
+            if not kept:
+                raise
+            for path in kept:
+                path.unlink(missing_ok=True)
+            module = importlib.import_module(name)
+            log.warning("the kernels in %s were damaged, and have been compiled anew: %r", folder, error)
+            return module
+
+
+def _folder() -> Path | None:
+    """Return where numba keeps what it compiles of this package; ``None`` if it may write nowhere."""
+    caching: Any = importlib.import_module("numba.core.caching")
+    with contextlib.suppress(RuntimeError):
+        return Path(caching.FunctionCache(_folder).cache_path)
+    return None
+
+
+@contextlib.contextmanager
+def _own_cache() -> Iterator[Any]:
+    """Let numba keep its pickles where the environment says, not where a file in the current folder does: it may be anyone's."""
+    config: Any = importlib.import_module("numba.core.config")
+    before, config.CACHE_DIR = config.CACHE_DIR, os.environ.get("NUMBA_CACHE_DIR", "")
+    try:
+        yield config
+    finally:
+        config.CACHE_DIR = before
 
 
 _LOADER = _Loader()
@@ -84,7 +166,9 @@ class without_kernels:  # noqa: N801  # used as a function
 
 _POOL: list[ThreadPoolExecutor] = []
 _POOL_LOCK = threading.Lock()
-os.register_at_fork(after_in_child=_POOL.clear)  # its threads stay with the parent
+if hasattr(os, "register_at_fork"):  # Windows has none
+    os.register_at_fork(before=_LOADER.before_fork, after_in_child=_LOADER.after_in_child)
+    os.register_at_fork(after_in_child=_POOL.clear)  # its threads stay with the parent
 
 
 def spread(call: Callable[[int, int], Any], count: int, least: int) -> list[Any]:

@@ -37,6 +37,10 @@ def product(precision: PrecisionName) -> Product:
     return _PRODUCTS[precision]
 
 
+_WIDENS = hasattr(torch.ops.aten.mm, "dtype_out")
+"""Whether torch gives products of short factors as float32: from 2.8 on."""
+
+
 class _Float32:
     def __init__(self, precision: PrecisionName) -> None:
         self.precision = precision
@@ -51,7 +55,7 @@ class _Rounded:
 
     def __call__(self, a: Tensor, b: Tensor, out: Tensor) -> Tensor:
         a, b = a.to(self.dtype), b.to(self.dtype)
-        if a.device.type == "cuda":
+        if a.device.type == "cuda" and _WIDENS:
             return torch.mm(a, b, out_dtype=torch.float32, out=out)
         return torch.mm(a.float(), b.float(), out=out)
 

@@ -428,7 +428,7 @@ def test_what_numba_keeps_is_not_read_from_where_a_file_in_the_current_folder_sa
     monkeypatch.setattr(config, "CACHE_DIR", ".numba-cache")
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr(
-        importlib, "import_module", lambda name: load(name) if "numba" in name else seen.append(config.CACHE_DIR)
+        importlib, "import_module", lambda name: seen.append(config.CACHE_DIR) if "hebbstream" in name else load(name)
     )
     fast._Loader()._load()
     assert seen == [""]

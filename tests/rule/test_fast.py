@@ -1,0 +1,117 @@
+"""Compiled kernels are there after a fork, and whatever numba does; why they are not is said aloud."""
+
+import importlib
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+from forked import run_program
+
+from hebbstream.rule import _fast as fast
+
+pytestmark = pytest.mark.skipif(bool(fast.reason()), reason=fast.reason())
+
+
+@pytest.fixture
+def load(monkeypatch, tmp_path, caplog):
+    """Load kernels, of which each attempt does what it is told, into a folder of the test."""
+    caplog.set_level(logging.WARNING, "hebbstream.rule")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kept"))
+    real = importlib.import_module
+
+    def call(*attempts):
+        left = iter(attempts)
+        kernels = "hebbstream.rule._kernels"
+        monkeypatch.setattr(importlib, "import_module", lambda name: next(left)() if name == kernels else real(name))
+        loader = fast._Loader()
+        loader._load()
+        assert list(left) == []
+        return loader
+
+    return call
+
+
+def fails():
+    raise EOFError("Ran out of input")
+
+
+def test_a_fork_waits_until_kernels_are_loaded(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, time\n"
+        "from hebbstream.rule import _fast as fast\n"
+        "fast._LOADER._load = lambda: (time.sleep(0.2), setattr(fast._LOADER, 'module', 'kernels'))\n"
+        "fast.prepare()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(fast._LOADER.module is None)\n"
+        "print(os.waitpid(child, 0)[1])\n"
+    )
+    done = run_program(program, folder=tmp_path)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_fork_by_what_the_kernels_wait_for_does_without_them(monkeypatch):
+    monkeypatch.setattr(fast, "_FORK_PATIENCE", 0.01)
+    loader, go_on = fast._Loader(), threading.Event()
+    monkeypatch.setattr(loader, "_load", go_on.wait)
+    loader.start()
+    try:
+        loader.before_fork()
+        loader.after_in_child()
+        assert loader.wait() is None
+        assert "forked before" in loader.reason
+    finally:
+        go_on.set()
+
+
+def test_a_fork_by_the_thread_that_loads_does_not_wait_for_itself(monkeypatch):
+    loader, passed = fast._Loader(), []
+    monkeypatch.setattr(loader, "_load", lambda: passed.append(loader.before_fork()))
+    loader.start()
+    loader._thread.join()
+    assert passed == [None]
+
+
+def test_kernels_are_not_compiled_for_less_than_the_processor_has(tmp_path):
+    """LLVM would end the process."""
+    done = run_program("hebbstream", "info", folder=tmp_path, NUMBA_CPU_NAME="generic")
+    assert done.returncode == 0
+    for said in (done.stdout, done.stderr):
+        assert "numba compiles for less than this processor has: do not set NUMBA_CPU_NAME" in said
+
+
+def test_damaged_kernels_are_compiled_anew(load, tmp_path, caplog):
+    def meets_damage():
+        (folder,) = (tmp_path / "kept").iterdir()
+        (folder / "_update_kernels.update-1.py311.nbi").touch()
+        (folder / "of_others.nbi").touch()
+        fails()
+
+    def finds_no_damage():
+        assert [path.name for path in (tmp_path / "kept").rglob("*.nbi")] == ["of_others.nbi"]
+        return "kernels"
+
+    assert load(meets_damage, finds_no_damage).module == "kernels"
+    assert "were damaged, and have been compiled anew: EOFError('Ran out of input')" in caplog.text
+
+
+def test_where_numba_can_write_nowhere_kernels_are_compiled_for_this_process(load, monkeypatch, caplog):
+    caching, config = importlib.import_module("numba.core.caching"), importlib.import_module("numba.core.config")
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    folders = []
+
+    def compiles():
+        folders.append(Path(config.CACHE_DIR))
+        assert folders[0].is_dir()
+        return "kernels"
+
+    assert load(compiles).module == "kernels"
+    assert not folders[0].exists()
+    assert "let NUMBA_CACHE_DIR name a folder" in caplog.text
+
+
+def test_the_log_says_why_there_are_no_kernels(load, caplog):
+    assert load(fails).reason == "numba failed: Ran out of input"
+    assert caplog.messages == ["no compiled kernels, so that a step takes longer: numba failed: Ran out of input"]
