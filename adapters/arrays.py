@@ -1,7 +1,7 @@
 """Samples from NumPy arrays, and from files that hold them: ``.npy``, ``.npz`` and IDX, the format of MNIST."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +110,13 @@ def _samples(
 
 def _by_position(labels: Any, count: int) -> Any:
     """Return `count` labels that are found by their place; those of a pandas column are found by its index."""
-    if hasattr(labels, "__array__") and not isinstance(labels, np.ndarray | Tensor):
+    if hasattr(labels, "iloc"):
+        labels = labels.to_numpy(dtype=object)  # a column with missing numbers would become one of floats
+    elif hasattr(labels, "__array__") and not isinstance(labels, np.ndarray | Tensor):
         labels = np.asarray(labels)
-    if not isinstance(labels, np.ndarray | Tensor | Sequence):
+    if isinstance(labels, Mapping) or not (hasattr(labels, "__len__") and hasattr(labels, "__getitem__")):
         raise LabelError(f"labels of type {type(labels).__name__}: expected an array or a sequence")
-    shape = (len(labels),) if isinstance(labels, Sequence) else tuple(labels.shape)
+    shape = tuple(labels.shape) if isinstance(labels, np.ndarray | Tensor) else (len(labels),)
     if shape[:1] != (count,) or math.prod(shape) != count:
         raise LabelError(f"labels of shape {shape} for {count} images: expected ({count},)")
     return labels.ravel().tolist() if isinstance(labels, np.ma.MaskedArray) else labels  # with None where masked

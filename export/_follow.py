@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from hebbstream.export._seal import unseal
 from hebbstream.streams._sample import Sample
 
 log = logging.getLogger("hebbstream.export")
+
+_INHERITED: list[OnnxExtractor] = []
+"""Of forked processes: to end a session, whose threads are in another process, would wait for them for good."""
 
 
 def follow(
@@ -235,6 +239,8 @@ class FollowingExtractor:
     def _restart_if_forked(self) -> None:
         """Watch anew in a forked process: it has no thread but its own, and a lock that was held stays so in it."""
         if self._process != os.getpid() and not self._closed.is_set():
+            _INHERITED.append(self._current)
+            self._current = copy(self._current)
             self._start()
 
     def _watch(self) -> None:

@@ -8,13 +8,13 @@ MASK = "***"
 # it may hold spaces and quotes. Where an address was taken for a path, one of its slashes is gone, or is a backslash.
 _USER_INFO = re.compile(
     r"(?:(?<=://)|(?<=[A-Za-z]{2}:[/\\])(?![/\\]))"
-    r"(?:(?:(?!://)[^/\\])*+[/\\](?:(?!://)[^\s'\"]){0,1000}@|(?:(?!://)[^/\\])*@)"
+    r"(?:(?:(?!://)[^/\\\n])*+[/\\](?:(?!://)[^\s'\"]){0,1000}@|(?:(?!://)[^/\\\n])*@)"
 )
 # A name with an escape (%) may say anything. The value ends at the next parameter, or else where a message goes on.
 _NAME = r"[^=&;#?\s'\"]{0,99}"
 _SECRET_PARAMETER = re.compile(
     rf"(?<=[?&;#])({_NAME}(?:user|usr|login|pas|pw|token|secret|key|auth|sig|jwt|cred|session|%){_NAME}=)"
-    r"[^\n]*?(?=&|;[\w.%-]+=|\n|['\")]{0,3}(?:[:,]?\Z|[:,]\s|\s\()|['\"]\s)",
+    r"(?:\*\*\*(?!\w)|[^\n]*?(?=&|;[\w.%-]+=|\n|['\")]{0,3}(?:[:,]?\Z|[:,]\s|\s\()|['\"]\s))",  # or has been masked before
     re.IGNORECASE,
 )
 

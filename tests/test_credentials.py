@@ -57,6 +57,8 @@ def test_parameters_are_known_by_a_part_of_their_name(name):
         "http://h/a, or clips/day@night.mp4",
         "http://h/a?n=1&rate=5#t=10",
         "video=Cam",
+        "http://h/a?key=*** is to be read and written: expected two files",
+        "cannot reach http://h:8554\nlog of user@host: what",
         "lavfi:testsrc=size=32x32:rate=5",
         "keys=0: expected a positive integer",
         "no option token=3; expected none",

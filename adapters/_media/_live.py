@@ -15,6 +15,7 @@ from hebbstream.streams._stats import StreamStats
 log = logging.getLogger("hebbstream.video")
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
+_LASTING = 5.0  # seconds after which a connection is one that works
 
 
 def live_frames(
@@ -30,7 +31,7 @@ def live_frames(
 
     Waits between attempts double from half a second to 30 s, each shortened at random by up to a half so that many
     clients of one camera do not come back at once. They begin anew once a connection has lasted longer than the next
-    wait would be.
+    wait would be, or five seconds.
 
     Parameters
     ----------
@@ -112,7 +113,9 @@ class _Patience:
     def renew(self) -> float:
         """Begin again, as a frame has come; return when."""
         self.last_frame = time.monotonic()
-        if self.last_frame - self._since > self._wait:  # one that breaks off at once is not asked again at once
+        if self.last_frame - self._since > min(
+            self._wait, _LASTING
+        ):  # one that breaks off at once is not asked again at once
             self._wait = _FIRST_WAIT
         return self.last_frame
 

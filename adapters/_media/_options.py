@@ -73,7 +73,7 @@ class Connection:
         Kind of device that decodes: ``"auto"``, or one of FFmpeg's (``"cuda"``, ``"vaapi"``, …). Where it cannot, the
         CPU does, and a warning says so. ``None`` is the CPU.
     open_timeout, read_timeout
-        Seconds to wait for a camera or network stream to open, and for its next packet.
+        Seconds to wait for a camera or network stream to open, and for its next frame.
     retry_for
         Seconds without a frame for which a live source is tried again.
     stream

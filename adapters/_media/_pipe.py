@@ -4,6 +4,8 @@ import io
 import os
 import tempfile
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 
 from hebbstream.errors import StreamError
@@ -55,17 +57,27 @@ def _has_index_last(head: bytes) -> bool:
 
 
 def _copied(pipe: Pipe) -> BinaryIO:
-    try:
-        with tempfile.TemporaryFile() as temporary:
-            while block := pipe.read(_BLOCK):
+    with _named_as_copy():
+        temporary = tempfile.TemporaryFile()  # noqa: SIM115  # closed below
+    with temporary:
+        while block := pipe.read(_BLOCK):
+            with _named_as_copy():
                 temporary.write(block)
+        with _named_as_copy():
             temporary.flush()
             number = os.dup(temporary.fileno())  # whoever holds the copy closes it by letting go
-    except OSError as error:  # not taken for what is wrong with the video
-        raise StreamError(
-            f"a video whose index comes last cannot be read from a pipe without a temporary copy ({error.strerror})"
-        ) from None
     file = io.FileIO(number, closefd=False)
     weakref.finalize(file, os.close, number)
     file.seek(0)
     return file
+
+
+@contextmanager
+def _named_as_copy() -> Iterator[None]:
+    """Let no trouble with the copy pass for trouble with the video."""
+    try:
+        yield
+    except OSError as error:
+        raise StreamError(
+            f"a video whose index comes last cannot be read from a pipe without a temporary copy ({error.strerror})"
+        ) from None

@@ -11,6 +11,7 @@ import av
 from hebbstream.adapters._media._progress import Progress
 
 _ASK_AGAIN = 0.005  # seconds
+_UNTIL_KEY_FRAME = 3.0  # timeouts: whoever joins what is live can decode nothing before
 _REMEMBERED, _REORDERED = 16, 4  # packets; and how many of them reordering lets overtake another
 
 
@@ -79,7 +80,8 @@ class Reading(Iterator[Any]):
                 yield packet
                 if not self._live or self.progress.frames > before:
                     since = time.monotonic()
-            if self._live and time.monotonic() - since > self._timeout:
+            patience = self._timeout * (1.0 if self.progress.frames else _UNTIL_KEY_FRAME)
+            if self._live and time.monotonic() - since > patience:
                 self.damage = BlockingIOError(errno.EAGAIN, "nothing of it could be decoded")
                 break
         self.waited = time.monotonic() - since

@@ -414,7 +414,8 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_opened(net, tmp_path,
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_process_follows_by_itself(net, tmp_path):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_forked_process_follows_by_itself(net, tmp_path, threads):
     publish(net, tmp_path / "net.json")
 
     def follows():
@@ -424,7 +425,7 @@ def test_a_forked_process_follows_by_itself(net, tmp_path):
         follower.close()
         sys.exit(follower.contract.samples_seen)
 
-    follower = follow(tmp_path / "net.json", ["cpu"], threads=1, every_seconds=0.01)
+    follower = follow(tmp_path / "net.json", ["cpu"], threads=threads, every_seconds=0.01)
     with follower, follower._refreshing:  # held by a thread that the other process does not have
         net.samples_seen = 1
         publish(net, tmp_path / "net.json")

@@ -40,7 +40,7 @@ export class Link {
       if (code === 4001) {
         this.rename(); // another tab of this one's copy has the name
       }
-      this.refused = await isRefused();
+      this.refused = !this.token || (await isRefused());
       if (this.refused) {
         this.onLink("lost");
       }

@@ -293,19 +293,19 @@ def test_duration_ends_a_source_that_is_away():
 
 
 class Waits(threading.Event):
-    """Notes how long it is waited for instead of waiting, and is set after six times."""
+    """Notes how long it is waited for instead of waiting, and is set after some times."""
 
-    def __init__(self):
+    def __init__(self, times):
         super().__init__()
-        self.seconds = []
+        self.times, self.seconds = times, []
 
     def wait(self, timeout=None):
         self.seconds.append(timeout)
-        return len(self.seconds) == 6
+        return len(self.seconds) == self.times
 
 
-def waits_over(*lines):
-    waits = Waits()
+def waits_over(*lines, times=6):
+    waits = Waits(times)
     list(live_frames(lines[0], iter(lines[1:]).__next__, StreamStats(), retry_for=60, closing=waits))
     return waits.seconds
 
@@ -319,6 +319,16 @@ def test_one_that_has_lasted_is_asked_again_soon(monkeypatch):
     monkeypatch.setattr(_live, "_FIRST_WAIT", 0.01)
     steady = waits_over(*[Line("ab", errors.ConnectionLostError("lost"), pause=0.03) for _ in range(6)])
     assert max(steady) <= 0.01
+
+
+def test_nor_need_it_last_longer_than_an_outage_has_made_the_waits(monkeypatch):
+    monkeypatch.setattr(_live, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(_live, "_LASTING", 0.02)
+    lost = errors.ConnectionLostError("lost")
+    outage = [Line("", lost) for _ in range(6)]
+    waits = waits_over(*outage, *[Line("ab", lost, pause=0.03) for _ in range(4)], times=10)
+    assert waits[5] > 0.1
+    assert max(waits[6:]) <= 0.01
 
 
 def test_frames_of_a_live_source_do_not_wait_for_later_ones_to_be_decoded(tmp_path):

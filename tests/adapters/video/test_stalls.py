@@ -17,6 +17,7 @@ from hebbstream.adapters.audio import open_audio
 from hebbstream.adapters.video import open_video
 
 TIMEOUT = 0.5
+BRIEF = {"analyzeduration": "500000"}  # or else opening takes up most of what is sent
 HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n"
 
 
@@ -34,12 +35,13 @@ def serve(pieces, scheme="tcp"):
     return f"{scheme}://127.0.0.1:{server.getsockname()[1]}/live"
 
 
-def both(video_seconds, sound_seconds):
+def both(video_seconds, sound_seconds, key_frame_every=12):
     """Return a transport stream in pieces of a tenth of a second, of which pictures or sound stop early."""
     file, pieces = io.BytesIO(), []
     at_once = {"flush_packets": "1", "pes_payload_size": "0", "max_interleave_delta": "1"}
     with av.open(file, "w", format="mpegts", options=at_once) as container:
         video, sound = container.add_stream("mpeg2video", rate=10), container.add_stream("mp2", rate=16000)
+        video.codec_context.gop_size = key_frame_every
         video.width, video.height, video.pix_fmt, sound.layout = 32, 32, "yuv420p", "mono"
         for index in range(round(10 * max(video_seconds, sound_seconds))):
             if index < 10 * video_seconds:
@@ -64,11 +66,16 @@ def both(video_seconds, sound_seconds):
 def test_one_track_that_stops_is_a_stall_though_the_other_goes_on(open_live, video_seconds, sound_seconds, what):
     pieces = iter(both(video_seconds, sound_seconds))
     url = serve(pieces)
-    options = {"analyzeduration": "500000"}  # or else opening takes up most of it
-    stream = open_live(url, read_timeout=TIMEOUT, retry_for=0, prefetch=0, options=options)
+    stream = open_live(url, read_timeout=TIMEOUT, retry_for=0, prefetch=0, options=BRIEF)
     with stream, pytest.raises(errors.StalledStreamError, match=rf"no {what} for 0\.5 s"):
         list(stream)
     assert next(pieces, None) is not None  # it was not the end of the stream that told
+
+
+def test_what_is_joined_between_key_frames_is_waited_for():
+    pieces = both(6, 6, key_frame_every=30)[8:]  # the next key frame comes after about a second
+    with open_video(serve(pieces), read_timeout=0.8, retry_for=0, prefetch=0, options=BRIEF) as stream:
+        assert sum(1 for _ in stream) > 20
 
 
 def test_pictures_that_cannot_be_decoded_are_a_stall_and_counted():
