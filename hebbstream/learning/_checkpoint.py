@@ -13,7 +13,7 @@ from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, OutputError
 from hebbstream.learning._arguments import check_number
 from hebbstream.learning._callback import Callback
-from hebbstream.learning._generations import keep_generations
+from hebbstream.learning._generations import generation, keep_generations
 from hebbstream.learning._running import Running
 from hebbstream.probe._inputs import checked_label
 from hebbstream.probe._labels import encode_label
@@ -107,7 +107,8 @@ class Checkpoint(Callback):
                 with suppress(OSError):
                     locked.unlink()
             raise OutputError(f"cannot lock {self.path}: {getattr(error, 'strerror', None) or error}") from error
-        remove_leftovers(file)
+        for number in range(self.kept):
+            remove_leftovers(generation(file, number))
 
     def on_start(self, learner: Running) -> None:
         """Find out, before the first sample, whether the learner can be saved there."""

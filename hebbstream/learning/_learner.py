@@ -202,7 +202,7 @@ class Learner:
         OutputError
             If the file cannot be written; an earlier file at `path` is then untouched.
         ConfigurationError
-            If the probe is neither an `OnlineProbe` nor a ``LinearProbe``.
+            If the probe is neither an `OnlineProbe` nor a ``LinearProbe``, or learning has diverged.
         LabelError
             If a class is not a str, int, float or bool.
         """

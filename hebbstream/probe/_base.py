@@ -248,6 +248,8 @@ class OnlineProbe(LabelledRows):
                 self.steps += len(classes)
             except BaseException:  # Ctrl-C, too: a class without a sample would be there for good
                 self._keep(known)
+                if not self.steps:  # as new: a state has no tensors before the first sample
+                    self.n_features, self._shared, self._per_class, self._temperature = None, {}, {}, None
                 raise
 
     def _logits(self, rows: Tensor) -> Tensor:

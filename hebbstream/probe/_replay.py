@@ -228,7 +228,7 @@ class Replay:
 
     @ordinary
     def _make_room(self, frames: int, like: Tensor) -> None:
-        if frames > len(self._frames):
+        if frames > len(self._frames) or not len(self):  # the latter of a first frame that an interrupt kept out, too
             wider = torch.empty(min(2 * frames, self.capacity), *like.shape, dtype=like.dtype, device="cpu")
             if len(self):
                 wider[: len(self)] = self._frames[: len(self)]

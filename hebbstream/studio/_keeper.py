@@ -8,7 +8,7 @@ from typing import Self
 
 import hebbstream as hs
 from hebbstream._container import State, read_state, write_state
-from hebbstream.errors import OutputError
+from hebbstream.errors import ConfigurationError, OutputError
 from hebbstream.learning._generations import keep_generations
 from hebbstream.studio._examples import Examples
 from hebbstream.studio._store import Store
@@ -109,7 +109,7 @@ class Keeper:
     def _attempt(self, what: str, write: Callable[[], None]) -> None:
         try:
             write()
-        except OutputError as error:
+        except (OutputError, ConfigurationError) as error:  # the latter of a network that has diverged
             self._troubles[what] = str(error)
             if what == "checkpoint":
                 self._due[0] = time.monotonic() + _RETRY_SECONDS

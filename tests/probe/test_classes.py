@@ -156,6 +156,20 @@ def test_a_few_samples_of_a_new_class_are_enough_for_slda():
     assert accuracy(probe, X, y) > 0.9
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_probe_whose_first_sample_was_interrupted_is_as_new(solver, monkeypatch):
+    X, y = blobs(4, features=5, classes=2)
+    probe, new = learned(solver, X[:0], y[:0], calibrate=True), learned(solver, X[:0], y[:0], calibrate=True)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(probe, "_learn", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        probe.learn_one(X[0], "new")
+    assert probe.state_dict() == new.state_dict()
+
+
 @pytest.mark.parametrize("method", ["_replaced", "_learn"])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_new_class_that_was_interrupted_is_learned_as_if_it_had_not_been(solver, method, monkeypatch):
