@@ -2,12 +2,16 @@
 
 import errno
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from operator import length_hint
 from typing import Any, TextIO
 
 from tqdm.auto import tqdm
+
+# Not tqdm's own, which forked processes share: one that is killed, or a Ctrl-C between its two parts, would lock it for good.
+tqdm.set_lock(threading.RLock())
 
 _LOG_SECONDS = 10.0  # between lines where stderr is a file: there nothing overwrites the one before
 
