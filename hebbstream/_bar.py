@@ -10,9 +10,6 @@ from typing import Any, TextIO
 
 from tqdm.auto import tqdm
 
-# Not tqdm's own, which forked processes share: one that is killed, or a Ctrl-C between its two parts, would lock it for good.
-tqdm.set_lock(threading.RLock())
-
 _LOG_SECONDS = 10.0  # between lines where stderr is a file: there nothing overwrites the one before
 
 
@@ -53,7 +50,7 @@ def progress_bar(
     >>> sum(progress_bar([1, 2, 3], unit="frames", shown=False))
     6
     """
-    return tqdm(
+    return _Bar(
         items,
         desc=desc,
         total=total,
@@ -64,6 +61,12 @@ def progress_bar(
         mininterval=0.1 if drawn_over() else _LOG_SECONDS,
         maxinterval=_LOG_SECONDS,
     )
+
+
+class _Bar(tqdm):  # type: ignore[misc]  # it has no types
+    """One with a lock of its own: forked processes share tqdm's, and one killed, or a Ctrl-C between its parts, locks it for good."""
+
+    _lock = threading.RLock()
 
 
 class _Forgiving:

@@ -3,9 +3,11 @@
 import errno
 import io
 import sys
+import threading
 
 import pytest
 import torch
+from tqdm.auto import tqdm
 
 import hebbstream as hs
 from hebbstream._bar import expected, progress_bar
@@ -35,6 +37,23 @@ def test_a_terminal_is_kept_up_to_date(monkeypatch):
     text = shown(monkeypatch, Terminal())
     assert len(text.split("\r")) > 20
     assert "60/60" in text
+
+
+def test_a_bar_does_not_wait_for_tqdms_lock_which_a_killed_process_may_hold():
+    def hold():
+        with tqdm.get_lock():
+            held.set()
+            let_go.wait(30)
+
+    held, let_go = threading.Event(), threading.Event()
+    threading.Thread(target=hold).start()
+    held.wait(30)
+    counting = threading.Thread(target=lambda: list(progress_bar([1, 2, 3], unit="frames", shown=False)))
+    counting.start()
+    counting.join(5)
+    let_go.set()
+    assert held.is_set()
+    assert not counting.is_alive()
 
 
 class Broken(Terminal):
