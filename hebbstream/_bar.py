@@ -2,7 +2,6 @@
 
 import errno
 import sys
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from operator import length_hint
@@ -64,9 +63,13 @@ def progress_bar(
 
 
 class _Bar(tqdm):  # type: ignore[misc]  # it has no types
-    """One with a lock of its own: forked processes share tqdm's, and one killed, or a Ctrl-C between its parts, locks it for good."""
-
-    _lock = threading.RLock()
+    def refresh(self, nolock: bool = False, lock_args: tuple[Any, ...] | None = None) -> bool | None:
+        """Let the lock go where nobody reads the bar, too: tqdm keeps it, and every other bar would wait for good."""
+        if nolock or lock_args:
+            shown: bool | None = super().refresh(nolock, lock_args)
+            return shown
+        with self.get_lock():
+            return self.refresh(nolock=True)
 
 
 class _Forgiving:
