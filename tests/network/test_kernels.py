@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -282,6 +283,8 @@ def test_threads_change_nothing(frames, monkeypatch, together, radius, short_run
         return results
 
     monkeypatch.setattr(fast, "spread", watched)
+    # Too many events make a dense update, whose product is torch's: on some processors it sums in another order in threads.
+    same = torch.equal if radius == 25.0 else partial(torch.allclose, rtol=1e-4, atol=1e-4)
     before = torch.get_num_threads()
     try:
         for start in range(0, 5 * together, together):
@@ -289,12 +292,12 @@ def test_threads_change_nothing(frames, monkeypatch, together, radius, short_run
             expected = one.learn_many(frames[start : start + together])
             parts.clear()
             torch.set_num_threads(3)
-            assert torch.equal(two.learn_many(frames[start : start + together]), expected)
+            assert same(two.learn_many(frames[start : start + together]), expected)
             assert (parts["_compete"], parts["_leave"]) == (3, together)
             assert parts["_multiply"] == 3 or not short_runs
     finally:
         torch.set_num_threads(before)
-    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+    assert all(same(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="not Linux")
