@@ -19,7 +19,8 @@ class DataParallelEngine(Engine):
 
     Each rank computes from its own samples and the same weights. What travels, for each layer: the moments of its
     input, on which the forward pass waits, and the summed local updates of the neurons that were active on any rank, on
-    which nothing waits before the end of the step. All ranks then hold the same bits.
+    which nothing waits before the end of the step. All ranks then hold the same bits. Neurons that imprint take over patches
+    of the first rank's samples.
 
     Parameters
     ----------
@@ -83,7 +84,8 @@ class DataParallelEngine(Engine):
                 moments = None if own is None else add_moments(self.peers, own, _pixels(x), samples)
                 if len(x):
                     forward = layer.learn_forward(x.to(layer.device), workspace, self.multiply, moments)
-                    change = layer.change(forward, workspace, self.multiply)
+                    if layer.imprinting is None or self.peers.rank == 0:  # one patch, not the sum of several
+                        change = layer.change(forward, workspace, self.multiply)
                     x = forward.output
                 elif moments is not None and layer.norm is not None:
                     layer.norm.follow(moments)

@@ -58,7 +58,17 @@ class LocalEngine(Engine):
         """Samples since `begin`, mirror images included."""
 
     def begin(self, layers: Sequence[SoftHebbLayer]) -> None:
-        """Begin a round from what the layers are."""
+        """Begin a round from what the layers are.
+
+        Raises
+        ------
+        ConfigurationError
+            If a layer imprints: the mean of two patches is none.
+        """
+        if any(layer.imprinting is not None for layer in layers):
+            raise ConfigurationError(
+                "plasticity='imprinting': expected another where averages are told: try every=None"
+            )
         self._start = [{name: value.clone() for name, value in layer.state_dict().items()} for layer in layers]
         self._moments = [None if (own := blank_moments(layer)) is None else as_sums(own, 0) for layer in layers]
         self.views = 0

@@ -3,6 +3,7 @@
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hebbstream.network import _fused as fused
@@ -11,6 +12,7 @@ from hebbstream.network._parts import Change, Forward, output
 from hebbstream.network._rounded import RoundedWeights
 from hebbstream.network._spec import LayerSpec, Pair
 from hebbstream.rule import _plasticity as plasticity
+from hebbstream.rule._imprint import Imprinting
 from hebbstream.rule._init import initial_weights
 from hebbstream.rule._normalize import Moments, StreamNorm
 from hebbstream.rule._patches import patches as patches_of
@@ -83,6 +85,8 @@ class SoftHebbLayer(nn.Module):
         self.register_buffer("samples_learned", count)  # since plasticity was reopened
         self.register_buffer("update_peak", number(()))  # the running maximum of |Δw|
         self.register_buffer("opening", number(2))  # ρ of the rate, and its factor for each sample
+        imprints = spec.plasticity == "imprinting" and spec.learning_rate > 0
+        self.imprinting = Imprinting(shape[1], device) if imprints else None
 
     def __repr__(self) -> str:
         spec = self.spec
@@ -181,7 +185,7 @@ class SoftHebbLayer(nn.Module):
     @torch.no_grad()
     def update(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> None:
         """Do the second half of a step: update the weights by what the first half computed from them."""
-        learns = self.spec.learning_rate > 0
+        learns = self.spec.learning_rate > 0 and self.imprinting is None
         if learns and isinstance(forward, fused.FusedForward) and fused_update.update(self, forward):
             self._average(forward.output.shape[0])
         else:
@@ -189,10 +193,12 @@ class SoftHebbLayer(nn.Module):
 
     @torch.no_grad()
     def change(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> Change | None:
-        """Sum the local updates of a step, without rates; ``None`` where the layer does not learn. Nothing changes."""
+        """Sum the local updates of a step, without rates; ``None`` where the layer does not learn. No weight changes."""
         spec, weights = self.spec, self.plastic_weights
         if not spec.learning_rate > 0:
             return None
+        if self.imprinting is not None:
+            return self._imprinted(*self.imprinting.draw(forward.patches, forward.output.shape[0], spec.channels))
         events = self._events(forward.weighted_input)
         if events is not None:
             out = workspace.take("rows", (len(events.neurons), weights.shape[1]), weights)
@@ -265,8 +271,19 @@ class SoftHebbLayer(nn.Module):
         patches.view(runs.shape).copy_(runs)
         return patches
 
+    def _imprinted(self, patches: Tensor, taken: Tensor) -> Change:
+        """Return the change from what neurons are to the patches that they take over, at the length of initial weights."""
+        if not taken.is_cpu:  # how many they are would have to be told to the host
+            wanted = F.normalize(patches).mul_(self.spec.radius)
+            return Change((wanted - self.plastic_weights).mul_(taken.unsqueeze(1)), self.plastic_weights, None)
+        neurons = taken.nonzero().flatten()
+        rows = self.plastic_weights.index_select(0, neurons)
+        return Change(F.normalize(patches.index_select(0, neurons)).mul_(self.spec.radius).sub_(rows), rows, neurons)
+
     def _rate(self, change: Change) -> Tensor:
         spec = self.spec
+        if self.imprinting is not None:
+            return change.rows.new_full((len(change.rows),), spec.learning_rate)
         opening = self.opening.select(0, 0)
         rate = plasticity.norm_dependent_rate(change.rows, spec.learning_rate, spec.rate_power, opening)
         if spec.decay_samples is not None:

@@ -111,9 +111,10 @@ class Preset:
             event_threshold = 0.0 if normalization == "batch" else EVENT_THRESHOLD
         resolved = []
         for index, spec in enumerate(self.layers):
-            changes: dict[str, Any] = {"learning_rate": spec.learning_rate * math.sqrt(batch_size / self.batch_size)}
+            rate = spec.learning_rate * math.sqrt(batch_size / (self.batch_size if normalization == "batch" else 1))
+            changes: dict[str, Any] = {"learning_rate": rate if spec.plasticity != "imprinting" else spec.learning_rate}
             if normalization != "batch":
-                changes = {"update_scale": "running_max", "learning_rate": spec.learning_rate * math.sqrt(batch_size)}
+                changes["update_scale"] = "running_max"
             neurons = first * width_factor**index
             if event_threshold and spec.kernel_size is not None and neurons >= _BUDGET_FROM:
                 changes["event_budget"] = max(_LEAST_BUDGET, neurons // _BUDGET_SHARE)
@@ -177,6 +178,14 @@ _VIDEO = (
     replace(_STREAM[-1], unit_length=True),
 )
 
+# What moves matters: the neurons of the second layer hold patches of that, above a first layer as it was drawn. Above one that has
+# learned, most of the gain is lost.
+_MOTION = (
+    replace(_VIDEO[0], learning_rate=0.0, averaging_samples=None),
+    replace(_VIDEO[1], learning_rate=1.0, plasticity="imprinting"),
+    *_VIDEO[2:],
+)
+
 # Of windows and spectrograms likewise. In signals, weights begin shorter still and learn faster: a few hundred windows must
 # do. What a kernel sees of a smooth one is nearly its level alone, so patches are whitened. Windows are cut anywhere: what
 # counts is what happens in one, not when. So features are averages over its time, and neurons compete harder, for averages of
@@ -222,6 +231,7 @@ _SOUND = (
 PRESETS: dict[str, Preset] = {
     "pictures": Preset(layers=_STREAM, batch_size=10, in_channels=3, image_size=32),
     "video": Preset(layers=_VIDEO, batch_size=10, in_channels=3, image_size=32, normalization="whiten"),
+    "motion": Preset(layers=_MOTION, batch_size=10, in_channels=3, image_size=32, normalization="whiten"),
     "cifar10": Preset(layers=_CIFAR, batch_size=10, in_channels=3, image_size=32),
     "cifar100": Preset(layers=_CIFAR, batch_size=10, in_channels=3, image_size=32),
     "mnist": Preset(layers=_CIFAR, batch_size=10, in_channels=1, image_size=28),

@@ -54,7 +54,9 @@ class LayerSpec:
         The features' weights are a running average of those that learn, over so many samples; over the latest third, while
         they are fewer. Features then move less from frame to frame. ``None`` takes the weights that learn.
     plasticity
-        ``"soft_anti_hebbian"`` (the paper's), ``"soft_hebbian"``, ``"hard_wta"`` or ``"hebbian"``.
+        ``"soft_anti_hebbian"`` (the paper's), ``"soft_hebbian"``, ``"hard_wta"``, ``"hebbian"`` or ``"imprinting"``: there, a
+        neuron takes over a patch of the stream at once, most often one that has moved since the last sample. Of the rule's
+        settings, only `learning_rate` counts: 1 takes a patch over wholly, less goes so far towards it.
     update_scale
         ``"max"`` divides each update by its largest magnitude, which the published rates assume; ``"running_max"`` by
         the largest magnitude of recent updates, so that a blank frame moves little; ``"none"`` by nothing.
@@ -154,6 +156,8 @@ class LayerSpec:
         self._require("averaging_samples", average is None or _is_int(average, 1), "a positive integer or None")
         for name in ("learning_rate", "rate_power"):
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) >= 0, "a number of at least 0")
+        within = self.plasticity != "imprinting" or self.learning_rate <= 1
+        self._require("learning_rate", within, "0 to 1 with plasticity='imprinting'")
         for name in ("inverse_temperature", "power", "activation_inverse_temperature", "radius"):
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
         threshold = self.event_threshold

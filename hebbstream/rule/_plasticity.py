@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hebbstream.rule._precision import Product, product
 
-PlasticityName = Literal["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian"]
+PlasticityName = Literal["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian", "imprinting"]
 
 _FLOAT32 = product("float32")
 _PEAK_DECAY = 0.999

@@ -78,6 +78,12 @@ def test_layers_learn_by_themselves_and_together(rows):
     assert all(0 <= row["ridge"] <= 1 for row in found.values())
 
 
+def test_a_layer_that_imprints_is_measured_above_both_first_layers(rows):
+    found = rows("worlds.motion")
+    assert [row["row"] for row in found] == ["untrained", "second layer imprints", "first layer learns", "both"]
+    assert all(0 <= row[key] <= 1 for row in found for key in ("ridge", "ridge_of_5", "nearest"))
+
+
 def test_layers_that_do_not_learn_stay_as_drawn():
     first, second, third = specs("video", (0, 2), 16)
     assert (first.learning_rate, second.learning_rate) == (PRESETS["video"].resolve(width=16)[0].learning_rate, 0.0)

@@ -81,6 +81,25 @@ def _orders(results: Path) -> str:
     return markdown(["world", "seeds", "what learned", "in order, %", "shuffled, %", "CPU seconds to learn"], rows)
 
 
+def _motion(results: Path) -> str:
+    """Of each world and choice of layers that learn: what a network as drawn gives, and what each gained, seed by seed."""
+    measured = read(results / "quality" / "motion.json")
+    found = grouped(measured["rows"], "world", "row")
+    columns = list(dict.fromkeys(row for _, row in found))
+    keys = ("ridge", "ridge_of_5", "nearest")
+    rows = []
+    for world in dict.fromkeys(world for world, _ in found):
+        drawn = {run["seed"]: run for run in found[world, columns[0]]}
+        cells = [" / ".join(f"{100 * np.mean([run[key] for run in drawn.values()]):.1f}" for key in keys)]
+        for column in columns[1:]:
+            gains = [
+                [100 * (run[key] - drawn[run["seed"]][key]) for run in found.get((world, column), ())] for key in keys
+            ]
+            cells.append(" / ".join(f"{np.mean(gain):+.1f}{_half_range(gain)}" for gain in gains if gain))
+        rows.append([world, len(drawn), *cells])
+    return markdown(["world", "seeds", columns[0], *(f"gained: {column}" for column in columns[1:])], rows)
+
+
 def _with_spread(runs: list[Result]) -> str:
     """Return ridge and ridge of five labels, means over the seeds and, where there are several, half the range, %."""
     found = [[100 * run[key] for run in runs] for key in ("ridge", "ridge_of_5")]
@@ -140,6 +159,7 @@ def _endless(results: Path) -> str:
 WORLD_TABLES: Tables = {
     "quality/worlds": _worlds,
     "quality/widths": _widths,
+    "quality/motion": _motion,
     "quality/layers": _layers,
     "quality/orders": _orders,
     "quality/crops": _crops,

@@ -1,0 +1,103 @@
+"""Imprinting: a neuron takes over a patch of the stream at once, most often one in which something moves."""
+
+import torch
+from torch import Tensor, nn
+
+_PLACES = 256  # of a sample, at which patches are looked at: all of a second layer's for frames of 32×32
+_RANGE = 2**32
+_MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)  # below 2**31: products fit into a signed 64-bit number
+
+
+class Imprinting(nn.Module):
+    """Chooses which patch each neuron holds.
+
+    A layer whose neurons hold patches of the stream tells its inputs apart better than random weights do, if the patches
+    are of what matters, and most of a picture is scenery. What matters moves: a neuron takes over a patch with a
+    chance that is proportional to its motion, the distance from the patch at the same place one sample before.
+
+    Each neuron holds one patch, drawn from all of the stream so far (weighted reservoir sampling; Chao 1982): with ``m`` the motion
+    of a patch, ``M`` that of a sample and ``ΣM`` that of all samples so far, a neuron takes one with the chance ``M/ΣM``, and this one
+    with ``m/M``. Where nothing moves, nothing changes. Changes become rare: after n samples, one neuron in n or so changes with
+    each. To copy a patch is Hebb's rule in one step, for a neuron that answers to nothing else (weight imprinting; Qi et al. 2018).
+
+    Chance is a hash of the number of steps, so that a run that is resumed goes on as it would have.
+
+    Parameters
+    ----------
+    synapses
+        Values in a patch.
+    device
+        Where its memory lies.
+
+    Examples
+    --------
+    Of four places only the third shows something else than before. Both neurons take over what is there now:
+
+    >>> imprinting = Imprinting(synapses=1)
+    >>> _, taken = imprinting.draw(torch.tensor([[1.0], [2.0], [3.0], [4.0]]), samples=1, neurons=2)
+    >>> taken
+    tensor([False, False])
+    >>> patches, taken = imprinting.draw(torch.tensor([[1.0], [2.0], [5.0], [4.0]]), samples=1, neurons=2)
+    >>> patches, taken
+    (tensor([[5.],
+            [5.]]), tensor([True, True]))
+    """
+
+    before: Tensor
+    moved: Tensor
+    steps: Tensor
+
+    def __init__(self, synapses: int, device: str | torch.device = "cpu") -> None:
+        super().__init__()
+        self.register_buffer("before", torch.zeros(_PLACES, synapses, dtype=torch.float32, device=device))
+        self.register_buffer("moved", torch.zeros((), dtype=torch.float32, device=device))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device=device))
+
+    def draw(self, patches: Tensor, samples: int, neurons: int) -> tuple[Tensor, Tensor]:
+        """Return a patch for each neuron, and whether it takes it over; the memory goes on.
+
+        Parameters
+        ----------
+        patches
+            Of a step, sample after sample; shape (P, N).
+        samples
+            In the step.
+        neurons
+            K.
+
+        Returns
+        -------
+        tuple[Tensor, Tensor]
+            Shapes (K, N) and (K,).
+        """
+        of_a_sample = len(patches) // samples
+        places = torch.arange(_PLACES, device=patches.device) * of_a_sample // _PLACES
+        seen = patches.view(samples, of_a_sample, -1).index_select(1, places)
+        motion = (
+            (seen - torch.cat([self.before.unsqueeze(0), seen.narrow(0, 0, samples - 1)])).square_().sum(dim=2).sqrt_()
+        )
+        motion.select(0, 0).mul_(self.steps.clamp(max=1))  # before the first sample there was none
+        self.before.copy_(seen.select(0, -1))
+        sums = motion.flatten().cumsum(dim=0, dtype=torch.float64)
+        total = sums.select(0, -1)
+        at, whether = _random(self.steps, neurons)
+        self.moved += total
+        self.steps += 1
+        chosen = torch.searchsorted(sums, at * total, right=True).clamp_(max=len(sums) - 1)
+        return seen.flatten(0, 1).index_select(0, chosen), whether * self.moved < total
+
+
+def _random(step: Tensor, count: int) -> Tensor:
+    """Return two rows of numbers in [0, 1) for a step, the same on every device; shape (2, count), float64.
+
+    Examples
+    --------
+    >>> numbers = _random(torch.tensor(3), 10_000)
+    >>> bool((numbers.mean(dim=1) - 0.5).abs().max() < 0.01), bool(torch.corrcoef(numbers)[0, 1].abs() < 0.03)
+    (True, True)
+    """
+    x = (step * (2 * count) + torch.arange(2 * count, device=step.device)) % _RANGE
+    for multiplier, shift in zip(_MULTIPLIERS, (16, 15), strict=True):
+        x = ((x ^ (x >> shift)) * multiplier) & (_RANGE - 1)
+    x ^= x >> 15
+    return (x.double() / _RANGE).view(2, count)

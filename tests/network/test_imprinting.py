@@ -1,0 +1,122 @@
+"""A layer whose neurons take over patches of what moves."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import hebbstream as hs
+from hebbstream.distributed._local import LocalEngine
+from hebbstream.errors import ConfigurationError
+from hebbstream.export import OnnxExtractor
+from hebbstream.export._to_onnx import export_model
+from hebbstream.rule import _fast as fast
+
+WIDTH = 8
+
+
+def motion(**options):
+    return hs.SoftHebbNet.from_preset("motion", width=WIDTH, **options)
+
+
+def same(one, two):
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("kernels", [True, False])
+def test_neurons_hold_patches_that_the_layer_has_seen(frames, monkeypatch, kernels):
+    if not kernels:
+        monkeypatch.setattr(fast, "kernels", lambda: None)
+    net = motion()
+    layer, drawn, seen = net.layers[1], net.layers[1].weight_matrix.clone(), []
+    change = layer.change
+
+    def watched(forward, *rest):
+        seen.append(forward.patches.clone())
+        return change(forward, *rest)
+
+    monkeypatch.setattr(layer, "change", watched)
+    for frame in frames[:20]:
+        net.learn_one(frame)
+    assert (layer.weight_matrix != drawn).any(dim=1).all()
+    torch.testing.assert_close(layer.norms(), torch.full((4 * WIDTH,), layer.spec.radius))
+    known = F.normalize(torch.cat(seen))
+    nearest = (F.normalize(layer.weight_matrix) @ known.t()).max(dim=1)
+    torch.testing.assert_close(nearest.values, torch.ones(4 * WIDTH))
+    assert len(nearest.indices.unique()) > 2 * WIDTH
+    untouched = hs.SoftHebbNet.from_preset("motion", width=WIDTH).layers
+    assert all(torch.equal(net.layers[at].weight_matrix, untouched[at].weight_matrix) for at in (0, 2))
+
+
+def test_with_kernels_and_without_it_takes_over_the_same(frames, monkeypatch):
+    one, two = motion(), motion()
+    for frame in frames[:12]:
+        one.learn_one(frame)
+    monkeypatch.setattr(fast, "kernels", lambda: None)
+    for frame in frames[:12]:
+        two.learn_one(frame)
+    torch.testing.assert_close(one.layers[1].weight_matrix, two.layers[1].weight_matrix, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("engine", ["eager", "pipelined"])
+def test_it_goes_on_from_a_file_bit_for_bit(frames, tmp_path, engine):
+    whole = motion(engine=engine)
+    for frame in frames[:9]:
+        whole.learn_one(frame)
+    whole.save(tmp_path / "net.safetensors")
+    again = hs.load(tmp_path / "net.safetensors")
+    for frame in frames[9:18]:
+        assert torch.equal(whole.learn_one(frame), again.learn_one(frame))
+    assert same(whole, again)
+
+
+def test_a_picture_that_stood_still_is_forgotten_once_something_moves(frames):
+    net = motion()
+    for _ in range(30):
+        net.learn_one(frames[0])
+    before = net.layers[1].weight_matrix.clone()
+    net.learn_one(frames[50])
+    assert (net.layers[1].weight_matrix != before).any(dim=1).all()
+
+
+def test_a_smaller_rate_goes_so_far_towards_a_patch(frames):
+    specs = hs.PRESETS["motion"].resolve(width=WIDTH)
+    specs[1] = replace(specs[1], learning_rate=0.25)
+    part, whole = hs.SoftHebbNet(specs, 3), motion()
+    for frame in frames[:2]:
+        drawn = whole.layers[1].weight_matrix.clone()
+        whole.learn_one(frame)
+        part.learn_one(frame)
+    wanted = torch.lerp(drawn, whole.layers[1].weight_matrix, 0.25)
+    torch.testing.assert_close(part.layers[1].weight_matrix, wanted)
+
+
+def test_the_model_gives_the_same_features(frames):
+    net = motion()
+    for frame in frames[:10]:
+        net.learn_one(frame)
+    expected = net.transform_many(frames[:5]).numpy()
+    found = OnnxExtractor(export_model(net, input_dtype="uint8", layout="NHWC").data, ["cpu"]).transform_many(
+        frames[:5]
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 10])
+def test_a_larger_step_takes_over_whole_patches_too(batch_size):
+    for normalization in ("whiten", "batch"):
+        spec = hs.PRESETS["motion"].resolve(batch_size=batch_size, normalization=normalization)[1]
+        assert spec.learning_rate == 1.0
+
+
+def test_a_rate_above_one_is_refused():
+    with pytest.raises(ConfigurationError, match=r"learning_rate=2: expected 0 to 1 with plasticity='imprinting'"):
+        hs.LayerSpec(channels=4, plasticity="imprinting", learning_rate=2)
+
+
+def test_ranks_that_tell_averages_refuse_it(frames):
+    net = motion(engine=LocalEngine())
+    with pytest.raises(ConfigurationError, match="imprinting"):
+        net.learn_one(frames[0])
