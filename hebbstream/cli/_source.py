@@ -187,7 +187,9 @@ def _open_one(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, in
     if signal_of(options, source):
         return open_source(options, net.in_channels, size, source)  # what is done to pictures would not do for it
     into = options.size or size or (32, 32)
-    if options.crops is None and kind_of(source) == "video" and not (options.size or options.fit or options.labels):
+    whole = options.size or options.fit or options.labels
+    whole = whole or any(layer.imprinting is not None for layer in net.layers)  # what moves shows where a place stays
+    if options.crops is None and kind_of(source) == "video" and not whole:
         scaled = partial(_scaled, into, options.crop_scale)
         stream = open_source(options, net.in_channels, size, source, scaled=scaled)
         return _worth_learning(stream, options, lambda frames: crops(frames, into, seed=net.seed))

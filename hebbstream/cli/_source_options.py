@@ -131,7 +131,7 @@ def add_crops(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="learn N pieces of --size cut out of each frame at random places, or with 0 the frame scaled to that size"
         f" (default: 1 where a video's frames are {MUCH_LARGER} times as large or more, and --size, --fit and --labels are"
-        " not given; otherwise 0)",
+        " not given; otherwise, and with --preset motion, 0)",
     )
     parser.add_argument(
         "--crop-scale",

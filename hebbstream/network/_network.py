@@ -116,7 +116,7 @@ class SoftHebbNet(LayerStack):
         Parameters
         ----------
         name
-            ``"video"``, ``"pictures"``, ``"signal"``, ``"aligned-signal"``, ``"sound"``, or one of the paper's: ``"cifar10"``,
+            ``"video"``, ``"motion"``, ``"pictures"``, ``"signal"``, ``"aligned-signal"``, ``"sound"``, or one of the paper's: ``"cifar10"``,
             ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``, ``"stl10"`` or ``"imagenet160"``.
         width, width_factor, batch_size, normalization, event_threshold
             As of `Preset.resolve`: the neurons of the first layer, and how the preset is adapted.

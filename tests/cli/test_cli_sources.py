@@ -438,6 +438,15 @@ def test_of_others_and_where_it_is_said_whole_frames_are_learned(run, tmp_path, 
     assert torch.equal(found, expected(open_video(clip, **how)))
 
 
+def test_where_motion_is_learned_frames_stay_whole(run, tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", noise(192, 256))
+    code, _, err = run("learn", clip, "--preset", "motion", "--width", 8, "--quiet")
+    assert (code, "pieces" in err) == (0, False)
+    net = hs.SoftHebbNet.from_preset("motion", width=8)
+    hs.Learner(net).learn(open_video(clip, size=32, fit=None), progress=False)
+    assert torch.equal(hs.load("run.safetensors").layers[1].weight, net.layers[1].weight)
+
+
 def test_large_and_small_videos_are_learned_side_by_side(run, tmp_path):
     large, small = (
         write_clip(tmp_path / "large.mp4", noise(192, 256)),

@@ -72,6 +72,21 @@ def test_only_rows_that_a_rank_has_touched_travel():
     assert sent["rare events"] < 0.5 * sent["dense updates"]
 
 
+def imprint(peers):
+    net = hs.SoftHebbNet.from_preset("motion", width=4, seed=3, engine=DataParallelEngine(peers))
+    for step in pictures(peers.world):
+        net.learn_one(step[peers.rank])
+    return state_of(net)
+
+
+def test_neurons_that_imprint_take_over_what_the_first_rank_sees():
+    first, second = together(2, imprint)
+    weights, drawn = first["_layers.1.weight_matrix"], hs.SoftHebbNet.from_preset("motion", width=4, seed=3)
+    np.testing.assert_array_equal(weights, second["_layers.1.weight_matrix"])
+    assert (weights != drawn.layers[1].weight_matrix.numpy()).any(axis=1).all()
+    assert (first["_layers.1.imprinting.steps"], second["_layers.1.imprinting.steps"]) == (STEPS, 0)
+
+
 def learn_unevenly(peers):
     net = network("events", DataParallelEngine(peers))
     frames = pictures(3, 10)
