@@ -188,7 +188,7 @@ def _open_one(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, in
         return open_source(options, net.in_channels, size, source)  # what is done to pictures would not do for it
     into = options.size or size or (32, 32)
     whole = options.size or options.fit or options.labels
-    whole = whole or any(layer.imprinting is not None for layer in net.layers)  # what moves shows where a place stays
+    whole = whole or any(layer.spec.imprints for layer in net.layers)  # what moves shows where a place stays
     if options.crops is None and kind_of(source) == "video" and not whole:
         scaled = partial(_scaled, into, options.crop_scale)
         stream = open_source(options, net.in_channels, size, source, scaled=scaled)

@@ -84,7 +84,7 @@ class DataParallelEngine(Engine):
                 moments = None if own is None else add_moments(self.peers, own, _pixels(x), samples)
                 if len(x):
                     forward = layer.learn_forward(x.to(layer.device), workspace, self.multiply, moments)
-                    if layer.imprinting is None or self.peers.rank == 0:  # one patch, not the sum of several
+                    if self.peers.rank == 0 or not layer.spec.imprints:  # one patch, not the sum of several
                         change = layer.change(forward, workspace, self.multiply)
                     x = forward.output
                 elif moments is not None and layer.norm is not None:

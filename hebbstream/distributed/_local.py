@@ -65,7 +65,7 @@ class LocalEngine(Engine):
         ConfigurationError
             If a layer imprints: the mean of two patches is none.
         """
-        if any(layer.imprinting is not None for layer in layers):
+        if any(layer.spec.imprints for layer in layers):
             raise ConfigurationError(
                 "plasticity='imprinting': expected another where averages are told: try every=None"
             )

@@ -85,8 +85,7 @@ class SoftHebbLayer(nn.Module):
         self.register_buffer("samples_learned", count)  # since plasticity was reopened
         self.register_buffer("update_peak", number(()))  # the running maximum of |Δw|
         self.register_buffer("opening", number(2))  # ρ of the rate, and its factor for each sample
-        imprints = spec.plasticity == "imprinting" and spec.learning_rate > 0
-        self.imprinting = Imprinting(shape[1], device) if imprints else None
+        self.imprinting = Imprinting(shape[1], device) if spec.imprints else None
 
     def __repr__(self) -> str:
         spec = self.spec
@@ -198,7 +197,10 @@ class SoftHebbLayer(nn.Module):
         if not spec.learning_rate > 0:
             return None
         if self.imprinting is not None:
-            return self._imprinted(*self.imprinting.draw(forward.patches, forward.output.shape[0], spec.channels))
+            end, learned = spec.decay_samples, self.samples_learned
+            chance = 1.0 if end is None else plasticity.linear_decay(learned, end)
+            samples = forward.output.shape[0]
+            return self._imprinted(*self.imprinting.draw(forward.patches, samples, spec.channels, chance))
         events = self._events(forward.weighted_input)
         if events is not None:
             out = workspace.take("rows", (len(events.neurons), weights.shape[1]), weights)

@@ -56,7 +56,8 @@ class LayerSpec:
     plasticity
         ``"soft_anti_hebbian"`` (the paper's), ``"soft_hebbian"``, ``"hard_wta"``, ``"hebbian"`` or ``"imprinting"``: there, a
         neuron takes over a patch of the stream at once, most often one that has moved since the last sample. Of the rule's
-        settings, only `learning_rate` counts: 1 takes a patch over wholly, less goes so far towards it.
+        settings, only `learning_rate` counts, of which 1 takes a patch over wholly and less goes so far towards it, and
+        `decay_samples`, after which no more are taken over.
     update_scale
         ``"max"`` divides each update by its largest magnitude, which the published rates assume; ``"running_max"`` by
         the largest magnitude of recent updates, so that a blank frame moves little; ``"none"`` by nothing.
@@ -173,6 +174,11 @@ class LayerSpec:
     def _require(self, name: str, valid: bool, expected: str) -> None:
         if not valid:
             raise ConfigurationError(f"{name}={quote(getattr(self, name))}: expected {expected}")
+
+    @property
+    def imprints(self) -> bool:
+        """Whether its neurons take over patches of the stream."""
+        return self.plasticity == "imprinting" and self.learning_rate > 0
 
     @property
     def kernel(self) -> Pair:

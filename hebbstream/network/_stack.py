@@ -56,6 +56,10 @@ class LayerStack(nn.Module):
         self.input_size = checked_size(input_size, signal=are_one_dimensional(layers))
         self.input_range = None if input_range is None else checked_range(input_range)
         self.mirror = bool(mirror)
+        if self.mirror and any(
+            spec.imprints for spec in layers
+        ):  # what is in its place in the mirror image did not move there
+            raise ConfigurationError("mirror=True and plasticity='imprinting': expected only one of the two")
         self.seed = seed
         self.samples_seen, self._memory = 0, PerThread()
         self.preset: str | None = None

@@ -53,7 +53,7 @@ class Imprinting(nn.Module):
         self.register_buffer("moved", torch.zeros((), dtype=torch.float32, device=device))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device=device))
 
-    def draw(self, patches: Tensor, samples: int, neurons: int) -> tuple[Tensor, Tensor]:
+    def draw(self, patches: Tensor, samples: int, neurons: int, factor: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
         """Return a patch for each neuron, and whether it takes it over; the memory goes on.
 
         Parameters
@@ -64,6 +64,8 @@ class Imprinting(nn.Module):
             In the step.
         neurons
             K.
+        factor
+            Of the chance.
 
         Returns
         -------
@@ -84,7 +86,7 @@ class Imprinting(nn.Module):
         self.moved += total
         self.steps += 1
         chosen = torch.searchsorted(sums, at * total, right=True).clamp_(max=len(sums) - 1)
-        return seen.flatten(0, 1).index_select(0, chosen), whether * self.moved < total
+        return seen.flatten(0, 1).index_select(0, chosen), whether * self.moved < total * factor
 
 
 def _random(step: Tensor, count: int) -> Tensor:

@@ -93,6 +93,22 @@ def test_a_smaller_rate_goes_so_far_towards_a_patch(frames):
     torch.testing.assert_close(part.layers[1].weight_matrix, wanted)
 
 
+def test_it_comes_to_rest_where_that_is_asked_for(frames):
+    specs = hs.PRESETS["motion"].resolve(width=WIDTH)
+    specs[1] = replace(specs[1], decay_samples=10)
+    net = hs.SoftHebbNet(specs, 3)
+    for frame in frames[:10]:
+        net.learn_one(frame)
+    rested = net.layers[1].weight_matrix.clone()
+    for frame in frames[10:30]:
+        net.learn_one(frame)
+    assert torch.equal(net.layers[1].weight_matrix, rested)
+    net.reopen_plasticity()
+    for frame in frames[30:35]:
+        net.learn_one(frame)
+    assert not torch.equal(net.layers[1].weight_matrix, rested)
+
+
 def test_the_model_gives_the_same_features(frames):
     net = motion()
     for frame in frames[:10]:
@@ -114,6 +130,11 @@ def test_a_larger_step_takes_over_whole_patches_too(batch_size):
 def test_a_rate_above_one_is_refused():
     with pytest.raises(ConfigurationError, match=r"learning_rate=2: expected 0 to 1 with plasticity='imprinting'"):
         hs.LayerSpec(channels=4, plasticity="imprinting", learning_rate=2)
+
+
+def test_mirror_images_are_refused():
+    with pytest.raises(ConfigurationError, match="mirror=True and plasticity='imprinting'"):
+        motion(mirror=True)
 
 
 def test_ranks_that_tell_averages_refuse_it(frames):
