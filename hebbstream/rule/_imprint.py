@@ -73,11 +73,14 @@ class Imprinting(nn.Module):
             Shapes (K, N) and (K,).
         """
         of_a_sample = len(patches) // samples
-        places = torch.arange(_PLACES, device=patches.device) * of_a_sample // _PLACES
-        seen = patches.view(samples, of_a_sample, -1).index_select(1, places)
-        motion = (
-            (seen - torch.cat([self.before.unsqueeze(0), seen.narrow(0, 0, samples - 1)])).square_().sum(dim=2).sqrt_()
-        )
+        seen = patches.view(samples, of_a_sample, -1)
+        if of_a_sample != _PLACES:
+            places = torch.arange(_PLACES, device=patches.device) * of_a_sample // _PLACES
+            seen = seen.index_select(1, places)
+        before = self.before.unsqueeze(0)
+        if samples > 1:
+            before = torch.cat([before, seen.narrow(0, 0, samples - 1)])
+        motion = (seen - before).square_().sum(dim=2).sqrt_()
         motion.select(0, 0).mul_(self.steps.clamp(max=1))  # before the first sample there was none
         self.before.copy_(seen.select(0, -1))
         sums = motion.flatten().cumsum(dim=0, dtype=torch.float64)
