@@ -12,7 +12,7 @@ class ProgressBar(Callback):
     """Shows how many samples were learned, of how many where that is known, and how well.
 
     How well: the accuracy of the latest predictions, where there are labels; for each layer the share of neurons that
-    have turned (see `Report`); and the share of frames that showed nothing new, where a stream leaves those out. A
+    have turned (see `Report`); and how many frames showed nothing new, where a stream leaves those out. A
     terminal is updated all the time, a log gets a line every ten seconds.
 
     Parameters
@@ -60,5 +60,5 @@ class ProgressBar(Callback):
         if report.recent_accuracy is not None:
             parts.insert(0, f"accuracy {report.recent_accuracy:.1%}")
         if skipped := report.stream_counts.get("skipped"):
-            parts.append(f"nothing new in {skipped / report.stream_counts['frames']:.0%}")
+            parts.append(f"nothing new in {skipped:,}")
         self._bar.set_postfix_str(", ".join(parts), refresh=drawn_over())

@@ -10,6 +10,8 @@ import torch
 
 import hebbstream as hs
 from hebbstream._bar import expected, progress_bar
+from hebbstream.streams import Stream, novel
+from hebbstream.streams._stats import StreamStats
 
 
 class Terminal(io.StringIO):
@@ -36,6 +38,14 @@ def test_a_terminal_is_kept_up_to_date(monkeypatch):
     text = shown(monkeypatch, Terminal())
     assert len(text.split("\r")) > 20
     assert "60/60" in text
+
+
+def test_frames_that_show_nothing_new_are_counted_whatever_else_is_left_out(monkeypatch):
+    """As a share of all that a video decodes, they would be few where a stride leaves most of them out."""
+    frames = Stream([torch.full((3, 8, 8), value) for value in (0.0, 0.0, 0.0, 0.5)], stats=StreamStats(dropped=36))
+    monkeypatch.setattr(sys, "stderr", stream := Terminal())
+    hs.learn(hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3), novel(frames, 0.1))
+    assert "nothing new in 2]" in stream.getvalue()
 
 
 class Broken(Terminal):
