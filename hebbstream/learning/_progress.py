@@ -4,6 +4,7 @@ from hebbstream._bar import drawn_over, expected, progress_bar
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._running import Running
 from hebbstream.learning._timer import Timer
+from hebbstream.streams._sample import Sample
 
 _STATUS_SECONDS = 1.0
 
@@ -34,6 +35,13 @@ class ProgressBar(Callback):
             unit="samples", shown=self._enabled, total=expected(learner.stream, self._limit, self._passed)
         )
         self._timer = Timer(_STATUS_SECONDS, learner.clock)
+        self._begun = False
+
+    def on_sample(self, learner: Running, sample: Sample) -> None:  # noqa: ARG002  # the first, whatever it is
+        """Time samples from the first one on: before it come those that a resumed run passes over."""
+        if not self._begun:
+            self._begun = True
+            self._bar.unpause()
 
     def on_step(self, learner: Running, step: Step) -> None:  # noqa: ARG002  # one more, whatever it was
         """Advance by one."""

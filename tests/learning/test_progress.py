@@ -4,6 +4,7 @@ import errno
 import io
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -46,6 +47,22 @@ def test_frames_that_show_nothing_new_are_counted_whatever_else_is_left_out(monk
     monkeypatch.setattr(sys, "stderr", stream := Terminal())
     hs.learn(hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3), novel(frames, 0.1))
     assert "nothing new in 2]" in stream.getvalue()
+
+
+def test_the_rate_of_a_resumed_run_leaves_out_what_it_passed_over(monkeypatch):
+    now = SimpleNamespace(s=0.0)
+    monkeypatch.setattr("tqdm.std.time", lambda: now.s)
+
+    def second_by_second():
+        for frame in torch.rand(100, 3, 8, 8):
+            now.s += 1.0
+            yield frame
+
+    learner = hs.Learner(hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3))
+    learner.learn(second_by_second(), limit=80, progress=False)
+    monkeypatch.setattr(sys, "stderr", stream := Terminal())
+    learner.learn(second_by_second(), resume=True)
+    assert "20 samples [00:19, " in stream.getvalue()
 
 
 class Broken(Terminal):
