@@ -85,8 +85,8 @@ class Decoder(MediaDecoder):
             for seconds, frame in clock.times(reading):
                 if end is not None and seconds >= end - _ROUNDING:
                     return
-                self.stats.frames += 1
                 if seconds >= start - _ROUNDING:
+                    self.stats.frames += 1
                     self.stats.corrupt = before + progress.corrupt - passed
                     yield seconds, frame
                 else:

@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> None:
     _print_layers(net)
     probe = as_online_probe(saved.probe, "inspect")
     if probe is not None:
-        print(f"probe: {probe.steps:,} labels, classes {', '.join(map(printable, probe.classes))}")
+        again = ", frames seen again included" if saved.replay is not None else ""
+        print(f"probe: {probe.steps:,} labels{again}, classes {', '.join(map(printable, probe.classes))}")
     samples = _samples(options, net)
     if options.source:
         print(f"\non {len(samples):,} frames of {printable(mask_credentials(options.source))}")

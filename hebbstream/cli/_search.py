@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     cosines, times, sources = _cosines(options.file, vector)
     at = "" if query.t is None else f" at {query.t:.3f} s"
     print(f"nearest to {printable(query.source)}{at}, of {len(cosines):,} frames")
-    print("cosine        time   frame  source")
+    print("cosine        time     row  source")
     for row in _nearest(cosines, times, sources, options.count, options.apart):
         time = "-" if times[row] is None else f"{times[row]:.3f} s"
         print(f"{cosines[row]:6.4f}  {time:>10}  {row:6}  {printable(sources[row] or '')}".rstrip())

@@ -61,7 +61,7 @@ class Learner:
         What watches the run, or has something to do between its samples, in the order in which they are called: a
         `Checkpoint`, ``Metrics``, ``DriftMonitor``, a `Callback` of your own, or a function of a `Step`.
     clock
-        Gives the time in seconds.
+        Gives the time in seconds, and if latencies are to be right that of `time.monotonic`, by which samples are captured.
 
     Attributes
     ----------

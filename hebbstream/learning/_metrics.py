@@ -16,6 +16,7 @@ from hebbstream._files import output_path
 from hebbstream.errors import ConfigurationError, MissingDependencyError, OutputError
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._latency import Latency
+from hebbstream.learning._report import Report
 from hebbstream.learning._running import Running
 
 log = logging.getLogger("hebbstream.metrics")
@@ -25,8 +26,8 @@ _MOVED = 1e-6  # of a neuron's norm
 class Metrics(Callback):
     """Write a record every few seconds and at the end.
 
-    A record holds: ``time`` (UTC), ``seconds`` since the start, ``position`` in the stream, ``samples`` learned in this
-    run, ``samples_per_second`` since the last record, ``latency_mean`` and ``latency_max`` (seconds from a live
+    A record holds: ``time`` (UTC), ``samples`` and ``seconds`` of this run (see `Report`), ``position`` (samples of earlier
+    runs included), ``samples_per_second`` since the last record, ``latency_mean`` and ``latency_max`` (seconds from a live
     sample's capture until it was learned), ``stream`` (its counts: frames, dropped, …), ``accuracy`` (prequential, of
     all labelled samples) and ``recent_accuracy`` (of the last 1,000), and for each layer ``r1`` (share of neurons whose
     norm has converged), ``turned`` (share of neurons turned away from their initial weights), ``still`` (share of neurons whose norm moved by less than a millionth since the last record:
@@ -88,22 +89,22 @@ class Metrics(Callback):
 
     def on_start(self, learner: Running) -> None:
         """Begin a run."""
-        self._samples = self._samples_before = 0
+        self._samples, self._seconds = 0, 0.0  # of the run, at the last record
         self._latency = Latency()
         self._norms = [layer.norms() for layer in learner.net.layers]
-        self._started = self._written = learner.clock()
         if self._folder is not None:
             self._board = _summary_writer(self._folder, learner.counters.position + 1)
 
     def on_step(self, learner: Running, step: Step) -> None:
         """Take in a sample."""
-        self._samples += 1
         self._latency.take(step.sample, learner.clock())
 
     def on_pause(self, learner: Running) -> None:
         """Write a record."""
-        if self._samples > self._samples_before:
-            self._write(learner)
+        report = learner.report
+        assert report is not None  # noqa: S101  # there is a run
+        if report.samples > self._samples:
+            self._write(learner, report)
 
     def on_end(self, learner: Running) -> None:
         """Write the last record."""
@@ -114,10 +115,9 @@ class Metrics(Callback):
             except OSError as error:
                 self._give_up_board(error)
 
-    def _write(self, learner: Running) -> None:
-        now = learner.clock()
-        record = self._record(learner, now)
-        self._written, self._samples_before, self._latency = now, self._samples, Latency()
+    def _write(self, learner: Running, report: Report) -> None:
+        record = self._record(learner, report)
+        self._samples, self._seconds, self._latency = report.samples, report.seconds, Latency()
         if self.path is not None:
             try:
                 self._append(json.dumps(record) + "\n")
@@ -135,16 +135,15 @@ class Metrics(Callback):
         log.error("%s; learning goes on, TensorBoard gets no more of this run", _cannot_write(self._folder, error))
         self._board = None
 
-    def _record(self, learner: Running, now: float) -> dict[str, Any]:
-        norms, report = [layer.norms() for layer in learner.net.layers], learner.report
-        assert report is not None  # noqa: S101  # there is a run
-        seconds = max(now - self._written, 1e-9)  # a clock may be coarse
+    def _record(self, learner: Running, report: Report) -> dict[str, Any]:
+        norms = [layer.norms() for layer in learner.net.layers]
+        seconds = max(report.seconds - self._seconds, 1e-9)  # a clock may be coarse
         record: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "seconds": round(now - self._started, 3),
+            "seconds": round(report.seconds, 3),
             "position": learner.counters.position,
-            "samples": self._samples,
-            "samples_per_second": round((self._samples - self._samples_before) / seconds, 3),
+            "samples": report.samples,
+            "samples_per_second": round((report.samples - self._samples) / seconds, 3),
         }
         if self._latency.count:
             record["latency_mean"] = round(self._latency.mean, 4)

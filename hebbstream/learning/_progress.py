@@ -4,6 +4,7 @@ from hebbstream._bar import drawn_over, expected, progress_bar
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._running import Running
 from hebbstream.learning._timer import Timer
+from hebbstream.streams._sample import Sample
 
 _STATUS_SECONDS = 1.0
 
@@ -12,7 +13,7 @@ class ProgressBar(Callback):
     """Shows how many samples were learned, of how many where that is known, and how well.
 
     How well: the accuracy of the latest predictions, where there are labels; for each layer the share of neurons that
-    have turned (see `Report`); and the share of frames that showed nothing new, where a stream leaves those out. A
+    have turned (see `Report`); and how many frames showed nothing new, where a stream leaves those out. A
     terminal is updated all the time, a log gets a line every ten seconds.
 
     Parameters
@@ -34,6 +35,13 @@ class ProgressBar(Callback):
             unit="samples", shown=self._enabled, total=expected(learner.stream, self._limit, self._passed)
         )
         self._timer = Timer(_STATUS_SECONDS, learner.clock)
+        self._begun = False
+
+    def on_sample(self, learner: Running, sample: Sample) -> None:  # noqa: ARG002  # the first, whatever it is
+        """Time samples from the first one on: before it come those that a resumed run passes over."""
+        if not self._begun:
+            self._begun = True
+            self._bar.unpause()
 
     def on_step(self, learner: Running, step: Step) -> None:  # noqa: ARG002  # one more, whatever it was
         """Advance by one."""
@@ -60,5 +68,5 @@ class ProgressBar(Callback):
         if report.recent_accuracy is not None:
             parts.insert(0, f"accuracy {report.recent_accuracy:.1%}")
         if skipped := report.stream_counts.get("skipped"):
-            parts.append(f"nothing new in {skipped / report.stream_counts['frames']:.0%}")
+            parts.append(f"nothing new in {skipped:,}")
         self._bar.set_postfix_str(", ".join(parts), refresh=drawn_over())

@@ -15,7 +15,7 @@ class Report:
     samples
         Learned in this run.
     seconds
-        It took, from the first sample's arrival to the end.
+        From when the first sample was asked for to the end; those that a resumed run passes over come before that.
     r1_fraction
         For each layer, the share of neurons whose weight norm has converged to 1.
     turned

@@ -10,7 +10,7 @@ class StreamStats:
     Parameters
     ----------
     frames
-        Read from the source; of a video, decoded, those left out by `stride` or `rate` included.
+        Read from the source; of a video, decoded, those left out by `stride` or `rate` included, those before `start` not.
     dropped
         Of a live source: thrown away because learning was slower.
     corrupt

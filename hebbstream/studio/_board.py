@@ -9,6 +9,7 @@ from hebbstream.studio._drawing import Portrait
 from hebbstream.studio._picture import Picture, Pixels
 
 _RECENT = 60  # frames over which rates are told
+_RECENT_SECONDS = 10.0  # and in which they were learned: before a pause, the rate was another
 
 
 @dataclass(slots=True)
@@ -81,8 +82,9 @@ class Board:
 
     def rate(self) -> float:
         """Return the samples learned a second, of late."""
-        times = list(self._times)
-        if len(times) < 2 or time.monotonic() - times[-1] > 2.0:
+        now = time.monotonic()
+        times = [then for then in list(self._times) if now - then < _RECENT_SECONDS]
+        if len(times) < 2 or now - times[-1] > 2.0:
             return 0.0
         return (len(times) - 1) / max(1e-3, times[-1] - times[0])
 

@@ -48,7 +48,7 @@ class Novelty:
     True
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._mean: Tensor | None = None
         self._variance: Tensor | None = None

@@ -125,6 +125,12 @@ def test_a_frame_finds_itself_first(run, features, moment, frame):
     code, out, err = run("search", features, f"{CLIP}@{moment}", "--count", 3)
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == f"nearest to demo.mp4 at {int(frame) / 25:.3f} s, of 100 frames"
+    assert out.splitlines()[1].split() == [
+        "cosine",
+        "time",
+        "row",
+        "source",
+    ]  # of the file: with a stride, no frame's number
     found = rows(out)
     assert len(found) == 3
     assert found[0] == ["1.0000", f"{int(frame) / 25:.3f}", "s", frame, "demo.mp4"]

@@ -13,10 +13,11 @@ def test_learn_says_what_it_wrote(learn, labels):
     assert Path("net.json").is_file()
 
 
-def test_learn_with_replay_and_go_on(learn, labels):
+def test_learn_with_replay_and_go_on(run, learn, labels):
     assert learn("--labels", labels, "--replay", 20, "--limit", 60)[0] == 0
     saved = hs.Learner.load("run.safetensors")
     assert (len(saved.replay), saved.probe.steps) == (20, 60 + 3 * 32)
+    assert "probe: 156 labels, frames seen again included, classes " in run("inspect", "run.safetensors")[1]
     assert learn("--labels", labels, "--replay", 20, "--resume", "--limit", 10)[0] == 0
     saved = hs.Learner.load("run.safetensors")
     assert (sum(saved.replay.state_dict()["came"]), saved.probe.steps) == (70, 70 + 6 * 32)

@@ -1,5 +1,6 @@
 """Runs of several ranks: who reads what, who saves, and how they go on."""
 
+import json
 import os
 import signal
 import threading
@@ -13,6 +14,7 @@ from ranks import Failed, start, together
 import hebbstream as hs
 from hebbstream.distributed import learn_together
 from hebbstream.errors import ConfigurationError, ConnectionLostError
+from hebbstream.learning import Metrics
 from hebbstream.learning._generations import generations
 from hebbstream.streams import Stream
 
@@ -54,6 +56,7 @@ def state_of(net):
 def run(peers, folder, every=None, limit=None):
     path, read = folder / "run.safetensors", Noted()
     one = learner(path if peers.rank == 0 else None)
+    one.callbacks = (Metrics(folder / "metrics.jsonl", every_seconds=0), *one.callbacks)
     report = learn_together(one, read.sources(), peers, every=every, limit=limit, progress=False)
     return list(read), (report.samples, report.stopped), state_of(one.net), one.counters.position
 
@@ -70,6 +73,9 @@ def test_each_sample_of_each_source_is_learned_once_by_one_rank(tmp_path, every)
     saved = hs.Learner.load(tmp_path / "run.safetensors")
     assert saved.counters.position == saved.net.samples_seen == TOTAL
     np.testing.assert_array_equal(saved.net.layers[1].weight_matrix, found[2][2]["_layers.1.weight_matrix"])
+    records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [record["samples"] for record in records] == [record["position"] for record in records]
+    assert records[-1]["samples"] == TOTAL
 
 
 @pytest.mark.parametrize("every", [None, 3])

@@ -58,6 +58,24 @@ def test_every_record_holds_what_it_says(tmp_path):
     assert "7 dropped" in str(report)
 
 
+def test_rates_and_seconds_of_a_resumed_run_leave_out_what_it_passed_over(tmp_path):
+    clock, path = SimpleNamespace(now=0.0), tmp_path / "metrics.jsonl"
+
+    def second_by_second():
+        for frame in torch.rand(10, 3, 8, 8):
+            clock.now += 1.0
+            yield frame
+
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3)
+    learner = hs.Learner(net, callbacks=[Metrics(path, every_seconds=0)], clock=lambda: clock.now)
+    learner.learn(second_by_second(), limit=6, progress=False)
+    report = learner.learn(second_by_second(), resume=True, progress=False)
+    assert report.seconds == 4.0
+    found = [(record["position"], record["samples"], record["seconds"]) for record in records(path)]
+    assert found == [(number, number, number) for number in range(1, 7)] + [(6 + n, n, n) for n in range(1, 5)]
+    assert {record["samples_per_second"] for record in records(path)} == {1.0}
+
+
 def test_neurons_that_have_not_moved_since_the_last_record_are_counted(tmp_path):
     path, net = tmp_path / "metrics.jsonl", network()
 

@@ -4,12 +4,15 @@ import errno
 import io
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import hebbstream as hs
 from hebbstream._bar import expected, progress_bar
+from hebbstream.streams import Stream, novel
+from hebbstream.streams._stats import StreamStats
 
 
 class Terminal(io.StringIO):
@@ -36,6 +39,30 @@ def test_a_terminal_is_kept_up_to_date(monkeypatch):
     text = shown(monkeypatch, Terminal())
     assert len(text.split("\r")) > 20
     assert "60/60" in text
+
+
+def test_frames_that_show_nothing_new_are_counted_whatever_else_is_left_out(monkeypatch):
+    """As a share of all that a video decodes, they would be few where a stride leaves most of them out."""
+    frames = Stream([torch.full((3, 8, 8), value) for value in (0.0, 0.0, 0.0, 0.5)], stats=StreamStats(dropped=36))
+    monkeypatch.setattr(sys, "stderr", stream := Terminal())
+    hs.learn(hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3), novel(frames, 0.1))
+    assert "nothing new in 2]" in stream.getvalue()
+
+
+def test_the_rate_of_a_resumed_run_leaves_out_what_it_passed_over(monkeypatch):
+    now = SimpleNamespace(s=0.0)
+    monkeypatch.setattr("tqdm.std.time", lambda: now.s)
+
+    def second_by_second():
+        for frame in torch.rand(100, 3, 8, 8):
+            now.s += 1.0
+            yield frame
+
+    learner = hs.Learner(hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3))
+    learner.learn(second_by_second(), limit=80, progress=False)
+    monkeypatch.setattr(sys, "stderr", stream := Terminal())
+    learner.learn(second_by_second(), resume=True)
+    assert "20 samples [00:19, " in stream.getvalue()
 
 
 class Broken(Terminal):

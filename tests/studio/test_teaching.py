@@ -3,6 +3,7 @@
 import io
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from hebbstream.adapters.shards import open_shards
 from hebbstream.errors import ConfigurationError, HebbstreamError, ImageSizeError, LabelError, OutputError
 from hebbstream.probe._solvers import SOLVERS
 from hebbstream.studio import _export
+from hebbstream.studio._board import Board
 from hebbstream.studio._examples import Examples, checked_name
 from hebbstream.studio._keeper import Keeper
+from hebbstream.studio._novelty import Novelty
 from hebbstream.studio._picture import scaled
 from hebbstream.studio._settings import Settings
 from hebbstream.studio._state import state_of
@@ -428,3 +431,16 @@ def test_a_probe_without_sums_renames_its_classes_and_does_not_merge_them(bench)
     assert bench.session.examples.classes == ["dots", "spots"] == bench.session.probe.classes
     bench.do("rename", name="spots", to="points")
     assert bench.session.probe.classes == ["dots", "points"]
+
+
+def test_the_rate_after_a_pause_is_that_of_the_frames_since(monkeypatch):
+    now, board = SimpleNamespace(s=1000.0), Board()
+    monkeypatch.setattr(time, "monotonic", lambda: now.s)
+    for wait in (*[0.1] * 60, 600.0, *[0.1] * 10):
+        now.s += wait
+        board.count(SimpleNamespace(captured=now.s), learned=True)
+    assert board.rate() == pytest.approx(10.0)
+
+
+def test_the_strip_of_unusual_moments_goes_on_where_the_time_of_day_is_set_back():
+    assert Novelty()._clock is time.monotonic
