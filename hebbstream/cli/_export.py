@@ -4,8 +4,8 @@ import argparse
 from typing import Any
 
 import hebbstream as hs
-from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._outputs import refuse_overwriting
 from hebbstream.cli._source import read_frames
 from hebbstream.cli._source_options import add_source
