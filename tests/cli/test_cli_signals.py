@@ -99,7 +99,7 @@ def test_a_table_without_a_column_to_learn_is_refused(tmp_path, capsys):
         (("{sensors}",), "sensors.csv without --window: expected the number of rows in a sample, such as 100"),
         (("{sensors}", "--window", 50, "--columns", "z"), "no column 'z': found time, x, y, activity"),
         (("{sensors}", "--window", 50, "--label", "what"), "no column 'what': found"),
-        (("{sensors}", "--window", 50), "column 'activity' is 'rest': expected a number"),
+        (("{sensors}", "--window", 50), "column 'activity' is 'rest': expected a number, or columns without it"),
         (("{sensors}", "--window", 50, "--hop", 0.5, *COLUMNS), "--hop 0.5"),
         (("{sensors}", "--window", 50, "--rate", 5, *COLUMNS), "--rate for "),
         (("{sensors}", "--window", 50, "--size", 32, *COLUMNS), "--size for "),
