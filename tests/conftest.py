@@ -9,6 +9,9 @@ import torch
 
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_label
+from hebbstream.rule import _fast as fast
+
+fast.kernels()  # so that no program of a test is the first here, and says that it compiles them
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

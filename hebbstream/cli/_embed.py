@@ -9,6 +9,7 @@ import hebbstream as hs
 from hebbstream._bar import expected, progress_bar
 from hebbstream.cli._execution import add_quiet, check_device
 from hebbstream.cli._features import feature_file
+from hebbstream.cli._medium import refuse_other_medium
 from hebbstream.cli._source import open_source, read_samples
 from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._types import path, positive
@@ -39,6 +40,7 @@ def run(options: argparse.Namespace) -> None:
     """Write the features of each frame."""
     check_device(options.device)
     net = hs.Learner.load(options.checkpoint, options.device).net
+    refuse_other_medium(options, net, options.source)
     failure: StreamError | None = None
     count = 0
     with (

@@ -5,6 +5,7 @@ from typing import Any
 
 import hebbstream as hs
 from hebbstream.cli._execution import add_quiet
+from hebbstream.cli._medium import refuse_other_medium
 from hebbstream.cli._source import has_labels, open_source
 from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import natural, path, positive
@@ -58,6 +59,7 @@ def run(options: argparse.Namespace) -> None:
     if options.plot:
         check_picture(options.plot)
     saved = hs.Learner.load(options.checkpoint)
+    refuse_other_medium(options, saved.net, options.source)
     probe = _probe(options, as_online_probe(saved.probe, "evaluate"))
     wanted = {type(metric): metric for metric in (Accuracy(), *options.metrics)}  # type: ignore[no-untyped-call]
     with open_source(options, saved.net.in_channels, saved.net.frame_size) as frames:

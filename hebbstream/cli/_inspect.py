@@ -8,6 +8,7 @@ import hebbstream as hs
 from hebbstream._credentials import mask_credentials
 from hebbstream._quote import printable
 from hebbstream.cli._execution import add_quiet
+from hebbstream.cli._medium import refuse_other_medium
 from hebbstream.cli._source import open_source
 from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import path, positive
@@ -68,6 +69,7 @@ def _print_layers(net: hs.SoftHebbNet) -> None:
 def _samples(options: argparse.Namespace, net: hs.SoftHebbNet) -> list[hs.Sample]:
     if not options.source:
         return []
+    refuse_other_medium(options, net, options.source)
     with open_source(options, net.in_channels, net.frame_size) as stream:
         return list(islice(stream, options.limit))
 

@@ -78,6 +78,8 @@ def run(options: argparse.Namespace) -> None:
     with open_stream(options, learner.net, size) as stream, _claimed(checkpoint):
         report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
     print(report)
+    if options.resume and not report.samples and report.stream_counts.get("frames"):
+        print("nothing was left to learn: all of it was learned before")
     _print_written(options)
     for name, error in stream.failures.items():
         print(f"dropped {printable(name)}: {printable(error)}")

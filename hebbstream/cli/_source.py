@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
 from itertools import count, islice
 from typing import Any
 
@@ -17,6 +17,7 @@ from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._conversion import ChooseSize
 from hebbstream.cli._media import media_options
+from hebbstream.cli._medium import refuse_other_medium
 from hebbstream.cli._signals import open_signal, refuse_signal_options, signal_of
 from hebbstream.cli._source_options import MUCH_LARGER
 from hebbstream.cli._stills import kind_of, open_stills
@@ -126,7 +127,7 @@ def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, 
     if options.crops and options.fit:
         raise ConfigurationError(f"--crops {options.crops} with --fit {options.fit}: expected one of the two")
     if len(options.source) == 1:
-        return _open_one(options, net, size, options.source[0])
+        return _open_one(options, net, size, _scaling(options, size), options.source[0])
     if options.labels:
         raise ConfigurationError(f"--labels {options.labels}: expected a single source, which they belong to")
     _check_kinds(options)
@@ -149,7 +150,8 @@ def _open_several(
     streams: dict[str, Stream[Any]] = {}
     unreachable: list[tuple[str, StreamError]] = []
     with ExitStack() as opened:
-        waits = [_begin_to_open(partial(_open_one, options, net, size), source, opened) for source in options.source]
+        open_one = partial(_open_one, options, net, size, _scaling(options, size))
+        waits = [_begin_to_open(open_one, source, opened) for source in options.source]
         for number, (source, wait) in enumerate(zip(options.source, waits, strict=True), start=1):
             name = mask_credentials(source)
             try:
@@ -183,14 +185,16 @@ def _close(opening: "Future[Stream[Any]]") -> None:
         opening.result().close()
 
 
-def _open_one(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None, source: str) -> Stream[Any]:
+def _open_one(
+    options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None, scaled: ChooseSize, source: str
+) -> Stream[Any]:
+    refuse_other_medium(options, net, source)
     if signal_of(options, source):
         return open_source(options, net.in_channels, size, source)  # what is done to pictures would not do for it
     into = options.size or size or (32, 32)
     whole = options.size or options.fit or options.labels
     whole = whole or any(layer.spec.imprints for layer in net.layers)  # what moves shows where a place stays
     if options.crops is None and kind_of(source) == "video" and not whole:
-        scaled = partial(_scaled, into, options.crop_scale)
         stream = open_source(options, net.in_channels, size, source, scaled=scaled)
         return _worth_learning(stream, options, lambda frames: crops(frames, into, seed=net.seed))
     stream = open_source(options, net.in_channels, size, source, whole=bool(options.crops))
@@ -199,6 +203,11 @@ def _open_one(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, in
     per_frame, scale = options.crops, options.crop_scale
     cut = partial(crops, size=into, per_frame=per_frame, scale=scale, seed=net.seed)
     return _worth_learning(stream, options, cut)
+
+
+def _scaling(options: argparse.Namespace, size: tuple[int, int] | None) -> ChooseSize:
+    """Return what scales frames before pieces are cut of them; of many videos of one size it speaks once."""
+    return cache(partial(_scaled, options.size or size or (32, 32), options.crop_scale))
 
 
 def _scaled(into: tuple[int, int], scale: float, frame: tuple[int, int]) -> tuple[int, int]:

@@ -108,7 +108,7 @@ def expanded(text: str) -> str:
 
 
 def media_in(folder: str) -> str:
-    """Return the pattern of a folder's videos or sounds; the folder itself if they are of several kinds, or beside others.
+    """Return the pattern of a folder's videos or sounds; the folder itself if pictures or folders are beside them.
 
     Examples
     --------
@@ -128,8 +128,15 @@ def media_in(folder: str) -> str:
         return folder
     kinds = {entry.name: _kind(entry.name) for entry in entries}
     suffixes = {Path(name).suffix for name, kind in kinds.items() if kind in ("video", "audio", "image")}
-    alone = len(suffixes) == 1 and "image" not in kinds.values() and not any(entry.is_dir() for entry in entries)
-    return str(Path(glob.escape(folder), f"*{suffixes.pop()}")) if alone else folder
+    if "image" in kinds.values() or not suffixes or any(entry.is_dir() for entry in entries):
+        return folder
+    patterns = [str(Path(glob.escape(folder), f"*{suffix}")) for suffix in sorted(suffixes)]
+    if len(patterns) > 1:
+        raise argparse.ArgumentTypeError(
+            f"{folder}: it holds {' and '.join(sorted(suffixes))}: expected recordings of one kind, or a pattern: "
+            + " or ".join(map(repr, patterns))
+        )
+    return patterns[0]
 
 
 def _kind(name: str) -> str:

@@ -198,7 +198,7 @@ def number(name: Hashable, value: Any) -> float:
             raise TypeError(type(value))
         found = float(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):
-        raise InputError(f"column {name!r} is {quote(value)}: expected a number") from None
+        raise InputError(f"column {name!r} is {quote(value)}: expected a number, or columns without it") from None
     return found if abs(found) <= _LARGEST else math.nan
 
 

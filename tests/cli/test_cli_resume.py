@@ -148,6 +148,7 @@ def test_a_new_recording_goes_on_from_the_weights_and_says_so(run, clips):
         code, out, err = learn(source)
         assert (code, err) == (0, "")
         assert f"learned {learned} samples" in out
+        assert ("nothing was left to learn: all of it was learned before" in out) is (learned == 0)
     assert hs.load("run.safetensors").samples_seen == 19
     assert str(Path(a).parent).encode() not in Path("run.safetensors").read_bytes()
 

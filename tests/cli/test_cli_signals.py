@@ -8,6 +8,7 @@ from sounds import RATE, encode, tone
 
 import hebbstream as hs
 from hebbstream.cli._main import main
+from hebbstream.clip import CLIP
 
 COLUMNS = ("--columns", "x", "y")
 
@@ -98,7 +99,7 @@ def test_a_table_without_a_column_to_learn_is_refused(tmp_path, capsys):
         (("{sensors}",), "sensors.csv without --window: expected the number of rows in a sample, such as 100"),
         (("{sensors}", "--window", 50, "--columns", "z"), "no column 'z': found time, x, y, activity"),
         (("{sensors}", "--window", 50, "--label", "what"), "no column 'what': found"),
-        (("{sensors}", "--window", 50), "column 'activity' is 'rest': expected a number"),
+        (("{sensors}", "--window", 50), "column 'activity' is 'rest': expected a number, or columns without it"),
         (("{sensors}", "--window", 50, "--hop", 0.5, *COLUMNS), "--hop 0.5"),
         (("{sensors}", "--window", 50, "--rate", 5, *COLUMNS), "--rate for "),
         (("{sensors}", "--window", 50, "--size", 32, *COLUMNS), "--size for "),
@@ -112,3 +113,45 @@ def test_options_of_another_kind_of_source_are_refused(arguments, message, senso
     assert main(["learn", *given, "--checkpoint", str(tmp_path / "run.safetensors")]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run.safetensors").exists()
+
+
+def test_what_a_network_is_not_for_is_refused(sensors, sound, tmp_path, capsys):
+    runs = {}
+    for name, source, more in (
+        ("table", sensors, ("--window", 50, *COLUMNS)),
+        ("sound", sound, ()),
+        ("video", CLIP, ()),
+    ):
+        runs[name] = tmp_path / f"{name}.safetensors"
+        run(capsys, "learn", source, "--quiet", "--width", 4, "--limit", 3, *more, "--checkpoint", runs[name])
+    before = {path: path.read_bytes() for path in runs.values()}
+    refused = {
+        (
+            "table",
+            CLIP,
+        ): "is read as pictures: expected a table or sound, for a network of 2 input channels and samples of 1×50",
+        ("sound", CLIP): "is read as pictures: expected sound, for a network of 1 input channel and samples of 64×100",
+        ("sound", sensors): "is read as table: expected sound",
+        (
+            "video",
+            sensors,
+        ): "is read as table: expected pictures, for a network of 3 input channels and samples of 32×32",
+        ("video", sound): "is read as sound: expected pictures",
+    }
+    for (name, source), message in refused.items():
+        command = ("embed", source, "--checkpoint", runs[name], "--output", tmp_path / "features.npy")
+        assert main([str(argument) for argument in command]) == 1
+        assert message in capsys.readouterr().err
+    for command in (
+        ("predict", CLIP, "--novelty", "--video", tmp_path / "drawn.mp4", "--checkpoint", runs["sound"]),
+        ("learn", CLIP, "--resume", "--quiet", "--checkpoint", runs["sound"]),
+        ("learn", CLIP, "--preset", "signal", "--quiet", "--checkpoint", runs["video"]),
+        ("evaluate", runs["table"], sensors.parent, "--label", "activity"),
+        ("inspect", runs["sound"], "--source", CLIP),
+        ("export", runs["sound"], tmp_path / "model.onnx", "--verify", "--source", CLIP),
+    ):
+        assert main([str(argument) for argument in command]) == 1, command
+        assert "is read as pictures: expected" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in runs.values()} == before
+    assert not (tmp_path / "features.npy").exists()
+    assert not (tmp_path / "drawn.mp4").exists()

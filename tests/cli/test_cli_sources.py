@@ -452,9 +452,9 @@ def test_large_and_small_videos_are_learned_side_by_side(run, tmp_path):
         write_clip(tmp_path / "large.mp4", noise(192, 256)),
         write_clip(tmp_path / "small.mp4", noise(64, 64)),
     )
-    code, out, err = run("learn", large, small, "--width", 4, "--quiet")
+    code, out, err = run("learn", large, small, large, "--width", 4, "--quiet")
     assert (code, err.count("random pieces"), err.count("stretched")) == (0, 1, 0)
-    assert "learned 12 samples" in out
+    assert "learned 18 samples" in out
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".mkv", ".FLAC"])
@@ -463,6 +463,16 @@ def test_a_folder_of_recordings_is_known_whatever_the_system_calls_them(tmp_path
     (tmp_path / f"a{suffix}").touch()
     (tmp_path / "labels.json").touch()
     assert media_in(str(tmp_path)) == f"{tmp_path}/*{suffix}"
+
+
+def test_a_folder_of_recordings_of_several_kinds_says_which(run, tmp_path):
+    (tmp_path / "films").mkdir()
+    for name in ("a.mp4", "B.MP4", "notes.txt"):
+        (tmp_path / "films" / name).touch()
+    code, _, err = run("learn", "films")
+    assert code == 2
+    patterns = "'films/*.MP4' or 'films/*.mp4'"
+    assert f"films: it holds .MP4 and .mp4: expected recordings of one kind, or a pattern: {patterns}" in err
 
 
 def test_no_camera_waits_for_another_to_answer(run, clips, monkeypatch):

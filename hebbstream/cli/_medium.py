@@ -1,0 +1,35 @@
+"""Pictures for a network of pictures, signals for one of signals: brought to size, either would pass for the other."""
+
+import argparse
+
+from hebbstream.cli._signals import signal_of
+from hebbstream.cli._stills import kind_of
+from hebbstream.errors import ConfigurationError
+from hebbstream.network._network import SoftHebbNet
+
+_SIGNALS = ("signal", "aligned-signal")
+
+
+def refuse_other_medium(options: argparse.Namespace, net: SoftHebbNet, source: str) -> None:
+    """Refuse a source of another kind than the network is for, as far as its preset and the size of its samples tell."""
+    found = signal_of(options, source)
+    if found is None and kind_of(source) == "arrays":  # which may hold anything
+        return
+    size = net.frame_size
+    if net.preset in _SIGNALS or (size is not None and size[0] == 1):
+        waves = net.in_channels <= 2  # a sound is one channel, or two
+        fits, expected = found == "table" or (waves and found == "sound"), "a table or sound" if waves else "a table"
+    elif net.preset == "sound":
+        fits, expected = found == "sound", "sound"
+    elif net.preset is not None or size is not None:
+        spectrograms = net.in_channels == 1
+        fits = found is None or (spectrograms and found == "sound")
+        expected = "pictures or sound" if spectrograms else "pictures"
+    else:  # layers of the user's own that have seen nothing
+        return
+    if not fits:
+        shape = "" if size is None else f" and samples of {size[0]}×{size[1]}"
+        raise ConfigurationError(
+            f"{source} is read as {found or 'pictures'}: expected {expected}, for a network of {net.in_channels} input"
+            f" channel{'s' * (net.in_channels != 1)}{shape}"
+        )
