@@ -66,7 +66,11 @@ class _Bar(tqdm):  # type: ignore[misc]  # it has no types
     def refresh(self, nolock: bool = False, lock_args: tuple[Any, ...] | None = None) -> bool | None:
         """Let the lock go where nobody reads the bar, too: tqdm keeps it, and every other bar would wait for good."""
         if nolock or lock_args:
-            shown: bool | None = super().refresh(nolock, lock_args)
+            try:
+                shown: bool | None = super().refresh(nolock, lock_args)
+            except OSError:
+                self.disable = True  # or it would say, as it is thrown away, that it could not be closed
+                raise
             return shown
         with self.get_lock():
             return self.refresh(nolock=True)

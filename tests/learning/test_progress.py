@@ -1,6 +1,7 @@
 """The progress bar: alive on a terminal, a line now and then in a log."""
 
 import errno
+import gc
 import io
 import sys
 import threading
@@ -87,6 +88,7 @@ def test_nobody_to_read_it_does(monkeypatch):
     monkeypatch.setattr(Broken, "number", errno.EPIPE)
     with pytest.raises(OSError, match="broken"):
         shown(monkeypatch, Broken())
+    gc.collect()  # of what is left of the bar nothing is said either
     other = threading.Thread(target=lambda: list(progress_bar([1, 2, 3], unit="frames", shown=False)), daemon=True)
     other.start()
     other.join(10)
