@@ -151,7 +151,7 @@ def _samples(
     try:
         for wave, t, own_time, source in pieces:
             y = None if label is None else label(own_time + form.length / form.rate / 2)
-            yield Sample(form(wave), y, t, source, time.monotonic() if live else None)
+            yield Sample(form(wave), y, t, source, time.monotonic() if live else None, own_time)
     finally:
         pieces.close()
 

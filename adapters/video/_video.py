@@ -105,8 +105,8 @@ def open_video(
     -------
     Stream
         Of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, turned upright, and
-        mirrored, as the file's metadata say; ``t`` in seconds from the start (of a live source: from opening it, by this machine's clock);
-        and ``source``, the file's name, or the address without its credentials. A context manager: leaving it closes
+        mirrored, as the file's metadata say; ``t`` in seconds from the start of the first file (of a live source: from opening it, by this machine's clock);
+        ``own_time`` from that of its own; and ``source``, the file's name, or the address without its credentials. A context manager: leaving it closes
         the source.
 
     Raises
@@ -194,7 +194,7 @@ def _samples(
         for frame, t, own_time, source, pixel_aspect in frames:
             y = None if label is None else label(own_time)
             captured = time.monotonic() if live else None
-            yield Sample(convert(frame, pixel_aspect), y, t, source, captured)
+            yield Sample(convert(frame, pixel_aspect), y, t, source, captured, own_time)
     finally:
         frames.close()
 

@@ -10,7 +10,7 @@ from hebbstream._bar import expected, progress_bar
 from hebbstream.cli._execution import add_quiet, check_device
 from hebbstream.cli._features import feature_file
 from hebbstream.cli._medium import refuse_other_medium
-from hebbstream.cli._source import open_source, read_samples
+from hebbstream.cli._source import open_source, read_samples, time_shown
 from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import EmptyStreamError, StreamError
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=path,
         required=True,
         metavar="FILE",
-        help="NAME.npy: float32 of shape (frames, features), with the seconds of each in NAME.times.npy and where it"
+        help="NAME.npy: float32 of shape (frames, features), with the seconds of each, in its file, in NAME.times.npy and where it"
         " comes from in NAME.sources.txt; or NAME.parquet: columns time, source and features (extra parquet)",
     )
     parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
                 for sample in progress_bar(
                     chain([first], samples), desc="embed", unit="frames", shown=not options.quiet, total=total
                 ):
-                    file.write(_features(net, sample), sample.t, sample.source)
+                    file.write(_features(net, sample), time_shown(sample), sample.source)
                     count += 1
             except StreamError as error:  # what came before it is good
                 failure = error

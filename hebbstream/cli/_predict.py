@@ -18,7 +18,7 @@ from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.cli._drawing import Caption, DrawnVideo, drawn_video
 from hebbstream.cli._execution import check_device
 from hebbstream.cli._medium import refuse_other_medium
-from hebbstream.cli._source import open_source, read_samples
+from hebbstream.cli._source import open_source, read_samples, time_shown
 from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._stills import kind_of
 from hebbstream.cli._types import path, positive
@@ -44,9 +44,11 @@ class Prediction:
     novelty: float | None = None
     novel: bool | None = None
 
-    def __str__(self) -> str:
-        source = printable(self.source or "")
-        parts = [f"{self.index:8}  {source}" if self.time is None else f"{self.time:10.3f} s"]
+    def to_text(self, *, named: bool) -> str:
+        """Return a line of text, with the source if it is to be `named`, or if there is no time."""
+        parts = [f"{self.index:8}" if self.time is None else f"{self.time:10.3f} s"]
+        if named or self.time is None:
+            parts.append(printable(self.source or ""))
         if self.confidence is not None:
             parts.append(f"{'-' if self.label is None else printable(self.label)}  {self.confidence:.1%}")
         if self.novelty is not None:
@@ -96,7 +98,8 @@ def run(options: argparse.Namespace) -> None:
             try:
                 for sample in samples:
                     found = predict(sample, picture(sample.x))
-                    print(found.to_json() if options.json else found, flush=True)
+                    named = found.time != sample.t  # of a later file
+                    print(found.to_json() if options.json else found.to_text(named=named), flush=True)
                     if video is not None:
                         video.write(sample.x, sample.t, _caption(found))
             except StreamError as error:  # what came before it is good
@@ -138,7 +141,7 @@ class _Predictor:
             probabilities = self._probe.predict_proba_one(passes.features)
             label, confidence = max(probabilities.items(), key=lambda item: item[1])
             label = label if confidence >= self._probe.min_confidence else None
-        found = (self.count, sample.t, sample.source, label, confidence)
+        found = (self.count, time_shown(sample), sample.source, label, confidence)
         self.count += 1
         if self._threshold is None:
             return Prediction(*found)

@@ -27,6 +27,7 @@ from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams import Stream, augment, crops, for_live, interleave, novel
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._live import HEARTBEAT
+from hebbstream.streams._sample import Sample
 
 log = logging.getLogger("hebbstream.video")
 _CALLED = {"images": "a folder of images", "arrays": "an array file", "shards": "tar shards"}
@@ -111,6 +112,11 @@ def read_samples(stream: Stream[Any], limit: int | None) -> Generator[Any, None,
             yield item
             if interrupted.requested:
                 return
+
+
+def time_shown(sample: Sample) -> float | None:
+    """Return the time that is told beside a sample's source: in its own file, where several come one after another."""
+    return sample.t if sample.own_time is None else sample.own_time
 
 
 def read_frames(options: argparse.Namespace, channels: int, size: tuple[int, int] | None, count: int) -> list[Any]:

@@ -69,7 +69,7 @@ class Report:
     def __str__(self) -> str:
         lines = [
             f"learned {self.samples:,} samples in {self.seconds:.1f} s"
-            f" ({self.samples_per_second:.0f} a second), until {self.stopped}",
+            f" ({_rate(self.samples_per_second)} a second), until {self.stopped}",
             self._neurons(),
         ]
         if self.accuracy is not None and self.recent_accuracy is not None:
@@ -98,3 +98,14 @@ class Report:
     def percentages(self, fractions: tuple[float, ...]) -> str:
         """Write the shares of the layers that learn as ``"10% / 25%"``."""
         return " / ".join(f"{one:.0%}" for one, learns in zip(fractions, self.learns, strict=True) if learns)
+
+
+def _rate(value: float) -> str:
+    """Write a rate; that of a camera that shows little new is a small one, and not 0.
+
+    Examples
+    --------
+    >>> _rate(203.4), _rate(0.333), _rate(0.0)
+    ('203', '0.33', '0')
+    """
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

@@ -18,11 +18,13 @@ class Sample:
     y
         Its label, or ``None``.
     t
-        Its time in the source, in seconds, or ``None``.
+        Its time in the stream, in seconds, or ``None``; recordings one after another make it rise from one to the next.
     source
         Where it came from.
     captured
         When it came in, by `time.monotonic`, of a live source; ``None`` of a recording.
+    own_time
+        Its time in its own file, in seconds; ``None`` where `t` is all that is known.
 
     Examples
     --------
@@ -36,6 +38,7 @@ class Sample:
     t: float | None = None
     source: str | None = None
     captured: float | None = None
+    own_time: float | None = None
 
     @classmethod
     def of(cls, item: Any) -> "Sample":

@@ -50,6 +50,17 @@ def test_as_lines(predict):
     assert all(line.endswith("%") for line in lines)
 
 
+def test_of_several_files_each_time_is_that_in_its_own(predict, run, checkpoint, clips):
+    both = clips[0].replace("a.mp4", "[ab].mp4")
+    expected = [(name, index / 25) for name, count in (("a.mp4", 12), ("b.mp4", 7)) for index in range(count)]
+    told = [json.loads(line) for line in predict(both, "--json", "--fit", "pad")[1].splitlines()]
+    assert [(record["source"], round(record["time"], 6)) for record in told] == expected
+    lines = predict(both, "--fit", "pad")[1].splitlines()
+    assert [lines[number].split()[:-2] for number in (11, 13)] == [["0.440", "s"], ["0.040", "s", "b.mp4"]]
+    assert run("embed", both, "--checkpoint", checkpoint, "--fit", "pad", "--output", "f.npy")[0] == 0
+    assert np.load("f.times.npy") == pytest.approx([seconds for _, seconds in expected])
+
+
 def test_a_probe_that_abstains_names_no_label(predict, checkpoint):
     learner = hs.Learner.load(checkpoint)
     learner.probe.min_confidence = 1.0
