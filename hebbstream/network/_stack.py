@@ -56,9 +56,8 @@ class LayerStack(nn.Module):
         self.input_size = checked_size(input_size, signal=are_one_dimensional(layers))
         self.input_range = None if input_range is None else checked_range(input_range)
         self.mirror = bool(mirror)
-        if self.mirror and any(
-            spec.imprints for spec in layers
-        ):  # what is in its place in the mirror image did not move there
+        imprints = any(spec.imprints for spec in layers)
+        if self.mirror and imprints:  # between a frame and its mirror image all seems to move
             raise ConfigurationError("mirror=True and plasticity='imprinting': expected only one of the two")
         self.seed = seed
         self.samples_seen, self._memory = 0, PerThread()
