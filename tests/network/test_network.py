@@ -146,8 +146,8 @@ def test_every_preset_learns_at_small_width(name):
     preset = hs.PRESETS[name]
     net = hs.SoftHebbNet.from_preset(name, width=2, width_factor=2)
     before = [layer.weight.clone() for layer in net.layers]
-    frame = np.random.default_rng(0).random((*preset.frame_size, preset.in_channels))
-    features = net.learn_one(frame)
+    for frame in np.random.default_rng(0).random((2, *preset.frame_size, preset.in_channels)):  # two, for what moves
+        features = net.learn_one(frame)
     assert features.shape == (int(np.prod(net.output_shape(*preset.frame_size))),)
     for layer, old in zip(net.layers, before, strict=True):
         assert torch.equal(layer.weight, old) == (layer.spec.learning_rate == 0)
@@ -162,7 +162,7 @@ def blank(name):
 def test_presets_have_the_papers_sizes():
     features = {name: int(np.prod(blank(name).output_shape(*p.frame_size))) for name, p in hs.PRESETS.items()}
     assert features.pop("signal") < features.pop("sound") < features.pop("aligned-signal") < features["cifar10"]
-    assert features.pop("video") == features.pop("pictures") == features["cifar10"]
+    assert features.pop("video") == features.pop("motion") == features.pop("pictures") == features["cifar10"]
     assert features == {
         "cifar10": 24_576,
         "cifar100": 24_576,
@@ -198,7 +198,10 @@ def test_a_step_of_more_samples_moves_further():
         (lambda: hs.SoftHebbNet([], 3), "expected at least one LayerSpec"),
         (lambda: hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=None, pool="none")], 3), "expected input_size"),
         (lambda: hs.SoftHebbNet([hs.LayerSpec(channels=4, kernel_size=7)], 3, input_size=3), "too small for layer 1"),
-        (lambda: hs.SoftHebbNet.from_preset("cifar"), "no preset 'cifar': expected one of pictures, video, cifar10"),
+        (
+            lambda: hs.SoftHebbNet.from_preset("cifar"),
+            "no preset 'cifar': expected one of pictures, video, motion, cifar10",
+        ),
         (lambda: hs.SoftHebbNet.from_preset("cifar10", width=0), "width=0"),
     ],
 )
