@@ -8,7 +8,7 @@ from typing import Any
 
 import hebbstream as hs
 from hebbstream._credentials import mask_credentials
-from hebbstream.cli._source import open_stream
+from hebbstream.cli._source import check_sources, open_stream
 from hebbstream.cli._types import positive, seconds
 from hebbstream.distributed import Peers, join, learn_together
 from hebbstream.errors import ConfigurationError
@@ -43,6 +43,7 @@ def joined(options: argparse.Namespace) -> Any:
     for name, value in refused:
         if value:
             raise ConfigurationError(f"{name} {value} with --distributed: expected nothing of it")
+    check_sources(options)  # all of them: each process opens one by one
     if options.device.startswith("cuda"):
         options.device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     # torchrun starts all of them again where one has died; what the new ones are to go on from is the checkpoint.

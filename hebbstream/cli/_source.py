@@ -130,19 +130,19 @@ def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, 
 
     A live source that cannot be reached is reported and left out, as is one that dies later; a file must be there.
     """
-    if options.crops and options.fit:
-        raise ConfigurationError(f"--crops {options.crops} with --fit {options.fit}: expected one of the two")
+    check_sources(options)
     if len(options.source) == 1:
         return _open_one(options, net, size, _scaling(options, size), options.source[0])
-    if options.labels:
-        raise ConfigurationError(f"--labels {options.labels}: expected a single source, which they belong to")
-    _check_kinds(options)
     streams = _open_several(options, net, size)
     return interleave(streams, by="arrival" if any(stream.live for stream in streams.values()) else "turn")
 
 
-def _check_kinds(options: argparse.Namespace) -> None:
-    """Refuse pictures and signals for one network, before either is learned."""
+def check_sources(options: argparse.Namespace) -> None:
+    """Refuse sources that do not go together, before any is opened: pictures and signals for one network, labels of one."""
+    if options.crops and options.fit:
+        raise ConfigurationError(f"--crops {options.crops} with --fit {options.fit}: expected one of the two")
+    if options.labels and len(options.source) > 1:
+        raise ConfigurationError(f"--labels {options.labels}: expected a single source, which they belong to")
     kinds = [signal_of(options, source) or "pictures" for source in options.source]
     for name, kind in zip(options.source, kinds, strict=True):
         if kind != kinds[0]:

@@ -1,6 +1,7 @@
 """`learn_together`: a run of several processes."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def learn_together(
         On all ranks it has, in the end, learned the same. Its probe learns the labels of its own rank's samples; see
         `SharedProbe` for how they are brought together.
     sources
-        From each source's name to what opens it; the same names on all ranks.
+        From each source's name, as text, to what opens it; the same names on all ranks.
     peers
         From `join`.
     every
@@ -96,15 +97,20 @@ def learn_together(
     check_number("limit", limit, optional=True)
     if not 0 <= patience <= LONGEST_SECONDS:
         raise ConfigurationError(f"patience={patience}: expected a number of seconds from 0 to {LONGEST_SECONDS:,.0f}")
-    if not sources:
-        raise ConfigurationError("no sources: expected a mapping from names to functions that open them")
+    if not isinstance(sources, Mapping) or not sources:
+        found = f"sources in a {type(sources).__name__}" if not isinstance(sources, Mapping) else "no sources"
+        raise ConfigurationError(f"{found}: expected a mapping from names to functions that open them")
+    sources = {str(name): opened for name, opened in sources.items()}  # as a checkpoint knows paths and numbers
+    for name, opened in sources.items():
+        if not callable(opened):
+            raise ConfigurationError(f"source {name!r} is a {type(opened).__name__}: expected a function that opens it")
     if learner.replay is not None:
         raise ConfigurationError("replay on several ranks: expected a learner without it")
     precision, leases = learner.net.engine.precision, Leases(sources)
     engine = DataParallelEngine(peers, precision) if every is None else LocalEngine(wire, precision)
     _refuse_differences(
         peers,
-        sources=list(map(str, sources)),
+        sources=list(sources),
         every=every and int(every),
         wire=wire,
         limit=limit and int(limit),

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from hebbstream.distributed._peers import Peers
-from hebbstream.errors import ConfigurationError
+from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.probe import OnlineProbe
+from hebbstream.probe._inputs import checked_label
 from hebbstream.probe._labels import decode_label, encode_label
 from hebbstream.probe._moments import MomentProbe
 
@@ -44,8 +45,18 @@ class SharedProbe:
         self._steps, self._known = probe.steps, len(probe.classes)
         self._before = {name: tensor.clone() for name, tensor in (probe._shared | probe._per_class).items()}
 
+    def check(self, label: Hashable) -> None:
+        """Refuse a label that cannot be told to the others: later, what all have learned could not be merged with it."""
+        encode_label(checked_label(label))
+
     def merge(self) -> None:
-        """Take in what all ranks have learned since the last time; each must call it."""
+        """Take in what all ranks have learned since the last time; each must call it.
+
+        Raises
+        ------
+        ImageSizeError
+            On all ranks, if one has learned from frames of another size, which have other features.
+        """
         probe = self._probe
         classes = [encode_label(label) for label in probe.classes]
         own = {"labels": probe.steps - self._steps, "classes": classes, "features": probe.n_features}
@@ -53,8 +64,15 @@ class SharedProbe:
         labels = [other["labels"] for other in told]
         if not sum(labels):
             return
+        first, features = next((rank, told[rank]["features"]) for rank, count in enumerate(labels) if count)
+        for rank, other in enumerate(told):
+            if other["features"] not in (None, features):
+                raise ImageSizeError(
+                    f"labelled frames with {other['features']} features on rank {rank}, with {features} on rank {first}:"
+                    " expected frames of one size on all"
+                )
         if probe.n_features is None:
-            probe._allocate(next(other["features"] for other in told if other["features"]), 0, torch.device("cpu"))
+            probe._allocate(features, 0, torch.device("cpu"))
         of_rank = [list(map(decode_label, other["classes"])) for other in told]
         self._order(list(dict.fromkeys(label for known in of_rank for label in known)))
         if isinstance(probe, MomentProbe):

@@ -129,6 +129,8 @@ class DistributedRun(Run):
                         continue  # a camera that has nothing new
                     break
                 self._check(sample)
+                if self._probe is not None and sample.y is not None:
+                    self._probe.check(sample.y)
                 for callback in self._callbacks:
                     callback.on_sample(self._learner, sample)
                 frames = self._learner.net.checked(sample.x, single=True)  # before the others count on it

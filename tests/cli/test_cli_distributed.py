@@ -111,6 +111,18 @@ def test_what_ranks_cannot_do_together(run, films, option, message):
 
 
 @pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (["a.mp4", "b.mp4", "--labels", "x.json"], "--labels x.json: expected a single source, which they belong to"),
+        (["a.mp4", "b.wav"], "a.mp4 is read as pictures, b.wav as sound: expected sources of one kind"),
+    ],
+)
+def test_sources_that_do_not_go_together_are_refused_though_each_is_opened_alone(run, sources, message):
+    code, _, err = run("learn", *sources, "--distributed")
+    assert (code, err) == (1, f"hebbstream: {message}\n")
+
+
+@pytest.mark.parametrize(
     ("source", "camera"),
     [("/dev/video0", True), ("udp://0.0.0.0:9", True), ("lavfi:noise", False), ("FILE:///a.mp4", False)],
 )

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from ranks import Failed, start, together
 
 import hebbstream as hs
 from hebbstream.distributed import learn_together
-from hebbstream.errors import ConfigurationError, ConnectionLostError
+from hebbstream.errors import ConfigurationError, ConnectionLostError, ImageSizeError
 from hebbstream.learning import Metrics
 from hebbstream.learning._generations import generations
 from hebbstream.streams import Stream
@@ -294,6 +295,53 @@ def test_a_silent_camera_holds_up_nobody():
     assert together(2, with_a_silent_camera) == [(6, [])] * 2
 
 
+def with_names_that_are_no_text(peers):
+    one, sources = learner(), {0: lambda: frames("a"), Path("b.mp4"): lambda: frames("c")}
+    first = learn_together(one, sources, peers, limit=4, progress=False).samples
+    return first, learn_together(one, sources, peers, resume=True, progress=False).samples
+
+
+def test_sources_named_by_numbers_and_paths_are_read_on_from_where_they_were_left():
+    assert together(1, with_names_that_are_no_text) == [(4, LENGTHS["a"] + LENGTHS["c"] - 4)]
+
+
+def with_a_label_that_cannot_be_told(peers, folder):
+    def labelled(name, bad):
+        return [(frame, ("a", "tuple") if bad and number == 5 else 1) for number, frame in enumerate(frames(name))]
+
+    path = folder / "run.safetensors"
+    one = learner(path if peers.rank == 0 else None, hs.RidgeProbe())
+    sources = {"a": lambda: labelled("a", False), "c": lambda: labelled("c", True)}
+    try:
+        learn_together(one, sources, peers, progress=False)
+    except hs.HebbstreamError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def test_a_label_that_no_checkpoint_holds_is_refused_on_its_rank_and_the_rest_is_saved(tmp_path):
+    assert together(2, with_a_label_that_cannot_be_told, tmp_path) == [
+        "PeerError: rank 1 of 2 has ended with an error of its own",
+        "LabelError: label ('a', 'tuple'): a checkpoint holds str, int, float and bool labels",
+    ]
+    saved = hs.Learner.load(tmp_path / "run.safetensors")
+    assert saved.counters.position == saved.probe.steps == 11
+
+
+def with_labelled_frames_of_two_sizes(peers):
+    sources = {
+        "a": lambda: [(frame, 1) for frame in torch.rand(3, 3, 8, 8)],
+        "b": lambda: [(frame, 1) for frame in torch.rand(3, 3, 16, 16)],
+    }
+    with pytest.raises(ImageSizeError) as caught:
+        learn_together(learner(probe=hs.SoftmaxProbe()), sources, peers, progress=False)
+    return str(caught.value)
+
+
+def test_labelled_frames_of_two_sizes_are_one_clear_error_on_all_ranks():
+    message = "labelled frames with 128 features on rank 1, with 32 on rank 0: expected frames of one size on all"
+    assert together(2, with_labelled_frames_of_two_sizes) == [message] * 2
+
+
 @pytest.mark.parametrize("make", [hs.RidgeProbe, hs.SldaProbe])
 def test_sums_of_probes_add_up_to_those_of_one(make):
     found = together(3, learn_labels, make)
@@ -388,6 +436,8 @@ def test_a_lost_rank_is_one_clear_error_and_no_hang(function):
         ({"limit": 1.5}, "limit=1.5: expected a positive integer, or None"),
         ({"patience": -1}, "patience=-1: expected a number of seconds from 0 to 100,000,000"),
         ({"sources": {}}, "no sources: expected a mapping from names to functions that open them"),
+        ({"sources": [list]}, "sources in a list: expected a mapping from names to functions that open them"),
+        ({"sources": {"a": torch.rand(2, 3, 8, 8)}}, "source 'a' is a Tensor: expected a function that opens it"),
     ],
 )
 def test_arguments_that_cannot_work(options, message):
