@@ -62,8 +62,8 @@ class Leases(Callback):
         """Take back the sources of ranks that are no more."""
         self.held = {name: rank for name, rank in self.held.items() if rank < world and name in self.names}
 
-    def shares(self, samples: int) -> dict[int, int]:
-        """Split a number of samples over the ranks that have a source.
+    def shares(self, samples: int, turn: int = 0) -> dict[int, int]:
+        """Split a number of samples over the ranks that have a source; `turn` says which of them is served first.
 
         Examples
         --------
@@ -71,8 +71,12 @@ class Leases(Callback):
         >>> leases.lend(4)
         >>> leases.shares(5)
         {0: 2, 1: 2, 2: 1}
+        >>> leases.shares(1, turn=2)
+        {2: 1, 0: 0, 1: 0}
         """
         readers = sorted(self.held.values())
+        first = turn % max(1, len(readers))
+        readers = readers[first:] + readers[:first]
         each, more = divmod(samples, max(1, len(readers)))
         return {rank: each + (place < more) for place, rank in enumerate(readers)}
 

@@ -66,6 +66,7 @@ class DistributedRun(Run):
         self._to_read = len(set(leases.names) - leases.ended)
         self._due: set[int] = set()
         self._torn = False
+        self._empty = 0  # steps without a sample, one after another
         self._size = learner.net.frame_size or (0, 0)  # of the latest frame of all ranks
 
     def _learn(self, to_pass: int) -> None:  # noqa: ARG002  # each source has its own
@@ -95,14 +96,17 @@ class DistributedRun(Run):
         self._torn = True  # until the step is over: what fails in it leaves this rank with what is of no one time
         self._leases.lend(self._peers.world)
         left = None if self._limit is None else self._limit - self._samples
-        share = self._leases.shares(left)[self._peers.rank] if left is not None and self._holds else None
+        # Where the last samples are fewer than readers, a silent camera must not keep them from the others.
+        share = self._leases.shares(left, self._empty)[self._peers.rank] if left is not None and self._holds else None
         most = self._every or 1
         samples = self._read(most if share is None else min(most, share))
         words = self._tell(len(samples))
         if self._every is None and any(Word.STOP in word for _, word in words):
             # The rank that stops may lack its sample. Nobody takes the step, so that who goes on takes it whole.
             samples, words = [], [(0, word) for _, word in words]
-        self._learn_together(samples, sum(count for count, _ in words))
+        total = sum(count for count, _ in words)
+        self._learn_together(samples, total)
+        self._empty = 0 if total else self._empty + 1
         for rank, (count, word) in enumerate(words):
             name = self._leases.of(rank)
             if name is not None and count:

@@ -273,14 +273,14 @@ class SoftHebbLayer(nn.Module):
         patches.view(runs.shape).copy_(runs)
         return patches
 
-    def _imprinted(self, patches: Tensor, taken: Tensor) -> Change:
+    def _imprinted(self, patches: Tensor, chosen: Tensor, taken: Tensor) -> Change:
         """Return the change from what neurons are to the patches that they take over, at the length of initial weights."""
-        if not taken.is_cpu:  # how many they are would have to be told to the host
-            wanted = F.normalize(patches).mul_(self.spec.radius)
-            return Change((wanted - self.plastic_weights).mul_(taken.unsqueeze(1)), self.plastic_weights, None)
-        neurons = taken.nonzero().flatten()
-        rows = self.plastic_weights.index_select(0, neurons)
-        return Change(F.normalize(patches.index_select(0, neurons)).mul_(self.spec.radius).sub_(rows), rows, neurons)
+        neurons, rows = None, self.plastic_weights
+        if taken.is_cpu:  # elsewhere, how many take one over would have to be told to the host
+            neurons = taken.nonzero().flatten()
+            rows, chosen, taken = (tensor.index_select(0, neurons) for tensor in (rows, chosen, taken))
+        wanted = F.normalize(patches.index_select(0, chosen)).mul_(self.spec.radius)
+        return Change(wanted.sub_(rows).mul_(taken.unsqueeze(1)), rows, neurons)
 
     def _rate(self, change: Change) -> Tensor:
         spec = self.spec

@@ -104,8 +104,7 @@ def _compiled() -> Any:
             )
             with TemporaryDirectory(prefix="hebbstream-") as config.CACHE_DIR:
                 return importlib.import_module(name)
-        kept = list(folder.glob("_*_kernels.*.nb*"))
-        if not kept:  # the first step waits for them
+        if not any(folder.glob("_*_kernels.*.nb*")):  # the first step waits for them
             log.warning("compiling kernels for this processor: up to a minute, this once")
         try:
             return importlib.import_module(name)

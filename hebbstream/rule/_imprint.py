@@ -34,11 +34,11 @@ class Imprinting(nn.Module):
     Of four places only the third shows something else than before. Both neurons take over what is there now:
 
     >>> imprinting = Imprinting(synapses=1)
-    >>> _, taken = imprinting.draw(torch.tensor([[1.0], [2.0], [3.0], [4.0]]), samples=1, neurons=2)
+    >>> _, _, taken = imprinting.draw(torch.tensor([[1.0], [2.0], [3.0], [4.0]]), samples=1, neurons=2)
     >>> taken
     tensor([False, False])
-    >>> patches, taken = imprinting.draw(torch.tensor([[1.0], [2.0], [5.0], [4.0]]), samples=1, neurons=2)
-    >>> patches, taken
+    >>> seen, chosen, taken = imprinting.draw(torch.tensor([[1.0], [2.0], [5.0], [4.0]]), samples=1, neurons=2)
+    >>> seen[chosen], taken
     (tensor([[5.],
             [5.]]), tensor([True, True]))
     """
@@ -53,8 +53,12 @@ class Imprinting(nn.Module):
         self.register_buffer("moved", torch.zeros((), dtype=torch.float32, device=device))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device=device))
 
-    def draw(self, patches: Tensor, samples: int, neurons: int, factor: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
-        """Return a patch for each neuron, and whether it takes it over; the memory goes on.
+    def draw(
+        self, patches: Tensor, samples: int, neurons: int, factor: Tensor | float = 1.0
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the patches that were looked at, which of them is for each neuron, and whether it takes it over.
+
+        The memory goes on to this step.
 
         Parameters
         ----------
@@ -69,8 +73,8 @@ class Imprinting(nn.Module):
 
         Returns
         -------
-        tuple[Tensor, Tensor]
-            Shapes (K, N) and (K,).
+        tuple[Tensor, Tensor, Tensor]
+            Shapes (256 × `samples`, N), (K,) and (K,).
         """
         of_a_sample = len(patches) // samples
         seen = patches.view(samples, of_a_sample, -1)
@@ -89,7 +93,7 @@ class Imprinting(nn.Module):
         self.moved += total
         self.steps += 1
         chosen = torch.searchsorted(sums, at * total, right=True).clamp_(max=len(sums) - 1)
-        return seen.flatten(0, 1).index_select(0, chosen), whether * self.moved < total * factor
+        return seen.flatten(0, 1), chosen, whether * self.moved < total * factor
 
 
 def _random(step: Tensor, count: int) -> Tensor:

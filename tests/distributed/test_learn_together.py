@@ -278,7 +278,7 @@ def test_the_learner_has_its_engine_and_callbacks_back_after_a_run_and_a_refusal
     assert together(1, begin_and_end) == [[True, "probe with half_life=10 on several ranks: expected None", True]]
 
 
-def with_a_silent_camera(peers):
+def with_a_silent_camera(peers, every):
     woken = []
 
     def silent():
@@ -286,13 +286,14 @@ def with_a_silent_camera(peers):
         time.sleep(20)
         woken.append(True)
 
-    sources = {"film": lambda: torch.rand(6, 3, 8, 8), "camera": lambda: Stream(silent(), live=True)}
-    report = learn_together(learner(), sources, peers, limit=6, patience=0.02, progress=False)
+    sources = {"camera": lambda: Stream(silent(), live=True), "film": lambda: torch.rand(20, 3, 8, 8)}
+    report = learn_together(learner(), sources, peers, every=every, limit=6, patience=0.02, progress=False)
     return report.samples, woken
 
 
-def test_a_silent_camera_holds_up_nobody():
-    assert together(2, with_a_silent_camera) == [(6, [])] * 2
+@pytest.mark.parametrize("every", [None, 2])
+def test_a_silent_camera_holds_up_nobody_nor_the_last_samples_to_a_limit(every):
+    assert together(2, with_a_silent_camera, every) == [(6, [])] * 2
 
 
 def with_names_that_are_no_text(peers):

@@ -7,6 +7,12 @@ import torch
 from hebbstream.rule._imprint import _PLACES, Imprinting
 
 
+def draw(imprinting, patches, samples, neurons):
+    """A patch for each neuron, and whether it takes it over."""
+    seen, chosen, taken = imprinting.draw(patches, samples, neurons)
+    return seen[chosen], taken
+
+
 def picture(values):
     """Patches of one sample, with one value each."""
     return torch.tensor(values, dtype=torch.float32).unsqueeze(1)
@@ -15,17 +21,17 @@ def picture(values):
 def test_nothing_is_taken_over_while_nothing_moves():
     imprinting = Imprinting(1)
     for _ in range(5):
-        patches, taken = imprinting.draw(picture([1.0, 2.0, 3.0]), 1, 100)
+        patches, taken = draw(imprinting, picture([1.0, 2.0, 3.0]), 1, 100)
         assert not taken.any()
         assert patches.isfinite().all()
-    _, taken = imprinting.draw(picture([1.0, 2.0, 4.0]), 1, 100)
+    _, taken = draw(imprinting, picture([1.0, 2.0, 4.0]), 1, 100)
     assert taken.all()  # the first patch that has moved is the only one there is to hold
 
 
 def test_a_patch_is_taken_over_as_often_as_it_moved():
     imprinting, neurons = Imprinting(1), 100_000
-    imprinting.draw(picture([0.0, 0.0, 0.0, 0.0]), 1, neurons)
-    patches, taken = imprinting.draw(picture([0.0, 1.0, 2.0, 3.0]), 1, neurons)
+    draw(imprinting, picture([0.0, 0.0, 0.0, 0.0]), 1, neurons)
+    patches, taken = draw(imprinting, picture([0.0, 1.0, 2.0, 3.0]), 1, neurons)
     assert taken.all()
     shares = [float((patches == value).float().mean()) for value in range(4)]
     np.testing.assert_allclose(shares, np.array([0, 1, 2, 3]) / 6, atol=0.01)
@@ -35,9 +41,9 @@ def test_a_patch_is_taken_over_as_often_as_it_moved():
 def test_what_neurons_hold_comes_from_all_of_the_stream(together):
     imprinting, neurons, held = Imprinting(1), 30_000, torch.zeros(30_000, 1)
     stream = [picture([10.0 * t, -5.0]) for t in range(13)]  # the first value moves by the same distance each time
-    imprinting.draw(stream[0], 1, neurons)
+    draw(imprinting, stream[0], 1, neurons)
     for start in range(1, 13, together):
-        patches, taken = imprinting.draw(torch.cat(stream[start : start + together]), together, neurons)
+        patches, taken = draw(imprinting, torch.cat(stream[start : start + together]), together, neurons)
         held = torch.where(taken.unsqueeze(1), patches, held)
     shares = [float((held == 10.0 * t).float().mean()) for t in range(1, 13)]
     np.testing.assert_allclose(shares, 1 / 12, atol=0.02)
@@ -45,8 +51,8 @@ def test_what_neurons_hold_comes_from_all_of_the_stream(together):
 
 def test_of_a_large_picture_places_are_looked_at_that_lie_all_over_it():
     imprinting, count = Imprinting(1), 10 * _PLACES
-    imprinting.draw(torch.zeros(count, 1), 1, 5)
-    patches, taken = imprinting.draw(torch.arange(count).float().unsqueeze(1), 1, 20_000)
+    draw(imprinting, torch.zeros(count, 1), 1, 5)
+    patches, taken = draw(imprinting, torch.arange(count).float().unsqueeze(1), 1, 20_000)
     assert taken.all()
     assert patches.max() > 0.95 * count  # near the end of the picture
     assert len(patches.unique()) > _PLACES / 2
