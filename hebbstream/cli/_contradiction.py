@@ -6,11 +6,12 @@ from typing import Any
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
+from hebbstream.probe._solvers import as_online_probe
 
 
 def refuse_contradictions(options: argparse.Namespace, learner: hs.Learner) -> None:
     """Raise a `ConfigurationError` if the user asks for something else than the checkpoint holds."""
-    net, replay = learner.net, learner.replay
+    net, replay, probe = learner.net, learner.replay, as_online_probe(learner.probe, "learn")
     size = net.frame_size if learner.probe is not None else None
     decided: list[tuple[str, Any, Any]] = [
         ("--width", options.width, net.layers[0].spec.channels),
@@ -18,6 +19,7 @@ def refuse_contradictions(options: argparse.Namespace, learner: hs.Learner) -> N
         ("--mirror", options.mirror or None, net.mirror),
         ("--event-threshold", options.event_threshold, net.layers[0].spec.event_threshold),
         ("--size", options.size and _size(options.size), size and _size(size)),
+        ("--solver", options.solver, probe and probe.solver),
         ("--replay", options.replay, replay and replay.capacity),
         ("--replay-per-sample", options.replay_per_sample, replay and replay.per_sample),
     ]

@@ -6,12 +6,13 @@ from typing import Any
 import hebbstream as hs
 from hebbstream.cli._execution import add_quiet
 from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._new_probe import add_solver, new_probe
 from hebbstream.cli._source import has_labels, open_source
 from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import natural, path, positive
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._canvas import check_picture
-from hebbstream.probe._solvers import SOLVERS, as_online_probe
+from hebbstream.probe._solvers import as_online_probe
 
 USAGE = "CHECKPOINT SOURCE [--labels FILE]"
 WRITES = ("plot",)
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--learn-features", action="store_true", help="let the network learn on, too (default: it stays as it is)"
     )
     group.add_argument("--fresh-probe", action="store_true", help="start a new probe instead of the checkpoint's")
-    group.add_argument("--solver", choices=SOLVERS, help="how a new probe learns (default: gradient)")
+    add_solver(group, "how a new probe learns")
     group = parser.add_argument_group("scores")
     group.add_argument(
         "--metrics",
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
         check_picture(options.plot)
     saved = hs.Learner.load(options.checkpoint)
     refuse_other_medium(options, saved.net, options.source)
-    probe = _probe(options, as_online_probe(saved.probe, "evaluate"))
+    probe = _probe(options, saved)
     wanted = {type(metric): metric for metric in (Accuracy(), *options.metrics)}  # type: ignore[no-untyped-call]
     with open_source(options, saved.net.in_channels, saved.net.frame_size) as frames:
         found = prequential(
@@ -84,15 +85,16 @@ def run(options: argparse.Namespace) -> None:
     print(f"{written}the checkpoint is as it was")
 
 
-def _probe(options: argparse.Namespace, saved: hs.OnlineProbe | None) -> hs.OnlineProbe:
-    if saved is None or options.fresh_probe:
-        return SOLVERS[options.solver or "gradient"]()
+def _probe(options: argparse.Namespace, saved: hs.Learner) -> hs.OnlineProbe:
+    probe = as_online_probe(saved.probe, "evaluate")
+    if probe is None or options.fresh_probe:
+        return new_probe(options, saved.net)
     if options.solver:
         raise ConfigurationError(
-            f"--solver {options.solver}: {options.checkpoint} holds a probe ({saved.solver}); expected --fresh-probe"
+            f"--solver {options.solver}: {options.checkpoint} holds a probe ({probe.solver}); expected --fresh-probe"
             " to start another"
         )
-    return saved
+    return probe
 
 
 def _metric(text: str) -> Any:

@@ -14,6 +14,7 @@ from hebbstream.cli._distributed import add_distributed, begin_anew, joined, lea
 from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
 from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._new import add_network, default_size, new_network
+from hebbstream.cli._new_probe import add_solver, new_probe
 from hebbstream.cli._source import has_labels, open_stream
 from hebbstream.cli._source_options import add_crops, add_labels, add_size, add_source
 from hebbstream.cli._types import path, positive, seconds, share
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_execution(parser)
     _add_checkpoint(parser)
-    _add_replay(parser)
+    _add_probe(parser)
     _add_metrics(parser)
     _add_export(parser)
     add_distributed(parser)
@@ -63,8 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Learn from a stream."""
-    if options.replay and not has_labels(options):
-        raise ConfigurationError(f"--replay {options.replay}: expected --labels, which a probe learns")
+    for name, asked in (("--solver", options.solver), ("--replay", options.replay)):
+        if asked and not has_labels(options):
+            raise ConfigurationError(f"{name} {asked}: expected --labels, which a probe learns")
     if options.sync_every and not options.distributed:
         raise ConfigurationError(f"--sync-every {options.sync_every}: expected --distributed, with which it goes")
     if options.distributed:
@@ -141,13 +143,14 @@ def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_replay(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("replay")
+def _add_probe(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("probe", "What learns the labels, if there are any.")
+    add_solver(group, "how it learns")
     group.add_argument(
         "--replay",
         type=positive,
         metavar="N",
-        help="with labels: keep N frames of all classes and let the probe learn from them again",
+        help="keep N frames of all classes and let the probe learn from them again",
     )
     group.add_argument(
         "--replay-per-sample",
@@ -183,7 +186,7 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
         learner = hs.Learner(new_network(options, batch_size=samples_a_step(options)), callbacks=callbacks)
     learner.net.engine = engine_of(options)
     if has_labels(options) and learner.probe is None:
-        learner.probe = hs.SoftmaxProbe()
+        learner.probe = new_probe(options, learner.net)
     if options.replay_per_sample and not (options.replay or learner.replay):
         raise ConfigurationError(
             f"--replay-per-sample {options.replay_per_sample}: expected --replay, with which it goes"

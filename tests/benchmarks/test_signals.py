@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from benchmarks.quality.signals import __main__ as signals
-from benchmarks.quality.signals import peers
+from benchmarks.quality.signals import peers, solvers
 from benchmarks.quality.signals.tables import TABLES
 
 
@@ -75,3 +75,36 @@ def test_a_set_counts_where_learned_is_above_untrained_and_that_above_raw(tmp_pa
         "| reporting | signal, sound | 1 | 70.5 / 42.0 / 50.0 | 1 / 1 / 0 | 1 / 1 / 0 | +10.0 / +1.0 / +0.0 |",
     ]
     assert "+10.0 ± 0.0 / -5.0 ± 0.0 / +0.0 ± 0.0" in TABLES["quality/signals"](tmp_path)
+
+
+def test_every_solver_sees_the_same_features_in_random_order_and_in_runs():
+    rows = list(solvers.measure(arrays(), 4, seed=0))
+    assert [(row["row"], row["solver"]) for row in rows] == [
+        (row, solver) for row in ("raw", "untrained", "learned") for solver in ("gradient", "ridge", "slda")
+    ]
+    assert all(0 <= row[way] <= 100 for row in rows for way in ("prequential", "in_runs", "still"))
+
+
+def test_labels_come_ten_in_a_row():
+    y = np.arange(60) % 3
+    order = solvers.in_runs(y, seed=0)
+    assert sorted(order) == list(range(60))
+    assert all(len(set(y[order][at : at + 10])) == 1 for at in range(0, 60, 10))
+
+
+def test_solvers_are_counted_by_half(tmp_path):
+    (tmp_path / "quality").mkdir()
+    rows = [
+        {"set": name, "row": row, "solver": solver, "seed": 0, "prequential": value, "in_runs": 50, "still": -value}
+        for name, solver, values in (
+            ("Trace", "slda", (50, 60, 70)),
+            ("Watch-a", "slda", (50, 40, 70)),
+            ("GunPoint", "slda", (5, 6, 5)),
+        )
+        for row, value in zip(("raw", "untrained", "learned"), values, strict=True)
+    ]
+    (tmp_path / "quality" / "signals-solvers.json").write_text(json.dumps({"rows": rows}))
+    assert TABLES["quality/signals-solvers"](tmp_path).splitlines()[2:] == [
+        "| choosing | slda | 2 | 50.0 / 50.0 / -50.0 | 50.0 / 50.0 / -50.0 | 70.0 / 50.0 / -70.0 | 2 / 0 / 0 | 1 / 0 / 0 |",
+        "| reporting | slda | 1 | 5.0 / 50.0 / -5.0 | 6.0 / 50.0 / -6.0 | 5.0 / 50.0 / -5.0 | 0 / 0 / 1 | 0 / 0 / 0 |",
+    ]

@@ -13,6 +13,12 @@ def test_learn_says_what_it_wrote(learn, labels):
     assert Path("net.json").is_file()
 
 
+@pytest.mark.parametrize(("options", "solver"), [([], "gradient"), (["--solver", "slda"], "slda")])
+def test_the_probe_has_the_solver_that_was_asked_for(learn, labels, options, solver):
+    assert learn("--labels", labels, "--limit", 20, *options)[0] == 0
+    assert hs.Learner.load("run.safetensors").probe.solver == solver
+
+
 def test_learn_with_replay_and_go_on(run, learn, labels):
     assert learn("--labels", labels, "--replay", 20, "--limit", 60)[0] == 0
     saved = hs.Learner.load("run.safetensors")

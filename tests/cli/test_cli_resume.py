@@ -84,6 +84,7 @@ def odd(tmp_path, clips):
         ([CLIP, CLIP, "--labels", CLIP.with_suffix(".json")], "expected a single source"),
         ([CLIP, "--labels", "missing.csv"], "labels missing.csv"),
         ([CLIP, "--replay", 20], "--replay 20: expected --labels"),
+        ([CLIP, "--solver", "ridge"], "--solver ridge: expected --labels"),
         ([CLIP, "--device", "meta"], "device 'meta' cannot be used"),
         ([CLIP, "--export", "net.onnx"], "expected a name that ends in .json"),
         ([CLIP, "--export", "/dev/null/net.json"], "cannot write /dev/null/net.json"),
@@ -164,6 +165,7 @@ def test_a_new_recording_goes_on_from_the_weights_and_says_so(run, clips):
         (["--mirror"], "--mirror with --resume: run.safetensors has a network without it"),
         (["--event-threshold", 0], "--event-threshold 0.0 with --resume: run.safetensors has 0.003;"),
         (["--size", "32x48"], "--size 32x48 with --resume: run.safetensors has 32x32;"),
+        (["--solver", "slda"], "--solver slda with --resume: run.safetensors has gradient;"),
         (["--replay", 30], "--replay 30 with --resume: run.safetensors has 20;"),
         (["--replay", 20, "--replay-per-sample", 5], "--replay-per-sample 5 with --resume: run.safetensors has 3;"),
     ],
@@ -187,6 +189,7 @@ def test_what_contradicts_the_checkpoint_is_refused(run, labels, options, messag
         ["--preset", "cifar100"],  # the same network under another name
         ["--size", 48],  # without a probe any size will do
         ["--replay", 20, "--replay-per-sample", 2, "--labels", CLIP.with_suffix(".json")],
+        ["--solver", "ridge", "--labels", CLIP.with_suffix(".json")],
     ],
 )
 def test_what_says_the_same_or_something_new_goes_on(run, options):

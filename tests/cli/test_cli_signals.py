@@ -46,7 +46,7 @@ def test_a_table_is_learned_predicted_embedded_and_evaluated(sensors, tmp_path, 
     saved = hs.Learner.load(run_)
     assert (saved.net.preset, saved.net.in_channels, saved.net.frame_size) == ("signal", 2, (1, 50))
     assert saved.net.samples_seen == 116
-    assert set(saved.probe.classes) == {"rest", "walk"}
+    assert (saved.probe.solver, set(saved.probe.classes)) == ("slda", {"rest", "walk"})
 
     said = run(capsys, "predict", sensors, "--json", *COLUMNS, "--time", "time", "--novelty", "--checkpoint", run_)
     found = [json.loads(line) for line in said.splitlines()]

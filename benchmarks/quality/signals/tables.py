@@ -103,6 +103,26 @@ def _whitening(results: Path) -> str:
     return markdown(head, table)
 
 
+def _solvers(results: Path) -> str:
+    """Of each half and solver: the mean of the sets, and on how many learning paid; prequential, in runs, standing still."""
+    ways = ("prequential", "in_runs", "still")
+    found = grouped(read(results / "quality" / "signals-solvers.json")["rows"], "solver", "row", "set")
+    solvers, names = (list(dict.fromkeys(key[at] for key in found)) for at in (0, 2))
+    table = []
+    for half, chosen in (("choosing", True), ("reporting", False)):
+        some = [name for name in names if _chosen_on(name) == chosen]
+        for solver in solvers:
+            raw, untrained, learned = (
+                np.array([[_mean(found[solver, row, name], way) for way in ways] for name in some])
+                for row in ("raw", "untrained", "learned")
+            )
+            counts = [(learned > untrained).sum(0), ((learned > untrained) & (untrained > raw)).sum(0)]
+            means = [[f"{value:.1f}" for value in row.mean(0)] for row in (raw, untrained, learned)]
+            table.append([half, solver, len(some), *(" / ".join(map(str, cell)) for cell in (*means, *counts))])
+    head = ["half", "solver", "sets", "raw", "untrained", "learned", "learned above untrained", "and that above raw"]
+    return markdown(head, table)
+
+
 def _peers(results: Path) -> str:
     """Of each set and contender: accuracy, seconds to learn, and memory above that of a process that has imported it."""
     found = grouped(read(results / "quality" / "signals-peers.json")["rows"], "set", "contender")
@@ -126,4 +146,5 @@ TABLES: Tables = {
     "quality/signals-counts": _counts,
     "quality/signals-whitening": _whitening,
     "quality/signals-peers": _peers,
+    "quality/signals-solvers": _solvers,
 }
