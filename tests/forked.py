@@ -8,7 +8,15 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-_IMPORTED = ["pytest", "hebbstream", "hebbstream.adapters.river", "hebbstream.adapters.video", "matplotlib.figure"]
+_IMPORTED = [
+    "pytest",
+    "hebbstream",
+    "hebbstream.adapters.river",
+    "hebbstream.adapters.video",
+    "hebbstream.rule._kernels",  # and with them numba
+    "matplotlib.figure",
+    "torch._dynamo",  # torch.optim needs it, and sympy
+]
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(_IMPORTED)

@@ -13,7 +13,7 @@ import torch
 from hebbstream.distributed import join
 
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["benchmarks.core.ranks"])
+_PROCESSES.set_forkserver_preload(["benchmarks.core.ranks", "hebbstream.rule._kernels"])
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET
 
 

@@ -69,7 +69,7 @@ def _run(path: Path, label: str, run: Run, options: argparse.Namespace) -> None:
 def _reduced(run: Run) -> Run:
     """Shrink a run to seconds: every path, no meaning."""
     samples = 40 if run.samples is None else min(40, run.samples)
-    return replace(run, width=max(2, (run.width or 8) // 8), samples=samples, labels=100, tested=100, epochs=1)
+    return replace(run, width=max(2, (run.width or 8) // 8), samples=samples, labels=40, tested=40, epochs=1)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -203,7 +203,8 @@ class LayerStack(nn.Module):
         net.preset = preset
         # Before any memory is asked for: a header must not be able to ask for more than its file has.
         _check_fit(net.state_dict(), state["tensors"])
-        net.to_empty(device=place)
+        # `to_empty` would import sympy, which takes as long as the rest of loading.
+        net._apply(lambda blank: torch.empty(blank.shape, dtype=blank.dtype, device=place))
         net.load_state_dict(state["tensors"])
         return net
 

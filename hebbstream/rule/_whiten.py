@@ -50,7 +50,8 @@ class StreamWhitening(StreamNorm):
         self, channels: int, momentum: float = 1e-4, *, eps: float = 1e-5, device: str | torch.device = "cpu"
     ) -> None:
         super().__init__(channels, momentum, eps=eps, device=device)
-        identity = torch.eye(channels, dtype=torch.float32, device=device)
+        identity = torch.zeros(channels, channels, dtype=torch.float32, device=device)
+        identity.diagonal().fill_(1.0)  # `eye` without memory (device meta) imports sympy
         self.register_buffer("covariance", identity)
         self.register_buffer("matrix", identity.clone())
 

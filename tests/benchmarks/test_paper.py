@@ -20,6 +20,7 @@ from benchmarks.paper.experiments import EXPERIMENTS
 from benchmarks.paper.learn import sample_order, steps
 from benchmarks.paper.run import Run
 from hebbstream.errors import ConfigurationError
+from hebbstream.inspection import _report
 
 
 @pytest.fixture
@@ -214,7 +215,8 @@ def test_grid_search_measures_once_and_keeps_the_best(data, tmp_path, monkeypatc
     assert "layer 1:" in capsys.readouterr().out
 
 
-def test_pictures_of_a_kept_network(data, tmp_path, capsys):
+def test_pictures_of_a_kept_network(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(_report, "embed", lambda features, seed: features[:, :2].numpy())  # UMAP compiles for long
     kept = tmp_path / "nets"
     arguments = ["cifar10", "--only", "stream", "--reduced", "--quiet", "--output", str(tmp_path), "--keep", str(kept)]
     assert command.main(arguments) == 0

@@ -282,7 +282,7 @@ def _damage(kind, manifest, model):
     part.replace(manifest)
 
 
-def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
+def test_50_swaps_under_load_with_10_damaged_files(net, tmp_path):
     manifest = tmp_path / "net.json"
     kinds = [
         "cut",
@@ -296,7 +296,7 @@ def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
         "another, whole",
         "elsewhere",
     ]
-    damaged = dict(zip(range(15, 200, 19), kinds, strict=True))
+    damaged = dict(zip(range(5, 51, 5), kinds, strict=True))
     weight = net.layers[0].weight.clone()
     frame = FRAMES[0]
     base = net.transform_one(frame).numpy()
@@ -315,7 +315,7 @@ def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
         threads = [threading.Thread(target=consume, args=(mine,)) for mine in results]
         for thread in threads:
             thread.start()
-        for number in range(2, 202):
+        for number in range(2, 52):
             if number in damaged:
                 _damage(damaged[number], manifest, published(tmp_path, net.samples_seen))
                 refused = follower.refused
@@ -337,7 +337,7 @@ def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
             thread.join()
     assert not errors_met
     assert follower.refused == 9  # the manifest that is no JSON names none
-    assert follower.swaps >= 200
+    assert follower.swaps >= 50
     for mine in results:
         models = []
         for found in mine:
@@ -346,8 +346,8 @@ def test_200_swaps_under_load_with_10_damaged_files(net, tmp_path):
             np.testing.assert_allclose(found, np.stack([base * model] * 3), rtol=1e-3)  # of one model, all of it
             models.append(model)
         assert models == sorted(models)  # never back to an older one
-        assert len(set(models)) > 20
-        assert set(models) <= set(range(1, 202))
+        assert len(set(models)) > 5
+        assert set(models) <= set(range(1, 52))
 
 
 def test_a_model_that_reads_or_gives_something_else_is_refused(net, tmp_path, caplog):

@@ -2,6 +2,9 @@
 
 import importlib
 import logging
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -76,7 +79,8 @@ def test_a_fork_by_the_thread_that_loads_does_not_wait_for_itself(monkeypatch):
 
 def test_kernels_are_not_compiled_for_less_than_the_processor_has(tmp_path):
     """LLVM would end the process."""
-    done = run_program("hebbstream", "info", folder=tmp_path, NUMBA_CPU_NAME="generic")
+    command, environment = [sys.executable, "-m", "hebbstream", "info"], os.environ | {"NUMBA_CPU_NAME": "generic"}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0
     for said in (done.stdout, done.stderr):
         assert "numba compiles for less than this processor has: do not set NUMBA_CPU_NAME" in said
