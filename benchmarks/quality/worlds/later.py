@@ -1,0 +1,46 @@
+"""Measure what a probe that learns along with a stream, in its order, knows of a later recording.
+
+The network is the preset "video"; of a world of video 2,000 frames spread over the stream have a label, of pictures the last 2,000.
+*Prequential* is the share of labelled frames that were predicted right before they were learned; *later* is that of the test.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+import hebbstream as hs
+from benchmarks.core import store
+from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, small
+from benchmarks.quality.worlds.readout import World
+
+PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
+    "gradient": hs.SoftmaxProbe,
+    "gradient, with Replay()": hs.SoftmaxProbe,
+    "ridge": partial(hs.RidgeProbe, solve_every=32),
+    "slda": partial(hs.SldaProbe, solve_every=32),
+}
+
+
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  # noqa: ARG001  # whole frames, as they are labelled
+    """Yield a row for each probe."""
+    for row in PROBES:
+        yield {"row": row}, partial(_row, world, row, network("video", (0,), width, world.train.shape[-1], seed))
+
+
+def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:
+    replay = hs.Replay() if "Replay" in row else None
+    learner = hs.Learner(net, PROBES[row](), replay=replay)
+    labels = dict(zip(world.labelled.tolist(), world.y[:, 0].tolist(), strict=True))
+    samples = [hs.Sample(frame, labels.get(at)) for at, frame in enumerate(small(world.train))]
+    began = time.process_time()
+    report = learner.learn(samples)
+    seconds = round(time.process_time() - began, 1)
+    found = learner.probe.predict_many(features(net, small(world.test)))
+    later = round(float(np.mean(np.array(found) == world.test_y[:, 0])), 4)
+    return {"cpu_seconds": seconds, "prequential": round(report.accuracy or 0.0, 4), "later": later}
+
+
+if __name__ == "__main__":
+    measure_worlds("quality/later", __doc__, jobs)
