@@ -75,8 +75,6 @@ class DistributedRun(Run):
         self._started = self._learner.clock()
         for timer in self._timers:
             timer.restart()
-        if isinstance(self._learner.net.engine, LocalEngine):
-            self._learner.net.engine.begin(self._learner.net.layers)
         try:
             while not self._stopped:
                 self._round()
