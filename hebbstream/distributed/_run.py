@@ -16,6 +16,7 @@ from hebbstream.learning._callback import Callback
 from hebbstream.learning._interruption import StopWaiting
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._progress import ProgressBar
+from hebbstream.learning._recordings import TOGETHER
 from hebbstream.learning._run import Run
 from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams._sample import Sample
@@ -71,7 +72,7 @@ class DistributedRun(Run):
 
     def _learn(self, to_pass: int) -> None:  # noqa: ARG002  # each source has its own
         self._interrupted.grace = _GRACE_SECONDS
-        self._fingerprint = None
+        self._fingerprint, self._before = TOGETHER, self._learner.recordings.get(TOGETHER, 0)
         self._started = self._learner.clock()
         for timer in self._timers:
             timer.restart()
@@ -186,6 +187,7 @@ class DistributedRun(Run):
             net.frame_size = self._size
         counters.position += others
         self._samples += others
+        self._learner.recordings[TOGETHER] = self._before + self._samples
         for place, callback in enumerate(self._callbacks):
             left = callback.samples_left(before)
             if left is not None and left <= total:

@@ -7,6 +7,8 @@ from typing import Any
 from hebbstream.streams._stream import Stream
 
 log = logging.getLogger("hebbstream.checkpoint")
+TOGETHER = "learn_together"
+"""Stands among the recordings for all that several ranks learned, of which they keep a table of their own."""
 
 
 def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position: int) -> int:
@@ -19,7 +21,7 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
     recordings
         How many samples of each stream were learned, by its fingerprint.
     position
-        How many were learned of all, which is what a stream without a fingerprint passes over.
+        How many were learned of all. A stream without a fingerprint passes over as many, but for those learned together.
 
     Examples
     --------
@@ -28,6 +30,7 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
     """
     fingerprint = stream.fingerprint
     if fingerprint is None:
+        position = max(0, position - recordings.get(TOGETHER, 0))
         if position and not stream.live:
             log.warning("%r is passed over up to sample %d: nothing tells it from what was learned", stream, position)
         return position

@@ -306,6 +306,20 @@ def test_sources_named_by_numbers_and_paths_are_read_on_from_where_they_were_lef
     assert together(1, with_names_that_are_no_text) == [(4, LENGTHS["a"] + LENGTHS["c"] - 4)]
 
 
+def then_alone(peers, folder):
+    one, given = learner(), torch.rand(6, 3, 8, 8)
+    first = one.learn(given, limit=2, progress=False).samples
+    second = learn_together(one, {"a": lambda: frames("a"), "d": lambda: frames("d")}, peers, progress=False).samples
+    if peers.rank == 0:
+        one.save(folder / "run.safetensors")
+        one = hs.Learner.load(folder / "run.safetensors")
+    return first, second, one.learn(given, resume=True, progress=False).samples
+
+
+def test_what_ranks_have_learned_is_not_passed_over_in_what_one_learns_alone(tmp_path):
+    assert together(2, then_alone, tmp_path) == [(2, LENGTHS["a"] + LENGTHS["d"], 4)] * 2
+
+
 def with_a_label_that_cannot_be_told(peers, folder):
     def labelled(name, bad):
         return [(frame, ("a", "tuple") if bad and number == 5 else 1) for number, frame in enumerate(frames(name))]
