@@ -198,7 +198,7 @@ def _resumed(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
         print(f"{error}: starting anew")
         return None
     refuse_contradictions(options, learner)
-    print(f"going on from {options.checkpoint}, after {learner.counters.position:,} frames")
+    print(f"going on from {options.checkpoint}, after {learner.counters.position:,} samples")
     return learner
 
 

@@ -67,7 +67,7 @@ def test_ranks_learn_all_films_go_on_and_one_of_them_writes(ranks, films, tmp_pa
     # torchrun starts ranks anew after one has died: they go on by themselves, and so does one of another torchrun.
     first, other = ranks(2, *films, *options, TORCHELASTIC_RESTART_COUNT=("1", "0"), GROUP_WORLD_SIZE="2")
     assert (first.returncode, other.returncode) == (0, 0), first.stderr + other.stderr
-    assert "going on from run.safetensors, after 10 frames\n2 processes: learned 18 samples" in first.stdout
+    assert "going on from run.safetensors, after 10 samples\n2 processes: learned 18 samples" in first.stdout
     net = hs.load(tmp_path / "run.safetensors")
     assert (net.samples_seen, net.frame_size) == (28, (16, 16))
 
