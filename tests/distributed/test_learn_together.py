@@ -344,17 +344,22 @@ def test_a_label_that_no_checkpoint_holds_is_refused_on_its_rank_and_the_rest_is
 
 def with_labelled_frames_of_two_sizes(peers):
     sources = {
-        "a": lambda: [(frame, 1) for frame in torch.rand(3, 3, 8, 8)],
-        "b": lambda: [(frame, 1) for frame in torch.rand(3, 3, 16, 16)],
+        "a": lambda: [(frame, 1) for frame in torch.rand(30, 3, 8, 8)],
+        "b": lambda: [(frame, 1 if number else None) for number, frame in enumerate(torch.rand(30, 3, 16, 16))],
     }
-    with pytest.raises(ImageSizeError) as caught:
-        learn_together(learner(probe=hs.SoftmaxProbe()), sources, peers, progress=False)
-    return str(caught.value)
+    found = []
+    for every in (None, 4):
+        one = learner(probe=hs.SoftmaxProbe())
+        with pytest.raises(ImageSizeError) as caught:
+            learn_together(one, sources, peers, every=every, progress=False)
+        found.append((str(caught.value), one.counters.position))
+    return found
 
 
-def test_labelled_frames_of_two_sizes_are_one_clear_error_on_all_ranks():
+def test_labelled_frames_of_two_sizes_are_refused_at_once_on_all_ranks():
     message = "labelled frames with 128 features on rank 1, with 32 on rank 0: expected frames of one size on all"
-    assert together(2, with_labelled_frames_of_two_sizes) == [message] * 2
+    # The second sample of rank 1 is the first with a label there; alone, each has learned four by the time they tell.
+    assert together(2, with_labelled_frames_of_two_sizes) == [[(message, 2), (message, 8)]] * 2
 
 
 @pytest.mark.parametrize("make", [hs.RidgeProbe, hs.SldaProbe])
