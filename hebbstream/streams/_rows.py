@@ -100,7 +100,7 @@ class RowReader:
             key = None if self._group is None else self._key(x.get(self._group))
         else:
             values = self._positional(x)
-        y, t = (None if _is_missing(value) else value for value in (y, t))
+        y, t = None if _is_missing(y) else y, None if _is_missing(t) else t
         return Row(values, y, t, sample.source, key, sample.captured)
 
     def check(self, names: Collection[Hashable]) -> None:
