@@ -113,6 +113,8 @@ def _read_csv(path: Path) -> Iterator[Any]:
                 if None in row:
                     raise DamagedFileError(f"{path}: row {rows.line_num} of more values than {len(names)} columns")
                 yield row
+        except GeneratorExit:  # as the interpreter exits, modules may be gone by now
+            raise
         except (csv.Error, UnicodeDecodeError) as error:
             raise DamagedFileError(f"{path}: not a table ({first_line(error)})") from error
 

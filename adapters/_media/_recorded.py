@@ -52,6 +52,8 @@ def recorded_frames(
                 for own_time, frame in decoder.frames(cut.start, cut.end):
                     latest, gave = own_time + decoder.frame_seconds, True
                     yield TimedFrame(frame, offset + own_time, own_time, name, decoder.pixel_aspect)
+            except GeneratorExit:  # as the interpreter exits, other names than its own may be gone by now
+                raise
             except StreamError as error:
                 if len(sources) == 1:
                     raise

@@ -1,15 +1,18 @@
 """`FirstCheckpoint`: saves a run that starts anew."""
 
+import os
 from pathlib import Path
 
 import hebbstream as hs
 from hebbstream.learning._generations import set_aside
+from hebbstream.learning._running import Running
 
 
 class FirstCheckpoint(hs.Checkpoint):
     """A `Checkpoint` that does not write over an earlier run's, but sets it aside as it saves for the first time.
 
-    Whatever keeps the new run from learning leaves the earlier one where ``--resume`` finds it.
+    Whatever keeps the new run from learning leaves the earlier one where ``--resume`` finds it. Where torchrun may start the
+    run again, only what keeps it from starting does.
 
     Attributes
     ----------
@@ -18,6 +21,14 @@ class FirstCheckpoint(hs.Checkpoint):
     """
 
     aside: Path | None = None
+
+    def on_start(self, learner: Running) -> None:
+        """Set it aside now where, started again before its first save, this run would go on from the earlier one's."""
+        super().on_start(learner)
+        if os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
+            self.aside = set_aside(self.path)
+            if self.aside is not None:
+                self.path.unlink()
 
     def _make_room(self) -> None:
         if self._saved_at:

@@ -3,7 +3,6 @@
 import argparse
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import hebbstream as hs
@@ -12,7 +11,6 @@ from hebbstream.cli._source import check_sources, open_stream
 from hebbstream.cli._types import positive, seconds
 from hebbstream.distributed import Peers, join, learn_together
 from hebbstream.errors import ConfigurationError
-from hebbstream.learning._generations import set_aside
 from hebbstream.streams import Stream
 
 
@@ -59,14 +57,6 @@ def samples_a_step(options: argparse.Namespace) -> int:
     """
     ranks = int(os.environ.get("WORLD_SIZE", "1")) if options.distributed else 1
     return ranks**2 if options.sync_every else ranks
-
-
-def begin_anew(path: Path) -> None:
-    """Give the checkpoint of an earlier run another name."""
-    aside = set_aside(path)
-    if aside is not None:
-        path.unlink()
-        print(f"starting anew (--resume goes on instead); the earlier checkpoint is now {aside}")
 
 
 def learn_as_one(

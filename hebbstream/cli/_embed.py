@@ -10,6 +10,7 @@ from hebbstream._bar import expected, progress_bar
 from hebbstream.cli._execution import add_quiet, check_device
 from hebbstream.cli._features import feature_file
 from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._signals import called
 from hebbstream.cli._source import open_source, read_samples, time_shown
 from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._types import path, positive
@@ -49,18 +50,19 @@ def run(options: argparse.Namespace) -> None:
     ):
         total = expected(stream, options.limit)
         first = next(samples, None)
+        one = called(options)
         if first is None:
-            raise EmptyStreamError(f"{options.source}: it holds no frame")
+            raise EmptyStreamError(f"{options.source}: it holds no {one}")
         with feature_file(options.output, _features(net, first).size) as file:
             try:
                 for sample in progress_bar(
-                    chain([first], samples), desc="embed", unit="frames", shown=not options.quiet, total=total
+                    chain([first], samples), desc="embed", unit=f"{one}s", shown=not options.quiet, total=total
                 ):
                     file.write(_features(net, sample), time_shown(sample), sample.source)
                     count += 1
             except StreamError as error:  # what came before it is good
                 failure = error
-    print(f"{count:,} frames, {file.features:,} features each")
+    print(f"{count:,} {one}s, {file.features:,} features each")
     print("\n".join(f"{what} {written}" for what, written in file.written.items()))
     if failure is not None:
         raise failure

@@ -7,6 +7,7 @@ import hebbstream as hs
 from hebbstream.cli._execution import add_quiet
 from hebbstream.cli._medium import refuse_other_medium
 from hebbstream.cli._new_probe import add_solver, new_probe
+from hebbstream.cli._signals import called
 from hebbstream.cli._source import has_labels, open_source
 from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import natural, path, positive
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
     last = found.scores[-1]
     print(found)
     print(
-        f"prequential accuracy {last.cumulative['Accuracy']:.1%} over {last.scored:,} frames,"
+        f"prequential accuracy {last.cumulative['Accuracy']:.1%} over {last.scored:,} {called(options)}s,"
         f" {len(probe.classes)} classes"
     )
     written = f"picture {found.plot(options.plot)}; " if options.plot else "nothing was written: "

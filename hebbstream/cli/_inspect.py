@@ -9,6 +9,7 @@ from hebbstream._credentials import mask_credentials
 from hebbstream._quote import printable
 from hebbstream.cli._execution import add_quiet
 from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._signals import called
 from hebbstream.cli._source import open_source
 from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import path, positive
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"probe: {probe.steps:,} labels{again}, classes {', '.join(map(printable, probe.classes))}")
     samples = _samples(options, net)
     if options.source:
-        print(f"\non {len(samples):,} frames of {printable(mask_credentials(options.source))}")
+        print(f"\non {len(samples):,} {called(options)}s of {printable(mask_credentials(options.source))}")
         _print_activity(net, samples, progress=not options.quiet)
     print("\n".join(f"picture {picture}" for picture in _draw(options, net, samples)) or "nothing was written")
 

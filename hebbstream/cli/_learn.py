@@ -10,7 +10,7 @@ import hebbstream as hs
 from hebbstream._quote import printable
 from hebbstream.cli._anew import FirstCheckpoint
 from hebbstream.cli._contradiction import refuse_contradictions
-from hebbstream.cli._distributed import add_distributed, begin_anew, joined, learn_as_one, samples_a_step
+from hebbstream.cli._distributed import add_distributed, joined, learn_as_one, samples_a_step
 from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
 from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._new import add_network, default_size, new_network
@@ -98,9 +98,6 @@ def _run_together(options: argparse.Namespace, peers: Peers) -> None:
     checkpoint = _checkpoint(options)
     learner = _learner(options, [*_callbacks(options), checkpoint])
     with _claimed(checkpoint):
-        if not options.resume:
-            # Not at the first save: if torchrun starts us again before it, we would go on from the earlier run's.
-            begin_anew(options.checkpoint)
         report = learn_as_one(options, learner, peers, default_size(options))
     print(f"{peers.world} processes: {report}")
     _print_written(options)
@@ -204,7 +201,7 @@ def _resumed(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
         print(f"{error}: starting anew")
         return None
     refuse_contradictions(options, learner)
-    print(f"going on from {options.checkpoint}, after {learner.counters.position:,} frames")
+    print(f"going on from {options.checkpoint}, after {learner.counters.position:,} samples")
     return learner
 
 

@@ -18,6 +18,7 @@ from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.cli._drawing import Caption, DrawnVideo, drawn_video
 from hebbstream.cli._execution import check_device
 from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._signals import called
 from hebbstream.cli._source import open_source, read_samples, time_shown
 from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._stills import kind_of
@@ -105,8 +106,8 @@ def run(options: argparse.Namespace) -> None:
             except StreamError as error:  # what came before it is good
                 failure = error
         if failure is None and not predict.count:
-            raise EmptyStreamError(f"{options.source}: it holds no frame")
-    print(predict.summary(), file=said)
+            raise EmptyStreamError(f"{options.source}: it holds no {called(options)}")
+    print(predict.summary(called(options)), file=said)
     print(f"video {options.video}" if options.video else "nothing was written", file=said)
     if failure is not None:
         raise failure
@@ -151,9 +152,9 @@ class _Predictor:
         self.novel += flagged
         return Prediction(*found, novelty=round(score, 4), novel=flagged)
 
-    def summary(self) -> str:
-        """Return what was done."""
-        return f"{self.count:,} frames" + (f", {self.novel:,} of them novel" if self._threshold else "")
+    def summary(self, one: str) -> str:
+        """Return what was done, by what a sample is called."""
+        return f"{self.count:,} {one}s" + (f", {self.novel:,} of them novel" if self._threshold else "")
 
 
 @contextmanager

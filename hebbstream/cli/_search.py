@@ -1,6 +1,7 @@
 """`hebbstream search`."""
 
 import argparse
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     at = "" if query.t is None else f" at {query.t:.3f} s"
     print(f"nearest to {printable(query.source)}{at}, of {len(cosines):,} frames")
     print("cosine        time     row  source")
-    for row in _nearest(cosines, times, sources, options.count, options.apart):
+    for row in _nearest(cosines, times, _recordings(times, sources), options.count, options.apart):
         time = "-" if times[row] is None else f"{times[row]:.3f} s"
         print(f"{cosines[row]:6.4f}  {time:>10}  {row:6}  {printable(sources[row] or '')}".rstrip())
     print("nothing was written")
@@ -102,17 +103,40 @@ def _cosines(file: Path, vector: Any) -> tuple[Any, list[float | None], list[str
     return np.concatenate([np.zeros(0, np.float32), *found]), times, sources
 
 
-def _nearest(cosines: Any, times: list[float | None], sources: list[str | None], count: int, apart: float) -> list[int]:
+def _recordings(times: list[float | None], sources: list[str | None]) -> list[tuple[str | None, int]]:
+    """Return which recording each row is of: by its name and, as files in several folders may share it, where time goes back.
+
+    Examples
+    --------
+    >>> _recordings([0.0, 0.5, 0.0, 0.5], ["a.mp4"] * 4)
+    [('a.mp4', 0), ('a.mp4', 0), ('a.mp4', 1), ('a.mp4', 1)]
+    """
+    latest: dict[str | None, tuple[float, int]] = {}
+    found = []
+    for t, source in zip(times, sources, strict=True):
+        before, number = latest.get(source, (-inf, 0))
+        if t is not None:
+            number += t < before
+            latest[source] = t, number
+        found.append((source, number))
+    return found
+
+
+def _nearest(
+    cosines: Any, times: list[float | None], recordings: list[tuple[str | None, int]], count: int, apart: float
+) -> list[int]:
     """Return the rows of the greatest cosines, greatest first, none too near another in time."""
     chosen: list[int] = []
     for row in np.argsort(-cosines, kind="stable").tolist():
         if len(chosen) == count:
             break
-        if not any(_near(row, other, times, sources, apart) for other in chosen):
+        if not any(_near(row, other, times, recordings, apart) for other in chosen):
             chosen.append(row)
     return chosen
 
 
-def _near(row: int, other: int, times: list[float | None], sources: list[str | None], apart: float) -> bool:
+def _near(
+    row: int, other: int, times: list[float | None], recordings: list[tuple[str | None, int]], apart: float
+) -> bool:
     one, two = times[row], times[other]
-    return sources[row] == sources[other] and one is not None and two is not None and abs(one - two) < apart
+    return recordings[row] == recordings[other] and one is not None and two is not None and abs(one - two) < apart

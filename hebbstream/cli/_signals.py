@@ -75,6 +75,11 @@ def signal_of(options: argparse.Namespace, source: str) -> Signal | None:
     return "sound" if found and Path(found[0]).suffix.lower() in _SOUNDS else None
 
 
+def called(options: argparse.Namespace) -> str:
+    """Return what one sample of the source is called: a picture is a frame, a piece of a signal is not."""
+    return "frame" if signal_of(options, options.source) is None else "sample"
+
+
 def refuse_signal_options(options: argparse.Namespace, source: str) -> None:
     """Refuse what only signals know, for pictures: mostly ``--label`` for ``--labels``."""
     for name in _SIGNALS_ONLY:

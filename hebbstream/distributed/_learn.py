@@ -117,6 +117,8 @@ def learn_together(
         resume=bool(resume),
     )
     _begin_alike(learner, leases, peers, resume)
+    if isinstance(engine, LocalEngine):
+        engine.begin(learner.net.layers)  # it may refuse them, and as yet no callback has begun
     callbacks: list[Callback] = [leases]
     if peers.rank == 0:
         callbacks += [*learner.callbacks, ProgressBar(limit, passed=0, enabled=progress)]

@@ -49,6 +49,22 @@ class SharedProbe:
         """Refuse a label that cannot be told to the others: later, what all have learned could not be merged with it."""
         encode_label(checked_label(label))
 
+    def refuse_another_size(self, told: list[int]) -> None:
+        """Refuse labelled frames with other features on one rank than on another; `told` says how many, 0 before the first.
+
+        Raises
+        ------
+        ImageSizeError
+            On all ranks alike.
+        """
+        first, features = next(((rank, count) for rank, count in enumerate(told) if count), (0, 0))
+        for rank, other in enumerate(told):
+            if other not in (0, features):
+                raise ImageSizeError(
+                    f"labelled frames with {other} features on rank {rank}, with {features} on rank {first}:"
+                    " expected frames of one size on all"
+                )
+
     def merge(self) -> None:
         """Take in what all ranks have learned since the last time; each must call it.
 
@@ -64,15 +80,10 @@ class SharedProbe:
         labels = [other["labels"] for other in told]
         if not sum(labels):
             return
-        first, features = next((rank, told[rank]["features"]) for rank, count in enumerate(labels) if count)
-        for rank, other in enumerate(told):
-            if other["features"] not in (None, features):
-                raise ImageSizeError(
-                    f"labelled frames with {other['features']} features on rank {rank}, with {features} on rank {first}:"
-                    " expected frames of one size on all"
-                )
+        sizes = [other["features"] or 0 for other in told]
+        self.refuse_another_size(sizes)
         if probe.n_features is None:
-            probe._allocate(features, 0, torch.device("cpu"))
+            probe._allocate(max(sizes), 0, torch.device("cpu"))
         of_rank = [list(map(decode_label, other["classes"])) for other in told]
         self._order(list(dict.fromkeys(label for known in of_rank for label in known)))
         if isinstance(probe, MomentProbe):

@@ -11,11 +11,12 @@ from hebbstream.distributed._local import LocalEngine
 from hebbstream.distributed._peers import Peers
 from hebbstream.distributed._probes import SharedProbe
 from hebbstream.distributed._reader import Reader
-from hebbstream.errors import EmptyStreamError, PeerError
+from hebbstream.errors import EmptyStreamError, ImageSizeError, PeerError
 from hebbstream.learning._callback import Callback
 from hebbstream.learning._interruption import StopWaiting
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._progress import ProgressBar
+from hebbstream.learning._recordings import TOGETHER
 from hebbstream.learning._run import Run
 from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams._sample import Sample
@@ -71,12 +72,10 @@ class DistributedRun(Run):
 
     def _learn(self, to_pass: int) -> None:  # noqa: ARG002  # each source has its own
         self._interrupted.grace = _GRACE_SECONDS
-        self._fingerprint = None
+        self._fingerprint, self._before = TOGETHER, self._learner.recordings.get(TOGETHER, 0)
         self._started = self._learner.clock()
         for timer in self._timers:
             timer.restart()
-        if isinstance(self._learner.net.engine, LocalEngine):
-            self._learner.net.engine.begin(self._learner.net.layers)
         try:
             while not self._stopped:
                 self._round()
@@ -162,12 +161,18 @@ class DistributedRun(Run):
             word |= Word.FAILED
         if self._due or self._interrupted.to_save or any(timer.due() for timer in self._timers):
             word |= Word.PAUSE
-        own = torch.tensor([count, word, *self._size], dtype=torch.int64, device="cpu")
+        own = torch.tensor([count, word, self._check.features or 0, *self._size], dtype=torch.int64, device="cpu")
         told = [other.tolist() for other in self._peers.gather(own)]
-        for number, _, *size in told:
+        for number, _, _, *size in told:
             if number:
                 self._size = (size[0], size[1])
-        return [(number, Word(word)) for number, word, *_ in told]
+        wrong = Word(0)
+        try:
+            if self._probe is not None:
+                self._probe.refuse_another_size([features for _, _, features, *_ in told])
+        except ImageSizeError as error:  # on all ranks: nobody takes the step
+            self._error, wrong = self._error or error, Word.FAILED | Word.STOP
+        return [(number, Word(word) | wrong) for number, word, *_ in told]
 
     def _learn_together(self, samples: list[Sample], total: int) -> None:
         net, counters = self._learner.net, self._learner.counters
@@ -188,6 +193,7 @@ class DistributedRun(Run):
             net.frame_size = self._size
         counters.position += others
         self._samples += others
+        self._learner.recordings[TOGETHER] = self._before + self._samples
         for place, callback in enumerate(self._callbacks):
             left = callback.samples_left(before)
             if left is not None and left <= total:

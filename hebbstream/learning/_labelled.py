@@ -21,7 +21,7 @@ class LabelledCheck:
     def __init__(self, learner: Running) -> None:
         self._learner = learner
         self._shape: object = None  # of the latest frame looked at: one alike needs no look
-        self._features: int | None = None  # of that frame: with samples under way the probe may not know yet
+        self.features: int | None = None  # of that frame: with samples under way the probe may not know yet
 
     def __call__(self, sample: Sample) -> None:
         """Refuse a sample.
@@ -44,10 +44,10 @@ class LabelledCheck:
         if shape == self._shape:
             return
         height, width = net.checked(sample.x, single=True).shape[2:]
-        features, read = math.prod(net.output_shape(height, width)), probe.n_features or self._features
+        features, read = math.prod(net.output_shape(height, width)), probe.n_features or self.features
         if read not in (None, features):
             raise ImageSizeError(
                 f"frame of {height}×{width} pixels, which has {features} features: expected one that has {read}, as the"
                 " probe has learned"
             )
-        self._shape, self._features = shape, features
+        self._shape, self.features = shape, features

@@ -68,7 +68,7 @@ class Learner:
     counters : Counters
         Of all samples that this learner has learned.
     recordings : dict
-        How many samples, from its first, were learned of each stream with a fingerprint, by that.
+        How many samples, from its first, were learned of each stream with a fingerprint, by that; of all by ``learn_together``.
     stream : Stream or None
         What it learns from, or learned from last.
 
@@ -144,7 +144,7 @@ class Learner:
         resume
             Whether the stream is read again from its start: the samples of it that were learned are passed over first.
             One with a `Stream.fingerprint`, such as a video, is known by it; one that is new is learned whole, and the
-            log says so. Of one without, ``counters.position`` samples are passed over. A live stream goes on from now.
+            log says so. Of one without, as many samples are passed over as `learn` has learned. A live one goes on from now.
         progress
             Whether to show a progress bar.
 

@@ -77,7 +77,8 @@ class Report:
         if self.latency is not None:
             mean, greatest = self.latency
             lines.append(f"from capture to learned {1e3 * mean:.0f} ms on average, {1e3 * greatest:.0f} ms at most")
-        counted = [f"{count:,} {name}" for name, count in self.stream_counts.items() if count]
+        read = {"frames": "read"}  # of a signal they are rows, or pieces of sound
+        counted = [f"{count:,} {read.get(name, name)}" for name, count in self.stream_counts.items() if count]
         told = self.latency is not None or self.stream_counts.get("frames") != self.samples
         if counted and (told or len(counted) > 1):
             lines.append(f"stream: {', '.join(counted)}")

@@ -162,6 +162,11 @@ class FusedForward(Forward):
         """``x``, shape (P, N)."""
         return self.plan.patches.reshape(self._shape)
 
+    def patches_at(self, places: Tensor, samples: int) -> Tensor:  # noqa: ARG002  # the plan knows
+        """Return the patches at some places of each sample, and copy no others."""
+        rows, columns = places // self.plan.width, places % self.plan.width
+        return self.plan.patches[:, rows, columns].reshape(-1, self._shape[1])
+
 
 def kernels_for(layer: Layer, x: Tensor, precision: PrecisionName) -> Any:
     """Return the kernels if they can do this layer's step at this precision, or ``None``.

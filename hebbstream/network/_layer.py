@@ -12,7 +12,7 @@ from hebbstream.network._parts import Change, Forward, output
 from hebbstream.network._rounded import RoundedWeights
 from hebbstream.network._spec import LayerSpec, Pair
 from hebbstream.rule import _plasticity as plasticity
-from hebbstream.rule._imprint import Imprinting
+from hebbstream.rule._imprint import Imprinting, places_of
 from hebbstream.rule._init import initial_weights
 from hebbstream.rule._normalize import Moments, StreamNorm
 from hebbstream.rule._patches import patches as patches_of
@@ -200,7 +200,9 @@ class SoftHebbLayer(nn.Module):
             end, learned = spec.decay_samples, self.samples_learned
             chance = 1.0 if end is None else plasticity.linear_decay(learned, end)
             samples = forward.output.shape[0]
-            return self._imprinted(*self.imprinting.draw(forward.patches, samples, spec.channels, chance))
+            places = places_of(len(forward.weighted_input) // samples, learned.device)
+            patches = forward.patches_at(places, samples)
+            return self._imprinted(*self.imprinting.draw(patches, samples, spec.channels, chance))
         events = self._events(forward.weighted_input)
         if events is not None:
             out = workspace.take("rows", (len(events.neurons), weights.shape[1]), weights)

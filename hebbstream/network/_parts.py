@@ -27,6 +27,10 @@ class Forward:
     weighted_input: Tensor
     patches: Tensor
 
+    def patches_at(self, places: Tensor, samples: int) -> Tensor:
+        """Return the patches at some places of each of so many samples, shape (samples · places, N)."""
+        return self.patches.view(samples, -1, self.patches.shape[1]).index_select(1, places).flatten(0, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -63,7 +63,7 @@ class Imprinting(nn.Module):
         Parameters
         ----------
         patches
-            Of a step, sample after sample; shape (P, N).
+            Of a step, sample after sample; shape (P, N). Of all places, or of `places_of` them.
         samples
             In the step.
         neurons
@@ -79,8 +79,7 @@ class Imprinting(nn.Module):
         of_a_sample = len(patches) // samples
         seen = patches.view(samples, of_a_sample, -1)
         if of_a_sample != _PLACES:
-            places = torch.arange(_PLACES, device=patches.device) * of_a_sample // _PLACES
-            seen = seen.index_select(1, places)
+            seen = seen.index_select(1, places_of(of_a_sample, patches.device))
         before = self.before.unsqueeze(0)
         if samples > 1:
             before = torch.cat([before, seen.narrow(0, 0, samples - 1)])
@@ -94,6 +93,17 @@ class Imprinting(nn.Module):
         self.steps += 1
         chosen = torch.searchsorted(sums, at * total, right=True).clamp_(max=len(sums) - 1)
         return seen.flatten(0, 1), chosen, whether * self.moved < total * factor
+
+
+def places_of(count: int, device: torch.device) -> Tensor:
+    """Return which of so many places of a sample are looked at, shape (256,).
+
+    Examples
+    --------
+    >>> places_of(512, torch.device("cpu"))[:3]
+    tensor([0, 2, 4])
+    """
+    return torch.arange(_PLACES, device=device) * count // _PLACES
 
 
 def _random(step: Tensor, count: int) -> Tensor:

@@ -22,6 +22,8 @@ class Composed(Stream[Item]):
         The number of items that are made from so many of the sources; ``None`` where that depends on what they hold.
     stats
         Where `items` counts what it does itself.
+    in_order
+        Whether an item is made of what the sources have given by then, and nothing that comes later changes it.
 
     Examples
     --------
@@ -41,9 +43,10 @@ class Composed(Stream[Item]):
         name: str,
         count: Callable[[int], int] | None = None,
         stats: StreamStats | None = None,
+        in_order: bool = True,
     ) -> None:
         super().__init__(items, name=name, stats=stats)
-        self._sources, self._count = sources, count
+        self._sources, self._count, self._in_order = sources, count, in_order
         self._before = sum(source._taken for source in sources)
 
     @property
@@ -76,7 +79,11 @@ class Composed(Stream[Item]):
         """That of the source, and what is made from it; ``None`` where the source has none."""
         source, *others = self._sources
         found = None if others else source.fingerprint
-        return None if found is None else self._name.replace(repr(source), found)
+        if found is None:
+            return None
+        # Of recordings one after another each has its own, so that one more at the end changes nothing about those before.
+        parts = found.split("+") if self._in_order else [found]
+        return "+".join(self._name.replace(repr(source), part) for part in parts)
 
     def _release(self) -> None:
         super()._release()

@@ -49,6 +49,7 @@ def shuffle(stream: Iterable[T], buffer_size: int, *, seed: int = 0) -> Stream[T
         source,
         name=f"shuffle({source!r}, buffer_size={buffer_size}{f', seed={seed}' if seed else ''})",
         count=lambda n: n,
+        in_order=False,
     )
 
 

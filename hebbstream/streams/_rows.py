@@ -27,7 +27,7 @@ class Row:
     ----------
     values
         Of each channel, shape (C,); NaN where there is none.
-    y, t, source
+    y, t, source, captured
         As of `Sample`.
     key
         Of the signal that it belongs to.
@@ -38,6 +38,7 @@ class Row:
     t: float | None = None
     source: str | None = None
     key: Hashable = None
+    captured: float | None = None
 
     @property
     def signal(self) -> Hashable:
@@ -59,7 +60,7 @@ class RowReader:
     --------
     >>> reader = RowReader(None, label="activity")
     >>> reader({"x": 1.0, "y": None, "activity": "rest"})
-    Row(values=array([ 1., nan], dtype=float32), y='rest', t=None, source=None, key=None)
+    Row(values=array([ 1., nan], dtype=float32), y='rest', t=None, source=None, key=None, captured=None)
     >>> reader.columns
     ('x', 'y')
     """
@@ -99,7 +100,8 @@ class RowReader:
             key = None if self._group is None else self._key(x.get(self._group))
         else:
             values = self._positional(x)
-        return Row(values, None if _is_missing(y) else y, None if _is_missing(t) else t, sample.source, key)
+        y, t = None if _is_missing(y) else y, None if _is_missing(t) else t
+        return Row(values, y, t, sample.source, key, sample.captured)
 
     def check(self, names: Collection[Hashable]) -> None:
         """Refuse to read rows that lack a name.

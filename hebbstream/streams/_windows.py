@@ -79,8 +79,8 @@ def windows(
     -------
     Stream
         Of `Sample` with ``x`` of shape (C, T), float32; ``y`` the label of most of its rows that have one; ``t`` the time
-        of its first row; ``source`` that of the rows, or the signal's key as text. Its attribute ``columns`` has the
-        names of the channels.
+        of its first row; ``source`` that of the rows, or the signal's key as text; ``captured`` that of its last row, with
+        which it came in whole. Its attribute ``columns`` has the names of the channels.
 
     Raises
     ------
@@ -167,7 +167,7 @@ class Windows(Composed[Sample]):
             x = trail.window()
             stuck.look(trail, x, self._reader.columns or ())
             source = row.source if row.key is None else str(row.key)
-            yield Sample(x, trail.label, trail.time, source)
+            yield Sample(x, trail.label, trail.time, source, row.captured)
 
 
 class Trails:

@@ -6,6 +6,7 @@ from pyarrow import parquet
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.adapters import tables
 from hebbstream.adapters.tables import open_table
 from hebbstream.streams import windows
 
@@ -154,3 +155,10 @@ def test_it_is_learned(tmp_path):
     net = hs.SoftHebbNet.from_preset("signal", in_channels=2, width=4)
     with windows(open_table(path), 20, 10) as stream:
         assert hs.learn(net, stream, progress=False).samples == 9
+
+
+def test_one_that_is_left_open_as_the_interpreter_exits_ends_in_silence(tmp_path, monkeypatch):
+    rows = open_table(write(tmp_path / "a.csv"))
+    next(rows)
+    monkeypatch.setattr(tables, "csv", None)  # as names of modules are by then
+    rows.close()

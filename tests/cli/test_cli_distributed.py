@@ -3,6 +3,7 @@
 import socket
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,21 +67,49 @@ def test_ranks_learn_all_films_go_on_and_one_of_them_writes(ranks, films, tmp_pa
     # torchrun starts ranks anew after one has died: they go on by themselves, and so does one of another torchrun.
     first, other = ranks(2, *films, *options, TORCHELASTIC_RESTART_COUNT=("1", "0"), GROUP_WORLD_SIZE="2")
     assert (first.returncode, other.returncode) == (0, 0), first.stderr + other.stderr
-    assert "going on from run.safetensors, after 10 frames\n2 processes: learned 18 samples" in first.stdout
+    assert "going on from run.safetensors, after 10 samples\n2 processes: learned 18 samples" in first.stdout
     net = hs.load(tmp_path / "run.safetensors")
     assert (net.samples_seen, net.frame_size) == (28, (16, 16))
 
 
-def test_ranks_that_start_anew_do_not_go_on_from_an_earlier_run(ranks, films, tmp_path):
-    options = ["--distributed", "--width", 4, "--size", 16, "--quiet"]
-    (first,) = ranks(1, films[0], *options)
-    assert "learned 12 samples" in first.stdout, first.stderr
-    (second,) = ranks(1, films[1], *options)
-    assert second.stdout.startswith(
-        "starting anew (--resume goes on instead); the earlier checkpoint is now run-1.safe"
-    )
-    found = [hs.load(tmp_path / f"{name}.safetensors").samples_seen for name in ("run-1", "run")]
-    assert found == [12, 7]
+@pytest.fixture
+def alone(run, monkeypatch):
+    """Run the command here, as the only rank."""
+    for name, value in zip(VARIABLES, ("0", "1", "localhost", "0"), strict=True):
+        monkeypatch.setenv(name, value)
+    return lambda *arguments: run("learn", *arguments, "--distributed", "--width", 4, "--size", 16, "--quiet")
+
+
+@pytest.mark.parametrize("restarts", ["0", "3"])
+def test_ranks_that_start_anew_do_not_go_on_from_an_earlier_run(alone, films, monkeypatch, restarts):
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", restarts)
+    _, out, err = alone(films[0])
+    assert "learned 12 samples" in out, err
+    there = []
+    monkeypatch.setattr(hs.Callback, "on_sample", lambda *_: there.append(Path("run.safetensors").exists()))
+    _, out, err = alone(films[1])
+    assert out.startswith("started anew (--resume goes on instead); the earlier checkpoint is now run-1.safe"), err
+    # Where torchrun may start the run again, which then goes on from what it finds, it finds no earlier run.
+    assert there[0] == (restarts == "0")
+    assert [hs.load(f"{name}.safetensors").samples_seen for name in ("run-1", "run")] == [12, 7]
+
+
+@pytest.mark.parametrize(
+    ("restarts", "wrong", "message"),
+    [
+        ("3", ["a.mp4", "--preset", "motion", "--sync-every", 5], "plasticity='imprinting': expected another"),
+        ("0", ["none.mp4"], "no file at none.mp4"),
+    ],
+)
+def test_ranks_that_are_refused_leave_the_earlier_checkpoint_where_it_is(
+    alone, films, monkeypatch, restarts, wrong, message
+):
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", restarts)
+    hs.Learner(hs.SoftHebbNet.from_preset("video", width=4)).save("run.safetensors")
+    code, out, err = alone(*wrong)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"hebbstream: {message}")
+    assert [file.name for file in sorted(Path().glob("run*"))] == ["run.safetensors"]
 
 
 def test_a_film_that_is_not_there_is_one_line_on_every_rank(ranks, films, tmp_path):

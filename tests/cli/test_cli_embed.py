@@ -145,6 +145,16 @@ def test_found_frames_are_apart(run, features):
     assert min(np.diff(times)) >= 0.5
 
 
+def test_files_of_one_name_in_two_folders_are_not_taken_for_one(run, embed, tmp_path):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        shutil.copy(CLIP, tmp_path / folder / "x.mp4")
+    assert embed("?/x.mp4", "--stride", 60, "--fit", "crop", "--output", "f.npy")[0] == 0
+    found = rows(run("search", "f.npy", "b/x.mp4@0", "--fit", "crop", "--count", 2, "--apart", 1000)[1])
+    assert [row[1] for row in found] == ["0.000", "0.000"]
+    assert found[0][3] != found[1][3]
+
+
 def test_cosines_are_those_of_the_features(run, features, checkpoint):
     out = run("search", features, f"{CLIP}@1", "--count", 100)[1]
     wanted = np.stack([row for row, _ in expected(checkpoint, 100)])

@@ -41,7 +41,7 @@ def test_engine_precision_and_threshold_reach_the_network(learn):
     assert {layer.spec.event_threshold for layer in dense.layers} == {0.0}
     code, out, _ = learn("--limit", 8, "--resume", "--engine", "pipelined")
     assert code == 0
-    assert "after 8 frames" in out
+    assert "after 8 samples" in out
 
 
 def test_metrics_are_written(learn):

@@ -15,7 +15,7 @@ def test_resume_goes_on_where_the_last_run_stopped(learn):
     assert learn("--limit", 20)[0] == 0
     code, out, _ = learn("--limit", 15, "--resume")
     assert code == 0
-    assert "going on from run.safetensors, after 20 frames" in out
+    assert "going on from run.safetensors, after 20 samples" in out
     parts = hs.load("run.safetensors")
     assert parts.samples_seen == 35
     code, out, _ = learn("--limit", 35)  # without --resume it starts anew, and loses nothing
@@ -46,7 +46,7 @@ def test_resume_takes_the_newest_good_checkpoint(learn):
     Path("run.safetensors").write_bytes(content[:-100])
     code, out, err = learn("--limit", 5, "--resume", "--checkpoint-every", 15)
     assert code == 0
-    assert "going on from run.safetensors, after 15 frames" in out
+    assert "going on from run.safetensors, after 15 samples" in out
     assert "trying an earlier one" in err
     assert hs.load("run.safetensors").samples_seen == 20
 
@@ -104,7 +104,7 @@ def test_a_run_that_cannot_begin_leaves_the_earlier_checkpoint_where_it_is(
     assert message in err.splitlines()[-1]
     after = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file() and file.suffix != ".jsonl"}
     assert after == before
-    assert learn("--limit", 3, "--resume")[1].startswith("going on from run.safetensors, after 20 frames\n")
+    assert learn("--limit", 3, "--resume")[1].startswith("going on from run.safetensors, after 20 samples\n")
 
 
 def test_a_run_that_has_nothing_to_learn_leaves_it_too(learn):
@@ -142,7 +142,7 @@ def test_a_new_recording_goes_on_from_the_weights_and_says_so(run, clips):
     assert learn(a, "--limit", 8)[0] == 0
     code, out, err = learn(b)
     assert code == 0
-    assert "going on from run.safetensors, after 8 frames" in out
+    assert "going on from run.safetensors, after 8 samples" in out
     assert "learned 7 samples" in out
     assert "VideoStream('b.mp4', 32×32, recorded) is new: going on from the weights" in err
     for source, learned in ((a, 4), (b, 0), (a, 0)):

@@ -83,14 +83,14 @@ def test_cameras_are_read_as_they_come_and_one_out_of_reach_is_left_out(learn, c
     a, b, _ = clips
     code, out, err = learn(b, AWAY, b, "--every-frame", "--resume")
     assert code == 0
-    assert "stream: 14 frames" in out
+    assert "stream: 14 read" in out
     learned = hs.load("run.safetensors").samples_seen
     assert 2 <= learned <= 14  # what learning was too slow for is dropped
     assert "source 'rtsp://***@away' is left out" in err
     assert "hunter2" not in out + err
     code, out, _ = learn(b, AWAY, b, "--every-frame", "--resume")
-    assert f"after {learned} frames" in out
-    assert "stream: 14 frames" in out  # cameras go on from now
+    assert f"after {learned} samples" in out
+    assert "stream: 14 read" in out  # cameras go on from now
     assert learn(a, b)[0] == 0
     assert orders == ["arrival"] * 3
 

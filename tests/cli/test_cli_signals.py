@@ -42,7 +42,7 @@ def run(capsys, *arguments):
 def test_a_table_is_learned_predicted_embedded_and_evaluated(sensors, tmp_path, capsys):
     run_ = tmp_path / "run.safetensors"
     learn = ("learn", sensors, "--quiet", "--width", 4, *COLUMNS, "--label", "activity", "--checkpoint", run_)
-    run(capsys, *learn, "--window", 50, "--hop", 10)
+    assert "\nstream: 1,200 read\n" in run(capsys, *learn, "--window", 50, "--hop", 10)  # rows
     saved = hs.Learner.load(run_)
     assert (saved.net.preset, saved.net.in_channels, saved.net.frame_size) == ("signal", 2, (1, 50))
     assert saved.net.samples_seen == 116
@@ -53,13 +53,17 @@ def test_a_table_is_learned_predicted_embedded_and_evaluated(sensors, tmp_path, 
     assert [line["time"] for line in found] == [float(t) for t in range(24)]
     assert all(line["label"] in ("rest", "walk") and 0 <= line["novelty"] <= 1 for line in found)
 
-    run(capsys, "embed", sensors, "--quiet", *COLUMNS, "--checkpoint", run_, "--output", tmp_path / "features.npy")
+    embed = ("embed", sensors, "--quiet", *COLUMNS, "--checkpoint", run_, "--output", tmp_path / "features.npy")
+    assert run(capsys, *embed).startswith("24 samples, ")
     assert np.load(tmp_path / "features.npy").shape == (24, saved.probe.n_features)
 
     said = run(capsys, "evaluate", run_, sensors, "--quiet", *COLUMNS, "--label", "activity", "--hop", 10)
-    assert "prequential accuracy" in said
+    assert "% over 116 samples, 2 classes" in said
+    said = run(capsys, "inspect", run_, "--quiet", "--source", sensors, *COLUMNS)
+    assert "\non 24 samples of " in said
 
-    run(capsys, *learn, "--window", 50, "--hop", 10, "--resume")
+    said = run(capsys, *learn, "--window", 50, "--hop", 10, "--resume")
+    assert "after 116 samples" in said
     assert hs.Learner.load(run_).net.samples_seen == 116
 
 
@@ -83,7 +87,7 @@ def test_waves_are_learned_by_a_network_for_signals(sound, tmp_path, capsys):
     net = hs.Learner.load(run_).net
     assert (net.preset, net.frame_size) == ("signal", (1, RATE // 20))
     said = run(capsys, "predict", sound, "--novelty", "--limit", 3, "--checkpoint", run_)
-    assert "3 frames" in said
+    assert "3 samples" in said
 
 
 def test_a_table_without_a_column_to_learn_is_refused(tmp_path, capsys):

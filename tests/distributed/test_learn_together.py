@@ -306,6 +306,20 @@ def test_sources_named_by_numbers_and_paths_are_read_on_from_where_they_were_lef
     assert together(1, with_names_that_are_no_text) == [(4, LENGTHS["a"] + LENGTHS["c"] - 4)]
 
 
+def then_alone(peers, folder):
+    one, given = learner(), torch.rand(6, 3, 8, 8)
+    first = one.learn(given, limit=2, progress=False).samples
+    second = learn_together(one, {"a": lambda: frames("a"), "d": lambda: frames("d")}, peers, progress=False).samples
+    if peers.rank == 0:
+        one.save(folder / "run.safetensors")
+        one = hs.Learner.load(folder / "run.safetensors")
+    return first, second, one.learn(given, resume=True, progress=False).samples
+
+
+def test_what_ranks_have_learned_is_not_passed_over_in_what_one_learns_alone(tmp_path):
+    assert together(2, then_alone, tmp_path) == [(2, LENGTHS["a"] + LENGTHS["d"], 4)] * 2
+
+
 def with_a_label_that_cannot_be_told(peers, folder):
     def labelled(name, bad):
         return [(frame, ("a", "tuple") if bad and number == 5 else 1) for number, frame in enumerate(frames(name))]
@@ -330,17 +344,22 @@ def test_a_label_that_no_checkpoint_holds_is_refused_on_its_rank_and_the_rest_is
 
 def with_labelled_frames_of_two_sizes(peers):
     sources = {
-        "a": lambda: [(frame, 1) for frame in torch.rand(3, 3, 8, 8)],
-        "b": lambda: [(frame, 1) for frame in torch.rand(3, 3, 16, 16)],
+        "a": lambda: [(frame, 1) for frame in torch.rand(30, 3, 8, 8)],
+        "b": lambda: [(frame, 1 if number else None) for number, frame in enumerate(torch.rand(30, 3, 16, 16))],
     }
-    with pytest.raises(ImageSizeError) as caught:
-        learn_together(learner(probe=hs.SoftmaxProbe()), sources, peers, progress=False)
-    return str(caught.value)
+    found = []
+    for every in (None, 4):
+        one = learner(probe=hs.SoftmaxProbe())
+        with pytest.raises(ImageSizeError) as caught:
+            learn_together(one, sources, peers, every=every, progress=False)
+        found.append((str(caught.value), one.counters.position))
+    return found
 
 
-def test_labelled_frames_of_two_sizes_are_one_clear_error_on_all_ranks():
+def test_labelled_frames_of_two_sizes_are_refused_at_once_on_all_ranks():
     message = "labelled frames with 128 features on rank 1, with 32 on rank 0: expected frames of one size on all"
-    assert together(2, with_labelled_frames_of_two_sizes) == [message] * 2
+    # The second sample of rank 1 is the first with a label there; alone, each has learned four by the time they tell.
+    assert together(2, with_labelled_frames_of_two_sizes) == [[(message, 2), (message, 8)]] * 2
 
 
 @pytest.mark.parametrize("make", [hs.RidgeProbe, hs.SldaProbe])

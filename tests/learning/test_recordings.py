@@ -12,7 +12,7 @@ from clips import ramp, write_clip
 
 import hebbstream as hs
 from hebbstream.adapters.video import open_video
-from hebbstream.streams import augment, interleave, novel, schedule, shuffle
+from hebbstream.streams import augment, crops, interleave, novel, schedule, shuffle
 
 
 def tiny():
@@ -97,6 +97,32 @@ def test_recordings_that_were_added_behind_the_others_are_learned(clips, tmp_pat
     shutil.copy(clips["c"], folder / "0.mp4")  # before the others: another order
     assert learn(learner, f"{folder}/*.mp4", limit=9) == 9
     assert "is new" in caplog.text
+
+
+def cropped(learner, source):
+    with crops(open_video(source), 16) as stream:
+        return learner.learn(stream, resume=True, progress=False).samples
+
+
+def test_recordings_behind_a_known_one_are_learned_where_pieces_are_cut_of_them(clips, tmp_path, caplog):
+    learner = tiny()
+    assert cropped(learner, clips["a"]) == 12
+    assert cropped(learner, f"{tmp_path}/[ab].mp4") == 7
+    assert not caplog.records
+    assert cropped(learner, f"{tmp_path}/*.mp4") == 9
+    assert learner.counters.position == 28
+
+
+def test_of_recordings_in_another_order_it_says_that_they_are_learned_again(clips, tmp_path, caplog):
+    learner = tiny()
+    learn(learner, clips["b"])
+    assert learn(learner, f"{tmp_path}/[ab].mp4") == 19
+    assert (
+        "is new: going on from the weights, nothing of it is passed over, though recordings in it were" in caplog.text
+    )
+    learn(learner, clips["c"])
+    assert learn(learner, f"{tmp_path}/*.mp4") == 9
+    assert "recordings in it that were learned before, but not as a part of it, are learned again" in caplog.text
 
 
 def test_a_loop_goes_on_where_one_pass_ended(clips):

@@ -12,6 +12,7 @@ from hebbstream.distributed._local import LocalEngine
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import OnnxExtractor
 from hebbstream.export._to_onnx import export_model
+from hebbstream.network._fused import FusedForward
 from hebbstream.rule import _fast as fast
 
 WIDTH = 8
@@ -141,3 +142,13 @@ def test_ranks_that_tell_averages_refuse_it(frames):
     net = motion(engine=LocalEngine())
     with pytest.raises(ConfigurationError, match="imprinting"):
         net.learn_one(frames[0])
+
+
+def test_of_a_large_picture_the_kernels_copy_only_patches_that_are_looked_at(monkeypatch):
+    copied = []
+    monkeypatch.setattr(FusedForward, "patches", property(lambda forward: copied.append(forward)))
+    net = hs.SoftHebbNet.from_preset("motion", width=4)
+    for _ in range(2):
+        net.learn_one(torch.rand(3, 80, 80))
+    assert int(net.layers[1].imprinting.steps) == 2
+    assert not copied

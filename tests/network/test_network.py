@@ -9,6 +9,7 @@ import psutil
 import pytest
 import torch
 from strategies import assert_same_state, default_dtype, state
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
@@ -423,3 +424,23 @@ def test_what_has_diverged_is_not_saved(tmp_path, frames):
     with pytest.raises(hs.HebbstreamError, match="layer 1 has diverged: its weight_matrix holds NaN or infinity"):
         net.save(path)
     assert path.read_bytes() == saved
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_looking_for_what_has_diverged_takes_no_memory_of_the_size_of_the_weights(wrong):
+    class Made(TorchDispatchMode):
+        greatest = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            found = function(*args, **(kwargs or {}))
+            if getattr(found, "dtype", None) is torch.bool:  # others are views
+                self.greatest = max(self.greatest, found.nbytes)
+            return found
+
+    layers = LayerStack(TINY, 3)
+    with Made() as made:
+        layers.to_state()
+    assert made.greatest <= 2
+    layers.layers[1].weight_matrix[2, 3] = wrong
+    with pytest.raises(ConfigurationError, match="layer 2 has diverged: its weight_matrix holds NaN or infinity"):
+        layers.to_state()

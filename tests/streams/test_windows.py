@@ -56,6 +56,11 @@ def test_rows_of_every_kind(rows):
     assert second.x.dtype == np.float32
 
 
+def test_a_window_was_captured_with_its_last_row():
+    found = windows([hs.Sample(float(i), t=i / 10, captured=100.0 + i) for i in range(6)], 3)
+    assert [(sample.t, sample.captured) for sample in found] == [(0.0, 102.0), (0.3, 105.0)]
+
+
 def test_named_columns_keep_their_names_and_their_order():
     rows = [{"time": 0.1 * t, "z": t, "who": "a", "x": -t, "y": "0.5", "label": "on"} for t in range(4)]
     with windows(rows, 2, columns=["x", "y", "z"], time="time", label="label") as stream:

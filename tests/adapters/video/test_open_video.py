@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import modest
 
+from hebbstream.adapters._media import _recorded
 from hebbstream.adapters.video import open_video
+from hebbstream.clip import CLIP
 from hebbstream.errors import ConfigurationError
 
 CLIPS = {
@@ -105,3 +107,10 @@ def test_only_files_that_never_wait_are_decoded_by_whoever_asks(tmp_path):
     assert not decoding_threads(clip)
     with clip.open("rb") as file:  # it may be a pipe, or anything else that makes a reader wait
         assert decoding_threads(file)
+
+
+def test_one_that_is_left_open_as_the_interpreter_exits_ends_in_silence(monkeypatch):
+    stream = open_video(CLIP, size=8, prefetch=0)
+    next(stream)
+    monkeypatch.setattr(_recorded, "StreamError", None)  # as names of modules are by then
+    stream.close()
