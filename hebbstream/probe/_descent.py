@@ -15,6 +15,8 @@ from hebbstream.probe._tensors import Shapes
 _BETA1, _BETA2, _ADAM_EPS = 0.9, 0.999, 1e-8
 _VAR_EPS = 1e-5
 _EARLY = 8  # weight of late samples in the average of the first ones
+_NEW = 30  # samples after which half as much is added to a class's share for being new
+_TINY = 1e-12  # before the first sample, a logarithm of zero would be a warning
 
 
 class Descent(ABC):
@@ -52,6 +54,8 @@ class Descent(ABC):
         self._deviation = torch.empty_like(tensors["var"])
         self._deviation_array = self.array(self._deviation)
         self._deviate()
+        self.prior = tensors["weight"].new_zeros(len(tensors["weight"]))
+        """What the scores are before the features are looked at, (classes,)."""
         self._z = tensors["mean"].new_ones(features + 1)  # of the sample that is learned; the last is the bias's
         self._z_array = self.array(self._z.narrow(0, 0, features))
 
@@ -84,15 +88,15 @@ class Descent(ABC):
             inner = array[:-1]
             np.subtract(rows.numpy().ravel(), self._mean, out=inner)
             inner /= self._deviation_array
-            return torch.mv(weight, sample).unsqueeze(0)
+            return torch.addmv(self.prior, weight, sample).unsqueeze(0)
         z = (rows - self.tensors["mean"]) / self._deviation
-        return torch.cat([z, z.new_ones(z.shape[0], 1)], dim=1) @ weight.T
+        return torch.addmm(self.prior, torch.cat([z, z.new_ones(z.shape[0], 1)], dim=1), weight.T)
 
     def affine(self) -> tuple[Tensor, Tensor]:
         """Return the scores as an affine map of raw features: (classes, F) and (classes,)."""
         predicting = self.predicting()
         weight = predicting[:, :-1] / self._deviation
-        return weight, predicting[:, -1] - weight @ self.tensors["mean"]
+        return weight, self.prior + predicting[:, -1] - weight @ self.tensors["mean"]
 
     def predicting(self) -> Tensor:
         """Return the weights to predict with, (classes, F + 1)."""
@@ -107,7 +111,12 @@ class Descent(ABC):
 
 
 class AveragedSgd(Descent):
-    """Normalised steps, and the average of the weights over recent samples."""
+    """Normalised steps from the log of each class's share, and the average of the weights over recent samples.
+
+    Among hundreds of weights, the bias gets hundredths of a step. Had it to learn which labels are common, most of a stream
+    would go by, and a probe would name rare ones too often. So shares are counted, and weights learn what is beyond them.
+    A new class begins with the mean share, for it would hardly be found with its own; that fades with its age.
+    """
 
     rate: ClassVar[float] = 3.0
     # Steps this long double what rounding does in every few samples; in float32 it would soon be seen.
@@ -115,10 +124,10 @@ class AveragedSgd(Descent):
 
     @staticmethod
     def shapes(features: int) -> tuple[Shapes, Shapes]:
-        """Return also the shapes of the losses, of the weights and of their average, and of the age of each class."""
+        """Return also the shapes of the losses, of the weights and their average, and of each class's age and count."""
         weight = (features + 1,)
         shared: Shapes = {"mean": (features,), "var": (features,), "losses": (2,)}
-        return shared, {"weight": weight, "average": weight, "age": (1,)}
+        return shared, {"weight": weight, "average": weight, "age": (1,), "count": ()}
 
     @ordinary
     def __init__(self, tensors: dict[str, Tensor], average_over: int) -> None:
@@ -126,11 +135,13 @@ class AveragedSgd(Descent):
         weight = tensors["weight"]
         classes = len(weight)
         self._losses, self._age = self.array(tensors["losses"]), self.array(tensors["age"])
+        self._count, self._prior_array = self.array(tensors["count"]), self.array(self.prior)
         self._scores = weight.new_empty(2, classes)
         self._current, self._averaged = self._scores
         self._error, self._pace = weight.new_empty(classes), weight.new_empty(classes, 1)
         self._error_array, self._pace_array = self.array(self._error), self.array(self._pace)
         self._slowest = self.array(torch.full_like(self._pace, 1.0 / self.average_over))
+        self._expect()
 
     def predicting(self) -> Tensor:
         """Return whichever of the weights and their average had the smaller loss on recent samples."""
@@ -141,8 +152,13 @@ class AveragedSgd(Descent):
 
     def _step(self, z: Tensor, row: int, w: float, step: int, rate: float) -> None:
         weight, average = self.tensors["weight"], self.tensors["average"]
-        self._averaged.addmv_(average, z, beta=0.0)
-        self._current.addmv_(weight, z, beta=0.0)  # last: wanted again below, the weights are then still in the cache
+        self._age += 1.0
+        count = self._of_class(self._count, row)
+        count += w
+        self._expect()
+        torch.addmv(self.prior, average, z, out=self._averaged)
+        # Last: wanted again below, the weights are then still in the cache.
+        torch.addmv(self.prior, weight, z, out=self._current)
         log_p = self.array(torch.log_softmax(self._scores, dim=1))
         share = _share(step)
         self._losses *= 1.0 - share
@@ -153,10 +169,14 @@ class AveragedSgd(Descent):
         own -= 1.0
         # The gradient is their outer product, which is not laid out in memory.
         weight.addr_(self._error.div_(z.dot(z)), z, alpha=-rate * w)
-        self._age += 1.0
         self.xp.divide(1.0 + _EARLY, self._age + _EARLY, out=self._pace_array)
         self.xp.maximum(self._pace_array, self._slowest, out=self._pace_array)
         average.lerp_(weight, self._pace)
+
+    def _expect(self) -> None:
+        new = _NEW / (self._age[:, 0] + _NEW) * ((self._count.sum() + _TINY) / max(len(self._count), 1))
+        new += self._count
+        self.xp.log(new, out=self._prior_array)
 
     def _of_class(self, array: Any, row: int) -> Any:
         return array[..., row] if self.on_host else array.select(-1, row)

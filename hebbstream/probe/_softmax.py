@@ -19,7 +19,8 @@ class SoftmaxProbe(OnlineProbe):
     """Softmax regression by the gradient of one sample at a time; classes appear as their first label arrives.
 
     Features are standardised by their running mean and variance, so one learning rate suits every network. It follows a
-    stream that changes, and for the same reason forgets what the stream no longer shows.
+    stream that changes, and for the same reason forgets what the stream no longer shows. With ``"sgd"``, every class is
+    first as likely as it was frequent, and one of few labels as any other; the weights learn what features say beyond that.
 
     Parameters
     ----------
@@ -95,10 +96,19 @@ class SoftmaxProbe(OnlineProbe):
     def _affine(self) -> tuple[Tensor, Tensor]:
         return self._stepping().affine()
 
+    def _restore(self, tensors: dict[str, Tensor], classes: int) -> None:
+        uncounted = "age" in tensors and "count" not in tensors  # a file of before shares were counted
+        if uncounted:
+            tensors["count"] = tensors["age"].new_full((classes,), self.steps / max(classes, 1))
+        super()._restore(tensors, classes)
+        if uncounted:  # it goes on as it was
+            for name in ("weight", "average"):
+                self._per_class[name][:, -1] -= self._stepping().prior
+
     def _widen(self, features: int) -> None:
         for name in ("mean", "var"):
             self._shared[name] = F.pad(self._shared[name], (0, features))
-        for name in self._per_class.keys() - {"age"}:
+        for name in self._per_class.keys() - {"age", "count"}:
             weight, bias = self._per_class[name].tensor_split([-1], dim=1)
             self._per_class[name] = torch.cat([F.pad(weight, (0, features)), bias], dim=1)
 

@@ -94,7 +94,7 @@ def test_a_state_that_does_not_fit_together_is_refused(change, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["mean", "losses", "weight", "age"])
+@pytest.mark.parametrize("name", ["mean", "losses", "weight", "age", "count"])
 def test_a_state_of_the_gradient_probe_that_does_not_fit_together_is_refused(name):
     state = learned("gradient", *blobs(20)).state_dict()
     state["tensors"][name] = state["tensors"][name].repeat(2, 1)
