@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     refuse_other_medium(options, saved.net, options.source)
     probe = _probe(options, saved)
     wanted = {type(metric): metric for metric in (Accuracy(), *options.metrics)}  # type: ignore[no-untyped-call]
-    with open_source(options, saved.net.in_channels, saved.net.frame_size) as frames:
+    with open_source(options, saved.net.in_channels, saved.net.frame_size, mixed=True) as frames:
         found = prequential(
             saved.net,
             frames,

@@ -17,14 +17,14 @@ from hebbstream.cli._new import add_network, default_size, new_network
 from hebbstream.cli._new_probe import add_solver, new_probe
 from hebbstream.cli._source import has_labels, open_stream
 from hebbstream.cli._source_options import add_crops, add_labels, add_size, add_source
-from hebbstream.cli._types import path, positive, seconds, share
+from hebbstream.cli._types import natural, path, positive, seconds, share
 from hebbstream.distributed import Peers
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
 from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
 from hebbstream.streams._novelty import SHARE
 
-_PER_SAMPLE = 3
+_PER_SAMPLE, _KEPT = 3, 2000
 USAGE = "SOURCE [SOURCE ...]"
 WRITES = ("checkpoint", "export", "metrics")
 
@@ -80,6 +80,10 @@ def run(options: argparse.Namespace) -> None:
     with open_stream(options, learner.net, size) as stream, _claimed(checkpoint):
         report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
     print(report)
+    if learner.replay:
+        print(
+            f"it keeps {len(learner.replay):,} labelled samples, for the probe to learn from again (--replay 0: none)"
+        )
     if options.resume and not report.samples and report.stream_counts.get("frames"):
         print("nothing was left to learn: all of it was learned before")
     _print_written(options)
@@ -145,9 +149,10 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     add_solver(group, "how it learns")
     group.add_argument(
         "--replay",
-        type=positive,
+        type=natural,
         metavar="N",
-        help="keep N frames of all classes and let the probe learn from them again",
+        help=f"labelled frames of all classes to keep in the checkpoint, which the probe learns from again, or else it forgets"
+        f" what the stream no longer shows (default: {_KEPT:,}, with --distributed none); 0 keeps none",
     )
     group.add_argument(
         "--replay-per-sample",
@@ -182,15 +187,16 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     if learner is None:
         learner = hs.Learner(new_network(options, batch_size=samples_a_step(options)), callbacks=callbacks)
     learner.net.engine = engine_of(options)
+    kept = options.replay
     if has_labels(options) and learner.probe is None:
         learner.probe = new_probe(options, learner.net)
-    if options.replay_per_sample and not (options.replay or learner.replay):
+        kept = _KEPT if kept is None and not options.distributed else kept
+    if options.replay_per_sample and not (kept or learner.replay):
         raise ConfigurationError(
             f"--replay-per-sample {options.replay_per_sample}: expected --replay, with which it goes"
         )
-    if options.replay and learner.replay is None:
-        per_sample = options.replay_per_sample or _PER_SAMPLE
-        learner.replay = hs.Replay(options.replay, per_sample=per_sample, seed=learner.net.seed)
+    if kept and learner.replay is None:
+        learner.replay = hs.Replay(kept, per_sample=options.replay_per_sample or _PER_SAMPLE, seed=learner.net.seed)
     return learner
 
 

@@ -49,11 +49,12 @@ def open_source(
     *,
     whole: bool = False,
     scaled: ChooseSize | None = None,
+    mixed: bool = False,
 ) -> Stream[Any]:
     """Open the source that the options name, or another in the same way, for a network of so many input channels.
 
     Frames come in the size that the options name, or else in `size`; `whole` leaves them as they are, and `scaled` chooses
-    a video's.
+    a video's. With `mixed`, pictures in folders by class come in a random order.
     """
     source = source or options.source
     if signal_of(options, source):
@@ -66,7 +67,8 @@ def open_source(
     kind = kind_of(source)
     if kind != "video":
         _check_stills(options, kind, source)
-        stills = open_stills(kind, source, form, arrays=options.arrays or (None, None), labels=options.labels)
+        arrays = options.arrays or (None, None)
+        stills = open_stills(kind, source, form, arrays=arrays, labels=options.labels, mixed=mixed)
         return stills if options.stride == 1 else _every(stills, options.stride)
     if options.arrays:
         raise ConfigurationError(f"--arrays for {source}: expected an .npz file")
@@ -203,7 +205,7 @@ def _open_one(
     if options.crops is None and kind_of(source) == "video" and not whole:
         stream = open_source(options, net.in_channels, size, source, scaled=scaled)
         return _worth_learning(stream, options, lambda frames: crops(frames, into, seed=net.seed))
-    stream = open_source(options, net.in_channels, size, source, whole=bool(options.crops))
+    stream = open_source(options, net.in_channels, size, source, whole=bool(options.crops), mixed=True)
     if not options.crops:
         return _worth_learning(stream, options)
     per_frame, scale = options.crops, options.crop_scale

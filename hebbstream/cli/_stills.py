@@ -68,7 +68,13 @@ def _is_idx(head: bytes) -> bool:
 
 
 def open_stills(
-    kind: Kind, source: str, form: PictureFormat, *, arrays: tuple[str | None, str | None], labels: Path | None
+    kind: Kind,
+    source: str,
+    form: PictureFormat,
+    *,
+    arrays: tuple[str | None, str | None],
+    labels: Path | None,
+    mixed: bool = False,
 ) -> Stream[Any]:
     """Open a source that is no video.
 
@@ -84,9 +90,12 @@ def open_stills(
         Names of the images and of the labels in an ``.npz`` file.
     labels
         File of the labels of an array file.
+    mixed
+        Whether pictures in folders by class come in a random order, not one class after the other.
     """
     if kind == "images":
-        return open_images(source, size=form.size, fit=form.fit, gray=form.gray)
+        by_class = mixed and any(entry.is_dir() for entry in os.scandir(source))  # else the order may be a film's
+        return open_images(source, size=form.size, fit=form.fit, gray=form.gray, shuffle=by_class)
     if kind == "shards":
         return open_shards(source, size=form.size, fit=form.fit, gray=form.gray)
     stream, warning = open_arrays(source, labels, image=arrays[0], label=arrays[1]), StretchWarning(form)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import torch
 
 from benchmarks.quality.signals import __main__ as signals
 from benchmarks.quality.signals import peers, solvers
@@ -77,34 +78,38 @@ def test_a_set_counts_where_learned_is_above_untrained_and_that_above_raw(tmp_pa
     assert "+10.0 ± 0.0 / -5.0 ± 0.0 / +0.0 ± 0.0" in TABLES["quality/signals"](tmp_path)
 
 
-def test_every_solver_sees_the_same_features_in_random_order_and_in_runs():
-    rows = list(solvers.measure(arrays(), 4, seed=0))
-    assert [(row["row"], row["solver"]) for row in rows] == [
-        (row, solver) for row in ("raw", "untrained", "learned") for solver in ("gradient", "ridge", "slda")
+def test_every_probe_learns_in_both_orders():
+    rows = list(solvers.measure(arrays(count=48), 4, seed=0))
+    assert [(row["order"], row["row"]) for row in rows[:: len(solvers.PROBES)]] == [
+        (order, row) for order in ("random", "in runs") for row in ("raw", "untrained", "learned")
     ]
-    assert all(0 <= row[way] <= 100 for row in rows for way in ("prequential", "in_runs", "still"))
+    assert all(0 <= row[way] <= 100 for row in rows for way in ("prequential", "later"))
 
 
-def test_labels_come_ten_in_a_row():
+def test_a_probe_looks_at_samples_again_as_they_look_by_now():
+    contender, seen = solvers.Contender("gradient, with Replay()"), []
+    for at in range(32):
+        x = np.full(3, at, np.float32)
+        contender.learn(x, torch.from_numpy(x), at % 2, lambda sample: seen.append(sample) or torch.zeros(3))
+    assert len(seen) == 96 == contender.probe.steps - 32
+
+
+def test_labels_come_in_two_runs():
     y = np.arange(60) % 3
     order = solvers.in_runs(y, seed=0)
     assert sorted(order) == list(range(60))
     assert all(len(set(y[order][at : at + 10])) == 1 for at in range(0, 60, 10))
 
 
-def test_solvers_are_counted_by_half(tmp_path):
+def test_probes_are_counted_by_half(tmp_path):
     (tmp_path / "quality").mkdir()
     rows = [
-        {"set": name, "row": row, "solver": solver, "seed": 0, "prequential": value, "in_runs": 50, "still": -value}
-        for name, solver, values in (
-            ("Trace", "slda", (50, 60, 70)),
-            ("Watch-a", "slda", (50, 40, 70)),
-            ("GunPoint", "slda", (5, 6, 5)),
-        )
+        {"set": name, "order": "random", "row": row, "probe": "slda", "seed": 0, "prequential": value, "later": -value}
+        for name, values in (("Trace", (50, 60, 70)), ("Watch-a", (50, 40, 70)), ("GunPoint", (5, 6, 5)))
         for row, value in zip(("raw", "untrained", "learned"), values, strict=True)
     ]
     (tmp_path / "quality" / "signals-solvers.json").write_text(json.dumps({"rows": rows}))
     assert TABLES["quality/signals-solvers"](tmp_path).splitlines()[2:] == [
-        "| choosing | slda | 2 | 50.0 / 50.0 / -50.0 | 50.0 / 50.0 / -50.0 | 70.0 / 50.0 / -70.0 | 2 / 0 / 0 | 1 / 0 / 0 |",
-        "| reporting | slda | 1 | 5.0 / 50.0 / -5.0 | 6.0 / 50.0 / -6.0 | 5.0 / 50.0 / -5.0 | 0 / 0 / 1 | 0 / 0 / 0 |",
+        "| choosing | random | slda | 2 | 50.0 / -50.0 | 50.0 / -50.0 | 70.0 / -70.0 | 1 / 0 |",
+        "| reporting | random | slda | 1 | 5.0 / -5.0 | 6.0 / -6.0 | 5.0 / -5.0 | 0 / 0 |",
     ]

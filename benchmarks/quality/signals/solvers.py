@@ -1,12 +1,11 @@
-"""Measure every solver of a probe on signals and sound: raw values, features as drawn, and learned ones.
+"""Measure probes that learn along, on signals and sound: raw values, features as drawn, and features that learn.
 
-Prequential and standing still are those of `benchmarks.quality.signals`, in a random order; all solvers see the same features.
-*In runs* is prequential, too, but samples of a label come ten in a row, as in a recording.
+Samples of the training part come once, in a random order, or with all samples of a label in two runs, as in a recording.
+*Prequential* is the share that was predicted right before it was learned; *later* is that of the test part, once all is learned.
 """
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,53 +14,65 @@ import hebbstream as hs
 from benchmarks.core import run, store
 from benchmarks.quality.signals.__main__ import Array, network, some, values
 
-SOLVERS: dict[str, Callable[[], Any]] = {"gradient": hs.SoftmaxProbe, "ridge": hs.RidgeProbe, "slda": hs.SldaProbe}
-_RUN = 10
+PROBES: dict[str, tuple[Callable[[], hs.OnlineProbe], bool]] = {
+    "gradient": (hs.SoftmaxProbe, False),
+    "gradient, with Replay()": (hs.SoftmaxProbe, True),
+    "slda": (hs.SldaProbe, False),
+    "slda, with Replay()": (hs.SldaProbe, True),
+}
+Look = Callable[[Array], torch.Tensor]
 
 
 def in_runs(y: Array, seed: int) -> Array:
-    """Return the order of samples in which those of a label come ten in a row; indices."""
+    """Return an order of samples in which those of each label come in two runs; indices."""
     random = np.random.default_rng(seed)
-    runs: list[Array] = []
-    for label in np.unique(y):
-        of_label = random.permutation(np.flatnonzero(y == label))
-        runs += [of_label[at : at + _RUN] for at in range(0, len(of_label), _RUN)]
-    return np.concatenate([runs[at] for at in random.permutation(len(runs))])
+    halves = [
+        half for label in np.unique(y) for half in np.array_split(random.permutation(np.flatnonzero(y == label)), 2)
+    ]
+    return np.concatenate([halves[at] for at in random.permutation(len(halves))])
 
 
-def prequential(features_of: Callable[[Array], torch.Tensor], x: Array, y: Array) -> dict[str, float]:
-    """Return the share of samples that each solver's probe predicted right before it learned them, %."""
-    probes, right = {name: probe() for name, probe in SOLVERS.items()}, dict.fromkeys(SOLVERS, 0)
-    for sample, label in zip(x, y.tolist(), strict=True):
-        features = features_of(sample)
-        for name, probe in probes.items():
-            right[name] += bool(probe.classes) and probe.predict_one(features) == label
-            probe.learn_one(features, label)
-    return {name: round(100 * count / len(x), 2) for name, count in right.items()}
+class Contender:
+    """A probe, and what it looks at again."""
+
+    def __init__(self, name: str) -> None:
+        make, again = PROBES[name]
+        self.probe, self.replay, self.right = make(), hs.Replay() if again else None, 0
+
+    def learn(self, sample: Array, features: torch.Tensor, label: int, look: Look) -> None:
+        """Predict a sample, learn it, and now and then learn some of before again, as they look by now."""
+        self.right += bool(self.probe.classes) and self.probe.predict_one(features) == label
+        self.probe.learn_one(features, label)
+        if self.replay is None:
+            return
+        self.replay.add(torch.from_numpy(sample), label)
+        if self.replay.waiting >= self.replay.every_samples:
+            frames, labels = self.replay.draw(self.replay.per_sample * self.replay.every_samples)
+            self.probe.learn_many(torch.stack([look(frame.numpy()) for frame in frames]), labels, self.replay.weight)
+            self.replay.waiting = 0
 
 
 def measure(arrays: dict[str, Array], width: int | None, seed: int) -> Iterator[store.Result]:
-    """Yield a result for each row and solver."""
-    train, test = arrays["train"], arrays["test"]
-    whole = np.concatenate([train, test])
-    labels = np.concatenate([arrays["train_y"], arrays["test_y"]])
-    orders = {"prequential": np.random.default_rng(seed).permutation(len(whole)), "in_runs": in_runs(labels, seed)}
-    for row in ("raw", "untrained", "learned"):
-
-        def features_of(row: str = row) -> Callable[[Array], torch.Tensor]:
-            return values(whole) if row == "raw" else network(train, row, width, seed).learn_one
-
-        ways = {name: prequential(features_of(), whole[order], labels[order]) for name, order in orders.items()}
-        still = values(whole)
-        if row != "raw":
-            net = network(train, row, width, seed)
-            for index in np.random.default_rng(seed).permutation(len(train)):
-                net.learn_one(train[index])
-            still = net.transform_one
-        order = np.random.default_rng(seed).permutation(len(test))
-        ways["still"] = prequential(still, test[order], arrays["test_y"][order])
-        for solver in SOLVERS:
-            yield {"row": row, "solver": solver, "seed": seed, **{way: ways[way][solver] for way in ways}}
+    """Yield a result for each order, row and probe."""
+    train, y, test, test_y = (arrays[name] for name in ("train", "train_y", "test", "test_y"))
+    orders = {"random": np.random.default_rng(seed).permutation(len(train)), "in runs": in_runs(y, seed)}
+    for order, indices in orders.items():
+        for row in ("raw", "untrained", "learned"):
+            learn = look = values(train)
+            if row != "raw":
+                net = network(train, row, width, seed)
+                learn, look = net.learn_one, net.transform_one
+            contenders = {name: Contender(name) for name in PROBES}
+            for index in indices:
+                features = learn(train[index])
+                for contender in contenders.values():
+                    contender.learn(train[index], features, y[index].item(), look)
+            tested = torch.stack([look(sample) for sample in test])
+            for name, contender in contenders.items():
+                later = float(np.mean(np.array(contender.probe.predict_many(tested)) == test_y))
+                found = {"prequential": contender.right / len(train), "later": later}
+                percent = {way: round(100 * share, 2) for way, share in found.items()}
+                yield {"order": order, "row": row, "probe": name, "seed": seed, **percent}
 
 
 def main() -> None:

@@ -104,22 +104,22 @@ def _whitening(results: Path) -> str:
 
 
 def _solvers(results: Path) -> str:
-    """Of each half and solver: the mean of the sets, and on how many learning paid; prequential, in runs, standing still."""
-    ways = ("prequential", "in_runs", "still")
-    found = grouped(read(results / "quality" / "signals-solvers.json")["rows"], "solver", "row", "set")
-    solvers, names = (list(dict.fromkeys(key[at] for key in found)) for at in (0, 2))
+    """Of each half, order and probe, means of the sets: prequential and later, of raw values and features; and what learning gave."""
+    ways = ("prequential", "later")
+    found = grouped(read(results / "quality" / "signals-solvers.json")["rows"], "order", "probe", "row", "set")
+    orders, probes, names = (list(dict.fromkeys(key[at] for key in found)) for at in (0, 1, 3))
     table = []
     for half, chosen in (("choosing", True), ("reporting", False)):
         some = [name for name in names if _chosen_on(name) == chosen]
-        for solver in solvers:
+        for order, probe in ((order, probe) for order in orders for probe in probes):
             raw, untrained, learned = (
-                np.array([[_mean(found[solver, row, name], way) for way in ways] for name in some])
+                np.array([[_mean(found[order, probe, row, name], way) for way in ways] for name in some])
                 for row in ("raw", "untrained", "learned")
             )
-            counts = [(learned > untrained).sum(0), ((learned > untrained) & (untrained > raw)).sum(0)]
             means = [[f"{value:.1f}" for value in row.mean(0)] for row in (raw, untrained, learned)]
-            table.append([half, solver, len(some), *(" / ".join(map(str, cell)) for cell in (*means, *counts))])
-    head = ["half", "solver", "sets", "raw", "untrained", "learned", "learned above untrained", "and that above raw"]
+            counts = ((learned > untrained) & (untrained > raw)).sum(0)
+            table.append([half, order, probe, len(some), *(" / ".join(map(str, cell)) for cell in (*means, counts))])
+    head = ["half", "order", "probe", "sets", "raw", "untrained", "learned", "learned above untrained above raw"]
     return markdown(head, table)
 
 
