@@ -94,7 +94,7 @@ def open_stills(
         Whether pictures in folders by class come in a random order, not one class after the other.
     """
     if kind == "images":
-        by_class = mixed and any(entry.is_dir() for entry in os.scandir(source))  # else the order may be a film's
+        by_class = mixed and _has_folders(source)  # else the order may be a film's
         return open_images(source, size=form.size, fit=form.fit, gray=form.gray, shuffle=by_class)
     if kind == "shards":
         return open_shards(source, size=form.size, fit=form.fit, gray=form.gray)
@@ -105,6 +105,11 @@ def open_stills(
         name=repr(stream),
         count=lambda frames: frames,
     )
+
+
+def _has_folders(folder: str) -> bool:
+    with os.scandir(folder) as entries:
+        return any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
 
 
 def _in_form(frame: Any, form: PictureFormat, warning: StretchWarning) -> Any:

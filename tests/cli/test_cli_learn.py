@@ -9,7 +9,12 @@ def test_learn_says_what_it_wrote(learn, labels):
     code, out, _ = learn("--labels", labels, "--limit", 60, "--export", "net.json", "--metrics", "m.jsonl")
     assert code == 0
     assert "learned 60 samples" in out
-    assert out.splitlines()[-3:] == ["checkpoint run.safetensors", "models named by net.json", "metrics m.jsonl"]
+    assert out.splitlines()[-4:] == [
+        "checkpoint run.safetensors",
+        "it keeps 60 labelled samples, for the probe to learn from again (--replay 0: none)",
+        "models named by net.json",
+        "metrics m.jsonl",
+    ]
     assert Path("net.json").is_file()
 
 
@@ -17,6 +22,14 @@ def test_learn_says_what_it_wrote(learn, labels):
 def test_the_probe_has_the_solver_that_was_asked_for(learn, labels, options, solver):
     assert learn("--labels", labels, "--limit", 20, *options)[0] == 0
     assert hs.Learner.load("run.safetensors").probe.solver == solver
+
+
+@pytest.mark.parametrize(("options", "kept"), [([], 2000), (["--replay", 7], 7), (["--replay", 0], None)])
+def test_labelled_frames_are_kept_unless_asked_for_none(learn, labels, options, kept):
+    _, out, _ = learn("--labels", labels, "--limit", 20, *options)
+    saved = hs.Learner.load("run.safetensors")
+    assert (saved.replay and saved.replay.capacity) == kept
+    assert ("it keeps" in out) == bool(kept)
 
 
 def test_learn_with_replay_and_go_on(run, learn, labels):
