@@ -135,6 +135,10 @@ class SharedProbe:
         ]
         own = [mine if label in of_rank[self._peers.rank] else 0 for label in probe.classes]
         for name, tensor in probe._per_class.items():
+            if name == "count":
+                before = self._earlier(name, tensor)
+                probe._per_class[name] = before + self._peers.sum(tensor - before)
+                continue
             shape = (-1, *[1] * (tensor.ndim - 1))
             counts, weights = (tensor.new_tensor(values).view(shape) for values in (told, own))
             probe._per_class[name] = self._peers.sum(tensor * weights) / counts

@@ -400,6 +400,8 @@ def learn_labels(peers, make):
     probe = one.probe
     weight, bias = probe.affine()
     state = {"weight": weight, "bias": bias, "steps": probe.steps, "classes": np.array(probe.classes)}
+    if isinstance(probe, hs.SoftmaxProbe):
+        state["count"] = probe.tensors()["count"]
     return (
         {name: np.array(value) for name, value in state.items()},
         one.counters.scored,
@@ -416,7 +418,7 @@ def test_weights_of_the_gradient_probe_are_the_same_everywhere():
     found = together(2, learn_labels, hs.SoftmaxProbe)
     for name, value in found[0][0].items():
         np.testing.assert_array_equal(value, found[1][0][name], err_msg=name)
-    assert found[0][0]["steps"] == TOTAL
+    assert found[0][0]["steps"] == TOTAL == found[0][0]["count"].sum()
     assert np.isfinite(found[0][0]["weight"]).all()
 
 
