@@ -84,6 +84,12 @@ def test_a_layer_that_imprints_is_measured_above_both_first_layers(rows):
     assert all(0 <= row[key] <= 1 for row in found for key in ("ridge", "ridge_of_5", "nearest"))
 
 
+def test_probes_that_learn_along_are_tested_on_a_later_recording(rows):
+    found = rows("worlds.later")
+    assert [row["row"] for row in found] == ["gradient", "gradient, with Replay()", "ridge", "slda"]
+    assert all(0 <= row[key] <= 1 for row in found for key in ("prequential", "later"))
+
+
 def test_layers_that_do_not_learn_stay_as_drawn():
     first, second, third = specs("video", (0, 2), 16)
     assert (first.learning_rate, second.learning_rate) == (PRESETS["video"].resolve(width=16)[0].learning_rate, 0.0)

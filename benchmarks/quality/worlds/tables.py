@@ -100,6 +100,20 @@ def _motion(results: Path) -> str:
     return markdown(["world", "seeds", columns[0], *(f"gained: {column}" for column in columns[1:])], rows)
 
 
+def _later(results: Path) -> str:
+    """Of each world and probe: prequential accuracy and that of a later recording, means over the seeds and half the range."""
+    found = grouped(read(results / "quality" / "later.json")["rows"], "world", "row")
+    probes = list(dict.fromkeys(row for _, row in found))
+    rows = []
+    for world in dict.fromkeys(world for world, _ in found):
+        cells = []
+        for probe in probes:
+            runs = [[100 * run[way] for run in found.get((world, probe), ())] for way in ("prequential", "later")]
+            cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in runs if seeds))
+        rows.append([world, len(found[world, probes[0]]), *cells])
+    return markdown(["world", "seeds", *probes], rows)
+
+
 def _with_spread(runs: list[Result]) -> str:
     """Return ridge and ridge of five labels, means over the seeds and, where there are several, half the range, %."""
     found = [[100 * run[key] for run in runs] for key in ("ridge", "ridge_of_5")]
@@ -160,6 +174,7 @@ WORLD_TABLES: Tables = {
     "quality/worlds": _worlds,
     "quality/widths": _widths,
     "quality/motion": _motion,
+    "quality/later": _later,
     "quality/layers": _layers,
     "quality/orders": _orders,
     "quality/crops": _crops,
