@@ -156,9 +156,9 @@ class AveragedSgd(Descent):
         count = self._of_class(self._count, row)
         count += w
         self._expect()
-        torch.addmv(self.prior, average, z, out=self._averaged)
-        # Last: wanted again below, the weights are then still in the cache.
-        torch.addmv(self.prior, weight, z, out=self._current)
+        self._averaged.addmv_(average, z, beta=0.0)
+        self._current.addmv_(weight, z, beta=0.0)  # last: wanted again below, the weights are then still in the cache
+        self._scores += self.prior
         log_p = self.array(torch.log_softmax(self._scores, dim=1))
         share = _share(step)
         self._losses *= 1.0 - share
@@ -174,7 +174,7 @@ class AveragedSgd(Descent):
         average.lerp_(weight, self._pace)
 
     def _expect(self) -> None:
-        new = _NEW / (self._age[:, 0] + _NEW) * ((self._count.sum() + _TINY) / max(len(self._count), 1))
+        new = _NEW / (self._age.ravel() + _NEW) * ((self._count.sum() + _TINY) / max(len(self._count), 1))
         new += self._count
         self.xp.log(new, out=self._prior_array)
 

@@ -62,7 +62,7 @@ class LearnedTensors(ABC):
     @ordinary
     def _cut_rows(self, count: int) -> None:
         # Copies: the memory behind the rows is for others, which begin with zeros.
-        self._per_class = {name: rows[:count].clone() for name, rows in self._per_class.items()}
+        self._per_class = {name: rows.narrow(0, 0, count).clone() for name, rows in self._per_class.items()}
         self._replaced()
 
     @ordinary
