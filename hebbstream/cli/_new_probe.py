@@ -6,6 +6,8 @@ from typing import Any
 import hebbstream as hs
 from hebbstream.probe._solvers import SOLVERS
 
+_SOLVE_EVERY = 32  # labelled samples: for thousands of features, to solve takes many times as long as a step
+
 
 def add_solver(group: Any, title: str) -> None:
     """Add the option that chooses a new probe's solver to a parser, or to a group of one."""
@@ -20,4 +22,6 @@ def new_probe(options: argparse.Namespace, net: hs.SoftHebbNet) -> hs.OnlineProb
     are several points better than gradients, whether the network learns on or not.
     """
     few_features = net.layers[-1].spec.pool == "time_avg"
-    return SOLVERS[options.solver or ("slda" if few_features else "gradient")]()
+    solver = options.solver or ("slda" if few_features else "gradient")
+    settings: dict[str, Any] = {} if few_features or solver == "gradient" else {"solve_every": _SOLVE_EVERY}
+    return SOLVERS[solver](**settings)
