@@ -24,7 +24,8 @@ from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
 from hebbstream.streams._novelty import SHARE
 
-_PER_SAMPLE, _KEPT = 3, 2000
+# Recordings have labels on most frames. One old frame for each is then worth as much as three, and costs a third.
+_PER_SAMPLE, _KEPT = 1, 2000
 USAGE = "SOURCE [SOURCE ...]"
 WRITES = ("checkpoint", "export", "metrics")
 
@@ -158,8 +159,8 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
         "--replay-per-sample",
         type=positive,
         metavar="K",
-        help=f"frames to learn from again for each new one (default: {_PER_SAMPLE}); more take longer, and ask for a"
-        " larger N",
+        help=f"frames to learn from again for each new one, which together weigh as much (default: {_PER_SAMPLE}); more take"
+        " longer, and are better where few frames have a label",
     )
 
 
@@ -196,7 +197,8 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
             f"--replay-per-sample {options.replay_per_sample}: expected --replay, with which it goes"
         )
     if kept and learner.replay is None:
-        learner.replay = hs.Replay(kept, per_sample=options.replay_per_sample or _PER_SAMPLE, seed=learner.net.seed)
+        again = options.replay_per_sample or _PER_SAMPLE
+        learner.replay = hs.Replay(kept, per_sample=again, weight=1 / again, seed=learner.net.seed)
     return learner
 
 

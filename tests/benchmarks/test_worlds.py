@@ -86,7 +86,13 @@ def test_a_layer_that_imprints_is_measured_above_both_first_layers(rows):
 
 def test_probes_that_learn_along_are_tested_on_a_later_recording(rows):
     found = rows("worlds.later")
-    assert [row["row"] for row in found] == ["gradient", "gradient, with Replay()", "ridge", "slda"]
+    assert [row["row"] for row in found] == [
+        "gradient",
+        "gradient, with Replay()",
+        "gradient, with Replay(per_sample=1, weight=1)",
+        "ridge",
+        "slda",
+    ]
     assert all(0 <= row[key] <= 1 for row in found for key in ("prequential", "later"))
 
 

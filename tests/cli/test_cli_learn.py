@@ -35,16 +35,17 @@ def test_labelled_frames_are_kept_unless_asked_for_none(learn, labels, options, 
 def test_learn_with_replay_and_go_on(run, learn, labels):
     assert learn("--labels", labels, "--replay", 20, "--limit", 60)[0] == 0
     saved = hs.Learner.load("run.safetensors")
-    assert (len(saved.replay), saved.probe.steps) == (20, 60 + 3 * 32)
-    assert "probe: 156 labels, frames seen again included, classes " in run("inspect", "run.safetensors")[1]
+    assert (len(saved.replay), saved.probe.steps) == (20, 60 + 32)
+    assert "probe: 92 labels, frames seen again included, classes " in run("inspect", "run.safetensors")[1]
     assert learn("--labels", labels, "--replay", 20, "--resume", "--limit", 10)[0] == 0
     saved = hs.Learner.load("run.safetensors")
-    assert (sum(saved.replay.state_dict()["came"]), saved.probe.steps) == (70, 70 + 6 * 32)
+    assert (sum(saved.replay.state_dict()["came"]), saved.probe.steps) == (70, 70 + 2 * 32)
 
 
 def test_learn_with_more_frames_seen_again(learn, labels):
     assert learn("--labels", labels, "--replay", 20, "--replay-per-sample", 5, "--limit", 40)[0] == 0
-    assert hs.Learner.load("run.safetensors").probe.steps == 40 + 5 * 32
+    saved = hs.Learner.load("run.safetensors")
+    assert (saved.probe.steps, saved.replay.weight) == (40 + 5 * 32, 1 / 5)
 
 
 def test_engine_precision_and_threshold_reach_the_network(learn):

@@ -37,7 +37,7 @@ def test_a_run_that_goes_on_with_labels_gets_a_probe(learn, labels):
     assert learn("--limit", 40, "--resume", "--labels", labels, "--replay", 20)[0] == 0
     saved = hs.Learner.load("run.safetensors")
     assert (saved.counters.position, saved.counters.scored) == (45, 40)
-    assert (len(saved.replay), saved.probe.steps) == (20, 40 + 3 * 32)
+    assert (len(saved.replay), saved.probe.steps) == (20, 40 + 32)
 
 
 def test_resume_takes_the_newest_good_checkpoint(learn):
@@ -167,7 +167,7 @@ def test_a_new_recording_goes_on_from_the_weights_and_says_so(run, clips):
         (["--size", "32x48"], "--size 32x48 with --resume: run.safetensors has 32x32;"),
         (["--solver", "slda"], "--solver slda with --resume: run.safetensors has gradient;"),
         (["--replay", 30], "--replay 30 with --resume: run.safetensors has 20;"),
-        (["--replay", 20, "--replay-per-sample", 5], "--replay-per-sample 5 with --resume: run.safetensors has 3;"),
+        (["--replay", 20, "--replay-per-sample", 5], "--replay-per-sample 5 with --resume: run.safetensors has 1;"),
     ],
 )
 def test_what_contradicts_the_checkpoint_is_refused(run, labels, options, message):

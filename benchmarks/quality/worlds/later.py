@@ -15,11 +15,17 @@ from benchmarks.core import store
 from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, small
 from benchmarks.quality.worlds.readout import World
 
+_OF_THREE, _OF_ONE = "gradient, with Replay()", "gradient, with Replay(per_sample=1, weight=1)"
 PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
     "gradient": hs.SoftmaxProbe,
-    "gradient, with Replay()": hs.SoftmaxProbe,
+    _OF_THREE: hs.SoftmaxProbe,
+    _OF_ONE: hs.SoftmaxProbe,
     "ridge": partial(hs.RidgeProbe, solve_every=32),
     "slda": partial(hs.SldaProbe, solve_every=32),
+}
+REPLAYS: dict[str, Callable[[], hs.Replay]] = {
+    _OF_THREE: hs.Replay,
+    _OF_ONE: partial(hs.Replay, per_sample=1, weight=1),
 }
 
 
@@ -30,8 +36,7 @@ def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  
 
 
 def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:
-    replay = hs.Replay() if "Replay" in row else None
-    learner = hs.Learner(net, PROBES[row](), replay=replay)
+    learner = hs.Learner(net, PROBES[row](), replay=REPLAYS[row]() if row in REPLAYS else None)
     labels = dict(zip(world.labelled.tolist(), world.y[:, 0].tolist(), strict=True))
     samples = [hs.Sample(frame, labels.get(at)) for at, frame in enumerate(small(world.train))]
     began = time.process_time()

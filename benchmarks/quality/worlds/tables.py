@@ -1,5 +1,6 @@
 """The tables of what features are worth in the worlds, from `results/quality`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,9 @@ def _motion(results: Path) -> str:
     return markdown(["world", "seeds", columns[0], *(f"gained: {column}" for column in columns[1:])], rows)
 
 
-def _later(results: Path) -> str:
+def _later(file: str, results: Path) -> str:
     """Of each world and probe: prequential accuracy and that of a later recording, means over the seeds and half the range."""
-    found = grouped(read(results / "quality" / "later.json")["rows"], "world", "row")
+    found = grouped(read(results / "quality" / file)["rows"], "world", "row")
     probes = list(dict.fromkeys(row for _, row in found))
     rows = []
     for world in dict.fromkeys(world for world, _ in found):
@@ -174,7 +175,8 @@ WORLD_TABLES: Tables = {
     "quality/worlds": _worlds,
     "quality/widths": _widths,
     "quality/motion": _motion,
-    "quality/later": _later,
+    "quality/later": partial(_later, "later.json"),
+    "quality/later-every-frame": partial(_later, "later-every-frame.json"),
     "quality/layers": _layers,
     "quality/orders": _orders,
     "quality/crops": _crops,
