@@ -152,7 +152,7 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
         type=natural,
         metavar="N",
         help=f"labelled frames of all classes to keep in the checkpoint, which the probe learns from again, or else it forgets"
-        f" what the stream no longer shows (default: {_KEPT:,}, with --distributed none); 0 keeps none",
+        f" what the stream no longer shows (default: {_KEPT:,}, with --distributed none); 0 keeps none, and with --resume drops those that are kept",
     )
     group.add_argument(
         "--replay-per-sample",
@@ -188,6 +188,13 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
         learner = hs.Learner(new_network(options, batch_size=samples_a_step(options)), callbacks=callbacks)
     learner.net.engine = engine_of(options)
     kept = options.replay
+    if kept == 0:
+        learner.replay = None  # nor what a checkpoint keeps
+    if learner.replay and options.distributed:
+        raise ConfigurationError(
+            f"{options.checkpoint} keeps labelled samples, which several processes do not learn from"
+            " again: expected --replay 0, which drops them"
+        )
     if has_labels(options) and learner.probe is None:
         learner.probe = new_probe(options, learner.net)
         kept = _KEPT if kept is None and not options.distributed else kept
