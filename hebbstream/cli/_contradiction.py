@@ -20,7 +20,7 @@ def refuse_contradictions(options: argparse.Namespace, learner: hs.Learner) -> N
         ("--event-threshold", options.event_threshold, net.layers[0].spec.event_threshold),
         ("--size", options.size and _size(options.size), size and _size(size)),
         ("--solver", options.solver, probe and probe.solver),
-        ("--replay", options.replay, replay and replay.capacity),
+        ("--replay", options.replay or None, replay and replay.capacity),
         ("--replay-per-sample", options.replay_per_sample, replay and replay.per_sample),
     ]
     if options.preset and not _is_of(net, options.preset):

@@ -37,7 +37,11 @@ def add_distributed(parser: argparse.ArgumentParser) -> None:
 
 def joined(options: argparse.Namespace) -> Any:
     """Return the context in which this process is one of several; refuse what they cannot do together."""
-    refused = [("--replay", options.replay), ("--engine", options.engine != "eager" and options.engine)]
+    refused = [
+        ("--replay", options.replay),
+        ("--replay-per-sample", options.replay_per_sample),
+        ("--engine", options.engine != "eager" and options.engine),
+    ]
     for name, value in refused:
         if value:
             raise ConfigurationError(f"{name} {value} with --distributed: expected nothing of it")

@@ -8,7 +8,7 @@ from hebbstream.cli._execution import add_quiet
 from hebbstream.cli._medium import refuse_other_medium
 from hebbstream.cli._new_probe import add_solver, new_probe
 from hebbstream.cli._signals import called
-from hebbstream.cli._source import has_labels, open_source
+from hebbstream.cli._source import has_labels, imprints, open_source
 from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import natural, path, positive
 from hebbstream.errors import ConfigurationError
@@ -64,7 +64,8 @@ def run(options: argparse.Namespace) -> None:
     refuse_other_medium(options, saved.net, options.source)
     probe = _probe(options, saved)
     wanted = {type(metric): metric for metric in (Accuracy(), *options.metrics)}  # type: ignore[no-untyped-call]
-    with open_source(options, saved.net.in_channels, saved.net.frame_size, mixed=True) as frames:
+    mixed = not (options.learn_features and imprints(saved.net))
+    with open_source(options, saved.net.in_channels, saved.net.frame_size, mixed=mixed) as frames:
         found = prequential(
             saved.net,
             frames,

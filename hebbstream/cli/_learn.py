@@ -65,9 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Learn from a stream."""
-    for name, asked in (("--solver", options.solver), ("--replay", options.replay)):
+    for name in ("solver", "replay", "replay_per_sample"):
+        asked = getattr(options, name)
         if asked and not has_labels(options):
-            raise ConfigurationError(f"{name} {asked}: expected --labels, which a probe learns")
+            shown = f"--{name.replace('_', '-')} {asked}"
+            raise ConfigurationError(f"{shown}: expected --labels (of a table, --label), which a probe learns")
     if options.sync_every and not options.distributed:
         raise ConfigurationError(f"--sync-every {options.sync_every}: expected --distributed, with which it goes")
     if options.distributed:
@@ -153,7 +155,8 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
         type=natural,
         metavar="N",
         help=f"labelled frames of all classes to keep in the checkpoint, which the probe learns from again, or else it forgets"
-        f" what the stream no longer shows (default: {_KEPT:,}, with --distributed none); 0 keeps none",
+        f" what the stream no longer shows (default: {_KEPT:,}, with --distributed none); 0 keeps none, and with --resume drops"
+        " those that are kept",
     )
     group.add_argument(
         "--replay-per-sample",
@@ -189,6 +192,13 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
         learner = hs.Learner(new_network(options, batch_size=samples_a_step(options)), callbacks=callbacks)
     learner.net.engine = engine_of(options)
     kept = options.replay
+    if kept == 0:
+        learner.replay = None  # nor what a checkpoint keeps
+    if learner.replay and options.distributed:
+        raise ConfigurationError(
+            f"{options.checkpoint} keeps labelled samples, which several processes do not learn from"
+            " again: expected --replay 0, which drops them"
+        )
     if has_labels(options) and learner.probe is None:
         learner.probe = new_probe(options, learner.net)
         kept = _KEPT if kept is None and not options.distributed else kept

@@ -41,6 +41,11 @@ def has_labels(options: argparse.Namespace) -> bool:
     return bool(options.labels or options.label or named or kinds & {"images", "shards"})
 
 
+def imprints(net: SoftHebbNet) -> bool:
+    """Whether a network learns from what changes between successive frames, so that their order must stay."""
+    return any(layer.spec.imprints for layer in net.layers)
+
+
 def open_source(
     options: argparse.Namespace,
     channels: int,
@@ -201,11 +206,11 @@ def _open_one(
         return open_source(options, net.in_channels, size, source)  # what is done to pictures would not do for it
     into = options.size or size or (32, 32)
     whole = options.size or options.fit or options.labels
-    whole = whole or any(layer.spec.imprints for layer in net.layers)  # what moves shows where a place stays
+    whole = whole or imprints(net)  # what moves shows where a place stays
     if options.crops is None and kind_of(source) == "video" and not whole:
         stream = open_source(options, net.in_channels, size, source, scaled=scaled)
         return _worth_learning(stream, options, lambda frames: crops(frames, into, seed=net.seed))
-    stream = open_source(options, net.in_channels, size, source, whole=bool(options.crops), mixed=True)
+    stream = open_source(options, net.in_channels, size, source, whole=bool(options.crops), mixed=not imprints(net))
     if not options.crops:
         return _worth_learning(stream, options)
     per_frame, scale = options.crops, options.crop_scale

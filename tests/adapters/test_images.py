@@ -105,6 +105,12 @@ def test_one_seed_gives_one_order(folder):
     assert sorted(first) == sorted(other) == plain != first
 
 
+def test_another_order_is_another_recording(folder):
+    """Else a run that goes on would pass over pictures that it has not seen."""
+    known = {open_images(folder, shuffle=shuffle, seed=seed).fingerprint for shuffle, seed in ((0, 0), (1, 3), (1, 4))}
+    assert len(known) == 3
+
+
 def test_folders_and_shards_are_learned_from(folder, shards):
     assert assert_learns(open_images(folder, size=16, fit="crop"), 7).counters.scored == 6
     assert assert_learns(open_shards(f"{shards}/train-{{0..1}}.tar"), 6).counters.scored == 6

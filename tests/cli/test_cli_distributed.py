@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from clips import ramp, write_clip
 from forked import run_program
 
@@ -80,6 +81,21 @@ def alone(run, monkeypatch):
     return lambda *arguments: run("learn", *arguments, "--distributed", "--width", 4, "--size", 16, "--quiet")
 
 
+def test_what_is_kept_for_one_process_is_dropped_before_several_go_on(alone, films):
+    learner = hs.Learner(hs.SoftHebbNet.from_preset("video", width=4), hs.SoftmaxProbe(), replay=hs.Replay(20))
+    learner.replay.add(torch.zeros(3, 16, 16, dtype=torch.uint8), "a")
+    learner.save("run.safetensors")
+    code, _, err = alone(films[0], "--resume", "--limit", 2)
+    assert (code, err.splitlines()[-1]) == (
+        1,
+        "hebbstream: run.safetensors keeps labelled samples, which several processes do not learn from again: expected"
+        " --replay 0, which drops them",
+    )
+    assert alone(films[0], "--resume", "--limit", 2, "--replay", 0)[0] == 0
+    saved = hs.Learner.load("run.safetensors")
+    assert (saved.net.samples_seen, saved.replay) == (2, None)
+
+
 @pytest.mark.parametrize("restarts", ["0", "3"])
 def test_ranks_that_start_anew_do_not_go_on_from_an_earlier_run(alone, films, monkeypatch, restarts):
     monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", restarts)
@@ -131,6 +147,10 @@ def test_ranks_that_average(ranks, films, tmp_path):
     ("option", "message"),
     [
         (["--replay", "9", "--labels", "x.json"], "--replay 9 with --distributed: expected nothing of it"),
+        (
+            ["--replay-per-sample", "2", "--labels", "x.json"],
+            "--replay-per-sample 2 with --distributed: expected nothing of it",
+        ),
         (["--engine", "pipelined"], "--engine pipelined with --distributed: expected nothing of it"),
     ],
 )

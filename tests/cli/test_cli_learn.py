@@ -42,6 +42,14 @@ def test_learn_with_replay_and_go_on(run, learn, labels):
     assert (sum(saved.replay.state_dict()["came"]), saved.probe.steps) == (70, 70 + 2 * 32)
 
 
+def test_what_is_kept_can_be_dropped(learn, labels):
+    assert learn("--labels", labels, "--limit", 10)[0] == 0
+    code, out, _ = learn("--labels", labels, "--resume", "--limit", 3, "--replay", 0)
+    assert (code, "it keeps" in out) == (0, False)
+    saved = hs.Learner.load("run.safetensors")
+    assert (saved.counters.position, saved.probe.steps, saved.replay) == (13, 13, None)
+
+
 def test_learn_with_more_frames_seen_again(learn, labels):
     assert learn("--labels", labels, "--replay", 20, "--replay-per-sample", 5, "--limit", 40)[0] == 0
     saved = hs.Learner.load("run.safetensors")

@@ -16,6 +16,7 @@ from PIL import Image
 import hebbstream as hs
 from hebbstream import cli, errors
 from hebbstream.adapters._picture import PictureFormat
+from hebbstream.adapters.images import open_images
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.cli._types import media_in
@@ -150,6 +151,27 @@ def test_all_commands_take_all_kinds(run, source):
         assert "without --labels: expected the file of its labels" in err
 
 
+@pytest.mark.parametrize(
+    ("preset", "more", "mixed"),
+    [
+        ("motion", [], [False, True]),  # a network that does not learn sees no successive frames
+        ("motion", ["--learn-features"], [False, False]),
+        ("pictures", ["--learn-features"], [True, True]),
+    ],
+)
+def test_a_folder_is_in_order_where_a_network_learns_what_moves(run, tmp_path, monkeypatch, preset, more, mixed):
+    def noted(*arguments, shuffle, **options):
+        seen.append(shuffle)
+        return open_images(*arguments, shuffle=shuffle, **options)
+
+    seen = []
+    monkeypatch.setattr("hebbstream.cli._stills.open_images", noted)
+    write_folder(tmp_path / "pics")
+    assert run("learn", "pics", "--preset", preset, "--width", 4, "--limit", 2, "--quiet")[0] == 0
+    assert run("evaluate", "run.safetensors", "pics", "--limit", 2, "--quiet", *more)[0] == 0
+    assert seen == mixed
+
+
 def test_verify_takes_an_array(run):
     np.save("a.npy", PICTURES)
     run("learn", "a.npy", "--width", 4, "--quiet")
@@ -220,7 +242,11 @@ def test_a_folder_to_which_pictures_are_added_goes_on(run, tmp_path):
             "--window for a.csv.gz: expected a table or sound, found a packed file: unpack it first",
         ),
         (CLIP, ["--sync-every", 5], "--sync-every 5: expected --distributed"),
-        (CLIP, ["--replay-per-sample", 2], "--replay-per-sample 2: expected --replay"),
+        (
+            CLIP,
+            ["--replay-per-sample", 2],
+            "--replay-per-sample 2: expected --labels (of a table, --label), which a probe learns",
+        ),
         ("z.npz", [], "z.npz: no array None: expected one of x, y"),
         ("long.npy", [], "frame of dtype int64: expected uint8"),
         ("flat.npy", [], "frame of shape (8,)"),
