@@ -12,7 +12,7 @@ def test_inspect_draws_what_it_names(run, checkpoint):
     code, out, _ = run("inspect", checkpoint, "--picture", "fields.png")
     assert code == 0
     assert "60 samples learned" in out
-    assert "probe: 156 labels, frames seen again included, classes " in out
+    assert "probe: 92 labels, frames seen again included, classes " in out
     assert out.endswith("picture fields.png\n")
     assert Path("fields.png").read_bytes().startswith(b"\x89PNG")
 
