@@ -24,7 +24,7 @@ from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
 from hebbstream.streams._novelty import SHARE
 
-# Recordings have labels on most frames. One old frame for each is then worth nearly as much as three, and costs a third.
+# Recordings have labels on most frames. One old frame for each is then worth nearly as much as three, at half the cost.
 _PER_SAMPLE, _KEPT = 1, 2000
 USAGE = "SOURCE [SOURCE ...]"
 WRITES = ("checkpoint", "export", "metrics")

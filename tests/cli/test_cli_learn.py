@@ -24,6 +24,16 @@ def test_the_probe_has_the_solver_that_was_asked_for(learn, labels, options, sol
     assert hs.Learner.load("run.safetensors").probe.solver == solver
 
 
+def test_a_probe_of_thousands_of_features_seldom_solves(learn, labels):
+    assert learn("--labels", labels, "--limit", 3, "--solver", "slda")[0] == 0
+    assert hs.Learner.load("run.safetensors").probe.solve_every == 32
+
+
+def test_how_many_are_seen_again_is_refused_where_none_is_kept(learn, labels):
+    code, _, err = learn("--labels", labels, "--replay", 0, "--replay-per-sample", 2)
+    assert (code, "--replay-per-sample 2: expected --replay, with which it goes" in err) == (1, True)
+
+
 @pytest.mark.parametrize(("options", "kept"), [([], 2000), (["--replay", 7], 7), (["--replay", 0], None)])
 def test_labelled_frames_are_kept_unless_asked_for_none(learn, labels, options, kept):
     _, out, _ = learn("--labels", labels, "--limit", 20, *options)
