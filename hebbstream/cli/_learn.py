@@ -87,7 +87,8 @@ def run(options: argparse.Namespace) -> None:
         print(
             f"it keeps {len(learner.replay):,} labelled samples, for the probe to learn from again (--replay 0: none)"
         )
-    if options.resume and not report.samples and report.stream_counts.get("frames"):
+    at_end = report.stopped == "end of stream"  # a signal may come while known samples are passed over
+    if options.resume and at_end and not report.samples and report.stream_counts.get("frames"):
         print("nothing was left to learn: all of it was learned before")
     _print_written(options)
     for name, error in stream.failures.items():
