@@ -61,9 +61,9 @@ def test_what_is_kept_can_be_dropped(learn, labels):
 
 
 def test_learn_with_more_frames_seen_again(learn, labels):
-    assert learn("--labels", labels, "--replay", 20, "--replay-per-sample", 5, "--limit", 40)[0] == 0
+    assert learn("--labels", labels, "--replay", 20, "--replay-per-sample", 5, "--limit", 40, "--seed", 3)[0] == 0
     saved = hs.Learner.load("run.safetensors")
-    assert (saved.probe.steps, saved.replay.weight) == (40 + 5 * 32, 1 / 5)
+    assert (saved.probe.steps, saved.replay.weight, saved.replay.seed) == (40 + 5 * 32, 1 / 5, 3)
 
 
 def test_engine_precision_and_threshold_reach_the_network(learn):

@@ -52,6 +52,16 @@ def test_every_frame_of_a_class_is_as_likely_to_be_kept_as_any_other(labels, cap
     assert np.abs(counts - 100 * share).max() < 5 * (100 * share * (1 - share)) ** 0.5
 
 
+def test_of_classes_as_large_as_each_other_any_may_give_up_its_room():
+    kept_of_a = [filled("aabbc", capacity=4, seed=seed).count("a") for seed in range(100)]
+    assert 25 < kept_of_a.count(1) < 75  # five deviations
+
+
+def test_a_labelled_frame_counts_towards_the_next_replay_whether_or_not_it_is_kept():
+    memory = filled("ab" * 50, capacity=4)
+    assert (len(memory), memory.waiting) == (4, 100)
+
+
 def test_frames_are_copied():
     frame, memory = numbered(1), hs.Replay()
     memory.add(frame, "a")
