@@ -19,7 +19,7 @@ from hebbstream.cli._source import has_labels, open_stream
 from hebbstream.cli._source_options import add_crops, add_labels, add_size, add_source
 from hebbstream.cli._types import natural, path, positive, seconds, share
 from hebbstream.distributed import Peers
-from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
+from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, InputError, StreamError
 from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
 from hebbstream.streams._novelty import SHARE
@@ -81,7 +81,13 @@ def run(options: argparse.Namespace) -> None:
     learner = _learner(options, [*_callbacks(options), checkpoint])
     size = learner.net.frame_size or default_size(options)
     with open_stream(options, learner.net, size) as stream, _claimed(checkpoint):
-        report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
+        try:
+            report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
+        except (InputError, StreamError):  # what came before it is good
+            if learner.report and learner.report.checkpoint:
+                print(f"learned {learner.report.samples:,} samples before it failed")
+                print(f"checkpoint {learner.report.checkpoint}")
+            raise
     print(report)
     if learner.replay:
         print(

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hebbstream as hs
@@ -64,6 +65,17 @@ def test_learn_with_more_frames_seen_again(learn, labels):
     assert learn("--labels", labels, "--replay", 20, "--replay-per-sample", 5, "--limit", 40, "--seed", 3)[0] == 0
     saved = hs.Learner.load("run.safetensors")
     assert (saved.probe.steps, saved.replay.weight, saved.replay.seed) == (40 + 5 * 32, 1 / 5, 3)
+
+
+def test_who_sees_an_error_sees_what_was_saved_before_it(run):
+    frames = np.zeros((5, 16, 16, 3), np.float32)
+    frames[3] = np.nan
+    np.save("frames.npy", frames)
+    code, out, err = run("learn", "frames.npy", "--width", 4, "--quiet")
+    assert (code, "frame with NaN" in err) == (1, True)
+    assert out == "learned 3 samples before it failed\ncheckpoint run.safetensors\n"
+    assert hs.Learner.load("run.safetensors").counters.position == 3
+    assert run("learn", "frames.npy", "--quiet", "--resume")[1].count("checkpoint") == 0  # nothing new was saved
 
 
 def test_engine_precision_and_threshold_reach_the_network(learn):
