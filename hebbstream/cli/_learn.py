@@ -201,7 +201,7 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     kept = options.replay
     if kept == 0:
         learner.replay = None  # nor what a checkpoint keeps
-    if learner.replay and options.distributed:
+    if learner.replay is not None and options.distributed:
         raise ConfigurationError(
             f"{options.checkpoint} keeps labelled samples, which several processes do not learn from"
             " again: expected --replay 0, which drops them"
@@ -209,7 +209,7 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     if has_labels(options) and learner.probe is None:
         learner.probe = new_probe(options, learner.net)
         kept = _KEPT if kept is None and not options.distributed else kept
-    if options.replay_per_sample and not (kept or learner.replay):
+    if options.replay_per_sample and not kept and learner.replay is None:
         raise ConfigurationError(
             f"--replay-per-sample {options.replay_per_sample}: expected --replay, with which it goes"
         )

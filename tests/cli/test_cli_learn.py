@@ -53,6 +53,17 @@ def test_learn_with_replay_and_go_on(run, learn, labels):
     assert (sum(saved.replay.state_dict()["came"]), saved.probe.steps) == (70, 70 + 2 * 32)
 
 
+@pytest.mark.parametrize("options", [("--replay", 20), ("--replay-per-sample", 3)])
+def test_a_run_goes_on_with_the_same_options_before_its_first_label(learn, tmp_path, options):
+    late = tmp_path / "late.csv"
+    late.write_text("start,end,label\n0.3,9,late\n")
+    for position in (3, 6, 18):
+        code, _, err = learn("--labels", late, *options, "--limit", max(3, position - 6), "--resume")
+        saved = hs.Learner.load("run.safetensors")
+        assert (code, saved.counters.position) == (0, position), err
+    assert len(saved.replay) > 0
+
+
 def test_what_is_kept_can_be_dropped(learn, labels):
     assert learn("--labels", labels, "--limit", 10)[0] == 0
     code, out, _ = learn("--labels", labels, "--resume", "--limit", 3, "--replay", 0)
