@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from probes import assert_equal_probes
+from probes import assert_equal_probes, tensors_of
 from replays import filled, kept, learned, numbered
 
 import hebbstream as hs
@@ -60,6 +60,11 @@ def test_of_classes_as_large_as_each_other_any_may_give_up_its_room():
 def test_a_labelled_frame_counts_towards_the_next_replay_whether_or_not_it_is_kept():
     memory = filled("ab" * 50, capacity=4)
     assert (len(memory), memory.waiting) == (4, 100)
+
+
+def test_it_takes_no_more_memory_than_the_frames_it_may_keep():
+    frames = tensors_of(filled("a" * 40, capacity=13))["frames"]
+    assert frames.untyped_storage().nbytes() == 13 * 4
 
 
 def test_frames_are_copied():
