@@ -57,7 +57,14 @@ def read_array(path: str | Path, name: str | None = None) -> Array:
         raise DamagedFileError(
             f"{path}: not a NumPy file that can be read without pickle ({first_line(error)})"
         ) from error
-    raise ConfigurationError(f"{path}: no array {name!r}: expected one of {', '.join(names) or 'none: it is empty'}")
+    found = ", ".join(names)
+    if not found:
+        raise ConfigurationError(f"{path}: it is empty: expected an array")
+    if name is None:
+        raise ConfigurationError(
+            f"{path}: it holds {found}: expected the names to read, as image and label, or --arrays IMAGES,LABELS"
+        )
+    raise ConfigurationError(f"{path}: no array {name!r}: expected one of {found}")
 
 
 def read_idx(path: str | Path) -> Array:

@@ -20,8 +20,8 @@ def refuse_contradictions(options: argparse.Namespace, learner: hs.Learner) -> N
         ("--event-threshold", options.event_threshold, net.layers[0].spec.event_threshold),
         ("--size", options.size and _size(options.size), size and _size(size)),
         ("--solver", options.solver, probe and probe.solver),
-        ("--replay", options.replay or None, replay and replay.capacity),
-        ("--replay-per-sample", options.replay_per_sample, replay and replay.per_sample),
+        ("--replay", options.replay or None, None if replay is None else replay.capacity),
+        ("--replay-per-sample", options.replay_per_sample, None if replay is None else replay.per_sample),
     ]
     if options.preset and not _is_of(net, options.preset):
         found = "/".join(str(layer.spec.channels) for layer in net.layers)

@@ -19,7 +19,7 @@ from hebbstream.cli._source import has_labels, open_stream
 from hebbstream.cli._source_options import add_crops, add_labels, add_size, add_source
 from hebbstream.cli._types import natural, path, positive, seconds, share
 from hebbstream.distributed import Peers
-from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
+from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, InputError, StreamError
 from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
 from hebbstream.streams._novelty import SHARE
@@ -81,13 +81,20 @@ def run(options: argparse.Namespace) -> None:
     learner = _learner(options, [*_callbacks(options), checkpoint])
     size = learner.net.frame_size or default_size(options)
     with open_stream(options, learner.net, size) as stream, _claimed(checkpoint):
-        report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
+        try:
+            report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
+        except (InputError, StreamError):  # what came before it is good
+            if learner.report and learner.report.checkpoint:
+                print(f"learned {learner.report.samples:,} samples before it failed")
+                print(f"checkpoint {learner.report.checkpoint}")
+            raise
     print(report)
     if learner.replay:
         print(
             f"it keeps {len(learner.replay):,} labelled samples, for the probe to learn from again (--replay 0: none)"
         )
-    if options.resume and not report.samples and report.stream_counts.get("frames"):
+    at_end = report.stopped == "end of stream"  # a signal may come while known samples are passed over
+    if options.resume and at_end and not report.samples and report.stream_counts.get("frames"):
         print("nothing was left to learn: all of it was learned before")
     _print_written(options)
     for name, error in stream.failures.items():
@@ -194,7 +201,7 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     kept = options.replay
     if kept == 0:
         learner.replay = None  # nor what a checkpoint keeps
-    if learner.replay and options.distributed:
+    if learner.replay is not None and options.distributed:
         raise ConfigurationError(
             f"{options.checkpoint} keeps labelled samples, which several processes do not learn from"
             " again: expected --replay 0, which drops them"
@@ -202,7 +209,7 @@ def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Le
     if has_labels(options) and learner.probe is None:
         learner.probe = new_probe(options, learner.net)
         kept = _KEPT if kept is None and not options.distributed else kept
-    if options.replay_per_sample and not (kept or learner.replay):
+    if options.replay_per_sample and not kept and learner.replay is None:
         raise ConfigurationError(
             f"--replay-per-sample {options.replay_per_sample}: expected --replay, with which it goes"
         )

@@ -6,8 +6,9 @@ import shutil
 from itertools import count, takewhile
 from pathlib import Path
 
+from hebbstream._container import read_state
 from hebbstream._files import atomic_write, expanded_path
-from hebbstream.errors import OutputError
+from hebbstream.errors import CheckpointVersionError, CorruptCheckpointError, OutputError
 
 
 def generation(path: str | Path, number: int) -> Path:
@@ -33,7 +34,7 @@ def keep_generations(path: str | Path, kept: int) -> None:
     """Make room for a new checkpoint at `path`, so that with it there are `kept` generations.
 
     The present one stays where it is, too, until the new one takes its place: at no moment is there none. Where a new one
-    never did, because it could not be written, there is room already.
+    never did, because it could not be written, there is room already. A damaged one makes way, not the good ones before it.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def keep_generations(path: str | Path, kept: int) -> None:
     try:
         if kept < 2 or not path.is_file():
             return
-        if second.is_file() and filecmp.cmp(path, second, shallow=False):
+        if second.is_file() and (filecmp.cmp(path, second, shallow=False) or _is_damaged(path)):
             return
         for number in range(kept - 2, 0, -1):
             if (older := generation(path, number)).is_file():
@@ -85,6 +86,16 @@ def set_aside(path: str | Path) -> Path | None:
     except OSError as error:
         raise OutputError(f"cannot move {path} to {aside}: {error.strerror or error}") from error
     return aside
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        read_state(path)
+    except CheckpointVersionError:  # another release can read it
+        return False
+    except CorruptCheckpointError:
+        return True
+    return False
 
 
 def _name_also(path: Path, other: Path) -> None:

@@ -105,7 +105,10 @@ class Replay:
         if not isinstance(frame, Tensor) or frame.is_meta or frame.layout != torch.strided or frame.is_nested:
             raise InputError(f"frame of type {type(frame).__name__}: expected a dense tensor that holds values")
         if len(self) and (frame.shape, frame.dtype) != (self._frames.shape[1:], self._frames.dtype):
-            raise InputError(f"frame of {kind(frame)}: expected {kind(self._frames[0])}, as those kept for replay")
+            raise InputError(
+                f"frame of {kind(frame)}: expected {kind(self._frames[0])}, as those kept for replay, or another replay"
+                " (--replay 0 drops what is kept)"
+            )
         came, own, frame = self._came.get(label, 0) + 1, self._places.get(label, []), frame.detach()
         room = self._place_for(label, came)
         if room is not None:

@@ -163,7 +163,7 @@ def test_pickles_are_never_loaded(tmp_path):
 def test_names_choose_from_an_archive(saved):
     folder, *_ = saved
     for options, message in (
-        ({}, "no array None: expected one of x, y"),
+        ({}, "it holds x, y: expected the names to read, as image and label"),
         ({"image": "z"}, "no array 'z': expected one of x, y"),
     ):
         with pytest.raises(errors.ConfigurationError, match=message):

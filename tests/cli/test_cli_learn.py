@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hebbstream as hs
@@ -52,6 +53,17 @@ def test_learn_with_replay_and_go_on(run, learn, labels):
     assert (sum(saved.replay.state_dict()["came"]), saved.probe.steps) == (70, 70 + 2 * 32)
 
 
+@pytest.mark.parametrize("options", [("--replay", 20), ("--replay-per-sample", 3)])
+def test_a_run_goes_on_with_the_same_options_before_its_first_label(learn, tmp_path, options):
+    late = tmp_path / "late.csv"
+    late.write_text("start,end,label\n0.3,9,late\n")
+    for position in (3, 6, 18):
+        code, _, err = learn("--labels", late, *options, "--limit", max(3, position - 6), "--resume")
+        saved = hs.Learner.load("run.safetensors")
+        assert (code, saved.counters.position) == (0, position), err
+    assert len(saved.replay) > 0
+
+
 def test_what_is_kept_can_be_dropped(learn, labels):
     assert learn("--labels", labels, "--limit", 10)[0] == 0
     code, out, _ = learn("--labels", labels, "--resume", "--limit", 3, "--replay", 0)
@@ -61,9 +73,20 @@ def test_what_is_kept_can_be_dropped(learn, labels):
 
 
 def test_learn_with_more_frames_seen_again(learn, labels):
-    assert learn("--labels", labels, "--replay", 20, "--replay-per-sample", 5, "--limit", 40)[0] == 0
+    assert learn("--labels", labels, "--replay", 20, "--replay-per-sample", 5, "--limit", 40, "--seed", 3)[0] == 0
     saved = hs.Learner.load("run.safetensors")
-    assert (saved.probe.steps, saved.replay.weight) == (40 + 5 * 32, 1 / 5)
+    assert (saved.probe.steps, saved.replay.weight, saved.replay.seed) == (40 + 5 * 32, 1 / 5, 3)
+
+
+def test_who_sees_an_error_sees_what_was_saved_before_it(run):
+    frames = np.zeros((5, 16, 16, 3), np.float32)
+    frames[3] = np.nan
+    np.save("frames.npy", frames)
+    code, out, err = run("learn", "frames.npy", "--width", 4, "--quiet")
+    assert (code, "frame with NaN" in err) == (1, True)
+    assert out == "learned 3 samples before it failed\ncheckpoint run.safetensors\n"
+    assert hs.Learner.load("run.safetensors").counters.position == 3
+    assert run("learn", "frames.npy", "--quiet", "--resume")[1].count("checkpoint") == 0  # nothing new was saved
 
 
 def test_engine_precision_and_threshold_reach_the_network(learn):

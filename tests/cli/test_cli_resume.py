@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 import time
@@ -132,6 +133,19 @@ def test_the_earlier_checkpoint_has_its_name_until_the_new_one_takes_it(learn, m
     assert "started anew (--resume goes on instead); the earlier checkpoint is now run-1.safetensors" in out
     found = {file.name: hs.Learner.load(file).counters.position for file in Path().glob("run*")}
     assert found == {"run.safetensors": 7, "run-1.safetensors": 3}
+
+
+def test_who_interrupts_it_while_known_samples_are_passed_over_is_not_told_that_all_is_learned(learn, monkeypatch):
+    assert learn("--limit", 3)[0] == 0
+
+    def interrupted(stream, _):
+        next(stream)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("hebbstream.learning._run._pass_over", interrupted)
+    code, out, _ = learn("--resume")
+    assert (code, "learned 0 samples" in out, "until interrupted" in out) == (0, True, True)
+    assert "nothing was left to learn" not in out
 
 
 def test_a_new_recording_goes_on_from_the_weights_and_says_so(run, clips):

@@ -67,6 +67,21 @@ def test_a_table_is_learned_predicted_embedded_and_evaluated(sensors, tmp_path, 
     assert hs.Learner.load(run_).net.samples_seen == 116
 
 
+def test_shorter_windows_go_on_once_those_kept_are_dropped(sensors, tmp_path, capsys):
+    run_ = tmp_path / "run.safetensors"
+    learn = ["learn", sensors, "--quiet", "--width", 4, *COLUMNS, "--label", "activity", "--checkpoint", run_]
+    run(capsys, *learn, "--window", 50, "--limit", 4)
+    before = run_.read_bytes()
+    shorter = [*map(str, learn), "--window", "25", "--limit", "3", "--resume"]
+    assert main(shorter) == 1
+    assert "(2, 1, 25): expected float32 (2, 1, 50), as those kept for replay" in (said := capsys.readouterr().err)
+    assert "--replay 0 drops what is kept" in said
+    assert run_.read_bytes() == before
+    run(capsys, *shorter, "--replay", 0)
+    saved = hs.Learner.load(run_)
+    assert (saved.counters.position, saved.net.frame_size, saved.replay) == (7, (1, 25), None)
+
+
 def test_sound_is_learned_and_predicted(sound, tmp_path, capsys):
     run_ = tmp_path / "run.safetensors"
     labels = tmp_path / "labels.csv"

@@ -247,7 +247,11 @@ def test_a_folder_to_which_pictures_are_added_goes_on(run, tmp_path):
             ["--replay-per-sample", 2],
             "--replay-per-sample 2: expected --labels (of a table, --label), which a probe learns",
         ),
-        ("z.npz", [], "z.npz: no array None: expected one of x, y"),
+        (
+            "z.npz",
+            [],
+            "z.npz: it holds x, y: expected the names to read, as image and label, or --arrays IMAGES,LABELS",
+        ),
         ("long.npy", [], "frame of dtype int64: expected uint8"),
         ("flat.npy", [], "frame of shape (8,)"),
         ("many.npy", [], "expected 3 channels"),

@@ -149,6 +149,17 @@ def test_the_newest_good_one_is_chosen(tmp_path, caplog):
         hs.Learner.load(tmp_path / "none.safetensors")
 
 
+def test_a_damaged_one_makes_way_not_the_good_one_before_it(tmp_path):
+    path = tmp_path / "run.safetensors"
+    for position in (1, 2):
+        save(path, position, kept=2)
+    path.write_bytes(path.read_bytes()[:-9])
+    keep_generations(path, 2)  # and then the disk is full
+    assert hs.Learner.load(path).counters.position == 1
+    save(path, 3, kept=2)
+    assert positions(path) == [3, 1]
+
+
 def test_an_earlier_generation_is_untouched_by_the_next_write(tmp_path):
     path = tmp_path / "run.safetensors"
     net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from probes import assert_equal_probes
+from probes import assert_equal_probes, tensors_of
 from replays import filled, kept, learned, numbered
 
 import hebbstream as hs
@@ -50,6 +50,21 @@ def test_every_frame_of_a_class_is_as_likely_to_be_kept_as_any_other(labels, cap
     # Five deviations are not reached by chance, nor by keeping early or late frames.
     assert counts.sum() == 100 * capacity
     assert np.abs(counts - 100 * share).max() < 5 * (100 * share * (1 - share)) ** 0.5
+
+
+def test_of_classes_as_large_as_each_other_any_may_give_up_its_room():
+    kept_of_a = [filled("aabbc", capacity=4, seed=seed).count("a") for seed in range(100)]
+    assert 25 < kept_of_a.count(1) < 75  # five deviations
+
+
+def test_a_labelled_frame_counts_towards_the_next_replay_whether_or_not_it_is_kept():
+    memory = filled("ab" * 50, capacity=4)
+    assert (len(memory), memory.waiting) == (4, 100)
+
+
+def test_it_takes_no_more_memory_than_the_frames_it_may_keep():
+    frames = tensors_of(filled("a" * 40, capacity=13))["frames"]
+    assert frames.untyped_storage().nbytes() == 13 * 4
 
 
 def test_frames_are_copied():
