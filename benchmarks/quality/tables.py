@@ -150,10 +150,15 @@ def _readouts(results: Path) -> str:
     rows: list[list[object]] = []
     for file in map(read, sorted((results / "quality").glob("readouts*.json"), reverse=True)):
         for (preset,), seeds in grouped(file["rows"], "preset").items():
-            cells = [f"{100 * np.mean([run[name] for run in seeds]):.1f}" for name in READOUTS]
+            cells = [
+                f"{100 * np.mean([run[name] for run in seeds]):.1f}" if name in seeds[0] else "" for name in READOUTS
+            ]
             seconds = np.mean([run["learning_cpu_seconds"] for run in seeds])
-            rows.append([preset, file["settings"]["width"], len(seeds), *cells, f"{seconds:.0f}"])
-    return markdown(["preset", "width", "seeds", *(f"{name}, %" for name in READOUTS), "CPU seconds to learn"], rows)
+            settings = file["settings"]
+            views = 8 if settings.get("shift") else 2
+            rows.append([preset, settings["width"], len(seeds), views, *cells, f"{seconds:.0f}"])
+    head = ["preset", "width", "seeds", "views", *(f"{name}, %" for name in READOUTS), "CPU seconds to learn"]
+    return markdown(head, rows)
 
 
 TABLES: Tables = {
