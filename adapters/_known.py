@@ -9,8 +9,10 @@ _END = 1 << 16  # bytes at either end
 _DIGITS = 16
 
 
-def content(path: Path) -> bytes | None:
+def content(path: Path, *, grows: bool = False) -> bytes | None:
     """Return a file's beginning, its end and its size; ``None`` of a pipe, of which what was read is gone.
+
+    Of one that grows, the beginning alone, if there is more of it: it is the same when it has grown.
 
     Raises
     ------
@@ -22,6 +24,8 @@ def content(path: Path) -> bytes | None:
         return None
     with path.open("rb") as file:
         beginning = file.read(_END)
+        if grows and len(beginning) == _END:
+            return beginning
         file.seek(max(0, found.st_size - _END))
         return beginning + file.read(_END) + str(found.st_size).encode()
 
@@ -37,12 +41,15 @@ def digest(known_by: bytes) -> str:
     return hashlib.sha256(known_by).hexdigest()[:_DIGITS]
 
 
-def files_fingerprint(paths: Sequence[Path], manner: str) -> str | None:
-    """Return the `Stream.fingerprint` of files read one after another in some manner; ``None`` if one is a pipe."""
+def files_fingerprint(paths: Sequence[Path], manner: str, *, grows: bool = False) -> str | None:
+    """Return the `Stream.fingerprint` of files read one after another in some manner; ``None`` if one is a pipe.
+
+    With `grows`, more may be added at the end of a file of 64 KB.
+    """
     parts = []
     for path in paths:
         try:
-            known_by = content(path)
+            known_by = content(path, grows=grows)
         except OSError:  # it is gone by now
             known_by = path.name.encode(errors="surrogateescape")
         if known_by is None:

@@ -69,8 +69,8 @@ class _TableStream(Stream[Sample]):
     """Rows of a table; made by `open_table`."""
 
     def __init__(self, path: Path, columns: Sequence[str] | None) -> None:
-        self._path = path
-        rows = _read_parquet(path, columns) if _is_parquet(path) else _read_csv(path)
+        self._path, self._is_parquet = path, _is_parquet(path)
+        rows = _read_parquet(path, columns) if self._is_parquet else _read_csv(path)
         found = tuple(next(rows))  # the names come first
         if len(set(found)) < len(found):
             raise DamagedFileError(f"{path}: two columns of one name in {', '.join(found)}")
@@ -83,8 +83,8 @@ class _TableStream(Stream[Sample]):
 
     @property
     def fingerprint(self) -> str | None:
-        """What tells this table from any other."""
-        return files_fingerprint([self._path], self._manner)
+        """What tells this table from any other. Rows may be added to CSV: a sensor writes on."""
+        return files_fingerprint([self._path], self._manner, grows=not self._is_parquet)
 
     def _samples(self, rows: Iterator[Any]) -> Iterator[Sample]:
         for row in rows:

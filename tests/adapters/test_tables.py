@@ -1,7 +1,10 @@
 """Tables as streams of rows."""
 
+import math
+
 import pyarrow as pa
 import pytest
+import torch
 from pyarrow import parquet
 
 import hebbstream as hs
@@ -55,6 +58,26 @@ def test_a_run_over_a_table_is_known_again(tmp_path):
     found = [windows(open_table(path), 2).fingerprint for path in (one, one, other)]
     assert found[0] == found[1] != found[2]
     assert found[0] is not None
+
+
+def test_a_resumed_run_learns_the_rows_that_were_added_to_a_table(tmp_path):
+    rows = [f"{math.sin(row)},{math.cos(row)}\n" for row in range(4000)]
+    learners = [hs.Learner(hs.SoftHebbNet.from_preset("signal", in_channels=2, width=4)) for _ in range(2)]
+    for learner, ends in zip(learners, ([3000, 4000], [4000]), strict=True):
+        for end in ends:
+            (tmp_path / "log.csv").write_text("a,b\n" + "".join(rows[:end]))
+            learner.learn(windows(open_table(tmp_path / "log.csv"), 500), resume=True)
+    grown, whole = learners
+    assert grown.counters.position == whole.counters.position == 8
+    assert torch.equal(grown.net.layers[0].weight_matrix, whole.net.layers[0].weight_matrix)
+
+
+def test_a_table_of_another_beginning_is_another(tmp_path):
+    found = set()
+    for first in "12":
+        (tmp_path / "log.csv").write_text(f"a\n{first}\n" + "0\n" * 40_000)
+        found.add(open_table(tmp_path / "log.csv").fingerprint)
+    assert len(found) == 2
 
 
 def test_a_run_over_some_of_its_columns_is_another(tmp_path):
