@@ -73,10 +73,10 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         Name of the column that tells signals apart, such as a user or a machine: each has a window of its own. Of more
         than 1,000 the one that was silent for longest is forgotten.
     columns
-        Names of a signal's channels, in the network's order; others are passed over. ``None`` takes those of the first
-        row learned: for a `net`, which has an order already, in that of the row, as `windows` does; else sorted, so that
-        the order of a dict changes nothing, as river asks. Name them where rows come in another order than the table's,
-        as from river's ``Select``, and where `net` has learned here.
+        Names of a signal's channels, in the network's order; others are passed over. ``None`` takes those that `net` has
+        learned from a table (`SoftHebbNet.channel_names`), if the first row has them. Else it takes those of the first row
+        learned: for a `net`, which has an order already, in that of the row, as `windows` does; else sorted, so that
+        the order of a dict changes nothing, as river asks. Name them where `net` has learned here.
     prefix
         Of the features' names, ``prefix_0`` and so on. ``None`` takes one that differs with the network's layers and
         seed; two equal networks side by side need one each.
@@ -147,8 +147,8 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         self.hop = hop
         self.group = group
         self.columns = columns
-        channels = None if net is None else net.in_channels
-        self._windows = None if window is None else RowWindows(window, hop, group, columns, channels)
+        channels, learned = (None, None) if net is None else (net.in_channels, net.channel_names)
+        self._windows = None if window is None else RowWindows(window, hop, group, columns, channels, learned)
         if self._windows is not None:
             own = signal_layers(preset, layers, width) if net is None else [layer.spec for layer in net.layers]
             self._windows.features(own)  # what cannot work is told now

@@ -26,10 +26,13 @@ class RowWindows:
     group
         Name of the column that tells signals apart; ``None`` for a single signal.
     columns
-        Names of the channels, in their order. ``None`` takes those of the first row: in its order, if `channels` of a
-        network have one already; else sorted, so that the order of a dict changes nothing, as river asks.
+        Names of the channels, in their order. ``None`` takes those that are `learned`, or else those of the first row: in
+        its order, if `channels` of a network have one already; else sorted, so that the order of a dict changes nothing,
+        as river asks.
     channels
         How many the network has; ``None`` if it is yet to be made.
+    learned
+        What the network's channels are called, if it knows. Rows that have other names are another sensor's.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class RowWindows:
         group: Hashable,
         columns: Sequence[Hashable] | None = None,
         channels: int | None = None,
+        learned: Sequence[str] | None = None,
     ) -> None:
         for name, value in (("window", size), ("hop", hop)):
             if not isinstance(value, SupportsIndex) or value < 1:
@@ -61,6 +65,7 @@ class RowWindows:
         if columns is not None and len(columns) != (channels or len(columns)):
             raise ConfigurationError(f"{len(columns)} columns: expected {channels}, the channels of the network")
         self._size, self._hop, self._group, self._channels = index(size), index(hop), group, channels
+        self._learned = tuple(learned or ())
         self._reader = RowReader(columns, group=group)
         self._trails = Trails(self._size)
         self._many: tuple[str, int, list[Values]] | None = (
@@ -132,6 +137,8 @@ class RowWindows:
         names = [name for name in x if name != self._group]
         if not names:
             raise InputError("row without columns: expected a number for each channel of a signal")
+        if self._learned and {*self._learned} <= {*names}:
+            return self._learned
         if self._channels is None:
             return tuple(sorted(names, key=repr))
         if len(names) != self._channels:

@@ -9,7 +9,7 @@ import hebbstream as hs
 from hebbstream._bar import expected, progress_bar
 from hebbstream.cli._execution import add_quiet, check_device
 from hebbstream.cli._features import feature_file
-from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import called
 from hebbstream.cli._source import open_source, read_samples, time_shown
 from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
     """Write the features of each frame."""
     check_device(options.device)
     net = hs.Learner.load(options.checkpoint, options.device).net
-    refuse_other_medium(options, net, options.source)
+    options = as_learned(options, net, options.source)
     failure: StreamError | None = None
     count = 0
     with (

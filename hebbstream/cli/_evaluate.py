@@ -5,7 +5,7 @@ from typing import Any
 
 import hebbstream as hs
 from hebbstream.cli._execution import add_quiet
-from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._medium import as_learned
 from hebbstream.cli._new_probe import add_solver, new_probe
 from hebbstream.cli._signals import called
 from hebbstream.cli._source import has_labels, imprints, open_source
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
     if options.plot:
         check_picture(options.plot)
     saved = hs.Learner.load(options.checkpoint)
-    refuse_other_medium(options, saved.net, options.source)
+    options = as_learned(options, saved.net, options.source)
     probe = _probe(options, saved)
     wanted = {type(metric): metric for metric in (Accuracy(), *options.metrics)}  # type: ignore[no-untyped-call]
     mixed = not (options.learn_features and imprints(saved.net))

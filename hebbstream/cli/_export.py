@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 import hebbstream as hs
-from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._medium import as_learned
 from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._outputs import refuse_overwriting
 from hebbstream.cli._source import read_frames
@@ -71,5 +71,5 @@ def run(options: argparse.Namespace) -> None:
 def _frames(options: argparse.Namespace, net: hs.SoftHebbNet) -> list[Any] | None:
     if options.source is None:
         return None
-    refuse_other_medium(options, net, options.source)
+    options = as_learned(options, net, options.source)
     return read_frames(options, net.in_channels, options.model_size or net.frame_size, _FRAMES)

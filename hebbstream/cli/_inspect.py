@@ -8,7 +8,7 @@ import hebbstream as hs
 from hebbstream._credentials import mask_credentials
 from hebbstream._quote import printable
 from hebbstream.cli._execution import add_quiet
-from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import called
 from hebbstream.cli._source import open_source
 from hebbstream.cli._source_options import add_labels, add_size, add_source
@@ -44,7 +44,10 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigurationError(f"--labels {options.labels}: expected --source, the video that they belong to")
     saved = hs.Learner.load(options.checkpoint)
     net = saved.net
-    print(f"{options.checkpoint}: {net.samples_seen:,} samples learned, frames {net.frame_size}, seed {net.seed}")
+    columns = f", columns {', '.join(map(printable, net.channel_names))}" if net.channel_names else ""
+    print(
+        f"{options.checkpoint}: {net.samples_seen:,} samples learned, of size {net.frame_size}{columns}, seed {net.seed}"
+    )
     _print_layers(net)
     probe = as_online_probe(saved.probe, "inspect")
     if probe is not None:
@@ -70,7 +73,7 @@ def _print_layers(net: hs.SoftHebbNet) -> None:
 def _samples(options: argparse.Namespace, net: hs.SoftHebbNet) -> list[hs.Sample]:
     if not options.source:
         return []
-    refuse_other_medium(options, net, options.source)
+    options = as_learned(options, net, options.source)
     with open_source(options, net.in_channels, net.frame_size) as stream:
         return list(islice(stream, options.limit))
 

@@ -1,8 +1,8 @@
-"""Pictures for a network of pictures, signals for one of signals: brought to size, either would pass for the other."""
+"""A source as a network has learned to read it: brought to size, pictures would pass for signals, and columns for each other."""
 
 import argparse
 
-from hebbstream.cli._signals import signal_of
+from hebbstream.cli._signals import columns_as_learned, signal_of
 from hebbstream.cli._stills import kind_of
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._network import SoftHebbNet
@@ -10,7 +10,15 @@ from hebbstream.network._network import SoftHebbNet
 _SIGNALS = ("signal", "aligned-signal")
 
 
-def refuse_other_medium(options: argparse.Namespace, net: SoftHebbNet, source: str) -> None:
+def as_learned(options: argparse.Namespace, net: SoftHebbNet, source: str) -> argparse.Namespace:
+    """Return the options by which a source is read for a network that has learned, or refuse a source that is not for it."""
+    _refuse_other_medium(options, net, source)
+    if net.channel_names is None or signal_of(options, source) != "table":
+        return options
+    return argparse.Namespace(**vars(options) | {"columns": columns_as_learned(options, source, net.channel_names)})
+
+
+def _refuse_other_medium(options: argparse.Namespace, net: SoftHebbNet, source: str) -> None:
     """Refuse a source of another kind than the network is for, as far as its preset and the size of its samples tell."""
     found = signal_of(options, source)
     if found is None and kind_of(source) == "arrays":  # which may hold anything

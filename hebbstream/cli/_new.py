@@ -3,7 +3,7 @@
 import argparse
 
 import hebbstream as hs
-from hebbstream.cli._signals import signal_channels, signal_of
+from hebbstream.cli._signals import signal_of, table_columns
 from hebbstream.cli._stills import kind_of
 from hebbstream.cli._types import positive
 
@@ -31,9 +31,11 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 def new_network(options: argparse.Namespace, *, batch_size: int = 1) -> hs.SoftHebbNet:
     """Return a new network for the source, with rates for steps of so many samples."""
     source = options.source[0]
-    return hs.SoftHebbNet.from_preset(
+    kind = signal_of(options, source)
+    names = table_columns(options, source) if kind == "table" else None
+    net = hs.SoftHebbNet.from_preset(
         preset_of(options),
-        in_channels=None if signal_of(options, source) is None else signal_channels(options, source),
+        in_channels=len(names) if names else 1 if kind == "sound" else None,
         width=options.width,
         batch_size=batch_size,
         event_threshold=options.event_threshold,
@@ -41,6 +43,8 @@ def new_network(options: argparse.Namespace, *, batch_size: int = 1) -> hs.SoftH
         seed=options.seed or 0,
         device=options.device,
     )
+    net.channel_names = names
+    return net
 
 
 def default_size(options: argparse.Namespace) -> tuple[int, int] | None:

@@ -17,7 +17,7 @@ from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.cli._drawing import Caption, DrawnVideo, drawn_video
 from hebbstream.cli._execution import check_device
-from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import called
 from hebbstream.cli._source import open_source, read_samples, time_shown
 from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
     """Predict the label of each frame."""
     check_device(options.device)
     saved = hs.Learner.load(options.checkpoint, options.device)
-    refuse_other_medium(options, saved.net, options.source)
+    options = as_learned(options, saved.net, options.source)
     predict = _Predictor(options, saved)
     if options.video and kind_of(options.source) != "video":
         raise ConfigurationError(f"--video {options.video} for {options.source}: expected a video or a camera")

@@ -48,7 +48,9 @@ def add_signals(parser: argparse.ArgumentParser, *, window: bool = True, hop: st
     group.add_argument(
         "--hop", type=float, metavar="N", help=f"rows, or seconds of sound, between samples (default: {hop})"
     )
-    group.add_argument("--columns", nargs="+", metavar="NAME", help="columns of a table to learn (default: all others)")
+    group.add_argument(
+        "--columns", nargs="+", metavar="NAME", help="columns of a table to learn (default: as learned, or all others)"
+    )
     group.add_argument("--label", metavar="NAME", help="column of the labels")
     group.add_argument("--time", metavar="NAME", help="column of the time: seconds, or a date and time")
     group.add_argument("--group", metavar="NAME", help="column that tells signals apart, such as a user")
@@ -91,12 +93,26 @@ def refuse_signal_options(options: argparse.Namespace, source: str) -> None:
             raise ConfigurationError(f"--{shown} for {source}: expected a table or sound, found {found}")
 
 
-def signal_channels(options: argparse.Namespace, source: str) -> int:
-    """Return the channels of a new network for a signal."""
-    if signal_of(options, source) == "sound":
-        return 1
+def table_columns(options: argparse.Namespace, source: str) -> tuple[str, ...]:
+    """Return the columns of a table that are to be learned."""
     with open_table(source, _named(options)) as rows:
-        return len(_columns(options, rows.columns))
+        return tuple(_columns(options, rows.columns))
+
+
+def columns_as_learned(options: argparse.Namespace, source: str, learned: Sequence[str]) -> list[str] | None:
+    """Return the columns of a table to read for a network that has learned some: these, in that order, if none are named.
+
+    Another sensor's may be called otherwise. The same in another order would be mistaken for each other.
+    """
+    named: list[str] | None = options.columns
+    if named is None:
+        with open_table(source) as rows:
+            return [*learned] if {*learned} <= {*rows.columns} else None
+    if named != [*learned] and sorted(named) == sorted(learned):
+        raise ConfigurationError(
+            f"--columns {' '.join(named)}: expected {' '.join(learned)}, the order in which the network has learned them"
+        )
+    return named
 
 
 def open_signal(options: argparse.Namespace, source: str, size: tuple[int, int] | None, channels: int) -> Stream[Any]:

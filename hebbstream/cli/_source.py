@@ -17,7 +17,7 @@ from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._conversion import ChooseSize
 from hebbstream.cli._media import media_options
-from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import open_signal, refuse_signal_options, signal_of
 from hebbstream.cli._source_options import MUCH_LARGER
 from hebbstream.cli._stills import kind_of, open_stills
@@ -201,7 +201,7 @@ def _close(opening: "Future[Stream[Any]]") -> None:
 def _open_one(
     options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None, scaled: ChooseSize, source: str
 ) -> Stream[Any]:
-    refuse_other_medium(options, net, source)
+    options = as_learned(options, net, source)
     if signal_of(options, source):
         return open_source(options, net.in_channels, size, source)  # what is done to pictures would not do for it
     into = options.size or size or (32, 32)

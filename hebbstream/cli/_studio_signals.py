@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hebbstream.cli._signals import COLUMN_SECONDS, Signal, open_signal, signal_channels, signal_of
+from hebbstream.cli._medium import as_learned
+from hebbstream.cli._signals import COLUMN_SECONDS, Signal, open_signal, signal_of, table_columns
 from hebbstream.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def signal_settings(options: argparse.Namespace, kind: Signal, settings: "Settin
         settings,
         kind="sound" if drawn == "sound" else "signal",
         preset=options.preset or ("sound" if drawn == "sound" else "signal"),
-        in_channels=signal_channels(options, options.source[0]),
+        in_channels=1 if kind == "sound" else len(table_columns(options, options.source[0])),
         size=size,
     )
 
@@ -68,7 +69,7 @@ def signal_opener(options: argparse.Namespace, kind: Signal) -> "Callable[[int, 
             address,
             session.arrived,
             session.settings.kind,
-            lambda name: open_signal(given, name, size, session.net.in_channels),
+            lambda name: open_signal(as_learned(given, session.net, name), name, size, session.net.in_channels),
             moments,
         )
 

@@ -3,7 +3,7 @@
 import argparse
 
 import hebbstream as hs
-from hebbstream.cli._medium import refuse_other_medium
+from hebbstream.cli._medium import as_learned
 from hebbstream.cli._source import read_frames
 from hebbstream.cli._source_options import add_size, add_source
 from hebbstream.cli._types import path, seconds
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     saved = hs.Learner.load(options.checkpoint) if options.checkpoint else None
     net = saved.net if saved else None
     if net is not None:
-        refuse_other_medium(options, net, options.source)
+        options = as_learned(options, net, options.source)
     probe = saved.probe if saved else None
     height, width = contract.input.height, contract.input.width
     fixed = None if height is None or width is None else (height, width)

@@ -63,6 +63,8 @@ class LayerStack(nn.Module):
         self.samples_seen, self._memory = 0, PerThread()
         self.preset: str | None = None
         """Name of the preset that the layers were taken from."""
+        self.channel_names: tuple[str, ...] | None = None
+        """What the channels of a table's rows are called, first to last."""
         self.frame_size: Size | None = self.input_size
         """(height, width) of the latest frame learned."""
         with outside_modes():
@@ -181,6 +183,7 @@ class LayerStack(nn.Module):
             "mirror": self.mirror,
             "seed": self.seed,
             "preset": self.preset,
+            "channel_names": self.channel_names,
         }
         return {"config": config, "tensors": self.state_dict()}
 
@@ -198,9 +201,10 @@ class LayerStack(nn.Module):
         place = usable_device(device)
         config = dict(state["config"])
         specs, preset = [LayerSpec.from_dict(values) for values in config.pop("layers")], config.pop("preset")
+        names = config.pop("channel_names", None)  # which checkpoints of before have not
         net = cls.__new__(cls)
         LayerStack.__init__(net, specs, **config, blank=True)
-        net.preset = preset
+        net.preset, net.channel_names = preset, None if names is None else tuple(map(str, names))
         # Before any memory is asked for: a header must not be able to ask for more than its file has.
         _check_fit(net.state_dict(), state["tensors"])
         # `to_empty` would import sympy, which takes as long as the rest of loading.

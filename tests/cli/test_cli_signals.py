@@ -67,6 +67,25 @@ def test_a_table_is_learned_predicted_embedded_and_evaluated(sensors, tmp_path, 
     assert hs.Learner.load(run_).net.samples_seen == 116
 
 
+def test_columns_are_read_as_they_were_learned(sensors, tmp_path, capsys):
+    run_, other = tmp_path / "run.safetensors", tmp_path / "other.csv"
+    learn = ("learn", sensors, "--quiet", "--width", 4, "--window", 50, "--checkpoint", run_)
+    run(capsys, *learn, "--columns", "y", "x", "--label", "activity")
+    assert hs.Learner.load(run_).net.channel_names == ("y", "x")
+    predict = ("predict", sensors, "--json", "--checkpoint", run_)
+    learned = run(capsys, *predict, "--columns", "y", "x")
+    assert run(capsys, *predict) == learned
+    assert ", columns y, x, seed 0" in run(capsys, "inspect", run_, "--quiet", "--source", sensors)
+    for command in (predict, (*learn, "--resume")):
+        assert main([*map(str, command), "--columns", "x", "y"]) == 1
+        assert "--columns x y: expected y x, the order in which the network has learned them" in capsys.readouterr().err
+    # Another sensor calls them otherwise.
+    other.write_text(sensors.read_text().replace("time,x,y,activity", "t,a,b,c"))
+    assert run(capsys, "predict", other, *predict[2:], "--columns", "b", "a") == learned.replace(
+        "sensors.csv", "other.csv"
+    )
+
+
 def test_shorter_windows_go_on_once_those_kept_are_dropped(sensors, tmp_path, capsys):
     run_ = tmp_path / "run.safetensors"
     learn = ["learn", sensors, "--quiet", "--width", 4, *COLUMNS, "--label", "activity", "--checkpoint", run_]

@@ -163,6 +163,19 @@ def test_a_network_that_learned_from_windows_finds_its_channels_in_their_order(n
     assert list(model.transform_one(x).values()) == net.transform_one(sample.x).tolist()
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_a_network_that_knows_its_columns_finds_them_by_name(other):
+    names = ("b", "a") if other else ("y", "x")  # of another sensor, in the order of its rows
+    net = hs.SoftHebbNet(LAYERS, 2, input_range=None)
+    net.channel_names = ("y", "x")
+    data = [dict(zip(names if other else "xy", x.values(), strict=True)) for x in rows(16)]
+    (sample,) = windows(data, 16, columns=names)
+    model = SoftHebbTransformer(net=net, window=16, frozen=True, standardise=False)
+    for x in data:
+        model.learn_one(x if other else x | {"time": 0.0})
+    assert list(model.transform_one(x).values()) == net.transform_one(sample.x).tolist()
+
+
 @pytest.mark.parametrize(
     ("options", "bad", "error"),
     [
