@@ -31,7 +31,7 @@ def samples_from_arrays(
         Shape (N, ...); each ``images[i]`` is a sample, a view without a copy.
     labels
         N labels in the order of the images: an array of shape (N,) or (N, 1), a column of a data frame, or a sequence;
-        ``None`` for no labels. Where an array is masked there is none.
+        ``None`` for no labels. Where one is missing (NaN, masked) there is none.
     source
         `Sample.source` of them all.
 

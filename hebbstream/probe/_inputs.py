@@ -71,8 +71,10 @@ def checked_label(y: Any) -> Hashable:
         hash(y)
     except TypeError:
         raise LabelError(f"label of type {type(y).__name__}: expected a hashable value") from None
-    if y is None or isinstance(y, Tensor) or not _equals_itself(y):
-        raise LabelError(f"label {y!r}: expected a value that equals itself and is not None")
+    if y is None or isinstance(y, Tensor) or not equals_itself(y):
+        raise LabelError(
+            f"label {y!r} is a missing value: expected a class (a sample without a label is not for a probe)"
+        )
     label: Hashable = y
     return label
 
@@ -99,11 +101,14 @@ def checked_weight(w: Any) -> float:
     return weight
 
 
-def _equals_itself(y: Hashable) -> bool:
+def equals_itself(y: Any) -> bool:
+    """Whether a label is none of the values that stand for a missing one: NaN, and those of pandas."""
     try:
         return bool(y == y)
     except TypeError:  # of pandas' NA
         return False
+    except ValueError:  # of a data frame
+        return True
 
 
 def _dense(x: Any, dtype: torch.dtype) -> Tensor:

@@ -79,6 +79,14 @@ def test_a_masked_label_is_none(frames):
 
 
 @pytest.mark.parametrize(
+    "labels",
+    [np.array([5.0, np.nan]), [5.0, None], torch.tensor([5.0, torch.nan]), pd.Series([5, None], dtype="Int64")],
+)
+def test_a_missing_label_is_none(frames, labels):
+    assert [sample.y for sample in samples_from_arrays(frames[:2], labels)] == [5, None]
+
+
+@pytest.mark.parametrize(
     ("images", "labels", "kind", "message"),
     [
         ([[0.0]], None, errors.DtypeError, "images of type list: expected a numpy array"),

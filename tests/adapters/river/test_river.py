@@ -230,7 +230,7 @@ def test_any_data_frame_is_learned_or_refused_before_anything_changes(names, val
 
 def test_a_missing_label_of_pandas_is_refused_as_none_is():
     probe = LinearProbe()
-    with pytest.raises(errors.LabelError, match="label <NA>: expected a value that equals itself"):
+    with pytest.raises(errors.LabelError, match="label <NA> is a missing value: expected a class"):
         probe.learn_one({"a": 1.0}, pd.NA)
     with pytest.raises(errors.LabelError):
         probe.learn_many(pd.DataFrame({"a": [1.0, 2.0]}), pd.Series(["u", None], dtype="string"))
