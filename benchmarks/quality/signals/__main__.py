@@ -9,6 +9,7 @@ part, without labels, and stays as it is, while a probe predicts and learns the 
 learned from the test's part before it counts.
 """
 
+import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -112,8 +113,9 @@ def measure(arrays: dict[str, Array], names: list[str], width: int | None, seed:
         }
 
 
-def main() -> None:
-    parser = run.arguments("quality/signals", __doc__)
+def arguments(result: str, description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark of all sets."""
+    parser = run.arguments(result, description)
     parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.signals.make wrote")
     parser.add_argument(
         "--sets",
@@ -123,17 +125,27 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--most", type=int, metavar="N", help="samples of each part, at most")
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS)[:2])
     parser.add_argument("--width", type=int, help="neurons of the first layer (default: the preset's)")
+    return parser
+
+
+def sets_of(folder: Path, names: list[str] | None, most: int | None) -> Iterator[tuple[str, dict[str, Array]]]:
+    """Yield the name and the arrays of each set."""
+    for name in names or sorted(path.stem for path in folder.glob("*.npz")):
+        file, _, every = name.partition(", ")
+        yield name, some(dict(np.load(folder / f"{file}.npz")), None if every else most)
+
+
+def main() -> None:
+    parser = arguments("quality/signals", __doc__)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS)[:2])
     options = run.begin(parser)
     settings = {"width": options.width, "most": options.most}
     rows = store.resume(options.output, settings).get("rows", [])
     for seed in options.seeds:
-        for name in options.sets or sorted(path.stem for path in options.folder.glob("*.npz")):
+        for name, arrays in sets_of(options.folder, options.sets, options.most):
             done = {row["row"] for row in rows if (row["set"], row["seed"]) == (name, seed)}
             if names := [row for row in options.rows if row not in done]:
-                file, _, every = name.partition(", ")
-                arrays = some(dict(np.load(options.folder / f"{file}.npz")), None if every else options.most)
                 rows += store.shown({"set": name, **each} for each in measure(arrays, names, options.width, seed))
                 store.write(options.output, {"settings": settings, "rows": rows})
 

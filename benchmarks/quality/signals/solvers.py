@@ -5,14 +5,13 @@ Samples of the training part come once, in a random order, or with all samples o
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 
 import hebbstream as hs
 from benchmarks.core import run, store
-from benchmarks.quality.signals.__main__ import Array, network, some, values
+from benchmarks.quality.signals.__main__ import Array, arguments, network, sets_of, values
 
 PROBES: dict[str, tuple[Callable[[], hs.OnlineProbe], bool]] = {
     "gradient": (hs.SoftmaxProbe, False),
@@ -76,19 +75,13 @@ def measure(arrays: dict[str, Array], width: int | None, seed: int) -> Iterator[
 
 
 def main() -> None:
-    parser = run.arguments("quality/signals-solvers", __doc__)
-    parser.add_argument("folder", type=Path, help="of the files that benchmarks.quality.signals.make wrote")
-    parser.add_argument("--sets", nargs="+", metavar="NAME", help="all in the folder, if not given")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--most", type=int, metavar="N", help="samples of each part, at most")
-    parser.add_argument("--width", type=int, help="neurons of the first layer (default: the preset's)")
+    parser = arguments("quality/signals-solvers", __doc__)
     options = run.begin(parser)
     settings = {"width": options.width, "most": options.most}
     rows = store.resume(options.output, settings).get("rows", [])
     for seed in options.seeds:
-        for name in options.sets or sorted(path.stem for path in options.folder.glob("*.npz")):
+        for name, arrays in sets_of(options.folder, options.sets, options.most):
             if not any((row["set"], row["seed"]) == (name, seed) for row in rows):
-                arrays = some(dict(np.load(options.folder / f"{name}.npz")), options.most)
                 rows += store.shown({"set": name, **each} for each in measure(arrays, options.width, seed))
                 store.write(options.output, {"settings": settings, "rows": rows})
 
