@@ -6,7 +6,7 @@ that learn as they come, and on those of the same network as it is drawn.
 
 The rows are made up here: gravity along an axis that differs from person to person, a step's up and down with its
 harmonics, and noise. With a CSV file of your own, name its columns: ``accelerometer.py walk.csv --columns x y z --label
-activity --group user``.
+activity``, with ``--group user`` where column user tells people apart.
 """
 
 import argparse
@@ -50,15 +50,20 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("file", nargs="?", help="a CSV or Parquet file (default: rows that are made up)")
 parser.add_argument("--columns", nargs="+", default=["x", "y", "z"], help="its columns (default: x y z)")
 parser.add_argument("--label", default="activity", help="its column of activities (default: activity)")
-parser.add_argument("--group", default="who", help="its column of people (default: who)")
+parser.add_argument("--group", help="its column of people (default: all rows are of one)")
 parser.add_argument("--limit", type=int, default=6000, metavar="N", help="stop after N rows (default: 6000)")
 options = parser.parse_args()
 
 if options.file:
-    rows = [(row.x, row.x.pop(options.label)) for row in islice(open_table(options.file), options.limit)]
-    names = [*options.columns, options.group]
-    rows = [({name: row[name] if name == options.group else float(row[name]) for name in names}, y) for row, y in rows]
+    names = [*options.columns, *([options.group] if options.group else [])]
+    with open_table(options.file, [*dict.fromkeys([*names, options.label])]) as table:
+        found = [row.x for row in islice(table, options.limit)]
+    rows = [
+        ({name: x[name] if name == options.group else float(x[name]) for name in names}, x[options.label])
+        for x in found
+    ]
 else:
+    options.group = "who"
     rows = list(islice(people(4), options.limit))
 
 

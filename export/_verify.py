@@ -23,6 +23,7 @@ from hebbstream.export._runtime import make_session
 from hebbstream.export._seal import read_model
 from hebbstream.export._to_onnx import distance
 from hebbstream.network._network import SoftHebbNet
+from hebbstream.probe._solvers import as_online_probe
 
 BATCHES = (1, 16)
 
@@ -189,9 +190,13 @@ def _compared(
         )
     distances = [distance(*pair) for pair in zip(features, expected.numpy(), strict=True)]
     same_label = None
-    if probe is not None and found.contract.classes:
+    probe = as_online_probe(probe, "verify")
+    if probe is not None and probe.classes and found.contract.classes:
+        labels, others = list(found.contract.classes), list(probe.classes)
         guesses = np.asarray(extractor.predict_proba_many(frames)).argmax(axis=1)
-        same_label = float((guesses == np.asarray(probe.predict_proba_many(expected)).argmax(axis=1)).mean())
+        theirs = np.asarray(probe.predict_proba_many(expected)).argmax(axis=1)
+        # By name, not by number: another probe's classes may be others, or in another order.
+        same_label = statistics.fmean(labels[ours] == others[its] for ours, its in zip(guesses, theirs, strict=True))
     return replace(
         found,
         frames=len(frames),

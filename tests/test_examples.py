@@ -57,6 +57,13 @@ def test_an_example_explains_itself(run, name):
     assert "Prints" in done.stdout
 
 
+def test_the_accelerometer_may_be_of_one_person(run, tmp_path):
+    lines = [f"{k / 20},{k % 7},9.8,{k % 3},{('rest', 'walk')[k // 50 % 2]}" for k in range(60)]
+    (tmp_path / "walk.csv").write_text("time,x,y,z,activity\n" + "\n".join(lines))
+    done = run("accelerometer", "walk.csv")
+    assert done.returncode == 0, done.stderr
+
+
 def test_mnist_is_compared_where_it_is(run):
     missing = run("compare_with_river", "--data", "mnist")
     assert missing.returncode == 2

@@ -89,6 +89,11 @@ def run(options: argparse.Namespace) -> None:
                 print(f"checkpoint {learner.report.checkpoint}")
             raise
     print(report)
+    if report.samples and report.recent_accuracy is None and (options.labels or options.label):
+        why = f"column {options.label!r} has none for them"
+        if options.labels:
+            why = f"{options.labels} has none for them; its times are seconds from the start of a file"
+        print(f"no sample had a label: {why}")
     if learner.replay:
         print(
             f"it keeps {len(learner.replay):,} labelled samples, for the probe to learn from again (--replay 0: none)"

@@ -7,12 +7,13 @@ from hebbstream.cli._medium import as_learned
 from hebbstream.cli._source import read_frames
 from hebbstream.cli._source_options import add_size, add_source
 from hebbstream.cli._types import path, seconds
+from hebbstream.errors import ConfigurationError
 from hebbstream.export import verify
 from hebbstream.export._seal import read_model
 
 USAGE = "MODEL SOURCE"
 
-_FRAMES = 200
+_FRAMES, _FAR = 200, 0.01
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,5 +42,12 @@ def run(options: argparse.Namespace) -> None:
     height, width = contract.input.height, contract.input.width
     fixed = None if height is None or width is None else (height, width)
     frames = read_frames(options, contract.input.channels, fixed or (net.frame_size if net else None), _FRAMES)
-    print(verify(options.model, frames, net, probe, providers=options.providers, seconds=options.seconds))
+    found = verify(options.model, frames, net, probe, providers=options.providers, seconds=options.seconds)
+    print(found)
+    # Rounding is far below; a model of lower precision was held to a limit of the user's own as it was made.
+    if found.mean is not None and found.mean > _FAR and contract.precision == "float32":
+        raise ConfigurationError(
+            f"{options.model}: its features differ from those of {options.checkpoint} by {found.mean:.1%} of their length:"
+            " expected the checkpoint that it was made from"
+        )
     print("nothing was written")

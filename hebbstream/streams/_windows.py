@@ -54,7 +54,7 @@ def windows(
     rows of several sources                     each source has windows of its own
     a column that stays the same for ten        learned as it is; the log of ``hebbstream.streams`` warns once
     windows, while others change
-    rows at the end that fill no window         are left out
+    rows at the end that fill no window         are left out; if there was none at all, the log says how many came
     ==========================================  ==========================================================================
 
     Parameters
@@ -145,7 +145,7 @@ class Windows(Composed[Sample]):
         return self._reader.columns
 
     def _cut(self, rows: Stream[Any], stats: StreamStats) -> Iterator[Sample]:
-        trails, stuck, told = Trails(self._size), _Stuck(), set[int]()
+        trails, stuck, told, longest = Trails(self._size), _Stuck(), set[int](), 0
         clocks: WeakKeyDictionary[Trail, _Clock] = WeakKeyDictionary()
         for item in rows:
             row = self._reader(item)
@@ -153,6 +153,7 @@ class Windows(Composed[Sample]):
             if clocks.setdefault(trail, _Clock(self._gap)).breaks(row.t):
                 trail.clear()
             trail.push(row)
+            longest = max(longest, trail.rows)
             over = trail.rows - self._size
             if over < 0 or over % self._hop:
                 continue
@@ -168,6 +169,8 @@ class Windows(Composed[Sample]):
             stuck.look(trail, x, self._reader.columns or ())
             source = row.source if row.key is None else str(row.key)
             yield Sample(x, trail.label, trail.time, source, row.captured)
+        if 0 < longest < self._size:
+            log.warning("no window of %d rows: at most %d came without a break", self._size, longest)
 
 
 class Trails:

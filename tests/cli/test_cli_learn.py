@@ -25,6 +25,16 @@ def test_the_probe_has_the_solver_that_was_asked_for(learn, labels, options, sol
     assert hs.Learner.load("run.safetensors").probe.solver == solver
 
 
+def test_labels_that_no_frame_has_are_told(learn, labels):
+    Path("milliseconds.csv").write_text("start,end,label\n1000,1900,day\n")
+    code, out, _ = learn("--labels", "milliseconds.csv", "--limit", 3)
+    assert (code, "no sample had a label: milliseconds.csv has none for them; its times are seconds" in out) == (
+        0,
+        True,
+    )
+    assert "no sample had a label" not in learn("--labels", labels, "--limit", 3)[1]
+
+
 def test_a_probe_of_thousands_of_features_seldom_solves(learn, labels):
     assert learn("--labels", labels, "--limit", 3, "--solver", "slda")[0] == 0
     assert hs.Learner.load("run.safetensors").probe.solve_every == 32

@@ -1,5 +1,6 @@
 """`verify` and the commands around models."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.adapters.river import LinearProbe
 from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 from hebbstream.export import to_onnx, verify
@@ -61,6 +63,15 @@ def test_it_sees_a_model_of_another_network(learned, frames, tmp_path):
         verify(path, frames[:5], other)
     with pytest.raises(errors.ConfigurationError, match=r"frames=\[\]"):
         verify(path, [])
+
+
+def test_labels_are_compared_by_name(learned, frames, tmp_path):
+    net, probe = learned
+    path = to_onnx(net, tmp_path / "net.onnx", probe, size=32)
+    assert verify(path, frames[:5], net, LinearProbe.from_probe(probe), seconds=0.01).same_label == 1
+    probe = copy.deepcopy(probe)
+    probe.classes = [f"not {label}" for label in probe.classes]
+    assert verify(path, frames[:5], net, probe, seconds=0.01).same_label == 0
 
 
 def test_what_cannot_be_compared_is_refused(learned, frames, tmp_path):
@@ -141,6 +152,18 @@ def test_export_and_verify_by_command(run, tmp_path):
         assert code == 1
         assert said in err
     assert not (tmp_path / "b.onnx").exists()
+
+
+def test_verify_fails_with_the_checkpoint_of_another_network(run):
+    assert run("export", "run.safetensors", "net.onnx")[0] == 0
+    learner = hs.Learner.load("run.safetensors")
+    other = hs.SoftHebbNet.from_preset("video", width=4, seed=1)
+    other.samples_seen = learner.net.samples_seen
+    other.save("other.safetensors")
+    compared = ("verify", "net.onnx", CLIP, "--size", 32, "--seconds", 0.01, "--checkpoint")
+    code, _, err = run(*compared, "other.safetensors")
+    assert (code, "net.onnx: its features differ from those of other.safetensors by" in err) == (1, True)
+    assert run(*compared, "run.safetensors")[0] == 0
 
 
 def test_feature_maps_by_command(run):

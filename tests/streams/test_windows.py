@@ -213,6 +213,14 @@ def test_a_column_that_changes_between_windows_is_not_stuck(caplog):
     assert caplog.records == []
 
 
+def test_too_few_rows_for_a_window_are_told(caplog):
+    rows = [{"x": 0.0, "t": t} for t in (0, 1, 2, 9, 10)]
+    assert list(windows(rows, 4, time="t", gap=2)) == []
+    assert list(windows([], 4)) == []
+    assert len(list(windows(rows, 3, time="t", gap=2))) == 1
+    assert [record.message for record in caplog.records] == ["no window of 4 rows: at most 3 came without a break"]
+
+
 def test_a_sensor_is_stuck_in_its_own_signal(caplog):
     rows = [{"x": t, "y": t * who, "who": who} for t in range(60) for who in range(3)]
     assert len(list(windows(rows, 3, group="who"))) == 60
