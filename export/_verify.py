@@ -17,7 +17,7 @@ import torch
 from hebbstream._quote import printable, quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.export._batch import stacked
-from hebbstream.export._contract import Contract
+from hebbstream.export._contract import Contract, label_in_json
 from hebbstream.export._extractor import OnnxExtractor
 from hebbstream.export._runtime import make_session
 from hebbstream.export._seal import read_model
@@ -192,7 +192,7 @@ def _compared(
     same_label = None
     probe = as_online_probe(probe, "verify")
     if probe is not None and probe.classes and found.contract.classes:
-        labels, others = list(found.contract.classes), list(probe.classes)
+        labels, others = list(found.contract.classes), [label_in_json(label) for label in probe.classes]
         guesses = np.asarray(extractor.predict_proba_many(frames)).argmax(axis=1)
         theirs = np.asarray(probe.predict_proba_many(expected)).argmax(axis=1)
         # By name, not by number: another probe's classes may be others, or in another order.

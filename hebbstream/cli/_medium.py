@@ -2,7 +2,7 @@
 
 import argparse
 
-from hebbstream.cli._signals import columns_as_learned, signal_of
+from hebbstream.cli._signals import columns_as_learned, signal_of, sound_rate
 from hebbstream.cli._stills import kind_of
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._network import SoftHebbNet
@@ -13,9 +13,16 @@ _SIGNALS = ("signal", "aligned-signal")
 def as_learned(options: argparse.Namespace, net: SoftHebbNet, source: str) -> argparse.Namespace:
     """Return the options by which a source is read for a network that has learned, or refuse a source that is not for it."""
     _refuse_other_medium(options, net, source)
-    if net.channel_names is None or signal_of(options, source) != "table":
-        return options
-    return argparse.Namespace(**vars(options) | {"columns": columns_as_learned(options, source, net.channel_names)})
+    kind, given = signal_of(options, source), vars(options)
+    if kind == "table" and net.channel_names is not None:
+        return argparse.Namespace(**given | {"columns": columns_as_learned(options, source, net.channel_names)})
+    if kind == "sound" and net.sample_rate is not None:
+        if options.rate is not None and sound_rate(options) != net.sample_rate:
+            raise ConfigurationError(
+                f"--rate {options.rate:g}: expected {net.sample_rate}, at which the network has learned"
+            )
+        return argparse.Namespace(**given | {"rate": net.sample_rate})
+    return options
 
 
 def _refuse_other_medium(options: argparse.Namespace, net: SoftHebbNet, source: str) -> None:

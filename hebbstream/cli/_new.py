@@ -3,7 +3,7 @@
 import argparse
 
 import hebbstream as hs
-from hebbstream.cli._signals import signal_of, table_columns
+from hebbstream.cli._signals import signal_of, sound_rate, table_columns
 from hebbstream.cli._stills import kind_of
 from hebbstream.cli._types import positive
 
@@ -43,7 +43,7 @@ def new_network(options: argparse.Namespace, *, batch_size: int = 1) -> hs.SoftH
         seed=options.seed or 0,
         device=options.device,
     )
-    net.channel_names = names
+    net.channel_names, net.sample_rate = names, sound_rate(options) if kind == "sound" else None
     return net
 
 

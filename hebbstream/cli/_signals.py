@@ -99,6 +99,13 @@ def table_columns(options: argparse.Namespace, source: str) -> tuple[str, ...]:
         return tuple(_columns(options, rows.columns))
 
 
+def sound_rate(options: argparse.Namespace) -> int:
+    """Return how many values of a sound are read a second."""
+    if options.rate is not None and not 1 <= options.rate < math.inf:
+        raise ConfigurationError(f"--rate {options.rate:g} for sound: expected values a second, such as 16000")
+    return int(options.rate or 16_000)
+
+
 def columns_as_learned(options: argparse.Namespace, source: str, learned: Sequence[str]) -> list[str] | None:
     """Return the columns of a table to read for a network that has learned some: these, in that order, if none are named.
 
@@ -129,9 +136,7 @@ def _open_sound(options: argparse.Namespace, source: str, size: tuple[int, int] 
         if getattr(options, name):
             shown = name.removesuffix("_rows")
             raise ConfigurationError(f"--{shown} for {source}: expected a table, found sound")
-    if options.rate is not None and not 1 <= options.rate < math.inf:
-        raise ConfigurationError(f"--rate {options.rate:g} for {source}: expected samples a second, such as 16000")
-    rate = int(options.rate or 16_000)
+    rate = sound_rate(options)
     form: Form = options.form or ("wave" if size is not None and size[0] == 1 else "mel")
     learned = None if size is None else size[1] / rate if form == "wave" else size[1] * COLUMN_SECONDS
     return open_audio(

@@ -65,6 +65,8 @@ class LayerStack(nn.Module):
         """Name of the preset that the layers were taken from."""
         self.channel_names: tuple[str, ...] | None = None
         """What the channels of a table's rows are called, first to last."""
+        self.sample_rate: int | None = None
+        """Values a second of the sound that it learns from."""
         self.frame_size: Size | None = self.input_size
         """(height, width) of the latest frame learned."""
         with outside_modes():
@@ -184,6 +186,7 @@ class LayerStack(nn.Module):
             "seed": self.seed,
             "preset": self.preset,
             "channel_names": self.channel_names,
+            "sample_rate": self.sample_rate,
         }
         return {"config": config, "tensors": self.state_dict()}
 
@@ -201,10 +204,11 @@ class LayerStack(nn.Module):
         place = usable_device(device)
         config = dict(state["config"])
         specs, preset = [LayerSpec.from_dict(values) for values in config.pop("layers")], config.pop("preset")
-        names = config.pop("channel_names", None)  # which checkpoints of before have not
+        names, rate = config.pop("channel_names", None), config.pop("sample_rate", None)  # earlier files have neither
         net = cls.__new__(cls)
         LayerStack.__init__(net, specs, **config, blank=True)
         net.preset, net.channel_names = preset, None if names is None else tuple(map(str, names))
+        net.sample_rate = None if rate is None else int(rate)
         # Before any memory is asked for: a header must not be able to ask for more than its file has.
         _check_fit(net.state_dict(), state["tensors"])
         # `to_empty` would import sympy, which takes as long as the rest of loading.

@@ -115,6 +115,17 @@ def test_sound_is_learned_and_predicted(sound, tmp_path, capsys):
     assert {line["label"] for line in found} == {"low", "high"}
 
 
+def test_sound_is_read_at_the_rate_that_was_learned(sound, tmp_path, capsys):
+    run_ = tmp_path / "run.safetensors"
+    run(capsys, "learn", sound, "--quiet", "--width", 4, "--form", "wave", "--rate", 8000, "--checkpoint", run_)
+    assert hs.Learner.load(run_).net.sample_rate == 8000
+    predict = ("predict", sound, "--novelty", "--json", "--checkpoint", run_)
+    known = run(capsys, *predict)
+    assert (known.count("\n"), run(capsys, *predict, "--rate", 8000)) == (8, known)
+    assert main([*map(str, predict), "--rate", "16000"]) == 1
+    assert "--rate 16000: expected 8000, at which the network has learned" in capsys.readouterr().err
+
+
 def test_waves_are_learned_by_a_network_for_signals(sound, tmp_path, capsys):
     run_ = tmp_path / "run.safetensors"
     run(capsys, "learn", sound, "--quiet", "--width", 2, "--form", "wave", "--length", 0.05, "--checkpoint", run_)
