@@ -114,7 +114,14 @@ def columns_as_learned(options: argparse.Namespace, source: str, learned: Sequen
     named: list[str] | None = options.columns
     if named is None:
         with open_table(source) as rows:
-            return [*learned] if {*learned} <= {*rows.columns} else None
+            found = rows.columns
+        missing = [name for name in learned if name not in found]
+        if missing and len(missing) < len(learned):  # of another sensor there would be none
+            raise ConfigurationError(
+                f"{source}: no column {missing[0]!r}, which the network has learned: found {', '.join(found)}"
+                " (--columns names others in its place)"
+            )
+        return None if missing else [*learned]
     if named != [*learned] and sorted(named) == sorted(learned):
         raise ConfigurationError(
             f"--columns {' '.join(named)}: expected {' '.join(learned)}, the order in which the network has learned them"

@@ -79,6 +79,12 @@ def test_columns_are_read_as_they_were_learned(sensors, tmp_path, capsys):
     for command in (predict, (*learn, "--resume")):
         assert main([*map(str, command), "--columns", "x", "y"]) == 1
         assert "--columns x y: expected y x, the order in which the network has learned them" in capsys.readouterr().err
+    other.write_text(sensors.read_text().replace("time,x,y,activity", "time,x,z,activity"))
+    assert main([str(argument) for argument in ("predict", other, *predict[2:])]) == 1
+    assert "no column 'y', which the network has learned: found time, x, z, activity" in capsys.readouterr().err
+    assert run(capsys, "predict", other, *predict[2:], "--columns", "z", "x") == learned.replace(
+        "sensors.csv", "other.csv"
+    )
     # Another sensor calls them otherwise.
     other.write_text(sensors.read_text().replace("time,x,y,activity", "t,a,b,c"))
     assert run(capsys, "predict", other, *predict[2:], "--columns", "b", "a") == learned.replace(
