@@ -70,8 +70,10 @@ def test_labels_are_compared_by_name(learned, frames, tmp_path):
     path = to_onnx(net, tmp_path / "net.onnx", probe, size=32)
     assert verify(path, frames[:5], net, LinearProbe.from_probe(probe), seconds=0.01).same_label == 1
     probe = copy.deepcopy(probe)
-    probe.classes = [f"not {label}" for label in probe.classes]
+    probe.classes = [("not", label) for label in probe.classes]
     assert verify(path, frames[:5], net, probe, seconds=0.01).same_label == 0
+    to_onnx(net, path, probe, size=32)  # which holds them as text
+    assert verify(path, frames[:5], net, probe, seconds=0.01).same_label == 1
 
 
 def test_what_cannot_be_compared_is_refused(learned, frames, tmp_path):
