@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from hebbstream._quote import printable
 from hebbstream.errors import CorruptModelError
 
 InputType = Literal["float32", "uint8"]
@@ -13,6 +14,7 @@ ModelPrecision = Literal["float32", "float16", "int8"]
 
 FORMAT = "hebbstream-model-1"
 _KEY = "hebbstream"
+_SIGNALS_ONLY = ("channel_names", "sample_rate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,10 @@ class ModelInput:
         H and W in pixels; ``None`` for any. H is 1 of a model that reads signals.
     value_range
         Least and greatest value of frames, 0 and 255 of uint8; ``None`` for any.
+    channel_names
+        What the channels of a table's rows are called, first to last; ``None`` of anything else.
+    sample_rate
+        Values a second of the sound that was learned; ``None`` of anything else.
     """
 
     name: str = "frames"
@@ -42,6 +48,8 @@ class ModelInput:
     height: int | None
     width: int | None
     value_range: tuple[float, float] | None
+    channel_names: tuple[str, ...] | None = None
+    sample_rate: int | None = None
 
     @property
     def shape(self) -> tuple[str | int, ...]:
@@ -56,7 +64,9 @@ class ModelInput:
 
     def __str__(self) -> str:
         values = "any value" if self.value_range is None else "{:.15g} to {:.15g}".format(*self.value_range)
-        return f"{self.name}: {self.dtype}, {values}, {self.shape_text}"
+        columns = "" if self.channel_names is None else f", columns {', '.join(map(printable, self.channel_names))}"
+        rate = "" if self.sample_rate is None else f", sound of {self.sample_rate} values a second"
+        return f"{self.name}: {self.dtype}, {values}, {self.shape_text}{columns}{rate}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +105,11 @@ class Contract:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it in JSON's terms."""
-        return {"format": FORMAT, **asdict(self)}
+        told = {"format": FORMAT, **asdict(self)}
+        for name in _SIGNALS_ONLY:  # earlier readers take no others
+            if told["input"][name] is None:
+                del told["input"][name]
+        return told
 
     @classmethod
     def from_dict(cls, values: Any) -> "Contract":
@@ -122,6 +136,8 @@ class Contract:
             if given["value_range"] is not None:
                 low, high = given["value_range"]
                 given["value_range"] = (float(low), float(high))
+            if given.get("channel_names") is not None:
+                given["channel_names"] = tuple(given["channel_names"])
             fields |= {name: tuple(fields[name]) for name in ("outputs", "classes", "layers")}
             contract = cls(input=ModelInput(**given), **fields)
             _check(contract)
@@ -193,5 +209,10 @@ def _check(contract: Contract) -> None:
     ):
         if value not in allowed:
             raise ValueError(f"{value!r}: expected one of {', '.join(allowed)}")
+    names, rate = contract.input.channel_names, contract.input.sample_rate
+    if names is not None and any(type(name) is not str for name in names):
+        raise ValueError(f"channel_names {list(names)}: expected texts")
+    if rate is not None and (type(rate) is not int or rate < 1):
+        raise ValueError(f"sample_rate={rate!r}: expected a positive integer")
     if isinstance(contract.min_confidence, bool) or not 0 <= contract.min_confidence <= 1:
         raise ValueError(f"min_confidence={contract.min_confidence!r}: expected 0 to 1")

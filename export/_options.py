@@ -152,6 +152,8 @@ def contract_of(
             height=height,
             width=width,
             value_range=(0.0, 255.0) if options.input_dtype == "uint8" else net.input_range,
+            channel_names=None if net.channel_names is None else tuple(net.channel_names),
+            sample_rate=net.sample_rate,
         ),
         features=features,
         outputs=(first,) if probe is None else (first, "scores", "probabilities"),

@@ -1,6 +1,7 @@
 """A source as a network has learned to read it: brought to size, pictures would pass for signals, and columns for each other."""
 
 import argparse
+from collections.abc import Sequence
 
 from hebbstream.cli._signals import columns_as_learned, signal_of, sound_rate
 from hebbstream.cli._stills import kind_of
@@ -13,15 +14,22 @@ _SIGNALS = ("signal", "aligned-signal")
 def as_learned(options: argparse.Namespace, net: SoftHebbNet, source: str) -> argparse.Namespace:
     """Return the options by which a source is read for a network that has learned, or refuse a source that is not for it."""
     _refuse_other_medium(options, net, source)
+    return as_named(options, source, net.channel_names, net.sample_rate)
+
+
+def as_named(
+    options: argparse.Namespace, source: str, channel_names: Sequence[str] | None, sample_rate: int | None
+) -> argparse.Namespace:
+    """Return the options by which these columns of a table are read, or sound at this rate; ``None`` where it is not known."""
     kind, given = signal_of(options, source), vars(options)
-    if kind == "table" and net.channel_names is not None:
-        return argparse.Namespace(**given | {"columns": columns_as_learned(options, source, net.channel_names)})
-    if kind == "sound" and net.sample_rate is not None:
-        if options.rate is not None and sound_rate(options) != net.sample_rate:
+    if kind == "table" and channel_names is not None:
+        return argparse.Namespace(**given | {"columns": columns_as_learned(options, source, channel_names)})
+    if kind == "sound" and sample_rate is not None:
+        if options.rate is not None and sound_rate(options) != sample_rate:
             raise ConfigurationError(
-                f"--rate {options.rate:g}: expected {net.sample_rate}, at which the network has learned"
+                f"--rate {options.rate:g}: expected {sample_rate}, at which the network has learned"
             )
-        return argparse.Namespace(**given | {"rate": net.sample_rate})
+        return argparse.Namespace(**given | {"rate": sample_rate})
     return options
 
 

@@ -3,7 +3,7 @@
 import argparse
 
 import hebbstream as hs
-from hebbstream.cli._medium import as_learned
+from hebbstream.cli._medium import as_learned, as_named
 from hebbstream.cli._source import read_frames
 from hebbstream.cli._source_options import add_size, add_source
 from hebbstream.cli._types import path, seconds
@@ -38,6 +38,8 @@ def run(options: argparse.Namespace) -> None:
     net = saved.net if saved else None
     if net is not None:
         options = as_learned(options, net, options.source)
+    else:
+        options = as_named(options, options.source, contract.input.channel_names, contract.input.sample_rate)
     probe = saved.probe if saved else None
     height, width = contract.input.height, contract.input.width
     fixed = None if height is None or width is None else (height, width)

@@ -9,6 +9,7 @@ from sounds import RATE, encode, tone
 import hebbstream as hs
 from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
+from hebbstream.export import OnnxExtractor
 
 COLUMNS = ("--columns", "x", "y")
 
@@ -85,6 +86,14 @@ def test_columns_are_read_as_they_were_learned(sensors, tmp_path, capsys):
     assert run(capsys, "predict", other, *predict[2:], "--columns", "z", "x") == learned.replace(
         "sensors.csv", "other.csv"
     )
+    # A model knows them as well, where there is no checkpoint.
+    model = tmp_path / "net.onnx"
+    run(capsys, "export", run_, model)
+    assert OnnxExtractor(model).contract.input.channel_names == ("y", "x")
+    verify = ("verify", model, sensors, "--seconds", 0.01)
+    assert ", columns y, x\n" in run(capsys, *verify)
+    assert main([*map(str, verify), "--columns", "x", "y"]) == 1
+    assert "--columns x y: expected y x" in capsys.readouterr().err
     # Another sensor calls them otherwise.
     other.write_text(sensors.read_text().replace("time,x,y,activity", "t,a,b,c"))
     assert run(capsys, "predict", other, *predict[2:], "--columns", "b", "a") == learned.replace(
@@ -130,6 +139,9 @@ def test_sound_is_read_at_the_rate_that_was_learned(sound, tmp_path, capsys):
     assert (known.count("\n"), run(capsys, *predict, "--rate", 8000)) == (8, known)
     assert main([*map(str, predict), "--rate", "16000"]) == 1
     assert "--rate 16000: expected 8000, at which the network has learned" in capsys.readouterr().err
+    run(capsys, "export", run_, tmp_path / "net.onnx")
+    assert main(["verify", str(tmp_path / "net.onnx"), str(sound), "--rate", "16000"]) == 1
+    assert "--rate 16000: expected 8000" in capsys.readouterr().err
 
 
 def test_waves_are_learned_by_a_network_for_signals(sound, tmp_path, capsys):

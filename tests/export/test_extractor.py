@@ -302,6 +302,8 @@ def test_forged_models_with_a_right_checksum_are_refused(exported, forge, tmp_pa
         ({"height": 10**6, "width": 10**6}, r"\(batch, 1, 1000000, 1000000\)"),
         ({"channels": True}, "expected positive integers"),
         ({"value_range": [0, 10**400]}, "OverflowError"),
+        ({"channel_names": [1]}, r"channel_names \[1\]"),
+        ({"sample_rate": True}, "sample_rate=True"),
     ],
 )
 def test_a_forged_description_with_a_right_checksum_is_refused(said, match):
