@@ -17,6 +17,7 @@ from hebbstream.cli._new import add_network, default_size, new_network
 from hebbstream.cli._new_probe import add_solver, new_probe
 from hebbstream.cli._source import has_labels, open_stream
 from hebbstream.cli._source_options import add_crops, add_labels, add_size, add_source
+from hebbstream.cli._stills import folder_by_class
 from hebbstream.cli._types import natural, path, positive, seconds, share
 from hebbstream.distributed import Peers
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, InputError, StreamError
@@ -89,11 +90,7 @@ def run(options: argparse.Namespace) -> None:
                 print(f"checkpoint {learner.report.checkpoint}")
             raise
     print(report)
-    if report.samples and report.recent_accuracy is None and (options.labels or options.label):
-        why = f"column {options.label!r} has none for them"
-        if options.labels:
-            why = f"{options.labels} has none for them; its times are seconds from the start of a file"
-        print(f"no sample had a label: {why}")
+    _print_if_unlabelled(options, report)
     if learner.replay:
         print(
             f"it keeps {len(learner.replay):,} labelled samples, for the probe to learn from again (--replay 0: none)"
@@ -120,6 +117,21 @@ def _run_together(options: argparse.Namespace, peers: Peers) -> None:
         report = learn_as_one(options, learner, peers, default_size(options))
     print(f"{peers.world} processes: {report}")
     _print_written(options)
+
+
+def _print_if_unlabelled(options: argparse.Namespace, report: hs.Report) -> None:
+    """Say why no sample had a label, where the user will have expected some."""
+    if not report.samples or report.recent_accuracy is not None:
+        return
+    if options.labels:
+        why = f"{options.labels} has none for them; its times are seconds from the start of a file"
+    elif options.label:
+        why = f"column {options.label!r} has none for them"
+    elif folder := folder_by_class(options.source):
+        why = f"each picture was read as a video; `hebbstream learn {printable(folder)}` takes the names of its folders"
+    else:
+        return
+    print(f"no sample had a label: {why}")
 
 
 def _checkpoint(options: argparse.Namespace) -> hs.Checkpoint:

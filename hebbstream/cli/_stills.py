@@ -5,6 +5,7 @@ import gzip
 import os
 import tarfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream.adapters._images import SUFFIXES, suffix
 from hebbstream.adapters._picture import PictureFormat, StretchWarning
 from hebbstream.adapters.arrays import open_arrays
 from hebbstream.adapters.images import open_images
@@ -60,6 +62,20 @@ def _kind_of_file(path: Path) -> Kind:
         return "shards" if head.strip(b"\0") and tarfile.is_tarfile(path) else "video"
     except (OSError, EOFError, zlib.error):  # FFmpeg will say what is wrong
         return "video"
+
+
+def folder_by_class(sources: Iterable[str]) -> Path | None:
+    """Return the folder whose sub-folders hold all pictures that are named one by one, or by patterns; ``None`` of anything else.
+
+    Examples
+    --------
+    >>> folder_by_class(["pets/cat/1.png", "pets/dog/2.png"]).name, folder_by_class(["frames/1.png", "frames/2.png"])
+    ('pets', None)
+    """
+    files = [Path(file) for source in sources for file in glob.glob(source, recursive=True) or [source]]  # noqa: PTH207
+    if len({file.parent for file in files}) < 2 or any(suffix(file.name) not in SUFFIXES for file in files):
+        return None
+    return Path(os.path.commonpath([file.absolute() for file in files]))
 
 
 def _is_idx(head: bytes) -> bool:

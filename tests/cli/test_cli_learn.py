@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import hebbstream as hs
 
@@ -33,6 +34,19 @@ def test_labels_that_no_frame_has_are_told(learn, labels):
         True,
     )
     assert "no sample had a label" not in learn("--labels", labels, "--limit", 3)[1]
+
+
+@pytest.mark.parametrize("pattern", [["pets/*/*.png"], ["pets/cat/1.png", "pets/dog/1.png"]])
+def test_pictures_by_class_that_are_named_one_by_one_lose_their_labels_not_without_a_word(run, tmp_path, pattern):
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "pets" / name / "1.png")
+    code, out, _ = run("learn", *pattern, "--width", 2, "--quiet")
+    told = f"no sample had a label: each picture was read as a video; `hebbstream learn {tmp_path / 'pets'}` takes"
+    assert (code, told in out) == (0, True)
+    assert (
+        "no sample had a label" not in run("learn", "pets", "--width", 2, "--quiet", "--checkpoint", "b.safetensors")[1]
+    )
 
 
 def test_a_probe_of_thousands_of_features_seldom_solves(learn, labels):
