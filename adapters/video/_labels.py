@@ -96,7 +96,7 @@ def _check(segments: list[_Segment]) -> None:
 def _from_json(text: str) -> Iterator[_Segment]:
     found = json.loads(text)
     if not isinstance(found, dict) or not isinstance(found.get("segments"), list):
-        raise ValueError('expected {"segments": [...]}')
+        raise ValueError('expected {"segments": [{"start": 0, "end": 2.5, "label": "day"}, ...]}')
     _refuse_others(found, ("segments",))
     for segment in found["segments"]:
         if not isinstance(segment, dict) or "start" not in segment or "label" not in segment:
