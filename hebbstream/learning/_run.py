@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from hebbstream._quote import printable
 from hebbstream.errors import EmptyStreamError, InputError
 from hebbstream.learning._arguments import as_read_by
 from hebbstream.learning._callback import Callback, Step
@@ -136,11 +137,19 @@ class Run:
                 for features in learned:
                     self._take(features)
             except InputError as error:  # of the latest frame; the network has learned those before it
-                self._under_way.pop()
-                self._not_fed = error
+                self._not_fed = self._named(error, self._under_way.pop())
         failure = self._failure or self._not_fed
         if failure is not None:
             raise failure
+
+    def _named(self, error: InputError, sample: Sample) -> InputError:
+        """Return the error with which sample it is of: else nobody could leave it out, and a resumed run would end there."""
+        assert self._learner.stream is not None  # noqa: S101  # it came from one
+        of = "" if sample.source is None else f" of {printable(sample.source)}"
+        at = "" if sample.t is None else f" at {sample.t:.3f} s"
+        named = type(error)(f"sample {self._learner.stream.taken - 1:,}{of}{at}, the first being 0: {error}")
+        named.__cause__ = error
+        return named
 
     def _feed(self, items: Iterator[Any]) -> Iterator[Any]:
         """Yield frames until something ends it. An error waits until the samples under way are learned to their end."""

@@ -110,7 +110,8 @@ def test_nothing_learned_is_lost_when_the_stream_fails(tmp_path, failure):
         yield np.full((8, 8, 3), np.nan, dtype=np.float32)
 
     path, net = tmp_path / "run.safetensors", tiny()
-    with pytest.raises(ConnectionError if failure == "stream" else errors.NonFiniteError):
+    expected = {"stream": (ConnectionError, "gone"), "frame": (errors.NonFiniteError, "sample 3, the first being 0: ")}
+    with pytest.raises(expected[failure][0], match=expected[failure][1]):
         hs.learn(net, failing(), checkpoint=path, progress=False)
     saved = hs.Learner.load(path)
     assert saved.counters.position == saved.net.samples_seen == 3
