@@ -142,12 +142,16 @@ class Run:
         if failure is not None:
             raise failure
 
-    def _named(self, error: InputError, sample: Sample) -> InputError:
+    def _named(self, error: InputError, sample: Sample | None) -> InputError:
         """Return the error with which sample it is of: else nobody could leave it out, and a resumed run would end there."""
         assert self._learner.stream is not None  # noqa: S101  # it came from one
-        of = "" if sample.source is None else f" of {printable(sample.source)}"
-        at = "" if sample.t is None else f" at {sample.t:.3f} s"
-        named = type(error)(f"sample {self._learner.stream.taken - 1:,}{of}{at}, the first being 0: {error}")
+        of = at = ""
+        number = self._learner.stream.taken
+        if sample is not None:  # else a function of the stream refused what comes next
+            number -= 1
+            of = "" if sample.source is None else f" of {printable(sample.source)}"
+            at = "" if sample.t is None else f" at {sample.t:.3f} s"
+        named = type(error)(f"sample {number:,}{of}{at}, the first being 0: {error}")
         named.__cause__ = error
         return named
 
@@ -163,7 +167,7 @@ class Run:
             except StopWaiting:
                 return
             except BaseException as error:
-                self._not_fed = error
+                self._not_fed = self._named(error, None) if isinstance(error, InputError) else error
                 return
             try:
                 sample = Sample.of(item)

@@ -11,7 +11,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.streams import windows
+from hebbstream.streams import augment, windows
 
 
 class Recorder:
@@ -101,7 +101,7 @@ def test_checkpoints_are_written_on_the_way_and_at_the_end(tmp_path):
     assert hs.Learner.load(path).counters.position == 10
 
 
-@pytest.mark.parametrize("failure", ["stream", "frame"])
+@pytest.mark.parametrize("failure", ["stream", "frame", "function"])
 def test_nothing_learned_is_lost_when_the_stream_fails(tmp_path, failure):
     def failing():
         yield from frames(3)
@@ -110,9 +110,11 @@ def test_nothing_learned_is_lost_when_the_stream_fails(tmp_path, failure):
         yield np.full((8, 8, 3), np.nan, dtype=np.float32)
 
     path, net = tmp_path / "run.safetensors", tiny()
-    expected = {"stream": (ConnectionError, "gone"), "frame": (errors.NonFiniteError, "sample 3, the first being 0: ")}
-    with pytest.raises(expected[failure][0], match=expected[failure][1]):
-        hs.learn(net, failing(), checkpoint=path, progress=False)
+    refused = errors.NonFiniteError, "^sample 3, the first being 0: frame with NaN"
+    error, match = (ConnectionError, "gone") if failure == "stream" else refused
+    stream = augment(failing()) if failure == "function" else failing()
+    with pytest.raises(error, match=match):
+        hs.learn(net, stream, checkpoint=path, progress=False)
     saved = hs.Learner.load(path)
     assert saved.counters.position == saved.net.samples_seen == 3
     assert torch.equal(saved.net.layers[0].weight, net.layers[0].weight)
