@@ -46,6 +46,8 @@ class Decoder(MediaDecoder):
     def _connect(self) -> None:
         self._container, self._track = open_container(self.source, self._connection)
         self._track.thread_type = self.thread_type
+        if self._track.codec_context.name == "mjpeg":  # of a picture that breaks off, FFmpeg else makes the rest up
+            self._track.codec_context.options = {"err_detect": "explode"}
 
     @property
     def video(self) -> Any:
