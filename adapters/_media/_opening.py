@@ -111,6 +111,8 @@ def _explained(
     if source.may_break_off:
         if waited > STALLED * connection.open_timeout:
             return StalledStreamError(f"{shown}: no answer for {connection.open_timeout:g} s")
+        if isinstance(error, av.error.InvalidDataError):  # perhaps a page that asks for a password
+            return ConnectionLostError(f"{shown}: it answers, but what it sends is not {medium.called} ({why})")
         return ConnectionLostError(f"{shown}: cannot connect ({why})")
     if source.kind == "synthetic":
         made = "a picture" if medium.called == "a video" else "a sound"

@@ -34,12 +34,16 @@ class Pipe:
     def __init__(self, content: Readable) -> None:
         self._content = content
         self._head = b""
+        self.size = 0
+        """Bytes that have been read."""
 
     def read(self, count: int) -> bytes:
         """Return so many bytes at most, or none at the end."""
-        if not self._head:
-            return self._content.read(count)
-        taken, self._head = self._head[:count], self._head[count:]
+        if self._head:
+            taken, self._head = self._head[:count], self._head[count:]
+        else:
+            taken = self._content.read(count)
+        self.size += len(taken)
         return taken
 
     def opened(self) -> "Pipe | BinaryIO":

@@ -20,7 +20,7 @@ _HEAD = 4096
 
 
 def is_whole(
-    progress: Progress, container: Any, video: Any, path: Path | None, *, seconds: float, ended: float
+    progress: Progress, container: Any, video: Any, path: Path | None, *, size: int, seconds: float, ended: float
 ) -> bool:
     """Tell whether all came that a recording holds. What its header declares is believed only with other signs.
 
@@ -32,6 +32,8 @@ def is_whole(
         The recording, still open, and its stream.
     path
         Its file, if it is one.
+    size
+        Its bytes; not positive where that is unknown.
     seconds, ended
         How long its header says it is, or 0; and when its last frame ended.
     """
@@ -43,14 +45,14 @@ def is_whole(
         return False
     if "mp4" in name and declared:  # an edit list may show less than is declared: the index tells what
         return progress.packets >= len(video.index_entries)
-    missing = _lacks_bytes(path, name) if path else name == "mpegts" and all(container.size % n for n in _TRANSPORT)
+    missing = _lacks_bytes(path, name) if path else name == "mpegts" and _lacks_packet(size)
     if name in _UNDECLARED:
         return not missing
     if missing:
         return 0 < seconds <= ended + step / 2
     short = ended < seconds - _SLACK_SECONDS if seconds else progress.packets < declared - _SLACK_FRAMES
     placed = name != "asf"  # whose packets say where the block that they are in begins
-    unread = placed and progress.position < _NEARLY_ALL * max(0, container.size)
+    unread = placed and progress.position < _NEARLY_ALL * max(0, size)
     sure = path is not None and _STRUCTURED.search(name)  # then no byte is missing
     return not (short and (progress.corrupt or unread or not sure))
 
@@ -76,6 +78,10 @@ def _lacks_bytes(path: Path, name: str) -> bool:
     if name == "mpegts":
         return any(_is_transport(head, *layout) and size % layout[0] != 0 for layout in _TRANSPORT.items())
     return False
+
+
+def _lacks_packet(size: int) -> bool:
+    return size > 0 and all(size % length for length in _TRANSPORT)
 
 
 def _ends_with_tag(file: Any, size: int) -> bool:

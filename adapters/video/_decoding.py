@@ -12,6 +12,7 @@ import av
 
 from hebbstream.adapters._media._decoder import MediaDecoder
 from hebbstream.adapters._media._ending import check_end
+from hebbstream.adapters._media._pipe import Pipe
 from hebbstream.adapters._media._reading import Reading, can_seek
 from hebbstream.adapters.video._clock import Clock
 from hebbstream.adapters.video._complete import is_whole
@@ -45,6 +46,8 @@ class Decoder(MediaDecoder):
     def _connect(self) -> None:
         self._container, self._track = open_container(self.source, self._connection)
         self._track.thread_type = self.thread_type
+        if self._track.codec_context.name == "mjpeg":  # of a picture that breaks off, FFmpeg else makes the rest up
+            self._track.codec_context.options = {"err_detect": "explode"}
 
     @property
     def video(self) -> Any:
@@ -121,7 +124,9 @@ class Decoder(MediaDecoder):
             origin = min(0.0, clock.origin) if absolute else clock.origin
             ended = max(ended, float(progress.end * self.video.time_base) - origin)
         file = Path(self.source.url) if self.source.is_regular_file else None
-        whole = is_whole(progress, self._container, self.video, file, seconds=self.seconds, ended=ended)
+        content = self.source.content
+        size = content.size if isinstance(content, Pipe) else self._container.size  # FFmpeg knows none of a pipe
+        whole = is_whole(progress, self._container, self.video, file, size=size, seconds=self.seconds, ended=ended)
         if not progress.frames and (whole or damage is not None):
             raise NotAVideoError(f"{shown}: no frame of it can be decoded")
         if damage is not None or not whole:

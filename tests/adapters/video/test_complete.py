@@ -1,9 +1,11 @@
 """A recording is whole or it is not, whatever its header declares."""
 
+import io
 import struct
 import threading
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -69,6 +71,14 @@ def test_what_is_cut_is_told_after_its_last_good_frame(tmp_path, container):
         assert count < COUNT, part
         assert told, part
         assert read(path, start=0.5)[1], part
+
+
+def test_what_comes_from_a_pipe_is_whole_unless_it_is_cut(tmp_path):
+    content = make(tmp_path / "clip.ts").read_bytes()
+    assert read(SimpleNamespace(read=io.BytesIO(content).read)) == (COUNT, False)
+    count, told = read(SimpleNamespace(read=io.BytesIO(content[: len(content) // 2 | 1]).read))
+    assert count < COUNT
+    assert told
 
 
 @pytest.mark.parametrize("last", [200, 2000])

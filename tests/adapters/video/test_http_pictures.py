@@ -16,10 +16,14 @@ MULTIPART = "multipart/x-mixed-replace;boundary=frame"
 LONG = b"123456789000000000000987654321"
 
 
-def picture(index):
+def encoded(pixels):
     file = io.BytesIO()
-    Image.fromarray(np.full((48, 160, 3), 10 * (index % 20), np.uint8)).save(file, "JPEG", quality=95)
+    Image.fromarray(pixels).save(file, "JPEG", quality=95)
     return file.getvalue()
+
+
+def picture(index):
+    return encoded(np.full((48, 160, 3), 10 * (index % 20), np.uint8))
 
 
 FORMS = {
@@ -85,3 +89,14 @@ def test_what_holds_no_pictures_is_told_in_one_line(address, number):
     with pytest.raises(errors.StreamError) as caught:
         open_video(f"{address}/{number}", open_timeout=3, retry_for=0)
     assert "\n" not in str(caught.value)
+
+
+def test_a_picture_that_breaks_off_is_left_out_and_counted():
+    pictures = [encoded(np.random.default_rng(index).integers(0, 256, (48, 160, 3), np.uint8)) for index in range(5)]
+    with open_video(b"".join(pictures), format="mjpeg") as stream:
+        whole = [sample.x for sample in stream]
+    pictures[2] = pictures[2][: len(pictures[2]) // 2]
+    with open_video(b"".join(pictures), format="mjpeg") as stream:
+        for sample, number in zip(stream, (0, 1, 3, 4), strict=True):
+            np.testing.assert_array_equal(sample.x, whole[number])
+        assert stream.stats.corrupt == 1

@@ -17,6 +17,7 @@ import hebbstream as hs
 from hebbstream import cli, errors
 from hebbstream.adapters._media import _live
 from hebbstream.adapters._media._live import live_frames
+from hebbstream.adapters.audio import open_audio
 from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._cameras import find_sources
 from hebbstream.adapters.video._conversion import FrameConverter
@@ -361,7 +362,13 @@ def test_the_command_learns_what_is_new_of_a_live_source(tmp_path, monkeypatch, 
 
 class Refuse(BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_error(401 if "private" in self.path else 404)
+        if "page" not in self.path:
+            self.send_error(401 if "private" in self.path else 404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "14")
+        self.end_headers()
+        self.wfile.write(b"<p>log in</p>\n")
 
     def log_message(self, *arguments):
         pass
@@ -383,6 +390,12 @@ def test_over_http_refused_and_missing_are_told_apart_and_a_file_is_no_live_sour
         open_video(f"http://127.0.0.1:{web_server}/private.ts")
     with pytest.raises(errors.SourceNotFoundError, match=r"no stream at http://.*/missing\.ts"):
         open_video(f"http://127.0.0.1:{web_server}/missing.ts")
+
+
+def test_a_page_in_place_of_a_stream_is_no_failure_to_connect(web_server):
+    for open_it, what in ((open_video, "a video"), (open_audio, "sound")):
+        with pytest.raises(errors.ConnectionLostError, match=f"it answers, but what it sends is not {what}"):
+            open_it(f"http://127.0.0.1:{web_server}/page")
 
 
 def test_no_password_ever_appears(web_server, tmp_path, caplog, capfd):
