@@ -88,15 +88,15 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _probe(options: argparse.Namespace, saved: hs.Learner) -> hs.OnlineProbe:
-    probe = as_online_probe(saved.probe, "evaluate")
-    if probe is None or options.fresh_probe:
+    held = None if options.fresh_probe else as_online_probe(saved.probe, "evaluate")
+    if held is None:
         return new_probe(options, saved.net)
     if options.solver:
         raise ConfigurationError(
-            f"--solver {options.solver}: {options.checkpoint} holds a probe ({probe.solver}); expected --fresh-probe"
+            f"--solver {options.solver}: {options.checkpoint} holds a probe ({held.solver}); expected --fresh-probe"
             " to start another"
         )
-    return probe
+    return saved.refit_probe(progress=not options.quiet) or held
 
 
 def _metric(text: str) -> Any:

@@ -14,7 +14,6 @@ from hebbstream.errors import ConfigurationError
 from hebbstream.export import verify
 from hebbstream.export._options import ExportOptions, Options
 from hebbstream.export._to_onnx import write_model
-from hebbstream.probe._solvers import as_online_probe
 
 USAGE = "CHECKPOINT [MODEL]"
 WRITES = ("model",)
@@ -53,9 +52,7 @@ def run(options: argparse.Namespace) -> None:
     options.model = options.model or options.checkpoint.with_suffix(".onnx")
     refuse_overwriting(options)  # which may be of that name
     saved = hs.Learner.load(options.checkpoint)
-    probe = None if options.feature_map else as_online_probe(saved.probe, "export")
-    if probe is not None and not probe.classes:
-        probe = None
+    probe = None if options.feature_map else saved.refit_probe()
     chosen["frames"] = frames = _frames(options, saved.net)
     exported = write_model(saved.net, options.model, probe, **chosen)
     if options.model_precision != "float32" and frames:

@@ -26,7 +26,6 @@ from hebbstream.cli._types import path, positive
 from hebbstream.errors import ConfigurationError, EmptyStreamError, StreamError
 from hebbstream.inspection._explained import explained_share
 from hebbstream.inspection._threshold import OnlineThreshold
-from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams import Stream
 
 USAGE = "[CHECKPOINT] SOURCE"
@@ -123,9 +122,7 @@ def _as_printed(stream: Stream[Any]) -> Iterator[Any]:
 
 class _Predictor:
     def __init__(self, options: argparse.Namespace, saved: hs.Learner) -> None:
-        self._net, self._probe = saved.net, as_online_probe(saved.probe, "predict")
-        if self._probe is not None and not self._probe.classes:
-            self._probe = None
+        self._net, self._probe = saved.net, saved.refit_probe()
         if self._probe is None and not options.novelty:
             raise ConfigurationError(
                 f"{options.checkpoint}: it has learned no labels: expected one that has (`hebbstream learn --labels`),"

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
         options = as_learned(options, net, options.source)
     else:
         options = as_named(options, options.source, contract.input.channel_names, contract.input.sample_rate)
-    probe = saved.probe if saved else None
+    probe = saved.refit_probe() if saved and contract.classes else None
     height, width = contract.input.height, contract.input.width
     fixed = None if height is None or width is None else (height, width)
     frames = read_frames(options, contract.input.channels, fixed or (net.frame_size if net else None), _FRAMES)

@@ -19,12 +19,13 @@ from hebbstream.learning._counters import Counters
 from hebbstream.learning._generations import generations
 from hebbstream.learning._progress import ProgressBar
 from hebbstream.learning._recordings import samples_to_pass
+from hebbstream.learning._refit import refit_probe
 from hebbstream.learning._replaying import Remembering, Replaying
 from hebbstream.learning._report import Report
 from hebbstream.learning._run import Run
 from hebbstream.learning._timer import Clock
 from hebbstream.network import SoftHebbNet
-from hebbstream.probe import Replay
+from hebbstream.probe import OnlineProbe, Replay
 from hebbstream.probe._solvers import as_online_probe, probe_from_state
 from hebbstream.streams._stream import Stream
 
@@ -222,6 +223,44 @@ class Learner:
         write_state(path, state)
         if self._run is not None:
             self._run.saved_to = Path(path)
+
+    def refit_probe(self, *, progress: bool = True) -> OnlineProbe | None:
+        """Return the probe to take away: it has learned the frames of the replay as the network sees them now.
+
+        A probe that learns along remembers features that the network no longer makes. The new one is a `SldaProbe`. Where
+        there is no replay, or where labels were learned that it does not hold and the probe that learned along is better, it
+        is that one. Nothing of the learner changes: a run goes on with its own probe.
+
+        Parameters
+        ----------
+        progress
+            Whether to show a bar on a terminal: each kept frame takes a forward pass.
+
+        Returns
+        -------
+        OnlineProbe
+            Or ``None``, where there is no probe that has learned a label.
+
+        Raises
+        ------
+        ConfigurationError
+            If the probe is neither an `OnlineProbe` nor a ``LinearProbe``.
+
+        Examples
+        --------
+        >>> import hebbstream as hs
+        >>> net, frames = hs.SoftHebbNet.from_preset("mnist", width=4), torch.rand(20, 28, 28).numpy()
+        >>> learner = hs.Learner(net, hs.SoftmaxProbe(), replay=hs.Replay())
+        >>> report = learner.learn(((frame, index % 2) for index, frame in enumerate(frames)), progress=False)
+        >>> learner.refit_probe(progress=False)
+        SldaProbe(shrinkage=0.5, dimensions=2048, solve_every=32, calibrate=True, features=576, classes=2, labels=20)
+        """
+        probe = as_online_probe(self.probe, "refit_probe")
+        if probe is None or not probe.classes:
+            return None
+        if self.replay is None or not len(self.replay):
+            return probe
+        return refit_probe(self.net, probe, self.replay, progress=progress)
 
     @classmethod
     def load(

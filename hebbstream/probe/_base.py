@@ -1,7 +1,7 @@
 """`OnlineProbe`: what every linear classifier on features shares; each solver says how it learns."""
 
 from abc import abstractmethod
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -161,6 +161,36 @@ class OnlineProbe(LabelledRows):
     def options(self) -> dict[str, Any]:
         """Return the arguments that this probe was made with."""
         return {name: getattr(self, name) for name in self.option_names}
+
+    def calibrate_on(self, X: Any, y: Sequence[Any], *, like: "OnlineProbe | None" = None) -> None:
+        """Fit the temperature to samples that it has not learned; from then on, it calibrates itself.
+
+        Parameters
+        ----------
+        X
+            Features (n, F).
+        y
+            Their labels; samples of classes that it does not know are left out.
+        like
+            Probe whose scores are judged, where this one has learned those samples; itself, if not given.
+
+        Examples
+        --------
+        >>> from hebbstream.probe import RidgeProbe
+        >>> probe = RidgeProbe()
+        >>> probe.learn_many([[1.0, 0.0], [0.0, 1.0]] * 20, ["left", "right"] * 20)
+        >>> before = probe.predict_proba_one([1.0, 0.0])["left"]
+        >>> probe.calibrate_on([[1.0, 0.0]] * 10, ["left", "right"] * 5)  # chance
+        >>> round(before, 2), round(probe.predict_proba_one([1.0, 0.0])["left"], 2)
+        (1.0, 0.5)
+        """
+        judged = self if like is None else like
+        known = [index for index, label in enumerate(y) if label in judged._row]
+        temperature = Temperature(self._shared[self._center].device)
+        if known:
+            scores = judged._scores(judged._rows(X, single=False))[known]
+            temperature.fit(scores, torch.tensor([judged._row[y[index]] for index in known], device=scores.device))
+        self.calibrate, self._temperature = True, temperature
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that `probe_from_state` needs, as terms that JSON knows and, under ``"tensors"``, tensors by name.

@@ -75,6 +75,7 @@ class Replay:
         # ones: with 20,000 of 3 kB it grew to 2.8 GB, nine tenths of it free.
         self._frames = torch.empty(0, dtype=torch.uint8, device="cpu")
         self._labels: list[Hashable] = []  # of each frame
+        self._arrived: list[int] = []  # numbers in the order in which they came
         self._places: dict[Hashable, list[int]] = {}  # of the frames of each class
         self._came: dict[Hashable, int] = {}  # frames of each class so far
         self._full: set[Hashable] = set()  # classes that have had most, since it was full
@@ -90,6 +91,16 @@ class Replay:
     def count(self, label: Hashable) -> int:
         """Return how many frames of a class are kept."""
         return len(self._places.get(label, ()))
+
+    @property
+    def came(self) -> int:
+        """How many labelled frames have come, kept or not."""
+        return sum(self._came.values())
+
+    def kept(self) -> tuple[Tensor, list[Hashable]]:
+        """Return all frames in the order in which they came, one more axis in front, and their labels."""
+        places = sorted(range(len(self)), key=self._arrived.__getitem__)
+        return self._frames[places], [self._labels[place] for place in places]
 
     def add(self, frame: Tensor, label: Hashable) -> None:
         """Take in a frame, of the shape and dtype of all others; it is copied.
@@ -110,13 +121,14 @@ class Replay:
                 " (--replay 0 drops what is kept)"
             )
         came, own, frame = self._came.get(label, 0) + 1, self._places.get(label, []), frame.detach()
-        room = self._place_for(label, came)
+        room, arrived = self._place_for(label, came), max(self._arrived, default=-1) + 1
         if room is not None:
             place, holders, index = room
             self._make_room(place + 1, frame)
             # Python answers Ctrl-C at calls. There are none from here on, so that no place is lost.
             self._frames[place] = frame
             self._labels[place : place + 1] = [label]
+            self._arrived[place : place + 1] = [arrived]
             del holders[index : index + 1]
             own += [place]
             self._places[label] = own
@@ -155,6 +167,7 @@ class Replay:
         moved = {place: index for index, place in enumerate(left)}
         self._frames = self._frames[left]
         self._labels = [self._labels[place] for place in left]
+        self._arrived = [self._arrived[place] for place in left]
         self._places = {name: [moved[place] for place in places] for name, places in self._places.items()}
 
     def options(self) -> dict[str, float]:
@@ -176,7 +189,9 @@ class Replay:
             If a label is not a str, int, float or bool.
         """
         places = [place for label in self._came for place in self._places.get(label, ())]
-        tensors = {"frames": self._frames[: len(self)], "places": torch.tensor(places, dtype=torch.int64, device="cpu")}
+        numbers = {"places": places, "arrived": self._arrived}
+        tensors = {name: torch.tensor(values, dtype=torch.int64, device="cpu") for name, values in numbers.items()}
+        tensors["frames"] = self._frames[: len(self)]
         return {
             "options": self.options(),
             "classes": [encode_label(label) for label in self._came],
@@ -220,6 +235,10 @@ class Replay:
             raise ValueError(f"{frames} frames: expected a place for each, and at most {self.capacity}")
         if any(map(int.__lt__, came, kept)):
             raise ValueError(f"{kept} frames of the classes: expected at most the {came} that came")
+        # Earlier files do not have it; there, frames lie as they came until it was full.
+        self._arrived = state["tensors"]["arrived"].tolist() if "arrived" in state["tensors"] else list(range(frames))
+        if len(self._arrived) != frames:
+            raise ValueError(f"{len(self._arrived)} numbers of arrival: expected one for each of {frames} frames")
         self.waiting = int(state["waiting"])
         self._came = dict(zip(classes, came, strict=True))
         self._full = {label for label, had_most in zip(classes, state["full"], strict=True) if had_most}

@@ -25,8 +25,8 @@ def test_evaluate_prints_a_table_and_draws_it(evaluate, checkpoint, tmp_path):
 
 def test_evaluate_with_learning_features_writes_nothing_either(evaluate, checkpoint):
     before = checkpoint.read_bytes()
-    frozen = evaluate("--metrics", "CrossEntropy", "--quiet")
-    learning = evaluate("--metrics", "CrossEntropy", "--quiet", "--learn-features")
+    frozen = evaluate("--metrics", "CrossEntropy", "--quiet", "--fresh-probe")
+    learning = evaluate("--metrics", "CrossEntropy", "--quiet", "--fresh-probe", "--learn-features")
     assert "nothing was written: the checkpoint is as it was" in learning[1]
     assert learning[2] == ""
     assert frozen[1] != learning[1]

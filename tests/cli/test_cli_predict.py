@@ -32,9 +32,11 @@ def test_each_frame_has_the_label_and_confidence_of_the_probe(predict, checkpoin
     assert err == "12 frames\nnothing was written\n"
     found = [json.loads(line) for line in out.splitlines()]
     saved = hs.Learner.load(checkpoint)
+    probe = saved.refit_probe(progress=False)
+    assert probe is not saved.probe
     with hs.adapters.video.open_video(CLIP, size=32) as frames:
         for record, sample in zip(found, frames, strict=False):
-            chances = saved.probe.predict_proba_one(saved.net.transform_one(sample.x))
+            chances = probe.predict_proba_one(saved.net.transform_one(sample.x))
             label = max(chances, key=chances.get)
             expected = {"index": record["index"], "time": sample.t, "source": "demo.mp4", "label": label}
             assert record == expected | {"confidence": pytest.approx(chances[label])}

@@ -5,7 +5,7 @@ import pytest
 import torch
 from probes import blobs, learned
 
-from hebbstream.probe._solvers import SOLVERS
+from hebbstream.probe._solvers import SOLVERS, probe_from_state
 from hebbstream.probe._temperature import Temperature
 
 
@@ -32,6 +32,30 @@ def test_a_temperature_finds_the_scale_of_the_scores():
         )
         temperature.update(logits / 0.25, row)  # four times too sure
     assert float(temperature.inverse) == pytest.approx(0.25, rel=0.1)
+
+
+def test_a_temperature_that_is_fitted_at_once_finds_it_too_and_does_not_sharpen():
+    rng, temperature = np.random.default_rng(0), Temperature(torch.device("cpu"))
+    logits = torch.from_numpy(rng.normal(size=(4000, 5)))
+    rows = torch.multinomial(torch.softmax(logits, 1), 1, generator=torch.Generator().manual_seed(0)).squeeze(1)
+    temperature.fit(logits / 0.25, rows)  # four times too sure
+    assert float(temperature.inverse) == pytest.approx(0.25, rel=0.1)
+    temperature.fit(20 * torch.eye(3).repeat(2, 1), torch.arange(3).repeat(2))  # six that are right prove little
+    assert float(torch.softmax(temperature.inverse * torch.tensor([20.0, 0, 0]), 0)[0]) == pytest.approx(
+        7 / 8, rel=0.01
+    )
+    temperature.fit(0.1 * torch.eye(3), torch.arange(3))
+    assert float(temperature.inverse) == 1.0
+
+
+def test_a_probe_calibrated_on_others_keeps_that():
+    X, y = blobs(200, spread=3.0)
+    probe = learned("slda", X[:100], y[:100])
+    sure = probe.predict_proba_many(X[100:]).amax(dim=1).mean()
+    probe.calibrate_on(X[100:], ["unknown", *y[101:]])
+    found = probe.predict_proba_many(X[100:])
+    assert found.amax(dim=1).mean() < sure
+    assert torch.equal(probe_from_state(probe.state_dict()).predict_proba_many(X[100:]), found)
 
 
 def calibration_error(probabilities, rows, bins=15):

@@ -31,6 +31,19 @@ def test_classes_share_the_room_whatever_their_order(labels, counts):
     assert [memory.count(label) for label in "abc"] == counts
 
 
+def test_what_is_kept_comes_back_in_the_order_in_which_it_came():
+    memory = filled("a" * 90 + "b" * 60, capacity=20)
+    memory.forget("a")
+    memory = hs.Replay.from_state(memory.state_dict())
+    for number in (200, 201, 202):
+        memory.add(numbered(number), "c")
+    frames, labels = memory.kept()
+    numbers = [int(frame.max()) for frame in frames]
+    assert (len(numbers), numbers) == (len(memory), sorted(numbers))
+    assert labels == ["b" if number < 200 else "c" for number in numbers]
+    assert memory.came == 63
+
+
 def test_frames_and_labels_belong_together_when_drawn():
     labels = ["abcd"[number // 50] for number in range(200)]
     frames, drawn = filled(labels, capacity=20).draw(300)

@@ -1,7 +1,8 @@
 """Measure what a probe that learns along with a stream, in its order, knows of a later recording.
 
 The network is the preset "video"; of a world of video 2,000 frames spread over the stream have a label, of pictures the last 2,000.
-*Prequential* is the share of labelled frames that were predicted right before they were learned; *later* is that of the test.
+*Prequential* is the share of labelled frames that were predicted right before they were learned; *later* is that of the test,
+and *refit* that of the test by the probe that `Learner.refit_probe` makes of the frames of a replay.
 """
 
 import time
@@ -13,9 +14,10 @@ import numpy as np
 import hebbstream as hs
 from benchmarks.core import store
 from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, small
-from benchmarks.quality.worlds.readout import World
+from benchmarks.quality.worlds.readout import Array, World
 
 _OF_THREE, _OF_ONE = "gradient, with Replay()", "gradient, with Replay(per_sample=1, weight=1)"
+UNTRAINED = f"untrained, {_OF_ONE}"
 PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
     "gradient": hs.SoftmaxProbe,
     _OF_THREE: hs.SoftmaxProbe,
@@ -33,6 +35,8 @@ def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  
     """Yield a row for each probe."""
     for row in PROBES:
         yield {"row": row}, partial(_row, world, row, network("video", (0,), width, world.train.shape[-1], seed))
+    drawn = network("video", (), width, world.train.shape[-1], seed)
+    yield {"row": UNTRAINED}, partial(_row, world, _OF_ONE, drawn)
 
 
 def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:
@@ -42,9 +46,31 @@ def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:
     began = time.process_time()
     report = learner.learn(samples)
     seconds = round(time.process_time() - began, 1)
-    found = learner.probe.predict_many(features(net, small(world.test)))
-    later = round(float(np.mean(np.array(found) == world.test_y[:, 0])), 4)
-    return {"cpu_seconds": seconds, "prequential": round(report.accuracy or 0.0, 4), "later": later}
+    tested = features(net, small(world.test))
+    found = {
+        "cpu_seconds": seconds,
+        "prequential": round(report.accuracy or 0.0, 4),
+        "later": _right(world, learner.probe, tested)[0],
+    }
+    if learner.replay is None:
+        return found
+    began = time.process_time()
+    probe = learner.refit_probe(progress=False)
+    seconds = round(time.process_time() - began, 1)
+    right, confidence = _right(world, probe, tested)
+    return found | {
+        "refit": right,
+        "refit_confidence": confidence,
+        "refit_by": probe.solver,
+        "refit_cpu_seconds": seconds,
+    }
+
+
+def _right(world: World, probe: hs.OnlineProbe, tested: Array) -> tuple[float, float]:
+    """Return the share of test frames that a probe names rightly, and how sure it is on average."""
+    likeliest = np.asarray(probe.predict_proba_many(tested))
+    right = np.array(probe.classes)[likeliest.argmax(axis=1)] == world.test_y[:, 0]
+    return round(float(right.mean()), 4), round(float(likeliest.max(axis=1).mean()), 4)
 
 
 if __name__ == "__main__":

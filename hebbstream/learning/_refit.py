@@ -1,0 +1,105 @@
+"""`refit_probe`: a new probe from the frames of a replay, as the network sees them by now."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hebbstream._bar import drawn_over, progress_bar
+from hebbstream.network._network import SoftHebbNet
+from hebbstream.probe import OnlineProbe, Replay, SldaProbe, SoftmaxProbe
+
+_AT_ONCE = 32  # frames of a forward pass
+_HELD, _STRETCHES = 5, 8  # one frame in so many is held back, in so many stretches of the stream
+_ALIKE = 0.1  # share of frames that is told only where the frames beside it were learned
+# Chosen on features of turning objects, Space Invaders, Breakout and training pictures (docs/evidence/labels.md).
+_DIMENSIONS, _SHRINKAGE, _ROUNDS = 2048, 0.5, 2
+
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+Make = Callable[[], OnlineProbe]
+
+
+def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progress: bool) -> OnlineProbe:
+    """Return a new probe that has learned each kept frame, or the given one, where that knows more.
+
+    Which solver is better is seen on stretches of the stream that are held back, and so is how sure it may be. Single frames
+    would flatter: the frames beside them in a video look the same.
+
+    Parameters
+    ----------
+    net
+        That makes features of frames.
+    probe
+        That learned along.
+    replay
+        Which holds frames.
+    progress
+        Whether a bar shows how far it is, on a terminal.
+    """
+    frames, labels = replay.kept()
+    if not set(probe.classes) <= set(labels):  # it was taught before this replay began
+        return probe
+    starts = range(0, len(labels), _AT_ONCE)
+    bar = progress_bar(
+        starts, unit="steps", shown=progress and drawn_over(), desc="what was taught, as it looks by now"
+    )
+    known = _Known(torch.cat([net.transform_many(frames[start : start + _AT_ONCE]) for start in bar]), labels)
+    held, rest = _stretches(len(labels))
+    tried = {make: known.fitted(make, rest) for make in _solvers(probe)}
+    best = max(tried, key=lambda make: known.right(tried[make], held))  # of equals, the first
+    if not len(held):  # too few: gradients are not that sure of what little they saw
+        best = list(tried)[-1]
+    if replay.came > len(labels) or probe.steps > replay.came * (1 + replay.per_sample):  # it has learned others, too
+        # It has learned what is held back, so it is judged too well. Where frames that follow each other are alike, by far.
+        alone, others = _single(len(labels))
+        alike = known.right(known.fitted(best, others), alone) - known.right(tried[best], held) > _ALIKE
+        if not alike and known.right(probe, held) > known.right(tried[best], held):
+            return probe
+    found = known.fitted(best, np.arange(len(labels)))
+    found.calibrate_on(known.features[held], [labels[row] for row in held], like=tried[best])
+    found.min_confidence = probe.min_confidence
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    features: Tensor
+    labels: Sequence[Hashable]
+
+    def fitted(self, make: Make, rows: Rows) -> OnlineProbe:
+        """Return a new probe that has learned some of them: one that steps, in a random order, and all of them twice."""
+        probe = make()
+        for round_ in range(_ROUNDS if probe.sequential else 1):
+            order = np.random.default_rng(round_).permutation(rows)
+            probe.learn_many(self.features[order], [self.labels[row] for row in order])
+        return probe
+
+    def right(self, probe: OnlineProbe, rows: Rows) -> float:
+        """Return the share of some of them that a probe names rightly."""
+        found = probe.predict_many(self.features[rows]) if len(rows) else []
+        return float(np.mean([label == self.labels[row] for label, row in zip(found, rows, strict=True)] or [0.0]))
+
+
+def _solvers(probe: OnlineProbe) -> list[Make]:
+    """Return what makes the probes to choose from: of a kind that was asked for, that alone."""
+    if not isinstance(probe, SoftmaxProbe):
+        return [lambda: type(probe)(**probe.options() | {"calibrate": False})]
+    return [
+        lambda: SldaProbe(_SHRINKAGE, dimensions=_DIMENSIONS, solve_every=_AT_ONCE),
+        lambda: SoftmaxProbe(**probe.options() | {"calibrate": False}),
+    ]
+
+
+def _stretches(count: int) -> tuple[Rows, Rows]:
+    """Return which of so many frames are held back, in stretches that are spread over all, and the others."""
+    long = max(1, count // _STRETCHES)
+    out = np.arange(count) % long < max(1, count // (_HELD * _STRETCHES))
+    return (np.flatnonzero(out), np.flatnonzero(~out)) if not out.all() else (np.arange(0), np.arange(count))
+
+
+def _single(count: int) -> tuple[Rows, Rows]:
+    held, rest = np.split(np.random.default_rng(0).permutation(count), [count // _HELD])
+    return held, rest
