@@ -46,41 +46,57 @@ def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progres
     bar = progress_bar(
         starts, unit="steps", shown=progress and drawn_over(), desc="what was taught, as it looks by now"
     )
-    known = _Known(torch.cat([net.transform_many(frames[start : start + _AT_ONCE]) for start in bar]), labels)
+    features = torch.cat([net.transform_many(frames[start : start + _AT_ONCE]) for start in bar])
+    known = _Known(features, labels, np.array([replay.came[label] / replay.count(label) for label in labels]))
     held, rest = _stretches(len(labels))
     tried = {make: known.fitted(make, rest) for make in _solvers(probe)}
     best = max(tried, key=lambda make: known.right(tried[make], held))  # of equals, the first
     if not len(held):  # too few: gradients are not that sure of what little they saw
         best = list(tried)[-1]
-    if replay.came > len(labels) or probe.steps > replay.came * (1 + replay.per_sample):  # it has learned others, too
+    came = sum(replay.came.values())
+    if came > len(labels) or probe.steps > came * (1 + replay.per_sample):  # it has learned others, too
         # It has learned what is held back, so it is judged too well. Where frames that follow each other are alike, by far.
         alone, others = _single(len(labels))
         alike = known.right(known.fitted(best, others), alone) - known.right(tried[best], held) > _ALIKE
         if not alike and known.right(probe, held) > known.right(tried[best], held):
             return probe
     found = known.fitted(best, np.arange(len(labels)))
-    found.calibrate_on(known.features[held], [labels[row] for row in held], like=tried[best])
+    found.calibrate_on(known.features[held], known.labels_of(held), like=tried[best])
     found.min_confidence = probe.min_confidence
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
+    """Features of the kept frames, and for how many frames of the stream each stands: of rare classes, more are kept."""
+
     features: Tensor
     labels: Sequence[Hashable]
+    stands_for: np.ndarray[Any, np.dtype[np.float64]]
 
     def fitted(self, make: Make, rows: Rows) -> OnlineProbe:
-        """Return a new probe that has learned some of them: one that steps, in a random order, and all of them twice."""
-        probe = make()
-        for round_ in range(_ROUNDS if probe.sequential else 1):
-            order = np.random.default_rng(round_).permutation(rows)
-            probe.learn_many(self.features[order], [self.labels[row] for row in order])
+        """Return a new probe that has learned some of them; one that steps, twice as many, as often as they came."""
+        probe, random = make(), np.random.default_rng(0)
+        weights = self.stands_for[rows]
+        if not probe.sequential:
+            probe.learn_many(self.features[rows], self.labels_of(rows), weights / weights.mean())
+            return probe
+        for _ in range(_ROUNDS):
+            alike = np.ptp(weights) == 0.0
+            order = random.permutation(rows) if alike else random.choice(rows, len(rows), p=weights / weights.sum())
+            probe.learn_many(self.features[order], self.labels_of(order))
         return probe
 
     def right(self, probe: OnlineProbe, rows: Rows) -> float:
-        """Return the share of some of them that a probe names rightly."""
-        found = probe.predict_many(self.features[rows]) if len(rows) else []
-        return float(np.mean([label == self.labels[row] for label, row in zip(found, rows, strict=True)] or [0.0]))
+        """Return the share of the stream that a probe would name rightly, by some of them."""
+        if not len(rows):
+            return 0.0
+        found = zip(probe.predict_many(self.features[rows]), self.labels_of(rows), strict=True)
+        return float(np.average([label == own for label, own in found], weights=self.stands_for[rows]))
+
+    def labels_of(self, rows: Rows) -> list[Hashable]:
+        """Return their labels."""
+        return [self.labels[row] for row in rows]
 
 
 def _solvers(probe: OnlineProbe) -> list[Make]:

@@ -93,9 +93,9 @@ class Replay:
         return len(self._places.get(label, ()))
 
     @property
-    def came(self) -> int:
-        """How many labelled frames have come, kept or not."""
-        return sum(self._came.values())
+    def came(self) -> dict[Hashable, int]:
+        """How many labelled frames of each class have come, kept or not."""
+        return dict(self._came)
 
     def kept(self) -> tuple[Tensor, list[Hashable]]:
         """Return all frames in the order in which they came, one more axis in front, and their labels."""

@@ -76,7 +76,7 @@ def test_independent_frames_beyond_those_kept_are_worth_more_than_features_of_no
 
 
 def test_more_frames_of_the_same_scenes_are_not():
-    frames, labels = shades(2000, runs=100, noise=0.5)
+    frames, labels = shades(2000, runs=40, noise=0.5)
     probe, replay = taught(frames, labels, capacity=200)
     found = refit_probe(AS_IT_IS, probe, replay, progress=False)
     assert found is not probe
@@ -100,3 +100,11 @@ def test_a_few_frames_will_do(count):
     frames, labels = shades(count, noise=0.01)
     found = refit_probe(AS_IT_IS, *taught(frames, labels), progress=False)
     assert right(found, frames, labels) == 1.0
+
+
+def test_a_class_of_which_few_were_kept_is_named_as_often_as_it_came():
+    random = np.random.default_rng(0)
+    labels = ["rare" if number % 20 == 0 else "common" for number in range(3000)]
+    frames = torch.from_numpy(random.normal(size=(3000, 1, 4, 4))).float()  # which tell nothing
+    found = refit_probe(AS_IT_IS, *taught(frames, labels, capacity=200), progress=False)
+    assert np.mean(np.array(found.predict_many(frames.flatten(1))) == "common") > 0.85

@@ -41,7 +41,7 @@ def test_what_is_kept_comes_back_in_the_order_in_which_it_came():
     numbers = [int(frame.max()) for frame in frames]
     assert (len(numbers), numbers) == (len(memory), sorted(numbers))
     assert labels == ["b" if number < 200 else "c" for number in numbers]
-    assert memory.came == 63
+    assert memory.came == {"b": 60, "c": 3}
 
 
 def test_frames_and_labels_belong_together_when_drawn():
