@@ -86,7 +86,8 @@ def publish(
 class ExportEvery(Callback):
     """Publish what a learner has learned, after every `every_samples` samples and at the end; see `publish`.
 
-    Models have the labels of the learner's probe once it has seen one. A model that cannot be written is reported by
+    Models have the labels of the learner's probe once it has seen one; with a replay, each has a probe that has learned the kept
+    frames anew (`Learner.refit_probe`), which takes a forward pass of each. A model that cannot be written is reported by
     the log, and learning goes on.
 
     Parameters
@@ -175,10 +176,9 @@ class ExportEvery(Callback):
         samples = learner.net.samples_seen
         if samples == self._published_at:
             return
-        probe = as_online_probe(learner.probe, "model") if self._labels else None
-        labelled = probe if probe is not None and probe.classes else None
         try:
-            _write(make_model(learner.net, labelled, self._options), self.manifest, self.kept)
+            probe = learner.refit_probe(progress=False) if self._labels else None
+            _write(make_model(learner.net, probe, self._options), self.manifest, self.kept)
         except HebbstreamError as error:
             log.error("%s; learning goes on, the last model is kept", error)  # no traceback
         else:

@@ -40,14 +40,16 @@ def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progres
         Whether a bar shows how far it is, on a terminal.
     """
     frames, labels = replay.kept()
-    if not set(probe.classes) <= set(labels):  # it was taught before this replay began
+    if set(probe.classes) != set(labels):  # it was taught before this replay began
         return probe
     starts = range(0, len(labels), _AT_ONCE)
     bar = progress_bar(
         starts, unit="steps", shown=progress and drawn_over(), desc="what was taught, as it looks by now"
     )
     features = torch.cat([net.transform_many(frames[start : start + _AT_ONCE]) for start in bar])
-    known = _Known(features, labels, np.array([replay.came[label] / replay.count(label) for label in labels]))
+    known = _Known(
+        features, labels, probe.classes, np.array([replay.came[label] / replay.count(label) for label in labels])
+    )
     held, rest = _stretches(len(labels))
     tried = {make: known.fitted(make, rest) for make in _solvers(probe)}
     best = max(tried, key=lambda make: known.right(tried[make], held))  # of equals, the first
@@ -68,19 +70,26 @@ def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progres
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Features of the kept frames, and for how many frames of the stream each stands: of rare classes, more are kept."""
+    """Features of the kept frames, all classes, and for how many frames of the stream each stands: of rare classes, more are kept."""
 
     features: Tensor
     labels: Sequence[Hashable]
+    classes: Sequence[Hashable]
     stands_for: np.ndarray[Any, np.dtype[np.float64]]
 
     def fitted(self, make: Make, rows: Rows) -> OnlineProbe:
         """Return a new probe that has learned some of them; one that steps, twice as many, as often as they came."""
         probe, random = make(), np.random.default_rng(0)
+        # Classes come in the order in which they were first taught: that of a model's scores should stay.
+        number = np.array([self.classes.index(self.labels[row]) for row in rows])
+        by_class = np.argsort(number, kind="stable")
         weights = self.stands_for[rows]
         if not probe.sequential:
+            rows, weights = rows[by_class], weights[by_class]
             probe.learn_many(self.features[rows], self.labels_of(rows), weights / weights.mean())
             return probe
+        firsts = rows[np.unique(number, return_index=True)[1]]
+        probe.learn_many(self.features[firsts], self.labels_of(firsts))
         for _ in range(_ROUNDS):
             alike = np.ptp(weights) == 0.0
             order = random.permutation(rows) if alike else random.choice(rows, len(rows), p=weights / weights.sum())
