@@ -115,6 +115,24 @@ def _later(file: str, results: Path) -> str:
     return markdown(["world", "seeds", *probes], rows)
 
 
+def _refit(results: Path) -> str:
+    """Of each world and width, as drawn and learned: a later recording by the probe that learned along, by the refit one, and how sure."""
+    rows = []
+    for file in ("refit.json", "refit-48.json"):
+        result = read(results / "quality" / file)
+        found = grouped(result["rows"], "world", "row")
+        of_row = {row.startswith("untrained"): row for _, row in found}
+        for world in dict.fromkeys(world for world, _ in found):
+            cells = []
+            for drawn in (True, False):
+                runs = found[world, of_row[drawn]]
+                ways = [[100 * run[way] for run in runs] for way in ("later", "refit", "refit_confidence")]
+                cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in ways))
+            solvers = ", ".join(sorted({run["refit_by"] for run in found[world, of_row[False]]}))
+            rows.append([world, result["settings"]["width"], len(runs), *cells, solvers])
+    return markdown(["world", "width", "seeds", "untrained", "learned", "refit by"], rows)
+
+
 def _with_spread(runs: list[Result]) -> str:
     """Return ridge and ridge of five labels, means over the seeds and, where there are several, half the range, %."""
     found = [[100 * run[key] for run in runs] for key in ("ridge", "ridge_of_5")]
@@ -176,6 +194,7 @@ WORLD_TABLES: Tables = {
     "quality/widths": _widths,
     "quality/motion": _motion,
     "quality/later": partial(_later, "later.json"),
+    "quality/refit": _refit,
     "quality/later-every-frame": partial(_later, "later-every-frame.json"),
     "quality/layers": _layers,
     "quality/orders": _orders,
