@@ -39,7 +39,24 @@ def _expect(results: Path) -> str:
             ("breakout", "a game"),
         )
     ]  # fmt: skip
+    taught = grouped(read(results / "quality" / "refit-48.json")["rows"], "world", "row")
+    ((learned,), (drawn,)) = (
+        [
+            runs
+            for (world, row), runs in taught.items()
+            if world == "turning-objects" and row.startswith("untrained") == as_drawn
+        ]
+        for as_drawn in (False, True)
+    )
+    found = [
+        100 * mean(run[way] for run in runs) for runs, way in ((learned, "refit"), (learned, "later"), (drawn, "refit"))
+    ]
     rows += [
+        [
+            "the first of these, taught 2,000 frames on the way, then fitted anew",
+            f"{found[0]:.1f} %",
+            f"{found[1]:.1f} % not fitted anew, {found[2]:.1f} % untrained",
+        ],
         [
             "CIFAR-10, one pass, one image at a time",
             f"{images['stream']:.1f} %",
