@@ -22,15 +22,32 @@ class FoldedLayer:
         (K, C, k, k), or (K, C) of a dense layer; float64, on the CPU.
     bias
         (K,), likewise.
+    mean
+        That its normalisation takes off, of each channel, of each value of a patch, or of each value that a dense layer
+        reads; ``None`` without one.
     """
 
     spec: LayerSpec
     weight: Tensor
     bias: Tensor
+    mean: Tensor | None = None
 
     def scaled_input(self, scale: float) -> "FoldedLayer":
         """Return the layer that reads ``x`` as this one reads ``x · scale``."""
         return replace(self, weight=self.weight * scale)
+
+    def center(self, channels: int) -> Tensor | None:
+        """Return what the values of each channel lie around, (channels,), float32; ``None`` where it is not known."""
+        if self.mean is None:
+            return None
+        # A patch ends with its channels; what a dense layer reads begins with them.
+        rows = self.mean.view(-1, channels) if self.spec.kernel_size is not None else self.mean.view(channels, -1).t()
+        return rows.mean(dim=0)
+
+    def centred(self, center: Tensor) -> "FoldedLayer":
+        """Return the layer that reads ``x − center`` as this one reads ``x``."""
+        sums = self.weight.reshape(len(self.weight), len(center), -1).sum(dim=2)
+        return replace(self, bias=self.bias + sums @ center.double())
 
 
 @torch.no_grad()
@@ -56,4 +73,4 @@ def fold(layer: SoftHebbLayer) -> FoldedLayer:
         bias = bias - bias.mean()
     if spec.kernel_size is None:
         weight = weight.flatten(1)
-    return FoldedLayer(spec, weight, bias)
+    return FoldedLayer(spec, weight, bias, None if layer.norm is None else layer.norm.mean.cpu())

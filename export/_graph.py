@@ -4,6 +4,7 @@ It is written out operator by operator, for the operators, their version and the
 version of torch is installed, and so that writing a model is quick enough to happen while learning goes on.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,8 +51,11 @@ def build_model(
         ``"float32"`` or ``"float16"``: of weights and everything between input and features.
     """
     graph = Nodes()
-    x = _read(graph, contract, resize_to, dtype)
     layers = list(layers)
+    center = _center(layers[0], contract)
+    if center is not None:
+        layers[0] = layers[0].centred(center)
+    x = _read(graph, contract, resize_to, dtype, center)
     if contract.input.dtype == "uint8":
         if dtype == "float16":  # divided by 255, weights would be among the least numbers that it knows
             x = graph.add("Mul", [x, graph.constant("one_255th", np.float32(1 / 255), dtype)], "unit")
@@ -93,8 +97,22 @@ def interface(contract: Contract) -> list[onnx.ValueInfoProto]:
     ]
 
 
-def _read(graph: Nodes, contract: Contract, resize_to: tuple[int, int] | None, dtype: str) -> str:
-    """From the input to (N, C, H, W) of `dtype`, of the network's size."""
+def _center(layer: FoldedLayer, contract: Contract) -> Tensor | None:
+    """Return what is to be taken off the channels before anything else, (C,); ``None`` of pixels, which lie near 0.
+
+    Within weights and bias it would be the difference of large sums: of a channel that stays at 1,000, with a variance near 0
+    and weights that are large for it, rounding would be all that is left.
+    """
+    taken = contract.input
+    low, high = taken.value_range or (-math.inf, math.inf)
+    within = taken.dtype == "uint8" or max(-low, high) <= 1
+    return None if within else layer.center(taken.channels)
+
+
+def _read(
+    graph: Nodes, contract: Contract, resize_to: tuple[int, int] | None, dtype: str, center: Tensor | None
+) -> str:
+    """From the input to (N, C, H, W) of `dtype`, of the network's size; `center` is taken off."""
     x = contract.input.name
     if contract.input.layout == "NHWC":
         x = graph.add("Transpose", [x], "channels_first", perm=[0, 3, 1, 2])
@@ -102,6 +120,8 @@ def _read(graph: Nodes, contract: Contract, resize_to: tuple[int, int] | None, d
         if contract.input.dtype != "float32":
             x = graph.add("Cast", [x], "pixels", to=TensorProto.FLOAT)
         x = resample(graph, x, resize_to)
+    if center is not None:  # before it is rounded to half precision
+        x = graph.add("Sub", [x, graph.constant("center", center.view(1, -1, 1, 1))], "centred")
     if resize_to is not None or contract.input.dtype == "float32":
         return x if dtype == "float32" else graph.add("Cast", [x], "half", to=_TYPES[dtype])
     return graph.add("Cast", [x], "values", to=_TYPES[dtype])

@@ -17,7 +17,7 @@ class SharedProbe:
     """A probe on each rank, the same again after every `merge`.
 
     The sums of `RidgeProbe` and `SldaProbe` add up exactly; between merges each rank predicts by the last sums and its own
-    labels. The weights of `SoftmaxProbe` are averaged, each rank's by its labels.
+    labels. The weights of `SoftmaxProbe` are averaged, each rank's by its labels, and so is any probe's temperature.
 
     Parameters
     ----------
@@ -90,6 +90,9 @@ class SharedProbe:
             self._add(labels)
         else:
             self._average(labels, of_rank)
+        if probe._temperature is not None:
+            state = probe._temperature.state * labels[self._peers.rank]
+            probe._temperature.state = self._peers.sum(state) / sum(labels)
         probe.steps = self._steps + sum(labels)
         probe._replaced()
         self._mark()
@@ -125,9 +128,6 @@ class SharedProbe:
         mine = labels[self._peers.rank]
         for name, tensor in probe._shared.items():
             probe._shared[name] = self._peers.sum(tensor * mine) / sum(labels)
-        if probe._temperature is not None:
-            state = probe._temperature.state
-            probe._temperature.state = self._peers.sum(state * mine) / sum(labels)
         # A row is of the ranks that know its class.
         told = [
             sum(count for count, known in zip(labels, of_rank, strict=True) if label in known)

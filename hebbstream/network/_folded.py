@@ -17,7 +17,7 @@ def fold_normalisation(layer: SoftHebbLayer) -> tuple[Tensor, Tensor]:
     bias = weight.new_zeros(weight.shape[0])
     if layer.norm is None:
         return weight, bias
-    matrix, shift = (value.detach().cpu().double() for value in layer.norm.affine())
+    matrix, shift = (value.detach().cpu() for value in layer.norm.affine())
     if layer.spec.normalization == "whiten_patches":
         rows = weight.permute(0, 2, 3, 1)
         folded = (rows.flatten(1) @ matrix).view(rows.shape).permute(0, 3, 1, 2)

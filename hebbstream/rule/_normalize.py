@@ -131,14 +131,14 @@ class StreamNorm(nn.Module):
         return weight, shift
 
     def affine(self) -> tuple[Tensor, Tensor]:
-        """Return the map that it applies to the channels of a pixel, ``A·x + b``; shapes (C, C) and (C,).
+        """Return the map that it applies to the channels of a pixel, ``A·x + b``; float64, shapes (C, C) and (C,).
 
         Examples
         --------
         >>> StreamNorm(1, eps=0.0).affine()
-        (tensor([[1.]]), tensor([-0.]))
+        (tensor([[1.]], dtype=torch.float64), tensor([-0.], dtype=torch.float64))
         """
-        scale = torch.rsqrt(self.var + self.eps)
+        scale = torch.rsqrt(self.var + self.eps).double()
         return torch.diag(scale), -self.mean * scale
 
 

@@ -90,8 +90,9 @@ class StreamWhitening(StreamNorm):
         return ((x.permute(0, 2, 3, 1) - self.mean) @ self.matrix.t()).permute(0, 3, 1, 2)
 
     def affine(self) -> tuple[Tensor, Tensor]:
-        """Return the map that it applies to the channels of a pixel, ``A·x + b``; shapes (C, C) and (C,)."""
-        return self.matrix, -self.matrix @ self.mean
+        """Return the map that it applies to the channels of a pixel, ``A·x + b``; float64, shapes (C, C) and (C,)."""
+        matrix = self.matrix.double()
+        return matrix, -matrix @ self.mean.double()
 
 
 class ColorWhitening(StreamWhitening):

@@ -256,6 +256,25 @@ def test_the_range_told_is_that_of_what_the_model_reads(input_range, input_dtype
     assert f"frames: {input_dtype}, {told}, (" in str(taken)
 
 
+@pytest.mark.parametrize(
+    ("spec", "options"),
+    [
+        ({"normalization": "stream"}, {}),
+        ({"normalization": "whiten"}, {"precision": "float16", "error_limit": math.inf}),
+        ({"normalization": "whiten_patches"}, {"layout": "NHWC", "resize": True}),
+        ({"kernel_size": None, "pool": "none"}, {}),
+    ],
+)
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_channel_that_stays_far_from_0_takes_nothing_from_the_others(spec, options, mirror):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=8, **spec)], 3, input_size=(6, 8), input_range=None, mirror=mirror)
+    frames = np.random.default_rng(0).normal(size=(12, 6, 8, 3)).astype(np.float32)
+    frames[..., 1] = 10637.3  # a sensor that is stuck, or the number of a device
+    net.learn_many(frames)
+    found = OnnxExtractor(export_model(net, **options).data, ["cpu"], threads=1).transform_many(frames)
+    assert relative(found, net.transform_many(frames)) < (5e-3 if "precision" in options else 1e-5)
+
+
 def test_the_model_is_one_clean_described_file(learned, tmp_path):
     net, probe = learned
     path = to_onnx(net, tmp_path / "net.onnx", probe)

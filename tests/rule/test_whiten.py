@@ -33,9 +33,11 @@ def test_the_map_is_the_inverse_root_of_the_shrunk_correlations():
     correlation = torch.corrcoef(pixels)
     values, vectors = torch.linalg.eigh((correlation + 0.1 * torch.eye(6, dtype=torch.float64)) / 1.1)
     matrix, shift = norm.affine()
+    assert matrix.dtype == shift.dtype == torch.float64
     expected = vectors @ torch.diag(values**-0.5) @ vectors.T / pixels.std(dim=1)
-    torch.testing.assert_close(matrix.double(), expected, rtol=0.02, atol=0.02)  # the latest map is some samples old
-    torch.testing.assert_close(torch.einsum("dc,bchw->bdhw", matrix, frames) + shift.view(-1, 1, 1), norm(frames))
+    torch.testing.assert_close(matrix, expected, rtol=0.02, atol=0.02)  # the latest map is some samples old
+    applied = torch.einsum("dc,bchw->bdhw", matrix, frames.double()) + shift.view(-1, 1, 1)
+    torch.testing.assert_close(applied.float(), norm(frames))
     whitened = torch.corrcoef(norm(frames).permute(1, 0, 2, 3).flatten(1)) - torch.eye(6)
     assert whitened.abs().max() < 0.5 * (correlation - torch.eye(6)).abs().max()
 
