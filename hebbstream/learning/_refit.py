@@ -12,7 +12,7 @@ from hebbstream._bar import drawn_over, progress_bar
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe import OnlineProbe, Replay, SldaProbe, SoftmaxProbe
 
-_AT_ONCE = 32  # frames of a forward pass
+_AT_ONCE, _CHUNK = 32, 256  # frames of a forward pass, and of what a probe is taught or asked
 _HELD, _STRETCHES = 5, 8  # one frame in so many is held back, in so many stretches of the stream
 _ALIKE = 0.1  # share of frames that is told only where the frames beside it were learned
 # Chosen on features of turning objects, Space Invaders, Breakout and training pictures (docs/evidence/labels.md).
@@ -85,23 +85,27 @@ class _Known:
         by_class = np.argsort(number, kind="stable")
         weights = self.stands_for[rows]
         if not probe.sequential:
-            rows, weights = rows[by_class], weights[by_class]
-            probe.learn_many(self.features[rows], self.labels_of(rows), weights / weights.mean())
+            self._teach(probe, rows[by_class], weights[by_class] / weights.mean())
             return probe
         firsts = rows[np.unique(number, return_index=True)[1]]
-        probe.learn_many(self.features[firsts], self.labels_of(firsts))
+        self._teach(probe, firsts, np.ones(len(firsts)))
         for _ in range(_ROUNDS):
             alike = np.ptp(weights) == 0.0
             order = random.permutation(rows) if alike else random.choice(rows, len(rows), p=weights / weights.sum())
-            probe.learn_many(self.features[order], self.labels_of(order))
+            self._teach(probe, order, np.ones(len(order)))
         return probe
+
+    def _teach(self, probe: OnlineProbe, rows: Rows, weights: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+        for part in _parts(len(rows)):
+            probe.learn_many(self.features[rows[part]], self.labels_of(rows[part]), weights[part])
 
     def right(self, probe: OnlineProbe, rows: Rows) -> float:
         """Return the share of the stream that a probe would name rightly, by some of them."""
         if not len(rows):
             return 0.0
-        found = zip(probe.predict_many(self.features[rows]), self.labels_of(rows), strict=True)
-        return float(np.average([label == own for label, own in found], weights=self.stands_for[rows]))
+        found = [label for part in _parts(len(rows)) for label in probe.predict_many(self.features[rows[part]])]
+        right = [label == own for label, own in zip(found, self.labels_of(rows), strict=True)]
+        return float(np.average(right, weights=self.stands_for[rows]))
 
     def labels_of(self, rows: Rows) -> list[Hashable]:
         """Return their labels."""
@@ -116,6 +120,11 @@ def _solvers(probe: OnlineProbe) -> list[Make]:
         lambda: SldaProbe(_SHRINKAGE, dimensions=_DIMENSIONS, solve_every=_AT_ONCE),
         lambda: SoftmaxProbe(**probe.options() | {"calibrate": False}),
     ]
+
+
+def _parts(count: int) -> list[slice]:
+    """Return what to take at a time: copies of all features, in float64, would be gigabytes."""
+    return [slice(start, start + _CHUNK) for start in range(0, count, _CHUNK)]
 
 
 def _stretches(count: int) -> tuple[Rows, Rows]:
