@@ -6,6 +6,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
+from hebbstream.errors import ConfigurationError
 from hebbstream.rule._normalize import Moments, StreamNorm
 from hebbstream.rule._patches import patches
 
@@ -204,7 +205,18 @@ def _whitening(covariance: Tensor, eps: float, shrinkage: float) -> Tensor:
 
 
 def inverse_root(matrix: Tensor) -> Tensor:
-    """Return the inverse square root of a symmetric positive matrix by its eigenvectors: on the CPU the quicker way."""
+    """Return the inverse square root of a symmetric positive matrix by its eigenvectors: on the CPU the quicker way.
+
+    Raises
+    ------
+    ConfigurationError
+        If it holds NaN or infinity: frames are checked, so the layers below have diverged.
+    """
+    if not matrix.isfinite().all():  # LAPACK then fails, or gives NaN
+        raise ConfigurationError(
+            "a layer that whitens has read NaN or infinity, as one below has diverged: expected a lower learning_rate, from an"
+            " earlier checkpoint on"
+        )
     values, vectors = torch.linalg.eigh(matrix)
     inverse: Tensor = (vectors * values.rsqrt()) @ vectors.t()
     return inverse

@@ -426,6 +426,14 @@ def test_what_has_diverged_is_not_saved(tmp_path, frames):
     assert path.read_bytes() == saved
 
 
+@pytest.mark.parametrize("normalization", ["whiten", "whiten_patches"])
+def test_what_has_diverged_below_a_layer_that_whitens_is_told_in_one_line(frames, normalization):
+    wild = hs.LayerSpec(channels=8, update_scale="none", learning_rate=0.05)
+    net = hs.SoftHebbNet([wild, hs.LayerSpec(channels=8, normalization=normalization)], 3)
+    with pytest.raises(hs.HebbstreamError, match="a layer that whitens has read NaN or infinity, as one below has"):
+        list(net.learn_stream(frames[:100]))
+
+
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
 def test_looking_for_what_has_diverged_takes_no_memory_of_the_size_of_the_weights(wrong):
     class Made(TorchDispatchMode):
