@@ -47,16 +47,15 @@ def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progres
         starts, unit="steps", shown=progress and drawn_over(), desc="what was taught, as it looks by now"
     )
     features = torch.cat([net.transform_many(frames[start : start + _AT_ONCE]) for start in bar])
-    known = _Known(
-        features, labels, probe.classes, np.array([replay.came[label] / replay.count(label) for label in labels])
-    )
+    came = replay.came
+    known = _Known(features, labels, probe.classes, np.array([came[label] / replay.count(label) for label in labels]))
     held, rest = _stretches(len(labels))
     tried = {make: known.fitted(make, rest) for make in _solvers(probe)}
     best = max(tried, key=lambda make: known.right(tried[make], held))  # of equals, the first
     if not len(held):  # too few: gradients are not that sure of what little they saw
         best = list(tried)[-1]
-    came = sum(replay.came.values())
-    if came > len(labels) or probe.steps > came * (1 + replay.per_sample):  # it has learned others, too
+    taught = sum(came.values())
+    if taught > len(labels) or probe.steps > taught * (1 + replay.per_sample):  # it has learned others, too
         # It has learned what is held back, so it is judged too well. Where frames that follow each other are alike, by far.
         alone, others = _single(len(labels))
         alike = known.right(known.fitted(best, others), alone) - known.right(tried[best], held) > _ALIKE
