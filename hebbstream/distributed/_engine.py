@@ -20,7 +20,7 @@ class DataParallelEngine(Engine):
     Each rank computes from its own samples and the same weights. What travels, for each layer: the moments of its
     input, on which the forward pass waits, and the summed local updates of the neurons that were active on any rank, on
     which nothing waits before the end of the step. All ranks then hold the same bits. Neurons that imprint take over patches
-    of the first rank's samples.
+    of one rank's samples: the first one's, or the one's that `lead` names.
 
     Parameters
     ----------
@@ -50,6 +50,19 @@ class DataParallelEngine(Engine):
         self._workspaces: list[Workspace] = []
         self._announced: int | None = None
         self._own = self._total = 0
+        self._leader = 0
+
+    def lead(self, layers: Sequence[SoftHebbLayer], rank: int) -> None:
+        """Let neurons imprint what another rank sees, which goes on from what they have seen; all ranks must call it."""
+        if rank != self._leader:
+            self.agree(layers)
+            self._leader = rank
+
+    def agree(self, layers: Sequence[SoftHebbLayer]) -> None:
+        """Give all ranks the memory of neurons that imprint, which only one has kept up; all ranks must call it."""
+        for layer in layers:
+            for tensor in layer.imprinting.buffers() if layer.imprinting is not None else ():
+                self.peers.share(tensor, self._leader)
 
     def announce(self, samples: int) -> None:
         """Say how many samples all ranks bring to the next step, where they have told each other already."""
@@ -84,7 +97,7 @@ class DataParallelEngine(Engine):
                 moments = None if own is None else add_moments(self.peers, own, _pixels(x), samples)
                 if len(x):
                     forward = layer.learn_forward(x.to(layer.device), workspace, self.multiply, moments)
-                    if self.peers.rank == 0 or not layer.spec.imprints:  # one patch, not the sum of several
+                    if self.peers.rank == self._leader or not layer.spec.imprints:  # one patch, not the sum of several
                         change = layer.change(forward, workspace, self.multiply)
                     x = forward.output
                 elif moments is not None and layer.norm is not None:

@@ -13,6 +13,7 @@ from hebbstream.distributed._probes import SharedProbe
 from hebbstream.distributed._reader import Reader
 from hebbstream.errors import EmptyStreamError, ImageSizeError, PeerError
 from hebbstream.learning._callback import Callback
+from hebbstream.learning._counters import Counters
 from hebbstream.learning._interruption import StopWaiting
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._progress import ProgressBar
@@ -104,7 +105,9 @@ class DistributedRun(Run):
             # The rank that stops may lack its sample. Nobody takes the step, so that who goes on takes it whole.
             samples, words = [], [(0, word) for _, word in words]
         total = sum(count for count, _ in words)
-        self._learn_together(samples, total)
+        readers = set(self._leases.held.values())
+        reading = (rank for rank, (_, word) in enumerate(words) if rank in readers and Word.AT_END not in word)
+        self._learn_together(samples, total, min(reading, default=0))
         self._empty = 0 if total else self._empty + 1
         for rank, (count, word) in enumerate(words):
             name = self._leases.of(rank)
@@ -174,7 +177,7 @@ class DistributedRun(Run):
             self._error, wrong = self._error or error, Word.FAILED | Word.STOP
         return [(number, Word(word) | wrong) for number, word, *_ in told]
 
-    def _learn_together(self, samples: list[Sample], total: int) -> None:
+    def _learn_together(self, samples: list[Sample], total: int, leader: int) -> None:
         net, counters = self._learner.net, self._learner.counters
         others, before = total - len(samples), counters.position - (len(samples) if self._every else 0)
         engine, views = net.engine, 2 if net.mirror else 1
@@ -183,6 +186,7 @@ class DistributedRun(Run):
             engine.take_over(net.layers, [wait() for wait in told], total * views)
             net.samples_seen += others
         elif total and isinstance(engine, DataParallelEngine):
+            engine.lead(net.layers, leader)
             if samples:
                 engine.announce(total)
                 self._take_one(samples[0])
@@ -248,13 +252,17 @@ class DistributedRun(Run):
 
     def _settle(self) -> None:
         """Let all that is saved be that of all ranks."""
-        counters = self._learner.counters
-        if self._probe is None:
-            return
+        engine = self._learner.net.engine
         self._torn = True
-        self._probe.merge()
+        if isinstance(engine, DataParallelEngine):
+            engine.agree(self._learner.net.layers)
+        if self._probe is not None:
+            self._probe.merge()
+            self._add_scores(self._learner.counters)
+        self._torn = False
+
+    def _add_scores(self, counters: Counters) -> None:
         own = [counters.scored - self._scored[0], counters.correct - self._scored[1]]
         scored, correct = self._peers.sum(torch.tensor(own, dtype=torch.int64, device="cpu")).tolist()
         counters.scored, counters.correct = self._scored[0] + scored, self._scored[1] + correct
         self._scored = (counters.scored, counters.correct)
-        self._torn = False

@@ -95,6 +95,20 @@ def test_every_checkpoint_is_gone_on_from_bit_for_bit(tmp_path, every):
                 np.testing.assert_array_equal(rank[2][name], value, err_msg=f"{name}, from {position} samples")
 
 
+def imprint(peers):
+    fixed, imprints = hs.LayerSpec(channels=4, learning_rate=0.0), {"plasticity": "imprinting", "learning_rate": 1.0}
+    one = hs.Learner(hs.SoftHebbNet([fixed, hs.LayerSpec(channels=8, **imprints)], 3, seed=1))
+    learn_together(one, {name: lambda name=name: frames(name) for name in "da"}, peers, progress=False)
+    return state_of(one.net)
+
+
+def test_neurons_go_on_to_imprint_what_others_see_when_the_first_rank_has_no_source_left():
+    first, second = together(2, imprint)  # of 2 frames and 9
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+    assert first["_layers.1.imprinting.steps"] == 9
+
+
 def test_it_goes_on_with_another_number_of_ranks(tmp_path):
     first = together(3, run, tmp_path, None, 11)
     then = together(2, resume, tmp_path / "run.safetensors")
