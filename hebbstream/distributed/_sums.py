@@ -11,6 +11,9 @@ from hebbstream.network._parts import Change
 from hebbstream.rule._normalize import Moments
 from hebbstream.rule._workspace import Workspace
 
+# Of its mean square: what rounding may leave of a constant channel's variance, as much as last bits of float32 that come and go.
+_ROUNDING = 1e-13
+
 
 def blank_moments(layer: SoftHebbLayer) -> Moments | None:
     """Return the moments of no sample, for a layer with a normalisation."""
@@ -40,8 +43,11 @@ def from_sums(sums: Tensor, like: Moments, samples: int) -> Moments:
     means, channels = sums / sums.select(0, 0), len(like.mean)
     mean, second = means[1 : channels + 1], means[channels + 1 :].view(like.spread.shape)
     spread = second - mean.square() if second.ndim == 1 else second - torch.outer(mean, mean)
-    variance = spread if spread.ndim == 1 else spread.diagonal()
-    variance.clamp_(min=0.0)  # of a constant channel rounding may leave less
+    variance, squares = (spread, second) if spread.ndim == 1 else (spread.diagonal(), second.diagonal())
+    constant = variance <= _ROUNDING * squares
+    spread.masked_fill_(constant, 0.0)
+    if spread.ndim > 1:
+        spread.masked_fill_(constant.unsqueeze(1), 0.0)
     return Moments(mean.float(), spread.float(), samples)
 
 

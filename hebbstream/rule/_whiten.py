@@ -59,9 +59,11 @@ class StreamWhitening(StreamNorm):
     def moments(self, x: Tensor) -> Moments:
         """Return what `follow` takes in of a step, shape (B, C, H, W); nothing changes."""
         pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
-        mean = pixels.mean(dim=0)
-        centred = pixels - mean
-        return Moments(mean, (centred.t() @ centred).div_(len(pixels)), x.shape[0])
+        first = pixels.select(0, 0)
+        centred = pixels - first  # as in `StreamNorm`
+        shift = centred.mean(dim=0)
+        centred -= shift
+        return Moments(first + shift, (centred.t() @ centred).div_(len(pixels)), x.shape[0])
 
     def follow(self, moments: Moments) -> None:
         """Let the statistics, and when it is due the map, follow those of a step."""

@@ -8,7 +8,8 @@ from ranks import together
 import hebbstream as hs
 from hebbstream.distributed import DataParallelEngine
 from hebbstream.distributed._sums import as_sums, from_sums
-from hebbstream.rule._normalize import Moments
+from hebbstream.rule._normalize import Moments, StreamNorm
+from hebbstream.rule._whiten import StreamWhitening
 
 STEPS = 30
 
@@ -128,3 +129,18 @@ def test_moments_of_parts_are_those_of_the_whole():
     torch.testing.assert_close(merged.mean, moments(x).mean)
     torch.testing.assert_close(merged.spread, moments(x).spread, rtol=1e-3, atol=1e-3)
     assert merged.samples == 6
+
+
+@pytest.mark.parametrize("make", [StreamNorm, StreamWhitening])
+def test_the_sum_over_parts_leaves_a_constant_channel_without_variance(make):
+    random = torch.Generator().manual_seed(0)
+    for value in torch.rand(40, generator=random) * 1e6 + 1e6:
+        x = torch.randn(3, 3, 1, 77, generator=random)
+        x[:, :2] = value  # twice: what rounding leaves would be correlated
+        norm = make(3)
+        own = norm.moments(x)
+        merged = from_sums(sum(as_sums(norm.moments(part[None]), 77) for part in x), own, 3)
+        torch.testing.assert_close(merged.mean, own.mean)
+        torch.testing.assert_close(merged.spread, own.spread)
+        norm.follow(merged)
+        assert norm(x).isfinite().all()

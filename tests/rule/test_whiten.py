@@ -8,6 +8,7 @@ from forge import contents
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError
 from hebbstream.rule import _fast as fast
+from hebbstream.rule._normalize import StreamNorm
 from hebbstream.rule._whiten import (
     ColorWhitening,
     PatchWhitening,
@@ -40,6 +41,17 @@ def test_the_map_is_the_inverse_root_of_the_shrunk_correlations():
     torch.testing.assert_close(applied.float(), norm(frames))
     whitened = torch.corrcoef(norm(frames).permute(1, 0, 2, 3).flatten(1)) - torch.eye(6)
     assert whitened.abs().max() < 0.5 * (correlation - torch.eye(6)).abs().max()
+
+
+@pytest.mark.parametrize("norm", [StreamNorm(2), StreamWhitening(2), PatchWhitening(2, (1, 1))])
+def test_what_stays_far_from_0_has_no_variance(norm):
+    x = torch.randn(2, 2, 7, 11, generator=torch.Generator().manual_seed(0))
+    x[:, 1] = 98765.43
+    moments = norm.moments(x)
+    spread = torch.diag(moments.spread) if moments.spread.ndim == 1 else moments.spread
+    assert moments.mean[1] == x[0, 1, 0, 0]
+    assert not spread[1].any()
+    torch.testing.assert_close(spread[0, 0], x[:, 0].var(correction=0))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 100])
