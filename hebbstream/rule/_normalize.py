@@ -109,7 +109,7 @@ class StreamNorm(nn.Module):
         # Two passes: torch.var_mean is as exact, but several times slower on channels-last memory.
         channels_last = x.permute(0, 2, 3, 1)
         # From a pixel on: the sum of equal values far from 0 would be rounded, and their mean be another value.
-        first = x.select(0, 0).select(2, 0).select(1, 0)
+        first = x.select(0, 0).select(2, 0).select(1, 0) if len(x) else x.new_zeros(x.shape[1])
         centred = channels_last - first
         shift = centred.mean(dim=(0, 1, 2))
         return Moments(first + shift, centred.sub_(shift).square_().mean(dim=(0, 1, 2)), x.shape[0])

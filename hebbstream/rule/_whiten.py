@@ -59,7 +59,7 @@ class StreamWhitening(StreamNorm):
     def moments(self, x: Tensor) -> Moments:
         """Return what `follow` takes in of a step, shape (B, C, H, W); nothing changes."""
         pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
-        first = pixels.select(0, 0)
+        first = pixels.select(0, 0) if len(pixels) else x.new_zeros(x.shape[1])
         centred = pixels - first  # as in `StreamNorm`
         shift = centred.mean(dim=0)
         centred -= shift
