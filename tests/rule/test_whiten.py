@@ -206,3 +206,8 @@ def test_kernels_follow_and_whiten_as_torch_does(channels, pixels):
     out = torch.empty(pixels + kernels.SHAPE.positions, channels)
     kernels.whiten(rows.numpy(), norm.mean.numpy(), norm.matrix.numpy(), out.numpy())
     torch.testing.assert_close(out[:pixels], norm(each[None])[0, :, 0].t(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("norm", [StreamNorm(2), StreamWhitening(2)])
+def test_moments_of_no_sample_are_asked_for_without_an_error(norm):
+    assert norm.moments(torch.zeros(0, 2, 3, 3)).samples == 0
