@@ -39,15 +39,12 @@ def _expect(results: Path) -> str:
             ("breakout", "a game"),
         )
     ]  # fmt: skip
-    taught = grouped(read(results / "quality" / "refit-48.json")["rows"], "world", "row")
-    ((learned,), (drawn,)) = (
-        [
-            runs
-            for (world, row), runs in taught.items()
-            if world == "turning-objects" and row.startswith("untrained") == as_drawn
-        ]
-        for as_drawn in (False, True)
-    )
+    taught = {
+        row.startswith("untrained"): runs
+        for (world, row), runs in grouped(read(results / "quality" / "refit-48.json")["rows"], "world", "row").items()
+        if world == "turning-objects"
+    }
+    learned, drawn = taught[False], taught[True]
     found = [
         100 * mean(run[way] for run in runs) for runs, way in ((learned, "refit"), (learned, "later"), (drawn, "refit"))
     ]

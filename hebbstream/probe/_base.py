@@ -174,6 +174,13 @@ class OnlineProbe(LabelledRows):
         like
             Probe whose scores are judged, where this one has learned those samples; itself, if not given.
 
+        Raises
+        ------
+        ConfigurationError
+            If a probe has learned nothing yet.
+        InputError
+            If there is not one label for each row of features.
+
         Examples
         --------
         >>> from hebbstream.probe import RidgeProbe
@@ -185,10 +192,15 @@ class OnlineProbe(LabelledRows):
         (1.0, 0.5)
         """
         judged = self if like is None else like
+        if not (self.classes and judged.classes):
+            raise ConfigurationError("calibrate_on before the first label: expected a probe that has learned")
+        rows = judged._rows(X, single=False)
+        if len(rows) != len(y):
+            raise InputError(f"{len(rows)} rows, {len(y)} labels: expected as many of each")
         known = [index for index, label in enumerate(y) if label in judged._row]
         temperature = Temperature(self._shared[self._center].device)
         if known:
-            scores = judged._scores(judged._rows(X, single=False))[known]
+            scores = judged._scores(rows)[known]
             temperature.fit(scores, torch.tensor([judged._row[y[index]] for index in known], device=scores.device))
         self.calibrate, self._temperature = True, temperature
 

@@ -121,9 +121,10 @@ class Replay:
                 " (--replay 0 drops what is kept)"
             )
         came, own, frame = self._came.get(label, 0) + 1, self._places.get(label, []), frame.detach()
-        room, arrived = self._place_for(label, came), max(self._arrived, default=-1) + 1
+        room = self._place_for(label, came)
         if room is not None:
             place, holders, index = room
+            arrived = max(self._arrived, default=-1) + 1
             self._make_room(place + 1, frame)
             # Python answers Ctrl-C at calls. There are none from here on, so that no place is lost.
             self._frames[place] = frame

@@ -5,6 +5,7 @@ import pytest
 import torch
 from probes import blobs, learned
 
+from hebbstream.errors import HebbstreamError
 from hebbstream.probe._solvers import SOLVERS, probe_from_state
 from hebbstream.probe._temperature import Temperature
 
@@ -56,6 +57,18 @@ def test_a_probe_calibrated_on_others_keeps_that():
     found = probe.predict_proba_many(X[100:])
     assert found.amax(dim=1).mean() < sure
     assert torch.equal(probe_from_state(probe.state_dict()).predict_proba_many(X[100:]), found)
+
+
+@pytest.mark.parametrize(
+    ("count", "labels", "message"),
+    [(0, ["a"], "before the first label"), (20, ["a", "b"], "1 rows, 2 labels")],
+)
+def test_what_cannot_calibrate_is_refused(count, labels, message):
+    X, y = blobs(20, spread=3.0)
+    probe = learned("slda", X[:count], y[:count]) if count else SOLVERS["slda"]()
+    with pytest.raises(HebbstreamError, match=message):
+        probe.calibrate_on(X[:1], labels)
+    assert not probe.calibrate
 
 
 def calibration_error(probabilities, rows, bins=15):

@@ -52,6 +52,7 @@ def too_many(state, tensors):
         (too_many, "180 frames: expected a place for each, and at most 20"),
         (lambda s, t: t.pop("frames"), "without 'frames'"),
         (lambda s, t: t.pop("places"), "without 'places'"),
+        (lambda s, t: t.update(arrived=t["arrived"][1:]), "19 numbers of arrival: expected one for each of 20 frames"),
         (lambda s, t: t.update(places=None), "NoneType"),
         (lambda s, t: t.clear(), "0 frames"),
         (lambda s, t: s["kept"].__setitem__(0, 9), "20 frames"),
@@ -111,3 +112,9 @@ def test_frames_are_copied_out_of_a_state():
 def test_labels_that_no_file_holds_are_not_saved():
     with pytest.raises(errors.LabelError, match="str, int, float and bool"):
         filled([("a", 1)]).state_dict()
+
+
+def test_frames_of_an_earlier_file_come_in_the_order_of_their_places():
+    state = filled("abcab", capacity=20).state_dict()
+    del state["tensors"]["arrived"]
+    assert hs.Replay.from_state(state).kept()[1] == list("abcab")
