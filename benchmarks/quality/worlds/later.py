@@ -1,6 +1,7 @@
 """Measure what a probe that learns along with a stream, in its order, knows of a later recording.
 
-The network is the preset "video"; of a world of video 2,000 frames spread over the stream have a label, of pictures the last 2,000.
+The network is the preset "video", but for two rows: one where it does not learn, and one of the preset "motion". Of a world of
+video 2,000 frames spread over the stream have a label, of pictures the last 2,000.
 *Prequential* is the share of labelled frames that were predicted right before they were learned; *later* is that of the test,
 and *refit* that of the test by the probe that `Learner.refit_probe` makes of the frames of a replay.
 """
@@ -17,7 +18,7 @@ from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, ne
 from benchmarks.quality.worlds.readout import Array, World
 
 _OF_THREE, _OF_ONE = "gradient, with Replay()", "gradient, with Replay(per_sample=1, weight=1)"
-UNTRAINED = f"untrained, {_OF_ONE}"
+UNTRAINED, MOTION = f"untrained, {_OF_ONE}", f"motion, {_OF_ONE}"
 PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
     "gradient": hs.SoftmaxProbe,
     _OF_THREE: hs.SoftmaxProbe,
@@ -33,10 +34,10 @@ REPLAYS: dict[str, Callable[[], hs.Replay]] = {
 
 def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  # noqa: ARG001  # whole frames, as they are labelled
     """Yield a row for each probe."""
-    for row in PROBES:
-        yield {"row": row}, partial(_row, world, row, network("video", (0,), width, world.train.shape[-1], seed))
-    drawn = network("video", (), width, world.train.shape[-1], seed)
-    yield {"row": UNTRAINED}, partial(_row, world, _OF_ONE, drawn)
+    made_by = {row: (row, "video", (0,)) for row in PROBES}
+    made_by |= {UNTRAINED: (_OF_ONE, "video", ()), MOTION: (_OF_ONE, "motion", (1,))}
+    for row, (probe, preset, learning) in made_by.items():
+        yield {"row": row}, partial(_row, world, probe, network(preset, learning, width, world.train.shape[-1], seed))
 
 
 def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:
