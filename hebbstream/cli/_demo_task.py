@@ -62,11 +62,11 @@ class Task:
     def taught_probe(self, net: hs.SoftHebbNet) -> hs.SoftmaxProbe:
         """Return a probe with the default settings that saw each frame of the first draw once."""
         one = len(self.taught) // _DRAWS
-        return _taught(_features(net, self.taught[:one]), self.taught_labels[:one])
+        return _taught(net.transform_many(self.taught[:one]), self.taught_labels[:one])
 
     def accuracy(self, net: hs.SoftHebbNet) -> float:
         """Return the share of the test that such probes get right on a network's features, a mean over the draws."""
-        return self._right(_features(net, self.taught), _features(net, self.test))
+        return self._right(net.transform_many(self.taught), net.transform_many(self.test))
 
     def accuracy_of_pixels(self) -> float:
         """Return the same for the pixels themselves."""
@@ -86,10 +86,6 @@ def _drawn(
     """Return indices of labelled frames, as many of each photograph, in a random order."""
     chosen = [random.permutation(np.flatnonzero(labels == name))[:LABELLED] for name in names]
     return random.permutation(np.concatenate(chosen))
-
-
-def _features(net: hs.SoftHebbNet, frames: Frames) -> torch.Tensor:
-    return torch.cat([net.transform_many(frames[at : at + 50]) for at in range(0, len(frames), 50)])
 
 
 def _taught(features: torch.Tensor, labels: list[str]) -> hs.SoftmaxProbe:

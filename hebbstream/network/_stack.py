@@ -1,5 +1,6 @@
 """`LayerStack`: layers on top of each other, the features that they give, and their state."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +25,9 @@ from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._spec import LayerSpec, are_one_dimensional
 from hebbstream.rule._precision import Product, product
 from hebbstream.rule._workspace import PerThread
+
+# Values of a layer's activity that a core keeps at hand, in its second cache. A pass of more samples takes up to three times as long.
+_CACHED = 2**18
 
 
 class LayerStack(nn.Module):
@@ -126,10 +130,25 @@ class LayerStack(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
         with outside_modes():  # its memory serves later passes
-            x = views(to_input(x, self.device), self.mirror)
-            for layer, workspace in zip(self.layers, self._memory.take(len(self.layers)), strict=True):
-                x = layer.forward(x.to(layer.device), workspace, self._inference_product()).output
-            return merge_views(flattened(x), self.mirror)
+            x = to_input(x, self.device)
+            if len(x) == 1 or not x.is_cpu:
+                return self._features(x)
+            parts = x.chunk(-(-len(x) // self._most_in_caches(*x.shape[2:])) or 1)
+            return torch.cat([self._features(part) for part in parts]) if len(parts) > 1 else self._features(x)
+
+    def _features(self, x: Tensor) -> Tensor:
+        x = views(x, self.mirror)
+        for layer, workspace in zip(self.layers, self._memory.take(len(self.layers)), strict=True):
+            x = layer.forward(x.to(layer.device), workspace, self._inference_product()).output
+        return merge_views(flattened(x), self.mirror)
+
+    def _most_in_caches(self, height: int, width: int) -> int:
+        """Return of how many samples a layer's activity fits the caches of the cores at work."""
+        most, size = 1, (height, width)
+        for layer in self.layers:
+            places = 1 if layer.spec.kernel_size is None else math.prod(size)
+            most, size = max(most, places * layer.spec.channels), layer.spec.output_size(*size)
+        return max(1, _CACHED * torch.get_num_threads() // most)
 
     def _inference_product(self) -> Product:
         return product("float32")

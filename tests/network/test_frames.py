@@ -11,6 +11,7 @@ from strategies import FRAME_SHAPES, LAYOUTS, arrays, assert_same_state, modest,
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.network import _stack
 from hebbstream.network._frames import to_input
 
 NETS = {name: tiny_net(input_range=bounds) for name, bounds in (("unit", (0.0, 1.0)), ("any", None))}
@@ -87,6 +88,16 @@ def test_a_large_batch_is_brought_to_the_input_as_its_frames_are_one_by_one(dtyp
     assert torch.equal(found, expected)
     assert found.dtype == torch.float32
     assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_batch_beyond_the_caches_is_read_in_parts(monkeypatch, mirror):
+    net, frames = tiny_net(mirror=mirror), np.random.default_rng(0).random((7, 3, 8, 8), dtype=np.float32)
+    whole, sizes = net.transform_many(frames), []
+    monkeypatch.setattr(_stack, "_CACHED", 3 * 64 * net.layers[0].spec.channels // torch.get_num_threads())
+    monkeypatch.setattr(net, "_features", lambda x: sizes.append(len(x)) or type(net)._features(net, x))
+    torch.testing.assert_close(net.transform_many(frames), whole)
+    assert sizes == [3, 3, 1]
 
 
 def test_fields_of_packed_records_are_read():
