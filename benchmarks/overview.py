@@ -16,44 +16,36 @@ def _expect(results: Path) -> str:
         protocol: 100 * mean(run["test_accuracy"]["3"] for run in runs if _is_full(run) and run["name"] == protocol)
         for protocol in ("stream", "paper")
     }
-    small, half = (
-        grouped(read(results / "quality" / f"{name}.json")["rows"], "world", "row")
-        for name in ("worlds", "worlds-half-width")
-    )
-    worlds = small | half  # pixels have no width
+    pixels = grouped(read(results / "quality" / "worlds.json")["rows"], "world", "row")
+    taught = {
+        (world, row.partition(",")[0]): 100 * mean(run["refit"] for run in runs)
+        for (world, row), runs in grouped(read(results / "quality" / "refit-48.json")["rows"], "world", "row").items()
+    }
 
-    def video(world: str, row: str) -> str:
-        return f"{100 * mean(run['ridge'] for run in worlds[world, row]):.1f} %"
+    def video(row: str, *worlds: str) -> str:
+        return f"{mean(taught[world, row] for world in worlds):.1f} %"
+
+    def from_pixels(world: str) -> str:
+        return f"{100 * mean(run['ridge'] for run in pixels[world, 'pixels']):.1f} % from pixels"
 
     steps = read(results / "speed" / "step.json")["steps"]
     full = [step for step in steps if (step["preset"], step["batch"], step["width"]) == ("cifar10", 1, None)]
     step = max(full, key=lambda step: step.get("threads", 0))
     cores = {1: "one core"}.get(step.get("threads"), "two cores")
     ms = {name: found["median_ms"] for name, found in step["ms_per_step"].items()}
+    games = "breakout", "ms_pacman", "pong", "space_invaders"
     rows = [
-        [f"video of {name}, half width: right, of frames of a later recording", video(world, "video"),
-         f"{video(world, 'untrained, whitened')} untrained, {video(world, 'pixels')} from pixels"]
-        for world, name in (
-            ("turning-objects", "turning objects"),
-            ("other-objects", "other objects"),
-            ("breakout", "a game"),
-        )
-    ]  # fmt: skip
-    taught = {
-        row.startswith("untrained"): runs
-        for (world, row), runs in grouped(read(results / "quality" / "refit-48.json")["rows"], "world", "row").items()
-        if world == "turning-objects"
-    }
-    learned, drawn = taught[False], taught[True]
-    found = [
-        100 * mean(run[way] for run in runs) for runs, way in ((learned, "refit"), (learned, "later"), (drawn, "refit"))
-    ]
-    rows += [
         [
-            "the first of these, taught 2,000 frames on the way, then fitted anew",
-            f"{found[0]:.1f} %",
-            f"{found[1]:.1f} % not fitted anew, {found[2]:.1f} % untrained",
+            "2,000 frames of turning objects are taught: right, of frames of a later video",
+            video("motion", "turning-objects"),
+            f"{video('untrained', 'turning-objects')} untrained, {from_pixels('turning-objects')}",
         ],
+        [
+            "the same of other objects",
+            video("motion", "other-objects"),
+            f"{video('untrained', 'other-objects')} untrained, {from_pixels('other-objects')}",
+        ],
+        ["the same of four games", video("motion", *games), f"{video('untrained', *games)} untrained"],
         [
             "CIFAR-10, one pass, one image at a time",
             f"{images['stream']:.1f} %",

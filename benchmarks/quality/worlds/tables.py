@@ -117,20 +117,21 @@ def _later(file: str, results: Path) -> str:
 
 def _refit(results: Path) -> str:
     """Of each world and width, as drawn and learned: a later recording by the probe that learned along, by the refit one, and how sure."""
-    rows = []
+    columns, rows = {"untrained": "untrained", "gradient": "video", "motion": "motion"}, []
     for file in ("refit.json", "refit-48.json"):
         result = read(results / "quality" / file)
-        found = grouped(result["rows"], "world", "row")
-        of_row = {row.startswith("untrained"): row for _, row in found}
+        found = {
+            (world, row.partition(",")[0]): runs
+            for (world, row), runs in grouped(result["rows"], "world", "row").items()
+        }
         for world in dict.fromkeys(world for world, _ in found):
             cells = []
-            for drawn in (True, False):
-                runs = found[world, of_row[drawn]]
+            for column in columns:
+                runs = found.get((world, column), [])
                 ways = [[100 * run[way] for run in runs] for way in ("later", "refit", "refit_confidence")]
-                cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in ways))
-            solvers = ", ".join(sorted({run["refit_by"] for run in found[world, of_row[False]]}))
-            rows.append([world, result["settings"]["width"], len(runs), *cells, solvers])
-    return markdown(["world", "width", "seeds", "untrained", "learned", "refit by"], rows)
+                cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in ways if seeds))
+            rows.append([world, result["settings"]["width"], len(found[world, "untrained"]), *cells])
+    return markdown(["world", "width", "seeds", *columns.values()], rows)
 
 
 def _with_spread(runs: list[Result]) -> str:
