@@ -102,7 +102,9 @@ class _Known:
         """Return the share of the stream that a probe would name rightly, by some of them."""
         if not len(rows):
             return 0.0
-        found = [label for part in _parts(len(rows)) for label in probe.predict_many(self.features[rows[part]])]
+        # Not `predict_many`: one that abstains where it is not sure may still be the better one.
+        likely = [probe.predict_proba_many(self.features[rows[part]]).argmax(dim=1) for part in _parts(len(rows))]
+        found = [probe.classes[row] for row in torch.cat(likely).tolist()]
         right = [label == own for label, own in zip(found, self.labels_of(rows), strict=True)]
         return float(np.average(right, weights=self.stands_for[rows]))
 
