@@ -62,7 +62,9 @@ def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progres
         if not alike and known.right(probe, held) > known.right(tried[best], held):
             return probe
     found = known.fitted(best, np.arange(len(labels)))
-    found.calibrate_on(known.features[held], known.labels_of(held), like=tried[best])
+    # Where nothing is held back that it could have known, at least it is not surer than so few labels allow.
+    judged = rest if set(tried[best].classes).isdisjoint(known.labels_of(held)) else held
+    found.calibrate_on(known.features[judged], known.labels_of(judged), like=tried[best])
     found.min_confidence = probe.min_confidence
     return found
 
