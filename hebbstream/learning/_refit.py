@@ -40,22 +40,25 @@ def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progres
         Whether a bar shows how far it is, on a terminal.
     """
     frames, labels = replay.kept()
-    if set(probe.classes) != set(labels):  # it was taught before this replay began
+    came = replay.came
+    taught = sum(came.values())
+    learned = taught * (1 + replay.per_sample)  # at most, with what was seen again
+    held, rest = _stretches(len(labels))
+    more = taught > len(labels) or probe.steps > learned
+    # It was taught before this replay began, or most of it, or so few are kept that nothing shows which is better.
+    if set(probe.classes) != set(labels) or probe.steps > 2 * learned or (more and not len(held)):
         return probe
     starts = range(0, len(labels), _AT_ONCE)
     bar = progress_bar(
         starts, unit="steps", shown=progress and drawn_over(), desc="what was taught, as it looks by now"
     )
     features = torch.cat([net.transform_many(frames[start : start + _AT_ONCE]) for start in bar])
-    came = replay.came
     known = _Known(features, labels, probe.classes, np.array([came[label] / replay.count(label) for label in labels]))
-    held, rest = _stretches(len(labels))
     tried = {make: known.fitted(make, rest) for make in _solvers(probe)}
     best = max(tried, key=lambda make: known.right(tried[make], held))  # of equals, the first
     if not len(held):  # too few: gradients are not that sure of what little they saw
         best = list(tried)[-1]
-    taught = sum(came.values())
-    if taught > len(labels) or probe.steps > taught * (1 + replay.per_sample):  # it has learned others, too
+    if more:
         # It has learned what is held back, so it is judged too well. Where frames that follow each other are alike, by far.
         alone, others = _single(len(labels))
         alike = known.right(known.fitted(best, others), alone) - known.right(tried[best], held) > _ALIKE
