@@ -67,6 +67,14 @@ def test_a_probe_calibrated_on_others_keeps_that():
     assert torch.equal(probe_from_state(probe.state_dict()).predict_proba_many(X[100:]), found)
 
 
+def test_it_is_calibrated_on_labels_in_a_tensor_too():
+    X, y = blobs(200, spread=3.0)
+    of_list, of_tensor = (learned("slda", X[:100], y[:100]) for _ in range(2))
+    of_list.calibrate_on(X[100:], y[100:])
+    of_tensor.calibrate_on(X[100:], torch.tensor(y[100:]))
+    assert of_tensor._temperature.state.tolist() == of_list._temperature.state.tolist() != [0.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("count", "labels", "message"),
     [(0, ["a"], "before the first label"), (20, ["a", "b"], "1 rows, 2 labels")],
