@@ -227,9 +227,11 @@ class Learner:
     def refit_probe(self, *, progress: bool = True) -> OnlineProbe | None:
         """Return the probe to take away: it has learned the frames of the replay as the network sees them now.
 
-        A probe that learns along remembers features that the network no longer makes. The new one is a `SldaProbe`. Where
-        there is no replay, or where labels were learned that it does not hold and the probe that learned along is better, it
-        is that one. Nothing of the learner changes: a run goes on with its own probe.
+        A probe that learns along remembers features that the network no longer makes. The new one is of the same
+        kind; in place of a `SoftmaxProbe` it is a `SldaProbe`, where that is better on stretches that are held back. Where there
+        is no replay, where labels were learned that it does not hold and the probe that learned along is better, or where more
+        was learned before the replay began than since, it is that one. Nothing of the learner changes: a run goes on with its
+        own probe.
 
         Parameters
         ----------

@@ -40,29 +40,34 @@ def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progres
         Whether a bar shows how far it is, on a terminal.
     """
     frames, labels = replay.kept()
-    if set(probe.classes) != set(labels):  # it was taught before this replay began
+    came = replay.came
+    taught = sum(came.values())
+    learned = taught * (1 + replay.per_sample)  # at most, with what was seen again
+    held, rest = _stretches(len(labels))
+    more = taught > len(labels) or probe.steps > learned
+    # It was taught before this replay began, or most of it, or so few are kept that nothing shows which is better.
+    if set(probe.classes) != set(labels) or probe.steps > 2 * learned or (more and not len(held)):
         return probe
     starts = range(0, len(labels), _AT_ONCE)
     bar = progress_bar(
         starts, unit="steps", shown=progress and drawn_over(), desc="what was taught, as it looks by now"
     )
     features = torch.cat([net.transform_many(frames[start : start + _AT_ONCE]) for start in bar])
-    came = replay.came
     known = _Known(features, labels, probe.classes, np.array([came[label] / replay.count(label) for label in labels]))
-    held, rest = _stretches(len(labels))
     tried = {make: known.fitted(make, rest) for make in _solvers(probe)}
     best = max(tried, key=lambda make: known.right(tried[make], held))  # of equals, the first
     if not len(held):  # too few: gradients are not that sure of what little they saw
         best = list(tried)[-1]
-    taught = sum(came.values())
-    if taught > len(labels) or probe.steps > taught * (1 + replay.per_sample):  # it has learned others, too
+    if more:
         # It has learned what is held back, so it is judged too well. Where frames that follow each other are alike, by far.
         alone, others = _single(len(labels))
         alike = known.right(known.fitted(best, others), alone) - known.right(tried[best], held) > _ALIKE
         if not alike and known.right(probe, held) > known.right(tried[best], held):
             return probe
     found = known.fitted(best, np.arange(len(labels)))
-    found.calibrate_on(known.features[held], known.labels_of(held), like=tried[best])
+    # Where nothing is held back that it could have known, at least it is not surer than so few labels allow.
+    judged = rest if set(tried[best].classes).isdisjoint(known.labels_of(held)) else held
+    found.calibrate_on(known.features[judged], known.labels_of(judged), like=tried[best])
     found.min_confidence = probe.min_confidence
     return found
 
@@ -102,7 +107,9 @@ class _Known:
         """Return the share of the stream that a probe would name rightly, by some of them."""
         if not len(rows):
             return 0.0
-        found = [label for part in _parts(len(rows)) for label in probe.predict_many(self.features[rows[part]])]
+        # Not `predict_many`: one that abstains where it is not sure may still be the better one.
+        likely = [probe.predict_proba_many(self.features[rows[part]]).argmax(dim=1) for part in _parts(len(rows))]
+        found = [probe.classes[row] for row in torch.cat(likely).tolist()]
         right = [label == own for label, own in zip(found, self.labels_of(rows), strict=True)]
         return float(np.average(right, weights=self.stands_for[rows]))
 

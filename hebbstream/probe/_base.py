@@ -1,7 +1,7 @@
 """`OnlineProbe`: what every linear classifier on features shares; each solver says how it learns."""
 
 from abc import abstractmethod
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar
 
 import torch
@@ -162,7 +162,7 @@ class OnlineProbe(LabelledRows):
         """Return the arguments that this probe was made with."""
         return {name: getattr(self, name) for name in self.option_names}
 
-    def calibrate_on(self, X: Any, y: Sequence[Any], *, like: "OnlineProbe | None" = None) -> None:
+    def calibrate_on(self, X: Any, y: Iterable[Hashable], *, like: "OnlineProbe | None" = None) -> None:
         """Fit the temperature to samples that it has not learned; from then on, it calibrates itself.
 
         Parameters
@@ -179,7 +179,7 @@ class OnlineProbe(LabelledRows):
         ConfigurationError
             If a probe has learned nothing yet.
         InputError
-            If there is not one label for each row of features.
+            If there is not one label for each row of features, or one of the two cannot be learned; see `learn_one`.
 
         Examples
         --------
@@ -194,14 +194,14 @@ class OnlineProbe(LabelledRows):
         judged = self if like is None else like
         if not (self.classes and judged.classes):
             raise ConfigurationError("calibrate_on before the first label: expected a probe that has learned")
-        rows = judged._rows(X, single=False)
-        if len(rows) != len(y):
-            raise InputError(f"{len(rows)} rows, {len(y)} labels: expected as many of each")
-        known = [index for index, label in enumerate(y) if label in judged._row]
+        rows, labels = judged._rows(X, single=False), [checked_label(label) for label in y]
+        if len(rows) != len(labels):
+            raise InputError(f"{len(rows)} rows, {len(labels)} labels: expected as many of each")
+        known = [index for index, label in enumerate(labels) if label in judged._row]
         temperature = Temperature(self._shared[self._center].device)
         if known:
             scores = judged._scores(rows)[known]
-            temperature.fit(scores, torch.tensor([judged._row[y[index]] for index in known], device=scores.device))
+            temperature.fit(scores, torch.tensor([judged._row[labels[index]] for index in known], device=scores.device))
         self.calibrate, self._temperature = True, temperature
 
     def state_dict(self) -> dict[str, Any]:

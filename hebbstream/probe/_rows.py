@@ -20,6 +20,8 @@ class LabelledRows(LearnedTensors):
     def forget(self, label: Hashable) -> None:
         """Remove a class: it is predicted no more, and learned from its beginning if its label comes again.
 
+        A `Replay` that keeps frames of it teaches it again, unless it is told to `Replay.forget` it, too.
+
         Raises
         ------
         LabelError
@@ -32,6 +34,8 @@ class LabelledRows(LearnedTensors):
 
     def rename(self, label: Hashable, to: Hashable) -> None:
         """Call a class something else; where there is one of that name, the two become one.
+
+        A `Replay` keeps the name by which frames came, and goes on to teach it: a learner that has one needs another from then on.
 
         Raises
         ------

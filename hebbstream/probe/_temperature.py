@@ -6,6 +6,7 @@ from torch import Tensor
 _RATE = 0.01  # share of what came before that each sample replaces
 _LONGEST_STEP = 0.1
 _FIT_STEPS, _LONGEST_FIT_STEP, _TINY = 60, 0.5, 1e-12
+_LEAST_SPREAD = 0.01  # of scores, on average: probabilities that are all but equal are equal in a model's float32
 
 
 class Temperature:
@@ -41,13 +42,15 @@ class Temperature:
         """Take the most likely temperature, 1 at least, of scores (n, classes) of samples of the classes `rows` (n,).
 
         As if one more sample of each n + 2 had been of another class (Platt 1999): a few that are all right do not prove that
-        all others are.
+        all others are. However wrong they are, the likeliest class stays the likeliest.
         """
         scores = scores.double()
         count, classes = scores.shape
         doubt = 1.0 / (count + 2)
         wanted = torch.full_like(scores, doubt / max(classes - 1, 1)).scatter_(1, rows.unsqueeze(1), 1.0 - doubt)
         log_inverse = torch.zeros((), dtype=torch.float64, device=scores.device)
+        spread = scores.std(dim=1, correction=0).mean()
+        least = (_LEAST_SPREAD / spread.clamp(min=_TINY)).log().clamp(max=0.0)
         for _ in range(_FIT_STEPS):
             scaled = log_inverse.exp() * scores
             p = torch.softmax(scaled, dim=1)
@@ -55,7 +58,7 @@ class Temperature:
             curvature = (p * (scaled - mean).square()).sum(dim=1).mean()
             gradient = (wanted * (scaled - mean)).sum(dim=1).mean()
             step = (gradient / curvature.clamp(min=_TINY)).clamp(-_LONGEST_FIT_STEP, _LONGEST_FIT_STEP)
-            log_inverse = (log_inverse + step).clamp(max=0.0)
+            log_inverse = (log_inverse + step).clamp(max=0.0).maximum(least)
         self.state = torch.stack([log_inverse, torch.ones_like(log_inverse)])
 
     def update(self, scores: Tensor, row: int, w: float = 1.0) -> None:

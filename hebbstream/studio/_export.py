@@ -22,7 +22,8 @@ _SCRIPTS = ("app.js", "camera.js", "follow.js", "manifest.js", "model.js", "view
 
 
 def checkpoint(session: Session) -> bytes:
-    """Return the learner as `hebbstream learn --resume` goes on from it."""
+    """Return the learner as `hebbstream learn --resume` goes on from it, with the probe that a model would have."""
+    _taught(session)
     with tempfile.TemporaryDirectory() as folder:  # the run's may be gone, or full
         path = Path(folder) / "run.safetensors"
         session.learner.save(path)

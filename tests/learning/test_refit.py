@@ -70,8 +70,15 @@ def test_a_solver_that_was_asked_for_stays(solver):
     assert found.options() == probe.options() | {"calibrate": True}
 
 
-def test_independent_frames_beyond_those_kept_are_worth_more_than_features_of_now():
-    probe, replay = taught(*shades(2000, noise=0.3), capacity=60)
+@pytest.mark.parametrize(("capacity", "min_confidence"), [(60, 0.0), (60, 0.999), (10, 0.0)])
+def test_independent_frames_beyond_those_kept_are_worth_more_than_features_of_now(capacity, min_confidence):
+    probe, replay = taught(*shades(2000, noise=0.3), hs.SoftmaxProbe(min_confidence=min_confidence), capacity=capacity)
+    assert refit_probe(AS_IT_IS, probe, replay, progress=False) is probe
+
+
+def test_a_short_run_with_a_replay_of_its_own_does_not_replace_what_was_learned_before():
+    probe, _ = taught(*shades(1000, runs=20, noise=0.3))
+    probe, replay = taught(*shades(60, runs=20, noise=0.3, seed=1), probe)
     assert refit_probe(AS_IT_IS, probe, replay, progress=False) is probe
 
 
@@ -93,6 +100,13 @@ def test_it_is_as_sure_as_it_is_right_on_other_scenes():
     calibrated, sure = (p.predict_proba_many(later.flatten(1)).amax(dim=1).mean() - accuracy for p in (found, never))
     assert abs(calibrated) < 0.1
     assert sure > calibrated + 0.03
+
+
+@pytest.mark.parametrize(("classes", "most"), [(2, 0.8), (30, 0.5)])
+def test_it_is_not_sure_of_classes_that_it_saw_once(classes, most):
+    frames = torch.from_numpy(np.random.default_rng(0).normal(size=(classes + 200, 1, 4, 4))).float()
+    found = refit_probe(AS_IT_IS, *taught(frames[:classes], range(classes)), progress=False)
+    assert found.predict_proba_many(frames[classes:].flatten(1)).amax(dim=1).mean() < most
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 17])

@@ -49,6 +49,14 @@ def test_a_temperature_that_is_fitted_at_once_finds_it_too_and_does_not_sharpen(
     assert float(temperature.inverse) == 1.0
 
 
+def test_a_temperature_leaves_the_likeliest_class_the_likeliest_in_float32():
+    temperature, scores = Temperature(torch.device("cpu")), 20 * torch.eye(3)
+    temperature.fit(scores, torch.tensor([1, 2, 0]))  # all wrong
+    probabilities = torch.softmax(float(temperature.inverse) * scores, dim=1)
+    assert probabilities.argmax(dim=1).tolist() == [0, 1, 2]
+    assert float(probabilities.amax()) < 0.35
+
+
 def test_a_probe_calibrated_on_others_keeps_that():
     X, y = blobs(200, spread=3.0)
     probe = learned("slda", X[:100], y[:100])
@@ -57,6 +65,14 @@ def test_a_probe_calibrated_on_others_keeps_that():
     found = probe.predict_proba_many(X[100:])
     assert found.amax(dim=1).mean() < sure
     assert torch.equal(probe_from_state(probe.state_dict()).predict_proba_many(X[100:]), found)
+
+
+def test_it_is_calibrated_on_labels_in_a_tensor_too():
+    X, y = blobs(200, spread=3.0)
+    of_list, of_tensor = (learned("slda", X[:100], y[:100]) for _ in range(2))
+    of_list.calibrate_on(X[100:], y[100:])
+    of_tensor.calibrate_on(X[100:], torch.tensor(y[100:]))
+    assert of_tensor._temperature.state.tolist() == of_list._temperature.state.tolist() != [0.0, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -341,6 +341,15 @@ def test_the_onnx_model_says_what_the_session_says(bench):
             assert bench.session.probe.classes[int(shares.argmax())] == seen.label
 
 
+def test_the_checkpoint_has_the_probe_of_the_model(bench, tmp_path):
+    bench.teach(3)
+    bench.show(*pictures("down", 8, seed=5))  # features move
+    path = tmp_path / "taken.safetensors"
+    path.write_bytes(bench.within(lambda: _export.checkpoint(bench.session)))
+    bench.within(lambda: _export.onnx_model(bench.session))
+    assert same(sums(hs.Learner.load(path).probe), sums(bench.session.probe))
+
+
 def test_the_zip_holds_the_page_and_its_model(bench):
     import zipfile
 
