@@ -36,16 +36,16 @@ def _expect(results: Path) -> str:
     games = "breakout", "ms_pacman", "pong", "space_invaders"
     rows = [
         [
-            "2,000 frames of turning objects are taught: right, of frames of a later video",
+            "turning objects, 2,000 frames taught (`motion`, half width): frames of a later video named rightly",
             video("motion", "turning-objects"),
             f"{video('untrained', 'turning-objects')} untrained, {from_pixels('turning-objects')}",
         ],
         [
-            "the same of other objects",
+            "other objects likewise",
             video("motion", "other-objects"),
             f"{video('untrained', 'other-objects')} untrained, {from_pixels('other-objects')}",
         ],
-        ["the same of four games", video("motion", *games), f"{video('untrained', *games)} untrained"],
+        ["four games likewise", video("motion", *games), f"{video('untrained', *games)} untrained"],
         [
             "CIFAR-10, one pass, one image at a time",
             f"{images['stream']:.1f} %",

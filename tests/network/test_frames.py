@@ -94,7 +94,7 @@ def test_a_large_batch_is_brought_to_the_input_as_its_frames_are_one_by_one(dtyp
 def test_a_batch_beyond_the_caches_is_read_in_parts(monkeypatch, mirror):
     net, frames = tiny_net(mirror=mirror), np.random.default_rng(0).random((7, 3, 8, 8), dtype=np.float32)
     whole, sizes = net.transform_many(frames), []
-    monkeypatch.setattr(_stack, "_CACHED", 3 * 64 * net.layers[0].spec.channels // torch.get_num_threads())
+    monkeypatch.setattr(_stack, "_CACHED", -(-3 * 64 * net.layers[0].spec.channels // torch.get_num_threads()))
     monkeypatch.setattr(net, "_features", lambda x: sizes.append(len(x)) or type(net)._features(net, x))
     torch.testing.assert_close(net.transform_many(frames), whole)
     assert sizes == [3, 3, 1]
