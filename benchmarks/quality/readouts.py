@@ -126,10 +126,10 @@ def kernel_scores(x: Tensor, y: Tensor, test: Tensor) -> Tensor:
     return torch.cat([kernel(rows, x) @ dual + share for rows in test.split(_CHUNK)])
 
 
-def standardised(x: Tensor, like: Tensor) -> Tensor:
+def standardised(x: Tensor, like: Tensor, *, in_place: bool = False) -> Tensor:
     """Return features of the mean 0 and the deviation 1, as `like` has them; those that hardly vary stay small."""
     mean, deviation = like.mean(0), like.std(0)
-    return (x - mean).div_(deviation + 0.05 * deviation.mean())
+    return (x.sub_(mean) if in_place else x - mean).div_(deviation + 0.05 * deviation.mean())
 
 
 def right(scores: Tensor, labels: Tensor) -> float:
@@ -159,13 +159,15 @@ def ridge(x: Tensor, y: Tensor, test: Tensor, truth: Tensor, last: int) -> dict[
     return found | {f"penalty, {name}": penalty for name, penalty in best.items()}
 
 
-def accuracies(net: hs.SoftHebbNet, train: data.Split, test: data.Split, shift: int) -> dict[str, float]:
+def accuracies(
+    net: hs.SoftHebbNet, train: data.Split, test: data.Split, shift: int, *, kernel_alone: bool
+) -> dict[str, float]:
     """Return the share of test pictures that each readout gets right."""
     x, tested = (features(net, split.images, shift) for split in (train, test))
     y, truth = F.one_hot(torch.from_numpy(train.labels)).float(), torch.from_numpy(test.labels)
-    found = ridge(x, y, tested, truth, last=16 * net.layers[-1].spec.channels)
+    found = {} if kernel_alone else ridge(x, y, tested, truth, last=16 * net.layers[-1].spec.channels)
     first = x[:_CHUNK].sqrt()
-    x, tested = (standardised(part.sqrt_(), first) for part in (x, tested))
+    x, tested = (standardised(part.sqrt_(), first, in_place=True) for part in (x, tested))
     return found | {READOUTS[2]: right(kernel_scores(x, y, tested), truth)}
 
 
@@ -178,7 +180,7 @@ def network(preset: str, width: int, seed: int) -> hs.SoftHebbNet:
 
 
 def measure(
-    preset: str, seed: int, *, width: int, pictures: int | None, tested: int | None, shift: int
+    preset: str, seed: int, *, width: int, pictures: int | None, tested: int | None, shift: int, kernel_alone: bool
 ) -> store.Result:
     """Learn once from each training picture, in an order of the seed, and read out."""
     task = data.load_task("cifar10")
@@ -188,7 +190,7 @@ def measure(
     for picture in tqdm(train.images, desc=f"{preset}, seed {seed}", unit=" pictures"):
         net.learn_one(picture)
     learned = time.process_time()
-    found = accuracies(net, train, task.test.take(tested, seed), shift)
+    found = accuracies(net, train, task.test.take(tested, seed), shift, kernel_alone=kernel_alone)
     seconds = {"learning_cpu_seconds": learned - began, "reading_cpu_seconds": time.process_time() - learned}
     return {"preset": preset, "seed": seed, **found, **{name: round(value, 1) for name, value in seconds.items()}}
 
@@ -203,8 +205,11 @@ def main() -> None:
     parser.add_argument(
         "--shift", type=int, default=0, help="average over pictures moved by so many pixels (default 0)"
     )
+    parser.add_argument(
+        "--kernel-alone", action="store_true", help="no ridge regression: at full width the two take more than 24 GB"
+    )
     options = run.begin(parser)
-    settings = {name: getattr(options, name) for name in ("width", "pictures", "tested", "shift")}
+    settings = {name: getattr(options, name) for name in ("width", "pictures", "tested", "shift", "kernel_alone")}
     rows = store.resume(options.output, settings).get("rows", [])
     for seed in options.seeds:
         for preset in options.presets:
