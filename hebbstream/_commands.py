@@ -65,9 +65,20 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Command(_Parser):
+    _inner = False
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Refuse what this command does not know: left to `hebbstream` itself, its usage would be shown instead."""
-        known, unknown = super().parse_known_args(args, namespace)
+        """Take names before, between and after options, and refuse what this command does not know.
+
+        Left to `hebbstream` itself, its usage would be shown instead.
+        """
+        if self._inner:  # options first, then names: the library calls this method for either
+            return super().parse_known_args(args, namespace)
+        self._inner = True
+        try:
+            known, unknown = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._inner = False
         if unknown:
             meant = _meant(unknown[0].partition("=")[0], self._option_string_actions)
             self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")

@@ -94,6 +94,20 @@ def test_wrong_usage_is_exit_code_2(run, arguments, message):
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["a.safetensors", "b.onnx", "--verify", "--layout", "NHWC"],
+        ["--verify", "a.safetensors", "--layout", "NHWC", "b.onnx"],
+        ["a.safetensors", "--layout", "NHWC", "b.onnx", "--verify"],
+    ],
+)
+def test_names_may_stand_on_either_side_of_options(arguments):
+    found = make_full_parser().parse_args(["export", *arguments])
+    assert (found.checkpoint, found.model) == (Path("a.safetensors"), Path("b.onnx"))
+    assert (found.verify, found.layout) == (True, "NHWC")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
         [ADDRESS],
         ["learn", CLIP, "--limit", ADDRESS],
         ["learn", CLIP, "--nonsense", ADDRESS],
