@@ -15,7 +15,8 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--preset",
         choices=hs.PRESETS,
-        help="the network's architecture and rates (default: video, pictures, sound or signal, by what the source is)",
+        help="the network's architecture and rates (default: by what the source is, video, pictures, sound or signal; motion"
+        " with --labels of a video)",
     )
     group.add_argument("--width", type=positive, metavar="N", help="neurons of the first layer (default: the preset's)")
     group.add_argument("--seed", type=int, metavar="N", help="seed of the initial weights (default: 0)")
@@ -58,8 +59,13 @@ def preset_of(options: argparse.Namespace) -> str:
     if options.preset is not None:
         return str(options.preset)
     match signal_of(options, source):
+        case None if kind_of(source) != "video":
+            return "pictures"
         case None:
-            return "video" if kind_of(source) == "video" else "pictures"
+            # What is taught is told apart better by what moved, where whole frames of one place follow each other. Its features
+            # move more while it learns, which a probe that is fitted anew does not see (docs/evidence/labels.md).
+            moving = options.labels and not (options.crops or options.mirror or options.distributed)
+            return "motion" if moving else "video"
         case "sound" if options.form != "wave":
             return "sound"
         case _:

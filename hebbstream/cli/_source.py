@@ -24,7 +24,7 @@ from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
 from hebbstream.learning._interruption import StopWaiting, interruption
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.streams import Stream, augment, crops, for_live, interleave, novel
+from hebbstream.streams import Stream, augment, crops, interleave, novel
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._live import HEARTBEAT
 from hebbstream.streams._sample import Sample
@@ -211,11 +211,12 @@ def _open_one(
         stream = open_source(options, net.in_channels, size, source, scaled=scaled)
         return _worth_learning(stream, options, lambda frames: crops(frames, into, seed=net.seed))
     stream = open_source(options, net.in_channels, size, source, whole=bool(options.crops), mixed=not imprints(net))
+    varied = not imprints(net)  # between a frame and one that is moved or mirrored, all seems to move
     if not options.crops:
-        return _worth_learning(stream, options)
+        return _worth_learning(stream, options, varied=varied)
     per_frame, scale = options.crops, options.crop_scale
     cut = partial(crops, size=into, per_frame=per_frame, scale=scale, seed=net.seed)
-    return _worth_learning(stream, options, cut)
+    return _worth_learning(stream, options, cut, varied=varied)
 
 
 def _scaling(options: argparse.Namespace, size: tuple[int, int] | None) -> ChooseSize:
@@ -239,11 +240,15 @@ def _scaled(into: tuple[int, int], scale: float, frame: tuple[int, int]) -> tupl
 
 
 def _worth_learning(
-    stream: Stream[Any], options: argparse.Namespace, cut: Callable[[Stream[Any]], Stream[Any]] | None = None
+    stream: Stream[Any],
+    options: argparse.Namespace,
+    cut: Callable[[Stream[Any]], Stream[Any]] | None = None,
+    *,
+    varied: bool = True,
 ) -> Stream[Any]:
     """Return the pieces cut of frames, and of a live source of those frames that are new, varied as `for_live` does."""
-    if not stream.live or options.every_frame:
-        return stream if cut is None else cut(stream)
-    if cut is None:
-        return for_live(stream, share=options.share)
-    return augment(cut(novel(stream, share=options.share, at_least_every=HEARTBEAT)))
+    new = stream.live and not options.every_frame
+    if new:
+        stream = novel(stream, share=options.share, at_least_every=HEARTBEAT)
+    shown = stream if cut is None else cut(stream)
+    return augment(shown) if new and varied else shown

@@ -10,7 +10,7 @@ from clips import ramp, write_clip
 import hebbstream as hs
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._parser import make_full_parser
-from hebbstream.cli._source import _worth_learning
+from hebbstream.cli._source import _open_one, _worth_learning
 from hebbstream.clip import CLIP
 from hebbstream.streams import Stream, crops
 
@@ -84,13 +84,13 @@ def test_of_a_live_source_pieces_of_what_is_new_are_varied(frames, more, order):
 def learned(run, source, *options):
     code, _, err = run("learn", source, "--width", 4, "--quiet", *options)
     assert code == 0, err
-    return hs.load("run.safetensors").layers[0].weight, err
+    return torch.cat([layer.weight.flatten() for layer in hs.load("run.safetensors").layers]), err
 
 
-def expected(stream):
-    net = hs.SoftHebbNet.from_preset("video", width=4)
+def expected(stream, preset="video"):
+    net = hs.SoftHebbNet.from_preset(preset, width=4)
     hs.Learner(net).learn(stream, progress=False)
-    return net.layers[0].weight
+    return torch.cat([layer.weight.flatten() for layer in net.layers])
 
 
 def noise(height, width, count=6):
@@ -116,21 +116,21 @@ def test_of_a_video_of_large_frames_pieces_are_learned(run, tmp_path, size, scal
 
 
 @pytest.mark.parametrize(
-    ("size", "options", "how"),
+    ("size", "options", "how", "preset"),
     [
-        ((184, 256), (), {"size": 32, "fit": None}),
-        ((192, 256), ("--crops", 0), {"size": 32, "fit": None}),
-        ((192, 256), ("--fit", "crop"), {"size": 32, "fit": "crop"}),
-        ((192, 256), ("--size", 24), {"size": 24, "fit": None}),
-        ((192, 256), ("--labels", "labels.json"), {"size": 32, "fit": None}),
+        ((184, 256), (), {"size": 32, "fit": None}, "video"),
+        ((192, 256), ("--crops", 0), {"size": 32, "fit": None}, "video"),
+        ((192, 256), ("--fit", "crop"), {"size": 32, "fit": "crop"}, "video"),
+        ((192, 256), ("--size", 24), {"size": 24, "fit": None}, "video"),
+        ((192, 256), ("--labels", "labels.json"), {"size": 32, "fit": None}, "motion"),
     ],
 )
-def test_of_others_and_where_it_is_said_whole_frames_are_learned(run, tmp_path, size, options, how):
+def test_of_others_and_where_it_is_said_whole_frames_are_learned(run, tmp_path, size, options, how, preset):
     (tmp_path / "labels.json").write_text('{"segments": [{"label": "a", "start": 0, "end": 1}]}')
     clip = write_clip(tmp_path / "clip.mp4", noise(*size))
     found, err = learned(run, clip, *options)
     assert "pieces" not in err
-    assert torch.equal(found, expected(open_video(clip, **how)))
+    assert torch.equal(found, expected(open_video(clip, **how), preset))
 
 
 def test_where_motion_is_learned_frames_stay_whole(run, tmp_path):
@@ -140,6 +140,18 @@ def test_where_motion_is_learned_frames_stay_whole(run, tmp_path):
     net = hs.SoftHebbNet.from_preset("motion", width=8)
     hs.Learner(net).learn(open_video(clip, size=32, fit=None), progress=False)
     assert torch.equal(hs.load("run.safetensors").layers[1].weight, net.layers[1].weight)
+
+
+def test_of_a_live_source_what_moves_is_learned_as_it_comes(frames, monkeypatch):
+    """Between a frame and one that is moved or mirrored, everything seems to move."""
+    live = Stream(iter(frames[:20]), name="camera", live=True)
+    monkeypatch.setattr("hebbstream.cli._source.open_source", lambda *given, **named: live)
+    options = make_full_parser().parse_args(["learn", "0", "--preset", "motion"])
+    net = hs.SoftHebbNet.from_preset("motion", width=4)
+    with _open_one(options, net, None, None, "0") as stream:
+        assert "novel(" in repr(stream)
+        assert "augment" not in repr(stream)
+        assert all(any(np.array_equal(x, frame) for frame in frames[:20]) for x in stream)
 
 
 def test_large_and_small_videos_are_learned_side_by_side(run, tmp_path):

@@ -5,6 +5,9 @@ import pytest
 from PIL import Image
 
 import hebbstream as hs
+from hebbstream.cli._new import preset_of
+from hebbstream.cli._parser import make_full_parser
+from hebbstream.clip import CLIP
 
 
 def test_learn_says_what_it_wrote(learn, labels):
@@ -155,3 +158,22 @@ def test_a_password_is_not_shown(run):
 def test_options_for_ffmpeg(learn):
     code, *_ = learn("--limit", 3, "--option", "probesize=50000", "--fit", "crop", "--start", 1, "--duration", 2)
     assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "preset"),
+    [
+        ([CLIP], "video"),
+        ([CLIP, "--labels", "a.json"], "motion"),
+        (["0", "--labels", "a.json"], "motion"),
+        ([CLIP, "--labels", "a.json", "--crops", "0"], "motion"),
+        ([CLIP, "--labels", "a.json", "--crops", "2"], "video"),  # pieces of one place do not follow each other
+        ([CLIP, "--labels", "a.json", "--mirror"], "video"),
+        ([CLIP, "--labels", "a.json", "--distributed"], "video"),
+        ([CLIP, "--labels", "a.json", "--preset", "video"], "video"),
+        (["."], "pictures"),
+        (["a.csv", "--label", "kind"], "signal"),
+    ],
+)
+def test_which_network_is_for_what(arguments, preset):
+    assert preset_of(make_full_parser().parse_args(["learn", *map(str, arguments)])) == preset
