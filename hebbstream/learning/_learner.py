@@ -228,8 +228,8 @@ class Learner:
         """Return the probe to take away: it has learned the frames of the replay as the network sees them now.
 
         A probe that learns along remembers features that the network no longer makes. The new one is of the same
-        kind; in place of a `SoftmaxProbe` it is a `SldaProbe`, where that is better on stretches that are held back. Where there
-        is no replay, where labels were learned that it does not hold and the probe that learned along is better, or where more
+        kind. A `SoftmaxProbe` begins as a linear discriminant analysis of all features; how much of their covariance it shrinks, and whether
+        it expects each class as often as it came, is what is likelier on stretches that are held back. Where there is no replay, where labels were learned that it does not hold and the probe that learned along is better, or where more
         was learned before the replay began than since, it is that one. Nothing of the learner changes: a run goes on with its
         own probe.
 
@@ -255,7 +255,7 @@ class Learner:
         >>> learner = hs.Learner(net, hs.SoftmaxProbe(), replay=hs.Replay())
         >>> report = learner.learn(((frame, index % 2) for index, frame in enumerate(frames)), progress=False)
         >>> learner.refit_probe(progress=False)
-        SldaProbe(shrinkage=0.5, dimensions=2048, solve_every=32, calibrate=True, features=576, classes=2, labels=20)
+        SoftmaxProbe(calibrate=True, features=576, classes=2, labels=20)
         """
         probe = as_online_probe(self.probe, "refit_probe")
         if probe is None or not probe.classes:

@@ -1,7 +1,9 @@
 """`refit_probe`: a new probe from the frames of a replay, as the network sees them by now."""
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,22 +12,27 @@ from torch import Tensor
 
 from hebbstream._bar import drawn_over, progress_bar
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.probe import OnlineProbe, Replay, SldaProbe, SoftmaxProbe
+from hebbstream.probe import OnlineProbe, Replay, SoftmaxProbe
+from hebbstream.probe._discriminant import Discriminant
+from hebbstream.probe._temperature import Temperature
 
 _AT_ONCE, _CHUNK = 32, 256  # frames of a forward pass, and of what a probe is taught or asked
+_MOST = 10_000  # frames: to solve for more takes gigabytes
 _HELD, _STRETCHES = 5, 8  # one frame in so many is held back, in so many stretches of the stream
 _ALIKE = 0.1  # share of frames that is told only where the frames beside it were learned
-# Chosen on features of turning objects, Space Invaders, Breakout and training pictures (docs/evidence/labels.md).
-_DIMENSIONS, _SHRINKAGE, _ROUNDS = 2048, 0.5, 2
+_LEAST = 1e-12  # probability of what came all the same
+# Chosen on features of turning objects, Ms Pac-Man and training pictures (docs/evidence/labels.md). Few frames get the first.
+_SHRINKAGES = 0.8, 0.3
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
-Make = Callable[[], OnlineProbe]
+Way = Callable[[Rows, Rows, Rows], OnlineProbe]
+"""Makes a probe that has learned some rows, and is as sure as one that has learned the second ones may be of the third."""
 
 
 def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progress: bool) -> OnlineProbe:
     """Return a new probe that has learned each kept frame, or the given one, where that knows more.
 
-    Which solver is better is seen on stretches of the stream that are held back, and so is how sure it may be. Single frames
+    How it should learn is seen on stretches of the stream that are held back, and so is how sure it may be. Single frames
     would flatter: the frames beside them in a video look the same.
 
     Parameters
@@ -43,6 +50,8 @@ def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progres
     came = replay.came
     taught = sum(came.values())
     learned = taught * (1 + replay.per_sample)  # at most, with what was seen again
+    spread = _spread(labels)
+    labels = [labels[row] for row in spread]
     held, rest = _stretches(len(labels))
     more = taught > len(labels) or probe.steps > learned
     # It was taught before this replay began, or most of it, or so few are kept that nothing shows which is better.
@@ -52,85 +61,127 @@ def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progres
     bar = progress_bar(
         starts, unit="steps", shown=progress and drawn_over(), desc="what was taught, as it looks by now"
     )
-    features = torch.cat([net.transform_many(frames[start : start + _AT_ONCE]) for start in bar])
-    known = _Known(features, labels, probe.classes, np.array([came[label] / replay.count(label) for label in labels]))
-    tried = {make: known.fitted(make, rest) for make in _solvers(probe)}
-    best = max(tried, key=lambda make: known.right(tried[make], held))  # of equals, the first
-    if not len(held):  # too few: gradients are not that sure of what little they saw
-        best = list(tried)[-1]
+    features = torch.cat([net.transform_many(frames[spread[start : start + _AT_ONCE]]) for start in bar])
+    known = _Known(features, labels, probe.classes, came)
+    # Where nothing is held back that it could have known, at least it is not surer than so few labels allow.
+    judged = held if np.isin(known.numbers[held], known.numbers[rest]).any() else rest
+    ways = known.ways(probe)
+    tried = {way: way(rest, rest, judged) for way in ways}
+    best = max(ways, key=lambda way: known.likelihood(tried[way], held))  # of equals, the first
     if more:
         # It has learned what is held back, so it is judged too well. Where frames that follow each other are alike, by far.
         alone, others = _single(len(labels))
-        alike = known.right(known.fitted(best, others), alone) - known.right(tried[best], held) > _ALIKE
+        alike = known.right(best(others, others, others), alone) - known.right(tried[best], held) > _ALIKE
         if not alike and known.right(probe, held) > known.right(tried[best], held):
             return probe
-    found = known.fitted(best, np.arange(len(labels)))
-    # Where nothing is held back that it could have known, at least it is not surer than so few labels allow.
-    judged = rest if set(tried[best].classes).isdisjoint(known.labels_of(held)) else held
-    found.calibrate_on(known.features[judged], known.labels_of(judged), like=tried[best])
+    found = best(np.arange(len(labels)), rest, judged)
     found.min_confidence = probe.min_confidence
     return found
 
 
-@dataclass(frozen=True, slots=True)
 class _Known:
-    """Features of the kept frames, all classes, and for how many frames of the stream each stands: of rare classes, more are kept."""
+    """Features of the kept frames, and for how many frames of the stream each stands: of rare classes, more are kept."""
 
-    features: Tensor
-    labels: Sequence[Hashable]
-    classes: Sequence[Hashable]
-    stands_for: np.ndarray[Any, np.dtype[np.float64]]
-
-    def fitted(self, make: Make, rows: Rows) -> OnlineProbe:
-        """Return a new probe that has learned some of them; one that steps, twice as many, as often as they came."""
-        probe, random = make(), np.random.default_rng(0)
+    def __init__(
+        self, features: Tensor, labels: Sequence[Hashable], classes: Sequence[Hashable], came: dict[Hashable, int]
+    ) -> None:
         # Classes come in the order in which they were first taught: that of a model's scores should stay.
-        number = np.array([self.classes.index(self.labels[row]) for row in rows])
-        by_class = np.argsort(number, kind="stable")
-        weights = self.stands_for[rows]
-        if not probe.sequential:
-            self._teach(probe, rows[by_class], weights[by_class] / weights.mean())
-            return probe
-        firsts = rows[np.unique(number, return_index=True)[1]]
-        self._teach(probe, firsts, np.ones(len(firsts)))
-        for _ in range(_ROUNDS):
-            alike = np.ptp(weights) == 0.0
-            order = random.permutation(rows) if alike else random.choice(rows, len(rows), p=weights / weights.sum())
-            self._teach(probe, order, np.ones(len(order)))
+        self._features, self._labels, self._classes = features, labels, classes
+        self.numbers: Rows = np.array([classes.index(label) for label in labels])
+        self._came = np.array([came[label] for label in classes])
+        kept = np.bincount(self.numbers, minlength=len(classes))
+        self._stands_for = (self._came / np.maximum(kept, 1))[self.numbers]
+
+    def ways(self, probe: OnlineProbe) -> list[Way]:
+        """Return what makes the probes to choose from: of a solver that was asked for, that alone."""
+        if not isinstance(probe, SoftmaxProbe):
+            return [partial(self._of_sums, probe)]
+        solver = Discriminant(self._features, self._on_device(self.numbers), self._on_device(self._stands_for))
+        made = product((False, True), _SHRINKAGES)
+        return [partial(self._discriminant, probe, solver, shrinkage, shares) for shares, shrinkage in made]
+
+    def _discriminant(
+        self,
+        like: SoftmaxProbe,
+        solver: Discriminant,
+        shrinkage: float,
+        shares: bool,  # whether a class is as likely as it was frequent, or all are likely alike
+        learned: Rows,
+        seen: Rows,
+        judged: Rows,
+    ) -> OnlineProbe:
+        def solved(rows: Rows) -> tuple[Rows, Tensor, Tensor, Tensor]:
+            present = np.unique(self.numbers[rows])
+            weight, bias = solver.solve(self._on_device(rows), shrinkage)
+            prior = np.log(self._came[present] / self._came.sum()) if shares else np.zeros(len(present))
+            return present, weight, bias, self._on_device(prior)
+
+        present, weight, bias, prior = solved(seen)
+        judged = judged[np.isin(self.numbers[judged], present)]
+        rows = self._on_device(np.searchsorted(present, self.numbers[judged]))
+        temperature = Temperature(self._features.device)
+        temperature.fit(self._features[judged] @ weight.T + bias, rows, prior)
+        if learned is not seen:
+            present, weight, bias, prior = solved(learned)
+        probe = type(like)(**like.options() | {"calibrate": True})
+        scale = temperature.inverse
+        classes, came = [self._classes[number] for number in present], self._on_device(self._came[present])
+        probe.begin(self._features, classes, came, scale * weight, scale * bias + prior)
         return probe
 
-    def _teach(self, probe: OnlineProbe, rows: Rows, weights: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+    def _of_sums(self, like: OnlineProbe, learned: Rows, seen: Rows, judged: Rows) -> OnlineProbe:
+        found = self._taught(like, learned)
+        judge = found if learned is seen else self._taught(like, seen)
+        found.calibrate_on(self._features[judged], self._labels_of(judged), like=judge)
+        return found
+
+    def _taught(self, like: OnlineProbe, rows: Rows) -> OnlineProbe:
+        probe = type(like)(**like.options() | {"calibrate": False})
+        rows = rows[np.argsort(self.numbers[rows], kind="stable")]
+        weights = self._stands_for[rows] / self._stands_for[rows].mean()
         for part in _parts(len(rows)):
-            probe.learn_many(self.features[rows[part]], self.labels_of(rows[part]), weights[part])
+            probe.learn_many(self._features[rows[part]], self._labels_of(rows[part]), weights[part])
+        return probe
 
     def right(self, probe: OnlineProbe, rows: Rows) -> float:
         """Return the share of the stream that a probe would name rightly, by some of them."""
-        if not len(rows):
-            return 0.0
         # Not `predict_many`: one that abstains where it is not sure may still be the better one.
-        likely = [probe.predict_proba_many(self.features[rows[part]]).argmax(dim=1) for part in _parts(len(rows))]
-        found = [probe.classes[row] for row in torch.cat(likely).tolist()]
-        right = [label == own for label, own in zip(found, self.labels_of(rows), strict=True)]
-        return float(np.average(right, weights=self.stands_for[rows]))
+        likeliest = self._probabilities(probe, rows).argmax(dim=1).tolist()
+        right = [probe.classes[row] == label for row, label in zip(likeliest, self._labels_of(rows), strict=True)]
+        return float(np.average(right, weights=self._stands_for[rows])) if right else 0.0
 
-    def labels_of(self, rows: Rows) -> list[Hashable]:
-        """Return their labels."""
-        return [self.labels[row] for row in rows]
+    def likelihood(self, probe: OnlineProbe, rows: Rows) -> float:
+        """Return the mean log-likelihood of those whose class it knows: less a matter of chance than which is right."""
+        rows = rows[[label in probe.classes for label in self._labels_of(rows)]]
+        own = torch.tensor([probe.classes.index(label) for label in self._labels_of(rows)], dtype=torch.int64)
+        found = self._probabilities(probe, rows).cpu().gather(1, own.unsqueeze(1)).clamp(min=_LEAST).log().ravel()
+        return float(np.average(found, weights=self._stands_for[rows])) if len(rows) else 0.0
 
+    def _probabilities(self, probe: OnlineProbe, rows: Rows) -> Tensor:
+        found = [probe.predict_proba_many(self._features[rows[part]]) for part in _parts(len(rows))]
+        return torch.cat(found) if found else torch.empty(0, len(probe.classes))
 
-def _solvers(probe: OnlineProbe) -> list[Make]:
-    """Return what makes the probes to choose from: of a kind that was asked for, that alone."""
-    if not isinstance(probe, SoftmaxProbe):
-        return [lambda: type(probe)(**probe.options() | {"calibrate": False})]
-    return [
-        lambda: SldaProbe(_SHRINKAGE, dimensions=_DIMENSIONS, solve_every=_AT_ONCE),
-        lambda: SoftmaxProbe(**probe.options() | {"calibrate": False}),
-    ]
+    def _labels_of(self, rows: Rows) -> list[Hashable]:
+        return [self._labels[row] for row in rows]
+
+    def _on_device(self, array: np.ndarray[Any, Any]) -> Tensor:
+        return torch.from_numpy(array).to(self._features.device)
 
 
 def _parts(count: int) -> list[slice]:
     """Return what to take at a time: copies of all features, in float64, would be gigabytes."""
     return [slice(start, start + _CHUNK) for start in range(0, count, _CHUNK)]
+
+
+def _spread(labels: Sequence[Hashable]) -> Rows:
+    """Return which of so many kept frames to take: all, or some of each class, spread over the stream."""
+    step, before = -(-len(labels) // _MOST), Counter[Hashable]()
+    taken = []
+    for row, label in enumerate(labels):
+        if before[label] % step == 0:
+            taken.append(row)
+        before[label] += 1
+    return np.array(taken)
 
 
 def _stretches(count: int) -> tuple[Rows, Rows]:

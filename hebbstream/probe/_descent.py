@@ -102,6 +102,14 @@ class Descent(ABC):
         """Return the weights to predict with, (classes, F + 1)."""
         return self.tensors["weight"]
 
+    def take_over(self, weight: Tensor, bias: Tensor) -> None:
+        """Score as an affine map of raw features does: the inverse of `affine`."""
+        own = bias + weight @ self.tensors["mean"] - self.prior
+        taken = torch.cat([weight * self._deviation, own.unsqueeze(1)], dim=1)
+        for name in ("weight", "average"):
+            if name in self.tensors:
+                self.tensors[name].copy_(taken)
+
     def _deviate(self) -> None:
         self.xp.sqrt(self._var + _VAR_EPS, out=self._deviation_array)
 

@@ -1,5 +1,6 @@
 """`SoftmaxProbe`: softmax regression by the gradient of each sample."""
 
+from collections.abc import Hashable
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -82,6 +83,30 @@ class SoftmaxProbe(OnlineProbe):
         self.learning_rate = self._kind.rate if learning_rate is None else learning_rate
         self.dtype = self._kind.dtype
         self._descent: Descent | None = None
+
+    def begin(self, samples: Tensor, classes: list[Hashable], counts: Tensor, weight: Tensor, bias: Tensor) -> None:
+        """Take over what a solver made of samples, to go on from there; for a probe that has learned nothing.
+
+        Parameters
+        ----------
+        samples
+            Features (n, F).
+        classes
+            Their labels, each once.
+        counts
+            How often each came; shape (C,).
+        weight, bias
+            Scores as an affine map of features: (C, F) and (C,).
+        """
+        self._allocate(samples.shape[1], len(classes), samples.device)
+        self.classes, self.steps = list(classes), len(samples)
+        self._renumber()
+        self._shared["mean"].copy_(samples.mean(dim=0))
+        self._shared["var"].copy_(samples.var(dim=0, correction=0))
+        if "count" in self._per_class:
+            self._per_class["count"].copy_(counts)
+            self._per_class["age"].fill_(self.steps)
+        self._stepping().take_over(weight.to(self.dtype), bias.to(self.dtype))
 
     def _shapes(self, features: int) -> tuple[Shapes, Shapes]:
         return self._kind.shapes(features)

@@ -38,8 +38,10 @@ class Temperature:
         """What scores are multiplied by; a scalar."""
         return self.state.select(0, 0).exp()
 
-    def fit(self, scores: Tensor, rows: Tensor) -> None:
+    def fit(self, scores: Tensor, rows: Tensor, prior: Tensor | float = 0.0) -> None:
         """Take the most likely temperature, 1 at least, of scores (n, classes) of samples of the classes `rows` (n,).
+
+        What is known before them, such as the logarithm of how often each class came (classes,), is added as it is.
 
         As if one more sample of each n + 2 had been of another class (Platt 1999): a few that are all right do not prove that
         all others are. However wrong they are, the likeliest class stays the likeliest.
@@ -53,7 +55,7 @@ class Temperature:
         least = (_LEAST_SPREAD / spread.clamp(min=_TINY)).log().clamp(max=0.0)
         for _ in range(_FIT_STEPS):
             scaled = log_inverse.exp() * scores
-            p = torch.softmax(scaled, dim=1)
+            p = torch.softmax(scaled + prior, dim=1)
             mean = (p * scaled).sum(dim=1, keepdim=True)
             curvature = (p * (scaled - mean).square()).sum(dim=1).mean()
             gradient = (wanted * (scaled - mean)).sum(dim=1).mean()
