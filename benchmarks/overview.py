@@ -19,7 +19,7 @@ def _expect(results: Path) -> str:
     pixels = grouped(read(results / "quality" / "worlds.json")["rows"], "world", "row")
     taught = {
         (world, row.partition(",")[0]): 100 * mean(run["refit"] for run in runs)
-        for (world, row), runs in grouped(read(results / "quality" / "refit-48.json")["rows"], "world", "row").items()
+        for (world, row), runs in grouped(read(results / "quality" / "refit.json")["rows"], "world", "row").items()
     }
 
     def video(row: str, *worlds: str) -> str:

@@ -117,11 +117,12 @@ def kernel_scores(x: Tensor, y: Tensor, test: Tensor) -> Tensor:
 
     (first, second), (first_y, second_y) = ((part[:half], part[half:]) for part in (x, y - share))
     factor, across = torch.linalg.cholesky(penalised(first)), kernel(first, second)
-    solved = torch.linalg.solve_triangular(factor, torch.cat([across, first_y], 1), upper=False)
-    across_solved, first_solved = solved[:, : len(second)], solved[:, len(second) :]
-    rest = torch.linalg.cholesky(penalised(second).addmm_(across_solved.t(), across_solved, alpha=-1))
-    second_dual = torch.cholesky_solve(second_y - across_solved.t() @ first_solved, rest)
-    first_dual = torch.cholesky_solve(first_y - across @ second_dual, factor)
+    for part in across.split(_CHUNK, dim=1):  # at full width, twice as much memory would be too much
+        part.copy_(torch.linalg.solve_triangular(factor, part, upper=False))
+    solved = torch.linalg.solve_triangular(factor, first_y, upper=False)
+    rest = torch.linalg.cholesky(penalised(second).addmm_(across.t(), across, alpha=-1))
+    second_dual = torch.cholesky_solve(second_y - across.t() @ solved, rest)
+    first_dual = torch.linalg.solve_triangular(factor.t(), solved - across @ second_dual, upper=True)
     dual = torch.cat([first_dual, second_dual])
     return torch.cat([kernel(rows, x) @ dual + share for rows in test.split(_CHUNK)])
 

@@ -1,7 +1,11 @@
 """`hebbstream evaluate`."""
 
 import argparse
+import copy
+from collections.abc import Hashable
 from typing import Any
+
+from torch import Tensor
 
 import hebbstream as hs
 from hebbstream.cli._execution import add_quiet
@@ -62,7 +66,8 @@ def run(options: argparse.Namespace) -> None:
         check_picture(options.plot)
     saved = hs.Learner.load(options.checkpoint)
     options = as_learned(options, saved.net, options.source)
-    probe = _probe(options, saved)
+    held = _held_probe(options, saved)
+    probe = _Beside(held or new_probe(options, saved.net))
     wanted = {type(metric): metric for metric in (Accuracy(), *options.metrics)}  # type: ignore[no-untyped-call]
     mixed = not (options.learn_features and imprints(saved.net))
     with open_source(options, saved.net.in_channels, saved.net.frame_size, mixed=mixed) as frames:
@@ -81,16 +86,34 @@ def run(options: argparse.Namespace) -> None:
     print(found)
     print(
         f"prequential accuracy {last.cumulative['Accuracy']:.1%} over {last.scored:,} {called(options)}s,"
-        f" {len(probe.classes)} classes"
+        f" {len(probe.learns.classes)} classes"
     )
+    if held is not None and probe.scored and not options.learn_features:
+        print(f"without learning any of these labels, as an exported model: {probe.right / probe.scored:.1%}")
     written = f"picture {found.plot(options.plot)}; " if options.plot else "nothing was written: "
     print(f"{written}the checkpoint is as it was")
 
 
-def _probe(options: argparse.Namespace, saved: hs.Learner) -> hs.OnlineProbe:
+class _Beside:
+    """A probe that learns, and beside it a copy that does not: what that gets right, a model to take away would."""
+
+    def __init__(self, probe: hs.OnlineProbe) -> None:
+        self.learns, self._stays = probe, copy.deepcopy(probe)
+        self.right = self.scored = 0
+        self.predict_one, self.predict_proba_one = probe.predict_one, probe.predict_proba_one
+
+    def learn_one(self, x: Tensor, y: Hashable) -> None:
+        found = self._stays.predict_one(x)
+        self.scored += found is not None
+        self.right += found == y
+        self.learns.learn_one(x, y)
+
+
+def _held_probe(options: argparse.Namespace, saved: hs.Learner) -> hs.OnlineProbe | None:
+    """Return the checkpoint's, as it would be taken away; ``None`` where a new one is wanted."""
     held = None if options.fresh_probe else as_online_probe(saved.probe, "evaluate")
     if held is None:
-        return new_probe(options, saved.net)
+        return None
     if options.solver:
         raise ConfigurationError(
             f"--solver {options.solver}: {options.checkpoint} holds a probe ({held.solver}); expected --fresh-probe"

@@ -158,9 +158,7 @@ class Replay:
         LabelError
             If no frame of it has come.
         """
-        label = checked_label(label)
-        if label not in self._came:
-            raise LabelError(f"label {label!r}: expected one of the {len(self._came)} classes that have come")
+        label = self._known(label)
         del self._came[label]
         self._full.discard(label)
         gone = set(self._places.pop(label, ()))
@@ -170,6 +168,36 @@ class Replay:
         self._labels = [self._labels[place] for place in left]
         self._arrived = [self._arrived[place] for place in left]
         self._places = {name: [moved[place] for place in places] for name, places in self._places.items()}
+
+    def rename(self, label: Hashable, to: Hashable) -> None:
+        """Call a class something else, as the probe's `rename` does; where there is one of that name, the two become one.
+
+        Raises
+        ------
+        LabelError
+            If no frame of it has come.
+
+        Examples
+        --------
+        >>> memory = Replay()
+        >>> for label in ("left", "right", "rihgt"):
+        ...     memory.add(torch.rand(3, 8, 8), label)
+        >>> memory.rename("rihgt", "right")
+        >>> memory.came
+        {'left': 1, 'right': 2}
+        """
+        label, to = self._known(label), checked_label(to)
+        came: dict[Hashable, int] = {}
+        places: dict[Hashable, list[int]] = {}
+        for name, count in self._came.items():
+            called = to if name == label else name
+            came[called] = came.get(called, 0) + count
+            places[called] = places.get(called, []) + self._places.get(name, [])
+        self._came, self._places = came, places
+        # Two that became one are more than their share: until they are as many as the others, these grow.
+        most = max(map(len, places.values()))
+        self._full = {called for name in self._full if len(places[called := to if name == label else name]) == most}
+        self._labels = [to if name == label else name for name in self._labels]
 
     def options(self) -> dict[str, float]:
         """Return the arguments that this was made with."""
@@ -256,6 +284,12 @@ class Replay:
             if len(self):
                 wider[: len(self)] = self._frames[: len(self)]
             self._frames = wider
+
+    def _known(self, label: Hashable) -> Hashable:
+        label = checked_label(label)
+        if label not in self._came:
+            raise LabelError(f"label {label!r}: expected one of the {len(self._came)} classes that have come")
+        return label
 
     def _place_for(self, label: Hashable, came: int) -> tuple[int, list[int], int] | None:
         """Find a place for a frame of a class, of which so many came, and where in whose places it is; ``None`` for none."""

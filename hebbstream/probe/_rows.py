@@ -35,7 +35,7 @@ class LabelledRows(LearnedTensors):
     def rename(self, label: Hashable, to: Hashable) -> None:
         """Call a class something else; where there is one of that name, the two become one.
 
-        A `Replay` keeps the name by which frames came, and goes on to teach it: a learner that has one needs another from then on.
+        A `Replay` that keeps frames of it teaches the old name again, unless it is told to `Replay.rename` it, too.
 
         Raises
         ------

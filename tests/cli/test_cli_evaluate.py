@@ -1,5 +1,11 @@
+import re
+from itertools import islice
+
+import numpy as np
 import pytest
 
+import hebbstream as hs
+from hebbstream.adapters.video import open_video, read_labels
 from hebbstream.clip import CLIP
 
 
@@ -12,15 +18,28 @@ def test_evaluate_prints_a_table_and_draws_it(evaluate, checkpoint, tmp_path):
     before = checkpoint.read_bytes()
     code, out, err = evaluate("--metrics", "CohenKappa", "CrossEntropy", "--window", 10, "--plot", "curve.png")
     assert code == 0
-    header, *rows, summary, written = out.splitlines()
+    header, *rows, summary, taken, written = out.splitlines()
     columns = "samples labelled scored Accuracy last 10 CohenKappa last 10 CrossEntropy last 10"
     assert " ".join(header.split()) == columns
     assert [row.split()[:3] for row in rows] == [["10"] * 3, ["20"] * 3, ["30"] * 3]
     assert summary == f"prequential accuracy {float(rows[-1].split()[3]):.1%} over 30 frames, 6 classes"
+    assert re.fullmatch(r"without learning any of these labels, as an exported model: \d+\.\d%", taken)
     assert written == "picture curve.png; the checkpoint is as it was"
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert "30/30" in err  # the progress bar
     assert checkpoint.read_bytes() == before
+
+
+def test_evaluate_says_what_is_right_without_learning(evaluate, checkpoint, labels, run):
+    out = evaluate("--quiet")[1]
+    learner = hs.Learner.load(checkpoint)
+    with open_video(CLIP, size=learner.net.frame_size, label=read_labels(labels)) as frames:
+        samples = list(islice(frames, 30))
+    found = learner.refit_probe().predict_many(learner.net.transform_many(np.stack([sample.x for sample in samples])))
+    right = np.mean([label == sample.y for label, sample in zip(found, samples, strict=True)])
+    assert f"as an exported model: {right:.1%}\n" in out
+    for changes in ("--fresh-probe", "--learn-features"):
+        assert "as an exported model" not in evaluate("--quiet", changes)[1]
 
 
 def test_evaluate_with_learning_features_writes_nothing_either(evaluate, checkpoint):

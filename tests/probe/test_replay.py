@@ -44,6 +44,25 @@ def test_what_is_kept_comes_back_in_the_order_in_which_it_came():
     assert memory.came == {"b": 60, "c": 3}
 
 
+def test_a_class_that_is_renamed_keeps_its_frames_and_takes_in_those_of_another():
+    memory = filled("aab" * 20 + "c" * 40, capacity=21)
+    before, labels = memory.kept()
+    memory.rename("b", "x")
+    memory.rename("a", "c")
+    assert memory.came == {"c": 80, "x": 20}
+    frames, renamed = memory.kept()
+    assert torch.equal(frames, before)
+    assert renamed == ["x" if label == "b" else "c" for label in labels]
+    again = hs.Replay.from_state(memory.state_dict())
+    for number in range(100, 140):
+        for held in (memory, again):
+            held.add(numbered(number), "x")
+    assert kept(memory) == kept(again)
+    assert memory.count("c") <= 11  # what was two classes gives up its room as one
+    with pytest.raises(errors.LabelError, match="'b': expected one of the 2 classes"):
+        memory.rename("b", "y")
+
+
 def test_frames_and_labels_belong_together_when_drawn():
     labels = ["abcd"[number // 50] for number in range(200)]
     frames, drawn = filled(labels, capacity=20).draw(300)

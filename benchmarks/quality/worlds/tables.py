@@ -116,22 +116,18 @@ def _later(file: str, results: Path) -> str:
 
 
 def _refit(results: Path) -> str:
-    """Of each world and width, as drawn and learned: a later recording by the probe that learned along, by the refit one, and how sure."""
-    columns, rows = {"untrained": "untrained", "gradient": "video", "motion": "motion"}, []
-    for file in ("refit.json", "refit-48.json"):
-        result = read(results / "quality" / file)
-        found = {
-            (world, row.partition(",")[0]): runs
-            for (world, row), runs in grouped(result["rows"], "world", "row").items()
-        }
-        for world in dict.fromkeys(world for world, _ in found):
-            cells = []
-            for column in columns:
-                runs = found.get((world, column), [])
-                ways = [[100 * run[way] for run in runs] for way in ("later", "refit", "refit_confidence")]
-                cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in ways if seeds))
-            rows.append([world, result["settings"]["width"], len(found[world, "untrained"]), *cells])
-    return markdown(["world", "width", "seeds", *columns.values()], rows)
+    """Of each world, as drawn and learned: a later recording by the probe that learned along, by the refit one, and how sure."""
+    columns = {"untrained": "untrained", "gradient": "video", "motion": "motion"}
+    rows = read(results / "quality" / "refit.json")["rows"]
+    found = {(world, row.partition(",")[0]): runs for (world, row), runs in grouped(rows, "world", "row").items()}
+    lines = []
+    for world in dict.fromkeys(world for world, _ in found):
+        cells = []
+        for column in columns:
+            ways = [[100 * run[way] for run in found[world, column]] for way in ("later", "refit", "refit_confidence")]
+            cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in ways))
+        lines.append([world, len(found[world, "untrained"]), *cells])
+    return markdown(["world", "seeds", *columns.values()], lines)
 
 
 def _with_spread(runs: list[Result]) -> str:
