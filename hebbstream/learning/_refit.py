@@ -87,7 +87,9 @@ class _Known:
     ) -> None:
         # Classes come in the order in which they were first taught: that of a model's scores should stay.
         self._features, self._labels, self._classes = features, labels, classes
-        self.numbers: Rows = np.array([classes.index(label) for label in labels])
+        self._variance, self._mean = torch.var_mean(features, dim=0, correction=0)
+        number = {label: index for index, label in enumerate(classes)}
+        self.numbers: Rows = np.array([number[label] for label in labels])
         self._came = np.array([came[label] for label in classes])
         kept = np.bincount(self.numbers, minlength=len(classes))
         self._stands_for = (self._came / np.maximum(kept, 1))[self.numbers]
@@ -125,8 +127,15 @@ class _Known:
             present, weight, bias, prior = solved(learned)
         probe = type(like)(**like.options() | {"calibrate": True})
         scale = temperature.inverse
-        classes, came = [self._classes[number] for number in present], self._on_device(self._came[present])
-        probe.begin(self._features, classes, came, scale * weight, scale * bias + prior)
+        probe.begin(
+            [self._classes[number] for number in present],
+            self._on_device(self._came[present]),
+            samples=len(learned),
+            mean=self._mean,
+            variance=self._variance,
+            weight=scale * weight,
+            bias=scale * bias + prior,
+        )
         return probe
 
     def _of_sums(self, like: OnlineProbe, learned: Rows, seen: Rows, judged: Rows) -> OnlineProbe:
@@ -152,8 +161,9 @@ class _Known:
 
     def likelihood(self, probe: OnlineProbe, rows: Rows) -> float:
         """Return the mean log-likelihood of those whose class it knows: less a matter of chance than which is right."""
-        rows = rows[[label in probe.classes for label in self._labels_of(rows)]]
-        own = torch.tensor([probe.classes.index(label) for label in self._labels_of(rows)], dtype=torch.int64)
+        number = {label: index for index, label in enumerate(probe.classes)}
+        rows = rows[[label in number for label in self._labels_of(rows)]]
+        own = torch.tensor([number[label] for label in self._labels_of(rows)], dtype=torch.int64)
         found = self._probabilities(probe, rows).cpu().gather(1, own.unsqueeze(1)).clamp(min=_LEAST).log().ravel()
         return float(np.average(found, weights=self._stands_for[rows])) if len(rows) else 0.0
 

@@ -1,6 +1,6 @@
 """`SoftmaxProbe`: softmax regression by the gradient of each sample."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -84,28 +84,38 @@ class SoftmaxProbe(OnlineProbe):
         self.dtype = self._kind.dtype
         self._descent: Descent | None = None
 
-    def begin(self, samples: Tensor, classes: list[Hashable], counts: Tensor, weight: Tensor, bias: Tensor) -> None:
+    def begin(
+        self,
+        classes: Iterable[Hashable],
+        counts: Tensor,
+        *,
+        samples: int,
+        mean: Tensor,
+        variance: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+    ) -> None:
         """Take over what a solver made of samples, to go on from there; for a probe that has learned nothing.
 
         Parameters
         ----------
+        classes, counts
+            Labels, each once, and how often each came; shape (C,).
         samples
-            Features (n, F).
-        classes
-            Their labels, each once.
-        counts
-            How often each came; shape (C,).
+            How many they were.
+        mean, variance
+            Of each feature; shape (F,).
         weight, bias
             Scores as an affine map of features: (C, F) and (C,).
         """
-        self._allocate(samples.shape[1], len(classes), samples.device)
-        self.classes, self.steps = list(classes), len(samples)
+        self.classes, self.steps = list(classes), samples
         self._renumber()
-        self._shared["mean"].copy_(samples.mean(dim=0))
-        self._shared["var"].copy_(samples.var(dim=0, correction=0))
+        self._allocate(len(mean), len(self.classes), mean.device)
+        self._shared["mean"].copy_(mean)
+        self._shared["var"].copy_(variance)
         if "count" in self._per_class:
             self._per_class["count"].copy_(counts)
-            self._per_class["age"].fill_(self.steps)
+            self._per_class["age"].fill_(samples)
         self._stepping().take_over(weight.to(self.dtype), bias.to(self.dtype))
 
     def _shapes(self, features: int) -> tuple[Shapes, Shapes]:
