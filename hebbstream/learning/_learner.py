@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 import torch
 
 from hebbstream._container import State, inconsistent, read_state, write_state
-from hebbstream._globals import usable_device
+from hebbstream._globals import outside_autocast, usable_device
 from hebbstream.errors import ConfigurationError, CorruptCheckpointError
 from hebbstream.learning._arguments import check_net, check_number, check_probe, checked_stream
 from hebbstream.learning._callback import Callback, Step, as_callbacks
@@ -262,7 +262,8 @@ class Learner:
             return None
         if self.replay is None or not len(self.replay):
             return probe
-        return refit_probe(self.net, probe, self.replay, progress=progress)
+        with outside_autocast():
+            return refit_probe(self.net, probe, self.replay, progress=progress)
 
     @classmethod
     def load(

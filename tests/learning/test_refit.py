@@ -47,6 +47,19 @@ def test_it_knows_what_the_network_makes_of_the_frames_by_now(tmp_path):
     assert (tmp_path / "before").read_bytes() == (tmp_path / "after").read_bytes()
 
 
+@pytest.mark.parametrize("mode", [torch.inference_mode, lambda: torch.autocast("cpu", dtype=torch.bfloat16)])
+def test_it_is_the_same_in_any_mode_and_learns_on_outside(mode):
+    learner = hs.Learner(hs.SoftHebbNet.from_preset("mnist", width=4), hs.SoftmaxProbe(), replay=hs.Replay())
+    frames = np.random.default_rng(0).random((40, 28, 28), np.float32)
+    learner.learn([(frame, number % 3) for number, frame in enumerate(frames)], progress=False)
+    with mode():
+        found = learner.refit_probe(progress=False)
+    for own, other in zip(found.affine(), learner.refit_probe(progress=False).affine(), strict=True):
+        assert torch.equal(own, other)
+    found.learn_one(learner.net.transform_one(frames[0]), "new")
+    assert found.predict_one(learner.net.transform_one(frames[0])) == "new"
+
+
 def test_without_a_replay_it_is_the_probe_itself_and_without_labels_none():
     net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
     assert hs.Learner(net).refit_probe() is hs.Learner(net, hs.SoftmaxProbe(), replay=hs.Replay()).refit_probe() is None
