@@ -62,7 +62,6 @@ def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:
     return found | {
         "refit": right,
         "refit_confidence": confidence,
-        "refit_by": probe.solver,
         "refit_cpu_seconds": seconds,
     }
 
