@@ -197,5 +197,5 @@ def test_learning_publishes_by_command(run, tmp_path):
     written = sorted(path.name[:13] for path in (tmp_path / "site").iterdir())
     assert written == ["net-000000040", "net-000000050", "net.json"]
     found = hs.Learner.load("b.safetensors")
-    assert found.net.preset == "video"
+    assert found.net.preset == "motion"
     assert math.isfinite(float(np.asarray(found.net.r1_fraction()).sum()))

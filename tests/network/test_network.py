@@ -92,7 +92,7 @@ def test_memory_is_flat_over_5_000_steps():
     gc.collect()
     grown = tracemalloc.get_traced_memory()[0] - traced
     tracemalloc.stop()
-    assert grown < 20_000
+    assert grown < 70_000  # the smallest object left behind by each step is 80,000; other threads may have some, too
     assert process.memory_info().rss - resident < 2e6
 
 
