@@ -99,13 +99,21 @@ class _Known:
         if not isinstance(probe, SoftmaxProbe):
             return [partial(self._of_sums, probe)]
         solver = Discriminant(self._features, self._on_device(self.numbers), self._on_device(self._stands_for))
+        solutions: dict[tuple[bytes, float], tuple[Tensor, Tensor]] = {}
+
+        def solve(rows: Rows, shrinkage: float) -> tuple[Tensor, Tensor]:
+            key = rows.tobytes(), shrinkage
+            if key not in solutions:  # for thousands of frames one takes seconds
+                solutions[key] = solver.solve(self._on_device(rows), shrinkage)
+            return solutions[key]
+
         made = product((False, True), _SHRINKAGES)
-        return [partial(self._discriminant, probe, solver, shrinkage, shares) for shares, shrinkage in made]
+        return [partial(self._discriminant, probe, solve, shrinkage, shares) for shares, shrinkage in made]
 
     def _discriminant(
         self,
         like: SoftmaxProbe,
-        solver: Discriminant,
+        solve: Callable[[Rows, float], tuple[Tensor, Tensor]],
         shrinkage: float,
         shares: bool,  # whether a class is as likely as it was frequent, or all are likely alike
         learned: Rows,
@@ -114,7 +122,7 @@ class _Known:
     ) -> OnlineProbe:
         def solved(rows: Rows) -> tuple[Rows, Tensor, Tensor, Tensor]:
             present = np.unique(self.numbers[rows])
-            weight, bias = solver.solve(self._on_device(rows), shrinkage)
+            weight, bias = solve(rows, shrinkage)
             prior = np.log(self._came[present] / self._came.sum()) if shares else np.zeros(len(present))
             return present, weight, bias, self._on_device(prior)
 

@@ -193,11 +193,11 @@ class Replay:
             called = to if name == label else name
             came[called] = came.get(called, 0) + count
             places[called] = places.get(called, []) + self._places.get(name, [])
-        self._came, self._places = came, places
         # Two that became one are more than their share: until they are as many as the others, these grow.
         most = max(map(len, places.values()))
-        self._full = {called for name in self._full if len(places[called := to if name == label else name]) == most}
-        self._labels = [to if name == label else name for name in self._labels]
+        full = {called for name in self._full if len(places[called := to if name == label else name]) == most}
+        labels = [to if name == label else name for name in self._labels]
+        self._came, self._places, self._full, self._labels = came, places, full, labels  # all, or with Ctrl-C none
 
     def options(self) -> dict[str, float]:
         """Return the arguments that this was made with."""

@@ -107,7 +107,22 @@ class SoftmaxProbe(OnlineProbe):
             Of each feature; shape (F,).
         weight, bias
             Scores as an affine map of features: (C, F) and (C,).
+
+        Raises
+        ------
+        ConfigurationError
+            If it has learned something.
+
+        Examples
+        --------
+        >>> probe, one = SoftmaxProbe(), torch.ones(2)
+        >>> affine = {"weight": torch.eye(2), "bias": torch.zeros(2)}
+        >>> probe.begin(["left", "right"], one, samples=2, mean=0.5 * one, variance=0.25 * one, **affine)
+        >>> probe.predict_one([0.9, 0.1])
+        'left'
         """
+        if self.classes:
+            raise ConfigurationError(f"begin after {self.steps} labels: expected a probe that has learned nothing")
         self.classes, self.steps = list(classes), samples
         self._renumber()
         self._allocate(len(mean), len(self.classes), mean.device)

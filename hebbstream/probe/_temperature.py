@@ -44,7 +44,7 @@ class Temperature:
         What is known before them, such as the logarithm of how often each class came (classes,), is added as it is.
 
         As if one more sample of each n + 2 had been of another class (Platt 1999): a few that are all right do not prove that
-        all others are. However wrong they are, the likeliest class stays the likeliest.
+        all others are. However wrong they are, without a prior the likeliest class stays the likeliest.
         """
         scores = scores.double()
         count, classes = scores.shape
