@@ -139,6 +139,15 @@ def test_a_class_of_which_few_were_kept_is_named_as_often_as_it_came():
     assert np.mean(np.array(found.predict_many(frames.flatten(1))) == "common") > 0.85
 
 
+def test_where_frames_tell_nothing_the_common_class_is_named():
+    labels = ["rare" if number % 20 == 0 else "common" for number in range(800)]
+    frames = torch.from_numpy(np.random.default_rng(0).normal(size=(800, 1, 4, 4))).float()
+    probe, replay = taught(frames, labels)
+    found = refit_probe(AS_IT_IS, probe, replay, progress=False)
+    assert found is not probe
+    assert np.mean(np.array(found.predict_many(frames.flatten(1))) == "common") > 0.85
+
+
 @pytest.mark.parametrize("noise", [0.01, 3.0])
 def test_classes_stay_in_the_order_in_which_they_were_taught(noise):
     labels = ["zebra"] * 5 + ["ant", "bee"] * 300
