@@ -160,6 +160,8 @@ def _layer(graph: Nodes, x: str, layer: FoldedLayer, name: str, dtype: str) -> s
         x = graph.add("AveragePool", [x], f"{name}/pooled", count_include_pad=1, **window)
     if spec.pool == "time_avg":
         x = graph.add("ReduceMean", [x], f"{name}/over_time", axes=[3], keepdims=1)
+    if spec.average_size != 1:
+        x = graph.add("AveragePool", [x], f"{name}/averaged", kernel_shape=[*spec.average], strides=[*spec.average])
     return _unit_length(graph, x, name, dtype) if spec.unit_length else x
 
 

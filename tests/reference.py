@@ -24,6 +24,10 @@ class ReferenceLayer:
         u = patches @ self.w.T
         seen = patches @ self.average.T
         out = self.pool(self.activate(seen).reshape(b, h, w, -1).transpose(0, 3, 1, 2))
+        rows, columns = pair(s.average_size)
+        tall, wide = out.shape[2] // rows, out.shape[3] // columns
+        kept = out[:, :, : tall * rows, : wide * columns].reshape(*out.shape[:2], tall, rows, wide, columns)
+        out = kept.mean(axis=(3, 5))
         if s.unit_length:
             out = out / np.maximum(1e-12, np.sqrt((out**2).sum(axis=1, keepdims=True)))
 

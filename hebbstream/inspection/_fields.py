@@ -78,6 +78,8 @@ def receptive_field(net: SoftHebbNet, layer: int) -> ReceptiveField:
                 size[axis] += (pool[axis] - 1) * stride[axis]
                 start[axis] -= borders[axis] * stride[axis]
                 stride[axis] *= steps[axis]
+                size[axis] += (spec.average[axis] - 1) * stride[axis]
+                stride[axis] *= spec.average[axis]
     return ReceptiveField(size[0], size[1], stride=(stride[0], stride[1]), start=(start[0], start[1]))
 
 

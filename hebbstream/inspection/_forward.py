@@ -12,6 +12,7 @@ from hebbstream.network._forward import LayerPasses, forward_through
 from hebbstream.network._frames import to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._network import SoftHebbNet
+from hebbstream.network._parts import finished
 from hebbstream.rule._activation import prepare, rectify
 from hebbstream.rule._patches import patches
 
@@ -42,6 +43,5 @@ def differentiable_forward(layers: Sequence[SoftHebbLayer], x: Tensor) -> Tensor
             x = rectify(x, spec.activation)
         if spec.pools_averages:
             x = F.avg_pool2d(x, *spec.window_in(x.shape[3]))
-        if spec.unit_length:
-            x = F.normalize(x)
+        x = finished(spec, x)
     return x

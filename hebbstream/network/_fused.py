@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hebbstream.network._parts import Forward, output
+from hebbstream.network._parts import Forward, finished, output
 from hebbstream.network._rounded import RoundedWeights
 from hebbstream.network._spec import LayerSpec
 from hebbstream.rule import _fast as fast
@@ -115,7 +115,7 @@ class Plan:
         self.offsets = np.concatenate([places, last]) * 4
         self.short_offsets = self.offsets // 2
         self.border, self.window = (above, left), [side for pair in spec.window_in(width) for side in pair]
-        self.pooled = spec.output_size(height, width)
+        self.pooled = spec.pooled_size(height, width)
         self.u = aligned((len(self.offsets), spec.channels), torch.float32)
         self.weighted_input = torch.from_numpy(self.u[: self.positions])
         self.arrays = Arrays(layer)
@@ -262,12 +262,14 @@ def _leave(plan: Plan, spec: LayerSpec) -> Tensor:
     out = torch.empty((plan.batch * rows * columns, spec.channels), dtype=torch.float32, device="cpu")
     centre, power = spec.activation == "triangle", 1.0 if spec.activation == "relu" else spec.power
     u, pooled, size = plan.u, out.numpy(), plan.height * plan.width
+    at_once = spec.unit_length and spec.average_size == 1  # averages are scaled after they are taken
 
     def part(first: int, last: int) -> None:
         plan.kernels.pool(
-            u[first * size : last * size], centre, power, last - first, plan.height, plan.width, *plan.window, average, spec.unit_length, rows,
+            u[first * size : last * size], centre, power, last - first, plan.height, plan.width, *plan.window, average, at_once, rows,
             pooled[first * rows * columns : last * rows * columns],
         )  # fmt: skip
 
     fast.spread(part, plan.batch, -(-plan.worth_a_thread // size))
-    return out.view(plan.batch, rows, columns, spec.channels).permute(0, 3, 1, 2)
+    maps = out.view(plan.batch, rows, columns, spec.channels).permute(0, 3, 1, 2)
+    return maps if spec.average_size == 1 else finished(spec, maps)

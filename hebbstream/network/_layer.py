@@ -93,8 +93,9 @@ class SoftHebbLayer(nn.Module):
         size = f"{self.in_channels:,} values" if spec.kernel_size is None else size
         window = "/".join(map(_sides, spec.window[:2]))
         pool = "" if spec.pool == "none" else f", {spec.pool} pooling {window}"
+        averaged = "" if spec.average_size == 1 else f", averages of {_sides(spec.average)}"
         scaled = ", scaled to unit length" if spec.unit_length else ""
-        return f"{spec.channels:,} neurons of {size}{pool}{scaled}"
+        return f"{spec.channels:,} neurons of {size}{pool}{averaged}{scaled}"
 
     @property
     def weight(self) -> Tensor:

@@ -62,4 +62,10 @@ def output(spec: LayerSpec, weighted_input: Tensor, batch: int, height: int, wid
     out = rectify(out, spec.activation, spec.power)
     if spec.pools_averages:
         out = F.avg_pool2d(out, *spec.window_in(width))
+    return finished(spec, out)
+
+
+def finished(spec: LayerSpec, pooled: Tensor) -> Tensor:
+    """Average and scale what is pooled, shape (B, K, H, W); return shape (B, K, H', W')."""
+    out = pooled if spec.average_size == 1 else F.avg_pool2d(pooled, spec.average)
     return F.normalize(out) if spec.unit_length else out

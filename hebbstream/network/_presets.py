@@ -179,11 +179,10 @@ _VIDEO = (
 )
 
 # What moves matters: the neurons of the second layer hold patches of that, above a first layer as it was drawn. Above one that has
-# learned, most of the gain is lost.
+# learned, most of the gain is lost. A third layer, which does not learn, would lose some of it.
 _MOTION = (
     replace(_VIDEO[0], learning_rate=0.0, averaging_samples=None),
-    replace(_VIDEO[1], learning_rate=1.0, plasticity="imprinting"),
-    *_VIDEO[2:],
+    replace(_VIDEO[1], learning_rate=1.0, plasticity="imprinting", power=1.0, average_size=2),
 )
 
 # Of windows and spectrograms likewise. In signals, weights begin shorter still and learn faster: a few hundred windows must

@@ -78,6 +78,9 @@ class LayerSpec:
         not matter when something happens) or ``"none"``; average pooling counts its padding.
     pool_size, pool_stride, pool_padding
         Of the pooling window, in pixels: one number, or (vertical, horizontal). With ``"time_avg"`` only the vertical counts.
+    average_size
+        Side of the squares of outputs that are averaged once they are pooled, or (vertical, horizontal); 1 leaves them as they
+        are. What is left over at the right and the bottom is dropped.
     unit_length
         Whether the outputs of all neurons at a position are divided by their length, the root of the sum of their squares.
         What is left is how they compare with each other, not how strong they are: few labels and nearest neighbours then
@@ -130,6 +133,7 @@ class LayerSpec:
     pool_size: int | Pair = 2
     pool_stride: int | Pair = 2
     pool_padding: int | Pair = 0
+    average_size: int | Pair = 1
     unit_length: bool = False
     normalization: NormalizationName = "stream"
     momentum: float = 0.01
@@ -141,9 +145,9 @@ class LayerSpec:
             self._require(name, getattr(self, name) in choices, "one of " + ", ".join(map(repr, choices)))
         size = "a positive integer, below 2**31"
         self._require("channels", _is_size(self.channels), size)
-        for name in ("kernel_size", "pool_size", "pool_stride", "pool_padding"):
+        for name in ("kernel_size", "pool_size", "pool_stride", "pool_padding", "average_size"):
             object.__setattr__(self, name, _shortest(getattr(self, name)))
-        for name in ("pool_size", "pool_stride"):
+        for name in ("pool_size", "pool_stride", "average_size"):
             self._require(name, all(map(_is_size, _pair(getattr(self, name)))), size)
         kernel, decay = self.kernel_size, self.decay_samples
         odd = kernel is None or all(_is_size(side) and side % 2 == 1 for side in _pair(kernel))
@@ -168,6 +172,7 @@ class LayerSpec:
         self._require("momentum", _is_number(self.momentum) and 0 < self.momentum <= 1, "a number in (0, 1]")
         self._require("unit_length", isinstance(self.unit_length, bool), "True or False")
         self._require("pool", kernel is not None or self.pool == "none", "'none' for a dense layer")
+        self._require("average_size", kernel is not None or self.average_size == 1, "1 for a dense layer")
         whole = kernel is not None or not self.normalization.startswith("whiten")
         self._require("normalization", whole, "'stream', 'batch' or 'none' for a dense layer")
 
@@ -225,9 +230,19 @@ class LayerSpec:
         return self.pool in ("avg", "time_avg")
 
     @property
+    def average(self) -> Pair:
+        """(rows, columns) of the squares of pooled outputs that are averaged."""
+        return _pair(self.average_size)  # type: ignore[no-any-return]
+
+    @property
     def one_dimensional(self) -> bool:
         """Whether it looks along the last axis alone, as a layer for signals does."""
-        return self.kernel_size is not None and self.kernel[0] == self.window[0][0] == self.window[1][0] == 1
+        rows = self.kernel[0], self.window[0][0], self.window[1][0], self.average[0]
+        return self.kernel_size is not None and set(rows) == {1}
+
+    def pooled_size(self, height: int, width: int) -> Pair:
+        """Return the (height, width) of what is pooled, before averages of it are taken; see `output_size`."""
+        return _pooled_size(self, height, width)
 
     def output_size(self, height: int, width: int) -> Pair:
         """Return the (height, width) this layer gives for that of its input; below (1, 1) where it does not fit.
@@ -237,7 +252,8 @@ class LayerSpec:
         >>> LayerSpec(channels=8, pool_size=4, pool_stride=2, pool_padding=1).output_size(32, 32)
         (16, 16)
         """
-        return _output_size(self, height, width)
+        (rows, columns), (tall, wide) = _pooled_size(self, height, width), self.average
+        return rows // tall, columns // wide
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "LayerSpec":
@@ -265,7 +281,7 @@ class LayerSpec:
 
 
 @lru_cache(maxsize=1024)  # every frame is checked
-def _output_size(spec: LayerSpec, height: int, width: int) -> Pair:
+def _pooled_size(spec: LayerSpec, height: int, width: int) -> Pair:
     if spec.kernel_size is None:
         return 1, 1
     sides = tuple(zip((height, width), spec.padding, *spec.window_in(width), strict=True))

@@ -47,8 +47,7 @@ def test_neurons_hold_patches_that_the_layer_has_seen(frames, monkeypatch, kerne
     nearest = (F.normalize(layer.weight_matrix) @ known.t()).max(dim=1)
     torch.testing.assert_close(nearest.values, torch.ones(4 * WIDTH))
     assert len(nearest.indices.unique()) > 2 * WIDTH
-    untouched = hs.SoftHebbNet.from_preset("motion", width=WIDTH).layers
-    assert all(torch.equal(net.layers[at].weight_matrix, untouched[at].weight_matrix) for at in (0, 2))
+    assert torch.equal(net.layers[0].weight_matrix, motion().layers[0].weight_matrix)
 
 
 def test_with_kernels_and_without_it_takes_over_the_same(frames, monkeypatch):
@@ -118,7 +117,7 @@ def test_the_model_gives_the_same_features(frames):
     found = OnnxExtractor(export_model(net, input_dtype="uint8", layout="NHWC").data, ["cpu"]).transform_many(
         frames[:5]
     )
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("batch_size", [1, 10])

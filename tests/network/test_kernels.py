@@ -49,6 +49,8 @@ CHANGES = [
     {"pool": "time_avg", "power": 1.4},
     {"unit_length": True},
     {"unit_length": True, "activation": "tanh", "pool": "avg"},
+    {"average_size": (1, 2)},
+    {"average_size": 2, "unit_length": True},
     {"normalization": "whiten"},
     {"normalization": "whiten_patches"},
     {"normalization": "whiten_colors"},

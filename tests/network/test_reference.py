@@ -64,6 +64,12 @@ def test_outputs_of_unit_length(changes):
     compare([replace(CONV, unit_length=True), replace(DEEP, unit_length=True, **changes)], 1)
 
 
+@pytest.mark.parametrize("average_size", [2, (2, 1)])
+def test_averages_of_what_is_pooled(average_size):
+    first = replace(CONV, average_size=average_size)
+    compare([first, replace(DEEP, average_size=average_size, unit_length=True)], 1, size=(26, 22))
+
+
 @pytest.mark.parametrize("batch", [1, 10])
 @pytest.mark.parametrize("normalization", ["stream", "whiten", "whiten_colors", "whiten_patches", "batch"])
 @pytest.mark.parametrize("plasticity", ["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian"])

@@ -1,9 +1,10 @@
 """Measure what a probe that learns along with a stream, in its order, knows of a later recording.
 
-The network is the preset "video", but for two rows: one where it does not learn, and one of the preset "motion". Of a world of
+The network is the preset "video", or "motion" in rows of that name, and learns where the row does not say otherwise. Of a world of
 video 2,000 frames spread over the stream have a label, of pictures the last 2,000.
 *Prequential* is the share of labelled frames that were predicted right before they were learned; *later* is that of the test,
-and *refit* that of the test by the probe that `Learner.refit_probe` makes of the frames of a replay.
+*refit* that of the test by the probe that `Learner.refit_probe` makes of the frames of a replay, and *of five* that by LDA of
+features of five labelled frames of each class, in the end.
 """
 
 import time
@@ -14,11 +15,12 @@ import numpy as np
 
 import hebbstream as hs
 from benchmarks.core import store
-from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, small
-from benchmarks.quality.worlds.readout import Array, World
+from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, shown, small
+from benchmarks.quality.worlds.readout import Array, World, lda_of_5
 
 _OF_THREE, _OF_ONE = "gradient, with Replay()", "gradient, with Replay(per_sample=1, weight=1)"
 UNTRAINED, MOTION = f"untrained, {_OF_ONE}", f"motion, {_OF_ONE}"
+UNTRAINED_MOTION = f"motion, untrained, {_OF_ONE}"
 PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
     "gradient": hs.SoftmaxProbe,
     _OF_THREE: hs.SoftmaxProbe,
@@ -36,6 +38,7 @@ def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  
     """Yield a row for each probe."""
     made_by = {row: (row, "video", (0,)) for row in PROBES}
     made_by |= {UNTRAINED: (_OF_ONE, "video", ()), MOTION: (_OF_ONE, "motion", (1,))}
+    made_by[UNTRAINED_MOTION] = _OF_ONE, "motion", ()
     for row, (probe, preset, learning) in made_by.items():
         yield {"row": row}, partial(_row, world, probe, network(preset, learning, width, world.train.shape[-1], seed))
 
@@ -47,11 +50,12 @@ def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:
     began = time.process_time()
     report = learner.learn(samples)
     seconds = round(time.process_time() - began, 1)
-    tested = features(net, small(world.test))
+    known, tested = (features(net, frames) for frames in shown(world))
     found = {
         "cpu_seconds": seconds,
         "prequential": round(report.accuracy or 0.0, 4),
         "later": _right(world, learner.probe, tested)[0],
+        "of_five": lda_of_5(world, known, tested),
     }
     if learner.replay is None:
         return found

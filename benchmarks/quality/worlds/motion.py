@@ -1,4 +1,4 @@
-"""Measure a second layer whose neurons hold patches that moved, above a first layer as drawn and one that has learned.
+"""Measure a second of three layers whose neurons hold patches that moved, above a first as drawn and one that has learned.
 
 Whole frames, as `hebbstream learn` takes frames of this size; readouts and worlds are those of `benchmarks.quality.worlds`,
 and the nearest neighbour's label.
@@ -20,7 +20,8 @@ LEARNING = {"untrained": (), "second layer imprints": (1,), "first layer learns"
 
 def network(learning: tuple[int, ...], width: int, channels: int, seed: int) -> hs.SoftHebbNet:
     """Return a network of which the first layer learns as in `"video"`, the second as in `"motion"`, or neither."""
-    learns = hs.PRESETS["video"].resolve(width=width)[:1] + hs.PRESETS["motion"].resolve(width=width)[1:]
+    first, _, third = hs.PRESETS["video"].resolve(width=width)
+    learns = first, replace(hs.PRESETS["motion"].resolve(width=width)[1], average_size=1), third
     specs = [spec if at in learning else replace(spec, learning_rate=0.0) for at, spec in enumerate(learns)]
     return hs.SoftHebbNet(specs, channels, seed=seed)
 
