@@ -81,6 +81,8 @@ def test_a_guide_begins_with_a_task_and_a_program_that_runs(name, tmp_path):
     done = run_program(tmp_path / "program.py", folder=tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+    if name == "signals":  # to repeat the last label is right in nine of ten windows
+        assert float(re.search(r"prequential accuracy (.+?)%", done.stdout)[1]) > 90
 
 
 def test_an_exponent_of_bars_is_of_all_that_they_enclose(monkeypatch):
