@@ -43,6 +43,8 @@ parser.add_argument("source", nargs="?", help="sound to listen to (default: the 
 parser.add_argument("--learn", type=float, default=20.0, metavar="S", help="seconds that are normal (default: 20)")
 parser.add_argument("--limit", type=int, default=60, metavar="N", help="stop after N seconds (default: 60)")
 options = parser.parse_args()
+if not options.learn >= 4:
+    parser.error(f"argument --learn: {options.learn:g}: expected 4 seconds or more, half of them to see what varies")
 
 source = options.source
 if source is None:
@@ -77,3 +79,7 @@ with open_audio(source, seconds=0.5, duration=options.limit) as sounds:
             print(f"{sample.t:6.1f} s  {score:6.2f} deviations  (limit {limit:.2f}){'  odd' if odd else ''}")
         if odd == 3:
             print(f"{sample.t:6.1f} s  the sound has turned odd")
+if not scores:
+    raise SystemExit(
+        f"{source}: nothing came after the {options.learn:g} seconds that are normal; expected a longer sound"
+    )

@@ -76,14 +76,17 @@ def main() -> None:
     options = parser.parse_args()
     film = Film()
     learner = hs.Learner(
-        hs.SoftHebbNet(layers(), 3, seed=0), hs.SoftmaxProbe(), callbacks=[film] if options.film else []
+        hs.SoftHebbNet(layers(), 3, seed=0),
+        hs.SoftmaxProbe(),
+        replay=hs.Replay(),
+        callbacks=[film] if options.film else [],
     )
     with open_video(CLIP, size=32, label=clip_label(), loop=True) as frames:
         print(learner.learn(augment(frames, seed=0), limit=options.limit))
     if options.film:
         film.write(options.film)
-    learner.recordings.clear()  # the file that was learned is of no use to others
-    learner.save(options.output)
+    # The probe that learned along remembers features that are no more; what it learned from is of no use to others.
+    hs.Learner(learner.net, learner.refit_probe()).save(options.output)
     print(f"{options.output}: {options.output.stat().st_size:,} bytes")
 
 

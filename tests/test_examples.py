@@ -64,6 +64,17 @@ def test_the_accelerometer_may_be_of_one_person(run, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_machine_that_is_heard_too_shortly_is_not_passed_over_in_silence(run):
+    short = run("machine_sound", "--limit", 5, "--learn", 6)
+    assert short.returncode == 1
+    assert short.stderr.startswith("machine.wav: nothing came after the 6 seconds that are normal")
+    none = run("machine_sound", "--learn", 0)
+    assert none.returncode == 2
+    assert none.stderr.splitlines()[-1].endswith(
+        "argument --learn: 0: expected 4 seconds or more, half of them to see what varies"
+    )
+
+
 def test_mnist_is_compared_where_it_is(run):
     missing = run("compare_with_river", "--data", "mnist")
     assert missing.returncode == 2

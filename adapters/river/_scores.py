@@ -80,9 +80,9 @@ class Evaluation:
         names = list(self.scores[-1].cumulative)
         scored = [scores.scored for scores in self.scores]
         figure, axes = new_figure(1, (7, 3.2 * len(names)), rows=len(names))
-        for axis, name in zip(axes, names, strict=True):
-            axis.plot(scored, [scores.windowed[name] for scores in self.scores], label=f"last {self.window:,}")
-            axis.plot(scored, [scores.cumulative[name] for scores in self.scores], label="all so far")
+        for axis, name in zip(axes, names, strict=True):  # with points, for one score alone makes no line
+            axis.plot(scored, [scores.windowed[name] for scores in self.scores], ".-", label=f"last {self.window:,}")
+            axis.plot(scored, [scores.cumulative[name] for scores in self.scores], ".-", label="all so far")
             for number, drift in enumerate(self.drifts):
                 label = None if number else "the error drifted"
                 axis.axvline(drift.scored, color="black", linestyle=":", linewidth=1, label=label)

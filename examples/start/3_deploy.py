@@ -45,7 +45,7 @@ print(verify("features.onnx", frames, example.net, example.probe))
 from hebbstream.export import OnnxExtractor
 
 extractor = OnnxExtractor("features.onnx")
-print(extractor.transform_one(frames[0]).shape, extractor.predict_one(frames[0]))
+print(extractor.transform_one(frames[1]).shape, extractor.predict_one(frames[1]))
 
 # %%
 # It is a plain ONNX file. A program without hebbstream reads it like this:

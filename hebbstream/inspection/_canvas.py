@@ -78,7 +78,7 @@ def in_unit_range(pictures: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     low, high = float(pictures.min()), float(pictures.max())
     if low >= 0 and high <= 1:
         return pictures
-    scaled: np.ndarray[Any, Any] = (pictures - low) / (high - low)
+    scaled: np.ndarray[Any, Any] = (pictures - low) / ((high - low) or 1.0)
     return scaled
 
 

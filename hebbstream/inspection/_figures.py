@@ -86,9 +86,17 @@ def plot_norms(net: SoftHebbNet, path: str | Path) -> Path:
     return save_figure(figure, path)
 
 
+def _in_unit_range(pictures: "np.ndarray[Any, Any]", signals: bool) -> "np.ndarray[Any, Any]":
+    """Bring pictures into [0, 1]; of signals each channel by itself, for it has a unit of its own."""
+    if not signals:
+        return in_unit_range(pictures)
+    return np.stack([in_unit_range(channel) for channel in np.moveaxis(pictures, -3, 0)], axis=-3)
+
+
 def plot_best_patches(best: BestPatches, path: str | Path) -> Path:
     """Draw a block for each neuron: the patches that excite it most, best at the top left."""
-    blocks = np.stack([grid(each, border=1, shade=_FRAME) for each in in_unit_range(as_pictures(best.patches()))])
+    pictures = _in_unit_range(as_pictures(best.patches()), best.field.height == 1)
+    blocks = np.stack([grid(each, border=1, shade=_FRAME) for each in pictures])
     canvas = grid(blocks, gap=max(2, best.field.width // 3))
     height, width = canvas.shape[:2]
     figure, (axis,) = new_figure(1, (7.0, 7.0 * height / width + 0.4))
@@ -102,8 +110,10 @@ def plot_best_images(best: BestPatches, path: str | Path, *, most: int = 8) -> P
     rows, columns = min(most, len(best.neurons)), best.frames.shape[1]
     images = {frame: as_pictures(image) for frame, image in best.images.items()}
     height, width, _ = next(iter(images.values())).shape
-    rows_seen = height if best.field.height == 1 else best.field.height  # of a signal all channels
-    figure, axes = new_figure(columns, (0.8 * columns, (0.8 * height / width + 0.2) * rows + 0.4), rows=rows)
+    signals = best.field.height == 1
+    rows_seen = height if signals else best.field.height  # of a signal all channels
+    shape = max(height / width, 0.4) if signals else height / width  # true to scale, a signal is a hair's breadth high
+    figure, axes = new_figure(columns, (0.8 * columns, (0.8 * shape + 0.2) * rows + 0.4), rows=rows)
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     from matplotlib.patches import Rectangle  # new_figure says so if there is no matplotlib
 
@@ -112,7 +122,9 @@ def plot_best_images(best: BestPatches, path: str | Path, *, most: int = 8) -> P
         axis.axis("off")
         if frame < 0:
             continue
-        show(axis, in_unit_range(images[frame]))
+        show(axis, _in_unit_range(images[frame], signals))
+        if signals:
+            axis.set_aspect("auto")
         top, left = (int(corner) for corner in best.corners[place])
         bottom, right = min(top + rows_seen, height), min(left + best.field.width, width)
         top, left = max(top, 0), max(left, 0)

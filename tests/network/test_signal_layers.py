@@ -203,6 +203,20 @@ def test_the_patch_that_excites_a_neuron_most_is_where_it_was_put(tmp_path):
     assert figures.plot_best_images(best, tmp_path / "images.png").exists()
 
 
+def test_pictures_of_signals_show_each_channel_whatever_its_unit(tmp_path, monkeypatch):
+    net, time = make_net(), np.arange(60, dtype=np.float32)
+    frames = np.stack([np.sin(time), 9.8 + 0.1 * np.cos(time), np.full(60, 9.8)])[None].astype(np.float32)
+    best = inspection.best_patches(net, frames, layer=0, neurons=[4], top=1)
+    shown = []
+    monkeypatch.setattr(figures, "show", lambda axis, picture: shown.append((axis, picture)))
+    figures.plot_best_images(best, tmp_path / "images.png")
+    axis, picture = shown[0]
+    assert picture.shape == (3, 60, 1)
+    assert np.ptp(picture, axis=(1, 2)) == pytest.approx([1, 1, 0])
+    box = axis.get_window_extent()
+    assert box.height > box.width / 4  # three rows of sixty pixels would be a line
+
+
 @NORMALIZATIONS
 def test_the_optimal_input_of_a_first_layer_neuron_is_its_weights(signals, normalization):
     net = make_net(normalization=normalization)

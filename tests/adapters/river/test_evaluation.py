@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -141,6 +143,14 @@ def test_the_picture_has_a_line_for_each_drift(tmp_path):
     assert "200 and 5 more" in str(found)
     picture = found.plot(tmp_path / "curve.svg").read_text()
     assert picture.count("stroke-dasharray") == len(found.drifts) + 1  # and the legend's
+
+
+def test_the_picture_shows_each_score_and_one_alone(tmp_path):
+    for labels, points in (("aab", 1), ("aabbb", 2)):
+        found = prequential(tiny(), stream(labels), Echo(), window=2, progress=False)
+        assert len(found.scores) == points
+        picture = found.plot(tmp_path / "curve.svg").read_text()
+        assert len(re.findall("<use .*fill: #1f77b4", picture)) == points + 1  # and the legend's
 
 
 @pytest.mark.parametrize(
