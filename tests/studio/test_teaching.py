@@ -288,6 +288,21 @@ def test_of_a_last_save_each_part_is_tried(bench, monkeypatch):
     assert hs.Learner.load(bench.keeper.checkpoint).counters.position == 4
 
 
+def test_a_run_that_ends_without_its_checkpoint_says_so(tmp_path, monkeypatch):
+    bench = Bench(tmp_path)
+    bench.teach(2)
+
+    def full(*args):
+        raise OutputError("cannot write run.safetensors: No space left on device")
+
+    monkeypatch.setattr(bench.session.learner, "save", full)
+    with pytest.raises(OutputError, match=r"run\.safetensors: No space left"):
+        bench.close()
+    again = Bench(tmp_path)  # the folder was let go, and what could be written is there
+    assert again.session.examples.counts() == {"across": 2, "down": 2}
+    again.close()
+
+
 def test_a_name_that_no_file_can_hold_is_said_as_all_that_cannot_be_written(bench):
     bench.within(lambda: bench.session.examples.classes.append("caf\udce9"))
     bench.within(lambda: bench.keeper.agree(bench.session.examples))
