@@ -169,13 +169,17 @@ class Session(Taught, threading.Thread):
             self.learner.probe = self.examples.learned(self.probe)
 
     def _held_for(self, picture: Picture) -> Held | None:
+        self._end_hold()
         held = self.held
         if held is None or not held.covers(picture):
             return None
-        if time.monotonic() > held.until or held.label not in self.examples.classes:
-            self.held = None
-            return None
         return held if len(self.examples) < self.examples.capacity else None
+
+    def _end_hold(self) -> None:
+        """Let go of a key whose time is over, whether or not its source shows anything."""
+        held = self.held
+        if held is not None and (time.monotonic() > held.until or held.label not in self.examples.classes):
+            self.held = None
 
     def _is_to_learn(self, picture: Picture, frame: Pixels, held: Held | None) -> bool:
         if not self.learning:
@@ -192,6 +196,7 @@ class Session(Taught, threading.Thread):
         return True
 
     def _do_what_is_due(self) -> None:
+        self._end_hold()
         self.keeper.keep(self.learner, self.changes)
         if self.board.watched and self._is_due("filters"):
             self.board.put("filters", self.filters.look())

@@ -145,6 +145,15 @@ def test_a_key_whose_release_is_lost_ends_by_itself(bench):
     assert len(bench.session.examples) <= 1
 
 
+def test_a_key_that_is_held_for_a_source_that_shows_nothing_ends_by_itself(bench):
+    bench.do("add-class", name="cup")
+    bench.do("hold", label="cup", source=0, seconds=0.05)
+    until = time.monotonic() + 10
+    while bench.session.held is not None:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_memory_is_bounded(bench):
     bench.session.examples.capacity = 4
     bench.show(*pictures("down", 9), label="down")
