@@ -48,7 +48,7 @@ class Session(Taught, threading.Thread):
     def __init__(self, keeper: Keeper, settings: Settings, tell: Callable[["Session"], dict[str, Any]]) -> None:
         threading.Thread.__init__(self, name="hebbstream-studio", daemon=True)
         self._tell = tell
-        self.board, self.score = Board(), Score()
+        self.board = Board()
         self.arrived = threading.Condition()
         self.sources: list[Source] = []
         self.learning = settings.start
@@ -79,6 +79,7 @@ class Session(Taught, threading.Thread):
         """Go on with another learner."""
         super().adopt(learner)
         learner.callbacks = (_Watch(self),)
+        self.score = Score()  # that of another network says nothing of this one
         self.filters, self.novelty = Filters(learner.net, self.settings.kind), Novelty()
         self.show_likes_of(min(1, len(learner.net.layers) - 1))
         self._stale = True

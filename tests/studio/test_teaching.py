@@ -390,9 +390,11 @@ def test_an_opened_checkpoint_keeps_its_classes_and_learns_the_examples_kept_her
     other = hs.Learner(net, hs.RidgeProbe(dimensions=64))
     other.learn([(frame, "dots") for frame in np.random.default_rng(0).random((9, 32, 32, 3))], progress=False)
     bench.teach(3)
-    bench.within(lambda: bench.session.open(other))
     session = bench.session
+    assert session.score.of("down") is not None
+    bench.within(lambda: session.open(other))
     assert session.net is net
+    assert session.score.of("down") is None  # nor is it known of this network
     assert session.probe.steps == 15
     assert set(session.examples.classes) == {"dots", "across", "down"}
     bench.do("remove", examples=[next(iter(session.examples)).number])
