@@ -211,6 +211,11 @@ def test_a_second_viewer_reads_until_it_takes_the_pen(browser, clip, tmp_path):
         with opened(browser, studio) as second:
             shows(second, "pen", "Somebody else holds the pen")
             expect(second.locator("#learn")).to_be_disabled()
+            ask(studio, do="add-class", name="late")
+            expect(second.locator("#classes button")).to_have_count(2, timeout=WAIT_MS)
+            for button in second.locator("#classes button").all():
+                expect(button).to_be_disabled()
+            ask(studio, do="forget", name="late")
             second.click("#take-pen")
             expect(second.locator("#learn")).to_be_enabled()
             shows(first, "pen", "Somebody else holds the pen")
@@ -228,6 +233,23 @@ def test_a_second_viewer_reads_until_it_takes_the_pen(browser, clip, tmp_path):
             while float(studio.session.net.layers[0].opening[0]) == 0 and time.monotonic() < until:
                 second.wait_for_timeout(20)
             assert float(studio.session.net.layers[0].opening[0]) > 0
+
+
+def test_names_are_typed_while_the_studio_is_busy(browser, clip, tmp_path):
+    with served([clip], tmp_path / "run") as studio, opened(browser, studio) as page:
+        shows(page, "status", "ready")
+        busy = threading.Event()
+        studio.session.ask(lambda: busy.wait(60))
+        for name in (*THINGS, THINGS[0]):
+            page.keyboard.press("n")
+            page.keyboard.type(name)
+            page.keyboard.press("Enter")
+        page.keyboard.press("n")
+        page.keyboard.type("vase")
+        busy.set()
+        expect(page.locator("#classes .name")).to_have_text(list(THINGS), timeout=WAIT_MS)
+        shows(page, "notice", "is there already")
+        expect(page.locator("#name")).to_have_value("vase")
 
 
 def test_a_number_key_teaches_until_that_key_goes_up(browser, clip, tmp_path):
