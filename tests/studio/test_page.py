@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -297,9 +298,9 @@ def test_the_camera_is_opened_once_and_let_go_with_the_page(browser, tmp_path):
         expect(page.locator("#camera")).to_have_text("Stop the camera", timeout=WAIT_MS)
         camera = studio.session.sources[1]
 
-        def becomes(state):
+        def becomes(state, source=camera):
             until = time.monotonic() + 30
-            while camera.told()["state"] != state:
+            while source.told()["state"] != state:
                 assert time.monotonic() < until, state
                 page.wait_for_timeout(10)
 
@@ -310,6 +311,18 @@ def test_the_camera_is_opened_once_and_let_go_with_the_page(browser, tmp_path):
         page.click("#camera")
         expect(page.locator("#camera")).to_have_text("Use this browser’s camera", timeout=WAIT_MS)
         assert page.evaluate("window.tracks.map((track) => track.readyState)") == ["ended"]
+        clip = studio.session.sources[0]
+        becomes("live", clip)  # nothing was learned yet
+        page.click("#camera")
+        expect(page.locator("#camera")).to_have_text("Stop the camera", timeout=WAIT_MS)
+        ask(studio, do="learn", on=True)
+        expect(page.locator("#samples")).to_have_text(re.compile("[1-9]"), timeout=WAIT_MS)
+        page.click("#camera")
+        becomes("off")
+        shows(page, "picture-message", "turned off")
+        assert not clip.wanted  # it is not mixed with what the camera has taught
+        page.locator("#sources button", has_text="Turn on").click()
+        expect(page.locator("#picture-message")).to_be_hidden(timeout=WAIT_MS)
 
 
 def test_the_file_that_a_browser_is_given_leads_to_the_page(browser, clip, tmp_path, monkeypatch):

@@ -165,7 +165,7 @@ function cameraEnded(reason) {
   link.ask("switch", { source: link.camera, on: false }).catch(() => {});
   pictures.look(0);
   const clip = state.sources?.find(({ name, state: now }) => name === "bundled clip" && now === "off");
-  if (clip) {
+  if (clip && !state.network?.samples) { // else what the camera has taught would be mixed with it
     link.ask("switch", { source: clip.id, on: true }).catch(() => {});
   }
 }
