@@ -164,7 +164,7 @@ function cameraEnded(reason) {
   write("camera-note", reason);
   link.ask("switch", { source: link.camera, on: false }).catch(() => {});
   pictures.look(0);
-  const clip = state.sources?.find(({ name, state: now }) => name === "bundled clip" && now === "off");
+  const clip = state.sources?.find(({ name }) => name === "bundled clip");
   if (clip && !state.network?.samples) { // else what the camera has taught would be mixed with it
     link.ask("switch", { source: clip.id, on: true }).catch(() => {});
   }
@@ -172,6 +172,9 @@ function cameraEnded(reason) {
 
 async function showCamera() {
   await link.ask("switch", { source: link.camera, on: true });
+  if (!camera.running) {
+    return; // stopped meanwhile
+  }
   write("camera", "Stop the camera");
   const clip = state.sources?.find(({ name }) => name === "bundled clip");
   if (clip) {
