@@ -13,9 +13,10 @@ from studio_bench import SMALL, Bench, pictures, teach_and_wait
 
 import hebbstream as hs
 from hebbstream.adapters.shards import open_shards
-from hebbstream.errors import ConfigurationError, HebbstreamError, ImageSizeError, LabelError, OutputError
+from hebbstream.errors import ConfigurationError, HebbstreamError, ImageSizeError, InputError, LabelError, OutputError
 from hebbstream.probe._solvers import SOLVERS
 from hebbstream.studio import _export
+from hebbstream.studio._actions import act
 from hebbstream.studio._board import Board
 from hebbstream.studio._examples import Examples, checked_name
 from hebbstream.studio._keeper import Keeper
@@ -152,6 +153,16 @@ def test_a_key_that_is_held_for_a_source_that_shows_nothing_ends_by_itself(bench
     while bench.session.held is not None:
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("message", [{"do": "hold", "label": "cup", "source": 0}, {"do": "label", "label": "book"}])
+def test_nothing_is_taught_from_a_source_that_is_turned_off(bench, message):
+    bench.do("add-class", name="cup")
+    bench.do("switch", source=0, on=False)
+    with pytest.raises(InputError, match="source 0 is turned off"):
+        bench.within(lambda: act(bench.session, message))
+    assert bench.session.held is None
+    assert bench.session.examples.classes == ["cup"]
 
 
 def test_memory_is_bounded(bench):
