@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hebbstream.cli._medium import as_learned
-from hebbstream.cli._signals import COLUMN_SECONDS, Signal, open_signal, signal_of, table_columns
-from hebbstream.errors import ConfigurationError
+from hebbstream.cli._signals import COLUMN_SECONDS, Signal, open_signal, signal_of, sound_rate, table_columns
+from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
+from hebbstream.learning import Learner
+from hebbstream.network import SoftHebbNet
 
 if TYPE_CHECKING:
     from hebbstream.studio._session import Session
     from hebbstream.studio._settings import Settings
     from hebbstream.studio._signal_source import SignalSource
 
-_RATE = 16_000
 _HOP_SECONDS = 0.1
 # What `learn` has options for, and the studio plays as it comes.
 _AS_IT_COMES = {"rate": None, "start": 0.0, "duration": None, "loop": False, "labels": None, "stream": None}
@@ -42,14 +43,29 @@ def signal_settings(options: argparse.Namespace, kind: Signal, settings: "Settin
     """Return the settings of a run that learns from sound or tables."""
     if options.size is not None:
         raise ConfigurationError(f"--size for {options.source[0]}: expected pictures, found a {kind}")
-    drawn, size = _shape(options, kind)
+    net, source = _learned(options), options.source[0]
+    given = argparse.Namespace(**vars(options) | _AS_IT_COMES)
+    if net is not None:
+        given = as_learned(given, net, source)
+    drawn, size = _shape(given, kind, None if net is None else net.frame_size)
+    names = table_columns(given, source) if kind == "table" else None
     return replace(
         settings,
         kind="sound" if drawn == "sound" else "signal",
         preset=options.preset or ("sound" if drawn == "sound" else "signal"),
-        in_channels=1 if kind == "sound" else len(table_columns(options, options.source[0])),
+        in_channels=len(names) if names else 1,
+        channel_names=names,
+        sample_rate=sound_rate(given) if kind == "sound" else None,
         size=size,
     )
+
+
+def _learned(options: argparse.Namespace) -> SoftHebbNet | None:
+    """Return the network of a run that goes on; ``None`` for a new run."""
+    try:
+        return Learner.load(options.folder / "run.safetensors").net
+    except CheckpointNotFoundError:
+        return None
 
 
 def signal_opener(options: argparse.Namespace, kind: Signal) -> "Callable[[int, str, Session], SignalSource]":
@@ -57,33 +73,42 @@ def signal_opener(options: argparse.Namespace, kind: Signal) -> "Callable[[int, 
     from hebbstream.studio._signal_source import SignalSource
 
     def make(number: int, address: str, session: "Session") -> SignalSource:
-        asked, learned = _shape(options, kind)[1], session.net.frame_size
+        net, learned = session.net, session.net.frame_size
+        given = as_learned(argparse.Namespace(**vars(options) | _AS_IT_COMES | _CONNECTION), net, address)
+        asked = _shape(given, kind, learned)[1]
         if asked is not None and learned is not None and asked != learned:
             found, expected = (f"{height} × {width}" for height, width in (asked, learned))
             raise ConfigurationError(f"windows of {found}: expected {expected}, which this run has learned")
-        given = argparse.Namespace(**vars(options) | _AS_IT_COMES | _CONNECTION)
+        names = table_columns(given, address) if kind == "table" else ()
+        if names and len(names) != net.in_channels:
+            raise ConfigurationError(f"{address}: columns {', '.join(names)}: expected {net.in_channels} of them")
         size = learned or asked
-        given.hop, moments = _hop(options, kind, size)
+        given.hop, moments = _hop(given, kind, size)
         return SignalSource(
             number,
             address,
             session.arrived,
             session.settings.kind,
-            lambda name: open_signal(as_learned(given, session.net, name), name, size, session.net.in_channels),
+            lambda name: open_signal(given, name, size, net.in_channels),
             moments,
         )
 
     return make
 
 
-def _shape(options: argparse.Namespace, kind: Signal) -> tuple[str, tuple[int, int] | None]:
-    """Return how it is drawn, and the (height, width) that the options ask for."""
+def _shape(
+    options: argparse.Namespace, kind: Signal, learned: tuple[int, int] | None
+) -> tuple[str, tuple[int, int] | None]:
+    """Return how it is drawn, and the (height, width) that the options ask for, what they do not name as learned."""
     if kind == "table":
-        return "table", None if options.window_rows is None else (1, options.window_rows)
-    length = options.length or 1.0
-    if options.form == "wave":
-        return "wave", (1, round(length * _RATE))
-    return "sound", (options.mels or 64, max(1, round(length / COLUMN_SECONDS)))
+        return "table", learned if options.window_rows is None else (1, options.window_rows)
+    waves = learned is not None and learned[0] == 1
+    form = options.form or ("wave" if waves else "mel")
+    height, width = learned if learned is not None and waves == (form == "wave") else (None, None)
+    per_second = sound_rate(options) if form == "wave" else 1 / COLUMN_SECONDS
+    if width is None or options.length is not None:
+        width = max(1, round((options.length or 1.0) * per_second))
+    return ("wave", (1, width)) if form == "wave" else ("sound", (options.mels or height or 64, width))
 
 
 def _hop(options: argparse.Namespace, kind: Signal, size: tuple[int, int] | None) -> tuple[float | None, int]:
@@ -94,4 +119,4 @@ def _hop(options: argparse.Namespace, kind: Signal, size: tuple[int, int] | None
         rows = max(1, size[1] // 10) if options.hop is None else int(options.hop)
         return rows, rows
     seconds = options.hop or _HOP_SECONDS
-    return seconds, max(1, round(seconds * _RATE if size[0] == 1 else seconds / COLUMN_SECONDS))
+    return seconds, max(1, round(seconds * sound_rate(options) if size[0] == 1 else seconds / COLUMN_SECONDS))

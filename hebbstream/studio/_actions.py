@@ -55,7 +55,8 @@ def _hold(session: Session, message: Message) -> None:
 
 def _where_and_how_long(session: Session, message: Message) -> tuple[int, float]:
     source, seconds = _of(message, "source", int), _number(message, "seconds", _HOLD_SECONDS)
-    _source(session, source)
+    if not _source(session, source).wanted:
+        raise InputError(f"source {source} is turned off: expected one that shows something, to teach from")
     session.examples.check_room()
     return source, min(seconds, _LONGEST_HOLD)
 

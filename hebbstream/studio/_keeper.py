@@ -55,9 +55,11 @@ class Keeper:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.store.close()
+            self._attempt("examples", self._write_and_close)
         finally:
             self._claim.release()
+        if error is None and self.trouble:  # nobody looks at the page any more
+            raise OutputError(self.trouble)
 
     def keep(self, learner: hs.Learner, changes: int, *, now: bool = False) -> None:
         """Write what is due; what cannot be written is tried again, and `trouble` says so.
@@ -105,6 +107,12 @@ class Keeper:
                 write_state(self._base, {"probe": base})
             self._written = base
         self.store.flush()
+
+    def _write_and_close(self) -> None:
+        try:
+            self._write_taught()
+        finally:
+            self.store.close()
 
     def _attempt(self, what: str, write: Callable[[], None]) -> None:
         try:

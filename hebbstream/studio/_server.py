@@ -75,8 +75,8 @@ class Studio:
             self._keeper = Keeper(folder)
             self.session = Session(self._keeper, settings, state_of)
             camera = self._open(addresses, signals, options)
-        except BaseException:
-            self.__exit__(None, None, None)
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
             raise
         self.door = Door(host, self._socket.getsockname()[1])
         self.app = App(self.session, camera, self.door)

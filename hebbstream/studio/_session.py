@@ -48,7 +48,7 @@ class Session(Taught, threading.Thread):
     def __init__(self, keeper: Keeper, settings: Settings, tell: Callable[["Session"], dict[str, Any]]) -> None:
         threading.Thread.__init__(self, name="hebbstream-studio", daemon=True)
         self._tell = tell
-        self.board, self.score = Board(), Score()
+        self.board = Board()
         self.arrived = threading.Condition()
         self.sources: list[Source] = []
         self.learning = settings.start
@@ -79,6 +79,7 @@ class Session(Taught, threading.Thread):
         """Go on with another learner."""
         super().adopt(learner)
         learner.callbacks = (_Watch(self),)
+        self.score = Score()  # that of another network says nothing of this one
         self.filters, self.novelty = Filters(learner.net, self.settings.kind), Novelty()
         self.show_likes_of(min(1, len(learner.net.layers) - 1))
         self._stale = True
@@ -169,13 +170,17 @@ class Session(Taught, threading.Thread):
             self.learner.probe = self.examples.learned(self.probe)
 
     def _held_for(self, picture: Picture) -> Held | None:
+        self._end_hold()
         held = self.held
         if held is None or not held.covers(picture):
             return None
-        if time.monotonic() > held.until or held.label not in self.examples.classes:
-            self.held = None
-            return None
         return held if len(self.examples) < self.examples.capacity else None
+
+    def _end_hold(self) -> None:
+        """Let go of a key whose time is over, whether or not its source shows anything."""
+        held = self.held
+        if held is not None and (time.monotonic() > held.until or held.label not in self.examples.classes):
+            self.held = None
 
     def _is_to_learn(self, picture: Picture, frame: Pixels, held: Held | None) -> bool:
         if not self.learning:
@@ -192,6 +197,7 @@ class Session(Taught, threading.Thread):
         return True
 
     def _do_what_is_due(self) -> None:
+        self._end_hold()
         self.keeper.keep(self.learner, self.changes)
         if self.board.watched and self._is_due("filters"):
             self.board.put("filters", self.filters.look())

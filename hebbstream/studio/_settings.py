@@ -24,6 +24,8 @@ class Settings:
         Of the network.
     kind, in_channels
         Of what it sees; ``None`` takes the preset's channels.
+    channel_names, sample_rate
+        Of a table's columns, and of sound: see `SoftHebbNet`.
     solver
         Of the probe.
     dimensions
@@ -42,6 +44,8 @@ class Settings:
     device: str = "cpu"
     kind: Kind = "pictures"
     in_channels: int | None = None
+    channel_names: tuple[str, ...] | None = None
+    sample_rate: int | None = None
     solver: str = "ridge"
     dimensions: int = 512
     size: tuple[int, int] | None = None
@@ -54,6 +58,7 @@ class Settings:
             self.preset, width=self.width, in_channels=self.in_channels, seed=self.seed, device=self.device
         )
         self.check(net)
+        net.channel_names, net.sample_rate = self.channel_names, self.sample_rate
         return hs.Learner(net, self.probe())
 
     def probe(self) -> OnlineProbe:

@@ -20,6 +20,7 @@ _STALLED_SECONDS = 3.0
 _WAIT_SECONDS = 0.1
 _LAST_SECONDS = 0.04  # for which the last frame is shown; a picture is a file of one
 _LONGEST_PAUSE = 1.0  # between two frames of a file, whatever its time stamps say
+_MOST_BEHIND = 1.0  # that a file makes up for: after it was turned off, it goes on where it was
 
 
 class Source:
@@ -170,7 +171,7 @@ class VideoSource(PlayedSource):
                 if not stream.live:
                     if not 0 <= t - before <= _LONGEST_PAUSE:
                         started += t - before
-                    before = t
+                    before, started = t, max(started, time.monotonic() - t - _MOST_BEHIND)
                     self._closing.wait(max(0.0, started + t - time.monotonic()))
                 if self._closing.is_set():
                     return

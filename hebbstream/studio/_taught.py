@@ -117,8 +117,8 @@ class Taught:
         Raises
         ------
         ConfigurationError
-            If its probe has classes that are no text, its network cannot see what the sources show, or the two do not
-            fit together here.
+            If its probe has classes that are no text, its network cannot see what the sources show, or has learned
+            the same columns in another order or sound at another rate, or the two do not fit together here.
         LabelError
             If one of its classes has a name that cannot be used.
         """
@@ -127,6 +127,8 @@ class Taught:
         size = settings.frame_size(learner.net)
         if settings.kind != "pictures" and size != self.size:  # pictures are scaled
             raise ConfigurationError(f"network for windows of {size}: expected {self.size}, as the sources have")
+        if settings.kind != "pictures":
+            self._check_reading(learner.net)
         features = prod(learner.net.output_shape(*size))
         if probe is not None and probe.n_features not in (None, features):  # it learned from frames of another size
             raise ConfigurationError(
@@ -144,6 +146,18 @@ class Taught:
             self.examples.base = None
             self.relearn()
         self.changes += 1
+
+    def _check_reading(self, net: hs.SoftHebbNet) -> None:
+        """Refuse a network for which the sources, which stay open, would have been read otherwise."""
+        here, there = self.net.channel_names or (), net.channel_names or ()
+        if there != here and sorted(there) == sorted(here):
+            raise ConfigurationError(
+                f"network for the columns {', '.join(there)}: expected {', '.join(here)}, as the sources have them"
+            )
+        if None not in (net.sample_rate, self.net.sample_rate) and net.sample_rate != self.net.sample_rate:
+            raise ConfigurationError(
+                f"network for sound of {net.sample_rate} values a second: expected {self.net.sample_rate}, as here"
+            )
 
     def _fitted(self, frame: Pixels) -> Pixels:
         """Return a picture as the network sees it; samples of signals are so already."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -211,6 +212,11 @@ def test_a_second_viewer_reads_until_it_takes_the_pen(browser, clip, tmp_path):
         with opened(browser, studio) as second:
             shows(second, "pen", "Somebody else holds the pen")
             expect(second.locator("#learn")).to_be_disabled()
+            ask(studio, do="add-class", name="late")
+            expect(second.locator("#classes button")).to_have_count(2, timeout=WAIT_MS)
+            for button in second.locator("#classes button").all():
+                expect(button).to_be_disabled()
+            ask(studio, do="forget", name="late")
             second.click("#take-pen")
             expect(second.locator("#learn")).to_be_enabled()
             shows(first, "pen", "Somebody else holds the pen")
@@ -228,6 +234,23 @@ def test_a_second_viewer_reads_until_it_takes_the_pen(browser, clip, tmp_path):
             while float(studio.session.net.layers[0].opening[0]) == 0 and time.monotonic() < until:
                 second.wait_for_timeout(20)
             assert float(studio.session.net.layers[0].opening[0]) > 0
+
+
+def test_names_are_typed_while_the_studio_is_busy(browser, clip, tmp_path):
+    with served([clip], tmp_path / "run") as studio, opened(browser, studio) as page:
+        shows(page, "status", "ready")
+        busy = threading.Event()
+        studio.session.ask(lambda: busy.wait(60))
+        for name in (*THINGS, THINGS[0]):
+            page.keyboard.press("n")
+            page.keyboard.type(name)
+            page.keyboard.press("Enter")
+        page.keyboard.press("n")
+        page.keyboard.type("vase")
+        busy.set()
+        expect(page.locator("#classes .name")).to_have_text(list(THINGS), timeout=WAIT_MS)
+        shows(page, "notice", "is there already")
+        expect(page.locator("#name")).to_have_value("vase")
 
 
 def test_a_number_key_teaches_until_that_key_goes_up(browser, clip, tmp_path):
@@ -275,9 +298,9 @@ def test_the_camera_is_opened_once_and_let_go_with_the_page(browser, tmp_path):
         expect(page.locator("#camera")).to_have_text("Stop the camera", timeout=WAIT_MS)
         camera = studio.session.sources[1]
 
-        def becomes(state):
+        def becomes(state, source=camera):
             until = time.monotonic() + 30
-            while camera.told()["state"] != state:
+            while source.told()["state"] != state:
                 assert time.monotonic() < until, state
                 page.wait_for_timeout(10)
 
@@ -288,6 +311,18 @@ def test_the_camera_is_opened_once_and_let_go_with_the_page(browser, tmp_path):
         page.click("#camera")
         expect(page.locator("#camera")).to_have_text("Use this browser’s camera", timeout=WAIT_MS)
         assert page.evaluate("window.tracks.map((track) => track.readyState)") == ["ended"]
+        clip = studio.session.sources[0]
+        becomes("live", clip)  # nothing was learned yet
+        page.click("#camera")
+        expect(page.locator("#camera")).to_have_text("Stop the camera", timeout=WAIT_MS)
+        ask(studio, do="learn", on=True)
+        expect(page.locator("#samples")).to_have_text(re.compile("[1-9]"), timeout=WAIT_MS)
+        page.click("#camera")
+        becomes("off")
+        shows(page, "picture-message", "turned off")
+        assert not clip.wanted  # it is not mixed with what the camera has taught
+        page.locator("#sources button", has_text="Turn on").click()
+        expect(page.locator("#picture-message")).to_be_hidden(timeout=WAIT_MS)
 
 
 def test_the_file_that_a_browser_is_given_leads_to_the_page(browser, clip, tmp_path, monkeypatch):

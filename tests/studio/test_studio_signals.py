@@ -121,7 +121,7 @@ def test_a_network_for_other_windows_is_refused(tmp_path):
 
 def opened(folder, *arguments):
     """A studio as the command opens it; nobody serves it."""
-    options = parsed(*arguments)
+    options = parsed(*arguments, "--run", folder)
     kind = studio_kind(options)
     settings = signal_settings(options, kind, Settings(width=8, start=True, dimensions=64))
     return Studio(options.source, folder, settings, signals=signal_opener(options, kind))
@@ -163,11 +163,50 @@ def test_the_command_plays_a_table_of_sensors(tmp_path, sensors):
         opened(tmp_path / "run", sensors, "--window", 50, "--columns", "y", "z", "--time", "t")
 
 
-def test_the_command_plays_sound(tmp_path):
-    path = tmp_path / "tone.wav"
+def test_a_run_reads_the_columns_that_it_has_learned(tmp_path, sensors):
+    with opened(tmp_path / "run", sensors, "--window", 60, "--columns", "y", "z") as studio:
+        until(lambda: studio.session.board.learned)
+        contract = studio.session.ask(lambda: _export.onnx_model(studio.session)).result(60)
+        assert b'"channel_names": ["y", "z"]' in contract
+        others = untaught("signal", (2, 60), in_channels=2)
+        others.net.channel_names = "z", "y"
+        with pytest.raises(ConfigurationError, match="network for the columns z, y: expected y, z"):
+            studio.session.ask(lambda: studio.session.open(others)).result(60)
+    with opened(tmp_path / "run", sensors) as studio:  # window and columns as learned
+        assert studio.session.net.channel_names == ("y", "z")
+        until(lambda: studio.session.board.learned)
+        window = studio.session.sources[0].latest.sample
+        rows = np.loadtxt(sensors, delimiter=",", skiprows=1, dtype=np.float32)[:, 2:].T
+        assert any(np.array_equal(window, rows[:, start : start + 60]) for start in range(121))
+    with pytest.raises(ConfigurationError, match="--columns z y: expected y z"):
+        opened(tmp_path / "run", sensors, "--columns", "z", "y")
+    fewer = tmp_path / "fewer.csv"
+    fewer.write_text("u\n" + "1\n" * 100)
+    with pytest.raises(ConfigurationError, match=r"fewer\.csv: columns u: expected 4 of them"):
+        opened(tmp_path / "two", sensors, fewer, "--window", 60)
+
+
+def test_a_run_reads_sound_as_it_has_learned(tmp_path):
+    path = tone(tmp_path / "tone.wav")
+    for form, size in (("mel", (32, 50)), ("wave", (1, 8000))):
+        with opened(tmp_path / form, path, "--form", form, "--length", 0.5, "--mels", 32) as studio:
+            until(lambda session=studio.session: session.board.learned)
+            assert studio.session.net.sample_rate == 16_000
+        with opened(tmp_path / form, path) as studio:
+            assert studio.session.size == size
+            until(lambda source=studio.session.sources[0]: source.latest is not None)
+            assert studio.session.sources[0].latest.sample.shape == size
+
+
+def tone(path):
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes((9000 * np.sin(np.arange(16_000) / 3)).astype("<i2").tobytes())
+    return path
+
+
+def test_the_command_plays_sound(tmp_path):
+    path = tone(tmp_path / "tone.wav")
     with opened(tmp_path / "run", path, "--length", 0.5, "--hop", 0.05) as studio:
         session = studio.session
         until(lambda: session.board.learned >= 2)

@@ -13,9 +13,10 @@ from studio_bench import SMALL, Bench, pictures, teach_and_wait
 
 import hebbstream as hs
 from hebbstream.adapters.shards import open_shards
-from hebbstream.errors import ConfigurationError, HebbstreamError, ImageSizeError, LabelError, OutputError
+from hebbstream.errors import ConfigurationError, HebbstreamError, ImageSizeError, InputError, LabelError, OutputError
 from hebbstream.probe._solvers import SOLVERS
 from hebbstream.studio import _export
+from hebbstream.studio._actions import act
 from hebbstream.studio._board import Board
 from hebbstream.studio._examples import Examples, checked_name
 from hebbstream.studio._keeper import Keeper
@@ -143,6 +144,25 @@ def test_a_key_whose_release_is_lost_ends_by_itself(bench):
     bench.show(*pictures("down", 3))
     assert bench.session.held is None
     assert len(bench.session.examples) <= 1
+
+
+def test_a_key_that_is_held_for_a_source_that_shows_nothing_ends_by_itself(bench):
+    bench.do("add-class", name="cup")
+    bench.do("hold", label="cup", source=0, seconds=0.05)
+    until = time.monotonic() + 10
+    while bench.session.held is not None:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("message", [{"do": "hold", "label": "cup", "source": 0}, {"do": "label", "label": "book"}])
+def test_nothing_is_taught_from_a_source_that_is_turned_off(bench, message):
+    bench.do("add-class", name="cup")
+    bench.do("switch", source=0, on=False)
+    with pytest.raises(InputError, match="source 0 is turned off"):
+        bench.within(lambda: act(bench.session, message))
+    assert bench.session.held is None
+    assert bench.session.examples.classes == ["cup"]
 
 
 def test_memory_is_bounded(bench):
@@ -288,6 +308,21 @@ def test_of_a_last_save_each_part_is_tried(bench, monkeypatch):
     assert hs.Learner.load(bench.keeper.checkpoint).counters.position == 4
 
 
+def test_a_run_that_ends_without_its_checkpoint_says_so(tmp_path, monkeypatch):
+    bench = Bench(tmp_path)
+    bench.teach(2)
+
+    def full(*args):
+        raise OutputError("cannot write run.safetensors: No space left on device")
+
+    monkeypatch.setattr(bench.session.learner, "save", full)
+    with pytest.raises(OutputError, match=r"run\.safetensors: No space left"):
+        bench.close()
+    again = Bench(tmp_path)  # the folder was let go, and what could be written is there
+    assert again.session.examples.counts() == {"across": 2, "down": 2}
+    again.close()
+
+
 def test_a_name_that_no_file_can_hold_is_said_as_all_that_cannot_be_written(bench):
     bench.within(lambda: bench.session.examples.classes.append("caf\udce9"))
     bench.within(lambda: bench.keeper.agree(bench.session.examples))
@@ -366,9 +401,11 @@ def test_an_opened_checkpoint_keeps_its_classes_and_learns_the_examples_kept_her
     other = hs.Learner(net, hs.RidgeProbe(dimensions=64))
     other.learn([(frame, "dots") for frame in np.random.default_rng(0).random((9, 32, 32, 3))], progress=False)
     bench.teach(3)
-    bench.within(lambda: bench.session.open(other))
     session = bench.session
+    assert session.score.of("down") is not None
+    bench.within(lambda: session.open(other))
     assert session.net is net
+    assert session.score.of("down") is None  # nor is it known of this network
     assert session.probe.steps == 15
     assert set(session.examples.classes) == {"dots", "across", "down"}
     bench.do("remove", examples=[next(iter(session.examples)).number])

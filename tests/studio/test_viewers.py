@@ -6,10 +6,11 @@ import time
 
 import numpy as np
 import pytest
+from clips import ramp, write_clip
 from PIL import Image
 from studio_bench import pictures
 
-from hebbstream.studio import _shots, _viewer
+from hebbstream.studio import _shots, _source, _viewer
 from hebbstream.studio._shots import SIZES, Shots
 from hebbstream.studio._source import VideoSource
 from hebbstream.studio._viewer import MOST_IN_FLIGHT, Viewer
@@ -134,3 +135,23 @@ def test_frames_that_nobody_took_in_time_are_dropped(bench):
     bench.within(lambda: None)
     assert source.dropped == 4
     assert np.array_equal(bench.session.board.seen[0].picture.pixels, source.latest.pixels)
+
+
+def test_a_file_that_was_turned_off_for_a_while_goes_on_at_its_own_pace(tmp_path, monkeypatch):
+    class Clock:
+        now, is_set = 0.0, staticmethod(lambda: False)
+
+        def wait(self, seconds):
+            self.now += seconds
+
+    clip, clock, shown = write_clip(tmp_path / "clip.mp4", ramp(50)), Clock(), []
+    with monkeypatch.context() as patch:
+        patch.setattr(VideoSource, "begin", lambda source: None)
+        patch.setattr(_source.time, "monotonic", lambda: clock.now)
+        source = VideoSource(0, str(clip), threading.Condition())
+        source._closing = clock
+        source.put = lambda *_: shown.append(clock.now)
+        source.rest = lambda: clock.wait(60 * (len(shown) == 5))
+        source._play()
+    assert shown[4] == pytest.approx(4 / 25, abs=0.01)
+    assert shown[-1] - shown[5] == pytest.approx(44 / 25 - 1, abs=0.1)  # a second of the minute is made up for

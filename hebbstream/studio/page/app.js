@@ -106,8 +106,8 @@ function showState(changed) {
   for (const [name, value] of Object.entries(changed)) {
     SHOW[name]?.(value);
   }
-  if (changed.pen) {
-    showPen(changed.pen);
+  if (state.pen) {
+    showPen(state.pen); // whatever has changed: rows of new classes and sources have buttons, too
   }
   if (state.network) {
     inside.showNetwork(state.network, state.likes_layer, state.pen.mine || !state.pen.taken);
@@ -123,7 +123,7 @@ function showPen({ mine, taken, viewers }) {
   write("pen-text", mine ? (others ? `${others}You hold the pen.` : "") : taken ? `${others}Somebody else holds the pen.` : `${others}Nobody holds the pen.`);
   element("take-pen").hidden = mine;
   document.body.classList.toggle("reader", !mine && taken);
-  for (const control of document.querySelectorAll("#learn, #reopen, #add button, #name, #confidence, .hold, #open")) {
+  for (const control of document.querySelectorAll("#learn, #reopen, #add button, #name, #confidence, #classes button, #sources .small, #open")) {
     control.disabled = !mine && taken;
   }
 }
@@ -164,14 +164,17 @@ function cameraEnded(reason) {
   write("camera-note", reason);
   link.ask("switch", { source: link.camera, on: false }).catch(() => {});
   pictures.look(0);
-  const clip = state.sources?.find(({ name, state: now }) => name === "bundled clip" && now === "off");
-  if (clip) {
+  const clip = state.sources?.find(({ name }) => name === "bundled clip");
+  if (clip && !state.network?.samples) { // else what the camera has taught would be mixed with it
     link.ask("switch", { source: clip.id, on: true }).catch(() => {});
   }
 }
 
 async function showCamera() {
   await link.ask("switch", { source: link.camera, on: true });
+  if (!camera.running) {
+    return; // stopped meanwhile
+  }
   write("camera", "Stop the camera");
   const clip = state.sources?.find(({ name }) => name === "bundled clip");
   if (clip) {

@@ -58,7 +58,7 @@ export class Pictures {
       write(row.toggle, source.state === "off" ? "Turn on" : "Turn off");
     }
     const shown = sources.filter((source) => source.state !== "off" || source.id !== this.link.camera);
-    element("sources").hidden = shown.length < 2;
+    element("sources").hidden = shown.length < 2 && shown[0]?.state !== "off"; // else nothing would turn it on again
     this.tell(sources.find((source) => source.id === this.focus));
   }
 

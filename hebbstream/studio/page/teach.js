@@ -21,11 +21,13 @@ export class Teaching {
     element("add").addEventListener("submit", (event) => {
       event.preventDefault();
       const input = element("name");
+      const name = input.value;
+      input.value = ""; // before the answer, during which the next one may be typed
       input.blur(); // so that number keys teach at once
-      this.ask("add-class", { name: input.value }).then(
-        () => (input.value = ""),
-        () => input.focus(),
-      );
+      this.ask("add-class", { name }).catch(() => {
+        input.value ||= name;
+        input.focus();
+      });
     });
     element("name").addEventListener("keydown", (event) => event.key === "Escape" && event.target.blur());
     const slider = element("confidence");
