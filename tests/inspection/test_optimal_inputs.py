@@ -9,9 +9,10 @@ from hebbstream.inspection._fields import ReceptiveField, receptive_field
 from hebbstream.inspection._forward import differentiable_forward, forward_frame
 
 
+@pytest.mark.parametrize("average", [1, (2, 3)])
 @pytest.mark.parametrize("kernel", [3, (1, 5)])
 @pytest.mark.parametrize("layer", [0, 1, 2])
-def test_the_receptive_field_is_where_the_gradient_is_not_zero(layer, kernel):
+def test_the_receptive_field_is_where_the_gradient_is_not_zero(layer, kernel, average):
     pools = [(kernel, 4, 2, 1), (3, (3, 2), (3, 1), 0), ((1, 3), (2, 4), 1, (0, 2))]
     specs = [
         hs.LayerSpec(
@@ -23,8 +24,9 @@ def test_the_receptive_field_is_where_the_gradient_is_not_zero(layer, kernel):
             pool_size=n,
             pool_stride=s,
             pool_padding=p,
+            average_size=average if at == 0 else 1,
         )
-        for k, n, s, p in pools
+        for at, (k, n, s, p) in enumerate(pools)
     ]
     net = hs.SoftHebbNet(specs, 2, seed=0)
     x = torch.rand(1, 2, 60, 60, requires_grad=True)
@@ -59,7 +61,8 @@ def test_the_differentiable_forward_pass_is_the_networks_own(frames, activation,
 
 
 def test_the_differentiable_forward_pass_averages_over_time_and_scales(frames):
-    net = hs.SoftHebbNet([hs.LayerSpec(channels=6, pool="time_avg", pool_size=4, unit_length=True)], 3)
+    first = hs.LayerSpec(channels=6, average_size=(1, 2), unit_length=True)
+    net = hs.SoftHebbNet([first, hs.LayerSpec(channels=6, pool="time_avg", pool_size=4, unit_length=True)], 3)
     features = differentiable_forward(net.layers, pixels(frames[:1])).flatten()
     torch.testing.assert_close(features, net.transform_one(frames[0]), rtol=1e-4, atol=1e-5)
 

@@ -137,6 +137,7 @@ def test_a_specification_survives_json_and_one_number_stays_one():
         assert hs.LayerSpec.from_dict(json.loads(json.dumps(asdict(spec)))) == spec
     assert hs.LayerSpec(channels=4, kernel_size=(3, 3)) == hs.LayerSpec(channels=4)
     assert asdict(hs.LayerSpec(channels=4, pool_size=[2, 2]))["pool_size"] == 2
+    assert not hs.LayerSpec(channels=4, kernel_size=(1, 3), pool="none", average_size=2).one_dimensional
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,7 @@ def test_a_specification_survives_json_and_one_number_stays_one():
         ("pool_stride", (1, True), "a positive integer, below 2**31"),
         ("pool_padding", (1, 0), "0 to half of pool_size"),
         ("pool_padding", (0, 3), "0 to half of pool_size"),
+        ("average_size", (0, 2), "a positive integer, below 2**31"),
     ],
 )
 def test_a_pair_that_cannot_work_is_refused(field, value, expected):
