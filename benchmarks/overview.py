@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.core.page import Tables, grouped, markdown
 from benchmarks.core.store import read
+from benchmarks.quality.worlds.tables import of_refit
 
 
 def _expect(results: Path) -> str:
@@ -17,10 +18,7 @@ def _expect(results: Path) -> str:
         for protocol in ("stream", "paper")
     }
     pixels = grouped(read(results / "quality" / "worlds.json")["rows"], "world", "row")
-    taught = {
-        (world, row.partition(",")[0]): 100 * mean(run["refit"] for run in runs)
-        for (world, row), runs in grouped(read(results / "quality" / "refit.json")["rows"], "world", "row").items()
-    }
+    taught = {where: 100 * mean(run["refit"] for run in runs) for where, runs in of_refit(results).items()}
 
     def video(row: str, *worlds: str) -> str:
         return f"{mean(taught[world, row] for world in worlds):.1f} %"
@@ -38,14 +36,14 @@ def _expect(results: Path) -> str:
         [
             "turning objects, 2,000 frames taught (`motion`, half width): frames of a later video named rightly",
             video("motion", "turning-objects"),
-            f"{video('untrained', 'turning-objects')} untrained, {from_pixels('turning-objects')}",
+            f"{video('motion, untrained', 'turning-objects')} untrained, {from_pixels('turning-objects')}",
         ],
         [
             "other objects likewise",
             video("motion", "other-objects"),
-            f"{video('untrained', 'other-objects')} untrained, {from_pixels('other-objects')}",
+            f"{video('motion, untrained', 'other-objects')} untrained, {from_pixels('other-objects')}",
         ],
-        ["four games likewise", video("motion", *games), f"{video('untrained', *games)} untrained"],
+        ["four games likewise", video("motion", *games), f"{video('motion, untrained', *games)} untrained"],
         [
             "CIFAR-10, one pass, one image at a time",
             f"{images['stream']:.1f} %",

@@ -95,9 +95,10 @@ def test_probes_that_learn_along_are_tested_on_a_later_recording(rows):
         "untrained, gradient, with Replay(per_sample=1, weight=1)",
         "motion, gradient, with Replay(per_sample=1, weight=1)",
         "motion, untrained, gradient, with Replay(per_sample=1, weight=1)",
+        "motion, three layers, gradient, with Replay(per_sample=1, weight=1)",
     ]
     assert all(0 <= row[key] <= 1 for row in found for key in ("prequential", "later", "of_five"))
-    assert ["refit" in row for row in found] == [False, True, True, False, False, True, True, True]
+    assert ["refit" in row for row in found] == [False, True, True, False, False, True, True, True, True]
 
 
 def test_layers_that_do_not_learn_stay_as_drawn():

@@ -1,7 +1,7 @@
 """Measure what a probe that learns along with a stream, in its order, knows of a later recording.
 
-The network is the preset "video", or "motion" in rows of that name, and learns where the row does not say otherwise. Of a world of
-video 2,000 frames spread over the stream have a label, of pictures the last 2,000.
+The network is the preset "video", or "motion" in rows of that name, also with a third layer as that of "video". It learns where the
+row does not say otherwise. Of a world of video 2,000 frames spread over the stream have a label, of pictures the last 2,000.
 *Prequential* is the share of labelled frames that were predicted right before they were learned; *later* is that of the test,
 *refit* that of the test by the probe that `Learner.refit_probe` makes of the frames of a replay, and *of five* that by LDA of
 features of five labelled frames of each class, in the end.
@@ -15,32 +15,40 @@ import numpy as np
 
 import hebbstream as hs
 from benchmarks.core import store
+from benchmarks.quality.worlds import motion
 from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, shown, small
 from benchmarks.quality.worlds.readout import Array, World, lda_of_5
+from benchmarks.quality.worlds.tables import OF_ONE
 
-_OF_THREE, _OF_ONE = "gradient, with Replay()", "gradient, with Replay(per_sample=1, weight=1)"
-UNTRAINED, MOTION = f"untrained, {_OF_ONE}", f"motion, {_OF_ONE}"
-UNTRAINED_MOTION = f"motion, untrained, {_OF_ONE}"
+_OF_THREE = "gradient, with Replay()"
 PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
     "gradient": hs.SoftmaxProbe,
     _OF_THREE: hs.SoftmaxProbe,
-    _OF_ONE: hs.SoftmaxProbe,
+    OF_ONE: hs.SoftmaxProbe,
     "ridge": partial(hs.RidgeProbe, solve_every=32),
     "slda": partial(hs.SldaProbe, solve_every=32),
 }
 REPLAYS: dict[str, Callable[[], hs.Replay]] = {
     _OF_THREE: hs.Replay,
-    _OF_ONE: partial(hs.Replay, per_sample=1, weight=1),
+    OF_ONE: partial(hs.Replay, per_sample=1, weight=1),
 }
 
 
 def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  # noqa: ARG001  # whole frames, as they are labelled
-    """Yield a row for each probe."""
-    made_by = {row: (row, "video", (0,)) for row in PROBES}
-    made_by |= {UNTRAINED: (_OF_ONE, "video", ()), MOTION: (_OF_ONE, "motion", (1,))}
-    made_by[UNTRAINED_MOTION] = _OF_ONE, "motion", ()
-    for row, (probe, preset, learning) in made_by.items():
-        yield {"row": row}, partial(_row, world, probe, network(preset, learning, width, world.train.shape[-1], seed))
+    """Yield a row for each probe, and of one probe for other networks."""
+    channels = world.train.shape[-1]
+    made = {row: (row, network("video", (0,), width, channels, seed)) for row in PROBES}
+    made |= {
+        f"{row}, {OF_ONE}": (OF_ONE, net)
+        for row, net in {
+            "untrained": network("video", (), width, channels, seed),
+            "motion": network("motion", (1,), width, channels, seed),
+            "motion, untrained": network("motion", (), width, channels, seed),
+            "motion, three layers": motion.network((1,), width, channels, seed),
+        }.items()
+    }
+    for row, (probe, net) in made.items():
+        yield {"row": row}, partial(_row, world, probe, net)
 
 
 def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:

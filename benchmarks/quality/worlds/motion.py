@@ -19,9 +19,9 @@ LEARNING = {"untrained": (), "second layer imprints": (1,), "first layer learns"
 
 
 def network(learning: tuple[int, ...], width: int, channels: int, seed: int) -> hs.SoftHebbNet:
-    """Return a network of which the first layer learns as in `"video"`, the second as in `"motion"`, or neither."""
-    first, _, third = hs.PRESETS["video"].resolve(width=width)
-    learns = first, replace(hs.PRESETS["motion"].resolve(width=width)[1], average_size=1), third
+    """Return `"video"`, of which the first layer learns as it does there, the second as in `"motion"`, or neither."""
+    first, second, third = hs.PRESETS["video"].resolve(width=width)
+    learns = first, replace(second, learning_rate=1.0, plasticity="imprinting"), third
     specs = [spec if at in learning else replace(spec, learning_rate=0.0) for at, spec in enumerate(learns)]
     return hs.SoftHebbNet(specs, channels, seed=seed)
 

@@ -9,6 +9,8 @@ import numpy as np
 from benchmarks.core.page import Tables, grouped, markdown
 from benchmarks.core.store import Result, read
 
+OF_ONE = "gradient, with Replay(per_sample=1, weight=1)"  # the end of a row whose probe is fitted anew, too
+
 
 def means(points: list[Result]) -> Any:
     """Return the mean over the worlds at each point of one run."""
@@ -115,11 +117,17 @@ def _later(file: str, results: Path) -> str:
     return markdown(["world", "seeds", *probes], rows)
 
 
+def of_refit(results: Path) -> dict[tuple[str, str], list[Result]]:
+    """Return the runs whose probe was fitted anew, by world and by what learned, such as `"motion, untrained"`."""
+    rows = read(results / "quality" / "refit.json")["rows"]
+    named = [run | {"row": run["row"].removesuffix(OF_ONE).removesuffix(", ") or "video"} for run in rows]
+    return grouped(named, "world", "row")
+
+
 def _refit(results: Path) -> str:
     """Of each world, as drawn and learned: a later recording by the probe that learned along, by the refit one, and how sure."""
-    columns = {"untrained": "untrained", "gradient": "video", "motion": "motion"}
-    rows = read(results / "quality" / "refit.json")["rows"]
-    found = {(world, row.partition(",")[0]): runs for (world, row), runs in grouped(rows, "world", "row").items()}
+    columns = "untrained", "video", "motion, untrained", "motion"
+    found = of_refit(results)
     lines = []
     for world in dict.fromkeys(world for world, _ in found):
         cells = []
@@ -127,7 +135,35 @@ def _refit(results: Path) -> str:
             ways = [[100 * run[way] for run in found[world, column]] for way in ("later", "refit", "refit_confidence")]
             cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in ways))
         lines.append([world, len(found[world, "untrained"]), *cells])
-    return markdown(["world", "seeds", *columns.values()], lines)
+    return markdown(["world", "seeds", *columns], lines)
+
+
+def _depth(results: Path) -> str:
+    """Of each world: what a third layer leaves of 2,000 labels, and what two gain by learning, of these and of five a class."""
+    found = of_refit(results)
+
+    def mean(world: str, row: str, way: str) -> str:
+        return f"{100 * np.mean([run[way] for run in found[world, row]]):.1f}"
+
+    def learned(world: str, way: str) -> list[str]:
+        drawn = {run["seed"]: run[way] for run in found[world, "motion, untrained"]}
+        gain = [100 * (run[way] - drawn[run["seed"]]) for run in found[world, "motion"]]
+        return [mean(world, "motion, untrained", way), f"{np.mean(gain):+.1f}{_half_range(gain)}"]
+
+    rows = []
+    for world in dict.fromkeys(world for world, _ in found):
+        three = [mean(world, row, "refit") for row in ("untrained", "motion, three layers")]
+        rows.append(
+            [
+                world,
+                len(found[world, "motion"]),
+                " / ".join(three),
+                *learned(world, "refit"),
+                *learned(world, "of_five"),
+            ]
+        )
+    head = ["three layers: untrained / learned", "two: untrained", "gained by learning"]
+    return markdown(["world", "seeds", *head, "two, five labels: untrained", "gained by learning"], rows)
 
 
 def _with_spread(runs: list[Result]) -> str:
@@ -192,6 +228,7 @@ WORLD_TABLES: Tables = {
     "quality/motion": _motion,
     "quality/later": partial(_later, "later.json"),
     "quality/refit": _refit,
+    "quality/depth": _depth,
     "quality/later-every-frame": partial(_later, "later-every-frame.json"),
     "quality/layers": _layers,
     "quality/orders": _orders,
