@@ -29,7 +29,7 @@ def expected(checkpoint, count):
 def test_npy_holds_the_features_and_a_second_file_their_times(embed, checkpoint):
     code, out, err = embed(CLIP, "--limit", 30, "--output", "f.npy")
     assert (code, err) == (0, "")
-    assert out == "30 frames, 1,024 features each\nfeatures f.npy\ntimes f.times.npy\nsources f.sources.txt\n"
+    assert out == "30 frames, 256 features each\nfeatures f.npy\ntimes f.times.npy\nsources f.sources.txt\n"
     wanted, times = zip(*expected(checkpoint, 30), strict=True)
     np.testing.assert_array_equal(np.load("f.npy"), np.stack(wanted))
     np.testing.assert_array_equal(np.load("f.times.npy"), times)
@@ -202,7 +202,7 @@ def test_features_of_another_kind_are_refused(run, embed, tmp_path):
     np.save("f.times.npy", np.zeros(4))
     for file, message in [
         ("cube.npy", "cube.npy of shape (2, 3, 4): expected (frames, features)"),
-        ("narrow.npy", "narrow.npy of 3 features, FRAME of 1024"),
+        ("narrow.npy", "narrow.npy of 3 features, FRAME of 256"),
         ("not.parquet", "not.parquet: not a file that `hebbstream embed` wrote"),
         ("f.npy", "f.npy: 5 rows, 4 times, 5 sources"),
         ("none.npy", "no file at none.npy"),

@@ -171,7 +171,7 @@ def test_a_new_recording_goes_on_from_the_weights_and_says_so(run, clips):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--preset", "mnist"], "--preset mnist with --resume: run.safetensors has another network (4/16/64 neurons)"),
+        (["--preset", "mnist"], "--preset mnist with --resume: run.safetensors has another network (4/16 neurons)"),
         (["--preset", "stl10"], "--preset stl10"),
         (["--preset", "mnist-dense"], "--preset mnist-dense"),
         (["--width", 8], "--width 8 with --resume: run.safetensors has 4;"),
