@@ -22,7 +22,7 @@ _HELD, _STRETCHES = 5, 8  # one frame in so many is held back, in so many stretc
 _ALIKE = 0.1  # share of frames that is told only where the frames beside it were learned
 _LEAST = 1e-12  # probability of what came all the same
 # Chosen on features of turning objects, Ms Pac-Man and training pictures (docs/evidence/labels.md). Few frames get the first.
-_SHRINKAGES = 0.8, 0.3
+_SHRINKAGES = 0.8, 0.3, 0.05
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 Way = Callable[[Rows, Rows, Rows], OnlineProbe]
