@@ -102,7 +102,7 @@ def test_more_frames_of_the_same_scenes_are_not():
     assert found is not probe
     assert found.steps == 200
     later = shades(4000, noise=0.5, seed=1)
-    assert right(found, *later) > right(probe, *later) + 0.03
+    assert right(found, *later) > right(probe, *later) + 0.01
 
 
 def test_it_is_as_sure_as_it_is_right_on_other_scenes():
