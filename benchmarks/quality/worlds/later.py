@@ -57,6 +57,8 @@ def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:
     samples = [hs.Sample(frame, labels.get(at)) for at, frame in enumerate(small(world.train))]
     began = time.process_time()
     report = learner.learn(samples)
+    if report.samples < len(samples):
+        raise SystemExit(f"stopped by {report.stopped}: this row is left out")
     seconds = round(time.process_time() - began, 1)
     known, tested = (features(net, frames) for frames in shown(world))
     found = {
