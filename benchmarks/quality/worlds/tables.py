@@ -139,31 +139,27 @@ def _refit(results: Path) -> str:
 
 
 def _depth(results: Path) -> str:
-    """Of each world: what a third layer leaves of 2,000 labels, and what two gain by learning, of these and of five a class."""
+    """Of each world: what three layers and two make of 2,000 labels, what two make of five a class, and seconds to learn."""
     found = of_refit(results)
 
-    def mean(world: str, row: str, way: str) -> str:
-        return f"{100 * np.mean([run[way] for run in found[world, row]]):.1f}"
+    def mean(world: str, row: str, way: str, digits: int = 1, scale: float = 100) -> str:
+        return f"{scale * np.mean([run[way] for run in found[world, row]]):.{digits}f}"
 
-    def learned(world: str, way: str) -> list[str]:
+    def gained(world: str, way: str) -> str:
         drawn = {run["seed"]: run[way] for run in found[world, "motion, untrained"]}
         gain = [100 * (run[way] - drawn[run["seed"]]) for run in found[world, "motion"]]
-        return [mean(world, "motion, untrained", way), f"{np.mean(gain):+.1f}{_half_range(gain)}"]
+        return f"{mean(world, 'motion, untrained', way)} {np.mean(gain):+.1f}{_half_range(gain)}"
 
     rows = []
     for world in dict.fromkeys(world for world, _ in found):
         three = [mean(world, row, "refit") for row in ("untrained", "motion, three layers")]
+        seconds = [mean(world, row, "cpu_seconds", 0, 1) for row in ("motion, three layers", "motion")]
+        seeds = len(found[world, "motion"])
         rows.append(
-            [
-                world,
-                len(found[world, "motion"]),
-                " / ".join(three),
-                *learned(world, "refit"),
-                *learned(world, "of_five"),
-            ]
+            [world, seeds, " / ".join(three), gained(world, "refit"), gained(world, "of_five"), " / ".join(seconds)]
         )
-    head = ["three layers: untrained / learned", "two: untrained", "gained by learning"]
-    return markdown(["world", "seeds", *head, "two, five labels: untrained", "gained by learning"], rows)
+    three, two = "three layers: untrained / learned", "two: untrained, gained by learning"
+    return markdown(["world", "seeds", three, two, f"{two}, five labels", "CPU seconds to learn, three / two"], rows)
 
 
 def _with_spread(runs: list[Result]) -> str:
