@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import COLUMN_SECONDS, Signal, open_signal, signal_of, sound_rate, table_columns
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
-from hebbstream.learning import Learner
 from hebbstream.network import SoftHebbNet
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def signal_settings(options: argparse.Namespace, kind: Signal, settings: "Settin
 def _learned(options: argparse.Namespace) -> SoftHebbNet | None:
     """Return the network of a run that goes on; ``None`` for a new run."""
     try:
-        return Learner.load(options.folder / "run.safetensors").net
+        return SoftHebbNet.load(options.folder / "run.safetensors")
     except CheckpointNotFoundError:
         return None
 
