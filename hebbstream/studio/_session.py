@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -84,6 +85,12 @@ class Session(Taught, threading.Thread):
         self.show_likes_of(min(1, len(learner.net.layers) - 1))
         self._stale = True
 
+    def relearn(self, *, anew: bool = False) -> None:
+        """Make the probe what the kept examples teach, and name what sources that are off have shown by it."""
+        super().relearn(anew=anew)
+        shown = self.board.seen.items()
+        self.board.seen = {at: self._recognised(seen, self._features(self._fitted(seen.frame))) for at, seen in shown}
+
     def show_likes_of(self, layer: int) -> None:
         """Watch the neurons of a layer."""
         self.likes = Likes(self.net, layer, self._portrait)
@@ -156,14 +163,18 @@ class Session(Taught, threading.Thread):
             self.changes += 1
         score = self.novelty.score(features)
         self.novelty.take(score, picture)
-        seen = Seen(picture, frame, self._portrait, novelty=score)
-        if self.probe.classes:
-            likely = {str(label): share for label, share in self.probe.predict_proba_one(features).items()}
-            best = max(likely, key=lambda label: likely[label])
-            seen.probabilities, seen.label = likely, best if likely[best] >= self.probe.min_confidence else None
+        seen = self._recognised(Seen(picture, frame, self._portrait, novelty=score), features)
         self.board.seen = {**self.board.seen, picture.source: seen}
         if self.board.watched and self._is_due("likes"):
             self.board.put("likes", self.likes.look(frame))
+
+    def _recognised(self, seen: Seen, features: torch.Tensor) -> Seen:
+        """Return what was seen with the prediction of the probe."""
+        if not self.probe.classes:
+            return replace(seen, label=None, probabilities={})
+        likely = {str(label): share for label, share in self.probe.predict_proba_one(features).items()}
+        best = max(likely, key=lambda label: likely[label])
+        return replace(seen, probabilities=likely, label=best if likely[best] >= self.probe.min_confidence else None)
 
     def _freshen_one(self) -> None:
         if self.held is None and self.fresh.look_at_one():

@@ -104,9 +104,12 @@ def test_classes_are_renamed_merged_and_forgotten(bench):
     bench.do("rename", name="across", to="lying")
     assert bench.session.examples.classes == ["lying", "down"]
     assert sorted(map(str, bench.session.probe.classes)) == ["down", "lying"]
+    assert bench.session.board.seen[0].label == "down"
     bench.do("forget", name="down")
     assert bench.session.probe.classes == ["lying"]
     assert bench.session.probe.steps == 5
+    assert bench.session.board.seen[0].probabilities == {"lying": 1.0}  # though nothing new was shown
+    assert bench.session.board.seen[0].label == "lying"
     for message, complaint in (
         ({"do": "rename", "name": "none", "to": "x"}, "expected one of 'lying'"),
         ({"do": "rename", "name": "lying", "to": " "}, "expected a name"),
