@@ -117,9 +117,9 @@ def _later(file: str, results: Path) -> str:
     return markdown(["world", "seeds", *probes], rows)
 
 
-def of_refit(results: Path) -> dict[tuple[str, str], list[Result]]:
+def of_refit(results: Path, file: str = "refit.json") -> dict[tuple[str, str], list[Result]]:
     """Return the runs whose probe was fitted anew, by world and by what learned, such as `"motion, untrained"`."""
-    rows = read(results / "quality" / "refit.json")["rows"]
+    rows = read(results / "quality" / file)["rows"]
     named = [run | {"row": run["row"].removesuffix(OF_ONE).removesuffix(", ") or "video"} for run in rows]
     return grouped(named, "world", "row")
 
@@ -142,24 +142,34 @@ def _depth(results: Path) -> str:
     """Of each world: what three layers and two make of 2,000 labels, what two make of five a class, and seconds to learn."""
     found = of_refit(results)
 
-    def mean(world: str, row: str, way: str, digits: int = 1, scale: float = 100) -> str:
-        return f"{scale * np.mean([run[way] for run in found[world, row]]):.{digits}f}"
-
-    def gained(world: str, way: str) -> str:
-        drawn = {run["seed"]: run[way] for run in found[world, "motion, untrained"]}
-        gain = [100 * (run[way] - drawn[run["seed"]]) for run in found[world, "motion"]]
-        return f"{mean(world, 'motion, untrained', way)} {np.mean(gain):+.1f}{_half_range(gain)}"
+    def means(world: str, rows: tuple[str, str], way: str, digits: int, scale: int) -> str:
+        return " / ".join(f"{scale * np.mean([run[way] for run in found[world, row]]):.{digits}f}" for row in rows)
 
     rows = []
     for world in dict.fromkeys(world for world, _ in found):
-        three = [mean(world, row, "refit") for row in ("untrained", "motion, three layers")]
-        seconds = [mean(world, row, "cpu_seconds", 0, 1) for row in ("motion, three layers", "motion")]
-        seeds = len(found[world, "motion"])
-        rows.append(
-            [world, seeds, " / ".join(three), gained(world, "refit"), gained(world, "of_five"), " / ".join(seconds)]
-        )
-    three, two = "three layers: untrained / learned", "two: untrained, gained by learning"
-    return markdown(["world", "seeds", three, two, f"{two}, five labels", "CPU seconds to learn, three / two"], rows)
+        three = means(world, ("untrained", "motion, three layers"), "refit", 1, 100)
+        seconds = means(world, ("motion, three layers", "motion"), "cpu_seconds", 0, 1)
+        rows.append([world, len(found[world, "motion"]), three, *_by_learning(found, world), seconds])
+    head = ["three layers: untrained / learned", "two: untrained, gained by learning", "likewise, five labels"]
+    return markdown(["world", "seeds", *head, "CPU seconds to learn, three / two"], rows)
+
+
+def _full_width(results: Path) -> str:
+    """Of each world: what two layers as wide as the preset has them make of 2,000 labels, and of five a class."""
+    found = of_refit(results, "refit-full-width.json")
+    worlds = dict.fromkeys(world for world, _ in found)
+    rows = [[world, len(found[world, "motion"]), *_by_learning(found, world)] for world in worlds]
+    return markdown(["world", "seeds", "untrained, gained by learning", "likewise, five labels"], rows)
+
+
+def _by_learning(found: dict[tuple[str, str], list[Result]], world: str) -> list[str]:
+    """Return what `"motion"` gives as drawn and what it gains, with 2,000 labels and with five a class."""
+    cells = []
+    for way in ("refit", "of_five"):
+        drawn = {run["seed"]: 100 * run[way] for run in found[world, "motion, untrained"]}
+        gain = [100 * run[way] - drawn[run["seed"]] for run in found[world, "motion"]]
+        cells.append(f"{np.mean(list(drawn.values())):.1f} {np.mean(gain):+.1f}{_half_range(gain)}")
+    return cells
 
 
 def _with_spread(runs: list[Result]) -> str:
@@ -225,6 +235,7 @@ WORLD_TABLES: Tables = {
     "quality/later": partial(_later, "later.json"),
     "quality/refit": _refit,
     "quality/depth": _depth,
+    "quality/refit-full-width": _full_width,
     "quality/later-every-frame": partial(_later, "later-every-frame.json"),
     "quality/layers": _layers,
     "quality/orders": _orders,
