@@ -232,7 +232,7 @@ class LayerSpec:
     @property
     def average(self) -> Pair:
         """(rows, columns) of the squares of pooled outputs that are averaged."""
-        return _pair(self.average_size)  # type: ignore[no-any-return]
+        return _pair(self.average_size)
 
     @property
     def one_dimensional(self) -> bool:
@@ -303,7 +303,7 @@ def are_one_dimensional(specs: Iterable[LayerSpec]) -> bool:
     return bool(convolutions) and all(spec.one_dimensional for spec in convolutions)
 
 
-def _pair(value: Any) -> Any:
+def _pair(value: Any) -> Pair:
     """Return (rows, columns) of what may be one number for both."""
     return value if isinstance(value, tuple) and len(value) == 2 else (value, value)
 
