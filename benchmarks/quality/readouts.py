@@ -19,12 +19,14 @@ from tqdm import tqdm
 import hebbstream as hs
 from benchmarks.core import data, run, store
 from benchmarks.core.probe import as_input
+from hebbstream.rule import _precision
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0)  # times the number of pictures
 KERNEL_PENALTY = 1e-6  # likewise
 READOUTS = ("last layer", "all layers", "all layers, kernel")
 UNTRAINED = "pictures, untrained"
 _AT_ONCE, _CHUNK, _HELD = 10, 500, 0.1  # a forward pass of more pictures leaves the processor's cache
+_MULTIPLY = _precision.product("auto")  # rounds to bfloat16 where the processor does: nearly twice as fast
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ def pooled(net: hs.SoftHebbNet, pictures: np.ndarray, shift: int) -> list[Tensor
     for view in views:
         x = view.contiguous()
         for at, layer in enumerate(net.layers):
-            x = layer.forward(x).output
+            x = layer.forward(x, multiply=_MULTIPLY).output
             found[at] = found[at] + F.adaptive_avg_pool2d(x, 4).flatten(1) / len(views)
     return found
 
