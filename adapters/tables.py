@@ -84,7 +84,8 @@ class _TableStream(Stream[Sample]):
     @property
     def fingerprint(self) -> str | None:
         """What tells this table from any other. Rows may be added to CSV: a sensor writes on."""
-        return files_fingerprint([self._path], self._manner, grows=not self._is_parquet)
+        grows = not (self._is_parquet or self._known_whole)
+        return files_fingerprint([self._path], self._manner, grows=grows)
 
     def _samples(self, rows: Iterator[Any]) -> Iterator[Sample]:
         for row in rows:
