@@ -95,9 +95,7 @@ def run(options: argparse.Namespace) -> None:
         print(
             f"it keeps {len(learner.replay):,} labelled samples, for the probe to learn from again (--replay 0: none)"
         )
-    at_end = report.stopped == "end of stream"  # a signal may come while known samples are passed over
-    if options.resume and at_end and not report.samples and report.stream_counts.get("frames"):
-        print("nothing was left to learn: all of it was learned before")
+    _print_if_nothing_was_left(options, report)
     _print_written(options)
     for name, error in stream.failures.items():
         print(f"dropped {printable(name)}: {printable(error)}")
@@ -116,7 +114,15 @@ def _run_together(options: argparse.Namespace, peers: Peers) -> None:
     with _claimed(checkpoint):
         report = learn_as_one(options, learner, peers, default_size(options))
     print(f"{peers.world} processes: {report}")
+    _print_if_nothing_was_left(options, report)
     _print_written(options)
+
+
+def _print_if_nothing_was_left(options: argparse.Namespace, report: hs.Report) -> None:
+    at_end = report.stopped == "end of stream"  # a signal may come while known samples are passed over
+    read = report.stream_counts.get("frames") or options.distributed
+    if options.resume and at_end and not report.samples and read:
+        print("nothing was left to learn: all of it was learned before")
 
 
 def _print_if_unlabelled(options: argparse.Namespace, report: hs.Report) -> None:
