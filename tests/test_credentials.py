@@ -77,7 +77,8 @@ def test_what_is_none_stays(text):
 
 
 @pytest.mark.parametrize(
-    "piece", ["://", "ab:/", "?key", "?%", "?key='", "://a/", "://a ", "&a=", "?key=a ", "://a/key=", "://a_key", "://a/key=_b"]
+    "piece",
+    ["://", "ab:/", "?key", "?%", "?key='", "://a/", "://a ", "&a=", "?key=a ", "://a/key=", "://a_key", "://a/key=_b"],
 )
 def test_a_text_of_any_length_takes_little_time(piece):
     began = time.perf_counter()
