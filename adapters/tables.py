@@ -113,7 +113,7 @@ def _read_csv(path: Path) -> Iterator[Any]:
             for row in rows:
                 if None in row:
                     raise DamagedFileError(f"{path}: row {rows.line_num} of more values than {len(names)} columns")
-                yield row
+                yield {name: value and value.strip() for name, value in row.items()}
         except GeneratorExit:  # as the interpreter exits, modules may be gone by now
             raise
         except (csv.Error, UnicodeDecodeError) as error:
@@ -123,7 +123,7 @@ def _read_csv(path: Path) -> Iterator[Any]:
 def _first_row(file: TextIO, delimiter: str, *, strict: bool = False) -> list[str]:
     file.seek(0)
     rows = csv.reader(file, delimiter=delimiter, strict=strict, skipinitialspace=True)
-    return next(filter(None, rows), [])  # blank lines are no rows
+    return [name.strip() for name in next(filter(None, rows), [])]  # blank lines are no rows
 
 
 def _read_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Any]:
