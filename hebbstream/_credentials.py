@@ -12,9 +12,9 @@ _USER_INFO = re.compile(
 )
 # A name with an escape (%) may say anything. The value ends at the next parameter, or else where a message goes on.
 _NAME = r"[^=&;#?\s'\"]{0,99}"
-_SECRET = "user|usr|login|pas|pw|token|secret|key|auth|sig|jwt|cred|session"
+_TELLING = "user|usr|login|pas|pw|token|secret|key|auth|sig|jwt|cred|session"
 _SECRET_PARAMETER = re.compile(
-    rf"(?<=[?&;#])({_NAME}(?:{_SECRET}|%){_NAME}=)"
+    rf"(?<=[?&;#])({_NAME}(?:{_TELLING}|%){_NAME}=)"
     r"(?:\*\*\*(?!\w)|[^\n]*?(?=&|;[\w.%-]+=|\n|['\")]{0,3}(?:[:,]?\Z|[:,]\s|\s\()|['\"]\s))",  # or has been masked before
     re.IGNORECASE,
 )
@@ -22,7 +22,7 @@ _SECRET_PARAMETER = re.compile(
 # Recorders have them in the path: /user=admin_password=secret_channel=1. There an underscore may be of the value.
 _ADDRESS = re.compile(r"://[^\s'\"]*")
 _SECRET_PART = re.compile(
-    rf"(?<=[/_])([^/_=&;#?]{{0,30}}(?:{_SECRET})[^/_=&;#?]{{0,30}}=).*?(?=[/_][A-Za-z]{{1,30}}=|[&;?#]|[:,)]*\Z)",
+    rf"(?<=[/_])([^/_=&;#?]{{0,30}}(?:{_TELLING})[^/_=&;#?]{{0,30}}=).*?(?=[/_][A-Za-z]{{1,30}}=|[&;?#]|[:,)]*\Z)",
     re.IGNORECASE,
 )
 

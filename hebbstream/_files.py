@@ -96,9 +96,9 @@ def output_path(path: str | Path) -> Path:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what an `atomic_write` to `path` left behind because the process was killed, and nothing that one is writing."""
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # `Path.resolve` raises where links go in a circle
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.????????.part"):
-        with suppress(OSError), _locked(leftover):
+        with suppress(OSError, NotImplementedError), _locked(leftover):
             leftover.unlink()
 
 
@@ -107,7 +107,7 @@ def _reserved(path: str | Path, ending: str) -> Iterator[tuple[Path, Path]]:
     """Make an empty file beside the one that `path` names, give the paths of both, and remove it if it is still there."""
     path, temporary = output_path(path), None
     try:
-        target = path.resolve() if path.is_symlink() else path
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         if target.exists() and not target.is_file():
@@ -116,7 +116,7 @@ def _reserved(path: str | Path, ending: str) -> Iterator[tuple[Path, Path]]:
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.{ending}")
         temporary.touch(exist_ok=False)
         with ExitStack() as held:
-            with suppress(OSError):  # a share that knows no locks
+            with suppress(OSError, NotImplementedError):  # a share that knows no locks
                 held.enter_context(_locked(temporary))
             yield target, temporary
     except OSError as error:

@@ -132,3 +132,11 @@ def test_what_a_killed_process_left_is_removed_but_not_what_one_writes(tmp_path)
         assert not left.exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.npy.0123abcd.part", "f.npy"]
     assert (tmp_path / "f.npy").read_text() == "under way"
+
+
+def test_a_link_that_leads_nowhere_but_to_itself_is_replaced(tmp_path):
+    (tmp_path / "f.npy").symlink_to("f.npy")
+    remove_leftovers(tmp_path / "f.npy")
+    with atomic_write(tmp_path / "f.npy") as temporary:
+        temporary.write_text("kept")
+    assert (tmp_path / "f.npy").read_text() == "kept"
