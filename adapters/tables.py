@@ -84,7 +84,8 @@ class _TableStream(Stream[Sample]):
     @property
     def fingerprint(self) -> str | None:
         """What tells this table from any other. Rows may be added to CSV: a sensor writes on."""
-        return files_fingerprint([self._path], self._manner, grows=not self._is_parquet)
+        grows = not (self._is_parquet or self._known_whole)
+        return files_fingerprint([self._path], self._manner, grows=grows)
 
     def _samples(self, rows: Iterator[Any]) -> Iterator[Sample]:
         for row in rows:
@@ -112,7 +113,7 @@ def _read_csv(path: Path) -> Iterator[Any]:
             for row in rows:
                 if None in row:
                     raise DamagedFileError(f"{path}: row {rows.line_num} of more values than {len(names)} columns")
-                yield row
+                yield {name: value and value.strip() for name, value in row.items()}
         except GeneratorExit:  # as the interpreter exits, modules may be gone by now
             raise
         except (csv.Error, UnicodeDecodeError) as error:
@@ -122,7 +123,7 @@ def _read_csv(path: Path) -> Iterator[Any]:
 def _first_row(file: TextIO, delimiter: str, *, strict: bool = False) -> list[str]:
     file.seek(0)
     rows = csv.reader(file, delimiter=delimiter, strict=strict, skipinitialspace=True)
-    return next(filter(None, rows), [])  # blank lines are no rows
+    return [name.strip() for name in next(filter(None, rows), [])]  # blank lines are no rows
 
 
 def _read_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Any]:

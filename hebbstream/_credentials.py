@@ -12,9 +12,17 @@ _USER_INFO = re.compile(
 )
 # A name with an escape (%) may say anything. The value ends at the next parameter, or else where a message goes on.
 _NAME = r"[^=&;#?\s'\"]{0,99}"
+_TELLING = "user|usr|login|pas|pw|token|secret|key|auth|sig|jwt|cred|session"
 _SECRET_PARAMETER = re.compile(
-    rf"(?<=[?&;#])({_NAME}(?:user|usr|login|pas|pw|token|secret|key|auth|sig|jwt|cred|session|%){_NAME}=)"
+    rf"(?<=[?&;#])({_NAME}(?:{_TELLING}|%){_NAME}=)"
     r"(?:\*\*\*(?!\w)|[^\n]*?(?=&|;[\w.%-]+=|\n|['\")]{0,3}(?:[:,]?\Z|[:,]\s|\s\()|['\"]\s))",  # or has been masked before
+    re.IGNORECASE,
+)
+
+# Recorders have them in the path: /user=admin_password=secret_channel=1. There an underscore may be of the value.
+_ADDRESS = re.compile(r"://[^\s'\"]*")
+_SECRET_PART = re.compile(
+    rf"(?<=[/_])([^/_=&;#?]{{0,30}}(?:{_TELLING})[^/_=&;#?]{{0,30}}=).*?(?=[/_][A-Za-z]{{1,30}}=|[&;?#]|[:,)]*\Z)",
     re.IGNORECASE,
 )
 
@@ -31,5 +39,6 @@ def mask_credentials(text: str) -> str:
     >>> mask_credentials("clips/day@night.mp4"), mask_credentials("C:/clips/day@night.mp4")
     ('clips/day@night.mp4', 'C:/clips/day@night.mp4')
     """
+    text = _ADDRESS.sub(lambda address: _SECRET_PART.sub(rf"\g<1>{MASK}", address[0]), text)
     # Parameters first: an @ in one of them would pass for the end of a password.
     return _USER_INFO.sub(f"{MASK}@", _SECRET_PARAMETER.sub(rf"\g<1>{MASK}", text))

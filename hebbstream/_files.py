@@ -4,11 +4,15 @@ import errno
 import glob
 import os
 import secrets
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from hebbstream.errors import OutputError
+
+if sys.platform != "win32":
+    import fcntl
 
 
 @contextmanager
@@ -91,9 +95,10 @@ def output_path(path: str | Path) -> Path:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what an `atomic_write` to `path` left behind because the process was killed; no other may be at it."""
+    """Remove what an `atomic_write` to `path` left behind because the process was killed, and nothing that one is writing."""
+    path = Path(os.path.realpath(path))  # `Path.resolve` raises where links go in a circle
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.????????.part"):
-        with suppress(OSError):
+        with suppress(OSError, NotImplementedError), _locked(leftover):
             leftover.unlink()
 
 
@@ -102,7 +107,7 @@ def _reserved(path: str | Path, ending: str) -> Iterator[tuple[Path, Path]]:
     """Make an empty file beside the one that `path` names, give the paths of both, and remove it if it is still there."""
     path, temporary = output_path(path), None
     try:
-        target = path.resolve() if path.is_symlink() else path
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         if target.exists() and not target.is_file():
@@ -110,13 +115,27 @@ def _reserved(path: str | Path, ending: str) -> Iterator[tuple[Path, Path]]:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.{ending}")
         temporary.touch(exist_ok=False)
-        yield target, temporary
+        with ExitStack() as held:
+            with suppress(OSError, NotImplementedError):  # a share that knows no locks
+                held.enter_context(_locked(temporary))
+            yield target, temporary
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a file, or raise an `OSError` where another process does; Windows itself removes none that is open."""
+    if sys.platform == "win32":
+        yield
+        return
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 def _flush(path: Path) -> None:

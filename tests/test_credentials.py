@@ -27,6 +27,12 @@ from hebbstream._credentials import mask_credentials
         ("http://h/a?tok%65n=t&token[]=t", "http://h/a?tok%65n=***&token[]=***"),
         ("srt://h:9?passphrase=p@ss #1;'a b&mode=caller", "srt://h:9?passphrase=***&mode=caller"),
         ("srt://h:9?passphrase=it's: cannot connect", "srt://h:9?passphrase=***: cannot connect"),
+        (
+            "rtsp://h/user=u_password=p_w_channel=1_stream=0.sdp?x",
+            "rtsp://h/user=***_password=***_channel=1_stream=0.sdp?x",
+        ),
+        ("rtsp://h/user=u&password=p&channel=1", "rtsp://h/user=***&password=***&channel=1"),
+        ("rtsp://h/ch/user=u/password=p/w: cannot connect", "rtsp://h/ch/user=***/password=***: cannot connect"),
         ("no stream at 'http://h/?key=k' (a, b)", "no stream at 'http://h/?key=***' (a, b)"),
         ("http://h/?key=k, http://u@i/?key=k", "http://h/?key=***, http://***@i/?key=***"),
     ],
@@ -60,6 +66,8 @@ def test_parameters_are_known_by_a_part_of_their_name(name):
         "http://h/a?key=*** is to be read and written: expected two files",
         "cannot reach http://h:8554\nlog of user@host: what",
         "lavfi:testsrc=size=32x32:rate=5",
+        "/data/user=me/day=1/a.mp4",
+        "rtsp://h/live_channel=1_stream=0.sdp",
         "keys=0: expected a positive integer",
         "no option token=3; expected none",
     ],
@@ -68,7 +76,10 @@ def test_what_is_none_stays(text):
     assert mask_credentials(text) == text
 
 
-@pytest.mark.parametrize("piece", ["://", "ab:/", "?key", "?%", "?key='", "://a/", "://a ", "&a=", "?key=a "])
+@pytest.mark.parametrize(
+    "piece",
+    ["://", "ab:/", "?key", "?%", "?key='", "://a/", "://a ", "&a=", "?key=a ", "://a/key=", "://a_key", "://a/key=_b"],
+)
 def test_a_text_of_any_length_takes_little_time(piece):
     began = time.perf_counter()
     mask_credentials(piece * (50_000 // len(piece)))

@@ -11,7 +11,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream._container import read_state, write_state
-from hebbstream._files import atomic_write, check_writable
+from hebbstream._files import atomic_write, check_writable, remove_leftovers
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, OutputError
 from hebbstream.learning import Metrics
 
@@ -119,3 +119,24 @@ def test_numbers_of_numpy_do_as_options(tmp_path):
     found = hs.Learner.load(tmp_path / "run")
     assert found.net.transform_one(frames[0]).equal(net.transform_one(frames[0]))
     assert found.probe.learn_one(net.transform_one(frames[0]), "b") is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nothing that is open can be removed")
+def test_what_a_killed_process_left_is_removed_but_not_what_one_writes(tmp_path):
+    left = tmp_path / ".f.npy.0123abcd.part"
+    left.write_bytes(bytes(1000))
+    (tmp_path / ".other.npy.0123abcd.part").write_bytes(b"of another file")
+    with atomic_write(tmp_path / "f.npy") as temporary:
+        temporary.write_text("under way")
+        remove_leftovers(tmp_path / "f.npy")
+        assert not left.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.npy.0123abcd.part", "f.npy"]
+    assert (tmp_path / "f.npy").read_text() == "under way"
+
+
+def test_a_link_that_leads_nowhere_but_to_itself_is_replaced(tmp_path):
+    (tmp_path / "f.npy").symlink_to("f.npy")
+    remove_leftovers(tmp_path / "f.npy")
+    with atomic_write(tmp_path / "f.npy") as temporary:
+        temporary.write_text("kept")
+    assert (tmp_path / "f.npy").read_text() == "kept"

@@ -8,20 +8,24 @@ from hebbstream.adapters._media._options import Cut, Thinning
 from hebbstream.adapters._media._source import MediaSource
 
 
-def fingerprint(sources: Sequence[MediaSource], cut: Cut, thinning: Thinning, other: str = "") -> str | None:
+def fingerprint(
+    sources: Sequence[MediaSource], cut: Cut, thinning: Thinning, whole: bool = False, *, other: str = ""
+) -> str | None:
     """Return a text that is the same for the same videos read in the same way, and holds no path and no password.
 
     A file is known by its size, its beginning and its end; anything else by its address. ``None`` if one of them can
-    be read only once.
+    be read only once. With `whole`, how long the first is read counts, too.
     """
-    # How long it is read, and to what size it is brought, changes nothing about which frames come first.
-    manner = f"{cut.start:g} {thinning.stride} {thinning.rate}{other}".encode()
-    parts = []
+    # To what size it is brought changes nothing about which frames come first; how long it is read, about what follows it.
+    manner = f"{cut.start:g} {thinning.stride} {thinning.rate}{other}"
+    until = "" if cut.end is None else f" to {cut.end!r}"
+    parts: list[str] = []
     for source in sources:
         known_by = _known_by(source)
         if known_by is None:
             return None
-        parts.append(digest(known_by + manner))
+        follows = whole or cut.loop or parts
+        parts.append(digest(known_by + (manner + until if follows else manner).encode()))
     return "+".join([*parts, "loop"] if cut.loop else parts)
 
 

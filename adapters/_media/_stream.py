@@ -58,7 +58,7 @@ class MediaStream(Stream[Sample]):
     announce
         Returns the number of samples that an opened recording's header announces, if it does.
     fingerprint
-        Returns what tells the sources, read in this way, from others.
+        Returns what tells the sources, read in this way, from others; told whether how long they are read matters, too.
     shown
         For messages: what else is special.
     prefetch
@@ -85,7 +85,7 @@ class MediaStream(Stream[Sample]):
         select: Callable[[Decoded], Generator[Any, None, None]],
         make: Callable[[Generator[Any, None, None], bool], Generator[Sample, None, None]],
         announce: Callable[[Any], int | None],
-        fingerprint: Callable[[], str | None],
+        fingerprint: Callable[[bool], str | None],
         shown: Sequence[str] = (),
         prefetch: int,
         live: bool | None,
@@ -127,7 +127,7 @@ class MediaStream(Stream[Sample]):
     @property
     def fingerprint(self) -> str | None:
         """What tells these recordings, read in this way, from any others."""
-        return self._fingerprint()
+        return self._fingerprint(self._known_whole and not self.live)
 
     def fast_forward(self, count: int) -> int:
         """Pass over samples, to go on from a checkpoint; return how many there were.

@@ -133,7 +133,7 @@ class AudioStream(MediaStream):
             select=partial(cuts, form=form, stats=stats),
             make=partial(_samples, form=form, label=label),
             announce=partial(_announced, part=part, form=form),
-            fingerprint=partial(fingerprint, sources, part, Thinning(), f"{form}"),
+            fingerprint=partial(fingerprint, sources, part, Thinning(), other=f"{form}"),
             prefetch=prefetch,
             live=live,
             stats=stats,

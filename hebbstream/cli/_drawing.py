@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 
-from hebbstream._files import atomic_write
+from hebbstream._files import atomic_write, output_path, remove_leftovers
 from hebbstream.errors import MissingDependencyError, OutputError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def drawn_video(path: Path) -> Iterator["DrawnVideo"]:
     form = _FORMATS.get(path.suffix.lower())
     if form is None:
         raise OutputError(f"video {path}: expected a name that ends in {', '.join(_FORMATS)}")
+    remove_leftovers(output_path(path))
     with atomic_write(path) as temporary, av.open(str(temporary), "w", format=form) as container:
         video = DrawnVideo(container)
         yield video

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from hebbstream._files import atomic_write
+from hebbstream._files import atomic_write, output_path, remove_leftovers
 from hebbstream.adapters._array_files import read_array
 from hebbstream.errors import (
     ConfigurationError,
@@ -48,6 +48,7 @@ def feature_file(path: Path, features: int) -> Iterator[FeatureFile]:
     kinds: dict[str, Any] = {".npy": _numpy_file, ".parquet": _parquet_file}
     if path.suffix.lower() not in kinds:
         raise OutputError(f"features {path}: expected a name that ends in .npy or .parquet")
+    remove_leftovers(output_path(path))  # of hours, where a run was killed
     with kinds[path.suffix.lower()](path, features) as file:
         yield file
 

@@ -1,6 +1,7 @@
 """`hebbstream learn`."""
 
 import argparse
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,10 @@ from hebbstream.distributed import Peers
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, InputError, StreamError
 from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
+from hebbstream.streams import Stream
 from hebbstream.streams._novelty import SHARE
+
+log = logging.getLogger("hebbstream.checkpoint")
 
 # Recordings have labels on most frames. One old frame for each is then worth nearly as much as three, at half the cost.
 _PER_SAMPLE, _KEPT = 1, 2000
@@ -83,7 +87,8 @@ def run(options: argparse.Namespace) -> None:
     size = learner.net.frame_size or default_size(options)
     with open_stream(options, learner.net, size) as stream, _claimed(checkpoint):
         try:
-            report = learner.learn(stream, limit=options.limit, resume=options.resume, progress=not options.quiet)
+            resume = _goes_on(options, stream, learner)
+            report = learner.learn(stream, limit=options.limit, resume=resume, progress=not options.quiet)
         except (InputError, StreamError):  # what came before it is good
             if learner.report and learner.report.checkpoint:
                 print(f"learned {learner.report.samples:,} samples before it failed")
@@ -95,12 +100,18 @@ def run(options: argparse.Namespace) -> None:
         print(
             f"it keeps {len(learner.replay):,} labelled samples, for the probe to learn from again (--replay 0: none)"
         )
-    at_end = report.stopped == "end of stream"  # a signal may come while known samples are passed over
-    if options.resume and at_end and not report.samples and report.stream_counts.get("frames"):
-        print("nothing was left to learn: all of it was learned before")
+    _print_if_nothing_was_left(options, report)
     _print_written(options)
     for name, error in stream.failures.items():
         print(f"dropped {printable(name)}: {printable(error)}")
+
+
+def _goes_on(options: argparse.Namespace, stream: Stream[Any], learner: hs.Learner) -> bool:
+    """Return whether what was learned of the stream is passed over; of a pipe nothing tells whether it gives the same again."""
+    if stream.fingerprint is None and not stream.live and options.resume and learner.counters.position:
+        log.warning("%r is read only once: going on from the weights, nothing of it is passed over", stream)
+        return False
+    return bool(options.resume)
 
 
 def _run_together(options: argparse.Namespace, peers: Peers) -> None:
@@ -116,7 +127,15 @@ def _run_together(options: argparse.Namespace, peers: Peers) -> None:
     with _claimed(checkpoint):
         report = learn_as_one(options, learner, peers, default_size(options))
     print(f"{peers.world} processes: {report}")
+    _print_if_nothing_was_left(options, report)
     _print_written(options)
+
+
+def _print_if_nothing_was_left(options: argparse.Namespace, report: hs.Report) -> None:
+    at_end = report.stopped == "end of stream"  # a signal may come while known samples are passed over
+    read = report.stream_counts.get("frames") or options.distributed
+    if options.resume and at_end and not report.samples and read:
+        print("nothing was left to learn: all of it was learned before")
 
 
 def _print_if_unlabelled(options: argparse.Namespace, report: hs.Report) -> None:

@@ -1,4 +1,4 @@
-"""What a command writes must not be what it reads."""
+"""What a command writes must not be what it reads, nor what else it writes."""
 
 import argparse
 import os
@@ -11,12 +11,19 @@ _READ = ("checkpoint", "source", "labels", "file")
 
 
 def refuse_overwriting(options: argparse.Namespace) -> None:
-    """Raise a `ConfigurationError` if one of the files that `options.writes` names is also read."""
+    """Raise a `ConfigurationError` if one of the files that `options.writes` names is also read, or named twice."""
     read = [path for name in _READ if name not in options.writes for path in _paths(options, name)]
     for name in options.writes:
         for written in _paths(options, name):
             if any(_are_same(written, path) for path in read):
                 raise ConfigurationError(f"{mask_credentials(written)} is to be read and written: expected two files")
+    named: dict[str, str] = {}
+    for name in options.writes:
+        for written in _paths(options, name):
+            file = os.path.realpath(os.path.expanduser(written))  # noqa: PTH111  # `Path.expanduser` raises for an unknown user
+            if file in named:
+                raise ConfigurationError(f"--{named[file]} and --{name} are both {written}: expected two files")
+            named[file] = name
 
 
 def _paths(options: argparse.Namespace, name: str) -> Iterator[str]:

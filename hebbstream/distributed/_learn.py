@@ -2,23 +2,25 @@
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hebbstream._quote import quote
 from hebbstream.distributed._engine import DataParallelEngine
-from hebbstream.distributed._leases import Leases
+from hebbstream.distributed._leases import Leases, fingerprint_of
 from hebbstream.distributed._local import LocalEngine
 from hebbstream.distributed._peers import LONGEST_SECONDS, Peers
 from hebbstream.distributed._reader import Reader, Sources
 from hebbstream.distributed._run import DistributedRun
-from hebbstream.errors import ConfigurationError
+from hebbstream.errors import ConfigurationError, HebbstreamError
 from hebbstream.learning._arguments import check_number
 from hebbstream.learning._callback import Callback
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._progress import ProgressBar
 from hebbstream.learning._report import Report
 from hebbstream.streams import Stream
+from hebbstream.streams._stream import as_stream
 
 
 def learn_together(
@@ -117,6 +119,8 @@ def learn_together(
         resume=bool(resume),
     )
     _begin_alike(learner, leases, peers, resume)
+    for name, found in peers.gather_terms(_found(sources, leases) if peers.rank == 0 else {})[0].items():
+        leases.compare(name, found)
     if isinstance(engine, LocalEngine):
         engine.begin(learner.net.layers)  # it may refuse them, and as yet no callback has begun
     callbacks: list[Callback] = [leases]
@@ -163,3 +167,15 @@ def _begin_alike(learner: Learner, leases: Leases, peers: Peers, resume: bool) -
         learner.net.engine = engine
         learner.counters, learner.recordings = found.counters, found.recordings
     leases.take_back(peers.world)
+
+
+def _found(sources: Sources, leases: Leases) -> dict[str, str]:
+    """Return by what those recordings are known now that a checkpoint knows."""
+    found = {}
+    for name in leases.known.keys() & sources.keys():
+        with (
+            suppress(HebbstreamError, OSError),
+            as_stream(sources[name]()) as stream,
+        ):  # whoever reads it will say what is wrong
+            found[name] = fingerprint_of(stream) or leases.known[name]
+    return found

@@ -1,9 +1,13 @@
 """`Leases`: which rank reads which source, and how far."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hebbstream.learning._callback import Callback
+from hebbstream.streams._stream import Stream
+
+log = logging.getLogger("hebbstream.distributed")
 
 
 class Leases(Callback):
@@ -31,6 +35,8 @@ class Leases(Callback):
         self.names = tuple(names)
         self.taken: dict[str, int] = {}
         """Samples learned of each source."""
+        self.known: dict[str, str] = {}
+        """By what each recording was known, as `fingerprint_of` says."""
         self.ended: set[str] = set()
         self._broken_off: set[str] = set()
         self.held: dict[str, int] = {}
@@ -58,6 +64,29 @@ class Leases(Callback):
             self._broken_off.add(name)
         self.held.pop(name, None)
 
+    def compare(self, name: str, found: str) -> None:
+        """Go on with a recording that has more by now, and begin anew with one that is another under the same name.
+
+        Examples
+        --------
+        >>> leases = Leases(["a"])
+        >>> leases.known, leases.taken, leases.ended = {"a": "sun moon"}, {"a": 5}, {"a"}
+        >>> leases.compare("a", "sun stars")
+        >>> leases.taken, leases.ended
+        ({'a': 5}, set())
+        >>> leases.compare("a", "rain clouds")
+        >>> leases.taken
+        {}
+        """
+        before = self.known.get(name, found)
+        if found == before:
+            return
+        self.ended.discard(name)
+        begins, began = found.split()[0], before.split()[0]
+        if not f"{begins}+".startswith(f"{began}+"):
+            self.taken.pop(name, None)
+            log.warning("source %r is not the one that was learned under this name: it is learned from its start", name)
+
     def take_back(self, world: int) -> None:
         """Take back the sources of ranks that are no more."""
         self.held = {name: rank for name, rank in self.held.items() if rank < world and name in self.names}
@@ -82,10 +111,29 @@ class Leases(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the table."""
-        return {"taken": dict(self.taken), "ended": sorted(self.ended - self._broken_off), "held": dict(self.held)}
+        ended = sorted(self.ended - self._broken_off)
+        return {"taken": dict(self.taken), "ended": ended, "held": dict(self.held), "known": dict(self.known)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a table; sources that are not to be read now are kept in it."""
         self.taken = {str(name): int(count) for name, count in state["taken"].items()}
         self.ended = set(map(str, state["ended"]))
         self.held = {str(name): int(rank) for name, rank in state["held"].items()}
+        self.known = {
+            str(name): str(known) for name, known in state.get("known", {}).items()
+        }  # earlier files have none
+
+
+def fingerprint_of(stream: Stream[Any]) -> str | None:
+    """Return by what a recording is known: as it begins, and then to its end; ``None`` of what is live, or known by nothing.
+
+    Examples
+    --------
+    >>> fingerprint_of(Stream("ab", known_by="sun")), fingerprint_of(Stream("ab"))
+    ('sun sun', None)
+    """
+    begins = None if stream.live else stream.fingerprint
+    if begins is None:
+        return None
+    stream.know_whole()
+    return f"{begins.replace(' ', '')} {(stream.fingerprint or '').replace(' ', '')}"

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from hebbstream.distributed._leases import Leases
+from hebbstream.distributed._leases import Leases, fingerprint_of
 from hebbstream.errors import SourceNotFoundError, StreamError
 from hebbstream.streams._prefetch import Prefetch
 from hebbstream.streams._sample import Sample
@@ -41,6 +41,8 @@ class Reader:
         self.at_end = False
         """Whether the source has ended since it was lent."""
         self.failures: dict[str, BaseException] = {}
+        self.known: dict[str, str] = {}
+        """By what the recordings that it has opened are known, for all ranks to be told."""
 
     @property
     def stream(self) -> Stream[Any] | None:
@@ -78,6 +80,8 @@ class Reader:
         self.close()
         self._name, self.at_end = name, False
         self._stream = as_stream(self._sources[name]())
+        if (known := fingerprint_of(self._stream)) is not None:
+            self.known[name] = known
         taken = self._leases.taken.get(name, 0)
         if self._stream.live:
             # The driver of a camera may wait for ever; here it does so in a thread of its own.

@@ -259,6 +259,9 @@ class DistributedRun(Run):
         if self._probe is not None:
             self._probe.merge()
             self._add_scores(self._learner.counters)
+        for known in self._peers.gather_terms(self._reader.known):
+            self._leases.known |= known
+        self._reader.known.clear()
         self._torn = False
 
     def _add_scores(self, counters: Counters) -> None:

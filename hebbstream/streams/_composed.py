@@ -48,6 +48,8 @@ class Composed(Stream[Item]):
         super().__init__(items, name=name, stats=stats)
         self._sources, self._count, self._in_order = sources, count, in_order
         self._before = sum(source._taken for source in sources)
+        if not in_order:
+            self.know_whole()
 
     @property
     def live(self) -> bool:
@@ -84,6 +86,11 @@ class Composed(Stream[Item]):
         # Of recordings one after another each has its own, so that one more at the end changes nothing about those before.
         parts = found.split("+") if self._in_order else [found]
         return "+".join(self._name.replace(repr(source), part) for part in parts)
+
+    def know_whole(self) -> None:
+        """Let the fingerprints of the sources be of all that is read."""
+        for source in self._sources:
+            source.know_whole()
 
     def _release(self) -> None:
         super()._release()

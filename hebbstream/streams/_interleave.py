@@ -107,7 +107,11 @@ class _Interleaved(Composed[Sample]):
         self._open = {name: as_stream(stream) for name, stream in streams.items()}
         merges = {"turn": self._by_turn, "time": self._by_time, "arrival": self._by_arrival}
         super().__init__(
-            merges[by](), *self._open.values(), name=f"interleave({_listed(streams)}, by={by!r})", count=lambda n: n
+            merges[by](),
+            *self._open.values(),
+            name=f"interleave({_listed(streams)}, by={by!r})",
+            count=lambda n: n,
+            in_order=False,  # whose turn it is depends on which sources have ended
         )
         self._died: dict[str, BaseException] = {}
         self._permits = {name: threading.Semaphore(ahead) for name in streams}

@@ -77,6 +77,7 @@ class Stream(Iterator[Item], Generic[Item]):
         self._live, self._stats, self._known_by = live, stats or StreamStats(), known_by
         self._taken, self._ended, self._closed = 0, False, False
         self._interrupted: int | None = None  # when so many had been taken
+        self._known_whole = False
 
     @property
     def live(self) -> bool:
@@ -122,6 +123,18 @@ class Stream(Iterator[Item], Generic[Item]):
         joined by ``+``, so that one more at the end changes nothing about those before.
         """
         return self._known_by
+
+    def know_whole(self) -> None:
+        """Let the fingerprint be of all that is read, to its end: what is made of this stream depends on how long it is.
+
+        Examples
+        --------
+        >>> letters = Stream("abc", known_by="letters")
+        >>> letters.know_whole()
+        >>> letters.fingerprint  # all that it is known by never grows
+        'letters'
+        """
+        self._known_whole = True
 
     def fast_forward(self, count: int) -> int:
         """Pass over items, to go on from a checkpoint, and return how many there were; a live source goes on from now."""

@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from hebbstream._quote import quote
-from hebbstream.errors import ConfigurationError
+from hebbstream._quote import printable, quote
+from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._rows import Row, RowReader, Values
 from hebbstream.streams._sample import Sample
@@ -148,7 +148,7 @@ class Windows(Composed[Sample]):
         trails, stuck, told, longest = Trails(self._size), _Stuck(), set[int](), 0
         clocks: WeakKeyDictionary[Trail, _Clock] = WeakKeyDictionary()
         for item in rows:
-            row = self._reader(item)
+            row = self._read(item, rows.taken)
             trail = trails.of(row)
             if clocks.setdefault(trail, _Clock(self._gap)).breaks(row.t):
                 trail.clear()
@@ -171,6 +171,15 @@ class Windows(Composed[Sample]):
             yield Sample(x, trail.label, trail.time, source, row.captured)
         if 0 < longest < self._size:
             log.warning("no window of %d rows: at most %d came without a break", self._size, longest)
+
+    def _read(self, item: Any, number: int) -> Row:
+        """Read a row; an error says which, for whoever looks for it in a file."""
+        try:
+            return self._reader(item)
+        except InputError as error:
+            source = Sample.of(item).source
+            of = "" if source is None else f" of {printable(source)}"
+            raise type(error)(f"row {number:,}{of}: {error}") from error
 
 
 class Trails:

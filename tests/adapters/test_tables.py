@@ -185,3 +185,11 @@ def test_one_that_is_left_open_as_the_interpreter_exits_ends_in_silence(tmp_path
     next(rows)
     monkeypatch.setattr(tables, "csv", None)  # as names of modules are by then
     rows.close()
+
+
+def test_spaces_around_values_and_names_do_not_count(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time , x , activity \n2026-01-01 00:00:00 , 1.5 , rest \n2026-01-01 00:00:01\t, ,rest\n")
+    with windows(open_table(path), 2, time="time", label="activity", columns=["x"]) as samples:
+        (sample,) = samples
+    assert (sample.x.tolist(), sample.y, sample.t) == ([[1.5, 1.5]], "rest", 0.0)

@@ -218,3 +218,13 @@ def test_a_name_with_an_at_sign_is_a_file_first(run, embed, tmp_path):
     code, out, _ = run("search", "f.npy", "a@2.mp4", "--fit", "crop", "--count", 1)
     assert code == 0
     assert rows(out)[0][3] == "0"
+
+
+def test_what_a_killed_run_left_is_removed(embed, run, checkpoint, tmp_path):
+    names = [tmp_path / f".{name}.0123abcd.part" for name in ("f.npy", "f.parquet", "f.mp4")]
+    for name in names:
+        name.write_bytes(bytes(1000))
+    assert embed(CLIP, "--limit", 3, "--output", "f.npy")[0] == 0
+    assert embed(CLIP, "--limit", 3, "--output", "f.parquet")[0] == 0
+    assert run("predict", checkpoint, CLIP, "--limit", 3, "--video", "f.mp4")[0] == 0
+    assert not [name for name in names if name.exists()]

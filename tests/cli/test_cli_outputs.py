@@ -26,3 +26,22 @@ def test_nothing_is_written_over_what_is_read(run, tmp_path, command):
     assert code == 1
     assert "is to be read and written: expected two files" in err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "both"),
+    [
+        (("--metrics", "run.safetensors"), "--checkpoint and --metrics"),
+        (("--metrics", "link.safetensors"), "--checkpoint and --metrics"),
+        (("--export", "new.json", "--metrics", "./new.json"), "--export and --metrics"),
+    ],
+)
+def test_nothing_is_written_over_what_else_is_written(run, tmp_path, options, both):
+    np.save("a.npy", np.zeros((6, 32, 32, 3), np.uint8))
+    (tmp_path / "link.safetensors").symlink_to("run.safetensors")
+    hs.SoftHebbNet.from_preset("video", width=4).save("run.safetensors")
+    before = (tmp_path / "run.safetensors").read_bytes()
+    code, _, err = run("learn", "a.npy", "--width", 4, *options)
+    assert code == 1
+    assert f"{both} are both" in err
+    assert (tmp_path / "run.safetensors").read_bytes() == before

@@ -1,7 +1,9 @@
 """How a command takes its source."""
 
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +57,17 @@ def test_the_standard_input(tmp_path):
     )
     assert ended.returncode == 0, ended.stderr
     assert hs.load(tmp_path / "run.safetensors").samples_seen == 5
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_comes_through_a_pipe_is_learned_by_a_run_that_goes_on(learn, tmp_path):
+    assert learn(write_clip(tmp_path / "a.mp4", ramp(12)))[0] == 0
+    sent = write_clip(tmp_path / "b.ts", ramp(7), codec="mpeg2video").read_bytes()
+    os.mkfifo(tmp_path / "pipe.ts")
+    sending = threading.Thread(target=(tmp_path / "pipe.ts").write_bytes, args=(sent,))
+    sending.start()
+    code, out, err = learn("pipe.ts", "--resume")
+    sending.join()
+    assert code == 0
+    assert "learned 7 samples" in out
+    assert "is read only once: going on from the weights, nothing of it is passed over" in err

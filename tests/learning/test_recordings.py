@@ -11,8 +11,9 @@ import torch
 from clips import ramp, write_clip
 
 import hebbstream as hs
+from hebbstream.adapters.tables import open_table
 from hebbstream.adapters.video import open_video
-from hebbstream.streams import augment, crops, interleave, novel, schedule, shuffle
+from hebbstream.streams import augment, crops, interleave, novel, schedule, shuffle, windows
 
 
 def tiny():
@@ -231,3 +232,41 @@ def test_the_log_says_what_is_new_under_the_name_of_the_checkpoints(clips, caplo
     assert not caplog.records
     learn(learner, clips["c"])
     assert [(record.name, record.levelno) for record in caplog.records] == [("hebbstream.checkpoint", logging.WARNING)]
+
+
+def test_of_several_it_matters_how_long_each_is_read(clips, caplog):
+    learner, both = tiny(), str(clips["a"].parent / "[ab].mp4")
+    assert learn(learner, both, duration=0.1) == 6
+    assert learn(learner, both, duration=0.1) == 0
+    assert not caplog.records
+    assert learn(learner, both) == 12 + 7  # or else most of the first would never be learned
+    assert "is new" in caplog.text
+    assert "though recordings in it were learned before" in caplog.text
+    assert learn(learner, both, duration=0.1, loop=True, limit=8) == 8
+    assert learn(learner, both, duration=0.2, loop=True, limit=8) == 8
+
+    learner = tiny()
+    assert learn(learner, clips["a"], duration=0.1) == 3
+    assert learn(learner, both, duration=0.2) == 2 + 5
+
+
+@pytest.mark.parametrize("by", ["turn", "time"])
+def test_a_table_that_grows_beside_others_is_learned_again(tmp_path, caplog, by):
+    def write(name, rows, mode="w"):
+        with (tmp_path / name).open(mode) as file:
+            file.writelines(f"{row / 10:.12f},{row % 7:.12f}\n" for row in rows)
+
+    def learn_both():
+        tables = {name: open_table(tmp_path / name) for name in ("a.csv", "b.csv")}
+        with interleave({name: windows(rows, 100, time="0") for name, rows in tables.items()}, by=by) as stream:
+            return learner.learn(stream, resume=True, progress=False).samples
+
+    learner = hs.Learner(hs.SoftHebbNet.from_preset("signal", in_channels=1, width=4))
+    write("a.csv", range(6000))
+    write("b.csv", range(3000))
+    assert learn_both() == 90
+    assert learn_both() == 0
+    assert not caplog.records
+    write("b.csv", range(3000, 6000), "a")
+    assert learn_both() == 120
+    assert "is new" in caplog.text

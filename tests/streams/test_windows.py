@@ -359,3 +359,13 @@ def test_a_run_over_windows_goes_on_exactly(tmp_path):
     assert part.net.samples_seen == whole.net.samples_seen == 37
     assert (part.net.layers[0].weight == whole.net.layers[0].weight).all()
     assert (part.probe.affine()[0] == whole.probe.affine()[0]).all()
+
+
+def test_a_row_that_is_refused_is_named(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n" + "1,2\n" * 300 + "\0\0\0,2\n" + "1,2\n" * 300)
+    rows = open_table(tmp_path / "a.csv")
+    rows.fast_forward(150)
+    with pytest.raises(errors.InputError, match=r"^row 301 of a.csv: column 'x' is .*: expected a number"):
+        list(windows(rows, 100))
+    with pytest.raises(errors.RankError, match=r"^row 2: row of shape \(2, 2\)"):
+        list(windows([1.0, np.zeros((2, 2))], 1))
