@@ -1,6 +1,8 @@
 """`MomentProbe`: a classifier solved from sums over the stream, which no order of the samples changes."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -14,6 +16,7 @@ from hebbstream.probe._state import fitted, ordinary
 from hebbstream.probe._sums import Moments
 from hebbstream.probe._tensors import Shapes
 
+_HALVINGS = 30  # samples that fade further are not learned in one go: a class would fade below that without being held
 _FADED = 1e-9  # weight below which no class's sums fade: they say where it lay, and would underflow
 
 
@@ -100,6 +103,19 @@ class MomentProbe(OnlineProbe):
             solution = fitted("solution", solution, self._per_class["sums"])
             self._solution = solution[:, :-1].contiguous(), solution[:, -1].contiguous()
             self._pending = int(tensors.pop("pending"))
+
+    @contextmanager
+    def of_one_time(self) -> Iterator[None]:
+        """Let no sample fade while others are learned: their features are all of now, in whatever order they come."""
+        keeps, self._keeps = self._keeps, 1.0
+        try:
+            yield
+        finally:
+            self._keeps = keeps
+
+    def _at_once(self, samples: int) -> int:
+        most = samples if self.half_life is None else max(1, int(min(samples, _HALVINGS * self.half_life)))
+        return super()._at_once(most)
 
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
         if not self.steps:  # products of features far from 0 would lose their digits
