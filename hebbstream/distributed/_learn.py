@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hebbstream._numbers import check_number
 from hebbstream._quote import quote
 from hebbstream.distributed._engine import DataParallelEngine
 from hebbstream.distributed._leases import Leases
@@ -13,7 +14,6 @@ from hebbstream.distributed._peers import LONGEST_SECONDS, Peers
 from hebbstream.distributed._reader import Reader, Sources
 from hebbstream.distributed._run import DistributedRun
 from hebbstream.errors import ConfigurationError
-from hebbstream.learning._arguments import check_number
 from hebbstream.learning._callback import Callback
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._progress import ProgressBar

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from hebbstream._numbers import quantity
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.probe._inputs import checked_label, checked_weight, feature_rows
 from hebbstream.probe._labels import decode_labels, decode_name, encode_label, encode_name
@@ -46,7 +47,7 @@ class OnlineProbe(LabelledRows):
     """Arguments that, with equal values, make an equal probe before it has learned."""
 
     def __init__(self, *, calibrate: bool = False, min_confidence: float = 0.0) -> None:
-        if not 0 <= min_confidence <= 1:
+        if not 0 <= quantity(min_confidence) <= 1:
             raise ConfigurationError(f"min_confidence={min_confidence!r}: expected a probability")
         self.calibrate = calibrate
         self.min_confidence = min_confidence

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream._numbers import check_number, quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._base import OnlineProbe
 from hebbstream.probe._projection import Projection
@@ -66,10 +67,10 @@ class MomentProbe(OnlineProbe):
         min_confidence: float = 0.0,
     ) -> None:
         super().__init__(calibrate=calibrate, min_confidence=min_confidence)
-        for name, value in (("dimensions", dimensions), ("solve_every", solve_every)):
-            if value < 1:
-                raise ConfigurationError(f"{name}={value!r}: expected a positive number")
-        if half_life is not None and not half_life > 0:
+        check_number("dimensions", dimensions)
+        if not quantity(solve_every) >= 1:
+            raise ConfigurationError(f"solve_every={solve_every!r}: expected a positive integer")
+        if half_life is not None and not quantity(half_life) > 0:
             raise ConfigurationError(f"half_life={half_life!r}: expected a number above 0, or None")
         self.dimensions, self.seed, self.solve_every, self.half_life = dimensions, seed, solve_every, half_life
         self._keeps = 1.0 if half_life is None else 0.5 ** (1 / half_life)  # of everything, at each sample
