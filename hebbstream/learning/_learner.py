@@ -177,6 +177,10 @@ class Learner:
             callbacks = [Replaying(self.replay), *callbacks, Remembering(self.replay)]
         self._run = Run(self, callbacks, limit, batch_size or self.stream.batch)
         self._run.go(passed)
+        try:
+            self.net.check_finite()
+        except ConfigurationError as error:  # without a checkpoint or a probe nothing else shows it
+            logging.getLogger("hebbstream.rule").warning("%s", error)
         return self._run.report()
 
     @property
