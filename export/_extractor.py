@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError, CorruptModelError, InputError
 from hebbstream.export._batch import model_batch, stacked
 from hebbstream.export._binding import SharedRun
 from hebbstream.export._runtime import PROVIDERS, first_line, make_session
 from hebbstream.export._seal import read_model, unseal
-from hebbstream.learning._arguments import check_number
 from hebbstream.streams._sample import Sample
 
 

@@ -15,12 +15,12 @@ import numpy as np
 from torch import Tensor
 
 from hebbstream._files import atomic_write, check_writable, expanded_path
+from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError, HebbstreamError
 from hebbstream.export._follow import read_manifest
 from hebbstream.export._options import FRAMES, ExportOptions, Options
 from hebbstream.export._runtime import import_runtime
 from hebbstream.export._to_onnx import Exported, export_model, make_model
-from hebbstream.learning._arguments import check_number
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from hebbstream._numbers import check_number
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, CorruptModelError, MissingDependencyError
-from hebbstream.learning._arguments import check_number
 
 log = logging.getLogger("hebbstream.export")
 

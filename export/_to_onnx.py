@@ -95,8 +95,8 @@ def to_onnx(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Un
     Raises
     ------
     ConfigurationError
-        If the options do not fit together, no size is known, the probe has seen no label, or two of its labels would be
-        the same in a model.
+        If the options do not fit together, no size is known, learning has diverged, the probe has seen no label, or two of
+        its labels would be the same in a model.
     ImageSizeError
         If the size is too small for the network.
     PrecisionError
@@ -139,6 +139,7 @@ def export_model(net: SoftHebbNet, probe: Any = None, **options: Unpack[ExportOp
 
 def make_model(net: SoftHebbNet, probe: Any, options: Options) -> Exported:
     """Do what `export_model` does, with options that were checked."""
+    net.check_finite()
     head = as_online_probe(probe, "model")
     contract, pixels = contract_of(net, head, options)
     build = partial(

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 
 _FASTEST = 1e6  # frames a second
@@ -96,6 +97,20 @@ class Connection:
             raise ConfigurationError(f"stream={self.stream}: expected 0 or a positive number")
         _check_positive(open_timeout=self.open_timeout, read_timeout=self.read_timeout)
         _check_not_negative(retry_for=self.retry_for)
+
+
+def check_label(label: object) -> None:
+    """Refuse a `label` that cannot be asked, such as the name of a file of labels.
+
+    Raises
+    ------
+    ConfigurationError
+        The message says what can.
+    """
+    if label is not None and not callable(label):
+        raise ConfigurationError(
+            f"label={quote(label)}: expected a function of the time in seconds, such as read_labels({quote(label)}) gives"
+        )
 
 
 def _check_positive(**seconds: float | None) -> None:

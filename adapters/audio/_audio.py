@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from hebbstream.adapters._media._fingerprint import fingerprint
-from hebbstream.adapters._media._options import Connection, Thinning
+from hebbstream.adapters._media._options import Connection, Thinning, check_label
 from hebbstream.adapters._media._options import Cut as Part
 from hebbstream.adapters._media._source import MediaSource, Source
 from hebbstream.adapters._media._stream import MediaStream, once
@@ -101,6 +101,7 @@ def open_audio(
     ...     print(next(samples), len(list(samples)))
     Sample(x=float32 (64, 50), t=0.0, source='sine=frequency=440:duration=2') 3
     """
+    check_label(label)
     if prefetch < 0:
         raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of samples")
     sound = SoundFormat(form, rate, channels, seconds, seconds if hop is None else hop, mels)

@@ -1,7 +1,7 @@
 """`DriftMonitor`: notice that the world has changed, by river's drift detectors."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from operator import index
 from typing import Any, SupportsIndex
@@ -102,13 +102,14 @@ class DriftMonitor(Callback):
             )
         if not isinstance(every_samples, SupportsIndex) or every_samples < 1:
             raise ConfigurationError(f"every_samples={every_samples}: expected a positive integer")
-        if any(isinstance(layer, bool) or not isinstance(layer, SupportsIndex) for layer in layers) or not len(layers):
+        chosen = list(layers) if isinstance(layers, Iterable) else []
+        if any(isinstance(layer, bool) or not isinstance(layer, SupportsIndex) for layer in chosen) or not chosen:
             raise ConfigurationError(f"layers={layers!r}: expected indices of layers, at least one")
         self.action = action
         self.drifts: list[Drift] = []
         # Not `every_samples`, for which the learner would let the samples under way pass through the network.
         self._period = index(every_samples)
-        self._watches = {layer: Watch(detector) for layer in sorted(map(index, layers))}
+        self._watches = {layer: Watch(detector) for layer in sorted(map(index, chosen))}
 
     def on_start(self, learner: Any) -> None:
         """Find out now whether the network has the layers to watch."""

@@ -1,5 +1,6 @@
 """What a `SoftHebbTransformer` makes of the samples that it is shown: images, flat rows, moments of a signal."""
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 
 from hebbstream.adapters.river._frames import bare_image, finite_number
 from hebbstream.adapters.river._rows import row_layer, widened
+from hebbstream.adapters.river._scale import RunningScale
 from hebbstream.adapters.river._windows import RowWindows, signal_layers
-from hebbstream.errors import ConfigurationError, InputError
+from hebbstream.errors import ConfigurationError, ImageSizeError, InputError
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._spec import LayerSpec
 
@@ -28,6 +30,7 @@ class ReadsSamples:
     _windows: RowWindows | None
     _given: SoftHebbNet | None
     _column: dict[Hashable, int]
+    _scale: RunningScale
     _passes: Any
     _learned: Any
 
@@ -99,7 +102,20 @@ class ReadsSamples:
             net = SoftHebbNet(self.layers, channels, mirror=self.mirror, seed=self.seed, device=self.device)
             net.checked(x, single=True)  # what is refused must not decide on the channels
             self.net = net
+        self._check_size(x)
         return x
+
+    def _check_size(self, x: Any) -> None:
+        """Refuse an image that has not as many features as those that are standardised, before it is learned."""
+        net, expected = self.net, self._scale.features
+        assert net is not None  # noqa: S101  # an image has one
+        if expected is None or net.frame_size in (tuple(x.shape[:2]), tuple(x.shape[-2:])):
+            return
+        height, width = net.checked(x, single=True).shape[2:]
+        if (found := math.prod(net.output_shape(height, width))) != expected:
+            raise ImageSizeError(
+                f"image of {height}×{width} pixels, which has {found} features: expected one that has {expected}, as the first"
+            )
 
     def _row(self, x: Mapping[Hashable, Any], *, new_columns: bool) -> Any:
         values = self._numbers(x, new_columns=new_columns)

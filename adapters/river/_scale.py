@@ -28,6 +28,11 @@ class RunningScale:
         """Samples taken in."""
         self._mean = self._variance = torch.zeros(0, dtype=torch.float64, device="cpu")
 
+    @property
+    def features(self) -> int | None:
+        """How many there are of a sample; ``None`` before the first."""
+        return len(self._mean) if self.count else None
+
     def __call__(self, rows: Tensor) -> Tensor:
         """Return rows (n, F) standardised, float32; nothing changes."""
         return rows if not self.count else self._standardised(rows)

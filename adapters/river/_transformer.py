@@ -4,7 +4,7 @@ import copy
 import zlib
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeAlias
 
 import numpy as np
 import torch
@@ -122,8 +122,8 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         group: Hashable = None,
         columns: Sequence[Hashable] | None = None,
     ) -> None:
-        if neurons < 1:
-            raise ConfigurationError(f"neurons={neurons}: expected a positive integer")
+        if not isinstance(neurons, SupportsIndex) or neurons < 1:
+            raise ConfigurationError(f"neurons={neurons!r}: expected a positive integer")
         if window is None and ((hop, group) != (1, None) or columns is not None):
             raise ConfigurationError(
                 f"hop={hop}, group={group!r}, columns={columns!r} without window: expected one for signals"
@@ -133,6 +133,11 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         given = {f"preset={preset!r}": preset, "layers of your own": layers, "a net": net}
         if len(several := [name for name, value in given.items() if value is not None]) > 1:
             raise ConfigurationError(f"{' and '.join(several)}: expected one of them")
+        presets = preset is not None or (window is not None and layers is None and net is None)
+        if width is not None and not presets:
+            raise ConfigurationError(f"width={width!r} without preset: expected one; rows have neurons")
+        if mirror and not (presets or layers is not None or (net is not None and net.mirror)):
+            raise ConfigurationError(f"mirror={mirror!r} for rows, or a net that does not: expected a preset or layers")
         self.preset = preset
         self.layers = layers
         self.width = width
@@ -246,8 +251,8 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         index = X.index if is_frame(X) else None
         if index is None and hasattr(X, "ndim"):
             batch = X
-            if self.net is None and len(X):
-                self._frame(next(iter(X)))  # makes it
+            if len(X):
+                self._frame(next(iter(X)))  # makes the network, and refuses another size
         else:
             rows = samples_of(X)
             known = None if self._windows is None else self._windows.taken_many(rows, again=_learns_in_prediction())

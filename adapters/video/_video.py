@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from hebbstream.adapters._media._fingerprint import fingerprint
-from hebbstream.adapters._media._options import Connection, Cut, Thinning
+from hebbstream.adapters._media._options import Connection, Cut, Thinning, check_label
 from hebbstream.adapters._media._source import MediaSource, Source
 from hebbstream.adapters._media._stream import Decoded, MediaStream, once
 from hebbstream.adapters._picture import Fit, PictureFormat
@@ -134,6 +134,7 @@ def open_video(
     ...     print(next(frames))
     Sample(x=uint8 (32, 32, 3), y='early', t=0.0, source='demo.mp4')
     """
+    check_label(label)
     if prefetch < 0:
         raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of frames")
     size, choose = (None, size) if callable(size) else (size, None)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hebbstream._numbers import check_number
 from hebbstream._quote import quote
 from hebbstream.distributed._engine import DataParallelEngine
 from hebbstream.distributed._leases import Leases, fingerprint_of
@@ -14,7 +15,6 @@ from hebbstream.distributed._peers import LONGEST_SECONDS, Peers
 from hebbstream.distributed._reader import Reader, Sources
 from hebbstream.distributed._run import DistributedRun
 from hebbstream.errors import ConfigurationError, HebbstreamError
-from hebbstream.learning._arguments import check_number
 from hebbstream.learning._callback import Callback
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._progress import ProgressBar

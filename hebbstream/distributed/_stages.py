@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from hebbstream._globals import outside_modes
+from hebbstream._numbers import check_number
 from hebbstream.distributed._peers import Peers
 from hebbstream.errors import ConfigurationError, HebbstreamError
-from hebbstream.learning._arguments import check_number
 from hebbstream.network import SoftHebbNet
 from hebbstream.network._frames import flattened, merge_views, to_input, views
 from hebbstream.network.engine._pipelined import balanced, multiplications

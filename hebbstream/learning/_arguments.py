@@ -1,32 +1,14 @@
 """What is handed to a run in the wrong place, of the wrong kind, or for others to read; found out before it starts."""
 
-import operator
 import os
 import sys
 from typing import Any
 
 from torch import Tensor
 
-from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.network import SoftHebbNet
 from hebbstream.streams._stream import Stream, as_stream
-
-
-def check_number(name: str, value: Any, *, optional: bool = False) -> None:
-    """Refuse what is no positive integer; ``None`` is one where it is `optional`.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is anything else.
-    """
-    try:
-        positive = operator.index(value) > 0
-    except TypeError:
-        positive = optional and value is None
-    if not positive:
-        raise ConfigurationError(f"{name}={quote(value)}: expected a positive integer{', or None' if optional else ''}")
 
 
 def check_net(net: Any) -> None:

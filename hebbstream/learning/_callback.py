@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
+from hebbstream._numbers import check_number
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
-from hebbstream.learning._arguments import check_number
 from hebbstream.streams._sample import Sample
 
 

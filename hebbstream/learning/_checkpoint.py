@@ -9,9 +9,9 @@ from typing import Any, SupportsFloat
 from filelock import FileLock, Timeout
 
 from hebbstream._files import check_writable, expanded_path, remove_leftovers
+from hebbstream._numbers import check_number
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, OutputError
-from hebbstream.learning._arguments import check_number
 from hebbstream.learning._callback import Callback
 from hebbstream.learning._generations import generation, keep_generations
 from hebbstream.learning._running import Running

@@ -12,8 +12,9 @@ import torch
 
 from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import outside_autocast, usable_device
+from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError, CorruptCheckpointError
-from hebbstream.learning._arguments import check_net, check_number, check_probe, checked_stream
+from hebbstream.learning._arguments import check_net, check_probe, checked_stream
 from hebbstream.learning._callback import Callback, Step, as_callbacks
 from hebbstream.learning._counters import Counters
 from hebbstream.learning._generations import generations
@@ -176,6 +177,10 @@ class Learner:
             callbacks = [Replaying(self.replay), *callbacks, Remembering(self.replay)]
         self._run = Run(self, callbacks, limit, batch_size or self.stream.batch)
         self._run.go(passed)
+        try:
+            self.net.check_finite()
+        except ConfigurationError as error:  # without a checkpoint or a probe nothing else shows it
+            logging.getLogger("hebbstream.rule").warning("%s", error)
         return self._run.report()
 
     @property

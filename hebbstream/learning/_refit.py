@@ -14,6 +14,7 @@ from hebbstream._bar import drawn_over, progress_bar
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe import OnlineProbe, Replay, SoftmaxProbe
 from hebbstream.probe._discriminant import Discriminant
+from hebbstream.probe._moments import MomentProbe
 from hebbstream.probe._temperature import Temperature
 
 _AT_ONCE, _CHUNK = 32, 256  # frames of a forward pass, and of what a probe is taught or asked
@@ -96,8 +97,9 @@ class _Known:
 
     def ways(self, probe: OnlineProbe) -> list[Way]:
         """Return what makes the probes to choose from: of a solver that was asked for, that alone."""
-        if not isinstance(probe, SoftmaxProbe):
+        if isinstance(probe, MomentProbe):
             return [partial(self._of_sums, probe)]
+        assert isinstance(probe, SoftmaxProbe)  # noqa: S101  # there is no third kind
         solver = Discriminant(self._features, self._on_device(self.numbers), self._on_device(self._stands_for))
         solutions: dict[tuple[bytes, float], tuple[Tensor, Tensor]] = {}
 
@@ -146,18 +148,19 @@ class _Known:
         )
         return probe
 
-    def _of_sums(self, like: OnlineProbe, learned: Rows, seen: Rows, judged: Rows) -> OnlineProbe:
+    def _of_sums(self, like: MomentProbe, learned: Rows, seen: Rows, judged: Rows) -> OnlineProbe:
         found = self._taught(like, learned)
         judge = found if learned is seen else self._taught(like, seen)
         found.calibrate_on(self._features[judged], self._labels_of(judged), like=judge)
         return found
 
-    def _taught(self, like: OnlineProbe, rows: Rows) -> OnlineProbe:
+    def _taught(self, like: MomentProbe, rows: Rows) -> OnlineProbe:
         probe = type(like)(**like.options() | {"calibrate": False})
         rows = rows[np.argsort(self.numbers[rows], kind="stable")]
         weights = self._stands_for[rows] / self._stands_for[rows].mean()
-        for part in _parts(len(rows)):
-            probe.learn_many(self._features[rows[part]], self._labels_of(rows[part]), weights[part])
+        with probe.of_one_time():
+            for part in _parts(len(rows)):
+                probe.learn_many(self._features[rows[part]], self._labels_of(rows[part]), weights[part])
         return probe
 
     def right(self, probe: OnlineProbe, rows: Rows) -> float:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hebbstream._globals import outside_modes
+from hebbstream._numbers import quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._forward import ForwardPass, forward_through
 from hebbstream.network._frames import batched, flattened, merge_views, to_input, views
@@ -302,8 +303,8 @@ class SoftHebbNet(LayerStack):
         """
         if not (isinstance(opening, int | float) and 0 <= opening < math.inf):
             raise ConfigurationError(f"opening={opening!r}: expected a number of at least 0")
-        if not 1 <= half_life < math.inf:
-            raise ConfigurationError(f"half_life={half_life}: expected a positive number of samples")
+        if not 1 <= quantity(half_life) < math.inf:
+            raise ConfigurationError(f"half_life={half_life!r}: expected a positive number of samples")
         chosen = range(len(self.layers)) if layers is None else list(layers)
         if not all(0 <= index < len(self.layers) for index in chosen):
             raise ConfigurationError(f"layers={chosen}: expected indices from 0 to {len(self.layers) - 1}")

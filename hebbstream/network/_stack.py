@@ -183,19 +183,34 @@ class LayerStack(nn.Module):
         """
         return tuple(layer.r1_fraction() for layer in self.layers)
 
-    def to_state(self) -> State:
-        """Return all that makes this network, in JSON terms and tensors; see `from_state`.
+    def check_finite(self) -> None:
+        """Refuse to hand on what learning has made of a network that has diverged.
 
         Raises
         ------
         ConfigurationError
-            If a layer's weights or statistics are no numbers any more: they must not replace those of a checkpoint.
+            If a layer's weights or statistics are no numbers any more: they must not replace those of a checkpoint or model.
+
+        Examples
+        --------
+        >>> from hebbstream import SoftHebbNet
+        >>> SoftHebbNet.from_preset("mnist", width=4).check_finite()
         """
         for number, layer in enumerate(self.layers, start=1):
             for name, tensor in layer.state_dict().items():
                 if not torch.stack(tensor.aminmax()).isfinite().all():  # no second tensor as large as the weights
                     lost = f"layer {number} has diverged: its {name} holds NaN or infinity"
                     raise ConfigurationError(f"{lost}: expected a lower learning_rate, from an earlier checkpoint on")
+
+    def to_state(self) -> State:
+        """Return all that makes this network, in JSON terms and tensors; see `from_state`.
+
+        Raises
+        ------
+        ConfigurationError
+            If learning has diverged: see `check_finite`.
+        """
+        self.check_finite()
         config = {
             "layers": [asdict(layer.spec) for layer in self.layers],
             "in_channels": self.in_channels,

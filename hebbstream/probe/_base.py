@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from hebbstream._numbers import quantity
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.probe._inputs import checked_label, checked_weight, feature_rows
 from hebbstream.probe._labels import decode_labels, decode_name, encode_label, encode_name
@@ -46,7 +47,7 @@ class OnlineProbe(LabelledRows):
     """Arguments that, with equal values, make an equal probe before it has learned."""
 
     def __init__(self, *, calibrate: bool = False, min_confidence: float = 0.0) -> None:
-        if not 0 <= min_confidence <= 1:
+        if not 0 <= quantity(min_confidence) <= 1:
             raise ConfigurationError(f"min_confidence={min_confidence!r}: expected a probability")
         self.calibrate = calibrate
         self.min_confidence = min_confidence
@@ -241,6 +242,11 @@ class OnlineProbe(LabelledRows):
     def _affine(self) -> tuple[Tensor, Tensor]:
         """Return the scores as an affine map of raw features: (classes, F) and (classes,)."""
 
+    def _at_once(self, samples: int) -> int:
+        """Return how many of so many samples may be learned in one go."""
+        # A temperature is fitted to what was predicted before each sample, so each has to be learned on its own.
+        return 1 if self.sequential or self.calibrate else samples
+
     def _allocate(self, features: int, classes: int, device: torch.device) -> None:
         self._temperature = Temperature(device) if self.calibrate else None
         super()._allocate(features, classes, device)  # last: it is done where the number of features is known
@@ -276,8 +282,7 @@ class OnlineProbe(LabelledRows):
     def _take(self, rows: Tensor, labels: list[Hashable], weights: list[float]) -> None:
         if self.n_features is None:
             self._allocate(rows.shape[1], 0, rows.device)
-        # A temperature is fitted to what was predicted before each sample, so each has to be learned on its own.
-        size = 1 if self.sequential or self.calibrate else len(labels)
+        size = self._at_once(len(labels))
         for start in range(0, len(labels), size):
             part = slice(start, start + size)
             some = rows if size >= len(labels) else rows[part]

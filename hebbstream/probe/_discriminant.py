@@ -34,7 +34,8 @@ class Discriminant:
 
     def __init__(self, features: Tensor, classes: Tensor, weights: Tensor) -> None:
         self._classes, self._weights = classes, weights.double()
-        self._mean = features.mean(dim=0)
+        # In float64 the mean of equal features is what they are. By its rounding classes would seem to lie apart.
+        self._mean = features.mean(dim=0, dtype=torch.float64).to(features.dtype)
         self._apart = features - self._mean
         self._products = self._apart @ self._apart.T
 

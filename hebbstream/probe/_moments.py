@@ -1,12 +1,15 @@
 """`MomentProbe`: a classifier solved from sums over the stream, which no order of the samples changes."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream._numbers import check_number, quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._base import OnlineProbe
 from hebbstream.probe._projection import Projection
@@ -14,6 +17,7 @@ from hebbstream.probe._state import fitted, ordinary
 from hebbstream.probe._sums import Moments
 from hebbstream.probe._tensors import Shapes
 
+_HALVINGS = 30  # samples that fade further are not learned in one go: a class would fade below that without being held
 _FADED = 1e-9  # weight below which no class's sums fade: they say where it lay, and would underflow
 
 
@@ -63,10 +67,10 @@ class MomentProbe(OnlineProbe):
         min_confidence: float = 0.0,
     ) -> None:
         super().__init__(calibrate=calibrate, min_confidence=min_confidence)
-        for name, value in (("dimensions", dimensions), ("solve_every", solve_every)):
-            if value < 1:
-                raise ConfigurationError(f"{name}={value!r}: expected a positive number")
-        if half_life is not None and not half_life > 0:
+        check_number("dimensions", dimensions)
+        if not quantity(solve_every) >= 1:
+            raise ConfigurationError(f"solve_every={solve_every!r}: expected a positive integer")
+        if half_life is not None and not quantity(half_life) > 0:
             raise ConfigurationError(f"half_life={half_life!r}: expected a number above 0, or None")
         self.dimensions, self.seed, self.solve_every, self.half_life = dimensions, seed, solve_every, half_life
         self._keeps = 1.0 if half_life is None else 0.5 ** (1 / half_life)  # of everything, at each sample
@@ -100,6 +104,19 @@ class MomentProbe(OnlineProbe):
             solution = fitted("solution", solution, self._per_class["sums"])
             self._solution = solution[:, :-1].contiguous(), solution[:, -1].contiguous()
             self._pending = int(tensors.pop("pending"))
+
+    @contextmanager
+    def of_one_time(self) -> Iterator[None]:
+        """Let no sample fade while others are learned: their features are all of now, in whatever order they come."""
+        keeps, self._keeps = self._keeps, 1.0
+        try:
+            yield
+        finally:
+            self._keeps = keeps
+
+    def _at_once(self, samples: int) -> int:
+        most = samples if self.half_life is None else max(1, int(min(samples, _HALVINGS * self.half_life)))
+        return super()._at_once(most)
 
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
         if not self.steps:  # products of features far from 0 would lose their digits

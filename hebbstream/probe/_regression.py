@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream._numbers import check_number, quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, InputError, ValueRangeError
 from hebbstream.probe._inputs import checked_weight, feature_rows
@@ -46,12 +47,12 @@ class RidgeRegression(LearnedTensors):
         solve_every: int = 1,
         half_life: float | None = None,
     ) -> None:
-        for name, value in (("dimensions", dimensions), ("solve_every", solve_every)):
-            if value < 1:
-                raise ConfigurationError(f"{name}={value!r}: expected a positive number")
-        if half_life is not None and not half_life > 0:
+        check_number("dimensions", dimensions)
+        if not quantity(solve_every) >= 1:
+            raise ConfigurationError(f"solve_every={solve_every!r}: expected a positive integer")
+        if half_life is not None and not quantity(half_life) > 0:
             raise ConfigurationError(f"half_life={half_life!r}: expected a number above 0, or None")
-        if not l2 > 0:
+        if not quantity(l2) > 0:
             raise ConfigurationError(f"l2={l2!r}: expected a number above 0")
         self.l2, self.solve_every = l2, solve_every
         self.columns: dict[Any, int] = {}

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from hebbstream._numbers import quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._moments import MomentProbe
 from hebbstream.probe._sums import Moments, least_squares
@@ -40,7 +41,7 @@ class RidgeProbe(MomentProbe):
 
     def __init__(self, l2: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
-        if not l2 > 0:
+        if not quantity(l2) > 0:
             raise ConfigurationError(f"l2={l2!r}: expected a number above 0")
         self.l2 = l2
 

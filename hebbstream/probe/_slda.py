@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from hebbstream._numbers import quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._moments import MomentProbe
 from hebbstream.probe._sums import Moments, deviation
@@ -44,7 +45,7 @@ class SldaProbe(MomentProbe):
 
     def __init__(self, shrinkage: float = 0.1, **options: Any) -> None:
         super().__init__(**options)
-        if not 0 < shrinkage < 1:
+        if not 0 < quantity(shrinkage) < 1:
             raise ConfigurationError(f"shrinkage={shrinkage!r}: expected a number above 0 and below 1")
         self.shrinkage = shrinkage
 

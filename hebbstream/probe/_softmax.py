@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream._numbers import quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._base import OnlineProbe
 from hebbstream.probe._descent import Adam, AveragedSgd, Descent
@@ -73,9 +74,9 @@ class SoftmaxProbe(OnlineProbe):
         super().__init__(calibrate=calibrate, min_confidence=min_confidence)
         if optimizer not in _OPTIMIZERS:
             raise ConfigurationError(f"optimizer={optimizer!r}: expected one of {', '.join(map(repr, _OPTIMIZERS))}")
-        if learning_rate is not None and not learning_rate > 0:
+        if learning_rate is not None and not quantity(learning_rate) > 0:
             raise ConfigurationError(f"learning_rate={learning_rate!r}: expected a number above 0")
-        if not average_over >= 1:
+        if not quantity(average_over) >= 1:
             raise ConfigurationError(f"average_over={average_over!r}: expected a positive number of samples")
         self.average_over = average_over
         self.optimizer = optimizer

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import like, planes, size_of, with_frame
@@ -53,8 +54,7 @@ def crops(
     >>> [label for _, label in crops([(torch.rand(3, 64, 96), "cat")], 32, per_frame=2)]
     ['cat', 'cat']
     """
-    if per_frame < 1:
-        raise ConfigurationError(f"per_frame={per_frame}: expected a positive integer")
+    check_number("per_frame", per_frame)
     if scale is not None and not 1 <= scale < math.inf:
         raise ConfigurationError(f"scale={scale}: expected 1 or more times the size of a crop")
     source, (height, width) = as_stream(stream), size_of(size)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, Literal
 
+from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import time_of
@@ -85,10 +86,8 @@ def interleave(
     if not isinstance(streams, Mapping) or not streams:
         found = "no streams" if isinstance(streams, Mapping) else f"streams of type {type(streams).__name__}"
         raise ConfigurationError(f"{found}: expected a mapping from names to at least one stream")
-    if ahead < 1:
-        raise ConfigurationError(f"ahead={ahead}: expected a positive number of samples")
-    if batch < 1:
-        raise ConfigurationError(f"batch={batch}: expected a positive number of samples")
+    check_number("ahead", ahead)
+    check_number("batch", batch)
     if by not in ("turn", "time", "arrival"):
         raise ConfigurationError(f"by={by!r}: expected 'turn', 'time' or 'arrival'")
     return _Interleaved(streams, by, max(ahead, -(-batch // len(streams))), batch)

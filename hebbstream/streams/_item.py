@@ -1,13 +1,16 @@
 """Reading and rewriting the items of a stream, whatever their kind, layout and library."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
+from operator import index
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, InputError, RankError
 from hebbstream.network._frames import check_frames
 from hebbstream.streams._sample import Sample
@@ -100,7 +103,10 @@ def size_of(size: int | tuple[int, int]) -> tuple[int, int]:
     >>> size_of(32)
     (32, 32)
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    try:
+        height, width = map(index, size if isinstance(size, Iterable) else (size, size))
+    except (TypeError, ValueError):
+        height = width = 0
     if min(height, width) < 1:
-        raise ConfigurationError(f"size={size}: expected positive numbers of pixels")
+        raise ConfigurationError(f"size={quote(size)}: expected positive numbers of pixels")
     return height, width

@@ -7,6 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._frames import to_input
 from hebbstream.streams._composed import Composed
@@ -86,9 +87,8 @@ def novel(
         raise ConfigurationError(f"threshold={threshold}: expected a share of the full range, 0 to 1")
     if not 0 < share <= 1:
         raise ConfigurationError(f"share={share}: expected the share of frames that are to pass, above 0 and at most 1")
-    for name, value in (("grid", grid), ("at_least_every", at_least_every)):
-        if value is not None and value < 1:
-            raise ConfigurationError(f"{name}={value}: expected a positive integer")
+    check_number("grid", grid)
+    check_number("at_least_every", at_least_every, optional=True)
     source, stats = as_stream(stream), StreamStats()
     gate: _Fixed | _Adaptive = _Adaptive(share) if threshold is None else _Fixed(threshold)
     gated = _gated(source, gate, grid, at_least_every, stats)

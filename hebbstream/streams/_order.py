@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any, Literal, TypeVar
 
+from hebbstream._numbers import check_number, quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import time_of
@@ -40,8 +41,7 @@ def shuffle(stream: Iterable[T], buffer_size: int, *, seed: int = 0) -> Stream[T
     >>> list(shuffle(range(8), buffer_size=4))
     [3, 4, 0, 2, 6, 7, 1, 5]
     """
-    if buffer_size < 1:
-        raise ConfigurationError(f"buffer_size={buffer_size}: expected a positive integer")
+    check_number("buffer_size", buffer_size)
     source = as_stream(stream)
     shuffled = _shuffled(source, buffer_size, random.Random(seed))  # noqa: S311  # an order, not a secret
     return Composed(
@@ -105,10 +105,11 @@ def schedule(
     """
     if unit not in ("samples", "seconds"):
         raise ConfigurationError(f"unit={unit!r}: expected 'samples' or 'seconds'")
-    whole = unit == "seconds" or learn % 1 == skip % 1 == 0
-    if not (0 < learn < float("inf") and 0 <= skip < float("inf") and whole):
+    found = quantity(learn), quantity(skip)
+    whole = unit == "seconds" or found[0] % 1 == found[1] % 1 == 0
+    if not (0 < found[0] < float("inf") and 0 <= found[1] < float("inf") and whole):
         kind = "numbers of seconds" if unit == "seconds" else "whole numbers of samples"
-        raise ConfigurationError(f"learn={learn}, skip={skip}: expected {kind}, above 0 and not below 0")
+        raise ConfigurationError(f"learn={learn!r}, skip={skip!r}: expected {kind}, above 0 and not below 0")
     source = as_stream(stream)
     return Composed(
         _scheduled(source, learn, skip, unit),

@@ -194,13 +194,20 @@ class Trails:
     def __init__(self, size: int) -> None:
         self.size = size
         self._trails: OrderedDict[Hashable, Trail] = OrderedDict()
+        self._told = False
 
     def of(self, row: Row) -> Trail:
         """Return those of a row's signal, to take it."""
         trail = self._trails.get(row.signal)
         if trail is None:
             if len(self._trails) >= MOST_SIGNALS:
-                self._trails.popitem(last=False)
+                _, forgotten = self._trails.popitem(last=False)
+                if forgotten.rows < self.size and not self._told:
+                    self._told = True
+                    log.warning(
+                        "more than %d signals at a time: one is forgotten after %d rows, before it fills a window of %d",
+                        *(MOST_SIGNALS, forgotten.rows, self.size),
+                    )
             trail = self._trails[row.signal] = Trail(self.size, len(row.values))
         self._trails.move_to_end(row.signal)
         return trail

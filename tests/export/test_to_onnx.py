@@ -403,3 +403,13 @@ def test_the_first_layer_of_a_whitened_network_keeps_its_precision_in_int8(frame
     assert exported.error <= 0.12  # twice as much with eight bits in all layers
     stored = {tensor.name for tensor in onnx.load_from_string(exported.data).graph.initializer}
     assert {"layer1.weight", "layer2.weight_quantized", "layer3.weight_quantized"} <= stored
+
+
+def test_a_network_that_has_diverged_does_not_replace_the_model_before(tmp_path):
+    net, path = hs.SoftHebbNet.from_preset("mnist", width=4), tmp_path / "net.onnx"
+    to_onnx(net, path, size=28)
+    before = path.read_bytes()
+    net.layers[0].weight_matrix.fill_(float("nan"))
+    with pytest.raises(errors.ConfigurationError, match="layer 1 has diverged"):
+        to_onnx(net, path, size=28)
+    assert path.read_bytes() == before

@@ -83,6 +83,17 @@ def test_a_solver_that_was_asked_for_stays(solver):
     assert found.options() == probe.options() | {"calibrate": True}
 
 
+@pytest.mark.parametrize("solver", [hs.RidgeProbe, hs.SldaProbe])
+def test_a_half_life_lets_no_kept_frame_fade_whatever_its_class(solver):
+    frames, labels = shades(300)
+    found = refit_probe(AS_IT_IS, *taught(frames, labels, solver(half_life=5)), progress=False)
+    exact = refit_probe(AS_IT_IS, *taught(frames, labels, solver()), progress=False)
+    assert torch.allclose(found.predict_proba_many(frames.flatten(1)), exact.predict_proba_many(frames.flatten(1)))
+    assert found.half_life == 5
+    found.learn_many(frames.flatten(1), labels)
+    assert float(found._moments().weight) < 10  # from here on, samples fade
+
+
 @pytest.mark.parametrize(("capacity", "min_confidence"), [(60, 0.0), (60, 0.999), (10, 0.0)])
 def test_independent_frames_beyond_those_kept_are_worth_more_than_features_of_now(capacity, min_confidence):
     probe, replay = taught(*shades(2000, noise=0.3), hs.SoftmaxProbe(min_confidence=min_confidence), capacity=capacity)

@@ -92,3 +92,10 @@ def test_of_a_large_layer_some_neurons_stand_for_all(monkeypatch):
     net.layers[1].weight_matrix[5].neg_()
     assert turned.shares() == (1.0, 0.5)
     assert all(len(initial) <= 3 for initial in turned._initial)
+
+
+def test_the_log_says_of_a_run_without_a_checkpoint_that_it_diverged(caplog):
+    wild = hs.LayerSpec(channels=4, plasticity="hebbian", update_scale="none", learning_rate=5.0, rate_power=0)
+    hs.learn(hs.SoftHebbNet([wild], 3), torch.rand(40, 3, 8, 8), progress=False)
+    (message,) = caplog.messages
+    assert message.startswith("layer 1 has diverged: its weight_matrix holds NaN or infinity")

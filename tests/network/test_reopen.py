@@ -115,6 +115,7 @@ def test_a_run_resumed_across_a_reopening_is_bit_identical(tmp_path, position):
         ({"opening": math.nan}, "opening=nan"),
         ({"opening": "wide"}, "opening='wide'"),
         ({"half_life": 0}, "half_life=0"),
+        ({"half_life": None}, "half_life=None: expected a positive number"),
         ({"layers": [0, 2]}, r"layers=\[0, 2\]: expected indices from 0 to 1"),
     ],
 )

@@ -27,3 +27,10 @@ def test_it_is_the_solution_by_the_covariance(features, shrinkage):
     bias = 0.5 * ((inverse @ covariance).trace() / counts - (weight * means).sum(dim=1)) - weight @ x.mean(dim=0)
     assert torch.allclose(found_weight, weight)
     assert torch.allclose(found_bias, bias)
+
+
+def test_samples_that_are_all_the_same_lie_nowhere():
+    features = 100 * torch.rand(1, 60, generator=torch.Generator().manual_seed(0)).repeat(20, 1)
+    solver = Discriminant(features, torch.arange(20) % 2, torch.ones(20))
+    weight, _ = solver.solve(torch.arange(20), 0.3)
+    assert not weight.any()  # of the mean's rounding it would be in the millions

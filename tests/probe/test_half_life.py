@@ -49,3 +49,14 @@ def test_a_class_long_gone_does_no_harm(solver):
         probe.learn_many(X[others], np.array(y)[others].tolist())
     assert probe.affine()[0].isfinite().all()
     assert probe.predict_proba_many(X).isfinite().all()
+
+
+@pytest.mark.parametrize("solver", EXACT)
+def test_a_batch_of_thousands_of_half_lives_is_learned_like_its_rows_in_turn(solver):
+    X, y = blobs(2400, classes=3)
+    order = np.argsort(y, kind="stable")  # the first class fades for longer than float64 could hold
+    X, y = X[order], np.array(y)[order].tolist()
+    whole = SOLVERS[solver](half_life=1.0)
+    whole.learn_many(X, y)
+    found, expected = whole.predict_proba_many(X), learned(solver, X, y, half_life=1.0).predict_proba_many(X)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)

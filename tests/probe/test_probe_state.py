@@ -63,7 +63,7 @@ def test_a_probe_of_which_every_class_is_forgotten_has_a_state_too():
         (lambda s, t: s.pop("solver"), "without 'solver'"),
         (lambda s, t: s["options"].update(l2=-1), "l2=-1"),
         (lambda s, t: s["options"].update(unknown=1), "unknown"),
-        (lambda s, t: s["options"].update(dimensions="many"), "'<' not supported"),
+        (lambda s, t: s["options"].update(dimensions="many"), "dimensions='many': expected a positive integer"),
         (lambda s, t: s["options"].update(calibrate=False), "tensors temperature: expected none"),
         (lambda s, t: s["options"].update(dimensions=2), r"gram of float64 \(13, 13\): expected float64 \(3, 3\)"),
         (lambda s, t: s["classes"].append(["str", "more"]), r"sums of float64 \(4, 13\): expected float64 \(5, 13\)"),
@@ -158,3 +158,21 @@ def test_a_probe_shows_what_it_was_made_with_and_what_it_has_learned(probe, fres
 def test_only_a_probe_or_what_holds_one_is_a_probe():
     with pytest.raises(errors.ConfigurationError, match="model with a dict: expected an OnlineProbe or a LinearProbe"):
         as_online_probe({}, "model")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: hs.SldaProbe(dimensions=2.5), "dimensions=2.5: expected a positive integer"),
+        (lambda: hs.SldaProbe(shrinkage="0.1"), "shrinkage='0.1': expected a number above 0"),
+        (lambda: hs.RidgeProbe(half_life="100"), "half_life='100': expected a number above 0, or None"),
+        (lambda: hs.RidgeProbe(l2=None), "l2=None: expected a number above 0"),
+        (lambda: hs.RidgeProbe(solve_every="5"), "solve_every='5': expected a positive integer"),
+        (lambda: hs.SoftmaxProbe("3"), "learning_rate='3': expected a number above 0"),
+        (lambda: hs.SoftmaxProbe(average_over="9"), "average_over='9': expected a positive number of samples"),
+        (lambda: hs.SoftmaxProbe(min_confidence=None), "min_confidence=None: expected a probability"),
+    ],
+)
+def test_an_option_that_is_no_number_is_refused_before_it_is_learned_with(make, message):
+    with pytest.raises(errors.ConfigurationError, match=message):
+        make()

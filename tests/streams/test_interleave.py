@@ -217,7 +217,7 @@ def test_a_batch_of_recordings_is_whole(by):
     with interleave(sources, by=by, batch=4) as stream:
         assert (stream.batch, stream.ready) == (4, True)
         assert schedule(stream, learn=1, skip=0).batch == 4
-    with pytest.raises(ConfigurationError, match="batch=0: expected a positive number of samples"):
+    with pytest.raises(ConfigurationError, match="batch=0: expected a positive integer"):
         interleave(sources, batch=0)
 
 

@@ -340,6 +340,13 @@ def test_memory_holds_a_limited_number_of_signals():
     assert [sample.source for sample in windows(rows, 2, group="who")] == ["1000"]  # 0 was forgotten
 
 
+def test_it_is_said_once_that_too_many_signals_fill_no_window(caplog):
+    rows = [{"v": 1.0, "who": who} for _ in range(3) for who in range(MOST_SIGNALS + 1)]
+    assert not list(windows(rows, 2, group="who"))
+    told = [message for message in caplog.messages if "signals" in message]
+    assert told == ["more than 1000 signals at a time: one is forgotten after 1 rows, before it fills a window of 2"]
+
+
 def test_a_run_over_windows_goes_on_exactly(tmp_path):
     data = np.random.default_rng(0).standard_normal((400, 3))
 

@@ -203,6 +203,7 @@ def test_each_layer_is_watched_by_a_detector_of_its_own(layers):
         ({"every_samples": float("nan")}, "every_samples=nan: expected a positive integer"),
         ({"layers": ()}, "at least one"),
         ({"layers": (True,)}, r"layers=\(True,\): expected indices"),
+        ({"layers": 0}, "layers=0: expected indices"),
     ],
 )
 def test_what_cannot_work_is_refused(options, message):

@@ -105,3 +105,32 @@ def fitted(probe):
     for row in np.random.default_rng(0).normal(size=(3, 300)):
         probe.learn_one(row, bool(row[0] > 0))
     return probe
+
+
+@pytest.mark.parametrize("take", ["learn_one", "transform_one", "transform_many"])
+def test_an_image_of_another_size_is_refused_before_it_is_learned(take):
+    transformer = SoftHebbTransformer("video", width=2)
+    transformer.learn_one(np.zeros((32, 32, 3), np.uint8))
+    x, seen = np.zeros((48, 40, 3), np.uint8), transformer.net.samples_seen
+    with pytest.raises(
+        errors.ImageSizeError, match="image of 48×40 pixels, which has 960 features: expected one that has 512"
+    ):
+        getattr(transformer, take)(x[None] if take == "transform_many" else x)
+    assert transformer.net.samples_seen == seen
+    assert len(transformer.transform_one(np.zeros((3, 32, 32), np.uint8))) == 512
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 10}, "width=10 without preset"),
+        ({"width": 10, "layers": [hs.LayerSpec(channels=4)]}, "width=10 without preset"),
+        ({"width": 10, "net": net()}, "width=10 without preset"),
+        ({"mirror": True}, "mirror=True for rows"),
+        ({"mirror": True, "net": net()}, "a net that does not"),
+        ({"neurons": "many"}, "neurons='many': expected a positive integer"),
+    ],
+)
+def test_an_option_that_would_be_passed_over_is_refused(options, message):
+    with pytest.raises(errors.ConfigurationError, match=message):
+        SoftHebbTransformer(**options)

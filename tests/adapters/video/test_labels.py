@@ -108,3 +108,10 @@ def test_labels_that_cannot_be_read(tmp_path, name):
     (tmp_path / "latin.json").write_bytes(b"\xe9")
     with pytest.raises(errors.ConfigurationError, match=f"labels .*{name}: "):
         read_labels(tmp_path / name)
+
+
+def test_the_name_of_a_file_of_labels_is_no_function_of_the_time():
+    with pytest.raises(
+        errors.ConfigurationError, match=r"label='labels.json': expected .* read_labels\('labels.json'\)"
+    ):
+        open_video("clip.mp4", label="labels.json")

@@ -1,0 +1,43 @@
+"""Numbers among what is handed over: anything else is refused by a message, and not by Python in the middle of a run."""
+
+import math
+import operator
+from typing import Any, SupportsFloat
+
+from hebbstream._quote import quote
+from hebbstream.errors import ConfigurationError
+
+
+def check_number(name: str, value: Any, *, optional: bool = False) -> None:
+    """Refuse what is no positive integer; ``None`` is one where it is `optional`.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> check_number("limit", 3)
+    >>> check_number("limit", None, optional=True)
+    """
+    try:
+        positive = operator.index(value) > 0
+    except TypeError:
+        positive = optional and value is None
+    if not positive:
+        raise ConfigurationError(f"{name}={quote(value)}: expected a positive integer{', or None' if optional else ''}")
+
+
+def quantity(value: Any) -> float:
+    """Return a number as a float, and NaN, which lies in no range, for what is none.
+
+    Examples
+    --------
+    >>> quantity(2), quantity("2"), quantity(None)
+    (2.0, nan, nan)
+    """
+    try:
+        return float(value) if isinstance(value, SupportsFloat) else math.nan
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return math.nan
