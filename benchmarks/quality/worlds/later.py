@@ -21,16 +21,20 @@ from benchmarks.quality.worlds.readout import Array, World, lda_of_5
 from benchmarks.quality.worlds.tables import OF_ONE
 
 _OF_THREE = "gradient, with Replay()"
+FORGETS = "slda, half-life 1000, with Replay(per_sample=1, weight=1)"
 PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
     "gradient": hs.SoftmaxProbe,
     _OF_THREE: hs.SoftmaxProbe,
     OF_ONE: hs.SoftmaxProbe,
     "ridge": partial(hs.RidgeProbe, solve_every=32),
     "slda": partial(hs.SldaProbe, solve_every=32),
+    FORGETS: partial(hs.SldaProbe, solve_every=32, half_life=1000),
 }
+_ONE = partial(hs.Replay, per_sample=1, weight=1)
 REPLAYS: dict[str, Callable[[], hs.Replay]] = {
     _OF_THREE: hs.Replay,
-    OF_ONE: partial(hs.Replay, per_sample=1, weight=1),
+    OF_ONE: _ONE,
+    FORGETS: _ONE,
 }
 
 
@@ -39,13 +43,15 @@ def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  
     channels = world.train.shape[-1]
     made = {row: (row, network("video", (0,), width, channels, seed)) for row in PROBES}
     made |= {
-        f"{row}, {OF_ONE}": (OF_ONE, net)
-        for row, net in {
-            "untrained": network("video", (), width, channels, seed),
-            "motion": network("motion", (1,), width, channels, seed),
-            "motion, untrained": network("motion", (), width, channels, seed),
-            "motion, three layers": motion.network((1,), width, channels, seed),
-        }.items()
+        f"{row}, {probe}": (probe, net)
+        for row, probe, net in (
+            ("untrained", OF_ONE, network("video", (), width, channels, seed)),
+            ("motion", OF_ONE, network("motion", (1,), width, channels, seed)),
+            ("motion, untrained", OF_ONE, network("motion", (), width, channels, seed)),
+            ("motion, three layers", OF_ONE, motion.network((1,), width, channels, seed)),
+            ("motion", FORGETS, network("motion", (1,), width, channels, seed)),
+            ("motion, untrained", FORGETS, network("motion", (), width, channels, seed)),
+        )
     }
     for row, (probe, net) in made.items():
         yield {"row": row}, partial(_row, world, probe, net)
