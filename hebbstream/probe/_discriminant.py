@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _TINY = 1e-12  # of samples that are all the same
+_AT_ONCE = 256  # samples that are summed in float64, of which torch makes a copy
 
 
 class Discriminant:
@@ -35,7 +36,8 @@ class Discriminant:
     def __init__(self, features: Tensor, classes: Tensor, weights: Tensor) -> None:
         self._classes, self._weights = classes, weights.double()
         # In float64 the mean of equal features is what they are. By its rounding classes would seem to lie apart.
-        self._mean = features.mean(dim=0, dtype=torch.float64).to(features.dtype)
+        sums = [part.sum(dim=0, dtype=torch.float64) for part in features.split(_AT_ONCE)]
+        self._mean = (torch.stack(sums).sum(dim=0) / len(features)).to(features.dtype)
         self._apart = features - self._mean
         self._products = self._apart @ self._apart.T
 
