@@ -11,15 +11,15 @@ _READ = ("checkpoint", "source", "labels", "file")
 
 
 def refuse_overwriting(options: argparse.Namespace) -> None:
-    """Raise a `ConfigurationError` if one of the files that `options.writes` names is also read, or named twice."""
+    """Raise a `ConfigurationError` if one of the files that `options.writes` names is also read, named twice, or standard output."""
     read = [path for name in _READ if name not in options.writes for path in _paths(options, name)]
-    for name in options.writes:
-        for written in _paths(options, name):
-            if any(_are_same(written, path) for path in read):
-                raise ConfigurationError(f"{mask_credentials(written)} is to be read and written: expected two files")
     named: dict[str, str] = {}
     for name in options.writes:
         for written in _paths(options, name):
+            if written == "-":
+                raise ConfigurationError(f"{name} -: expected the name of a file")
+            if any(_are_same(written, path) for path in read):
+                raise ConfigurationError(f"{mask_credentials(written)} is to be read and written: expected two files")
             file = os.path.realpath(os.path.expanduser(written))  # noqa: PTH111  # `Path.expanduser` raises for an unknown user
             if file in named:
                 raise ConfigurationError(f"--{named[file]} and --{name} are both {written}: expected two files")

@@ -87,7 +87,7 @@ class OnlineProbe(LabelledRows):
         LabelError
             If `y` is ``None`` or not hashable.
         ValueRangeError
-            If `w` is not a finite number above 0.
+            If `w` is not a number from 1e-12 to 1e12.
         """
         self._take(self._rows(x, single=True), [checked_label(y)], [checked_weight(w)])
 

@@ -12,6 +12,7 @@ from hebbstream._quote import quote
 from hebbstream.errors import DtypeError, LabelError, NonFiniteError, RankError, ValueRangeError
 
 _SQUARED = torch.finfo(torch.float32).max ** 2
+_HEAVIEST = 1e12  # weight of a sample; the lightest is its inverse
 _BORROWED = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -85,7 +86,7 @@ def checked_weight(w: Any) -> float:
     Raises
     ------
     ValueRangeError
-        If it is not a finite number above 0.
+        If it is not a number above 0, or so large or small that sums over samples would overflow.
 
     Examples
     --------
@@ -96,8 +97,8 @@ def checked_weight(w: Any) -> float:
         weight = float(w)
     except (TypeError, ValueError, OverflowError):
         weight = math.nan
-    if not 0 < weight < math.inf:
-        raise ValueRangeError(f"sample weight {quote(w)}: expected a finite number above 0")
+    if not 1 / _HEAVIEST <= weight <= _HEAVIEST:
+        raise ValueRangeError(f"sample weight {quote(w)}: expected a number from {1 / _HEAVIEST:g} to {_HEAVIEST:g}")
     return weight
 
 

@@ -45,3 +45,11 @@ def test_nothing_is_written_over_what_else_is_written(run, tmp_path, options, bo
     assert code == 1
     assert f"{both} are both" in err
     assert (tmp_path / "run.safetensors").read_bytes() == before
+
+
+def test_standard_output_is_no_file_of_metrics(run, tmp_path):
+    np.save("a.npy", np.zeros((6, 32, 32, 3), np.uint8))
+    code, _, err = run("learn", "a.npy", "--width", 4, "--metrics", "-")
+    assert code == 1
+    assert "metrics -: expected the name of a file" in err
+    assert not (tmp_path / "-").exists()

@@ -28,7 +28,7 @@ def test_labels_of_any_hashable_type_and_none_that_is_not_one(solver):
             probe.learn_one(X[0], label)
         with pytest.raises(errors.LabelError):
             probe.learn_many(X[:2], ["new", label])
-    for weight in (0.0, -1.0, float("nan"), float("inf"), "heavy"):
+    for weight in (0.0, -1.0, 1e200, 1e-300, float("nan"), float("inf"), "heavy"):
         with pytest.raises(errors.ValueRangeError, match="sample weight"):
             probe.learn_one(X[0], "new", weight)
     with pytest.raises(errors.InputError, match="6 rows, 1 labels, 1 weights"):
