@@ -18,10 +18,9 @@ from benchmarks.core import store
 from benchmarks.quality.worlds import motion
 from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, shown, small
 from benchmarks.quality.worlds.readout import Array, World, lda_of_5
-from benchmarks.quality.worlds.tables import OF_ONE
+from benchmarks.quality.worlds.tables import FORGETS, OF_ONE
 
 _OF_THREE = "gradient, with Replay()"
-FORGETS = "slda, half-life 1000, with Replay(per_sample=1, weight=1)"
 PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
     "gradient": hs.SoftmaxProbe,
     _OF_THREE: hs.SoftmaxProbe,

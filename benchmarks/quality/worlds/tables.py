@@ -1,6 +1,7 @@
 """The tables of what features are worth in the worlds, from `results/quality`."""
 
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from benchmarks.core.page import Tables, grouped, markdown
 from benchmarks.core.store import Result, read
 
 OF_ONE = "gradient, with Replay(per_sample=1, weight=1)"  # the end of a row whose probe is fitted anew, too
+FORGETS = "slda, half-life 1000, with Replay(per_sample=1, weight=1)"  # likewise
 
 
 def means(points: list[Result]) -> Any:
@@ -120,7 +122,10 @@ def _later(file: str, results: Path) -> str:
 def of_refit(results: Path, file: str = "refit.json") -> dict[tuple[str, str], list[Result]]:
     """Return the runs whose probe was fitted anew, by world and by what learned, such as `"motion, untrained"`."""
     rows = read(results / "quality" / file)["rows"]
-    named = [run | {"row": run["row"].removesuffix(OF_ONE).removesuffix(", ") or "video"} for run in rows]
+    named = [
+        run | {"row": run["row"].removesuffix(OF_ONE).removesuffix(FORGETS).removesuffix(", ") or "video"}
+        for run in rows
+    ]
     return grouped(named, "world", "row")
 
 
@@ -136,6 +141,20 @@ def _refit(results: Path) -> str:
             cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in ways))
         lines.append([world, len(found[world, "untrained"]), *cells])
     return markdown(["world", "seeds", *columns], lines)
+
+
+def _along(results: Path) -> str:
+    """Of each world and two probes, as drawn and learned: prequential accuracy and that of a later recording, no probe fitted anew."""
+    solvers = {"gradient": of_refit(results), "slda": of_refit(results, "later-slda.json")}
+    columns = {"as drawn": "motion, untrained", "learned": "motion"}
+    lines = []
+    for world in dict.fromkeys(world for world, _ in solvers["slda"]):
+        cells = []
+        for found, row in product(solvers.values(), columns.values()):
+            ways = [[100 * run[way] for run in found[world, row]] for way in ("prequential", "later")]
+            cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in ways))
+        lines.append([world, len(solvers["slda"][world, "motion"]), *cells])
+    return markdown(["world", "seeds", *(f"{solver}, {name}" for solver, name in product(solvers, columns))], lines)
 
 
 def _depth(results: Path) -> str:
@@ -234,6 +253,7 @@ WORLD_TABLES: Tables = {
     "quality/motion": _motion,
     "quality/later": partial(_later, "later.json"),
     "quality/refit": _refit,
+    "quality/along": _along,
     "quality/depth": _depth,
     "quality/refit-full-width": _full_width,
     "quality/later-every-frame": partial(_later, "later-every-frame.json"),
