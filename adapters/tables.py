@@ -1,6 +1,7 @@
 """Rows of tables, CSV and Parquet: what sensors have written."""
 
 import csv
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream
 
 __all__ = ["open_table"]
+
+log = logging.getLogger("hebbstream.adapters.tables")
 
 _DELIMITERS = ",;\t|"
 _BATCH = 1024  # rows of a Parquet file read at a time
@@ -35,7 +38,8 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     -------
     Stream
         Of `Sample` with ``x`` a dict, its values text from CSV; ``source`` is the file's name. Its attribute ``columns``
-        has the names.
+        has the names. Where power was cut, a CSV file may hold rows of too many values, or NUL bytes: they are left out, told once in
+        the log of ``hebbstream.adapters.tables``, and counted as ``stats.corrupt``.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     ConfigurationError
         If it has no such column, or `columns` is a text.
     DamagedFileError
-        If it is no table; while iterating, if a row is longer than the first.
+        If it is no table, also while iterating.
     MissingDependencyError
         If pyarrow is needed and not installed.
 
@@ -89,6 +93,9 @@ class _TableStream(Stream[Sample]):
 
     def _samples(self, rows: Iterator[Any]) -> Iterator[Sample]:
         for row in rows:
+            if row is None:
+                self._stats.corrupt += 1
+                continue
             yield Sample({name: row.get(name) for name in self.columns}, source=self._path.name)
 
 
@@ -98,7 +105,8 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _read_csv(path: Path) -> Iterator[Any]:
-    """Yield the names, then each row by name."""
+    """Yield the names, then each row by name, and ``None`` for one that is damaged."""
+    told = False
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
             delimiter = max(_DELIMITERS, key=lambda one: len(_first_row(file, one)))
@@ -111,9 +119,14 @@ def _read_csv(path: Path) -> Iterator[Any]:
             yield names
             rows = csv.DictReader(file, names, delimiter=delimiter, strict=True, skipinitialspace=True)
             for row in rows:
-                if None in row:
-                    raise DamagedFileError(f"{path}: row {rows.line_num} of more values than {len(names)} columns")
-                yield {name: value and value.strip() for name, value in row.items()}
+                if None not in row and not any(value and "\0" in value for value in row.values()):
+                    yield {name: value and value.strip() for name, value in row.items()}
+                    continue
+                if not told:
+                    problem = f"more values than {len(names)} columns" if None in row else "NUL bytes"
+                    log.warning("%s: row %d has %s; such rows are left out", path, rows.line_num, problem)
+                told = True
+                yield None
         except GeneratorExit:  # as the interpreter exits, modules may be gone by now
             raise
         except (csv.Error, UnicodeDecodeError) as error:

@@ -155,7 +155,6 @@ def test_a_name_that_is_too_long_is_of_no_file():
         ("x,y\n1,2\n", {"columns": ["z"]}, errors.ConfigurationError, "a.csv: no column 'z': found x, y"),
         ("", {}, errors.DamagedFileError, "a.csv: it holds no table"),
         ("x,x\n1,2\n", {}, errors.DamagedFileError, "a.csv: two columns of one name in x, x"),
-        ("x,y\n1,2\n1,2,3\n", {}, errors.DamagedFileError, "a.csv: row 2 of more values than 2 columns"),
         ('x,y\n1,"2\n', {}, errors.DamagedFileError, "a.csv: not a table"),
         (b"x,y\n\xff\xfe,2\n", {}, errors.DamagedFileError, r"a.csv: not a table \(expected text in utf-8\)"),
         ("x,y\n1,2\n".encode("utf-16"), {}, errors.DamagedFileError, r"a.csv: not a table \(expected text in utf-8\)"),
@@ -193,3 +192,15 @@ def test_spaces_around_values_and_names_do_not_count(tmp_path):
     with windows(open_table(path), 2, time="time", label="activity", columns=["x"]) as samples:
         (sample,) = samples
     assert (sample.x.tolist(), sample.y, sample.t) == ([[1.5, 1.5]], "rest", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("torn", "problem"), [("1,2,3", "row 2 has more values than 2 columns"), ("\0\0\0" + "5,6", "row 2 has NUL bytes")]
+)
+def test_rows_that_were_torn_as_power_was_cut_are_left_out_and_counted(tmp_path, caplog, torn, problem):
+    path = tmp_path / "a.csv"
+    path.write_text(f"x,y\n1,2\n{torn}\n{torn}\n3,4\n")
+    with open_table(path) as rows:
+        assert [row.x for row in rows] == [{"x": "1", "y": "2"}, {"x": "3", "y": "4"}]
+        assert rows.stats.corrupt == 2
+    assert [record.getMessage() for record in caplog.records] == [f"{path}: {problem}; such rows are left out"]
