@@ -36,7 +36,8 @@ class Discriminant:
     def __init__(self, features: Tensor, classes: Tensor, weights: Tensor) -> None:
         self._classes, self._weights = classes, weights.double()
         # In float64 the mean of equal features is what they are. By its rounding classes would seem to lie apart.
-        sums = [part.sum(dim=0, dtype=torch.float64) for part in features.split(_AT_ONCE)]
+        starts = range(0, len(features), _AT_ONCE)
+        sums = [features[start : start + _AT_ONCE].sum(dim=0, dtype=torch.float64) for start in starts]
         self._mean = (torch.stack(sums).sum(dim=0) / len(features)).to(features.dtype)
         self._apart = features - self._mean
         self._products = self._apart @ self._apart.T
