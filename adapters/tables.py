@@ -15,7 +15,7 @@ from hebbstream.streams._stream import Stream
 
 __all__ = ["open_table"]
 
-log = logging.getLogger("hebbstream.adapters.tables")
+_log = logging.getLogger("hebbstream.adapters.tables")
 
 _DELIMITERS = ",;\t|"
 _BATCH = 1024  # rows of a Parquet file read at a time
@@ -124,7 +124,7 @@ def _read_csv(path: Path) -> Iterator[Any]:
                     continue
                 if not told:
                     problem = f"more values than {len(names)} columns" if None in row else "NUL bytes"
-                    log.warning("%s: row %d has %s; such rows are left out", path, rows.line_num, problem)
+                    _log.warning("%s: row %d has %s; such rows are left out", path, rows.line_num, problem)
                 told = True
                 yield None
         except GeneratorExit:  # as the interpreter exits, modules may be gone by now
