@@ -48,7 +48,7 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     ConfigurationError
         If it has no such column, or `columns` is a text.
     DamagedFileError
-        If it is no table, also while iterating.
+        If it is no table; while iterating, too, as where the first row has too many values.
     MissingDependencyError
         If pyarrow is needed and not installed.
 
@@ -106,7 +106,7 @@ def _is_parquet(path: Path) -> bool:
 
 def _read_csv(path: Path) -> Iterator[Any]:
     """Yield the names, then each row by name, and ``None`` for one that is damaged."""
-    told = False
+    whole = told = False
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
             delimiter = max(_DELIMITERS, key=lambda one: len(_first_row(file, one)))
@@ -119,11 +119,14 @@ def _read_csv(path: Path) -> Iterator[Any]:
             yield names
             rows = csv.DictReader(file, names, delimiter=delimiter, strict=True, skipinitialspace=True)
             for row in rows:
-                if None not in row and not any(value and "\0" in value for value in row.values()):
+                problem = _damage(row, len(names))
+                if problem is None:
+                    whole = True
                     yield {name: value and value.strip() for name, value in row.items()}
                     continue
+                if not whole:  # not one row that was torn: a table of another kind
+                    raise DamagedFileError(f"{path}: row {rows.line_num} has {problem}")
                 if not told:
-                    problem = f"more values than {len(names)} columns" if None in row else "NUL bytes"
                     _log.warning("%s: row %d has %s; such rows are left out", path, rows.line_num, problem)
                 told = True
                 yield None
@@ -131,6 +134,13 @@ def _read_csv(path: Path) -> Iterator[Any]:
             raise
         except (csv.Error, UnicodeDecodeError) as error:
             raise DamagedFileError(f"{path}: not a table ({first_line(error)})") from error
+
+
+def _damage(row: dict[str | None, Any], columns: int) -> str | None:
+    """Return what is wrong with a row that was torn, if it was."""
+    if None in row:
+        return f"more values than {columns} columns"
+    return "NUL bytes" if any(value and "\0" in value for value in row.values()) else None
 
 
 def _first_row(file: TextIO, delimiter: str, *, strict: bool = False) -> list[str]:

@@ -173,9 +173,7 @@ def _found(sources: Sources, leases: Leases) -> dict[str, str]:
     """Return by what those recordings are known now that a checkpoint knows."""
     found = {}
     for name in leases.known.keys() & sources.keys():
-        with (
-            suppress(HebbstreamError, OSError),
-            as_stream(sources[name]()) as stream,
-        ):  # whoever reads it will say what is wrong
+        # Whoever reads it will say what is wrong.
+        with suppress(HebbstreamError, OSError), as_stream(sources[name]()) as stream:
             found[name] = fingerprint_of(stream) or leases.known[name]
     return found

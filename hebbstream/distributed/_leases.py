@@ -119,9 +119,8 @@ class Leases(Callback):
         self.taken = {str(name): int(count) for name, count in state["taken"].items()}
         self.ended = set(map(str, state["ended"]))
         self.held = {str(name): int(rank) for name, rank in state["held"].items()}
-        self.known = {
-            str(name): str(known) for name, known in state.get("known", {}).items()
-        }  # earlier files have none
+        known = state.get("known", {})  # earlier files have none
+        self.known = {str(name): str(by) for name, by in known.items()}
 
 
 def fingerprint_of(stream: Stream[Any]) -> str | None:

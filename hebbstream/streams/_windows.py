@@ -148,7 +148,7 @@ class Windows(Composed[Sample]):
         trails, stuck, told, longest = Trails(self._size), _Stuck(), set[int](), 0
         clocks: WeakKeyDictionary[Trail, _Clock] = WeakKeyDictionary()
         for item in rows:
-            row = self._read(item, rows.taken)
+            row = self._read(item, rows.taken + rows.stats.corrupt)
             trail = trails.of(row)
             if clocks.setdefault(trail, _Clock(self._gap)).breaks(row.t):
                 trail.clear()

@@ -155,6 +155,7 @@ def test_a_name_that_is_too_long_is_of_no_file():
         ("x,y\n1,2\n", {"columns": ["z"]}, errors.ConfigurationError, "a.csv: no column 'z': found x, y"),
         ("", {}, errors.DamagedFileError, "a.csv: it holds no table"),
         ("x,x\n1,2\n", {}, errors.DamagedFileError, "a.csv: two columns of one name in x, x"),
+        ("x,y\n1,2,3\n1,2,3\n", {}, errors.DamagedFileError, "a.csv: row 1 has more values than 2 columns"),
         ('x,y\n1,"2\n', {}, errors.DamagedFileError, "a.csv: not a table"),
         (b"x,y\n\xff\xfe,2\n", {}, errors.DamagedFileError, r"a.csv: not a table \(expected text in utf-8\)"),
         ("x,y\n1,2\n".encode("utf-16"), {}, errors.DamagedFileError, r"a.csv: not a table \(expected text in utf-8\)"),
