@@ -7,6 +7,7 @@ from hebbstream.learning._learn import learn
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._metrics import Metrics
 from hebbstream.learning._report import Report
+from hebbstream.learning._snapshot import Snapshot
 
 __all__ = [
     "Callback",
@@ -14,6 +15,7 @@ __all__ = [
     "Learner",
     "Metrics",
     "Report",
+    "Snapshot",
     "Step",
     "learn",
     "load_checkpoint",

@@ -7,6 +7,7 @@ from hebbstream.learning._counters import Counters
 from hebbstream.learning._report import Report
 from hebbstream.learning._timer import Clock
 from hebbstream.network import SoftHebbNet
+from hebbstream.probe import OnlineProbe, Replay
 from hebbstream.streams._stream import Stream
 
 
@@ -15,6 +16,7 @@ class Running(Protocol):
 
     net: SoftHebbNet
     probe: Any
+    replay: Replay | None
     counters: Counters
     recordings: dict[str, int]
     clock: Clock
@@ -32,4 +34,8 @@ class Running(Protocol):
 
     def save(self, path: str | Path) -> None:
         """Write all that was learned to a file."""
+        ...
+
+    def refit_probe(self, *, progress: bool) -> OnlineProbe | None:
+        """Return a new probe of what the network makes of the replay's frames by now."""
         ...

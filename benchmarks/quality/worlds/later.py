@@ -18,7 +18,7 @@ from benchmarks.core import store
 from benchmarks.quality.worlds import motion
 from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, shown, small
 from benchmarks.quality.worlds.readout import Array, World, lda_of_5
-from benchmarks.quality.worlds.tables import FORGETS, OF_ONE
+from benchmarks.quality.worlds.tables import OF_ONE
 
 _OF_THREE = "gradient, with Replay()"
 PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
@@ -27,13 +27,10 @@ PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
     OF_ONE: hs.SoftmaxProbe,
     "ridge": partial(hs.RidgeProbe, solve_every=32),
     "slda": partial(hs.SldaProbe, solve_every=32),
-    FORGETS: partial(hs.SldaProbe, solve_every=32, half_life=1000),
 }
-_ONE = partial(hs.Replay, per_sample=1, weight=1)
 REPLAYS: dict[str, Callable[[], hs.Replay]] = {
     _OF_THREE: hs.Replay,
-    OF_ONE: _ONE,
-    FORGETS: _ONE,
+    OF_ONE: partial(hs.Replay, per_sample=1, weight=1),
 }
 
 
@@ -48,8 +45,6 @@ def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  
             ("motion", OF_ONE, network("motion", (1,), width, channels, seed)),
             ("motion, untrained", OF_ONE, network("motion", (), width, channels, seed)),
             ("motion, three layers", OF_ONE, motion.network((1,), width, channels, seed)),
-            ("motion", FORGETS, network("motion", (1,), width, channels, seed)),
-            ("motion, untrained", FORGETS, network("motion", (), width, channels, seed)),
         )
     }
     for row, (probe, net) in made.items():
@@ -58,18 +53,17 @@ def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  
 
 def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:
     learner = hs.Learner(net, PROBES[row](), replay=REPLAYS[row]() if row in REPLAYS else None)
-    labels = dict(zip(world.labelled.tolist(), world.y[:, 0].tolist(), strict=True))
-    samples = [hs.Sample(frame, labels.get(at)) for at, frame in enumerate(small(world.train))]
+    stream = samples(world)
     began = time.process_time()
-    report = learner.learn(samples)
-    if report.samples < len(samples):
+    report = learner.learn(stream)
+    if report.samples < len(stream):
         raise SystemExit(f"stopped by {report.stopped}: this row is left out")
     seconds = round(time.process_time() - began, 1)
     known, tested = (features(net, frames) for frames in shown(world))
     found = {
         "cpu_seconds": seconds,
         "prequential": round(report.accuracy or 0.0, 4),
-        "later": _right(world, learner.probe, tested)[0],
+        "later": right(world, learner.probe, tested)[0],
         "of_five": lda_of_5(world, known, tested),
     }
     if learner.replay is None:
@@ -77,19 +71,25 @@ def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:
     began = time.process_time()
     probe = learner.refit_probe(progress=False)
     seconds = round(time.process_time() - began, 1)
-    right, confidence = _right(world, probe, tested)
+    share, confidence = right(world, probe, tested)
     return found | {
-        "refit": right,
+        "refit": share,
         "refit_confidence": confidence,
         "refit_cpu_seconds": seconds,
     }
 
 
-def _right(world: World, probe: hs.OnlineProbe, tested: Array) -> tuple[float, float]:
+def samples(world: World) -> list[hs.Sample]:
+    """Return the stream with its labels."""
+    labels = dict(zip(world.labelled.tolist(), world.y[:, 0].tolist(), strict=True))
+    return [hs.Sample(frame, labels.get(at)) for at, frame in enumerate(small(world.train))]
+
+
+def right(world: World, probe: hs.OnlineProbe, tested: Array) -> tuple[float, float]:
     """Return the share of test frames that a probe names rightly, and how sure it is on average."""
     likeliest = np.asarray(probe.predict_proba_many(tested))
-    right = np.array(probe.classes)[likeliest.argmax(axis=1)] == world.test_y[:, 0]
-    return round(float(right.mean()), 4), round(float(likeliest.max(axis=1).mean()), 4)
+    named = np.array(probe.classes)[likeliest.argmax(axis=1)]
+    return round(float((named == world.test_y[:, 0]).mean()), 4), round(float(likeliest.max(axis=1).mean()), 4)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from benchmarks.core.page import Tables, grouped, markdown
 from benchmarks.core.store import Result, read
 
 OF_ONE = "gradient, with Replay(per_sample=1, weight=1)"  # the end of a row whose probe is fitted anew, too
-FORGETS = "slda, half-life 1000, with Replay(per_sample=1, weight=1)"  # likewise
+FORGETS = "slda, half-life 1000, with Replay(per_sample=1, weight=1)"
+DRAWN, LEARNED = "motion, untrained", "motion"
 
 
 def means(points: list[Result]) -> Any:
@@ -143,18 +144,19 @@ def _refit(results: Path) -> str:
     return markdown(["world", "seeds", *columns], lines)
 
 
-def _along(results: Path) -> str:
-    """Of each world and two probes, as drawn and learned: prequential accuracy and that of a later recording, no probe fitted anew."""
-    solvers = {"gradient": of_refit(results), "slda": of_refit(results, "later-slda.json")}
-    columns = {"as drawn": "motion, untrained", "learned": "motion"}
-    lines = []
-    for world in dict.fromkeys(world for world, _ in solvers["slda"]):
+def _meanwhile(results: Path) -> str:
+    """Of each world: means over the fifths of a stream of what is known of a later recording, as drawn and learned."""
+    found = grouped(read(results / "quality" / "meanwhile.json")["rows"], "world", "row")
+    ways = {"gradient": (OF_ONE, "along"), "slda": (FORGETS, "along"), "snapshots": (OF_ONE, "snapshot")}
+    rows = []
+    for world in dict.fromkeys(world for world, _ in found):
         cells = []
-        for found, row in product(solvers.values(), columns.values()):
-            ways = [[100 * run[way] for run in found[world, row]] for way in ("prequential", "later")]
-            cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in ways))
-        lines.append([world, len(solvers["slda"][world, "motion"]), *cells])
-    return markdown(["world", "seeds", *(f"{solver}, {name}" for solver, name in product(solvers, columns))], lines)
+        for (probe, way), net in product(ways.values(), (DRAWN, LEARNED)):
+            seeds = [100 * np.mean(run[way]) for run in found[world, f"{net}, {probe}"]]
+            cells.append(f"{np.mean(seeds):.1f}{_half_range(seeds)}")
+        rows.append([world, len(seeds), *cells])
+    head = (f"{way}, {net}" for way, net in product(ways, ("as drawn", "learned")))
+    return markdown(["world", "seeds", *head], rows)
 
 
 def _depth(results: Path) -> str:
@@ -253,7 +255,7 @@ WORLD_TABLES: Tables = {
     "quality/motion": _motion,
     "quality/later": partial(_later, "later.json"),
     "quality/refit": _refit,
-    "quality/along": _along,
+    "quality/meanwhile": _meanwhile,
     "quality/depth": _depth,
     "quality/refit-full-width": _full_width,
     "quality/later-every-frame": partial(_later, "later-every-frame.json"),
