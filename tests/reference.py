@@ -58,13 +58,16 @@ class ReferenceLayer:
         if s.normalization == "none":
             return x
         mean, var = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
-        self.n += len(x)
+        flat = self.var == 0
+        begin = flat & (var > 0)
+        self.n = len(x) if begin.any() and flat.all() else self.n + len(x)
         a = max(len(x) / self.n, 1 - (1 - s.momentum) ** len(x))
-        shift = mean - self.mean
-        self.var = (1 - a) * (self.var + a * shift**2) + a * var
-        self.mean = self.mean + a * shift
+        shift = np.where(begin, 0, mean - self.mean)
+        each = np.where(begin, 1, a)
+        self.var = (1 - each) * (self.var + a * shift**2) + each * var
+        self.mean = self.mean + each * (mean - self.mean)
         if s.normalization.startswith("whiten"):
-            return self.whiten(x, a, shift, mean)
+            return self.whiten(x, np.where(np.outer(begin, begin), 1, a), shift, mean)
         if s.normalization == "stream":
             mean, var = self.mean, self.var
         return (x - mean[:, None, None]) / np.sqrt(var[:, None, None] + 1e-5)

@@ -245,8 +245,8 @@ def _pixels(x: Tensor) -> Any:
 
 def _whitened(plan: Plan, norm: StreamWhitening, pixels: Any, *, follow: bool) -> Any:
     if follow:
-        plan.kernels.follow_together(pixels, *plan.arrays.statistics, norm.momentum, plan.batch)
-        norm.make_map(plan.batch)
+        began = plan.kernels.follow_together(pixels, *plan.arrays.statistics, norm.momentum, plan.batch)
+        norm.make_map(plan.batch, began)
     plan.kernels.whiten(pixels, plan.arrays.statistics[0], plan.arrays.map, plan.white)
     return plan.white[: plan.positions]
 

@@ -22,6 +22,15 @@ _LEAST_LENGTH = np.float32(1e-12)
 _CHUNK = 16384  # bytes of weights that a tile goes through at a time: half of a first-level cache
 
 
+@njit(inline="always")
+def _weight(count, begin, var, momentum, samples):
+    """Count a step, anew where nothing has varied before; return its weight."""
+    if begin.any() and not var.any():
+        count[0] = 0
+    count[0] += samples
+    return max(samples / count[0], 1.0 - (1.0 - momentum) ** samples)
+
+
 @compiled(types.void(matrix, floats, floats, longs, float64, int64))
 def follow(pixels, mean, var, count, momentum, samples):
     """Let running statistics take in a step, as `StreamNorm` does; `pixels` has shape (pixels, channels)."""
@@ -33,9 +42,12 @@ def follow(pixels, mean, var, count, momentum, samples):
     for pixel in pixels:
         for c in range(mean.size):
             spread[c] += (pixel[c] - own[c]) ** 2
-    count[0] += samples
-    weight = max(samples / count[0], 1.0 - (1.0 - momentum) ** samples)
+    begin = (var == 0.0) & (spread > 0.0)
+    weight = _weight(count, begin, var, momentum, samples)
     for c in range(mean.size):
+        if begin[c]:
+            mean[c], var[c] = own[c], spread[c] / len(pixels)
+            continue
         shift = own[c] - mean[c]
         pooled = var[c] + weight * shift * shift
         var[c] = pooled + weight * (spread[c] / len(pixels) - pooled)
@@ -131,9 +143,12 @@ def product(left, right, out):
     convolve_short(left.reshape(-1), offsets, 1, left.shape[1], 0, right, out, 0, offsets.size // _POSITIONS)
 
 
-@compiled(types.void(matrix, floats, floats, longs, matrix, float64, int64))
+@compiled(types.boolean(matrix, floats, floats, longs, matrix, float64, int64))
 def follow_together(pixels, mean, var, count, covariance, momentum, samples):
-    """Let running means and covariances take in a step, as `StreamWhitening` does; `pixels` has shape (pixels, channels)."""
+    """Let running means and covariances take in a step, as `StreamWhitening` does; `pixels` has shape (pixels, channels).
+
+    Returns whether a channel has begun anew.
+    """
     channels = mean.size
     own, shift = np.zeros(channels), np.empty(channels, np.float32)
     for pixel in pixels:
@@ -141,27 +156,34 @@ def follow_together(pixels, mean, var, count, covariance, momentum, samples):
             own[c] += pixel[c]
     own /= len(pixels)
     spread, part = np.zeros((channels, channels), np.float32), np.empty((channels + _POSITIONS, channels), np.float32)
-    for begin in range(0, len(pixels), _TOGETHER):
-        some = pixels[begin : begin + _TOGETHER]
+    for first in range(0, len(pixels), _TOGETHER):
+        some = pixels[first : first + _TOGETHER]
         centred = np.empty((channels, len(some)), np.float32)
         for p in range(len(some)):
             for c in range(channels):
                 centred[c, p] = some[p, c] - own[c]
         product(centred, centred, part)
         spread += part[:channels]
-    count[0] += samples
-    weight = np.float32(max(samples / count[0], 1.0 - (1.0 - momentum) ** samples))
+    begin = (var == 0.0) & (np.diag(spread) > 0.0)
+    weight = np.float32(_weight(count, begin, var, momentum, samples))
+    begin |= weight == 1.0  # a weight of nothing for what was before may still be rounded, beside the square of a large mean
     for c in range(channels):
         shift[c] = own[c] - mean[c]
         mean[c] += weight * shift[c]
+        if begin[c]:
+            mean[c], shift[c] = own[c], 0.0
     share = np.float32(1.0) / np.float32(len(pixels))
     for c in range(channels):
         row, ours, moved = covariance[c], spread[c], weight * shift[c]
         for other in range(channels):
-            # The two parts apart: the first sample's `pooled` is the square of its mean, beside which the rest may be rounded away.
             pooled = row[other] + moved * shift[other]
-            row[other] = (np.float32(1.0) - weight) * pooled + weight * (ours[other] * share)
+            row[other] = pooled + weight * (ours[other] * share - pooled)
         var[c] = row[c]
+    for c in np.flatnonzero(begin):
+        for other in np.flatnonzero(begin):
+            covariance[c, other] = spread[c, other] * share
+        var[c] = covariance[c, c]
+    return begin.any()
 
 
 @compiled(types.void(matrix, floats, matrix, matrix))

@@ -33,6 +33,9 @@ class StreamNorm(nn.Module):
     the present sample, serve both. They are exact (every sample weighs the same) for the first ``1/momentum``
     samples and exponential after that. There are no learned scale and shift (section 4 of the paper).
 
+    A channel that has had one value so far, as in the dark, in silence or of a sensor that is off, begins anew with the first
+    sample in which it varies: by a variance of next to nothing, that and the next hundreds would be huge.
+
     Parameters
     ----------
     channels
@@ -122,16 +125,20 @@ class StreamNorm(nn.Module):
         """Standardise by the running statistics; shape (B, C, H, W) in and out."""
         return _standardise(x, self.mean, torch.rsqrt(self.var + self.eps))
 
-    def _update(self, mean: Tensor, var: Tensor, samples: int) -> tuple[Tensor, Tensor]:
-        """Let the statistics follow; return the weight of the step, and how far its mean was from theirs."""
-        self.count.add_(samples)
+    def _update(self, mean: Tensor, var: Tensor, samples: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Let the statistics follow; return which channels begin anew, the weight of the step, and how far its mean was from theirs."""
+        flat = self.var == 0
+        begin = flat & (var > 0)
+        # Where nothing has varied before, what came before counts no more.
+        self.count.mul_(begin.any().logical_and(flat.all()).logical_not()).add_(samples)
         steady = 1.0 - (1.0 - self.momentum) ** samples
         weight = (samples / self.count.to(torch.float32)).clamp_(min=steady)
-        shift = mean - self.mean
+        shift = (mean - self.mean).masked_fill_(begin, 0.0)
+        weights = weight.expand_as(begin).masked_fill(begin, 1.0)
         # The variance of two pooled groups; with weight = samples/count this is the exact variance so far.
-        self.var.addcmul_(shift, weight * shift).lerp_(var, weight)
-        self.mean.lerp_(mean, weight)
-        return weight, shift
+        self.var.addcmul_(shift, weight * shift).lerp_(var, weights)
+        self.mean.lerp_(mean, weights)
+        return begin, weight, shift
 
     def affine(self) -> tuple[Tensor, Tensor]:
         """Return the map that it applies to the channels of a pixel, ``A·x + b``; float64, shapes (C, C) and (C,).

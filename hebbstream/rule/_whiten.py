@@ -28,7 +28,7 @@ class StreamWhitening(StreamNorm):
     eigenvalues, and the more noise is in the others.
 
     The map is made anew at sample 1, 2, 3 …, and then each time that their number has grown by a fifth, at least every
-    500; on an accelerator at every step, as to ask for the number would make it wait.
+    500, and as a channel begins anew; on an accelerator at every step, as to ask for the number would make it wait.
 
     Parameters
     ----------
@@ -68,13 +68,14 @@ class StreamWhitening(StreamNorm):
     def follow(self, moments: Moments) -> None:
         """Let the statistics, and when it is due the map, follow those of a step."""
         covariance, samples = moments.spread, moments.samples
-        weight, shift = self._update(moments.mean, covariance.diagonal(), samples)
-        self.covariance.addr_(shift, weight * shift).lerp_(covariance, weight)
-        self.make_map(samples)
+        begin, weight, shift = self._update(moments.mean, covariance.diagonal(), samples)
+        weights = weight.expand_as(covariance).masked_fill(begin & begin.unsqueeze(1), 1.0)
+        self.covariance.addr_(shift, weight * shift).lerp_(covariance, weights)
+        self.make_map(samples, begin.any())
 
-    def make_map(self, samples: int) -> None:
-        """Make the map anew, if it is due after a step of so many samples that the statistics have taken in."""
-        if not self.count.is_cpu or _is_due(int(self.count), samples):
+    def make_map(self, samples: int, began: Tensor | bool) -> None:
+        """Make the map anew, if it is due after a step of so many samples, or with it a channel has begun anew."""
+        if not self.count.is_cpu or began or _is_due(int(self.count), samples):
             self.matrix.copy_(self._map())
 
     def _map(self) -> Tensor:
