@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from hebbstream._quote import printable
-from hebbstream.adapters._common import expand_home, first_line
+from hebbstream._quote import first_line, printable
+from hebbstream.adapters._common import expand_home
 from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError, StreamError
 
 Array = np.ndarray[Any, Any]

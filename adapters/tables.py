@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from hebbstream.adapters._common import expand_home, first_line
+from hebbstream._quote import first_line
+from hebbstream.adapters._common import expand_home
 from hebbstream.adapters._known import files_fingerprint
 from hebbstream.errors import ConfigurationError, DamagedFileError, MissingDependencyError, SourceNotFoundError
 from hebbstream.streams._sample import Sample
