@@ -5,6 +5,7 @@ import glob
 import math
 import os
 import re
+from collections.abc import Callable
 from mimetypes import guess_type
 from pathlib import Path
 
@@ -32,34 +33,26 @@ def natural(text: str) -> int:
 
 def seconds(text: str) -> float:
     """Read a positive number of seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a positive number of seconds")
-    return value
+    return _number(text, lambda value: value > 0, "a positive number of seconds")
 
 
 def share(text: str) -> float:
     """Read a share: above 0 and at most 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a share, above 0 and at most 1")
-    return value
+    return _number(text, lambda value: 0 < value <= 1, "a share, above 0 and at most 1")
 
 
 def scale(text: str) -> float:
     """Read a factor of 1 or more."""
+    return _number(text, lambda value: 1 <= value < math.inf, "a number of 1 or more")
+
+
+def _number(text: str, fits: Callable[[float], bool], expected: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = math.nan
-    if not 1 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of 1 or more")
+        value = math.nan  # which fits nothing
+    if not fits(value):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}")
     return value
 
 
