@@ -9,6 +9,8 @@ from collections.abc import Callable
 from mimetypes import guess_type
 from pathlib import Path
 
+from hebbstream._files import expand_home, expanded_path
+
 # What `guess_type` knows depends on the system's tables, and there .ts may be a text.
 _MEDIA = re.compile(
     r"\.(mp4|m4v|mov|mkv|webm|avi|ts|mts|m2ts|mpe?g|vob|wmv|asf|flv|3gp|ogv"
@@ -89,15 +91,10 @@ def source(text: str) -> str:
     >>> source("webcam"), source("clip.mp4")
     ('0', 'clip.mp4')
     """
-    name = expanded(text)
+    name = expand_home(text)
     if name in ("camera", "webcam") and not os.path.exists(name):  # noqa: PTH110  # as below
         return "0"
     return media_in(name) if os.path.isdir(name) else name  # noqa: PTH112  # `Path` fails on a text too long for a path
-
-
-def expanded(text: str) -> str:
-    """Return a name where ``~`` is the home folder."""
-    return os.path.expanduser(text)  # noqa: PTH111  # Path's own fails on a file such as ~draft.mp4
 
 
 def media_in(folder: str) -> str:
@@ -143,4 +140,4 @@ def path(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a file or a folder")
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a file or a folder, found an address")
-    return Path(expanded(text))
+    return expanded_path(text)

@@ -147,7 +147,7 @@ class RowReader:
             return None
         if isinstance(value, str):
             try:
-                value = datetime.fromisoformat(value) if not _is_number(value) else float(value)
+                value = datetime.fromisoformat(value) if not reads_as_number(value) else float(value)
             except ValueError:
                 raise InputError(
                     f"time {self._time!r} is {quote(value)}: expected seconds or a date and time"
@@ -213,7 +213,8 @@ def _is_missing(value: Any) -> bool:
         return False
 
 
-def _is_number(text: str) -> bool:
+def reads_as_number(text: str) -> bool:
+    """Whether Python reads a text as a number."""
     try:
         float(text)
     except ValueError:
