@@ -100,13 +100,7 @@ class Connection:
 
 
 def check_label(label: object) -> None:
-    """Refuse a `label` that cannot be asked, such as the name of a file of labels.
-
-    Raises
-    ------
-    ConfigurationError
-        The message says what can.
-    """
+    """Refuse a `label` that cannot be asked, such as the name of a file of labels."""
     if label is not None and not callable(label):
         raise ConfigurationError(
             f"label={quote(label)}: expected a function of the time in seconds, such as read_labels({quote(label)}) gives"
