@@ -19,7 +19,7 @@ from hebbstream.errors import (
 )
 
 _ROUNDING = 1e-6  # what scaling by 1/255 may add
-_LARGEST = 1e15  # the sum of squares of a frame's values stays finite in float32
+LARGEST_VALUE = 1e15  # the sum of squares of a frame's values stays finite in float32
 _PLAIN = (torch.uint8, torch.float32)
 _SEVERAL_THREADS = 32768  # values, from which on torch uses them
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
@@ -202,7 +202,7 @@ def _check_values(x: Tensor, input_range: tuple[float, float] | None) -> None:
         found = "NaN" if np.isnan(low) or np.isnan(high) else "infinity"
         count = int((~torch.isfinite(x)).sum())
         raise NonFiniteError(f"frame with {found}: {count} of its {x.numel()} values are not finite")
-    least, most = (-_LARGEST, _LARGEST) if input_range is None else input_range
+    least, most = (-LARGEST_VALUE, LARGEST_VALUE) if input_range is None else input_range
     if not (least - _ROUNDING <= low and high <= most + _ROUNDING):
         other = "" if input_range is None else "pass uint8 as it is, build the network with input_range=None, or "
         raise ValueRangeError(
