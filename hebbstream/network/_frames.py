@@ -73,7 +73,9 @@ def check_frames(
     hebbstream.errors.ChannelError: frame of shape (4, 6, 2): expected 3 channels, as (3, H, W) or (H, W, 3)
     """
     x = _as_tensor(frames)
-    _check_dtype(x)
+    if x.dtype not in (torch.uint8, *_FLOATS):
+        name = str(x.dtype).removeprefix("torch.")
+        raise DtypeError(f"frame of dtype {name}: expected uint8 (0 to 255) or a floating-point type")
     x = _as_rows(x, single, in_channels) if signal else x
     x = _as_nchw(x, single, in_channels, input_size, signal)
     if input_size is not None and tuple(x.shape[2:]) != input_size:
@@ -148,12 +150,6 @@ def _as_tensor(frames: Any) -> Tensor:
     # torch can neither borrow read-only memory without a warning nor step backwards or by parts of an element.
     borrowable = frames.flags.writeable and all(step >= 0 and not step % frames.itemsize for step in frames.strides)
     return torch.from_numpy(frames if borrowable else frames.copy())
-
-
-def _check_dtype(x: Tensor) -> None:
-    if x.dtype != torch.uint8 and x.dtype not in _FLOATS:
-        name = str(x.dtype).removeprefix("torch.")
-        raise DtypeError(f"frame of dtype {name}: expected uint8 (0 to 255) or a floating-point type")
 
 
 def _as_rows(x: Tensor, single: bool, channels: int) -> Tensor:
