@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from hebbstream._quote import printable
-from hebbstream.adapters._common import expand_home, first_line
+from hebbstream._files import expanded_path
+from hebbstream._quote import first_line, printable
 from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError, StreamError
 
 Array = np.ndarray[Any, Any]
@@ -36,7 +36,7 @@ def read_array(path: str | Path, name: str | None = None) -> Array:
     >>> read_array(path).tolist()
     [0, 1, 2]
     """
-    path = Path(expand_home(path))
+    path = expanded_path(path)
     with _open(path) as file:
         magic = file.read(6)
     archive = magic.startswith(b"PK")
@@ -90,7 +90,7 @@ def read_idx(path: str | Path) -> Array:
     >>> read_idx(path)
     array([7, 1], dtype=uint8)
     """
-    path = Path(expand_home(path))
+    path = expanded_path(path)
     with _open(path) as file:
         compressed = file.read(2) == b"\x1f\x8b"
         file.seek(0)

@@ -1,9 +1,7 @@
-"""What the adapters share: labels as plain Python objects, errors in one line, paths as users write them."""
+"""What the adapters share: labels as plain Python objects, paths as users write them."""
 
 import math
-import os
 from collections.abc import Hashable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,16 +33,3 @@ def plain_label(label: Any) -> Hashable:
             raise LabelError(f"{found}: expected one value for each sample, such as its class")
         value = label.item()
     return value if equals_itself(value) else None  # whether it can be hashed, `learn` checks
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or the name of its kind where there is none."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"expected text in {error.encoding}"
-    message = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
-    return next(iter(message.splitlines()), type(error).__name__)
-
-
-def expand_home(path: str | Path) -> str:
-    """Return a path with a leading ``~`` replaced by the home folder; that of an unknown user stays as it is."""
-    return os.path.expanduser(path)  # noqa: PTH111  # `Path.expanduser` raises for an unknown user

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Hashable, Iterator
 from typing import Any
 
-from hebbstream.adapters._common import first_line
+from hebbstream._quote import first_line
 from hebbstream.adapters._picture import Fit, PictureFormat, StretchWarning
 from hebbstream.errors import MissingDependencyError
 from hebbstream.streams._sample import Sample

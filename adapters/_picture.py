@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
-from hebbstream.network._spec import LARGEST_SIZE
+from hebbstream.streams._item import size_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,18 +50,15 @@ class PictureFormat:
     gray: bool = False
 
     def __post_init__(self) -> None:
-        sides = self.shape
-        if sides is not None and (len(sides) != 2 or min(sides) < 1 or max(sides) >= LARGEST_SIZE):
-            raise ConfigurationError(
-                f"size={quote(self.size)}: expected a positive number of pixels, or (height, width)"
-            )
+        if self.size is not None:
+            size_of(self.size)
         if self.fit is not None and self.fit not in get_args(Fit):
             raise ConfigurationError(f"fit={self.fit!r}: expected {', '.join(map(repr, get_args(Fit)))}")
 
     @property
     def shape(self) -> tuple[int, int] | None:
         """`size` as (height, width)."""
-        return (self.size, self.size) if isinstance(self.size, int) else self.size
+        return None if self.size is None else size_of(self.size)
 
     def convert(self, image: "Image") -> "np.ndarray[Any, Any]":
         """Return an image, turned upright by its EXIF orientation, as uint8 of shape (H, W, 3), or (H, W) if `gray`.

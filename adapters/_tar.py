@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from hebbstream.adapters._common import first_line
+from hebbstream._quote import first_line
 from hebbstream.adapters._images import SUFFIXES, suffix
 from hebbstream.errors import DamagedFileError
 

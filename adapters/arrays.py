@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from hebbstream._files import expanded_path
 from hebbstream.adapters._array_files import read_array
-from hebbstream.adapters._common import expand_home, plain_label
+from hebbstream.adapters._common import plain_label
 from hebbstream.adapters._known import files_fingerprint
 from hebbstream.errors import DtypeError, LabelError, RankError
 from hebbstream.streams._sample import Sample
@@ -83,7 +84,7 @@ def open_arrays(
     >>> next(open_arrays(path, image="x_train", label="y_train"))
     Sample(x=uint8 (28, 28), y=7, source='digits.npz')
     """
-    path = Path(expand_home(path))
+    path = expanded_path(path)
     labels = None if label_path is None and label is None else read_array(label_path or path, label)
     images = read_array(path, image)
     known_by = files_fingerprint([path], f"array {image}")

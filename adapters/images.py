@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from hebbstream._files import expanded_path
 from hebbstream._quote import printable
-from hebbstream.adapters._common import expand_home
 from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
 from hebbstream.adapters._known import files_fingerprint
 from hebbstream.adapters._picture import Fit
@@ -76,7 +76,7 @@ def open_images(
     [Sample(x=uint8 (32, 32, 3), y='cat', source='cat/1.png')]
     """
     form = picture_format(size, fit, gray)
-    root = Path(expand_home(folder))
+    root = expanded_path(folder)
     if not os.path.isdir(root):  # noqa: PTH112  # `Path.is_dir` raises for a name that is too long
         raise SourceNotFoundError(f"no folder at {printable(root)}")
     unread: list[OSError] = []

@@ -11,8 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from hebbstream._quote import printable
-from hebbstream.adapters._common import expand_home, first_line
+from hebbstream._files import expand_home
+from hebbstream._quote import first_line, printable
 from hebbstream.adapters._images import image_stream, picture_format
 from hebbstream.adapters._known import files_fingerprint
 from hebbstream.adapters._picture import Fit

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from hebbstream.adapters._common import expand_home, first_line
+from hebbstream._files import expanded_path
+from hebbstream._quote import first_line
 from hebbstream.adapters._known import files_fingerprint
 from hebbstream.errors import ConfigurationError, DamagedFileError, MissingDependencyError, SourceNotFoundError
+from hebbstream.streams._rows import reads_as_number
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream
 
@@ -61,7 +63,7 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     ...     rows.columns, [row.x for row in rows]
     (('x', 'y'), [{'x': '1', 'y': '2'}, {'x': '3', 'y': '4'}])
     """
-    path = Path(expand_home(os.fspath(source)))
+    path = expanded_path(source)
     if not os.path.isfile(path):  # noqa: PTH113  # `Path.is_file` raises for a name that is too long
         raise SourceNotFoundError(f"no file at {path}: expected one CSV or Parquet file; name each of several")
     if isinstance(columns, str):
@@ -113,7 +115,7 @@ def _read_csv(path: Path) -> Iterator[Any]:
             names = _first_row(file, delimiter, strict=True)
             if not names:
                 raise DamagedFileError(f"{path}: it holds no table")
-            if all(map(_is_number, names)):
+            if all(map(reads_as_number, names)):
                 names = [str(index) for index in range(len(names))]
                 file.seek(0)
             yield names
@@ -163,11 +165,3 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Any]:
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # Python has no such date, or text
         raise DamagedFileError(f"{path}: not a table ({first_line(error)})") from error
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

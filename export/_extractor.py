@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from hebbstream._numbers import check_number
+from hebbstream._quote import first_line
 from hebbstream.errors import ConfigurationError, CorruptModelError, InputError
 from hebbstream.export._batch import model_batch, stacked
 from hebbstream.export._binding import SharedRun
-from hebbstream.export._runtime import PROVIDERS, first_line, make_session
+from hebbstream.export._runtime import PROVIDERS, make_session
 from hebbstream.export._seal import read_model, unseal
 from hebbstream.streams._sample import Sample
 

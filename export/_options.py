@@ -10,8 +10,8 @@ from hebbstream._version import __version__
 from hebbstream.errors import ConfigurationError
 from hebbstream.export._contract import Contract, InputType, LayoutName, ModelInput, ModelPrecision, label_in_json
 from hebbstream.network._network import SoftHebbNet
-from hebbstream.network._spec import LARGEST_SIZE
 from hebbstream.probe import OnlineProbe
+from hebbstream.streams._item import size_of
 
 ERROR_LIMITS: dict[str, float] = {"float32": math.inf, "float16": 0.01, "int8": 0.2}
 """Mean distance of features from those of float32, relative to their length, that an export allows."""
@@ -64,13 +64,8 @@ class Options:
             value, allowed = getattr(self, name), get_args(kind)
             if value not in allowed:
                 raise ConfigurationError(f"{name}={value!r}: expected {' or '.join(map(repr, allowed))}")
-        sides = self.pixels
-        if sides is not None and (
-            len(sides) != 2 or any(not isinstance(side, int) or not 1 <= side < LARGEST_SIZE for side in sides)
-        ):
-            raise ConfigurationError(
-                f"size={quote(self.size)}: expected a positive number of pixels, or (height, width)"
-            )
+        if self.size is not None:
+            size_of(self.size)
         if self.feature_map and self.resize:
             raise ConfigurationError(
                 "feature_map=True with resize=True: expected one, as maps are of frames as they come"
@@ -81,7 +76,7 @@ class Options:
     @property
     def pixels(self) -> tuple[int, int] | None:
         """(height, width) asked for."""
-        return (self.size, self.size) if isinstance(self.size, int) else self.size
+        return None if self.size is None else size_of(self.size)
 
     @property
     def limit(self) -> float:

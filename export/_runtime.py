@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from hebbstream._numbers import check_number
-from hebbstream._quote import quote
+from hebbstream._quote import first_line, quote
 from hebbstream.errors import ConfigurationError, CorruptModelError, MissingDependencyError
 
 log = logging.getLogger("hebbstream.export")
@@ -114,8 +114,3 @@ def _wanted(providers: Sequence[str] | None, available: Sequence[str]) -> list[s
     if not names:
         raise ConfigurationError("providers=[]: expected at least one")
     return names
-
-
-def first_line(error: Exception) -> str:
-    """Return an error's first line, or its kind if it has no text."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError, EncodeError  # type: ignore[imp
 from onnx import TensorProto
 
 from hebbstream._files import expanded_path
+from hebbstream._quote import first_line
 from hebbstream.errors import ConfigurationError, CorruptModelError, ModelNotFoundError
 from hebbstream.export._contract import Contract
 from hebbstream.export._graph import interface
@@ -91,7 +92,7 @@ def unseal(data: bytes) -> Contract:
     except (DecodeError, EncodeError, ValueError) as error:
         if isinstance(error, CorruptModelError):
             raise
-        raise CorruptModelError(f"damaged, or no ONNX model ({str(error).splitlines()[0]})") from error
+        raise CorruptModelError(f"damaged, or no ONNX model ({first_line(error)})") from error
     return contract
 
 

@@ -116,9 +116,8 @@ def to_onnx(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Un
     >>> [output.name for output in onnx.load(path).graph.output]
     ['features']
     """
-    path = expanded_path(path)
     write_model(net, path, probe, **options)
-    return path
+    return expanded_path(path)
 
 
 def write_model(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Unpack[ExportOptions]) -> Exported:

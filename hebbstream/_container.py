@@ -7,7 +7,8 @@ the keys on the way to it, joined by slashes: ``network/tensors/layers.0.weight_
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hebbstream._files import atomic_write, expanded_path
+from hebbstream._quote import first_line
 from hebbstream._upgrades import FORMAT, checksum_of_format_1, upgrade
 from hebbstream._version import __version__
 from hebbstream.errors import (
@@ -95,20 +97,15 @@ def read_state(path: str | Path) -> State:
         return upgrade(_with_tensors(header, tensors), found)
 
 
-class inconsistent:  # noqa: N801  # a context manager, named as it reads
+@contextmanager
+def inconsistent(path: str | Path) -> Iterator[None]:
     """Turn whatever goes wrong while state is taken over into a `CorruptCheckpointError` that names the file."""
-
-    def __init__(self, path: str | Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        expected = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError)
-        if isinstance(error, expected) and not isinstance(error, CorruptCheckpointError):
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CorruptCheckpointError(f"{self._path}: checkpoint with an inconsistent header ({reason})") from error
+    try:
+        yield
+    except CorruptCheckpointError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise CorruptCheckpointError(f"{path}: checkpoint with an inconsistent header ({first_line(error)})") from error
 
 
 def _plain(value: Any) -> Any:
@@ -150,7 +147,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             names = file.keys()
             return file.metadata() or {}, {name: file.get_tensor(name).clone() for name in names}
     except (SafetensorError, OSError, ValueError) as error:
-        raise CorruptCheckpointError(f"{path}: damaged, or not a checkpoint ({str(error).splitlines()[0]})") from error
+        raise CorruptCheckpointError(f"{path}: damaged, or not a checkpoint ({first_line(error)})") from error
 
 
 def _header(path: Path, metadata: Mapping[str, str]) -> State:

@@ -66,11 +66,16 @@ def check_writable(path: str | Path) -> None:
         pass
 
 
-def expanded_path(path: str | Path) -> Path:
+def expand_home(path: str | os.PathLike[str]) -> str:
     """Return a path where ``~`` is the home folder; one of an unknown user, or a file such as ``~draft``, stays as it is."""
     with suppress(ValueError):  # characters that no user's name has
-        return Path(os.path.expanduser(path))  # noqa: PTH111  # `Path.expanduser` raises for an unknown user
-    return Path(path)
+        return os.path.expanduser(path)  # noqa: PTH111  # `Path.expanduser` raises for an unknown user
+    return os.fspath(path)
+
+
+def expanded_path(path: str | os.PathLike[str]) -> Path:
+    """Return what `expand_home` does, as a `Path`."""
+    return Path(expand_home(path))
 
 
 def output_path(path: str | Path) -> Path:

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 import torch
 
+from hebbstream._quote import first_line
 from hebbstream.errors import ConfigurationError
 
 
@@ -65,8 +66,7 @@ def usable_device(device: str | torch.device) -> torch.device:
         found = torch.device(device)
         torch.empty(0, dtype=torch.float32, device=found)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ConfigurationError(f"device={str(device)!r}: it cannot be used here ({reason})") from None
+        raise ConfigurationError(f"device={str(device)!r}: it cannot be used here ({first_line(error)})") from None
     if found.type == "meta":
         raise ConfigurationError("device='meta': expected one that holds values, such as 'cpu' or 'cuda'")
     return found

@@ -48,6 +48,20 @@ def quote(value: Any) -> str:
         return f"<{type(value).__name__} that is too long to show>"
 
 
+def first_line(error: BaseException) -> str:
+    r"""Return the first line of what an error says, or its kind where it says nothing.
+
+    Examples
+    --------
+    >>> first_line(ValueError("torn\nat byte 7")), first_line(ValueError())
+    ('torn', 'ValueError')
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return f"expected text in {error.encoding}"
+    message = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+    return next(iter(message.splitlines()), type(error).__name__)
+
+
 def digits(value: float, bound: float) -> str:
     """Return a number in four digits, or in as many more as show on which side of a bound it lies.
 

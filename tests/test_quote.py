@@ -140,3 +140,17 @@ def test_digits_show_the_side_of_the_bound(value, bound):
     shown = digits(value, bound)
     assert (float(shown) > bound, float(shown) < bound) == (value > bound, value < bound)
     assert math.isinf(value) or float(shown) == pytest.approx(value, rel=1e-3)
+
+
+def test_an_error_that_says_nothing_is_told_by_its_kind():
+    def refuse(_):
+        raise NotImplementedError
+
+    with pytest.raises(errors.ConfigurationError, match="network cannot go there: NotImplementedError"):
+        net()._apply(refuse)
+
+
+@pytest.mark.parametrize("opened", [open_arrays, open_images, open_table, open_video])
+def test_a_home_folder_that_nobody_can_have_is_not_found(opened):
+    with pytest.raises(errors.SourceNotFoundError):
+        opened("~\0.npz")

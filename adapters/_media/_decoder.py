@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from hebbstream.adapters._media._ending import is_live
+from hebbstream.adapters._media._ending import has_end
 from hebbstream.adapters._media._options import Connection, Cut
 from hebbstream.adapters._media._origin import origin
 from hebbstream.adapters._media._source import MediaSource
@@ -56,7 +56,7 @@ class MediaDecoder(ABC):
     @property
     def live(self) -> bool:
         """Whether it goes on whether or not it is read: a device or network stream, but not a file over HTTP."""
-        return is_live(self.source, self._container)
+        return self.source.may_break_off and not (self.source.over_http and has_end(self._container))
 
     @property
     def thread_type(self) -> str:

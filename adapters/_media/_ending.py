@@ -10,12 +10,8 @@ from hebbstream.errors import ConnectionLostError, StalledStreamError
 _LISTS = ("hls", "dash", "mpjpeg")
 
 
-def is_live(source: MediaSource, container: av.container.InputContainer) -> bool:
-    """Tell whether it goes on whether or not it is read: a device or network stream, but not a file over HTTP."""
-    return source.may_break_off and not (source.over_http and _ends(container))
-
-
-def _ends(container: av.container.InputContainer) -> bool:
+def has_end(container: av.container.InputContainer) -> bool:
+    """Tell whether a source over HTTP has an end, as a file has."""
     listed = container.format.name in _LISTS  # what has a size is the list
     return bool(container.duration) or (not listed and container.size > 0)
 

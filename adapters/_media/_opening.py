@@ -70,7 +70,8 @@ def open_source(
     except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         meant = _explained(source, error, time.monotonic() - began, connection, medium)
         # Where credentials may be in FFmpeg's message, it is not shown.
-        raise (meant or explain(error) or _not_one(source, error, medium)) from None if source.may_break_off else error
+        unknown = medium.error(f"{source.shown}: not {medium.called} ({reason(error)})")
+        raise (meant or explain(error) or unknown) from None if source.may_break_off else error
     try:
         return container, choose(container)
     except HebbstreamError:
@@ -120,10 +121,6 @@ def _explained(
     if isinstance(error, OSError) and error.errno in _NO_SUCH_NAME:
         return SourceNotFoundError(f"no file at {shown:.200} ({why})")
     return None
-
-
-def _not_one(source: MediaSource, error: Exception, medium: Medium) -> StreamError:
-    return medium.error(f"{source.shown}: not {medium.called} ({reason(error)})")
 
 
 def reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from hebbstream._numbers import check_number
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 
@@ -56,8 +57,7 @@ class Thinning:
     rate: float | None = None
 
     def __post_init__(self) -> None:
-        if self.stride < 1:
-            raise ConfigurationError(f"stride={self.stride}: expected a positive integer")
+        check_number("stride", self.stride)
         if self.rate is not None and (self.stride != 1 or not 0 < self.rate <= _FASTEST):
             raise ConfigurationError(
                 f"rate={self.rate}, stride={self.stride}: expected a rate up to a million, or a stride, not both"
@@ -100,13 +100,7 @@ class Connection:
 
 
 def check_label(label: object) -> None:
-    """Refuse a `label` that cannot be asked, such as the name of a file of labels.
-
-    Raises
-    ------
-    ConfigurationError
-        The message says what can.
-    """
+    """Refuse a `label` that cannot be asked, such as the name of a file of labels."""
     if label is not None and not callable(label):
         raise ConfigurationError(
             f"label={quote(label)}: expected a function of the time in seconds, such as read_labels({quote(label)}) gives"

@@ -14,8 +14,8 @@ from urllib.request import url2pathname
 from av.format import ContainerFormat
 
 from hebbstream._credentials import mask_credentials
+from hebbstream._files import expand_home
 from hebbstream._quote import printable
-from hebbstream.adapters._common import expand_home
 from hebbstream.adapters._media._pipe import Pipe
 from hebbstream.errors import ConfigurationError, SourceNotFoundError
 

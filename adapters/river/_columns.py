@@ -1,7 +1,7 @@
 """`Columns`: from river's features by name, whichever of them a sample has, to dense vectors and matrices."""
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Protocol, TypeGuard
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, Self, TypeGuard
 
 import numpy as np
 import torch
@@ -129,6 +129,46 @@ class Columns:
         columns = self._probe.columns
         known = [name for name in names if name in columns or name in new]
         return [columns[name] if name in columns else new[name] for name in known], known
+
+
+class LearnsByName:
+    """The part of a river model that learns from features by name, by a dense model inside."""
+
+    _model: Any
+    _columns: Columns
+    _checked: Callable[[Any], Any]
+    """Refuses what is no label, or no number to predict."""
+
+    def clone(self, new_params: dict[str, Any] | None = None, include_attributes: bool = False) -> Self:
+        """Return a fresh one with the same options; with its attributes, as it is now."""
+        clone: Self = super().clone(new_params, include_attributes)  # type: ignore[misc]  # river's
+        if include_attributes:
+            clone._columns = Columns(clone._model)  # river has copied the two apart
+        return clone
+
+    def learn_one(self, x: Any, y: Any, w: float = 1.0) -> None:
+        """Learn from the features `x` with the label, or number, `y`, as from a sample of weight `w`.
+
+        Raises
+        ------
+        InputError
+            If it is refused: see `OnlineProbe.learn_one`. A number must be finite.
+        """
+        new = self._columns.unknown(x)
+        vector = self._columns.vector(x, new)
+        if new:
+            self._columns.make_room(x, new, vector, [self._checked(y)], [w])
+        self._model.learn_one(vector, y, w)
+
+    def learn_many(self, X: Any, y: Iterable[Any], w: Any = 1.0) -> None:
+        """Learn from the rows of a data frame, array or tensor, to the same effect as one after another."""
+        X = as_pandas(X)
+        new = self._columns.unknown(X)
+        matrix, targets = self._columns.matrix(X, new), [self._checked(value) for value in y]
+        weights = list(w) if isinstance(w, Iterable) else [w] * len(targets)
+        if new:
+            self._columns.make_room(X, new, matrix, targets, weights)
+        self._model.learn_many(matrix, targets, weights)
 
 
 def is_frame(x: Any) -> bool:

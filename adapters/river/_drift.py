@@ -8,6 +8,7 @@ from typing import Any, SupportsIndex
 
 from river import base, drift
 
+from hebbstream._numbers import check_number
 from hebbstream.adapters.river._watch import Watch
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._explained import explained_share
@@ -100,8 +101,7 @@ class DriftMonitor(Callback):
             raise ConfigurationError(
                 f"detector={detector!r}: expected a river drift detector of a number, like ADWIN()"
             )
-        if not isinstance(every_samples, SupportsIndex) or every_samples < 1:
-            raise ConfigurationError(f"every_samples={every_samples}: expected a positive integer")
+        check_number("every_samples", every_samples)
         chosen = list(layers) if isinstance(layers, Iterable) else []
         if any(isinstance(layer, bool) or not isinstance(layer, SupportsIndex) for layer in chosen) or not chosen:
             raise ConfigurationError(f"layers={layers!r}: expected indices of layers, at least one")

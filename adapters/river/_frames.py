@@ -11,8 +11,7 @@ from torch import Tensor
 from hebbstream._quote import quote
 from hebbstream.adapters.river._columns import as_pandas, is_frame
 from hebbstream.errors import InputError
-
-_LARGEST = 1e15  # as of frames without a range
+from hebbstream.network._frames import LARGEST_VALUE
 
 
 def finite_number(name: Hashable, value: Any) -> float:
@@ -27,8 +26,8 @@ def finite_number(name: Hashable, value: Any) -> float:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"feature {name!r} is {quote(value)}: expected a number") from None
-    if not abs(number) <= _LARGEST:
-        raise InputError(f"feature {name!r} is {quote(value)}: expected a finite number of at most {_LARGEST:g}")
+    if not abs(number) <= LARGEST_VALUE:
+        raise InputError(f"feature {name!r} is {quote(value)}: expected a finite number of at most {LARGEST_VALUE:g}")
     return number
 
 

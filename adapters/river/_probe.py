@@ -1,11 +1,11 @@
 """`LinearProbe`: a probe as a river classifier."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from typing import Any, Self
 
 from river import base
 
-from hebbstream.adapters.river._columns import Columns, as_pandas, is_frame
+from hebbstream.adapters.river._columns import Columns, LearnsByName, as_pandas, is_frame
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe import OnlineProbe
@@ -14,7 +14,7 @@ from hebbstream.probe._softmax import OptimizerName
 from hebbstream.probe._solvers import SOLVERS
 
 
-class LinearProbe(CountsTensors, base.MiniBatchClassifier):
+class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
     """An online linear classifier that follows river's contract and is dense inside.
 
     Takes river's dicts of numbers as well as plain vectors (tensors or arrays), which cost a river model far more; as
@@ -60,6 +60,9 @@ class LinearProbe(CountsTensors, base.MiniBatchClassifier):
     Accuracy: 89.67%
     """
 
+    _model: OnlineProbe
+    _checked = staticmethod(checked_label)
+
     def __init__(
         self,
         solver: str = "gradient",
@@ -89,81 +92,56 @@ class LinearProbe(CountsTensors, base.MiniBatchClassifier):
         self.seed = seed
         self.optimizer = optimizer
         self.average_over = average_over
-        self._probe = SOLVERS[solver](**{name: getattr(self, name) for name in SOLVERS[solver].option_names})
-        self._columns = Columns(self._probe)
+        self._model = SOLVERS[solver](**{name: getattr(self, name) for name in SOLVERS[solver].option_names})
+        self._columns = Columns(self._model)
 
     @classmethod
     def from_probe(cls, probe: OnlineProbe) -> Self:
         """Wrap a probe, for instance that of a saved run; it is shared, not copied."""
         linear = cls(probe.solver, **probe.options())
-        linear._probe, linear._columns = probe, Columns(probe)
+        linear._model, linear._columns = probe, Columns(probe)
         return linear
 
     def as_probe(self) -> OnlineProbe:
         """Return the probe inside, for a checkpoint or an ONNX model."""
-        return self._probe
-
-    def clone(self, new_params: dict[str, Any] | None = None, include_attributes: bool = False) -> Self:
-        """Return a fresh probe with the same options; with its attributes, as it is now."""
-        clone: Self = super().clone(new_params, include_attributes)
-        if include_attributes:
-            clone._columns = Columns(clone._probe)  # river has copied the two apart
-        return clone
+        return self._model
 
     @property
     def _multiclass(self) -> bool:
         return True
 
-    def learn_one(self, x: Any, y: Hashable, w: float = 1.0) -> None:
-        """Learn from the features `x` with label `y`, as from a sample of weight `w`; see `OnlineProbe.learn_one`."""
-        new = self._columns.unknown(x)
-        vector = self._columns.vector(x, new)
-        if new:
-            self._columns.make_room(x, new, vector, [checked_label(y)], [w])
-        self._probe.learn_one(vector, y, w)
-
-    def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:
-        """Learn from the rows of a data frame, array or tensor, to the same effect as one after another."""
-        X = as_pandas(X)
-        new = self._columns.unknown(X)
-        matrix, labels = self._columns.matrix(X, new), [checked_label(label) for label in y]
-        weights = list(w) if isinstance(w, Iterable) else [w] * len(labels)
-        if new:
-            self._columns.make_room(X, new, matrix, labels, weights)
-        self._probe.learn_many(matrix, labels, weights)
-
     def predict_proba_one(self, x: Any, **kwargs: Any) -> dict[Any, float]:  # noqa: ARG002  # river's signature
         """Return the probability of each class seen so far; ``{}`` before the first label."""
-        return self._probe.predict_proba_one(self._columns.vector(x)) if self._probe.classes else {}
+        return self._model.predict_proba_one(self._columns.vector(x)) if self._model.classes else {}
 
     def predict_one(self, x: Any, **kwargs: Any) -> Any:  # noqa: ARG002  # river's signature
         """Return the likeliest class; ``None`` before the first label and below `min_confidence`."""
-        return self._probe.predict_one(self._columns.vector(x)) if self._probe.classes else None
+        return self._model.predict_one(self._columns.vector(x)) if self._model.classes else None
 
     def predict_proba_many(self, X: Any) -> Any:
         """Return the probabilities of each row: of a data frame, a data frame; else a float64 tensor (n, classes)."""
         X = as_pandas(X)
         if not is_frame(X):
-            return self._probe.predict_proba_many(X)
+            return self._model.predict_proba_many(X)
         import pandas as pd
 
-        found = self._probe.predict_proba_many(self._columns.matrix(X)).cpu().numpy() if self._probe.classes else None
-        return pd.DataFrame(found, index=X.index, columns=self._probe.classes)
+        found = self._model.predict_proba_many(self._columns.matrix(X)).cpu().numpy() if self._model.classes else None
+        return pd.DataFrame(found, index=X.index, columns=self._model.classes)
 
     def predict_many(self, X: Any) -> Any:
         """Return the likeliest class of each row, as `predict_one` does: of a data frame, a series; else a list."""
         X = as_pandas(X)
         if not is_frame(X):
-            return self._probe.predict_many(X)
+            return self._model.predict_many(X)
         import pandas as pd
 
-        found = self._probe.predict_many(self._columns.matrix(X)) if self._probe.classes else [None] * len(X)
+        found = self._model.predict_many(self._columns.matrix(X)) if self._model.classes else [None] * len(X)
         return pd.Series(found, index=X.index, dtype=object)
 
     def forget(self, label: Hashable) -> None:
         """Remove a class; see `OnlineProbe.forget`."""
-        self._probe.forget(label)
+        self._model.forget(label)
 
     def rename(self, label: Hashable, to: Hashable) -> None:
         """Call a class something else, or make it one with another; see `OnlineProbe.rename`."""
-        self._probe.rename(label, to)
+        self._model.rename(label, to)

@@ -1,16 +1,15 @@
 """`LinearRegressorProbe`: least squares as a river regressor."""
 
-from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
 from river import base
 
-from hebbstream.adapters.river._columns import Columns, as_pandas, is_frame
+from hebbstream.adapters.river._columns import Columns, LearnsByName, as_pandas, is_frame
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.probe._regression import RidgeRegression, checked_target
 
 
-class LinearRegressorProbe(CountsTensors, base.MiniBatchRegressor):
+class LinearRegressorProbe(LearnsByName, CountsTensors, base.MiniBatchRegressor):
     """An online linear regression that follows river's contract and is dense inside.
 
     Ridge regression on standardised features: the exact solution for all samples so far, in whatever order they came.
@@ -36,6 +35,9 @@ class LinearRegressorProbe(CountsTensors, base.MiniBatchRegressor):
     MAE: 0.506069
     """
 
+    _model: RidgeRegression
+    _checked = staticmethod(checked_target)
+
     def __init__(
         self,
         l2: float = 1.0,
@@ -53,37 +55,6 @@ class LinearRegressorProbe(CountsTensors, base.MiniBatchRegressor):
             l2, dimensions=dimensions, seed=seed, solve_every=solve_every, half_life=half_life
         )
         self._columns = Columns(self._model)
-
-    def clone(self, new_params: dict[str, Any] | None = None, include_attributes: bool = False) -> Self:
-        """Return a fresh regression with the same options; with its attributes, as it is now."""
-        clone: Self = super().clone(new_params, include_attributes)
-        if include_attributes:
-            clone._columns = Columns(clone._model)  # river has copied the two apart
-        return clone
-
-    def learn_one(self, x: Any, y: Any, w: float = 1.0) -> None:
-        """Learn from the features `x` with the number `y`, as from a sample of weight `w`.
-
-        Raises
-        ------
-        InputError
-            If the features are refused, as by `OnlineProbe.learn_one`, or `y` is no finite number.
-        """
-        new = self._columns.unknown(x)
-        vector = self._columns.vector(x, new)
-        if new:
-            self._columns.make_room(x, new, vector, [checked_target(y)], [w])
-        self._model.learn_one(vector, y, w)
-
-    def learn_many(self, X: Any, y: Iterable[Any], w: Any = 1.0) -> None:
-        """Learn from the rows of a data frame, array or tensor, to the same effect as one after another."""
-        X = as_pandas(X)
-        new = self._columns.unknown(X)
-        matrix, targets = self._columns.matrix(X, new), [checked_target(value) for value in y]
-        weights = list(w) if isinstance(w, Iterable) else [w] * len(targets)
-        if new:
-            self._columns.make_room(X, new, matrix, targets, weights)
-        self._model.learn_many(matrix, targets, weights)
 
     def predict_one(self, x: Any) -> float:
         """Return the number expected; 0 before the first sample."""

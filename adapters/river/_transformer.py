@@ -4,12 +4,13 @@ import copy
 import zlib
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import torch
 from river import base, compose
 
+from hebbstream._numbers import check_number
 from hebbstream.adapters.river._columns import as_pandas, is_frame
 from hebbstream.adapters.river._features import Features, feature_names
 from hebbstream.adapters.river._frames import content, samples_of, stacked
@@ -122,8 +123,7 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         group: Hashable = None,
         columns: Sequence[Hashable] | None = None,
     ) -> None:
-        if not isinstance(neurons, SupportsIndex) or neurons < 1:
-            raise ConfigurationError(f"neurons={neurons!r}: expected a positive integer")
+        check_number("neurons", neurons)
         if window is None and ((hop, group) != (1, None) or columns is not None):
             raise ConfigurationError(
                 f"hop={hop}, group={group!r}, columns={columns!r} without window: expected one for signals"

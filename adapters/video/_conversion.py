@@ -50,7 +50,7 @@ class FrameConverter:
             self.size, self._warning = self._form.shape, StretchWarning(self._form)
         self._warning.see(*shape)
         self.size = self.size or shape
-        scaled = _scaled(shape, self.size, self._fit)
+        scaled = scaled_size(shape, self.size, self._fit)
         height, width = scaled[::-1] if transposed else scaled
         picture = self._reformatter.reformat(
             frame, width=width, height=height, format=self._pixels, interpolation="AREA", **_ONE_THREAD
@@ -87,7 +87,14 @@ def _matrix(frame: av.VideoFrame) -> Any:
         return known.side_data.get("DISPLAYMATRIX")
 
 
-def _scaled(size: tuple[int, int], wanted: tuple[int, int], fit: Fit) -> tuple[int, int]:
+def scaled_size(size: tuple[int, int], wanted: tuple[int, int], fit: Fit) -> tuple[int, int]:
+    """Return the (height, width) to scale a picture to before it is cut or padded to the one wanted.
+
+    Examples
+    --------
+    >>> scaled_size((480, 640), (32, 32), "crop")
+    (32, 43)
+    """
     if fit == "stretch":
         return wanted
     factor = (max if fit == "crop" else min)(wanted[0] / size[0], wanted[1] / size[1])

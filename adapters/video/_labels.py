@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hebbstream.adapters._common import expand_home
+from hebbstream._files import expanded_path
 from hebbstream.errors import ConfigurationError
 
 _KEYS = ("start", "end", "label")
@@ -55,7 +55,7 @@ def read_labels(path: str | Path) -> Callable[[float], str | None]:
     >>> [label(t) for t in (0.9, 1.0, 2.5, 60.0, 1e6)]
     [None, 'day', None, 'night', 'night']
     """
-    file = Path(expand_home(path))
+    file = expanded_path(path)
     reader = _READERS.get(file.suffix.lower())
     try:
         if reader is None:

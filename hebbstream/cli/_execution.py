@@ -5,6 +5,7 @@ from typing import get_args
 
 import torch
 
+from hebbstream._quote import first_line
 from hebbstream.errors import ConfigurationError
 from hebbstream.network.engine import Engine
 from hebbstream.network.engine._make import EngineName, make_engine
@@ -39,6 +40,6 @@ def check_device(name: str) -> None:
     try:
         float(torch.zeros((), device=name))
     except (RuntimeError, AssertionError, ImportError) as error:
-        reason = str(error).splitlines()[0].split(". ")[0]
+        reason = first_line(error).split(". ")[0]
         usable = ", ".join(["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))])
         raise ConfigurationError(f"device {name!r} cannot be used ({reason}); expected one of {usable}") from None

@@ -12,13 +12,11 @@ from hebbstream.cli._source_options import add_source
 from hebbstream.cli._types import path, seconds
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import verify
-from hebbstream.export._options import ExportOptions, Options
+from hebbstream.export._options import FRAMES, ExportOptions, Options
 from hebbstream.export._to_onnx import write_model
 
 USAGE = "CHECKPOINT [MODEL]"
 WRITES = ("model",)
-
-_FRAMES = 200
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,4 +67,4 @@ def _frames(options: argparse.Namespace, net: hs.SoftHebbNet) -> list[Any] | Non
     if options.source is None:
         return None
     options = as_learned(options, net, options.source)
-    return read_frames(options, net.in_channels, options.model_size or net.frame_size, _FRAMES)
+    return read_frames(options, net.in_channels, options.model_size or net.frame_size, FRAMES)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 
 from hebbstream._credentials import mask_credentials
+from hebbstream._files import expand_home
 from hebbstream.errors import ConfigurationError
 
 _READ = ("checkpoint", "source", "labels", "file")
@@ -20,7 +21,7 @@ def refuse_overwriting(options: argparse.Namespace) -> None:
                 raise ConfigurationError(f"{name} -: expected the name of a file")
             if any(_are_same(written, path) for path in read):
                 raise ConfigurationError(f"{mask_credentials(written)} is to be read and written: expected two files")
-            file = os.path.realpath(os.path.expanduser(written))  # noqa: PTH111  # `Path.expanduser` raises for an unknown user
+            file = os.path.realpath(expand_home(written))
             if file in named:
                 raise ConfigurationError(f"--{named[file]} and --{name} are both {written}: expected two files")
             named[file] = name

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 import hebbstream as hs
+from hebbstream._files import expand_home
 from hebbstream._quote import printable
 from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._features import read_features
 from hebbstream.cli._source_options import add_fit, add_size
-from hebbstream.cli._types import expanded, path, positive
+from hebbstream.cli._types import path, positive
 from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError
 
 USAGE = "FILE FRAME"
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("file", type=path, metavar="FILE", help=".npy or .parquet file that `hebbstream embed` wrote")
     parser.add_argument(
-        "frame", type=expanded, metavar="FRAME", help="an image file, or VIDEO@SECONDS, such as clip.mp4@12.5"
+        "frame", type=expand_home, metavar="FRAME", help="an image file, or VIDEO@SECONDS, such as clip.mp4@12.5"
     )
     parser.add_argument(
         "--checkpoint",

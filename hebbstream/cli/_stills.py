@@ -19,6 +19,7 @@ from hebbstream.adapters._picture import PictureFormat, StretchWarning
 from hebbstream.adapters.arrays import open_arrays
 from hebbstream.adapters.images import open_images
 from hebbstream.adapters.shards import open_shards
+from hebbstream.adapters.video._conversion import scaled_size
 from hebbstream.streams import Stream
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import planes
@@ -142,11 +143,7 @@ def _in_form(frame: Any, form: PictureFormat, warning: StretchWarning) -> Any:
 
 
 def _resized(x: Tensor, shape: tuple[int, int], form: PictureFormat) -> Tensor:
-    factors = shape[0] / x.shape[1], shape[1] / x.shape[2]
-    if form.fit in ("crop", "pad"):
-        factor = (max if form.fit == "crop" else min)(factors)
-        factors = (factor, factor)
-    target = [max(1, round(factor * side)) for factor, side in zip(factors, x.shape[1:], strict=True)]
+    target = scaled_size((x.shape[1], x.shape[2]), shape, form.fit or "stretch")
     scaled = F.interpolate(x[None].float(), target, mode="bilinear", antialias=True)[0]
     above, left = (shape[0] - target[0]) // 2, (shape[1] - target[1]) // 2  # below zero it is cropped
     return _like(x, F.pad(scaled, (left, shape[1] - target[1] - left, above, shape[0] - target[0] - above)))

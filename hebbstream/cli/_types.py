@@ -5,8 +5,11 @@ import glob
 import math
 import os
 import re
+from collections.abc import Callable
 from mimetypes import guess_type
 from pathlib import Path
+
+from hebbstream._files import expand_home, expanded_path
 
 # What `guess_type` knows depends on the system's tables, and there .ts may be a text.
 _MEDIA = re.compile(
@@ -32,34 +35,26 @@ def natural(text: str) -> int:
 
 def seconds(text: str) -> float:
     """Read a positive number of seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a positive number of seconds")
-    return value
+    return _number(text, lambda value: value > 0, "a positive number of seconds")
 
 
 def share(text: str) -> float:
     """Read a share: above 0 and at most 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a share, above 0 and at most 1")
-    return value
+    return _number(text, lambda value: 0 < value <= 1, "a share, above 0 and at most 1")
 
 
 def scale(text: str) -> float:
     """Read a factor of 1 or more."""
+    return _number(text, lambda value: 1 <= value < math.inf, "a number of 1 or more")
+
+
+def _number(text: str, fits: Callable[[float], bool], expected: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = math.nan
-    if not 1 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of 1 or more")
+        value = math.nan  # which fits nothing
+    if not fits(value):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}")
     return value
 
 
@@ -96,15 +91,10 @@ def source(text: str) -> str:
     >>> source("webcam"), source("clip.mp4")
     ('0', 'clip.mp4')
     """
-    name = expanded(text)
+    name = expand_home(text)
     if name in ("camera", "webcam") and not os.path.exists(name):  # noqa: PTH110  # as below
         return "0"
     return media_in(name) if os.path.isdir(name) else name  # noqa: PTH112  # `Path` fails on a text too long for a path
-
-
-def expanded(text: str) -> str:
-    """Return a name where ``~`` is the home folder."""
-    return os.path.expanduser(text)  # noqa: PTH111  # Path's own fails on a file such as ~draft.mp4
 
 
 def media_in(folder: str) -> str:
@@ -150,4 +140,4 @@ def path(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a file or a folder")
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a file or a folder, found an address")
-    return Path(expanded(text))
+    return expanded_path(text)

@@ -9,11 +9,12 @@ from hebbstream.cli._source_options import add_size, add_source
 from hebbstream.cli._types import path, seconds
 from hebbstream.errors import ConfigurationError
 from hebbstream.export import verify
+from hebbstream.export._options import FRAMES
 from hebbstream.export._seal import read_model
 
 USAGE = "MODEL SOURCE"
 
-_FRAMES, _FAR = 200, 0.01
+_FAR = 0.01  # of features that rounding alone has not moved
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     probe = saved.refit_probe() if saved and contract.classes else None
     height, width = contract.input.height, contract.input.width
     fixed = None if height is None or width is None else (height, width)
-    frames = read_frames(options, contract.input.channels, fixed or (net.frame_size if net else None), _FRAMES)
+    frames = read_frames(options, contract.input.channels, fixed or (net.frame_size if net else None), FRAMES)
     found = verify(options.model, frames, net, probe, providers=options.providers, seconds=options.seconds)
     print(found)
     # Rounding is far below; a model of lower precision was held to a limit of the user's own as it was made.

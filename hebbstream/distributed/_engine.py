@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hebbstream.distributed._peers import Peers
-from hebbstream.distributed._sums import ChangeSum, add_moments, blank_moments
+from hebbstream.distributed._sums import ChangeSum, as_sums, blank_moments, from_sums
 from hebbstream.network._frames import flattened, to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network.engine._base import Engine
@@ -93,8 +93,9 @@ class DataParallelEngine(Engine):
         with tensor_float32(enabled=self.precision == "tf32"):
             for layer, workspace in zip(layers, self._workspaces, strict=False):
                 change = None
-                own = layer.moments(x) if len(x) else blank_moments(layer)
-                moments = None if own is None else add_moments(self.peers, own, _pixels(x), samples)
+                moments = layer.moments(x) if len(x) else blank_moments(layer)
+                if moments is not None:
+                    moments = from_sums(self.peers.sum(as_sums(moments, _pixels(x))), moments, samples)
                 if len(x):
                     forward = layer.learn_forward(x.to(layer.device), workspace, self.multiply, moments)
                     if self.peers.rank == self._leader or not layer.spec.imprints:  # one patch, not the sum of several

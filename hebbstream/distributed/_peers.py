@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
+from hebbstream._quote import first_line
 from hebbstream.errors import ConfigurationError, PeerError
 
 _STARTED_BY = "torchrun --nproc-per-node 4 -m hebbstream.cli learn --distributed SOURCE ..."
@@ -185,6 +186,6 @@ def join(*, timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu") -> I
 
 def _reason(error: BaseException) -> str:
     """Return what gloo says, without the place in its own source."""
-    line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    line = first_line(error)
     line = line.rpartition("cc:")[2].partition("] ")[2] or line
     return line.partition(". This is typically")[0][:200]

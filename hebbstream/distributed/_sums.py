@@ -23,11 +23,6 @@ def blank_moments(layer: SoftHebbLayer) -> Moments | None:
     return Moments(torch.zeros_like(layer.norm.mean), torch.zeros_like(spread), 0)
 
 
-def add_moments(peers: Peers, own: Moments, pixels: int, samples: int) -> Moments:
-    """Return the moments of a step of so many samples, of which this rank has so many pixels."""
-    return from_sums(peers.sum(as_sums(own, pixels)), own, samples)
-
-
 def as_sums(moments: Moments, pixels: int) -> Tensor:
     """Return moments as numbers that add up over the parts of a step: 1, x and x², or x·xᵀ, summed over its pixels.
 

@@ -14,11 +14,10 @@ from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams._sample import Sample
 
 FEWEST = 5  # UMAP's spectral start needs more points than dimensions
+_NEIGHBOURS = 15  # that each point keeps
 
 
-def embed(
-    features: "Tensor | np.ndarray[Any, Any]", *, seed: int = 0, neighbors: int = 15, min_distance: float = 0.1
-) -> "np.ndarray[Any, Any]":
+def embed(features: "Tensor | np.ndarray[Any, Any]", *, seed: int = 0) -> "np.ndarray[Any, Any]":
     """Lay features out in the plane so that neighbours stay neighbours (Fig. 5A, B).
 
     The first call in a process takes some ten seconds, in which UMAP is compiled.
@@ -29,10 +28,6 @@ def embed(
         Shape (N, F).
     seed
         The same features and seed give the same points.
-    neighbors
-        That each point keeps; larger values show more of the whole and less detail.
-    min_distance
-        Least distance between points in the plane.
 
     Returns
     -------
@@ -57,11 +52,10 @@ def embed(
     if matrix.ndim != 2 or len(matrix) < FEWEST or not np.isfinite(matrix).all():
         raise ConfigurationError(f"features of shape {matrix.shape}: expected (N, F), N at least {FEWEST}, all finite")
     umap = load_umap()
-    neighbors = min(neighbors, len(matrix) - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # UMAP's own, about disconnected points and the order of reductions
         # One job: with a seed UMAP runs in one thread whatever it is asked for.
-        mapper = umap.UMAP(n_neighbors=neighbors, min_dist=min_distance, random_state=seed, n_jobs=1)
+        mapper = umap.UMAP(n_neighbors=min(_NEIGHBOURS, len(matrix) - 1), random_state=seed, n_jobs=1)
         points: np.ndarray[Any, Any] = mapper.fit_transform(matrix)
     return points
 

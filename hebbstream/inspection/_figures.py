@@ -19,6 +19,7 @@ _COLOURS = (
 _MARKERS = "os^D"
 _BAR, _MARK = "#4477AA", "#CC3311"
 _FRAME = 0.8  # grey around pictures, on which white ones show
+_ROWS = 8  # neurons whose best images are shown
 _LEAST_NORM = 1e-3  # a logarithmic axis has no zero
 
 
@@ -105,9 +106,9 @@ def plot_best_patches(best: BestPatches, path: str | Path) -> Path:
     return save_figure(figure, path)
 
 
-def plot_best_images(best: BestPatches, path: str | Path, *, most: int = 8) -> Path:
+def plot_best_images(best: BestPatches, path: str | Path) -> Path:
     """Draw a row for each of the first neurons: the frames that excite it most, its field outlined (Fig. 5C, D)."""
-    rows, columns = min(most, len(best.neurons)), best.frames.shape[1]
+    rows, columns = min(_ROWS, len(best.neurons)), best.frames.shape[1]
     images = {frame: as_pictures(image) for frame, image in best.images.items()}
     height, width, _ = next(iter(images.values())).shape
     signals = best.field.height == 1

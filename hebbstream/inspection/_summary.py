@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream.errors import ConfigurationError
 from hebbstream.network._network import SoftHebbNet
 
+_COSINE = 0.95
 _BLOCK = 1024  # rows of a block of the matrix of cosines, which would not fit whole for a wide layer
 
 
@@ -56,32 +56,23 @@ def summarize(net: SoftHebbNet) -> list[LayerSummary]:
 
 
 @torch.no_grad()
-def count_duplicates(weights: Tensor, cosine: float = 0.95) -> int:
-    """Count the weight vectors whose cosine with an earlier one is at least `cosine`.
+def count_duplicates(weights: Tensor) -> int:
+    """Count the weight vectors whose cosine with an earlier one is at least 0.95.
 
     Parameters
     ----------
     weights
         Shape (K, N). A vector of zeros has no direction and duplicates nothing.
-    cosine
-        In (0, 1].
-
-    Raises
-    ------
-    ConfigurationError
-        If `cosine` is outside (0, 1].
 
     Examples
     --------
     >>> count_duplicates(torch.tensor([[1.0, 0.0], [0.0, 1.0], [3.0, 0.1]]))
     1
     """
-    if not 0 < cosine <= 1:
-        raise ConfigurationError(f"cosine={cosine}: expected a number in (0, 1]")
     directions = F.normalize(weights.flatten(1), dim=1)
     found = 0
     for first in range(0, len(directions), _BLOCK):
         block = directions[first : first + _BLOCK]
         cosines = block @ directions[: first + len(block)].t()
-        found += int((cosines.tril(first - 1) >= cosine).any(dim=1).sum())
+        found += int((cosines.tril(first - 1) >= _COSINE).any(dim=1).sum())
     return found

@@ -1,4 +1,7 @@
-"""What is handed to a run in the wrong place, of the wrong kind, or for others to read; found out before it starts."""
+"""What is handed to a run in the wrong place, of the wrong kind, or for others to read; found out before it starts.
+
+Each check raises a `ConfigurationError` that says what is expected.
+"""
 
 import os
 import sys
@@ -12,13 +15,7 @@ from hebbstream.streams._stream import Stream, as_stream
 
 
 def check_net(net: Any) -> None:
-    """Refuse what is no network.
-
-    Raises
-    ------
-    ConfigurationError
-        The message says where it belongs.
-    """
+    """Refuse what is no network."""
     if isinstance(net, type) and issubclass(net, SoftHebbNet):
         raise ConfigurationError(
             f"net={net.__name__}: expected an object, such as {net.__name__}.from_preset('cifar10')"
@@ -28,13 +25,7 @@ def check_net(net: Any) -> None:
 
 
 def checked_stream(stream: Any) -> Stream[Any]:
-    """Return samples as a stream; refuse the name of a file, the number of a camera and a network.
-
-    Raises
-    ------
-    ConfigurationError
-        The message says what to do.
-    """
+    """Return samples as a stream; refuse the name of a file, the number of a camera and a network."""
     if isinstance(stream, str | bytes | os.PathLike | int):
         name = repr(os.fspath(stream) if isinstance(stream, os.PathLike) else stream)
         raise ConfigurationError(
@@ -44,13 +35,7 @@ def checked_stream(stream: Any) -> Stream[Any]:
 
 
 def check_probe(probe: Any) -> None:
-    """Refuse what cannot tell classes from features.
-
-    Raises
-    ------
-    ConfigurationError
-        The message says what is expected.
-    """
+    """Refuse what cannot tell classes from features."""
     if probe is None:
         return
     if isinstance(probe, type):

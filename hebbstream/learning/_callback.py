@@ -116,30 +116,23 @@ class _Function(Callback):
         self._function(step)
 
 
-def as_callback(callback: Callback | Callable[[Step], object]) -> Callback:
-    """Return a callback itself, or a function of a `Step` as one.
+def as_callbacks(callbacks: Iterable[Callback | Callable[[Step], object]]) -> tuple[Callback, ...]:
+    """Return callbacks as they are, and each function of a `Step` as one.
 
     Raises
     ------
     ConfigurationError
-        If it is neither, or its periods cannot work.
+        If there is no list of them, one is neither, or its periods cannot work.
     """
+    if not isinstance(callbacks, Iterable):
+        raise ConfigurationError(f"callbacks={quote(callbacks)}: expected a list of callbacks")
+    return tuple(map(_as_callback, callbacks))
+
+
+def _as_callback(callback: Callback | Callable[[Step], object]) -> Callback:
     if not isinstance(callback, Callback):
         if isinstance(callback, type) or not callable(callback):
             raise ConfigurationError(f"callback {callback!r}: expected a Callback, or a function of a Step")
         return _Function(callback)
     check_number("every_samples", callback.every_samples, optional=True)
     return callback
-
-
-def as_callbacks(callbacks: Iterable[Callback | Callable[[Step], object]]) -> tuple[Callback, ...]:
-    """Return each as `as_callback` does.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no list of them, or one is none.
-    """
-    if not isinstance(callbacks, Iterable):
-        raise ConfigurationError(f"callbacks={quote(callbacks)}: expected a list of callbacks")
-    return tuple(map(as_callback, callbacks))

@@ -4,12 +4,12 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, SupportsFloat
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from hebbstream._files import check_writable, expanded_path, remove_leftovers
-from hebbstream._numbers import check_number
+from hebbstream._numbers import check_number, quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, OutputError
 from hebbstream.learning._callback import Callback
@@ -67,7 +67,7 @@ class Checkpoint(Callback):
     ) -> None:
         check_number("kept", kept)
         check_number("every_samples", every_samples, optional=True)
-        if every_seconds is not None and not (isinstance(every_seconds, SupportsFloat) and float(every_seconds) > 0):
+        if every_seconds is not None and not quantity(every_seconds) > 0:
             raise ConfigurationError(
                 f"every_seconds={quote(every_seconds)}: expected a positive number of seconds, or None"
             )

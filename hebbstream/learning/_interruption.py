@@ -59,9 +59,8 @@ class Interruption:
             self.requested, self._asked = True, time.monotonic()
             if self._waiting:
                 raise StopWaiting
-        elif (
-            number != _HANG_UP and time.monotonic() - self._asked >= self.grace
-        ):  # which shell and terminal both send when they close
+        # A shell and its terminal both hang up when they close.
+        elif number != _HANG_UP and time.monotonic() - self._asked >= self.grace:
             self.forced = True
             raise KeyboardInterrupt
 
@@ -81,7 +80,7 @@ def interruption(save: Callable[[], None] | None = None) -> Iterator[Interruptio
 
     SIGINT and SIGTERM always; SIGHUP, which `nohup` ignores, and with `save` SIGUSR1, where nobody else handles them.
     """
-    handler = Interruption(save or _nothing)
+    handler = Interruption(save or (lambda: None))
     if threading.current_thread() is not threading.main_thread():
         yield handler
         return
@@ -98,7 +97,3 @@ def interruption(save: Callable[[], None] | None = None) -> Iterator[Interruptio
     finally:
         for number, action in previous.items():
             signal.signal(number, action)
-
-
-def _nothing() -> None:
-    pass

@@ -19,7 +19,7 @@ from hebbstream.errors import (
 )
 
 _ROUNDING = 1e-6  # what scaling by 1/255 may add
-_LARGEST = 1e15  # the sum of squares of a frame's values stays finite in float32
+LARGEST_VALUE = 1e15  # the sum of squares of a frame's values stays finite in float32
 _PLAIN = (torch.uint8, torch.float32)
 _SEVERAL_THREADS = 32768  # values, from which on torch uses them
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
@@ -73,7 +73,9 @@ def check_frames(
     hebbstream.errors.ChannelError: frame of shape (4, 6, 2): expected 3 channels, as (3, H, W) or (H, W, 3)
     """
     x = _as_tensor(frames)
-    _check_dtype(x)
+    if x.dtype not in (torch.uint8, *_FLOATS):
+        name = str(x.dtype).removeprefix("torch.")
+        raise DtypeError(f"frame of dtype {name}: expected uint8 (0 to 255) or a floating-point type")
     x = _as_rows(x, single, in_channels) if signal else x
     x = _as_nchw(x, single, in_channels, input_size, signal)
     if input_size is not None and tuple(x.shape[2:]) != input_size:
@@ -150,12 +152,6 @@ def _as_tensor(frames: Any) -> Tensor:
     return torch.from_numpy(frames if borrowable else frames.copy())
 
 
-def _check_dtype(x: Tensor) -> None:
-    if x.dtype != torch.uint8 and x.dtype not in _FLOATS:
-        name = str(x.dtype).removeprefix("torch.")
-        raise DtypeError(f"frame of dtype {name}: expected uint8 (0 to 255) or a floating-point type")
-
-
 def _as_rows(x: Tensor, single: bool, channels: int) -> Tensor:
     """View signals (…, C, T) or (…, T, C) as (…, C, 1, T); leave what has another shape."""
     axes = x.ndim - (0 if single else 1)
@@ -202,7 +198,7 @@ def _check_values(x: Tensor, input_range: tuple[float, float] | None) -> None:
         found = "NaN" if np.isnan(low) or np.isnan(high) else "infinity"
         count = int((~torch.isfinite(x)).sum())
         raise NonFiniteError(f"frame with {found}: {count} of its {x.numel()} values are not finite")
-    least, most = (-_LARGEST, _LARGEST) if input_range is None else input_range
+    least, most = (-LARGEST_VALUE, LARGEST_VALUE) if input_range is None else input_range
     if not (least - _ROUNDING <= low and high <= most + _ROUNDING):
         other = "" if input_range is None else "pass uint8 as it is, build the network with input_range=None, or "
         raise ValueRangeError(

@@ -141,24 +141,18 @@ class FusedForward(Forward):
     """A `Forward` whose patches are still in the image."""
 
     def __init__(self, output: Tensor, plan: Plan, patches_shape: tuple[int, int]) -> None:
-        for name, value in (("output", output), ("weighted_input", plan.weighted_input)):
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "plan", plan)
-        object.__setattr__(self, "_shape", patches_shape)
-        object.__setattr__(self, "_copied", None)
-
-    plan: Plan
-    _shape: tuple[int, int]
-    _copied: Tensor | None
+        self.output, self.weighted_input = output, plan.weighted_input
+        self.plan, self._shape = plan, patches_shape
+        self._copied: Tensor | None = None  # kept, as the bytes of a pickled tensor say where it lies
 
     def __reduce__(self) -> tuple[type[Forward], tuple[Tensor, ...]]:
         """Copy it, or pickle it, with patches of its own: the plan's memory is for the next step."""
         if self._copied is None:
-            object.__setattr__(self, "_copied", self.patches.clone())
-        return Forward, (self.output, self.weighted_input, self._copied)  # type: ignore[return-value]
+            self._copied = self.patches.clone()
+        return Forward, (self.output, self.weighted_input, self._copied)
 
     @property
-    def patches(self) -> Tensor:
+    def patches(self) -> Tensor:  # type: ignore[override]  # nobody sets them
         """``x``, shape (P, N)."""
         return self.plan.patches.reshape(self._shape)
 

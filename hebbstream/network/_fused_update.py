@@ -8,10 +8,10 @@ from hebbstream.network._fused import FusedForward, Layer, Plan
 from hebbstream.network._rounded import mark_changed
 from hebbstream.network._spec import LayerSpec
 from hebbstream.rule import _fast as fast
+from hebbstream.rule._plasticity import NEGLIGIBLE
 
 _NO_COPY = np.empty((0, 0), np.uint16)
 _DENSEST, _SMALL = 0.5, 128  # share of activities above which a dense product is faster, if there are more synapses
-_NEGLIGIBLE = 1e-30  # of an activity, see `hebbstream.rule._plasticity`
 _WORTH_A_THREAD, _WEIGHT = 5_000_000, 16  # multiply-adds, and as how many a weight that comes through memory counts
 _SCALES = {"none": 0, "max": 1, "running_max": 2}
 
@@ -98,6 +98,6 @@ def _compete(plan: Plan, memory: UpdateMemory, spec: LayerSpec) -> int:
 
 
 def _rule(spec: LayerSpec) -> tuple[float, float, bool, int, bool]:
-    least = math.log(max(spec.event_threshold, _NEGLIGIBLE))
+    least = math.log(max(spec.event_threshold, NEGLIGIBLE))
     hard, negate = spec.plasticity == "hard_wta", spec.plasticity == "soft_anti_hebbian"
     return spec.inverse_temperature, least, hard, spec.event_budget or spec.channels, negate

@@ -9,7 +9,7 @@ from hebbstream.network._spec import LayerSpec
 from hebbstream.rule._activation import prepare, rectify
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Forward:
     """What a step's forward pass leaves for the next layer and for the update.
 

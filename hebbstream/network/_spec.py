@@ -149,16 +149,16 @@ class LayerSpec:
             object.__setattr__(self, name, _shortest(getattr(self, name)))
         for name in ("pool_size", "pool_stride", "average_size"):
             self._require(name, all(map(_is_size, _pair(getattr(self, name)))), size)
-        kernel, decay = self.kernel_size, self.decay_samples
+        kernel = self.kernel_size
         odd = kernel is None or all(_is_size(side) and side % 2 == 1 for side in _pair(kernel))
         self._require("kernel_size", odd, "a positive odd integer, a pair of them, or None for a dense layer")
         paddings = zip(_pair(self.pool_padding), _pair(self.pool_size), strict=True)
         self._require(
             "pool_padding", all(_is_int(p, 0) and p <= size // 2 for p, size in paddings), "0 to half of pool_size"
         )
-        self._require("decay_samples", decay is None or _is_int(decay, 1), "a positive integer or None")
-        average = self.averaging_samples
-        self._require("averaging_samples", average is None or _is_int(average, 1), "a positive integer or None")
+        for name in ("decay_samples", "averaging_samples", "event_budget"):
+            number = getattr(self, name)
+            self._require(name, number is None or _is_int(number, 1), "a positive integer or None")
         for name in ("learning_rate", "rate_power"):
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) >= 0, "a number of at least 0")
         within = self.plasticity != "imprinting" or self.learning_rate <= 1
@@ -167,8 +167,6 @@ class LayerSpec:
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
         threshold = self.event_threshold
         self._require("event_threshold", _is_number(threshold) and 0 <= threshold < 1, "a number in [0, 1)")
-        budget = self.event_budget
-        self._require("event_budget", budget is None or _is_int(budget, 1), "a positive integer or None")
         self._require("momentum", _is_number(self.momentum) and 0 < self.momentum <= 1, "a number in (0, 1]")
         self._require("unit_length", isinstance(self.unit_length, bool), "True or False")
         self._require("pool", kernel is not None or self.pool == "none", "'none' for a dense layer")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import outside_modes, usable_device
+from hebbstream._quote import first_line
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.network._arguments import (
     Size,
@@ -306,7 +307,7 @@ class LayerStack(nn.Module):
             try:
                 trial = fn(torch.empty(0, dtype=torch.float32, device=self.device))
             except (RuntimeError, AssertionError, NotImplementedError) as error:
-                raise ConfigurationError(f"network cannot go there: {str(error).splitlines()[0]}") from None
+                raise ConfigurationError(f"network cannot go there: {first_line(error)}") from None
             if trial.dtype != torch.float32:
                 kind = str(trial.dtype).removeprefix("torch.")
                 raise ConfigurationError(f"network as {kind}: expected float32; an engine's precision= is for products")

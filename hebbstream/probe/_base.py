@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hebbstream._numbers import quantity
 from hebbstream.errors import ConfigurationError, InputError
-from hebbstream.probe._inputs import checked_label, checked_weight, feature_rows
+from hebbstream.probe._inputs import checked_label, checked_weight
 from hebbstream.probe._labels import decode_labels, decode_name, encode_label, encode_name
 from hebbstream.probe._rows import LabelledRows
 from hebbstream.probe._state import fitted, ordinary, shown
@@ -151,14 +151,6 @@ class OnlineProbe(LabelledRows):
             return weight, bias
         return weight * self._temperature.inverse, bias * self._temperature.inverse
 
-    @ordinary
-    def grow(self, features: int) -> None:
-        """Append features, so far always zero, at the end of the vectors this probe reads."""
-        if self.n_features is not None and features:
-            self._widen(features)
-            self._replaced()
-            self.n_features += features
-
     def options(self) -> dict[str, Any]:
         """Return the arguments that this probe was made with."""
         return {name: getattr(self, name) for name in self.option_names}
@@ -274,10 +266,6 @@ class OnlineProbe(LabelledRows):
         super()._restore(tensors, classes)
         if self._temperature is not None:
             self._temperature.state = fitted("temperature", tensors.pop("temperature"), self._temperature.state)
-
-    def _rows(self, x: Any, *, single: bool) -> Tensor:
-        rows = feature_rows(x, single=single, features=self.n_features, dtype=self.dtype)
-        return rows if self.n_features is None else rows.to(self._shared[self._center].device)
 
     def _take(self, rows: Tensor, labels: list[Hashable], weights: list[float]) -> None:
         if self.n_features is None:

@@ -1,6 +1,5 @@
 """`MomentProbe`: a classifier solved from sums over the stream, which no order of the samples changes."""
 
-from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -9,10 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream._numbers import check_number, quantity
-from hebbstream.errors import ConfigurationError
 from hebbstream.probe._base import OnlineProbe
-from hebbstream.probe._projection import Projection
+from hebbstream.probe._fading import FadingSums
 from hebbstream.probe._state import fitted, ordinary
 from hebbstream.probe._sums import Moments
 from hebbstream.probe._tensors import Shapes
@@ -21,7 +18,7 @@ _HALVINGS = 30  # samples that fade further are not learned in one go: a class w
 _FADED = 1e-9  # weight below which no class's sums fade: they say where it lay, and would underflow
 
 
-class MomentProbe(OnlineProbe):
+class MomentProbe(FadingSums, OnlineProbe):
     """A probe that keeps Σ w x xᵀ, and Σ w x for each class, in float64, and solves when it is asked.
 
     The sums of a stream are those of its samples in any order, but for rounding: nothing is forgotten, unless `half_life`
@@ -44,7 +41,6 @@ class MomentProbe(OnlineProbe):
         See `OnlineProbe`.
     """
 
-    dtype = torch.float64
     sequential: ClassVar[bool] = False
     option_names: ClassVar[tuple[str, ...]] = (
         "dimensions",
@@ -53,8 +49,6 @@ class MomentProbe(OnlineProbe):
         "half_life",
         *OnlineProbe.option_names,
     )
-
-    _center: ClassVar[str] = "origin"
 
     def __init__(
         self,
@@ -67,20 +61,7 @@ class MomentProbe(OnlineProbe):
         min_confidence: float = 0.0,
     ) -> None:
         super().__init__(calibrate=calibrate, min_confidence=min_confidence)
-        check_number("dimensions", dimensions)
-        if not quantity(solve_every) >= 1:
-            raise ConfigurationError(f"solve_every={solve_every!r}: expected a positive integer")
-        if half_life is not None and not quantity(half_life) > 0:
-            raise ConfigurationError(f"half_life={half_life!r}: expected a number above 0, or None")
-        self.dimensions, self.seed, self.solve_every, self.half_life = dimensions, seed, solve_every, half_life
-        self._keeps = 1.0 if half_life is None else 0.5 ** (1 / half_life)  # of everything, at each sample
-        self._project = Projection(dimensions, seed)
-        self._solution: tuple[Tensor, Tensor] | None = None
-        self._pending = 0  # samples learned since then
-
-    @abstractmethod
-    def _solve(self, moments: Moments) -> tuple[Tensor, Tensor]:
-        """Return weights (C, d) and biases (C,), of features from the origin."""
+        self._set_options(dimensions, seed, solve_every, half_life)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that `OnlineProbe.state_dict` describes."""
@@ -153,13 +134,11 @@ class MomentProbe(OnlineProbe):
         return keeps
 
     def _scores(self, rows: Tensor) -> Tensor:
-        if self._solution is None or self._pending >= self.solve_every:
-            self._solution, self._pending = self._solve(self._moments()), 0
-        weight, bias = self._solution
+        weight, bias = self._latest()
         return torch.addmm(bias, self._project(rows - self._shared["origin"]), weight.T)
 
     def _affine(self) -> tuple[Tensor, Tensor]:
-        weight, bias = self._solve(self._moments())
+        weight, bias = self._solve()
         origin = self._shared["origin"]
         weight = self._project.transposed(weight, len(origin))
         return weight, bias - weight @ origin
@@ -171,13 +150,10 @@ class MomentProbe(OnlineProbe):
         return Moments(gram[:-1, :-1], gram[-1, :-1], gram[-1, -1], sums[:, :-1], counts, samples)
 
     def _widen(self, features: int) -> None:
-        origin = self._shared["origin"]
-        before, after = len(origin), len(origin) + features
-        self._shared["origin"] = F.pad(origin, (0, features))
-        if before <= self.dimensions:  # otherwise the new features are added to sums that exist
-            self._per_class["sums"] = self._widened(self._per_class["sums"], after)
-            gram = self._widened(self._shared["gram"], after).T.contiguous()
-            self._shared["gram"] = self._widened(gram, after)
+        before = len(self._shared["origin"])
+        if before <= self.dimensions:
+            self._per_class["sums"] = self._widened(self._per_class["sums"], before + features)
+        super()._widen(features)
 
     def _widened(self, rows: Tensor, features: int) -> Tensor:
         return torch.cat([self._project(F.pad(rows[:, :-1], (0, features + 1 - rows.shape[1]))), rows[:, -1:]], dim=1)
@@ -188,6 +164,3 @@ class MomentProbe(OnlineProbe):
             rows[into] += rows[row]
             self._per_class[name] = torch.cat([rows[:row], rows[row + 1 :]])
         self._replaced()
-
-    def _replaced(self) -> None:
-        self._solution, self._pending = None, 0

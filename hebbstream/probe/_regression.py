@@ -1,22 +1,21 @@
 """`RidgeRegression`: least squares for a number, from sums over the stream."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream._numbers import check_number, quantity
+from hebbstream._numbers import quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, InputError, ValueRangeError
-from hebbstream.probe._inputs import checked_weight, feature_rows
-from hebbstream.probe._projection import Projection
-from hebbstream.probe._state import ordinary
+from hebbstream.probe._fading import FadingSums
+from hebbstream.probe._inputs import checked_weight
 from hebbstream.probe._sums import Moments, least_squares
-from hebbstream.probe._tensors import LearnedTensors, Shapes
+from hebbstream.probe._tensors import Shapes
 
 
-class RidgeRegression(LearnedTensors):
+class RidgeRegression(FadingSums):
     """Ridge regression of a number on standardised features: the exact solution for all samples so far.
 
     Keeps Σ w v vᵀ of v = (1, y, x), in float64: no order of the samples changes it but for rounding.
@@ -35,9 +34,6 @@ class RidgeRegression(LearnedTensors):
     302.0
     """
 
-    dtype = torch.float64
-    _center: ClassVar[str] = "origin"
-
     def __init__(
         self,
         l2: float = 1.0,
@@ -47,23 +43,15 @@ class RidgeRegression(LearnedTensors):
         solve_every: int = 1,
         half_life: float | None = None,
     ) -> None:
-        check_number("dimensions", dimensions)
-        if not quantity(solve_every) >= 1:
-            raise ConfigurationError(f"solve_every={solve_every!r}: expected a positive integer")
-        if half_life is not None and not quantity(half_life) > 0:
-            raise ConfigurationError(f"half_life={half_life!r}: expected a number above 0, or None")
+        self._set_options(dimensions, seed, solve_every, half_life)
         if not quantity(l2) > 0:
             raise ConfigurationError(f"l2={l2!r}: expected a number above 0")
-        self.l2, self.solve_every = l2, solve_every
+        self.l2 = l2
         self.columns: dict[Any, int] = {}
         """Index of each feature in the vectors, by its name; empty where features have no names."""
         self.steps = 0
         """Samples learned."""
-        self._keeps = 1.0 if half_life is None else 0.5 ** (1 / half_life)  # of everything, at each sample
-        self._project = Projection(dimensions, seed)
         self._shared, self._per_class = {}, {}
-        self._solution: tuple[Tensor, Tensor] | None = None
-        self._pending = 0  # samples learned since then
 
     def learn_one(self, x: Any, y: float, w: float = 1.0) -> None:
         """Learn from features (F,) and their number `y`; errors as of `OnlineProbe.learn_one`."""
@@ -91,27 +79,13 @@ class RidgeRegression(LearnedTensors):
     def _predicted(self, rows: Tensor) -> list[float]:
         if not self.steps:
             return [0.0] * len(rows)
-        if self._solution is None or self._pending >= self.solve_every:
-            self._solution, self._pending = self._solve(), 0
-        weight, bias = self._solution
+        weight, bias = self._latest()
         found: list[float] = (self._project(rows - self._shared["origin"]) @ weight + bias).tolist()
         return found
 
-    @ordinary
-    def grow(self, features: int) -> None:
-        """Append features, so far always zero, at the end of the vectors this reads."""
-        if self.n_features is not None and features:
-            self._widen(features)
-            self._replaced()
-            self.n_features += features
-
     def _shapes(self, features: int) -> tuple[Shapes, Shapes]:
-        d = min(features, self._project.dimensions) + 2
+        d = min(features, self.dimensions) + 2
         return {"origin": (features,), "target": (), "gram": (d, d)}, {}
-
-    def _rows(self, x: Any, *, single: bool) -> Tensor:
-        rows = feature_rows(x, single=single, features=self.n_features, dtype=self.dtype)
-        return rows if self.n_features is None else rows.to(self._shared["origin"].device)
 
     def _take(self, rows: Tensor, targets: list[float], weights: list[float]) -> None:
         if self.n_features is None:
@@ -137,19 +111,9 @@ class RidgeRegression(LearnedTensors):
         rows = solved.weight / solved.scale
         return rows[0], of_y[0] / weight - rows[0] @ (total / weight) + self._shared["target"]
 
-    def _widen(self, features: int) -> None:
-        before = len(self._shared["origin"])
-        self._shared["origin"] = F.pad(self._shared["origin"], (0, features))
-        if before <= self._project.dimensions:  # otherwise the new features are added to sums that exist
-            gram = self._widened(self._shared["gram"], before + features).T.contiguous()
-            self._shared["gram"] = self._widened(gram, before + features)
-
     def _widened(self, rows: Tensor, features: int) -> Tensor:
         padded = F.pad(rows[:, 2:], (0, features + 2 - rows.shape[1]))
         return torch.cat([rows[:, :2], self._project(padded)], dim=1)
-
-    def _replaced(self) -> None:
-        self._solution, self._pending = None, 0
 
 
 def checked_target(y: Any) -> float:

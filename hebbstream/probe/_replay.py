@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream._numbers import check_number
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, InputError, LabelError
 from hebbstream.probe._inputs import checked_label
@@ -63,8 +64,7 @@ class Replay:
         seed: int = 0,
     ) -> None:
         for name, value in (("capacity", capacity), ("per_sample", per_sample), ("every_samples", every_samples)):
-            if not isinstance(value, int) or value < 1:
-                raise ConfigurationError(f"{name}={value!r}: expected a positive integer")
+            check_number(name, value)
         if not isinstance(weight, int | float) or not 0 < weight <= sys.float_info.max:
             raise ConfigurationError(f"weight={quote(weight)}: expected a positive number")
         self.capacity, self.per_sample, self.every_samples, self.seed = capacity, per_sample, every_samples, seed

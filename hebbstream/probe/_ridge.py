@@ -7,7 +7,7 @@ from torch import Tensor
 from hebbstream._numbers import quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._moments import MomentProbe
-from hebbstream.probe._sums import Moments, least_squares
+from hebbstream.probe._sums import least_squares
 
 
 class RidgeProbe(MomentProbe):
@@ -45,7 +45,8 @@ class RidgeProbe(MomentProbe):
             raise ConfigurationError(f"l2={l2!r}: expected a number above 0")
         self.l2 = l2
 
-    def _solve(self, moments: Moments) -> tuple[Tensor, Tensor]:
+    def _solve(self) -> tuple[Tensor, Tensor]:
+        moments = self._moments()
         mean, share = moments.total / moments.weight, moments.counts / moments.weight
         solved = least_squares(moments, self.l2)
         explained = (solved.weight * solved.targets).sum() + solved.penalty * solved.weight.square().sum()

@@ -8,7 +8,7 @@ from torch import Tensor
 from hebbstream._numbers import quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._moments import MomentProbe
-from hebbstream.probe._sums import Moments, deviation
+from hebbstream.probe._sums import deviation
 
 
 class SldaProbe(MomentProbe):
@@ -49,7 +49,8 @@ class SldaProbe(MomentProbe):
             raise ConfigurationError(f"shrinkage={shrinkage!r}: expected a number above 0 and below 1")
         self.shrinkage = shrinkage
 
-    def _solve(self, moments: Moments) -> tuple[Tensor, Tensor]:
+    def _solve(self) -> tuple[Tensor, Tensor]:
+        moments = self._moments()
         counts = moments.counts.unsqueeze(1)
         means = moments.sums / counts
         center = moments.sums.sum(dim=0) / counts.sum()

@@ -8,6 +8,8 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
+from hebbstream._quote import first_line
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -20,8 +22,7 @@ def fitting(what: str) -> Iterator[None]:
     except KeyError as error:
         raise ValueError(f"state of a {what} without {error}") from error
     except (ArithmeticError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"state of a {what}: {reason}") from error
+        raise ValueError(f"state of a {what}: {first_line(error)}") from error
 
 
 def fitted(name: str, tensor: Tensor, like: Tensor) -> Tensor:

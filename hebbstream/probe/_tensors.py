@@ -1,11 +1,12 @@
 """`LearnedTensors`: what a probe has learned, as tensors by name, some with a row for each class."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from hebbstream.probe._inputs import feature_rows
 from hebbstream.probe._state import fitted, ordinary
 
 Shapes = dict[str, tuple[int, ...]]
@@ -34,6 +35,18 @@ class LearnedTensors(ABC):
     @abstractmethod
     def _replaced(self) -> None:
         """Drop what was made from tensors that others have taken the place of."""
+
+    @ordinary
+    def grow(self, features: int) -> None:
+        """Append features, so far always zero, at the end of the vectors this reads."""
+        if self.n_features is not None and features:
+            self._widen(features)
+            self._replaced()
+            self.n_features += features
+
+    def _rows(self, x: Any, *, single: bool) -> Tensor:
+        rows = feature_rows(x, single=single, features=self.n_features, dtype=self.dtype)
+        return rows if self.n_features is None else rows.to(self._shared[self._center].device)
 
     @ordinary
     def _allocate(self, features: int, classes: int, device: torch.device) -> None:

@@ -22,6 +22,8 @@ from typing import Any
 
 import torch
 
+from hebbstream._quote import first_line
+
 log = logging.getLogger("hebbstream.rule")
 
 _FORK_PATIENCE = 300.0
@@ -83,7 +85,7 @@ class _Loader:
             else:
                 self.module = _compiled()
         except Exception as error:  # torch does the same work
-            self.reason = f"numba failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            self.reason = f"numba failed: {first_line(error)}"
 
 
 def _compiles_for_less() -> bool:
@@ -156,13 +158,13 @@ def reason() -> str:
     return "" if kernels() is not None else _LOADER.reason
 
 
-class without_kernels:  # noqa: N801  # used as a function
+@contextlib.contextmanager
+def without_kernels() -> Iterator[None]:
     """Do without kernels inside the block, as tests and benchmarks do to compare."""
-
-    def __enter__(self) -> None:
-        _LOADER.wanted = False
-
-    def __exit__(self, *_: object) -> None:
+    _LOADER.wanted = False
+    try:
+        yield
+    finally:
         _LOADER.wanted = True
 
 

@@ -1,6 +1,7 @@
 """`StreamNorm`: per-channel standardisation by statistics that follow a stream."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -45,8 +46,6 @@ class StreamNorm(nn.Module):
     use_batch_statistics
         Standardise by each step's own statistics while learning, as the paper does; the running ones are kept for
         inference all the same.
-    eps
-        Added to the variance.
     device
         Where the statistics lie.
 
@@ -60,6 +59,8 @@ class StreamNorm(nn.Module):
     tensor([-1.2247,  0.0000,  1.2247])
     """
 
+    eps: ClassVar[float] = 1e-5
+    """Added to the variance."""
     mean: Tensor
     var: Tensor
     count: Tensor
@@ -70,13 +71,11 @@ class StreamNorm(nn.Module):
         momentum: float = 0.01,
         *,
         use_batch_statistics: bool = False,
-        eps: float = 1e-5,
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__()
         self.momentum = momentum
         self.use_batch_statistics = use_batch_statistics
-        self.eps = eps
         self.register_buffer("mean", torch.zeros(channels, dtype=torch.float32, device=device))
         self.register_buffer("var", torch.ones(channels, dtype=torch.float32, device=device))
         # On the device, not in Python: a captured CUDA graph replays tensors, and would freeze a Python number.
@@ -145,8 +144,8 @@ class StreamNorm(nn.Module):
 
         Examples
         --------
-        >>> StreamNorm(1, eps=0.0).affine()
-        (tensor([[1.]], dtype=torch.float64), tensor([-0.], dtype=torch.float64))
+        >>> StreamNorm(1).affine()
+        (tensor([[1.0000]], dtype=torch.float64), tensor([-0.], dtype=torch.float64))
         """
         scale = torch.rsqrt(self.var + self.eps).double()
         return torch.diag(scale), -self.mean * scale

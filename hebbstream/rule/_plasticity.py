@@ -18,7 +18,7 @@ _PEAK_DECAY = 0.999
 _RATE_FLOOR = 1e-10
 _SCALE_FLOOR = 1e-30
 # Activities this small add nothing in float32, but a product slows down sixfold on subnormal numbers.
-_NEGLIGIBLE = 1e-30
+NEGLIGIBLE = 1e-30
 
 
 def soft_winner_take_all(weighted_input: Tensor, inverse_temperature: float) -> Tensor:
@@ -94,7 +94,7 @@ def drop_small(activity: Tensor, weighted_input: Tensor, threshold: float, budge
     >>> drop_small(y, y.log(), threshold=0.1, budget=2)
     tensor([[0.5000, 0.3000, 0.0000, 0.0000]])
     """
-    torch.threshold_(activity, max(threshold, _NEGLIGIBLE), 0.0)
+    torch.threshold_(activity, max(threshold, NEGLIGIBLE), 0.0)
     if budget is not None and budget < activity.shape[1]:
         first_dropped = weighted_input.topk(budget + 1, dim=1).values.narrow(1, budget, 1)
         activity.masked_fill_(weighted_input <= first_dropped, 0.0)

@@ -32,7 +32,7 @@ class StreamWhitening(StreamNorm):
 
     Parameters
     ----------
-    channels, momentum, eps, device
+    channels, momentum, device
         See `StreamNorm`.
 
     Examples
@@ -47,10 +47,8 @@ class StreamWhitening(StreamNorm):
     covariance: Tensor
     matrix: Tensor
 
-    def __init__(
-        self, channels: int, momentum: float = 1e-4, *, eps: float = 1e-5, device: str | torch.device = "cpu"
-    ) -> None:
-        super().__init__(channels, momentum, eps=eps, device=device)
+    def __init__(self, channels: int, momentum: float = 1e-4, *, device: str | torch.device = "cpu") -> None:
+        super().__init__(channels, momentum, device=device)
         identity = torch.zeros(channels, channels, dtype=torch.float32, device=device)
         identity.diagonal().fill_(1.0)  # `eye` without memory (device meta) imports sympy
         self.register_buffer("covariance", identity)
@@ -112,7 +110,7 @@ class ColorWhitening(StreamWhitening):
 
     Parameters
     ----------
-    channels, momentum, eps, device
+    channels, momentum, device
         See `StreamNorm`.
 
     Examples
@@ -142,7 +140,7 @@ class PatchWhitening(StreamWhitening):
 
     Parameters
     ----------
-    channels, momentum, eps, device
+    channels, momentum, device
         See `StreamNorm`.
     kernel
         (rows, columns) of a patch.
@@ -157,15 +155,9 @@ class PatchWhitening(StreamWhitening):
     """
 
     def __init__(
-        self,
-        channels: int,
-        kernel: tuple[int, int],
-        momentum: float = 1e-4,
-        *,
-        eps: float = 1e-5,
-        device: str | torch.device = "cpu",
+        self, channels: int, kernel: tuple[int, int], momentum: float = 1e-4, *, device: str | torch.device = "cpu"
     ) -> None:
-        super().__init__(channels * kernel[0] * kernel[1], momentum, eps=eps, device=device)
+        super().__init__(channels * kernel[0] * kernel[1], momentum, device=device)
         self.kernel = kernel
 
     def learn(self, x: Tensor, moments: Moments | None = None) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, InputError, RankError
 from hebbstream.network._frames import check_frames
+from hebbstream.network._spec import LARGEST_SIZE
 from hebbstream.streams._sample import Sample
 
 
@@ -96,7 +97,7 @@ def size_of(size: int | tuple[int, int]) -> tuple[int, int]:
     Raises
     ------
     ConfigurationError
-        If they are not positive.
+        If they are not positive, or 2**31 or more.
 
     Examples
     --------
@@ -107,6 +108,6 @@ def size_of(size: int | tuple[int, int]) -> tuple[int, int]:
         height, width = map(index, size if isinstance(size, Iterable) else (size, size))
     except (TypeError, ValueError):
         height = width = 0
-    if min(height, width) < 1:
-        raise ConfigurationError(f"size={quote(size)}: expected positive numbers of pixels")
+    if min(height, width) < 1 or max(height, width) >= LARGEST_SIZE:
+        raise ConfigurationError(f"size={quote(size)}: expected a positive number of pixels, or (height, width)")
     return height, width

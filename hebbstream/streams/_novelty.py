@@ -1,7 +1,9 @@
 """`novel`: frames that show something new, from a camera that mostly does not."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from operator import le
 from typing import Any
 
 import torch.nn.functional as F
@@ -90,20 +92,12 @@ def novel(
     check_number("grid", grid)
     check_number("at_least_every", at_least_every, optional=True)
     source, stats = as_stream(stream), StreamStats()
-    gate: _Fixed | _Adaptive = _Adaptive(share) if threshold is None else _Fixed(threshold)
-    gated = _gated(source, gate, grid, at_least_every, stats)
+    passes = _Adaptive(share).passes if threshold is None else partial(le, threshold)
+    gated = _gated(source, passes, grid, at_least_every, stats)
     chosen = f"share={share}" if threshold is None else f"threshold={threshold}"
     chosen += f", grid={grid}" if grid != 8 else ""
     chosen += f", at_least_every={at_least_every}" if at_least_every else ""
     return Composed(gated, source, name=f"novel({source!r}, {chosen})", stats=stats)
-
-
-class _Fixed:
-    def __init__(self, threshold: float) -> None:
-        self._threshold = threshold
-
-    def passes(self, difference: float) -> bool:
-        return difference >= self._threshold
 
 
 class _Adaptive:
@@ -120,13 +114,13 @@ class _Adaptive:
 
 
 def _gated(
-    stream: Stream[Any], gate: _Fixed | _Adaptive, grid: int, at_least_every: int | None, stats: StreamStats
+    stream: Stream[Any], passes: Callable[[float], bool], grid: int, at_least_every: int | None, stats: StreamStats
 ) -> Iterator[Any]:
     last, silence = None, 0
     for item in stream:
         cells = brightness(Sample.of(item).x, grid)
         silence += 1
-        differs = last is None or gate.passes(float((cells - last).abs().mean()))
+        differs = last is None or passes(float((cells - last).abs().mean()))
         if differs or silence == at_least_every:
             last, silence = cells, 0
             yield item

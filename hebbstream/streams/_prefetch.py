@@ -9,6 +9,7 @@ from contextlib import suppress
 from queue import Empty, Full, Queue
 from typing import Generic, Literal, Self, TypeVar, get_args
 
+from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError, StreamError
 
 Item = TypeVar("Item")
@@ -47,8 +48,7 @@ class Prefetch(Iterator[Item], Generic[Item]):
     """
 
     def __init__(self, source: Iterable[Item], ahead: int = 4, overflow: Overflow = "block") -> None:
-        if ahead < 1:
-            raise ConfigurationError(f"ahead={ahead}: expected a positive integer")
+        check_number("ahead", ahead)
         if overflow not in get_args(Overflow):
             raise ConfigurationError(f"overflow={overflow!r}: expected one of {get_args(Overflow)}")
         self._worker: _Worker[Item] = _Worker(source, ahead, drops=overflow == "drop_oldest")

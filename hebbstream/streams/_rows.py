@@ -12,11 +12,11 @@ from torch import Tensor
 
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, InputError, RankError
+from hebbstream.network._frames import LARGEST_VALUE
 from hebbstream.streams._sample import Sample
 
 log = logging.getLogger("hebbstream.streams")
 Values = np.ndarray[Any, np.dtype[np.float32]]
-_LARGEST = 1e15  # as of frames without a range
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class RowReader:
             self.columns = tuple(range(len(values)))
         if len(values) != len(self.columns):
             raise InputError(f"row of {len(values)} values: expected {len(self.columns)}, as in the first")
-        return np.where(np.abs(values) <= _LARGEST, values, np.float32(np.nan))
+        return np.where(np.abs(values) <= LARGEST_VALUE, values, np.float32(np.nan))
 
     def _seconds(self, value: Any) -> float | None:
         """Read a time: seconds, or a date and time, which counts from that of the first row."""
@@ -147,7 +147,7 @@ class RowReader:
             return None
         if isinstance(value, str):
             try:
-                value = datetime.fromisoformat(value) if not _is_number(value) else float(value)
+                value = datetime.fromisoformat(value) if not reads_as_number(value) else float(value)
             except ValueError:
                 raise InputError(
                     f"time {self._time!r} is {quote(value)}: expected seconds or a date and time"
@@ -201,7 +201,7 @@ def number(name: Hashable, value: Any) -> float:
         found = float(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         raise InputError(f"column {name!r} is {quote(value)}: expected a number, or columns without it") from None
-    return found if abs(found) <= _LARGEST else math.nan
+    return found if abs(found) <= LARGEST_VALUE else math.nan
 
 
 def _is_missing(value: Any) -> bool:
@@ -213,7 +213,8 @@ def _is_missing(value: Any) -> bool:
         return False
 
 
-def _is_number(text: str) -> bool:
+def reads_as_number(text: str) -> bool:
+    """Whether Python reads a text as a number."""
     try:
         float(text)
     except ValueError:

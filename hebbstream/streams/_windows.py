@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from hebbstream._numbers import quantity
 from hebbstream._quote import printable, quote
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.streams._composed import Composed
@@ -100,7 +101,7 @@ def windows(
     """
     size = _count("size", size)
     hop = size if hop is None else _count("hop", hop)
-    if gap is not None and not (isinstance(gap, int | float | np.number) and gap > 0):
+    if gap is not None and not quantity(gap) > 0:
         raise ConfigurationError(f"gap={quote(gap)}: expected a positive number of seconds, or None")
     if isinstance(columns, str) or (columns is not None and not len(columns)):
         raise ConfigurationError(f"columns={columns!r}: expected a list of names")

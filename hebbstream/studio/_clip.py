@@ -7,14 +7,14 @@ from itertools import cycle, islice
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_label
 from hebbstream.studio._picture import Pixels
-from hebbstream.studio._source import Source
+from hebbstream.studio._source import PlayedSource
 
 _FRAMES = 1000  # of the clip, whose scenes last a third of a second: 12 MB
 _FRAMES_A_SECOND = 25
 _SCENE = 125
 
 
-class ClipSource(Source):
+class ClipSource(PlayedSource):
     """Plays the bundled clip over and over, its frames put together by what they show.
 
     Parameters
@@ -25,16 +25,9 @@ class ClipSource(Source):
 
     def __init__(self, number: int, arrived: threading.Condition) -> None:
         super().__init__(number, "bundled clip", arrived)
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="hebbstream-clip", daemon=True)
-        self._thread.start()
+        self.begin()
 
-    def close(self) -> None:
-        """End it."""
-        self._closing.set()
-        self._thread.join()
-
-    def _work(self) -> None:
+    def _play(self) -> None:
         photographs = self._photographs()
         due, played, longest = time.monotonic(), 0, max(map(len, photographs.values()))
         for start in cycle(range(0, longest, _SCENE)):

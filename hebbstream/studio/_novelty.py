@@ -2,7 +2,6 @@
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,11 +34,6 @@ class Novelty:
 
     Mean and deviations fade with a half-life of 300 frames, so that what stays becomes usual. 1 is a typical frame.
 
-    Parameters
-    ----------
-    clock
-        Gives the time in seconds.
-
     Examples
     --------
     >>> novelty = Novelty()
@@ -48,13 +42,12 @@ class Novelty:
     True
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._mean: Tensor | None = None
         self._variance: Tensor | None = None
         self._frames = 0
         self._bins: deque[float] = deque([0.0], maxlen=_BINS)
-        self._bin = int(clock() / _BIN_SECONDS)
+        self._bin = int(time.monotonic() / _BIN_SECONDS)
         self._peaks: OrderedDict[int, Peak] = OrderedDict()
         self._count = 0
 
@@ -72,7 +65,7 @@ class Novelty:
 
     def take(self, score: float, picture: Picture) -> None:
         """Take a frame's score into the strip, and its picture if it is a peak."""
-        now = self._clock()
+        now = time.monotonic()
         self._advance(now)
         self._bins[-1] = max(self._bins[-1], score)
         if score < self._threshold():
@@ -93,7 +86,7 @@ class Novelty:
 
     def told(self) -> dict[str, Any]:
         """Return the strip, in percent of its height, and the peaks, in JSON terms."""
-        now = self._clock()
+        now = time.monotonic()
         self._advance(now)
         shown = [
             {"id": peak.number, "age": round(now - peak.at), "score": round(peak.score, 2)}

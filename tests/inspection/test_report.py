@@ -12,7 +12,6 @@ from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 from hebbstream.inspection import _embedding
 from hebbstream.inspection._fields import receptive_field
-from hebbstream.inspection._summary import count_duplicates
 
 PNG = b"\x89PNG"
 
@@ -67,7 +66,6 @@ def test_inspection_changes_nothing(net, frames, tmp_path):
         (lambda net: inspection.optimal_inputs(net, 0, steps=0), "steps=0"),
         (lambda net: inspection.optimal_inputs(net, 0, contrast=-1.0), r"contrast=-1\.0"),
         (lambda net: inspection.best_patches(net, [], 0, top=0), "top=0"),
-        (lambda net: count_duplicates(torch.eye(2), 1.5), r"cosine=1\.5"),
         (lambda net: _embedding.embed(np.full((9, 2), np.nan)), r"features of shape \(9, 2\)"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar, get_args
 
 from torch import Tensor
@@ -81,12 +82,8 @@ class Engine(ABC):
 
     # A copy or a pickle of an engine is a fresh one with the same settings.
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self._settings())
+        return partial(type(self), **self._settings()), ()
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
         return f"{type(self).__name__}({settings})"
-
-
-def _rebuild(kind: type[Engine], settings: dict[str, Any]) -> Engine:
-    return kind(**settings)

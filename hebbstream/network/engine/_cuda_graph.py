@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, cuda
 
+from hebbstream._quote import first_line
 from hebbstream.network._frames import to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._parts import Forward
@@ -62,7 +63,7 @@ class CudaGraphEngine(Engine):
                 try:
                     step.recording = _record(layers, frames, step, self)
                 except RuntimeError as error:  # nothing has run yet, so nothing is lost
-                    self._refuse(f"the step could not be captured: {str(error).splitlines()[0]}")
+                    self._refuse(f"the step could not be captured: {first_line(error)}")
                     return self._eager.learn(layers, frames)
             return step.recording.replay(frames)
 

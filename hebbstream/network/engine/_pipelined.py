@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._frames import flattened, to_input
 from hebbstream.network._layer import SoftHebbLayer
@@ -66,9 +67,8 @@ class PipelinedEngine(Engine):
         threads: int = 1,
     ) -> None:
         super().__init__(precision)
-        for name, value in (("stages", stages), ("threads", threads)):
-            if value is not None and value < 1:
-                raise ConfigurationError(f"{name}={value}: expected a positive integer")
+        check_number("stages", stages, optional=True)
+        check_number("threads", threads)
         if devices is not None and len(devices) != (stages or len(devices)):
             raise ConfigurationError(f"{len(devices)} devices for {stages} stages: expected one for each")
         self.stages = stages if devices is None else len(devices)

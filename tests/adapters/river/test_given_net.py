@@ -69,9 +69,15 @@ def test_from_a_checkpoint_of_a_network_or_of_a_run(tmp_path):
         ({"net": "net.safetensors"}, "net of type str: expected a SoftHebbNet"),
         ({"net": net(), "preset": "mnist"}, "preset='mnist' and a net: expected one of them"),
         ({"net": net(), "layers": ()}, "layers of your own and a net: expected one of them"),
+        ({"width": 10}, "width=10 without preset"),
+        ({"width": 10, "layers": [hs.LayerSpec(channels=4)]}, "width=10 without preset"),
+        ({"width": 10, "net": net()}, "width=10 without preset"),
+        ({"mirror": True}, "mirror=True for rows"),
+        ({"mirror": True, "net": net()}, "a net that does not"),
+        ({"neurons": "many"}, "neurons='many': expected a positive integer"),
     ],
 )
-def test_what_does_not_go_together_is_refused(options, message):
+def test_options_that_do_not_go_together_or_would_be_passed_over_are_refused(options, message):
     with pytest.raises(errors.ConfigurationError, match=message):
         SoftHebbTransformer(**options)
 
@@ -118,19 +124,3 @@ def test_an_image_of_another_size_is_refused_before_it_is_learned(take):
         getattr(transformer, take)(x[None] if take == "transform_many" else x)
     assert transformer.net.samples_seen == seen
     assert len(transformer.transform_one(np.zeros((3, 32, 32), np.uint8))) == 512
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"width": 10}, "width=10 without preset"),
-        ({"width": 10, "layers": [hs.LayerSpec(channels=4)]}, "width=10 without preset"),
-        ({"width": 10, "net": net()}, "width=10 without preset"),
-        ({"mirror": True}, "mirror=True for rows"),
-        ({"mirror": True, "net": net()}, "a net that does not"),
-        ({"neurons": "many"}, "neurons='many': expected a positive integer"),
-    ],
-)
-def test_an_option_that_would_be_passed_over_is_refused(options, message):
-    with pytest.raises(errors.ConfigurationError, match=message):
-        SoftHebbTransformer(**options)
