@@ -58,8 +58,8 @@ class ReferenceLayer:
         if s.normalization == "none":
             return x
         mean, var = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
-        flat = self.var == 0
-        begin = flat & (var > 0)
+        flat = np.asarray(self.var) < 1e-6
+        begin = flat & (var > 1e-5)
         self.n = len(x) if begin.any() and flat.all() else self.n + len(x)
         a = max(len(x) / self.n, 1 - (1 - s.momentum) ** len(x))
         shift = np.where(begin, 0, mean - self.mean)

@@ -19,13 +19,14 @@ _ONE, _TWO, _THREE = (broadcast_tile(SHAPE, vectors) for vectors in (1, 2, 3))
 _FACTORS = [(floats, matrix), (shorts, short_matrix)][: 1 + BFLOAT16]
 _TOGETHER = 4096  # pixels of which products are summed at a time, so that a large image needs no more memory
 _LEAST_LENGTH = np.float32(1e-12)
+_FLAT = 1e-6  # of `StreamNorm`
 _CHUNK = 16384  # bytes of weights that a tile goes through at a time: half of a first-level cache
 
 
 @njit(inline="always")
 def _weight(count, begin, var, momentum, samples):
     """Count a step, anew where nothing has varied before; return its weight."""
-    if begin.any() and not var.any():
+    if begin.any() and (var < _FLAT).all():
         count[0] = 0
     count[0] += samples
     return max(samples / count[0], 1.0 - (1.0 - momentum) ** samples)
@@ -42,7 +43,7 @@ def follow(pixels, mean, var, count, momentum, samples):
     for pixel in pixels:
         for c in range(mean.size):
             spread[c] += (pixel[c] - own[c]) ** 2
-    begin = (var == 0.0) & (spread > 0.0)
+    begin = (var < _FLAT) & (spread > 10 * _FLAT * len(pixels))
     weight = _weight(count, begin, var, momentum, samples)
     for c in range(mean.size):
         if begin[c]:
@@ -164,9 +165,11 @@ def follow_together(pixels, mean, var, count, covariance, momentum, samples):
                 centred[c, p] = some[p, c] - own[c]
         product(centred, centred, part)
         spread += part[:channels]
-    begin = (var == 0.0) & (np.diag(spread) > 0.0)
+    begin = (var < _FLAT) & (np.diag(spread) > 10 * _FLAT * len(pixels))
     weight = np.float32(_weight(count, begin, var, momentum, samples))
-    begin |= weight == 1.0  # a weight of nothing for what was before may still be rounded, beside the square of a large mean
+    begin |= (
+        weight == 1.0
+    )  # a weight of nothing for what was before may still be rounded, beside the square of a large mean
     for c in range(channels):
         shift[c] = own[c] - mean[c]
         mean[c] += weight * shift[c]

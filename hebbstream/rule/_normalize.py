@@ -7,6 +7,10 @@ import torch
 from torch import Tensor, nn
 
 
+FLAT = 1e-6
+"""Variance below which a channel has shown nothing so far: a tenth of what is added to variances anyway."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moments:
     """First and second moments of the pixels of one step, float32.
@@ -35,7 +39,7 @@ class StreamNorm(nn.Module):
     samples and exponential after that. There are no learned scale and shift (section 4 of the paper).
 
     A channel that has had one value so far, as in the dark, in silence or of a sensor that is off, begins anew with the first
-    sample in which it varies: by a variance of next to nothing, that and the next hundreds would be huge.
+    sample in which it varies. Beside a variance of next to nothing, that sample and hundreds after it would be huge.
 
     Parameters
     ----------
@@ -126,8 +130,8 @@ class StreamNorm(nn.Module):
 
     def _update(self, mean: Tensor, var: Tensor, samples: int) -> tuple[Tensor, Tensor, Tensor]:
         """Let the statistics follow; return which channels begin anew, the weight of the step, and how far its mean was from theirs."""
-        flat = self.var == 0
-        begin = flat & (var > 0)
+        flat = self.var < FLAT
+        begin = flat & (var > 10 * FLAT)
         # Where nothing has varied before, what came before counts no more.
         self.count.mul_(begin.any().logical_and(flat.all()).logical_not()).add_(samples)
         steady = 1.0 - (1.0 - self.momentum) ** samples
