@@ -20,6 +20,7 @@ __all__ = ["open_table"]
 _log = logging.getLogger("hebbstream.adapters.tables")
 
 _DELIMITERS = ",;\t|"
+_UNFINISHED = "no line end, and not all of its values"
 _BATCH = 1024  # rows of a Parquet file read at a time
 
 
@@ -40,8 +41,8 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     -------
     Stream
         Of `Sample` with ``x`` a dict, its values text from CSV; ``source`` is the file's name. Its attribute ``columns``
-        has the names. Where power was cut, a CSV file may hold rows of too many values, or NUL bytes: they are left out, told once in
-        the log of ``hebbstream.adapters.tables``, and counted as ``stats.corrupt``.
+        has the names. Where power was cut, a CSV file may hold rows of too many values, or NUL bytes, and where it is being
+        written to, its last row may be unfinished: they are left out, told once in the log of ``hebbstream.adapters.tables``, and counted as ``stats.corrupt``.
 
     Raises
     ------
@@ -119,23 +120,55 @@ def _read_csv(path: Path) -> Iterator[Any]:
                 names = [str(index) for index in range(len(names))]
                 file.seek(0)
             yield names
-            rows = csv.DictReader(file, names, delimiter=delimiter, strict=True, skipinitialspace=True)
-            for row in rows:
-                problem = _damage(row, len(names))
+            lines = _Lines(file)
+            rows = csv.DictReader(lines, names, delimiter=delimiter, strict=True, skipinitialspace=True)
+            for row in _parsed(rows, lines):
+                unfinished = row is None or (lines.cut and None in row.values())
+                problem = _UNFINISHED if unfinished else _damage(row, len(names))
                 if problem is None:
                     whole = True
                     yield {name: value and value.strip() for name, value in row.items()}
                     continue
-                if not whole:  # not one row that was torn: a table of another kind
-                    raise DamagedFileError(f"{path}: row {rows.line_num} has {problem}")
+                if not (whole or unfinished):  # not one row that was torn: a table of another kind
+                    raise DamagedFileError(f"{path}: row {rows.reader.line_num} has {problem}")
                 if not told:
-                    _log.warning("%s: row %d has %s; such rows are left out", path, rows.line_num, problem)
+                    _log.warning("%s: row %d has %s; such rows are left out", path, rows.reader.line_num, problem)
                 told = True
                 yield None
         except GeneratorExit:  # as the interpreter exits, modules may be gone by now
             raise
         except (csv.Error, UnicodeDecodeError) as error:
             raise DamagedFileError(f"{path}: not a table ({first_line(error)})") from error
+
+
+class _Lines:
+    """The lines of a file. `cut` tells whether the latest has no end: the last one, where a sensor is writing on."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file, self.cut = file, False
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._file)
+        self.cut = not line.endswith(("\n", "\r"))
+        return line
+
+
+def _parsed(rows: "csv.DictReader[str]", lines: _Lines) -> Iterator[Any]:
+    """Yield each row by name, and ``None`` for a last line that is cut within quotes."""
+    begun = rows.reader.line_num
+    try:
+        for row in rows:
+            yield row
+            begun = rows.reader.line_num
+    except GeneratorExit:  # modules may be gone, as above
+        raise
+    except csv.Error:
+        if not (lines.cut and rows.reader.line_num == begun + 1):  # a quote that is open for many lines is no cut
+            raise
+        yield None
 
 
 def _damage(row: dict[str | None, Any], columns: int) -> str | None:

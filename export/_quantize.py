@@ -72,10 +72,13 @@ def quantize(
                 weight_type=quantization.QuantType.QInt8,
                 reduce_range=True,
             )
-            return onnx.load(path)
+            quantized = onnx.load(path)
     except OSError as error:
         folder = tempfile.tempdir or "the folder for temporary files"  # not `gettempdir`, which fails if there is none
         raise OutputError(f"cannot write to {folder}, where int8 models are made: {error.strerror or error}") from error
+    del quantized.graph.output[:]
+    quantized.graph.output.extend(model.graph.output)  # it writes sizes there that it has inferred
+    return quantized
 
 
 @contextmanager

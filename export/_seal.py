@@ -89,7 +89,7 @@ def unseal(data: bytes) -> Contract:
         if properties.get(_CHECKSUM) != _checksum(model):
             raise CorruptModelError("a damaged model (its checksum does not match its contents)")
         _check_graph(model, contract)
-    except (DecodeError, EncodeError, ValueError) as error:
+    except (DecodeError, EncodeError, ValueError, TypeError) as error:  # a text that is no UTF-8 comes as bytes
         if isinstance(error, CorruptModelError):
             raise
         raise CorruptModelError(f"damaged, or no ONNX model ({first_line(error)})") from error

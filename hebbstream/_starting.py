@@ -22,6 +22,8 @@ def start() -> None:
     """Answer what needs no loading, and end in one line at Ctrl-C, if this is the command."""
     if not _is_command():
         return
+    if sys.stderr is None:  # closed: `print` would write to stdout what is meant for it
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # until the end
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: no letter is to end the command
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -48,6 +48,10 @@ def run(options: argparse.Namespace) -> None:
         what = "--verify" if options.verify else f"--precision {options.model_precision}"
         raise ConfigurationError(f"{what} without --source: expected the video to take frames from")
     options.model = options.model or options.checkpoint.with_suffix(".onnx")
+    if options.model.suffix.lower() != ".onnx":  # mostly a source, over which the model would be written
+        raise ConfigurationError(
+            f"model {options.model}: expected a name that ends in .onnx; frames come from --source"
+        )
     refuse_overwriting(options)  # which may be of that name
     saved = hs.Learner.load(options.checkpoint)
     probe = None if options.feature_map else saved.refit_probe()

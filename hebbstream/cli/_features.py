@@ -83,7 +83,7 @@ class _NumpyFile:
     def write(self, features: Array, t: float | None, source: str | None) -> None:
         self._file.write(np.ascontiguousarray(features, "<f4").tobytes())
         self._times.append(np.nan if t is None else t)
-        self._sources.append("" if source is None else _encodable(source).replace("\n", " "))
+        self._sources.append("" if source is None else " ".join(_encodable(source).splitlines()))
 
     def finish(self, written: ExitStack) -> None:
         self._file.seek(0)

@@ -13,6 +13,8 @@ from hebbstream._quote import printable
 from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._features import read_features
+from hebbstream.cli._medium import as_learned
+from hebbstream.cli._signals import signal_of
 from hebbstream.cli._source_options import add_fit, add_size
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError
@@ -24,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("file", type=path, metavar="FILE", help=".npy or .parquet file that `hebbstream embed` wrote")
     parser.add_argument(
-        "frame", type=expand_home, metavar="FRAME", help="an image file, or VIDEO@SECONDS, such as clip.mp4@12.5"
+        "frame",
+        type=expand_home,
+        metavar="FRAME",
+        help="an image file; VIDEO@SECONDS, such as clip.mp4@12.5; or a row of FILE, from 0, also of sound and tables",
     )
     parser.add_argument(
         "--checkpoint",
@@ -43,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Find the nearest frames."""
-    net = hs.Learner.load(options.checkpoint).net
-    query = _query(options, net)
-    vector = net.transform_one(query.x).cpu().numpy()
+    query, vector = _query(options)
     cosines, times, sources = _cosines(options.file, vector)
     at = "" if query.t is None else f" at {query.t:.3f} s"
     print(f"nearest to {printable(query.source)}{at}, of {len(cosines):,} frames")
@@ -56,13 +59,38 @@ def run(options: argparse.Namespace) -> None:
     print("nothing was written")
 
 
-def _query(options: argparse.Namespace, net: hs.SoftHebbNet) -> hs.Sample:
+def _query(options: argparse.Namespace) -> tuple[hs.Sample, Any]:
+    """Return what to look for, and its features."""
+    name = options.frame
+    if name.isdecimal() and not Path(name).is_file():
+        found = _row(options.file, int(name))
+        return found, found.x
+    net = hs.Learner.load(options.checkpoint).net
+    found = _frame(options, net)
+    return found, net.transform_one(found.x).cpu().numpy()
+
+
+def _row(file: Path, row: int) -> hs.Sample:
+    """Return what a file of features holds in a row, with the features as ``x``."""
+    count = 0
+    for rows, times, sources in read_features(file):
+        if row - count < len(rows):
+            place = row - count
+            return hs.Sample(rows[place], t=times[place], source=sources[place] or f"row {row}")
+        count += len(rows)
+    raise ConfigurationError(f"row {row} of {file}: expected one of its {count}, the first being 0")
+
+
+def _frame(options: argparse.Namespace, net: hs.SoftHebbNet) -> hs.Sample:
     """Return the frame to look for."""
     size, fit, gray = options.size or net.frame_size, options.fit, net.in_channels == 1
     name, start = options.frame, 0.0
     if not Path(name).is_file():
         name, start = _moment(name)
-    elif suffix(name) in SUFFIXES:
+    if signal_of(options, name):
+        raise ConfigurationError(f"{options.frame}: expected a picture; of sound and tables, a row of {options.file}")
+    as_learned(options, net, name)
+    if Path(options.frame).is_file() and suffix(name) in SUFFIXES:
         image = Path(name)
         sample = next(image_stream(iter([(image, None, image.name)]), picture_format(size, fit, gray), name), None)
         if sample is None:

@@ -1,11 +1,14 @@
 """`LabelledRows`: the classes of what is learned, each with a row of its own: they come, go, and change their names."""
 
+import logging
 from collections.abc import Hashable
 from typing import ClassVar
 
 from hebbstream.errors import ConfigurationError, LabelError
 from hebbstream.probe._inputs import checked_label
 from hebbstream.probe._tensors import LearnedTensors
+
+_log = logging.getLogger("hebbstream.probe")
 
 
 class LabelledRows(LearnedTensors):
@@ -16,6 +19,7 @@ class LabelledRows(LearnedTensors):
     classes: list[Hashable]
     """Labels in the order of their first appearance, which is the order of all that has a row for each class."""
     _row: dict[Hashable, int]
+    _told = False
 
     def forget(self, label: Hashable) -> None:
         """Remove a class: it is predicted no more, and learned from its beginning if its label comes again.
@@ -69,9 +73,20 @@ class LabelledRows(LearnedTensors):
     def _row_of(self, label: Hashable) -> int:
         if label not in self._row:
             self._add_row()
+            self._tell_if_alike(label)
             self._row[label] = len(self.classes)
             self.classes.append(label)
         return self._row[label]
+
+    def _tell_if_alike(self, label: Hashable) -> None:
+        other = _in_other_type(label)
+        if not self._told and other in self._row:
+            self._told = True
+            _log.warning(
+                "label %r is another class than %r: labels of CSV files are text, those of other files may be numbers",
+                label,
+                self.classes[self._row[other]],
+            )
 
     def _keep(self, count: int) -> None:
         """Drop all but the first so many classes, and what is left of one that was only begun."""
@@ -87,3 +102,19 @@ class LabelledRows(LearnedTensors):
 
     def _renumber(self) -> None:
         self._row = {name: index for index, name in enumerate(self.classes)}
+
+
+def _in_other_type(label: Hashable) -> Hashable:
+    """Return a label's text, or what its text stands for.
+
+    Examples
+    --------
+    >>> _in_other_type(1), _in_other_type("1"), _in_other_type("True"), _in_other_type("up")
+    ('1', 1.0, True, None)
+    """
+    if not isinstance(label, str):
+        return str(label)
+    try:
+        return float(label)
+    except ValueError:
+        return {"True": True, "False": False}.get(label)

@@ -6,7 +6,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-
 FLAT = 1e-6
 """Variance below which a channel has shown nothing so far: a tenth of what is added to variances anyway."""
 

@@ -1,5 +1,6 @@
 """Channels that are told apart: by running second moments, or by what colours of natural pictures have in common."""
 
+import logging
 import math
 from itertools import chain
 
@@ -10,6 +11,9 @@ from hebbstream.errors import ConfigurationError
 from hebbstream.rule._normalize import Moments, StreamNorm
 from hebbstream.rule._patches import patches
 
+_log = logging.getLogger("hebbstream.rule")
+
+_MANY = 2048  # values of a patch, from which on a map takes seconds; its time grows with their cube
 # The first was chosen on layers of 16 and 64 channels, the last on those of 96 and 384.
 _SHRINKAGE, _FEW_CHANNELS, _PER_CHANNEL = 0.1, 64, 0.005
 _ITERATIONS = 20  # enough for thousands of channels at this shrinkage
@@ -157,7 +161,14 @@ class PatchWhitening(StreamWhitening):
     def __init__(
         self, channels: int, kernel: tuple[int, int], momentum: float = 1e-4, *, device: str | torch.device = "cpu"
     ) -> None:
-        super().__init__(channels * kernel[0] * kernel[1], momentum, device=device)
+        values = channels * kernel[0] * kernel[1]
+        if values > _MANY:
+            _log.warning(
+                "patches of %d channels are whitened, %d values each: a step may take minutes; fewer channels take less"
+                " (of a table, --columns chooses)",
+                *(channels, values),
+            )
+        super().__init__(values, momentum, device=device)
         self.kernel = kernel
 
     def learn(self, x: Tensor, moments: Moments | None = None) -> Tensor:

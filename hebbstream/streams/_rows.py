@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from hebbstream.streams._sample import Sample
 
 log = logging.getLogger("hebbstream.streams")
 Values = np.ndarray[Any, np.dtype[np.float32]]
+_NO_VALUE = ("None", "NULL", "null", "N/A", "n/a")  # as databases and programs write it; a label may be called so
+_DATED = "expected seconds or a date and time such as 2026-01-31 23:59"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +145,13 @@ class RowReader:
 
     def _seconds(self, value: Any) -> float | None:
         """Read a time: seconds, or a date and time, which counts from that of the first row."""
-        if _is_missing(value):  # pandas' NaT is a date, too
+        if _is_missing(value) or _says_none(value):  # pandas' NaT is a date, too
             return None
         if isinstance(value, str):
             try:
                 value = datetime.fromisoformat(value) if not reads_as_number(value) else float(value)
             except ValueError:
-                raise InputError(
-                    f"time {self._time!r} is {quote(value)}: expected seconds or a date and time"
-                ) from None
+                raise InputError(f"time {self._time!r} is {quote(value)}: {_DATED}") from None
         if isinstance(value, np.datetime64 | np.timedelta64):
             value = value.astype(f"{value.dtype.kind}8[us]").item()  # of nanoseconds Python has no kind
         if isinstance(value, timedelta):
@@ -166,9 +166,11 @@ class RowReader:
             except (TypeError, OverflowError):
                 like = self._begin or "2026-01-31 23:59"
                 raise InputError(f"time {self._time!r} is {quote(value)}: expected one like {like}") from None
+        if isinstance(value, time):  # of a day that it does not tell
+            raise InputError(f"time {self._time!r} is {quote(str(value))}: {_DATED}")
         seconds = number(self._time, value)
         if math.isnan(seconds) and math.isfinite(float(value)):  # nanoseconds since 1970, of which no gap would be seen
-            raise InputError(f"time {self._time!r} is {quote(value)}: expected seconds or a date and time")
+            raise InputError(f"time {self._time!r} is {quote(value)}: {_DATED}")
         return None if math.isnan(seconds) else seconds
 
     def _key(self, value: Any) -> Hashable:
@@ -193,7 +195,7 @@ def number(name: Hashable, value: Any) -> float:
     >>> number("x", None), number("x", "2.5")
     (nan, 2.5)
     """
-    if _is_missing(value):
+    if _is_missing(value) or _says_none(value):
         return math.nan
     try:
         if isinstance(value, np.complexfloating | np.datetime64 | np.timedelta64):
@@ -211,6 +213,10 @@ def _is_missing(value: Any) -> bool:
         return True
     except (ValueError, RuntimeError):  # an array or a tensor of several values
         return False
+
+
+def _says_none(value: Any) -> bool:
+    return isinstance(value, str) and value in _NO_VALUE
 
 
 def reads_as_number(text: str) -> bool:

@@ -43,7 +43,8 @@ def windows(
     what comes                                  what becomes of it
     ==========================================  ==========================================================================
     a missing value: ``None``, NaN, NA, also    the column's last value takes its place; before its first value, that
-    as text, an infinity, a number beyond
+    as text, as are NULL, null, N/A and n/a;
+    an infinity, a number beyond
     1e15, an empty text, a name that a row has
     not
     a column without a value in all of a        the window is left out, and counted in ``stats.corrupt``; the log of

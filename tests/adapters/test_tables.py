@@ -205,3 +205,25 @@ def test_rows_that_were_torn_as_power_was_cut_are_left_out_and_counted(tmp_path,
         assert [row.x for row in rows] == [{"x": "1", "y": "2"}, {"x": "3", "y": "4"}]
         assert rows.stats.corrupt == 2
     assert [record.getMessage() for record in caplog.records] == [f"{path}: {problem}; such rows are left out"]
+
+
+@pytest.mark.parametrize("unfinished", ["3", "3,4", '3,"4', '"3', '3,"4\t,"'])
+def test_a_last_row_that_is_being_written_is_left_out_until_it_is_whole(tmp_path, caplog, unfinished):
+    path = tmp_path / "log.csv"
+    path.write_text(f"time,x,y\n1,2,3\n2,3,4\n{unfinished}")
+    with open_table(path) as rows:
+        assert [row.x["time"] for row in rows] == ["1", "2"]
+        assert rows.stats.corrupt == 1
+    assert [record.message for record in caplog.records] == [
+        f"{path}: row 3 has no line end, and not all of its values; such rows are left out"
+    ]
+    path.write_text("time,x,y\n1,2,3\n2,3,4\n3,4,5")
+    with open_table(path) as rows:
+        assert [row.x["time"] for row in rows] == ["1", "2", "3"]
+
+
+def test_a_quote_that_is_open_for_many_lines_is_no_row_that_is_being_written(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text('x,y\n1,2\n3,"4\n5,6\n7,8')
+    with pytest.raises(errors.DamagedFileError, match="unexpected end of data"), open_table(path) as rows:
+        list(rows)

@@ -163,6 +163,15 @@ def test_cosines_are_those_of_the_features(run, features, checkpoint):
     assert [found[index] for index in range(100)] == pytest.approx(cosine.tolist(), abs=1e-4)
 
 
+def test_a_row_finds_itself_without_the_checkpoint(run, features, checkpoint, tmp_path):
+    by_frame = run("search", features, f"{CLIP}@1", "--count", 5)[1]
+    checkpoint.rename(tmp_path / "elsewhere")
+    assert run("search", features, "25", "--count", 5) == (0, by_frame, "")
+    code, _, err = run("search", features, "100")
+    assert code == 1
+    assert f"row 100 of {features}: expected one of its 100" in err
+
+
 def test_images_are_searched_by_image(run, embed, tmp_path):
     (tmp_path / "pics").mkdir()
     for index in range(5):

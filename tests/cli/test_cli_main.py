@@ -263,6 +263,13 @@ def test_what_the_output_cannot_encode_is_escaped(start, tmp_path, monkeypatch):
         assert "\\udce4" in done.stdout
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows closes no single output of a process")
+def test_what_a_closed_stderr_would_have_shown_is_not_among_the_results(start, tmp_path):
+    (tmp_path / "torch.py").write_text("import sys; print('said', file=sys.stderr); raise SystemExit", encoding="utf-8")
+    done = start("info", stdout=subprocess.PIPE, preexec_fn=lambda: os.close(2))
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_an_answer_that_nobody_reads_ends_quietly(start):
     reader, writer = os.pipe()
     os.close(reader)

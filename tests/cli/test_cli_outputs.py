@@ -53,3 +53,13 @@ def test_standard_output_is_no_file_of_metrics(run, tmp_path):
     assert code == 1
     assert "metrics -: expected the name of a file" in err
     assert not (tmp_path / "-").exists()
+
+
+def test_a_source_that_stands_for_the_model_is_not_written_over(run, tmp_path):
+    np.save("a.npy", np.zeros((6, 32, 32, 3), np.uint8))
+    hs.SoftHebbNet.from_preset("video", width=4).save("c.safetensors")
+    before = (tmp_path / "a.npy").read_bytes()
+    code, _, err = run("export", "c.safetensors", "a.npy")
+    assert code == 1
+    assert "model a.npy: expected a name that ends in .onnx; frames come from --source" in err
+    assert (tmp_path / "a.npy").read_bytes() == before

@@ -12,6 +12,7 @@ from hebbstream.clip import CLIP
 from hebbstream.export import OnnxExtractor
 
 COLUMNS = ("--columns", "x", "y")
+CR_IN_QUOTES = '"l\rr"'  # a line end of the text that lies beside features
 
 
 @pytest.fixture(scope="module")
@@ -216,9 +217,22 @@ def test_what_a_network_is_not_for_is_refused(sensors, sound, tmp_path, capsys):
         ("evaluate", runs["table"], sensors.parent, "--label", "activity"),
         ("inspect", runs["sound"], "--source", CLIP),
         ("export", runs["sound"], tmp_path / "model.onnx", "--verify", "--source", CLIP),
+        ("search", tmp_path / "features.npy", f"{CLIP}@1", "--checkpoint", runs["sound"]),
     ):
         assert main([str(argument) for argument in command]) == 1, command
         assert "is read as pictures: expected" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in runs.values()} == before
     assert not (tmp_path / "features.npy").exists()
     assert not (tmp_path / "drawn.mp4").exists()
+
+
+def test_features_of_a_table_are_searched_by_row(tmp_path, capsys):
+    rows = [f"{np.sin(moment)},{'left' if moment < 80 else CR_IN_QUOTES}" for moment in range(160)]
+    (tmp_path / "s.csv").write_text("\n".join(["x,group", *rows]), newline="")
+    kept, features = tmp_path / "run.safetensors", tmp_path / "f.npy"
+    table = (tmp_path / "s.csv", "--group", "group", "--quiet", "--checkpoint", kept)
+    run(capsys, "learn", *table, "--window", 40, "--width", 4)
+    run(capsys, "embed", *table, "--output", features)
+    assert "1.0000           -       3  l r" in run(capsys, "search", features, 3, "--count", 1)
+    assert main(["search", str(features), f"{tmp_path / 's.csv'}@1", "--checkpoint", str(kept)]) == 1
+    assert "expected a picture; of sound and tables, a row of" in capsys.readouterr().err

@@ -321,6 +321,13 @@ def test_a_forged_description_with_a_right_checksum_is_refused(said, match):
         OnnxExtractor(model.SerializeToString())
 
 
+@pytest.mark.parametrize("text", [b"samples_seen", b"frames: "], ids=["a key", "a value"])
+def test_text_that_is_no_longer_utf_8_is_refused(exported, text):
+    before, found, after = exported.data.rpartition(text)
+    with pytest.raises(errors.CorruptModelError, match="damaged"):
+        OnnxExtractor(before + b"\xff" + found[1:] + after)
+
+
 def test_a_description_too_deep_to_be_read_is_refused(exported):
     model = onnx.load_model_from_string(exported.data)
     next(entry for entry in model.metadata_props if entry.key == "hebbstream").value = "[" * 100_000

@@ -153,6 +153,18 @@ def test_averages_of_what_is_pooled_in_every_precision(average_size, positions, 
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_maps_of_what_is_averaged_over_time_in_every_precision(precision, frames):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=8), hs.LayerSpec(channels=64, pool="time_avg")], 3)
+    net.learn_many(frames)
+    lower = {} if precision == "float32" else {"precision": precision, "frames": frames}
+    extractor = OnnxExtractor(export_model(net, feature_map=True, **lower).data)
+    found = extractor.transform_many(frames)
+    assert found.shape[1:] == (64, 8, 1)
+    limit = {"float32": 1e-4, "float16": 0.01, "int8": 0.2}[precision]
+    assert relative(found.reshape(len(frames), -1), net.transform_many(frames)) <= limit
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
 @pytest.mark.parametrize("changes", [{"power": 1.0}, {"power": 2.0, "radius": 100.0}], ids=str)
 def test_outputs_of_unit_length_in_every_precision(changes, precision, frames):
     layers = [hs.LayerSpec(channels=8, unit_length=True), hs.LayerSpec(channels=64, unit_length=True, **changes)]

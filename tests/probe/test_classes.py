@@ -186,3 +186,21 @@ def test_a_new_class_that_was_interrupted_is_learned_as_if_it_had_not_been(solve
     assert_equal_probes(probe, learned(solver, X, y, calibrate=True))
     probe.learn_one(X[0], "new")
     assert_equal_probes(probe, learned(solver, [*X, X[0]], [*y, "new"], calibrate=True))
+
+
+@pytest.mark.parametrize(("first", "second"), [("1", 1), (0, "0"), (True, "True"), ("2.0", 2.0)])
+def test_a_label_that_comes_as_text_and_as_a_number_is_told_once(first, second, caplog):
+    probe = SOLVERS["ridge"]()
+    for label in (first, second, first, second):
+        probe.learn_one([1.0, 0.0], label)
+    assert probe.classes == [first, second]
+    assert [record.message for record in caplog.records] == [
+        f"label {second!r} is another class than {first!r}: labels of CSV files are text, those of other files may be numbers"
+    ]
+
+
+def test_labels_that_differ_are_not_remarked_on(caplog):
+    probe = SOLVERS["ridge"]()
+    for label in ("1", "01", 2, 2.5, "up", "True", False, "nan"):
+        probe.learn_one([1.0, 0.0], label)
+    assert not caplog.records

@@ -211,3 +211,11 @@ def test_kernels_follow_and_whiten_as_torch_does(channels, pixels):
 @pytest.mark.parametrize("norm", [StreamNorm(2), StreamWhitening(2)])
 def test_moments_of_no_sample_are_asked_for_without_an_error(norm):
     assert norm.moments(torch.zeros(0, 2, 3, 3)).samples == 0
+
+
+@pytest.mark.parametrize(("channels", "told"), [(227, 0), (228, 1)])
+def test_patches_of_so_many_values_that_a_step_takes_minutes_are_told(channels, told, caplog):
+    PatchWhitening(channels, (1, 9), device="meta")
+    found = [record.message for record in caplog.records]
+    assert len(found) == told
+    assert not told or found[0].startswith("patches of 228 channels are whitened, 2052 values each")

@@ -1,7 +1,7 @@
 """`windows`: which rows a window has, and what becomes of what is missing, broken or stuck."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from operator import length_hint
 from zoneinfo import ZoneInfo
 
@@ -82,7 +82,10 @@ def test_a_row_without_a_label_has_none(label):
         assert [sample.y for sample in windows(rows, 1, label=name)] == [None, "a"]
 
 
-@pytest.mark.parametrize("missing", [None, NAN, float("inf"), 1e16, "", "NA", pd.NA, "absent"])
+WORDS = ("NA", "nan", "None", "NULL", "null", "N/A", "n/a")
+
+
+@pytest.mark.parametrize("missing", [None, NAN, float("inf"), 1e16, "", *WORDS, pd.NA, "absent"])
 def test_a_missing_value_is_the_last_one(missing):
     rows = [{"x": t, "y": 10 * t} for t in range(6)]
     rows[3] = {"x": 3} if str(missing) == "absent" else {"x": 3, "y": missing}
@@ -183,7 +186,7 @@ def test_times_of_numpy_and_pandas_are_of_any_unit(unit):
 def test_a_row_without_a_date_has_no_time():
     rows = [
         {"v": 0, "at": at}
-        for at in (np.datetime64("NaT"), pd.NA, "NA", pd.Timestamp(2026, 1, 1), pd.Timestamp(2026, 1, 2))
+        for at in (np.datetime64("NaT"), pd.NA, "NULL", pd.Timestamp(2026, 1, 1), pd.Timestamp(2026, 1, 2))
     ]
     assert [sample.t for sample in windows(rows, 1, time="at")] == [None, None, None, 0, 86_400]
 
@@ -288,6 +291,11 @@ def test_a_data_frame_is_no_rows(rows):
         ([[1.0, 2.0], [1.0]], errors.InputError, "row of 1 values: expected 2, as in the first"),
         ([np.zeros((2, 2))], errors.RankError, r"row of shape \(2, 2\): expected one moment"),
         (["abc"], errors.InputError, "row 'abc': expected numbers"),
+        (
+            [{"x": 1, "at": time(8, 30)}],
+            errors.InputError,
+            "time 'at' is '08:30:00': expected seconds or a date and time such as 2026-01-31 23:59",
+        ),
         ([{"x": 1, "at": "soon"}], errors.InputError, "time 'at' is 'soon': expected seconds or a date and time"),
         (
             [{"x": 1, "at": 17 * 10**17}],
