@@ -1,6 +1,7 @@
 """`Run`: one call of `Learner.learn`."""
 
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -57,7 +58,8 @@ class Run:
         self._not_fed: BaseException | None = None  # why the next sample is not learned
         self._turned = Turned(learner.net)
         self._check = LabelledCheck(learner)
-        self.running = False
+        self.running = True
+        self._thread = threading.get_ident()
         self.whole = True  # until a second Ctrl-C ends the run
         self.saved_to: Path | None = None
 
@@ -66,9 +68,13 @@ class Run:
         """Whether no sample is under way, nor did a second Ctrl-C end the run in whatever was being done."""
         return self.whole and not self._under_way
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it runs in the thread that asks."""
+        return threading.get_ident() == self._thread
+
     def go(self, to_pass: int) -> None:
         """Pass over so many samples, then learn until something ends it, and let the callbacks know."""
-        self.running = True
         try:
             with interruption(self._answer) as self._interrupted:
                 self._go(to_pass)

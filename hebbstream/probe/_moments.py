@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hebbstream._numbers import check_number, quantity
+from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._base import OnlineProbe
 from hebbstream.probe._projection import Projection
@@ -82,6 +83,7 @@ class MomentProbe(OnlineProbe):
     def _solve(self, moments: Moments) -> tuple[Tensor, Tensor]:
         """Return weights (C, d) and biases (C,), of features from the origin."""
 
+    @in_turn
     def state_dict(self) -> dict[str, Any]:
         """Return the state that `OnlineProbe.state_dict` describes."""
         state = super().state_dict()

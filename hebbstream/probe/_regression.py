@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hebbstream._numbers import check_number, quantity
 from hebbstream._quote import quote
+from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError, InputError, ValueRangeError
 from hebbstream.probe._inputs import checked_weight, feature_rows
 from hebbstream.probe._projection import Projection
@@ -54,6 +55,7 @@ class RidgeRegression(LearnedTensors):
             raise ConfigurationError(f"half_life={half_life!r}: expected a number above 0, or None")
         if not quantity(l2) > 0:
             raise ConfigurationError(f"l2={l2!r}: expected a number above 0")
+        super().__init__()
         self.l2, self.solve_every = l2, solve_every
         self.columns: dict[Any, int] = {}
         """Index of each feature in the vectors, by its name; empty where features have no names."""
@@ -65,10 +67,12 @@ class RidgeRegression(LearnedTensors):
         self._solution: tuple[Tensor, Tensor] | None = None
         self._pending = 0  # samples learned since then
 
+    @in_turn
     def learn_one(self, x: Any, y: float, w: float = 1.0) -> None:
         """Learn from features (F,) and their number `y`; errors as of `OnlineProbe.learn_one`."""
         self._take(self._rows(x, single=True), [checked_target(y)], [checked_weight(w)])
 
+    @in_turn
     def learn_many(self, X: Any, y: Any, w: Any) -> None:
         """Learn from features (n, F), n numbers and n weights, to the same effect as one after another."""
         rows, targets = self._rows(X, single=False), [checked_target(value) for value in y]
@@ -80,10 +84,12 @@ class RidgeRegression(LearnedTensors):
         if targets:
             self._take(rows, targets, weights)
 
+    @in_turn
     def predict_one(self, x: Any) -> float:
         """Return the number expected; 0 before the first sample."""
         return self._predicted(self._rows(x, single=True))[0]
 
+    @in_turn
     def predict_many(self, X: Any) -> list[float]:
         """Return the number expected for each row."""
         return self._predicted(self._rows(X, single=False))
@@ -97,6 +103,7 @@ class RidgeRegression(LearnedTensors):
         found: list[float] = (self._project(rows - self._shared["origin"]) @ weight + bias).tolist()
         return found
 
+    @in_turn
     @ordinary
     def grow(self, features: int) -> None:
         """Append features, so far always zero, at the end of the vectors this reads."""

@@ -6,12 +6,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hebbstream.probe._state import fitted, ordinary
+from hebbstream.probe._state import OfOneTime, fitted, ordinary
 
 Shapes = dict[str, tuple[int, ...]]
 
 
-class LearnedTensors(ABC):
+class LearnedTensors(OfOneTime, ABC):
     """Makes them, takes them from a state, and gives classes and features room in them."""
 
     dtype: torch.dtype

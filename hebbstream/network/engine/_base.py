@@ -70,7 +70,10 @@ class Engine(ABC):
         return frames.shape[0]
 
     def learn_stream(self, layers: Sequence[SoftHebbLayer], batches: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Let every layer learn from one step after another, and yield the features of each, in order."""
+        """Let every layer learn from one step after another, and yield the features of each, in order.
+
+        A network asks for it where steps overlap; else it asks for one at a time, so that other threads have their turn.
+        """
         for frames in batches:
             with outside_modes():
                 features = self.learn(layers, frames)

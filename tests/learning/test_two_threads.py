@@ -1,0 +1,94 @@
+"""A learner that several threads use."""
+
+import threading
+
+import numpy as np
+import pytest
+from strategies import tiny_net
+
+import hebbstream as hs
+from hebbstream.errors import ConfigurationError
+
+
+def frames(count):
+    return [np.full((8, 8, 3), number, np.uint8) for number in range(count)]
+
+
+def labelled(count):
+    return [(frame, "ab"[number % 2]) for number, frame in enumerate(frames(count))]
+
+
+def elsewhere(call):
+    """Return what a call in another thread raised, or returned."""
+    found = []
+
+    def make():
+        try:
+            found.append(call())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_another_thread_cannot_save_between_two_samples(tmp_path):
+    found = []
+    path = tmp_path / "run.safetensors"
+    learner = hs.Learner(tiny_net(), callbacks=[lambda step: found.append(elsewhere(lambda: learner.save(path)))])
+    learner.learn(frames(3), progress=False)
+    assert all("save while samples are under way" in str(error) for error in found)
+    assert len(found) == 3
+    assert not path.exists()
+    assert elsewhere(lambda: learner.save(path)) is None
+
+
+def test_of_two_threads_that_begin_to_learn_at_the_same_time_one_is_refused():
+    errors, threads = [], []
+
+    def learn():
+        try:
+            learner.learn(frames(5), progress=False)
+        except ConfigurationError as error:
+            errors.append(error)
+
+    def clock():
+        if not threads:  # asked while a run is made
+            threads.append(threading.Thread(target=learn))
+            threads[0].start()
+            threads[0].join(0.2)
+        return 0.0
+
+    learner = hs.Learner(tiny_net(), clock=clock)
+    learn()
+    threads[0].join()
+    assert len(errors) == 1
+    assert "learn within a run of this learner" in str(errors[0])
+    assert learner.counters.position == 5
+
+
+@pytest.mark.parametrize("kind", [hs.SoftmaxProbe, hs.SldaProbe])
+def test_a_probe_is_fitted_anew_while_another_thread_teaches_a_new_class(kind, monkeypatch):
+    learner = hs.Learner(tiny_net(), kind(), replay=hs.Replay(20))
+    learner.learn(labelled(20), progress=False)
+    transform = learner.net.transform_many
+
+    def meanwhile(x):
+        features = transform(x)
+        learner.probe.learn_one(features[0], "new")
+        return features
+
+    monkeypatch.setattr(learner.net, "transform_many", meanwhile)
+    assert set(learner.refit_probe(progress=False).classes) == {"a", "b"}
+
+
+@pytest.mark.parametrize("times", [{"captured": "10:30"}, {"captured": 1j}, {"t": "0.5"}])
+def test_a_time_that_is_no_number_is_refused_before_anything_is_learned(times):
+    learner = hs.Learner(tiny_net())
+    samples = [hs.Sample(frame) for frame in frames(2)] + [hs.Sample(frames(1)[0], **times)]
+    with pytest.raises(hs.HebbstreamError, match="expected a number of seconds, or None"):
+        learner.learn(samples, progress=False)
+    assert learner.is_whole
+    assert learner.net.samples_seen == learner.counters.position == 2
