@@ -216,12 +216,13 @@ class Learner:
         LabelError
             If a class is not a str, int, float or bool.
         """
-        if self._run is not None and self._run.running and not (self._run.is_here and self.is_whole):
-            raise ConfigurationError(
-                "save while samples are under way: expected it in on_pause of a callback, or after the run"
-            )
         probe = as_online_probe(self.probe, "checkpoint")
         with ExitStack() as held:  # other threads may use the parts
+            held.enter_context(self._turns.lock)
+            if self._run is not None and self._run.running and not self._run.may_save:
+                raise ConfigurationError(
+                    "save while samples are under way: expected it in on_pause of a callback, or after the run"
+                )
             held.enter_context(self.net._between_steps("save"))
             for part in (probe, self.replay):
                 if part is not None:

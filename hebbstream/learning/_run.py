@@ -59,7 +59,7 @@ class Run:
         self._turned = Turned(learner.net)
         self._check = LabelledCheck(learner)
         self.running = True
-        self._thread = threading.get_ident()
+        self._thread, self._waits = threading.get_ident(), False
         self.whole = True  # until a second Ctrl-C ends the run
         self.saved_to: Path | None = None
 
@@ -69,9 +69,9 @@ class Run:
         return self.whole and not self._under_way
 
     @property
-    def is_here(self) -> bool:
-        """Whether it runs in the thread that asks."""
-        return threading.get_ident() == self._thread
+    def may_save(self) -> bool:
+        """Whether all is of one time: in another thread, where it waits for the next sample and none is under way."""
+        return self.is_whole and (self._waits or threading.get_ident() == self._thread)
 
     def go(self, to_pass: int) -> None:
         """Pass over so many samples, then learn until something ends it, and let the callbacks know."""
@@ -164,6 +164,7 @@ class Run:
     def _feed(self, items: Iterator[Any]) -> Iterator[Any]:
         """Yield frames until something ends it. An error waits until the samples under way are learned to their end."""
         while True:
+            self._waits = not self._under_way
             try:
                 with self._interrupted.waiting():
                     item = next(items)
@@ -175,6 +176,9 @@ class Run:
             except BaseException as error:
                 self._not_fed = self._named(error, None) if isinstance(error, InputError) else error
                 return
+            finally:
+                with self._learner._turns.lock:  # who saves meanwhile does so to the end
+                    self._waits = False
             try:
                 sample = Sample.of(item)
                 self._check(sample)

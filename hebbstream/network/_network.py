@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Self
 
 import torch
@@ -215,13 +216,15 @@ class SoftHebbNet(LayerStack):
             for batch in batches:
                 yield from self._learn(batch)
             return
-        with self._between_steps("learn"):
-            self._overlapping = True
+        with self._between_steps("learn"):  # steps of another stream must not come between its own
+            steps = self.engine.learn_stream(self.layers, map(self._begun, batches))
         try:
-            for features in self.engine.learn_stream(self.layers, map(self._taken_in, batches)):
-                yield from merge_views(features, self.mirror)
+            with closing(steps):  # which ends what is under way
+                for features in steps:
+                    self._under_way -= 1
+                    yield from merge_views(features, self.mirror)
         finally:
-            self._overlapping = False
+            self._under_way = 0
 
     @torch.no_grad()
     def _forward_one(self, frame: Any, memory: ForwardPass | None = None) -> ForwardPass:
@@ -269,6 +272,11 @@ class SoftHebbNet(LayerStack):
     def _learn(self, x: Tensor) -> Tensor:
         with self._between_steps("learn"), outside_modes():
             return merge_views(self.engine.learn(self.layers, self._taken_in(x)), self.mirror)
+
+    def _begun(self, x: Tensor) -> Tensor:
+        with self._turns.lock:
+            self._under_way += 1
+            return self._taken_in(x)
 
     def _inference_product(self) -> Product:
         return self.engine.multiply if self.engine.precision == "auto" else super()._inference_product()

@@ -68,7 +68,7 @@ class LayerStack(nn.Module):
             raise ConfigurationError("mirror=True and plasticity='imprinting': expected only one of the two")
         self.seed = seed
         self.samples_seen, self._memory = 0, PerThread()
-        self._turns, self._overlapping = Turns(), False
+        self._turns, self._under_way = Turns(), 0
         self.preset: str | None = None
         """Name of the preset that the layers were taken from."""
         self.channel_names: tuple[str, ...] | None = None
@@ -306,7 +306,7 @@ class LayerStack(nn.Module):
             If samples overlap in a pipeline, where there is no such time.
         """
         with self._turns.lock:
-            if self._overlapping:
+            if self._under_way:
                 raise ConfigurationError(
                     f"{doing} while samples are under way in a pipeline: expected it before or after"
                 )

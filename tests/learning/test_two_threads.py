@@ -1,6 +1,7 @@
 """A learner that several threads use."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -32,6 +33,44 @@ def elsewhere(call):
     thread.start()
     thread.join()
     return found[0]
+
+
+def test_another_thread_saves_where_the_source_keeps_a_run_waiting(tmp_path):
+    path, found = tmp_path / "run.safetensors", []
+    learner = hs.Learner(tiny_net())
+
+    def slow():
+        for number, frame in enumerate(frames(3)):
+            assert elsewhere(lambda: learner.save(path)) is None
+            found.append(hs.Learner.load(path).counters.position)
+            assert found[-1] == number
+            yield frame
+
+    learner.learn(slow(), progress=False)
+    assert found == [0, 1, 2]
+
+
+def test_a_sample_that_comes_while_another_thread_saves_is_learned_afterwards():
+    learner, held, came = hs.Learner(tiny_net()), threading.Event(), threading.Event()
+
+    def save():
+        with learner._turns.lock:  # as long as it writes
+            held.set()
+            came.wait()
+            time.sleep(0.1)
+            positions.append(learner.net.samples_seen)
+
+    def source():
+        saving.start()
+        held.wait()
+        came.set()
+        yield frames(1)[0]
+
+    positions, saving = [], threading.Thread(target=save)
+    learner.learn(source(), progress=False)
+    saving.join()
+    assert positions == [0]
+    assert learner.counters.position == 1
 
 
 def test_another_thread_cannot_save_between_two_samples(tmp_path):

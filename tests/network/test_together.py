@@ -110,9 +110,11 @@ def test_features_do_not_wait(frames):
 )
 def test_while_samples_overlap_a_network_is_of_no_one_time(frames, call, doing, tmp_path):
     net = tiny_net(engine="pipelined")
-    for _ in net.learn_stream(frames[:3]):
-        with pytest.raises(ConfigurationError, match=f"{doing} while samples are under way in a pipeline"):
-            call(net, tmp_path)
+    learned = net.learn_stream(frames[:3])
+    next(learned)
+    with pytest.raises(ConfigurationError, match=f"{doing} while samples are under way in a pipeline"):
+        call(net, tmp_path)
+    assert len(list(learned)) == 2
     assert not list(tmp_path.iterdir())
     call(net, tmp_path)
     assert net.samples_seen >= 3
@@ -136,3 +138,14 @@ def test_a_copy_that_is_made_in_inference_mode_learns_outside_it(frames, again):
 def test_a_copy_of_a_network_and_of_what_names_it_are_one(frames):
     net, named = copy.deepcopy([net := tiny_net(), {"net": net}])
     assert named["net"] is net
+
+
+def test_a_pipeline_that_waits_for_its_first_frame_keeps_nobody_from_saving(frames, tmp_path):
+    net = tiny_net(engine="pipelined")
+
+    def source():
+        net.save(tmp_path / "net.safetensors")  # as at SIGUSR1
+        yield frames[0]
+
+    assert len(list(net.learn_stream(source()))) == 1
+    assert hs.load(tmp_path / "net.safetensors").samples_seen == 0
