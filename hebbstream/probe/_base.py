@@ -115,7 +115,9 @@ class OnlineProbe(LabelledRows):
         """
         rows, labels = self._rows(X, single=False), [checked_label(label) for label in y]
         weights = (
-            [checked_weight(value) for value in w] if isinstance(w, Iterable) else [checked_weight(w)] * len(labels)
+            [checked_weight(value) for value in w]
+            if isinstance(w, Iterable) and getattr(w, "ndim", True)  # a scalar tensor says that it may be iterated over
+            else [checked_weight(w)] * len(labels)
         )
         if not len(rows) == len(labels) == len(weights):
             raise InputError(

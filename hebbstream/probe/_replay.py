@@ -81,7 +81,10 @@ class Replay(OfOneTime):
         self._places: dict[Hashable, list[int]] = {}  # of the frames of each class
         self._came: dict[Hashable, int] = {}  # frames of each class so far
         self._full: set[Hashable] = set()  # classes that have had most, since it was full
-        self._random = np.random.default_rng(seed)
+        try:
+            self._random = np.random.default_rng(seed)
+        except (TypeError, ValueError):
+            raise ConfigurationError(f"seed={quote(seed)}: expected an integer of at least 0") from None
 
     def __repr__(self) -> str:
         return shown(self, Replay(), frames=len(self), classes=len(self._came))

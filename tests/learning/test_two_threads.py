@@ -8,7 +8,7 @@ import pytest
 from strategies import tiny_net
 
 import hebbstream as hs
-from hebbstream.errors import ConfigurationError
+from hebbstream.errors import ConfigurationError, OutputError
 
 
 def frames(count):
@@ -131,3 +131,20 @@ def test_a_time_that_is_no_number_is_refused_before_anything_is_learned(times):
         learner.learn(samples, progress=False)
     assert learner.is_whole
     assert learner.net.samples_seen == learner.counters.position == 2
+
+
+def test_a_checkpoint_of_a_run_under_way_is_not_shared_with_another_learner(tmp_path):
+    checkpoint = hs.Checkpoint(tmp_path / "run.safetensors", every_samples=1)
+    first, second = (hs.Learner(tiny_net(), callbacks=[checkpoint]) for _ in range(2))
+
+    def source():
+        for frame in frames(3):
+            with pytest.raises(OutputError, match="another run is writing to it"):
+                second.learn(frames(2), progress=False)
+            yield frame
+
+    first.learn(source(), progress=False)
+    assert hs.Learner.load(checkpoint.path).counters.position == 3
+    assert second.counters.position == 0
+    second.learn(frames(2), progress=False)  # one after another they may
+    assert hs.Learner.load(checkpoint.path).counters.position == 2

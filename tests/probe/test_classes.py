@@ -186,3 +186,12 @@ def test_a_new_class_that_was_interrupted_is_learned_as_if_it_had_not_been(solve
     assert_equal_probes(probe, learned(solver, X, y, calibrate=True))
     probe.learn_one(X[0], "new")
     assert_equal_probes(probe, learned(solver, [*X, X[0]], [*y, "new"], calibrate=True))
+
+
+@pytest.mark.parametrize("weight", [np.array(2.0), torch.tensor(2.0), np.float32(2.0)])
+def test_a_scalar_array_is_the_weight_of_every_sample(weight):
+    X, y = blobs(12)
+    found, expected = SOLVERS["slda"](), SOLVERS["slda"]()
+    found.learn_many(X, y, weight)
+    expected.learn_many(X, y, 2.0)
+    assert_equal_probes(found, expected)
