@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -138,16 +139,17 @@ def export_model(net: SoftHebbNet, probe: Any = None, **options: Unpack[ExportOp
 
 def make_model(net: SoftHebbNet, probe: Any, options: Options) -> Exported:
     """Do what `export_model` does, with options that were checked."""
-    net.check_finite()
     head = as_online_probe(probe, "model")
-    contract, pixels = contract_of(net, head, options)
+    with ExitStack() as held:  # other threads may let them learn
+        held.enter_context(net._between_steps("export"))
+        if head is not None:
+            held.enter_context(head._turns.lock)
+        net.check_finite()
+        contract, pixels = contract_of(net, head, options)
+        layers = [fold(layer) for layer in net.layers]
+        affine = None if head is None else head.affine()
     build = partial(
-        build_model,
-        [fold(layer) for layer in net.layers],
-        None if head is None else head.affine(),
-        contract,
-        resize_to=pixels if options.resize else None,
-        mirror=net.mirror,
+        build_model, layers, affine, contract, resize_to=pixels if options.resize else None, mirror=net.mirror
     )
     if options.precision == "float32":
         data = seal(build(), contract)

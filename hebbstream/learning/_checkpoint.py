@@ -78,6 +78,7 @@ class Checkpoint(Callback):
             raise ConfigurationError(f"checkpoint {quote(path)}: expected the path of a file ({error})") from None
         self.every_samples, self.every_seconds, self.kept = every_samples, every_seconds, kept
         self._lock: tuple[FileLock, os.stat_result] | None = None
+        self._saves: Running | None = None  # the learner of the run under way
         self._began_at = 0
         self._saved_at: int | None = None
 
@@ -113,7 +114,10 @@ class Checkpoint(Callback):
     def on_start(self, learner: Running) -> None:
         """Find out, before the first sample, whether the learner can be saved there."""
         as_online_probe(learner.probe, "checkpoint")
+        if self._saves is not None and self._saves is not learner:
+            raise OutputError(f"cannot write {self.path}: another run is writing to it")
         self.claim()
+        self._saves = learner
         self._began_at = self._saved_at = learner.counters.position
 
     def on_sample(self, learner: Running, sample: Sample) -> None:
@@ -135,6 +139,8 @@ class Checkpoint(Callback):
 
     def on_end(self, learner: Running) -> None:
         """Save, if anything was learned, again: what other callbacks did at the end is new."""
+        if self._saves is not None and self._saves is not learner:  # which was refused
+            return
         try:
             if self._saved_at is not None and learner.counters.position != self._began_at and learner.is_whole:
                 self._save(learner)
@@ -143,7 +149,7 @@ class Checkpoint(Callback):
                 raise
             log.error("%s; what was learned stands there, but not what callbacks did at the end", error)
         finally:
-            self._saved_at = None
+            self._saves = self._saved_at = None
             self.release()
 
     def release(self) -> None:
@@ -177,7 +183,7 @@ class Checkpoint(Callback):
         return self._absolute
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_lock": None}  # a copy holds none
+        return vars(self) | {"_lock": None, "_saves": None}  # a copy holds none
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r})"

@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -13,6 +14,7 @@ import torch
 from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import outside_autocast, usable_device
 from hebbstream._numbers import check_number
+from hebbstream._turns import Turns
 from hebbstream.errors import ConfigurationError, CorruptCheckpointError
 from hebbstream.learning._arguments import check_net, check_probe, checked_stream
 from hebbstream.learning._callback import Callback, Step, as_callbacks
@@ -116,6 +118,7 @@ class Learner:
         self.recordings: dict[str, int] = {}
         self.stream: Stream[Any] | None = None
         self._run: Run | None = None
+        self._turns = Turns()
         self._unclaimed: State = {}  # state of callbacks that a file held, and this learner lacks
 
     def learn(
@@ -166,16 +169,17 @@ class Learner:
         OutputError
             If the last checkpoint cannot be written; found out before the first sample where it can be.
         """
-        if self._running:
-            raise ConfigurationError("learn within a run of this learner: expected it to end first")
         check_number("limit", limit, optional=True)
         check_number("batch_size", batch_size, optional=True)
-        self.stream = checked_stream(stream)
-        passed = samples_to_pass(self.stream, self.recordings, self.counters.position) if resume else 0
-        callbacks = [*self.callbacks, ProgressBar(limit, passed=passed, enabled=progress)]
-        if self.replay is not None:
-            callbacks = [Replaying(self.replay), *callbacks, Remembering(self.replay)]
-        self._run = Run(self, callbacks, limit, batch_size or self.stream.batch)
+        with self._turns.lock:  # of two threads that begin at the same time, one is refused
+            if self._running:
+                raise ConfigurationError("learn within a run of this learner: expected it to end first")
+            self.stream = checked_stream(stream)
+            passed = samples_to_pass(self.stream, self.recordings, self.counters.position) if resume else 0
+            callbacks = [*self.callbacks, ProgressBar(limit, passed=passed, enabled=progress)]
+            if self.replay is not None:
+                callbacks = [Replaying(self.replay), *callbacks, Remembering(self.replay)]
+            self._run = Run(self, callbacks, limit, batch_size or self.stream.batch)
         self._run.go(passed)
         try:
             self.net.check_finite()
@@ -212,20 +216,26 @@ class Learner:
         LabelError
             If a class is not a str, int, float or bool.
         """
-        if self._running and not self.is_whole:
-            raise ConfigurationError(
-                "save while samples are under way: expected it in on_pause of a callback, or after the run"
-            )
-        state: State = {"network": self.net.to_state(), "counters": asdict(self.counters)}
-        state["recordings"] = self.recordings
         probe = as_online_probe(self.probe, "checkpoint")
-        if probe is not None:
-            state["probe"] = probe.state_dict()
-        if self.replay is not None:
-            state["replay"] = self.replay.state_dict()
-        kept = {name: callback.state_dict() for name, callback in self._named_callbacks().items()}
-        state["callbacks"] = self._unclaimed | {name: kept[name] for name in kept if kept[name]}
-        write_state(path, state)
+        with ExitStack() as held:  # other threads may use the parts
+            held.enter_context(self._turns.lock)
+            if self._run is not None and self._run.running and not self._run.may_save:
+                raise ConfigurationError(
+                    "save while samples are under way: expected it in on_pause of a callback, or after the run"
+                )
+            held.enter_context(self.net._between_steps("save"))
+            for part in (probe, self.replay):
+                if part is not None:
+                    held.enter_context(part._turns.lock)
+            state: State = {"network": self.net.to_state(), "counters": asdict(self.counters)}
+            state["recordings"] = self.recordings
+            if probe is not None:
+                state["probe"] = probe.state_dict()
+            if self.replay is not None:
+                state["replay"] = self.replay.state_dict()
+            kept = {name: callback.state_dict() for name, callback in self._named_callbacks().items()}
+            state["callbacks"] = self._unclaimed | {name: kept[name] for name in kept if kept[name]}
+            write_state(path, state)
         if self._run is not None:
             self._run.saved_to = Path(path)
 

@@ -48,7 +48,7 @@ def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progres
         Whether a bar shows how far it is, on a terminal.
     """
     frames, labels = replay.kept()
-    came = replay.came
+    came, classes = replay.came, list(probe.classes)  # another thread may let the probe learn meanwhile
     taught = sum(came.values())
     learned = taught * (1 + replay.per_sample)  # at most, with what was seen again
     spread = _spread(labels)
@@ -56,14 +56,14 @@ def refit_probe(net: SoftHebbNet, probe: OnlineProbe, replay: Replay, *, progres
     held, rest = _stretches(len(labels))
     more = taught > len(labels) or probe.steps > learned
     # It was taught before this replay began, or most of it, or so few are kept that nothing shows which is better.
-    if set(probe.classes) != set(labels) or probe.steps > 2 * learned or (more and not len(held)):
+    if set(classes) != set(labels) or probe.steps > 2 * learned or (more and not len(held)):
         return probe
     starts = range(0, len(labels), _AT_ONCE)
     bar = progress_bar(
         starts, unit="steps", shown=progress and drawn_over(), desc="what was taught, as it looks by now"
     )
     features = torch.cat([net.transform_many(frames[spread[start : start + _AT_ONCE]]) for start in bar])
-    known = _Known(features, labels, probe.classes, came)
+    known = _Known(features, labels, classes, came)
     # Where nothing is held back that it could have known, at least it is not surer than so few labels allow.
     judged = held if np.isin(known.numbers[held], known.numbers[rest]).any() else rest
     ways = known.ways(probe)

@@ -1,6 +1,7 @@
 """`Run`: one call of `Learner.learn`."""
 
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -57,7 +58,8 @@ class Run:
         self._not_fed: BaseException | None = None  # why the next sample is not learned
         self._turned = Turned(learner.net)
         self._check = LabelledCheck(learner)
-        self.running = False
+        self.running = True
+        self._thread, self._waits = threading.get_ident(), False
         self.whole = True  # until a second Ctrl-C ends the run
         self.saved_to: Path | None = None
 
@@ -66,9 +68,13 @@ class Run:
         """Whether no sample is under way, nor did a second Ctrl-C end the run in whatever was being done."""
         return self.whole and not self._under_way
 
+    @property
+    def may_save(self) -> bool:
+        """Whether all is of one time: in another thread, where it waits for the next sample and none is under way."""
+        return self.is_whole and (self._waits or threading.get_ident() == self._thread)
+
     def go(self, to_pass: int) -> None:
         """Pass over so many samples, then learn until something ends it, and let the callbacks know."""
-        self.running = True
         try:
             with interruption(self._answer) as self._interrupted:
                 self._go(to_pass)
@@ -158,6 +164,7 @@ class Run:
     def _feed(self, items: Iterator[Any]) -> Iterator[Any]:
         """Yield frames until something ends it. An error waits until the samples under way are learned to their end."""
         while True:
+            self._waits = not self._under_way
             try:
                 with self._interrupted.waiting():
                     item = next(items)
@@ -169,6 +176,9 @@ class Run:
             except BaseException as error:
                 self._not_fed = self._named(error, None) if isinstance(error, InputError) else error
                 return
+            finally:
+                with self._learner._turns.lock:  # who saves meanwhile does so to the end
+                    self._waits = False
             try:
                 sample = Sample.of(item)
                 self._check(sample)

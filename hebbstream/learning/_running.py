@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Protocol
 
+from hebbstream._turns import Turns
 from hebbstream.learning._counters import Counters
 from hebbstream.learning._report import Report
 from hebbstream.learning._timer import Clock
@@ -21,6 +22,7 @@ class Running(Protocol):
     recordings: dict[str, int]
     clock: Clock
     stream: Stream[Any] | None
+    _turns: Turns
 
     @property
     def report(self) -> Report | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Self
 
 import torch
@@ -210,9 +211,20 @@ class SoftHebbNet(LayerStack):
         """
         waits = batch_size > 1 or self.engine.overlaps  # the source may then fill its memory with the next frame
         checked = (x.clone() if waits else x for x in (self.checked(frame, single=True) for frame in frames))
-        batches = (self._taken_in(batch) for batch in batched(checked, batch_size, ready))
-        for features in self.engine.learn_stream(self.layers, batches):
-            yield from merge_views(features, self.mirror)
+        batches = batched(checked, batch_size, ready)
+        if not self.engine.overlaps:
+            for batch in batches:
+                yield from self._learn(batch)
+            return
+        with self._between_steps("learn"):  # steps of another stream must not come between its own
+            steps = self.engine.learn_stream(self.layers, map(self._begun, batches))
+        try:
+            with closing(steps):  # which ends what is under way
+                for features in steps:
+                    self._under_way -= 1
+                    yield from merge_views(features, self.mirror)
+        finally:
+            self._under_way = 0
 
     @torch.no_grad()
     def _forward_one(self, frame: Any, memory: ForwardPass | None = None) -> ForwardPass:
@@ -245,21 +257,26 @@ class SoftHebbNet(LayerStack):
         ConfigurationError
             If the network has learned since then.
         """
-        if passes.samples_seen != self.samples_seen:
-            raise ConfigurationError(
-                f"forward pass after {passes.samples_seen} samples: expected one after the {self.samples_seen} learned"
-            )
-        with outside_modes():
+        with self._between_steps("learn"), outside_modes():
+            if passes.samples_seen != self.samples_seen:
+                raise ConfigurationError(
+                    f"forward pass after {passes.samples_seen} samples: expected one after the {self.samples_seen} learned"
+                )
             for layer, (x, forward, workspace) in zip(self.layers, passes.layers, strict=True):
                 layer.compete(forward)
                 layer.update(forward, workspace)
                 layer.take_in(x)
-        self.frame_size = passes.frame_size
-        self.samples_seen += 1
+            self.frame_size = passes.frame_size
+            self.samples_seen += 1
 
     def _learn(self, x: Tensor) -> Tensor:
-        with outside_modes():
+        with self._between_steps("learn"), outside_modes():
             return merge_views(self.engine.learn(self.layers, self._taken_in(x)), self.mirror)
+
+    def _begun(self, x: Tensor) -> Tensor:
+        with self._turns.lock:
+            self._under_way += 1
+            return self._taken_in(x)
 
     def _inference_product(self) -> Product:
         return self.engine.multiply if self.engine.precision == "auto" else super()._inference_product()
@@ -308,5 +325,6 @@ class SoftHebbNet(LayerStack):
         chosen = range(len(self.layers)) if layers is None else list(layers)
         if not all(0 <= index < len(self.layers) for index in chosen):
             raise ConfigurationError(f"layers={chosen}: expected indices from 0 to {len(self.layers) - 1}")
-        for index in chosen:
-            self.layers[index].reopen_plasticity(opening, half_life)
+        with self._turns.lock:
+            for index in chosen:
+                self.layers[index].reopen_plasticity(opening, half_life)

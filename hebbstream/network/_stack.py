@@ -1,7 +1,9 @@
 """`LayerStack`: layers on top of each other, the features that they give, and their state."""
 
+import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import outside_modes, usable_device
 from hebbstream._quote import first_line
+from hebbstream._turns import Turns
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.network._arguments import (
     Size,
@@ -66,6 +69,7 @@ class LayerStack(nn.Module):
             raise ConfigurationError("mirror=True and plasticity='imprinting': expected only one of the two")
         self.seed = seed
         self.samples_seen, self._memory = 0, PerThread()
+        self._turns, self._under_way = Turns(), 0
         self.preset: str | None = None
         """Name of the preset that the layers were taken from."""
         self.channel_names: tuple[str, ...] | None = None
@@ -261,7 +265,8 @@ class LayerStack(nn.Module):
         ConfigurationError
             If learning has diverged, likewise.
         """
-        write_state(path, {"network": self.to_state()})
+        with self._between_steps("save"):
+            write_state(path, {"network": self.to_state()})
 
     @classmethod
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Self:
@@ -291,6 +296,35 @@ class LayerStack(nn.Module):
         state = read_state(path)
         with inconsistent(path):
             return cls.from_state(state["network"], place)
+
+    @contextmanager
+    def _between_steps(self, doing: str) -> Iterator[None]:
+        """Do something while no other thread learns: there, weights and statistics are all of one time.
+
+        Raises
+        ------
+        ConfigurationError
+            If samples overlap in a pipeline, where there is no such time.
+        """
+        with self._turns.lock:
+            if self._under_way:
+                raise ConfigurationError(
+                    f"{doing} while samples are under way in a pipeline: expected it before or after"
+                )
+            yield
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        super().__setstate__(dict(state))  # type: ignore[no-untyped-call]
+        # What is unpickled in inference mode could not learn outside it.
+        with outside_modes():
+            super()._apply(lambda tensor: tensor.clone() if tensor.is_inference() else tensor)  # type: ignore[no-untyped-call]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = self.__class__.__new__(self.__class__)
+        memo[id(self)] = twin
+        with self._between_steps("copy"), outside_modes():
+            twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return twin
 
     def get_extra_state(self) -> Tensor:
         """Return what `state_dict` holds besides buffers, so that it resumes exactly: samples seen, frame height, width."""

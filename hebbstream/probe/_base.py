@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hebbstream._numbers import quantity
+from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.probe._inputs import checked_label, checked_weight
 from hebbstream.probe._labels import decode_labels, decode_name, encode_label, encode_name
@@ -20,6 +21,7 @@ class OnlineProbe(LabelledRows):
     """A linear classifier that learns from one labelled sample at a time; classes appear as their first label arrives.
 
     Nothing flows back into the network that gave the features. What is learned lies on the device of the first features.
+    Several threads may use a probe: one learns, others predict.
 
     Parameters
     ----------
@@ -49,6 +51,7 @@ class OnlineProbe(LabelledRows):
     def __init__(self, *, calibrate: bool = False, min_confidence: float = 0.0) -> None:
         if not 0 <= quantity(min_confidence) <= 1:
             raise ConfigurationError(f"min_confidence={min_confidence!r}: expected a probability")
+        super().__init__()
         self.calibrate = calibrate
         self.min_confidence = min_confidence
         self.classes = []
@@ -64,6 +67,7 @@ class OnlineProbe(LabelledRows):
         plain = next(base for base in type(self).__mro__ if "solver" in vars(base))()
         return shown(self, plain, features=self.n_features, classes=len(self.classes), labels=self.steps)
 
+    @in_turn
     def learn_one(self, x: Any, y: Hashable, w: float = 1.0) -> None:
         """Learn from one labelled sample.
 
@@ -91,6 +95,7 @@ class OnlineProbe(LabelledRows):
         """
         self._take(self._rows(x, single=True), [checked_label(y)], [checked_weight(w)])
 
+    @in_turn
     def learn_many(self, X: Any, y: Iterable[Hashable], w: Any = 1.0) -> None:
         """Learn from labelled samples, to the same effect as one after another.
 
@@ -110,7 +115,9 @@ class OnlineProbe(LabelledRows):
         """
         rows, labels = self._rows(X, single=False), [checked_label(label) for label in y]
         weights = (
-            [checked_weight(value) for value in w] if isinstance(w, Iterable) else [checked_weight(w)] * len(labels)
+            [checked_weight(value) for value in w]
+            if isinstance(w, Iterable) and getattr(w, "ndim", True)  # a scalar tensor says that it may be iterated over
+            else [checked_weight(w)] * len(labels)
         )
         if not len(rows) == len(labels) == len(weights):
             raise InputError(
@@ -119,23 +126,28 @@ class OnlineProbe(LabelledRows):
         if labels:
             self._take(rows, labels, weights)
 
+    @in_turn
     def predict_proba_many(self, X: Any) -> Tensor:
         """Return probabilities (n, classes), float64, in the order of `classes`; each row sums to 1."""
         return self._probabilities(self._rows(X, single=False))
 
+    @in_turn
     def predict_proba_one(self, x: Any) -> dict[Hashable, float]:
         """Return the probability of every class seen so far (float64; they sum to 1), or ``{}`` before the first."""
         probabilities = self._probabilities(self._rows(x, single=True))[0]
         return dict(zip(self.classes, probabilities.tolist(), strict=True))
 
+    @in_turn
     def predict_many(self, X: Any) -> list[Hashable | None]:
         """Return the likeliest class for each row; ``None`` before the first label and below `min_confidence`."""
         return self._predicted(self._rows(X, single=False))
 
+    @in_turn
     def predict_one(self, x: Any) -> Hashable | None:
         """Return the likeliest class, or ``None`` before the first label and below `min_confidence`."""
         return self._predicted(self._rows(x, single=True))[0]
 
+    @in_turn
     def affine(self) -> tuple[Tensor, Tensor]:
         """Return what the softmax takes as one affine map of raw features, all included: (classes, F) and (classes,).
 
@@ -155,6 +167,7 @@ class OnlineProbe(LabelledRows):
         """Return the arguments that this probe was made with."""
         return {name: getattr(self, name) for name in self.option_names}
 
+    @in_turn
     def calibrate_on(self, X: Any, y: Iterable[Hashable], *, like: "OnlineProbe | None" = None) -> None:
         """Fit the temperature to samples that it has not learned; from then on, it calibrates itself.
 
@@ -197,6 +210,7 @@ class OnlineProbe(LabelledRows):
             temperature.fit(scores, torch.tensor([judged._row[labels[index]] for index in known], device=scores.device))
         self.calibrate, self._temperature = True, temperature
 
+    @in_turn
     def state_dict(self) -> dict[str, Any]:
         """Return everything that `probe_from_state` needs, as terms that JSON knows and, under ``"tensors"``, tensors by name.
 

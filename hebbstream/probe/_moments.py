@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream._turns import in_turn
 from hebbstream.probe._base import OnlineProbe
 from hebbstream.probe._fading import FadingSums
 from hebbstream.probe._state import fitted, ordinary
@@ -63,6 +64,7 @@ class MomentProbe(FadingSums, OnlineProbe):
         super().__init__(calibrate=calibrate, min_confidence=min_confidence)
         self._set_options(dimensions, seed, solve_every, half_life)
 
+    @in_turn
     def state_dict(self) -> dict[str, Any]:
         """Return the state that `OnlineProbe.state_dict` describes."""
         state = super().state_dict()

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hebbstream._numbers import quantity
 from hebbstream._quote import quote
+from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError, InputError, ValueRangeError
 from hebbstream.probe._fading import FadingSums
 from hebbstream.probe._inputs import checked_weight
@@ -46,6 +47,7 @@ class RidgeRegression(FadingSums):
         self._set_options(dimensions, seed, solve_every, half_life)
         if not quantity(l2) > 0:
             raise ConfigurationError(f"l2={l2!r}: expected a number above 0")
+        super().__init__()
         self.l2 = l2
         self.columns: dict[Any, int] = {}
         """Index of each feature in the vectors, by its name; empty where features have no names."""
@@ -53,10 +55,12 @@ class RidgeRegression(FadingSums):
         """Samples learned."""
         self._shared, self._per_class = {}, {}
 
+    @in_turn
     def learn_one(self, x: Any, y: float, w: float = 1.0) -> None:
         """Learn from features (F,) and their number `y`; errors as of `OnlineProbe.learn_one`."""
         self._take(self._rows(x, single=True), [checked_target(y)], [checked_weight(w)])
 
+    @in_turn
     def learn_many(self, X: Any, y: Any, w: Any) -> None:
         """Learn from features (n, F), n numbers and n weights, to the same effect as one after another."""
         rows, targets = self._rows(X, single=False), [checked_target(value) for value in y]
@@ -68,10 +72,12 @@ class RidgeRegression(FadingSums):
         if targets:
             self._take(rows, targets, weights)
 
+    @in_turn
     def predict_one(self, x: Any) -> float:
         """Return the number expected; 0 before the first sample."""
         return self._predicted(self._rows(x, single=True))[0]
 
+    @in_turn
     def predict_many(self, X: Any) -> list[float]:
         """Return the number expected for each row."""
         return self._predicted(self._rows(X, single=False))

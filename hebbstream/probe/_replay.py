@@ -11,15 +11,16 @@ from torch import Tensor
 
 from hebbstream._numbers import check_number
 from hebbstream._quote import quote
+from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError, InputError, LabelError
 from hebbstream.probe._inputs import checked_label
 from hebbstream.probe._labels import decode_labels, encode_label
-from hebbstream.probe._state import fitting, kind, ordinary, shown
+from hebbstream.probe._state import OfOneTime, fitting, kind, ordinary, shown
 
 _OPTIONS = ("capacity", "per_sample", "weight", "every_samples", "seed")
 
 
-class Replay:
+class Replay(OfOneTime):
     """Keeps labelled frames, as many of each class as of any other, for a probe to learn from again.
 
     While features learn, a probe remembers features that no longer exist. With a replay, the network computes the
@@ -67,6 +68,7 @@ class Replay:
             check_number(name, value)
         if not isinstance(weight, int | float) or not 0 < weight <= sys.float_info.max:
             raise ConfigurationError(f"weight={quote(weight)}: expected a positive number")
+        super().__init__()
         self.capacity, self.per_sample, self.every_samples, self.seed = capacity, per_sample, every_samples, seed
         self.weight = float(weight)
         self.waiting = 0
@@ -79,7 +81,10 @@ class Replay:
         self._places: dict[Hashable, list[int]] = {}  # of the frames of each class
         self._came: dict[Hashable, int] = {}  # frames of each class so far
         self._full: set[Hashable] = set()  # classes that have had most, since it was full
-        self._random = np.random.default_rng(seed)
+        try:
+            self._random = np.random.default_rng(seed)
+        except (TypeError, ValueError):
+            raise ConfigurationError(f"seed={quote(seed)}: expected an integer of at least 0") from None
 
     def __repr__(self) -> str:
         return shown(self, Replay(), frames=len(self), classes=len(self._came))
@@ -93,15 +98,18 @@ class Replay:
         return len(self._places.get(label, ()))
 
     @property
+    @in_turn
     def came(self) -> dict[Hashable, int]:
         """How many labelled frames of each class have come, kept or not."""
         return dict(self._came)
 
+    @in_turn
     def kept(self) -> tuple[Tensor, list[Hashable]]:
         """Return all frames in the order in which they came, one more axis in front, and their labels."""
         places = sorted(range(len(self)), key=self._arrived.__getitem__)
         return self._frames[places], [self._labels[place] for place in places]
 
+    @in_turn
     def add(self, frame: Tensor, label: Hashable) -> None:
         """Take in a frame, of the shape and dtype of all others; it is copied.
 
@@ -136,6 +144,7 @@ class Replay:
         self._came[label] = came
         self.waiting += 1
 
+    @in_turn
     def draw(self, number: int) -> tuple[Tensor, list[Hashable]]:
         """Return so many frames at random, one more axis in front, and their labels; one may come twice.
 
@@ -149,6 +158,7 @@ class Replay:
         places = self._random.integers(len(self), size=number).tolist()
         return self._frames[places], [self._labels[place] for place in places]
 
+    @in_turn
     @ordinary
     def forget(self, label: Hashable) -> None:
         """Drop the frames of a class, so that a probe that is to `forget` it, too, does not learn it again.
@@ -169,6 +179,7 @@ class Replay:
         self._arrived = [self._arrived[place] for place in left]
         self._places = {name: [moved[place] for place in places] for name, places in self._places.items()}
 
+    @in_turn
     def rename(self, label: Hashable, to: Hashable) -> None:
         """Call a class something else, as the probe's `rename` does; where there is one of that name, the two become one.
 
@@ -207,6 +218,7 @@ class Replay:
         """Return the labels that have come, in the order of their first appearance."""
         return list(self._came)
 
+    @in_turn
     def state_dict(self) -> dict[str, Any]:
         """Return everything that `from_state` needs, as terms that JSON knows and, under ``"tensors"``, tensors by name.
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Hashable
 from typing import ClassVar
 
+from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError, LabelError
 from hebbstream.probe._inputs import checked_label
 from hebbstream.probe._tensors import LearnedTensors
@@ -21,6 +22,7 @@ class LabelledRows(LearnedTensors):
     _row: dict[Hashable, int]
     _told = False
 
+    @in_turn
     def forget(self, label: Hashable) -> None:
         """Remove a class: it is predicted no more, and learned from its beginning if its label comes again.
 
@@ -36,6 +38,7 @@ class LabelledRows(LearnedTensors):
         del self.classes[row]
         self._renumber()
 
+    @in_turn
     def rename(self, label: Hashable, to: Hashable) -> None:
         """Call a class something else; where there is one of that name, the two become one.
 

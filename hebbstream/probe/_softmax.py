@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hebbstream._numbers import quantity
+from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._base import OnlineProbe
 from hebbstream.probe._descent import Adam, AveragedSgd, Descent
@@ -85,6 +86,7 @@ class SoftmaxProbe(OnlineProbe):
         self.dtype = self._kind.dtype
         self._descent: Descent | None = None
 
+    @in_turn
     def begin(
         self,
         classes: Iterable[Hashable],
@@ -172,4 +174,6 @@ class SoftmaxProbe(OnlineProbe):
         self._descent = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_descent": None}  # a copy's arrays would no longer share the memory of its tensors
+        return super().__getstate__() | {
+            "_descent": None
+        }  # a copy's arrays would no longer share the memory of its tensors

@@ -1,14 +1,16 @@
 """What probes and `Replay` share: how they take their state over, keep it and show it."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from hebbstream._quote import first_line
+from hebbstream._turns import Turns, in_turn
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,6 +68,30 @@ def ordinary(method: Callable[P, R]) -> Callable[P, R]:
             return method(*args, **kwargs)
 
     return call
+
+
+class OfOneTime:
+    """Something that learns, and that one thread at a time may use: a copy of it is of one time, and learns as it does."""
+
+    def __init__(self) -> None:
+        self._turns = Turns()
+
+    @in_turn
+    @ordinary
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = self.__class__.__new__(self.__class__)
+        memo[id(self)] = twin
+        twin.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if torch.is_inference_mode_enabled():  # outside it, what is unpickled there could not learn
+            with torch.inference_mode(False):
+                state = copy.deepcopy(state)
+        self.__dict__.update(state)
 
 
 def shown(what: Any, plain: Any, **learned: int | None) -> str:

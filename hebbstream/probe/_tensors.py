@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from hebbstream._turns import in_turn
 from hebbstream.probe._inputs import feature_rows
-from hebbstream.probe._state import fitted, ordinary
+from hebbstream.probe._state import OfOneTime, fitted, ordinary
 
 Shapes = dict[str, tuple[int, ...]]
 
 
-class LearnedTensors(ABC):
+class LearnedTensors(OfOneTime, ABC):
     """Makes them, takes them from a state, and gives classes and features room in them."""
 
     dtype: torch.dtype
@@ -36,6 +37,7 @@ class LearnedTensors(ABC):
     def _replaced(self) -> None:
         """Drop what was made from tensors that others have taken the place of."""
 
+    @in_turn
     @ordinary
     def grow(self, features: int) -> None:
         """Append features, so far always zero, at the end of the vectors this reads."""

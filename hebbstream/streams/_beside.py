@@ -5,7 +5,7 @@ from typing import Any
 
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._composed import Composed
-from hebbstream.streams._item import time_of
+from hebbstream.streams._item import owned, time_of
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream, as_stream
 
@@ -74,4 +74,4 @@ class _Going:
 
     def _read(self) -> Sample | None:
         item = next(self._items, None)
-        return None if item is None else Sample.of(item)
+        return None if item is None else owned(Sample.of(item))  # one is still shown while the next is read

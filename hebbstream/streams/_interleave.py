@@ -14,7 +14,7 @@ from typing import Any, Literal
 from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._composed import Composed
-from hebbstream.streams._item import time_of
+from hebbstream.streams._item import owned, time_of
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream, as_stream
 
@@ -214,7 +214,7 @@ def _read(
     samples, end = _tagged(name, stream), None
     try:
         while permit.acquire() and not stopped.is_set() and (sample := next(samples, None)):
-            arrived.put((name, sample))
+            arrived.put((name, owned(sample)))  # the source goes on at once, maybe in the same memory
     except BaseException as error:
         end = error
     _close(name, stream)

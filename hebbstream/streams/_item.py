@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 from operator import index
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from hebbstream.errors import ConfigurationError, InputError, RankError
 from hebbstream.network._frames import check_frames
 from hebbstream.network._spec import LARGEST_SIZE
 from hebbstream.streams._sample import Sample
+
+T = TypeVar("T")
 
 
 def with_frame(item: Any, frame: Any) -> Any:
@@ -30,6 +32,23 @@ def with_frame(item: Any, frame: Any) -> Any:
     if isinstance(item, Sample):
         return replace(item, x=frame)
     return (frame, item[1]) if isinstance(item, tuple) and len(item) == 2 else frame
+
+
+def owned(item: T) -> T:
+    """Return an item whose frame lies in memory of its own: its source may fill the same with the next one.
+
+    Examples
+    --------
+    >>> frame = np.zeros((48, 64, 3), dtype=np.uint8)
+    >>> kept, _ = owned((frame, "cat"))
+    >>> frame[:] = 255
+    >>> int(kept.max())
+    0
+    """
+    pair = isinstance(item, tuple) and len(item) == 2
+    frame: Any = item.x if isinstance(item, Sample) else item[0] if pair else item  # type: ignore[index]  # a pair
+    copied = frame.copy() if isinstance(frame, np.ndarray) else frame.clone() if isinstance(frame, Tensor) else frame
+    return item if copied is frame else cast(T, with_frame(item, copied))
 
 
 def time_of(sample: Sample) -> float:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 from hebbstream._numbers import check_number, quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._composed import Composed
-from hebbstream.streams._item import time_of
+from hebbstream.streams._item import owned, time_of
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream, as_stream
 
@@ -20,7 +20,8 @@ def shuffle(stream: Iterable[T], buffer_size: int, *, seed: int = 0) -> Stream[T
     """Yield the samples of a stream in a more random order, by way of a bounded buffer.
 
     Each new sample takes the place of a random one in the buffer, which is yielded. A sample so waits for `buffer_size`
-    others on average, and none is lost or repeated: when the stream ends or fails, what the buffer holds follows.
+    others on average, and none is lost or repeated: when the stream ends or fails, what the buffer holds follows. Frames
+    are copied: a source may fill the same memory with the next one.
 
     Parameters
     ----------
@@ -59,11 +60,11 @@ def _shuffled(stream: Stream[T], buffer_size: int, generator: random.Random) -> 
     try:
         for sample in stream:
             if len(buffer) < buffer_size:
-                buffer.append(sample)
+                buffer.append(owned(sample))
                 continue
             index = generator.randrange(buffer_size)
-            yield buffer[index]
-            buffer[index] = sample
+            sample, buffer[index] = buffer[index], owned(sample)
+            yield sample
     except Exception as error:  # what came before comes first
         failure = error
     generator.shuffle(buffer)

@@ -1,10 +1,13 @@
 """`Sample`: one item of a stream."""
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from hebbstream.errors import LabelError
+from hebbstream._numbers import quantity
+from hebbstream._quote import quote
+from hebbstream.errors import InputError, LabelError
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,6 +51,8 @@ class Sample:
         ------
         LabelError
             If the label is not hashable.
+        InputError
+            If a time of a `Sample` is no number.
 
         Examples
         --------
@@ -56,6 +61,10 @@ class Sample:
         """
         pair = isinstance(item, tuple) and len(item) == 2
         sample: Sample = item if isinstance(item, cls) else cls(*item) if pair else cls(item)
+        times: dict[str, Any] = {"t": sample.t, "captured": sample.captured}
+        for name, seconds in times.items():
+            if seconds is not None and not isinstance(seconds, float | int) and math.isnan(quantity(seconds)):
+                raise InputError(f"sample with {name}={quote(seconds)}: expected a number of seconds, or None")
         try:
             hash(sample.y)
         except TypeError:

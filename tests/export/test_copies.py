@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from waiting import waiting
 
 import hebbstream as hs
 from hebbstream import errors
@@ -113,3 +114,12 @@ def test_a_tilde_that_is_no_home_folder_is_part_of_the_name(net, tmp_path, monke
     for read in (OnnxExtractor, follow):
         with pytest.raises(errors.ModelNotFoundError, match=r"at ~nosuchuser/net\.json"):
             read("~nosuchuser/net.json")
+
+
+def test_a_model_is_of_a_network_and_a_probe_between_two_steps_of_other_threads(net, tmp_path):
+    probe = hs.SldaProbe()
+    probe.learn_many(net.transform_many(FRAMES), ["left", "right", "left"])
+    for part in (net, probe):
+        with waiting(part._turns, lambda: to_onnx(net, tmp_path / "net.onnx", probe)) as found:
+            pass
+        assert found == [tmp_path / "net.onnx"]

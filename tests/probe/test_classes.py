@@ -204,3 +204,12 @@ def test_labels_that_differ_are_not_remarked_on(caplog):
     for label in ("1", "01", 2, 2.5, "up", "True", False, "nan"):
         probe.learn_one([1.0, 0.0], label)
     assert not caplog.records
+
+
+@pytest.mark.parametrize("weight", [np.array(2.0), torch.tensor(2.0), np.float32(2.0)])
+def test_a_scalar_array_is_the_weight_of_every_sample(weight):
+    X, y = blobs(12)
+    found, expected = SOLVERS["slda"](), SOLVERS["slda"]()
+    found.learn_many(X, y, weight)
+    expected.learn_many(X, y, 2.0)
+    assert_equal_probes(found, expected)

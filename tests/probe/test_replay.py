@@ -188,6 +188,12 @@ def test_bad_settings_are_quoted(options):
         hs.Replay(**options)
 
 
+@pytest.mark.parametrize("seed", [-1, "1", 0.5])
+def test_bad_seeds_are_quoted(seed):
+    with pytest.raises(errors.ConfigurationError, match=f"seed={seed!r}: expected an integer of at least 0"):
+        hs.Replay(seed=seed)
+
+
 @pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), "1"])
 def test_bad_weights_are_quoted(weight):
     with pytest.raises(errors.ConfigurationError, match=f"weight={weight!r}: expected a positive number"):

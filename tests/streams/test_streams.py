@@ -104,7 +104,7 @@ def test_an_item_keeps_its_kind_and_what_is_known_of_it(name, kind, frames):
             assert item[1] in (0, 1, 2)
 
 
-@pytest.mark.parametrize("name", ["shuffle", "schedule", "schedule, seconds", "novel"])
+@pytest.mark.parametrize("name", ["schedule", "schedule, seconds", "novel"])
 def test_what_passes_untouched_is_handed_on_as_it_is(name, frames):
     items = samples(frames[:8])
     compose, _ = FUNCTIONS[name]

@@ -1,7 +1,7 @@
 """`Engine`: the interface between a network and the way its steps are executed."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar, get_args
 
@@ -70,8 +70,11 @@ class Engine(ABC):
         """Return the number of samples in the step that these frames, shape (B, C, H, W), are about to be learned in."""
         return frames.shape[0]
 
-    def learn_stream(self, layers: Sequence[SoftHebbLayer], batches: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Let every layer learn from one step after another, and yield the features of each, in order."""
+    def learn_stream(self, layers: Sequence[SoftHebbLayer], batches: Iterable[Tensor]) -> Generator[Tensor, None, None]:
+        """Let every layer learn from one step after another, and yield the features of each, in order.
+
+        A network asks for it where steps overlap; else it asks for one at a time, so that other threads have their turn.
+        """
         for frames in batches:
             with outside_modes():
                 features = self.learn(layers, frames)

@@ -1,7 +1,7 @@
 """`PipelinedEngine`: successive samples in successive layers at the same time."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from queue import SimpleQueue
@@ -81,7 +81,7 @@ class PipelinedEngine(Engine):
         self._split(layers, frames)
         return self._eager.learn(layers, frames)
 
-    def learn_stream(self, layers: Sequence[SoftHebbLayer], batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    def learn_stream(self, layers: Sequence[SoftHebbLayer], batches: Iterable[Tensor]) -> Generator[Tensor, None, None]:
         """Keep every stage at work with another sample, and yield features in order; see `Engine.learn_stream`."""
         source = iter(batches)
         first = next(source, None)

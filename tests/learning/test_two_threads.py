@@ -1,0 +1,150 @@
+"""A learner that several threads use."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from strategies import tiny_net
+
+import hebbstream as hs
+from hebbstream.errors import ConfigurationError, OutputError
+
+
+def frames(count):
+    return [np.full((8, 8, 3), number, np.uint8) for number in range(count)]
+
+
+def labelled(count):
+    return [(frame, "ab"[number % 2]) for number, frame in enumerate(frames(count))]
+
+
+def elsewhere(call):
+    """Return what a call in another thread raised, or returned."""
+    found = []
+
+    def make():
+        try:
+            found.append(call())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_another_thread_saves_where_the_source_keeps_a_run_waiting(tmp_path):
+    path, found = tmp_path / "run.safetensors", []
+    learner = hs.Learner(tiny_net())
+
+    def slow():
+        for number, frame in enumerate(frames(3)):
+            assert elsewhere(lambda: learner.save(path)) is None
+            found.append(hs.Learner.load(path).counters.position)
+            assert found[-1] == number
+            yield frame
+
+    learner.learn(slow(), progress=False)
+    assert found == [0, 1, 2]
+
+
+def test_a_sample_that_comes_while_another_thread_saves_is_learned_afterwards():
+    learner, held, came = hs.Learner(tiny_net()), threading.Event(), threading.Event()
+
+    def save():
+        with learner._turns.lock:  # as long as it writes
+            held.set()
+            came.wait()
+            time.sleep(0.1)
+            positions.append(learner.net.samples_seen)
+
+    def source():
+        saving.start()
+        held.wait()
+        came.set()
+        yield frames(1)[0]
+
+    positions, saving = [], threading.Thread(target=save)
+    learner.learn(source(), progress=False)
+    saving.join()
+    assert positions == [0]
+    assert learner.counters.position == 1
+
+
+def test_another_thread_cannot_save_between_two_samples(tmp_path):
+    found = []
+    path = tmp_path / "run.safetensors"
+    learner = hs.Learner(tiny_net(), callbacks=[lambda step: found.append(elsewhere(lambda: learner.save(path)))])
+    learner.learn(frames(3), progress=False)
+    assert all("save while samples are under way" in str(error) for error in found)
+    assert len(found) == 3
+    assert not path.exists()
+    assert elsewhere(lambda: learner.save(path)) is None
+
+
+def test_of_two_threads_that_begin_to_learn_at_the_same_time_one_is_refused():
+    errors, threads = [], []
+
+    def learn():
+        try:
+            learner.learn(frames(5), progress=False)
+        except ConfigurationError as error:
+            errors.append(error)
+
+    def clock():
+        if not threads:  # asked while a run is made
+            threads.append(threading.Thread(target=learn))
+            threads[0].start()
+            threads[0].join(0.2)
+        return 0.0
+
+    learner = hs.Learner(tiny_net(), clock=clock)
+    learn()
+    threads[0].join()
+    assert len(errors) == 1
+    assert "learn within a run of this learner" in str(errors[0])
+    assert learner.counters.position == 5
+
+
+@pytest.mark.parametrize("kind", [hs.SoftmaxProbe, hs.SldaProbe])
+def test_a_probe_is_fitted_anew_while_another_thread_teaches_a_new_class(kind, monkeypatch):
+    learner = hs.Learner(tiny_net(), kind(), replay=hs.Replay(20))
+    learner.learn(labelled(20), progress=False)
+    transform = learner.net.transform_many
+
+    def meanwhile(x):
+        features = transform(x)
+        learner.probe.learn_one(features[0], "new")
+        return features
+
+    monkeypatch.setattr(learner.net, "transform_many", meanwhile)
+    assert set(learner.refit_probe(progress=False).classes) == {"a", "b"}
+
+
+@pytest.mark.parametrize("times", [{"captured": "10:30"}, {"captured": 1j}, {"t": "0.5"}])
+def test_a_time_that_is_no_number_is_refused_before_anything_is_learned(times):
+    learner = hs.Learner(tiny_net())
+    samples = [hs.Sample(frame) for frame in frames(2)] + [hs.Sample(frames(1)[0], **times)]
+    with pytest.raises(hs.HebbstreamError, match="expected a number of seconds, or None"):
+        learner.learn(samples, progress=False)
+    assert learner.is_whole
+    assert learner.net.samples_seen == learner.counters.position == 2
+
+
+def test_a_checkpoint_of_a_run_under_way_is_not_shared_with_another_learner(tmp_path):
+    checkpoint = hs.Checkpoint(tmp_path / "run.safetensors", every_samples=1)
+    first, second = (hs.Learner(tiny_net(), callbacks=[checkpoint]) for _ in range(2))
+
+    def source():
+        for frame in frames(3):
+            with pytest.raises(OutputError, match="another run is writing to it"):
+                second.learn(frames(2), progress=False)
+            yield frame
+
+    first.learn(source(), progress=False)
+    assert hs.Learner.load(checkpoint.path).counters.position == 3
+    assert second.counters.position == 0
+    second.learn(frames(2), progress=False)  # one after another they may
+    assert hs.Learner.load(checkpoint.path).counters.position == 2
