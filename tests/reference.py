@@ -37,7 +37,9 @@ class ReferenceLayer:
             delta += y[:, None] * (x_p[None, :] - u_p[:, None] * self.w)
         scale = np.abs(delta).max() + 1e-30
         if s.update_scale == "running_max":
-            scale = self.peak = max(0.999 * self.peak, scale)
+            decayed, most = 0.999 * self.peak, 1.5 * self.peak if self.peak > 1e-20 else scale
+            self.peak = max(decayed, min(scale, most))
+            scale = max(decayed, scale)
         elif s.update_scale == "none":
             scale = 1.0
         norms = np.sqrt((self.w**2).sum(axis=1))

@@ -14,7 +14,7 @@ from hebbstream.rule._precision import Product, product
 PlasticityName = Literal["soft_anti_hebbian", "soft_hebbian", "hard_wta", "hebbian", "imprinting"]
 
 _FLOAT32 = product("float32")
-_PEAK_DECAY = 0.999
+_PEAK_DECAY, _PEAK_GROWTH, _NO_PEAK = 0.999, 1.5, 1e-20
 _RATE_FLOOR = 1e-10
 _SCALE_FLOOR = 1e-30
 # Activities this small add nothing in float32, but a product slows down sixfold on subnormal numbers.
@@ -201,20 +201,26 @@ def averaging_share(learned: Tensor, samples: int, horizon: int) -> Tensor:
 
 
 def follow_peak(peak: Tensor, magnitude: Tensor) -> Tensor:
-    """Raise a running maximum to a new magnitude, or let it decay by a thousandth a step; in place, shape ().
+    """Return what to divide an update by, the larger of a running maximum and its own magnitude; shape ().
 
     Dividing by each step's own maximum gives every step the same size: a blank wall, or a covered lens, then moves
     the weights as far as a rich picture does, on noise. Dividing by a running maximum keeps a weak update weak.
 
+    The maximum, `peak`, decays by a thousandth a step, and grows by a half at most, in place: after one false value
+    of a sensor, a thousand times the others, a network would else learn nothing for thousands of steps.
+
     Examples
     --------
     >>> peak = torch.tensor(4.0)
-    >>> follow_peak(peak, torch.tensor(1.0))
-    tensor(3.9960)
-    >>> follow_peak(peak, torch.tensor(5.0))
-    tensor(5.)
+    >>> follow_peak(peak, torch.tensor(1.0)), peak
+    (tensor(3.9960), tensor(3.9960))
+    >>> follow_peak(peak, torch.tensor(1000.0)), peak
+    (tensor(1000.), tensor(5.9940))
     """
-    return torch.maximum(peak.mul_(_PEAK_DECAY), magnitude, out=peak)
+    decayed = peak * _PEAK_DECAY
+    most = torch.where(peak > _NO_PEAK, peak * _PEAK_GROWTH, magnitude)
+    peak.copy_(torch.maximum(decayed, torch.minimum(magnitude, most)))
+    return torch.maximum(decayed, magnitude)
 
 
 def norm_dependent_rate(

@@ -25,7 +25,8 @@ BUILT_OF = "f583aa976842"  # _lanes and _tile: what numba kept of this module is
 _LANES = host_shape(FEATURES).lanes
 _SUMS = event_sums(host_shape(FEATURES))
 _PATCHES, _EVENTS = (floats, longs, longs, int64), (longs, longs, ints, floats)
-_SCALE_FLOOR, _RATE_FLOOR, _PEAK_DECAY = 1e-30, 1e-10, 0.999
+_SCALE_FLOOR, _RATE_FLOOR = 1e-30, 1e-10
+_PEAK_DECAY, _PEAK_GROWTH, _NO_PEAK = 0.999, 1.5, 1e-20
 
 
 @compiled(types.void(matrix, short_matrix, longs, int64))
@@ -230,8 +231,10 @@ def rates(norms, count, largest, rate, power, decay, scale, samples, peak, openi
     if scale:
         largest += _SCALE_FLOOR
         if scale == 2:
-            largest = max(peak[0] * _PEAK_DECAY, largest)
-            peak[0] = largest
+            decayed = peak[0] * _PEAK_DECAY
+            most = peak[0] * _PEAK_GROWTH if peak[0] > _NO_PEAK else largest
+            peak[0] = max(decayed, min(largest, most))
+            largest = max(decayed, largest)
         rate /= largest
     for a in range(count):
         norms[a] = rate * max(abs(norms[a] - 1.0) + _RATE_FLOOR, np.float64(opening[0])) ** power
