@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from hebbstream.errors import OutputError
+from hebbstream._quote import quote
+from hebbstream.errors import ConfigurationError, OutputError
 
 if sys.platform != "win32":
     import fcntl
@@ -74,8 +75,17 @@ def expand_home(path: str | os.PathLike[str]) -> str:
 
 
 def expanded_path(path: str | os.PathLike[str]) -> Path:
-    """Return what `expand_home` does, as a `Path`."""
-    return Path(expand_home(path))
+    """Return what `expand_home` does, as a `Path`.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no path.
+    """
+    try:
+        return Path(expand_home(path))
+    except TypeError:
+        raise ConfigurationError(f"path {quote(path)}: expected the path of a file, a str or a Path") from None
 
 
 def output_path(path: str | Path) -> Path:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from hebbstream._numbers import check_number
+from hebbstream._numbers import check_number, quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 
@@ -58,9 +58,9 @@ class Thinning:
 
     def __post_init__(self) -> None:
         check_number("stride", self.stride)
-        if self.rate is not None and (self.stride != 1 or not 0 < self.rate <= _FASTEST):
+        if self.rate is not None and (self.stride != 1 or not 0 < quantity(self.rate) <= _FASTEST):
             raise ConfigurationError(
-                f"rate={self.rate}, stride={self.stride}: expected a rate up to a million, or a stride, not both"
+                f"rate={quote(self.rate)}, stride={self.stride}: expected a rate up to a million, or a stride, not both"
             )
 
 
@@ -93,8 +93,8 @@ class Connection:
     stream: int | None = None
 
     def __post_init__(self) -> None:
-        if self.stream is not None and self.stream < 0:
-            raise ConfigurationError(f"stream={self.stream}: expected 0 or a positive number")
+        if self.stream is not None and not quantity(self.stream) >= 0:
+            raise ConfigurationError(f"stream={quote(self.stream)}: expected 0 or a positive number")
         _check_positive(open_timeout=self.open_timeout, read_timeout=self.read_timeout)
         _check_not_negative(retry_for=self.retry_for)
 
@@ -109,11 +109,11 @@ def check_label(label: object) -> None:
 
 def _check_positive(**seconds: float | None) -> None:
     for name, value in seconds.items():
-        if value is not None and not value > 0:
-            raise ConfigurationError(f"{name}={value}: expected a positive number of seconds")
+        if value is not None and not quantity(value) > 0:
+            raise ConfigurationError(f"{name}={quote(value)}: expected a positive number of seconds")
 
 
 def _check_not_negative(**seconds: float) -> None:
     for name, value in seconds.items():
-        if not value >= 0:
-            raise ConfigurationError(f"{name}={value}: expected 0 or a positive number of seconds")
+        if not quantity(value) >= 0:
+            raise ConfigurationError(f"{name}={quote(value)}: expected 0 or a positive number of seconds")

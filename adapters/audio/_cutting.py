@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from hebbstream._numbers import quantity
+from hebbstream._quote import quote
 from hebbstream.adapters._media._timed import TimedFrame
 from hebbstream.adapters.audio._log_mel import as_picture, log_mel
 from hebbstream.errors import ConfigurationError
@@ -51,13 +53,13 @@ class SoundFormat:
             raise ConfigurationError(f"form={self.form!r}: expected {' or '.join(map(repr, get_args(Form)))}")
         if self.channels not in (1, 2):
             raise ConfigurationError(f"channels={self.channels}: expected 1 or 2")
-        if not 1000 <= self.rate <= 192_000:
-            raise ConfigurationError(f"rate={self.rate}: expected 1,000 to 192,000 samples a second")
+        if not 1000 <= quantity(self.rate) <= 192_000:
+            raise ConfigurationError(f"rate={quote(self.rate)}: expected 1,000 to 192,000 samples a second")
         for name, value in (("seconds", self.seconds), ("hop", self.hop)):
-            if not _STEP <= value < math.inf:
-                raise ConfigurationError(f"{name}={value}: expected at least {_STEP:g} seconds")
-        if not 1 <= self.mels <= self.window // 2:
-            raise ConfigurationError(f"mels={self.mels}: expected 1 to {self.window // 2} bands at this rate")
+            if not _STEP <= quantity(value) < math.inf:
+                raise ConfigurationError(f"{name}={quote(value)}: expected at least {_STEP:g} seconds")
+        if not 1 <= quantity(self.mels) <= self.window // 2:
+            raise ConfigurationError(f"mels={quote(self.mels)}: expected 1 to {self.window // 2} bands at this rate")
 
     @property
     def window(self) -> int:

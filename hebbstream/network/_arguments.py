@@ -17,7 +17,7 @@ Size = tuple[int, int]
 def make_generator(seed: int) -> torch.Generator:
     """Return the source of initial weights."""
     try:
-        return torch.Generator("cpu").manual_seed(seed)
+        return torch.Generator("cpu").manual_seed(operator.index(seed))
     except (RuntimeError, TypeError, ValueError):
         raise ConfigurationError(f"seed={quote(seed)}: expected an integer of at most 64 bits") from None
 

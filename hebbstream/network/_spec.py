@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
+
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.rule._activation import ActivationName
@@ -141,6 +143,10 @@ class LayerSpec:
     radius: float = 25.0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.generic):  # as of an array's length
+                object.__setattr__(self, field.name, value.item())
         for name, choices in _CHOICES.items():
             self._require(name, getattr(self, name) in choices, "one of " + ", ".join(map(repr, choices)))
         size = "a positive integer, below 2**31"

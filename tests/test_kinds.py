@@ -1,0 +1,53 @@
+"""What is of another kind than asked for is refused by one message; NumPy's numbers are numbers."""
+
+import numpy as np
+import pytest
+
+import hebbstream as hs
+from hebbstream import errors
+from hebbstream.adapters.audio import open_audio
+from hebbstream.adapters.video import open_video
+from hebbstream.clip import CLIP
+from hebbstream.export import to_onnx
+
+
+@pytest.fixture
+def net():
+    return hs.SoftHebbNet.from_preset("mnist", width=4)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"run", ["run"]])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda net, path: hs.Learner.load(path),
+        lambda net, path: hs.load(path),
+        lambda net, path: net.save(path),
+        lambda net, path: hs.Learner(net).save(path),
+        lambda net, path: hs.Checkpoint(path),
+        lambda net, path: to_onnx(net, path, size=28),
+    ],
+)
+def test_what_is_no_path(use, path, net):
+    with pytest.raises(errors.ConfigurationError, match="expected the path of a file"):
+        use(net, path)
+
+
+@pytest.mark.parametrize("name", ["rate", "start", "duration", "read_timeout", "retry_for", "stream"])
+def test_what_is_no_number_of_a_video(name):
+    with pytest.raises(errors.ConfigurationError, match=f"{name}='fast'"):
+        open_video(CLIP, **{name: "fast"})
+
+
+@pytest.mark.parametrize("name", ["rate", "seconds", "hop", "mels"])
+def test_what_is_no_number_of_a_sound(name):
+    with pytest.raises(errors.ConfigurationError, match=f"{name}='fast'"):
+        open_audio(CLIP, **{name: "fast"})
+
+
+def test_numbers_of_numpy_make_the_same_network_and_are_saved(tmp_path):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=np.int64(4), learning_rate=np.float32(0.5))], 3, seed=np.int64(7))
+    assert net.layers[0].spec == hs.LayerSpec(channels=4, learning_rate=0.5)
+    assert np.array_equal(net.layers[0].weight, hs.SoftHebbNet([net.layers[0].spec], 3, seed=7).layers[0].weight)
+    hs.Learner(net, hs.SoftmaxProbe(), replay=hs.Replay(np.int64(5))).save(tmp_path / "run")
+    assert hs.Learner.load(tmp_path / "run").replay.capacity == 5
