@@ -18,6 +18,14 @@ def net(request):
     return hs.SoftHebbNet([hs.LayerSpec(channels=4), hs.LayerSpec(channels=8)], 3, engine=engine)
 
 
+@pytest.fixture(autouse=True)
+def _hangs_up():
+    """Let the tests run under nohup, too."""
+    previous = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, previous)
+
+
 def frames(count):
     return [np.full((8, 8, 3), i % 256, dtype=np.uint8) for i in range(count)]
 
