@@ -28,7 +28,8 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     r"""Open a table as a stream of its rows, by name, for `hebbstream.streams.windows`.
 
     Memory does not grow with the table. A CSV file may be separated by commas, semicolons, tabs or bars; its first line
-    has the names, or, if all of it is numbers, is a row, and the columns are called ``"0"``, ``"1"``, ….
+    has the names, or, if all of it is numbers, is a row, and the columns are called ``"0"``, ``"1"``, …. A column without a name, as
+    pandas writes for its row numbers, is left out.
 
     Parameters
     ----------
@@ -79,13 +80,16 @@ class _TableStream(Stream[Sample]):
         self._path, self._is_parquet = path, _is_parquet(path)
         rows = _read_parquet(path, columns) if self._is_parquet else _read_csv(path)
         found = tuple(next(rows))  # the names come first
-        if len(set(found)) < len(found):
-            raise DamagedFileError(f"{path}: two columns of one name in {', '.join(found)}")
+        named = tuple(filter(None, found))
+        if not named:
+            raise DamagedFileError(f"{path}: it holds no column with a name")
+        if len(set(named)) < len(named):
+            raise DamagedFileError(f"{path}: two columns of one name in {', '.join(named)}")
         for name in columns or ():
             if name not in found:
                 raise ConfigurationError(f"{path}: no column {name!r}: found {', '.join(found)}")
-        self.columns = found if columns is None else tuple(columns)
-        self._manner = "table" if self.columns == found else f"table {self.columns}"
+        self.columns = named if columns is None else tuple(columns)
+        self._manner = "table" if self.columns in (named, found) else f"table {self.columns}"
         super().__init__(self._samples(rows), name=f"TableStream({path.name!r})")
 
     @property

@@ -84,7 +84,7 @@ class Verification:
         contract = self.contract
         where = ", ".join(f"{count} nodes on {name}" for name, count in self.placement.items())
         lines = [
-            f"model       {contract.precision}, {self.file_bytes / 1e6:.2f} MB, opset {self.opset}, whole;"
+            f"model       {contract.precision}, {self.file_bytes / 1e6:.3g} MB, opset {self.opset}, whole;"
             f" from hebbstream {printable(contract.hebbstream_version)} after {contract.samples_seen:,} samples",
             f"reads       {contract.properties()['input']}",
             f"gives       {', '.join(contract.outputs)} ({contract.features:,} features, {len(contract.classes)} classes)",

@@ -147,6 +147,10 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             names = file.keys()
             return file.metadata() or {}, {name: file.get_tensor(name).clone() for name in names}
     except (SafetensorError, OSError, ValueError) as error:
+        if path.suffix == ".onnx":
+            raise CorruptCheckpointError(
+                f"{path}: an exported model: expected the checkpoint that it was made of"
+            ) from error
         raise CorruptCheckpointError(f"{path}: damaged, or not a checkpoint ({first_line(error)})") from error
 
 

@@ -51,3 +51,9 @@ def test_numbers_of_numpy_make_the_same_network_and_are_saved(tmp_path):
     assert np.array_equal(net.layers[0].weight, hs.SoftHebbNet([net.layers[0].spec], 3, seed=7).layers[0].weight)
     hs.Learner(net, hs.SoftmaxProbe(), replay=hs.Replay(np.int64(5))).save(tmp_path / "run")
     assert hs.Learner.load(tmp_path / "run").replay.capacity == 5
+
+
+def test_an_exported_model_where_a_checkpoint_is_asked_for(net, tmp_path):
+    to_onnx(net, tmp_path / "net.onnx", size=28)
+    with pytest.raises(errors.CorruptCheckpointError, match="an exported model: expected the checkpoint"):
+        hs.Learner.load(tmp_path / "net.onnx")

@@ -60,11 +60,11 @@ def run(options: argparse.Namespace) -> None:
     if options.model_precision != "float32" and frames:
         print(
             f"{options.model_precision}: features differ from float32's by {exported.error:.2%} on {len(frames)} frames,"
-            f" {len(exported.data) / 1e6:.2f} MB instead of {exported.whole_bytes / 1e6:.2f}"
+            f" {len(exported.data) / 1e6:.3g} MB instead of {exported.whole_bytes / 1e6:.3g}"
         )
     if options.verify and frames:
         print(verify(options.model, frames, saved.net, probe, seconds=options.seconds))
-    print(f"model {options.model} ({options.model.stat().st_size / 1e6:.2f} MB)")
+    print(f"model {options.model} ({options.model.stat().st_size / 1e6:.3g} MB)")
 
 
 def _frames(options: argparse.Namespace, net: hs.SoftHebbNet) -> list[Any] | None:

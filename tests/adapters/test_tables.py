@@ -45,6 +45,21 @@ def test_without_names_columns_have_numbers(tmp_path):
         assert [row.x for row in rows] == [{"0": "1", "1": "2"}, {"0": "3", "1": "4"}]
 
 
+def test_columns_without_a_name_are_left_out_unless_they_are_asked_for(tmp_path):
+    """Row numbers as pandas writes them, and what stands behind a last delimiter."""
+    path = tmp_path / "a.csv"
+    path.write_text(",x,y,\n0,1,2,\n1,3,4,\n")
+    with open_table(path) as rows:
+        assert rows.columns == ("x", "y")
+        assert [row.x for row in rows] == [{"x": "1", "y": "2"}, {"x": "3", "y": "4"}]
+    path.write_text(",x\n7,1\n")
+    with open_table(path, ["", "x"]) as rows:
+        assert [row.x for row in rows] == [{"": "7", "x": "1"}]
+    path.write_text(",\na,b\n")
+    with pytest.raises(errors.DamagedFileError, match="no column with a name"):
+        open_table(path)
+
+
 @pytest.mark.parametrize(("names", "expected"), [("a,b\n", ("a", "b")), ("", ("0", "1"))])
 def test_blank_lines_before_a_table_are_passed_over(tmp_path, names, expected):
     path = tmp_path / "a.csv"
