@@ -71,10 +71,10 @@ class Checkpoint(Callback):
             raise ConfigurationError(
                 f"every_seconds={quote(every_seconds)}: expected a positive number of seconds, or None"
             )
+        self.path = expanded_path(path)
         try:
-            self.path = expanded_path(path)
             self._absolute = self.path.absolute()
-        except (TypeError, OSError) as error:  # no path; no working folder
+        except OSError as error:  # no working folder
             raise ConfigurationError(f"checkpoint {quote(path)}: expected the path of a file ({error})") from None
         self.every_samples, self.every_seconds, self.kept = every_samples, every_seconds, kept
         self._lock: tuple[FileLock, os.stat_result] | None = None

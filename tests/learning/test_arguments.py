@@ -108,7 +108,7 @@ def test_a_checkpoint_with_rivers_classifier_is_refused_before_the_first_sample(
         ({"limit": float("nan")}, "limit=nan: expected a positive integer"),
         ({"batch_size": 2.5}, "batch_size=2.5: expected a positive integer"),
         ({"callbacks": hs.Callback()}, "callbacks=<.*Callback.*>: expected a list of callbacks"),
-        ({"checkpoint": 5}, "checkpoint 5: expected the path of a file"),
+        ({"checkpoint": 5}, "path 5: expected the path of a file"),
     ],
 )
 def test_what_no_run_can_work_with_is_refused_first(net, options, message):
