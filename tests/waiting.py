@@ -1,4 +1,4 @@
-"""Threads that wait for their turn."""
+"""Calls in other threads, and threads that wait for their turn."""
 
 import threading
 from contextlib import contextmanager
@@ -6,9 +6,8 @@ from contextlib import contextmanager
 _SOON = 0.1  # seconds in which a call that waits for nothing has ended
 
 
-@contextmanager
-def waiting(turns, call):
-    """Make a call in another thread, which has to wait for the block to end; give a list that then holds its result or error."""
+def calling(call):
+    """Start a call in another thread; return that, and a list that in the end holds what it returned, or raised."""
     found = []
 
     def make():
@@ -18,8 +17,22 @@ def waiting(turns, call):
             found.append(error)
 
     thread = threading.Thread(target=make)
+    thread.start()
+    return thread, found
+
+
+def elsewhere(call):
+    """Return what a call in another thread returned, or raised."""
+    thread, found = calling(call)
+    thread.join()
+    return found[0]
+
+
+@contextmanager
+def waiting(turns, call):
+    """Make a call in another thread, which has to wait for the block to end; give a list that then holds its result or error."""
     with turns.lock:
-        thread.start()
+        thread, found = calling(call)
         thread.join(_SOON)
         assert not found, f"it did not wait: {found}"
         yield found

@@ -174,6 +174,5 @@ class SoftmaxProbe(OnlineProbe):
         self._descent = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {
-            "_descent": None
-        }  # a copy's arrays would no longer share the memory of its tensors
+        # A copy's arrays would no longer share the memory of its tensors.
+        return super().__getstate__() | {"_descent": None}

@@ -38,7 +38,7 @@ class StreamNorm(nn.Module):
     samples and exponential after that. There are no learned scale and shift (section 4 of the paper).
 
     A channel that has had one value so far, as in the dark, in silence or of a sensor that is off, begins anew with the first
-    sample in which it varies. Beside a variance of next to nothing, that sample and hundreds after it would be huge.
+    sample in which it varies. Beside a variance of next to nothing, that sample and dozens after it would be huge.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from strategies import tiny_net
+from waiting import elsewhere
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError, OutputError
@@ -17,22 +18,6 @@ def frames(count):
 
 def labelled(count):
     return [(frame, "ab"[number % 2]) for number, frame in enumerate(frames(count))]
-
-
-def elsewhere(call):
-    """Return what a call in another thread raised, or returned."""
-    found = []
-
-    def make():
-        try:
-            found.append(call())
-        except Exception as error:
-            found.append(error)
-
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    return found[0]
 
 
 def test_another_thread_saves_where_the_source_keeps_a_run_waiting(tmp_path):
