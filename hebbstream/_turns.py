@@ -31,7 +31,8 @@ class Turns:
 
 
 class _TakesTurns(Protocol):
-    _turns: Turns
+    @property
+    def _turns(self) -> Turns: ...
 
 
 Own = TypeVar("Own", bound=_TakesTurns)

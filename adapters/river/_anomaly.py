@@ -4,6 +4,7 @@ from typing import Any
 
 from river import base
 
+from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.adapters.river._transformer import SoftHebbTransformer
 from hebbstream.errors import ConfigurationError
@@ -64,10 +65,15 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
         self.transformer = SoftHebbTransformer(layers=(_QUICK,)) if transformer is None else transformer
         self.layer = layer
 
+    @property
+    def _turns(self) -> Turns:
+        return self.transformer._turns  # whose next forward pass takes the memory of the one that is looked at
+
     def learn_one(self, x: Any) -> None:
         """Learn from an image or a flat row."""
         self.transformer.learn_one(x)
 
+    @in_turn
     def score_one(self, x: Any) -> float:
         """Return the share of a sample that is not explained; 0 before the first that was learned."""
         passes = self.transformer.forward_one(x)

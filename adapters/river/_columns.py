@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._features import Features
 from hebbstream.errors import DtypeError, InputError
 from hebbstream.probe._inputs import checked_weight, feature_rows
@@ -139,6 +140,11 @@ class LearnsByName:
     _checked: Callable[[Any], Any]
     """Refuses what is no label, or no number to predict."""
 
+    @property
+    def _turns(self) -> Turns:
+        turns: Turns = self._model._turns  # no other thread may give the model columns between two looks at them
+        return turns
+
     def clone(self, new_params: dict[str, Any] | None = None, include_attributes: bool = False) -> Self:
         """Return a fresh one with the same options; with its attributes, as it is now."""
         clone: Self = super().clone(new_params, include_attributes)  # type: ignore[misc]  # river's
@@ -146,6 +152,7 @@ class LearnsByName:
             clone._columns = Columns(clone._model)  # river has copied the two apart
         return clone
 
+    @in_turn
     def learn_one(self, x: Any, y: Any, w: float = 1.0) -> None:
         """Learn from the features `x` with the label, or number, `y`, as from a sample of weight `w`.
 
@@ -160,6 +167,7 @@ class LearnsByName:
             self._columns.make_room(x, new, vector, [self._checked(y)], [w])
         self._model.learn_one(vector, y, w)
 
+    @in_turn
     def learn_many(self, X: Any, y: Iterable[Any], w: Any = 1.0) -> None:
         """Learn from the rows of a data frame, array or tensor, to the same effect as one after another."""
         X = as_pandas(X)

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from river import base
 
+from hebbstream._turns import in_turn
 from hebbstream.adapters.river._columns import Columns, LearnsByName, as_pandas, is_frame
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.errors import ConfigurationError
@@ -110,14 +111,17 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
     def _multiclass(self) -> bool:
         return True
 
-    def predict_proba_one(self, x: Any, **kwargs: Any) -> dict[Any, float]:  # noqa: ARG002  # river's signature
+    @in_turn
+    def predict_proba_one(self, /, x: Any, **kwargs: Any) -> dict[Any, float]:  # noqa: ARG002  # river's signature
         """Return the probability of each class seen so far; ``{}`` before the first label."""
         return self._model.predict_proba_one(self._columns.vector(x)) if self._model.classes else {}
 
-    def predict_one(self, x: Any, **kwargs: Any) -> Any:  # noqa: ARG002  # river's signature
+    @in_turn
+    def predict_one(self, /, x: Any, **kwargs: Any) -> Any:  # noqa: ARG002  # river's signature
         """Return the likeliest class; ``None`` before the first label and below `min_confidence`."""
         return self._model.predict_one(self._columns.vector(x)) if self._model.classes else None
 
+    @in_turn
     def predict_proba_many(self, X: Any) -> Any:
         """Return the probabilities of each row: of a data frame, a data frame; else a float64 tensor (n, classes)."""
         X = as_pandas(X)
@@ -128,6 +132,7 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
         found = self._model.predict_proba_many(self._columns.matrix(X)).cpu().numpy() if self._model.classes else None
         return pd.DataFrame(found, index=X.index, columns=self._model.classes)
 
+    @in_turn
     def predict_many(self, X: Any) -> Any:
         """Return the likeliest class of each row, as `predict_one` does: of a data frame, a series; else a list."""
         X = as_pandas(X)

@@ -4,6 +4,7 @@ from typing import Any
 
 from river import base
 
+from hebbstream._turns import in_turn
 from hebbstream.adapters.river._columns import Columns, LearnsByName, as_pandas, is_frame
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.probe._regression import RidgeRegression, checked_target
@@ -56,10 +57,12 @@ class LinearRegressorProbe(LearnsByName, CountsTensors, base.MiniBatchRegressor)
         )
         self._columns = Columns(self._model)
 
+    @in_turn
     def predict_one(self, x: Any) -> float:
         """Return the number expected; 0 before the first sample."""
         return self._model.predict_one(self._columns.vector(x)) if self._model.steps else 0.0
 
+    @in_turn
     def predict_many(self, X: Any) -> Any:
         """Return the number expected for each row: of a data frame, a series; else a list."""
         X = as_pandas(X)

@@ -11,6 +11,7 @@ import torch
 from river import base, compose
 
 from hebbstream._numbers import check_number
+from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._columns import as_pandas, is_frame
 from hebbstream.adapters.river._features import Features, feature_names
 from hebbstream.adapters.river._frames import content, samples_of, stacked
@@ -163,6 +164,7 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         if preset is not None and window is None:
             self.net = SoftHebbNet.from_preset(preset, width=width, mirror=mirror, seed=seed, device=device)
         self._prefix = self._default_prefix() if prefix is None else prefix
+        self._turns = Turns()
         self._column: dict[Hashable, int] = {}
         self._scale = RunningScale()
         self._passes: tuple[Hashable, _Version, ForwardPass] | None = None  # the latest one, and its frame's content
@@ -195,6 +197,7 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
             clone.net = copy.deepcopy(self.net)  # river leaves out attributes of a parameter's name
         return clone
 
+    @in_turn
     def learn_one(self, x: Any) -> None:
         """Learn from an image or a flat row."""
         frame, due = self._taken(x)
@@ -212,6 +215,7 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
             self.net._learn_from(passes)
         self._learned = key, _version(self.net), features
 
+    @in_turn
     def transform_one(self, x: Any) -> Features:
         """Return the features of an image or a flat row, by name."""
         frame = self._frame(x, learned=self._learned is not None)
@@ -229,11 +233,13 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
             self._features = passes, Features.of(self._scale(rows) if self.standardise else rows, self._prefix)
         return self._features[1].unchanged()
 
+    @in_turn
     def forward_one(self, x: Any) -> ForwardPass | None:
         """Return the forward pass of a sample, as the network is, for `learn_one` to learn from; ``None`` without a network."""
         frame = self._frame(x)
         return None if self.net is None else self._forward(frame, content(frame))
 
+    @in_turn
     def learn_many(self, X: Any) -> None:
         """Learn from each row of a DataFrame, or each image of a batch, in turn."""
         samples = samples_of(X)
@@ -242,6 +248,7 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
             self.learn_one(x)
         self._learned = None
 
+    @in_turn
     def transform_many(self, X: Any) -> "pd.DataFrame":
         """Return the features of each row of a DataFrame, or each image of a batch, as a DataFrame."""
         import pandas as pd
