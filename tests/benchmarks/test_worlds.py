@@ -111,6 +111,13 @@ def test_what_is_known_meanwhile_is_tested_after_each_fifth_of_the_stream(rows):
     assert all(0 <= share <= 1 for row in found for share in [*row["along"], *row.get("snapshot", ())])
 
 
+def test_classifiers_of_scikit_learn_are_tested_on_features_as_drawn_and_learned(rows):
+    found = rows("worlds.scikit")
+    assert [row["row"] for row in found] == ["motion, untrained", "motion"]
+    assert all(list(row["accuracy"]) == ["logistic regression", "five nearest", "LDA"] for row in found)
+    assert all(0 <= share <= 1 for row in found for share in row["accuracy"].values())
+
+
 def test_layers_that_do_not_learn_stay_as_drawn():
     first, second, third = specs("video", (0, 2), 16)
     assert (first.learning_rate, second.learning_rate) == (PRESETS["video"].resolve(width=16)[0].learning_rate, 0.0)

@@ -159,6 +159,18 @@ def _meanwhile(results: Path) -> str:
     return markdown(["world", "seeds", *head], rows)
 
 
+def _scikit(results: Path) -> str:
+    """Of each world and classifier: what features as drawn tell of a later recording, and what was gained, seed by seed."""
+    runs = read(results / "quality" / "scikit.json")["rows"]
+    names = list(runs[0]["accuracy"])
+    found = grouped([run | run["accuracy"] for run in runs], "world", "row")
+    rows = []
+    for world in dict.fromkeys(world for world, _ in found):
+        drawn, learned = found[world, DRAWN], found[world, LEARNED]
+        rows.append([world, len(drawn), *(_gained(drawn, learned, name) for name in names)])
+    return markdown(["world", "seeds", *names], rows)
+
+
 def _depth(results: Path) -> str:
     """Of each world: what three layers and two make of 2,000 labels, what two make of five a class, and seconds to learn."""
     found = of_refit(results)
@@ -185,12 +197,14 @@ def _full_width(results: Path) -> str:
 
 def _by_learning(found: dict[tuple[str, str], list[Result]], world: str) -> list[str]:
     """Return what `"motion"` gives as drawn and what it gains, with 2,000 labels and with five a class."""
-    cells = []
-    for way in ("refit", "of_five"):
-        drawn = {run["seed"]: 100 * run[way] for run in found[world, "motion, untrained"]}
-        gain = [100 * run[way] - drawn[run["seed"]] for run in found[world, "motion"]]
-        cells.append(f"{np.mean(list(drawn.values())):.1f} {np.mean(gain):+.1f}{_half_range(gain)}")
-    return cells
+    return [_gained(found[world, DRAWN], found[world, LEARNED], way) for way in ("refit", "of_five")]
+
+
+def _gained(drawn: list[Result], learned: list[Result], way: str) -> str:
+    """Return what networks as drawn give, and what learning gained, seed by seed."""
+    before = {run["seed"]: 100 * run[way] for run in drawn}
+    gain = [100 * run[way] - before[run["seed"]] for run in learned]
+    return f"{np.mean(list(before.values())):.1f} {np.mean(gain):+.1f}{_half_range(gain)}"
 
 
 def _with_spread(runs: list[Result]) -> str:

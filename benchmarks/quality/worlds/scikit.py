@@ -1,0 +1,55 @@
+"""Measure what classifiers of scikit-learn make of features: those of a network as drawn, and of one that has learned.
+
+The preset "motion", and labels as in `later`. Nothing about the classifiers was chosen: features are standardised for logistic regression,
+neighbours are compared by cosine, and the covariance of LDA is shrunk by the rule of Ledoit and Wolf.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import hebbstream as hs
+from benchmarks.core import store
+from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, shown, small
+from benchmarks.quality.worlds.readout import World
+from benchmarks.quality.worlds.tables import DRAWN, LEARNED
+
+CLASSIFIERS: dict[str, Callable[[], Any]] = {
+    "logistic regression": lambda: make_pipeline(StandardScaler(), LogisticRegression()),
+    "five nearest": partial(KNeighborsClassifier, 5, metric="cosine"),
+    "LDA": partial(LinearDiscriminantAnalysis, solver="lsqr", shrinkage="auto"),
+}
+
+
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  # noqa: ARG001  # whole frames
+    """Yield a row for the network as drawn and one for that which has learned."""
+    for row, learning in ((DRAWN, ()), (LEARNED, (1,))):
+        yield {"row": row}, partial(_row, world, network("motion", learning, width, world.train.shape[-1], seed))
+
+
+def _row(world: World, net: hs.SoftHebbNet) -> store.Result:
+    began = time.process_time()
+    for frame in small(world.stream):
+        net.learn_one(frame)
+    seconds = round(time.process_time() - began, 1)
+    known, tested = (features(net, frames) for frames in shown(world))
+    accuracy: dict[str, float] = {}
+    for name, classifier in CLASSIFIERS.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # after its hundred steps, as many would leave it
+            named = classifier().fit(known, world.y[:, 0]).predict(tested)
+        accuracy[name] = round(float((named == world.test_y[:, 0]).mean()), 4)
+    return {"cpu_seconds": seconds, "accuracy": accuracy}
+
+
+if __name__ == "__main__":
+    measure_worlds("quality/scikit", __doc__, jobs)
