@@ -135,6 +135,8 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         if len(several := [name for name, value in given.items() if value is not None]) > 1:
             raise ConfigurationError(f"{' and '.join(several)}: expected one of them")
         presets = preset is not None or (window is not None and layers is None and net is None)
+        if net is not None and (seed, device) != (0, "cpu"):
+            raise ConfigurationError(f"seed={seed!r}, device={device!r} with a net: expected neither, it has its own")
         if width is not None and not presets:
             raise ConfigurationError(f"width={width!r} without preset: expected one; rows have neurons")
         if mirror and not (presets or layers is not None or (net is not None and net.mirror)):

@@ -1,7 +1,8 @@
 """Measure what classifiers of scikit-learn make of features: those of a network as drawn, and of one that has learned.
 
 The preset "motion", and labels as in `later`. Nothing about the classifiers was chosen: features are standardised for logistic regression,
-neighbours are compared by cosine, and the covariance of LDA is shrunk by the rule of Ledoit and Wolf.
+neighbours are compared by cosine, and the covariance of LDA is shrunk by the rule of Ledoit and Wolf. *Averages* are features that are
+averaged over all places of a frame, one number for each neuron.
 """
 
 import time
@@ -20,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 import hebbstream as hs
 from benchmarks.core import store
 from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, shown, small
-from benchmarks.quality.worlds.readout import World
+from benchmarks.quality.worlds.readout import Array, World
 from benchmarks.quality.worlds.tables import DRAWN, LEARNED
 
 CLASSIFIERS: dict[str, Callable[[], Any]] = {
@@ -42,13 +43,20 @@ def _row(world: World, net: hs.SoftHebbNet) -> store.Result:
         net.learn_one(frame)
     seconds = round(time.process_time() - began, 1)
     known, tested = (features(net, frames) for frames in shown(world))
-    accuracy: dict[str, float] = {}
-    for name, classifier in CLASSIFIERS.items():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # after its hundred steps, as many would leave it
-            named = classifier().fit(known, world.y[:, 0]).predict(tested)
-        accuracy[name] = round(float((named == world.test_y[:, 0]).mean()), 4)
+    neurons = net.layers[-1].spec.channels
+    averages = [rows.reshape(len(rows), neurons, -1).mean(axis=2) for rows in (known, tested)]
+    seen = {"": (known, tested), ", averages": averages}
+    accuracy = {
+        name + of: _right(world, *seen[of], classifier()) for of in seen for name, classifier in CLASSIFIERS.items()
+    }
     return {"cpu_seconds": seconds, "accuracy": accuracy}
+
+
+def _right(world: World, known: Array, tested: Array, classifier: Any) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # after its hundred steps, as many would leave it
+        named = classifier.fit(known, world.y[:, 0]).predict(tested)
+    return round(float((named == world.test_y[:, 0]).mean()), 4)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ def test_from_a_checkpoint_of_a_network_or_of_a_run(tmp_path):
         ({"net": "net.safetensors"}, "net of type str: expected a SoftHebbNet"),
         ({"net": net(), "preset": "mnist"}, "preset='mnist' and a net: expected one of them"),
         ({"net": net(), "layers": ()}, "layers of your own and a net: expected one of them"),
+        ({"net": net(), "seed": 3}, "seed=3, device='cpu' with a net: expected neither"),
         ({"width": 10}, "width=10 without preset"),
         ({"width": 10, "layers": [hs.LayerSpec(channels=4)]}, "width=10 without preset"),
         ({"width": 10, "net": net()}, "width=10 without preset"),
