@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from sounds import RATE, encode, tone
 
@@ -236,3 +237,41 @@ def test_features_of_a_table_are_searched_by_row(tmp_path, capsys):
     assert "1.0000           -       3  l r" in run(capsys, "search", features, 3, "--count", 1)
     assert main(["search", str(features), f"{tmp_path / 's.csv'}@1", "--checkpoint", str(kept)]) == 1
     assert "expected a picture; of sound and tables, a row of" in capsys.readouterr().err
+
+
+def test_tables_of_a_glob_are_told_apart_and_read_on_as_more_come(sensors, tmp_path, capsys):
+    lines, run_ = sensors.read_text().splitlines(), tmp_path / "run.safetensors"
+    learn = (
+        "learn",
+        tmp_path / "day*",
+        "--quiet",
+        "--width",
+        4,
+        "--window",
+        50,
+        *COLUMNS,
+        "--checkpoint",
+        run_,
+        "--resume",
+    )
+    for day in range(3):
+        rows = lines[1 + 200 * day : 201 + 200 * day]
+        (tmp_path / f"day{day}.csv").write_text("\n".join([lines[0], *rows, ""]))
+        assert "learned 4 samples" in run(capsys, *learn)
+    predict = ("predict", tmp_path / "day*.csv", "--novelty", "--checkpoint", run_, "--time")
+    assert [line.split()[2] for line in run(capsys, *predict, "time").splitlines()[:12:4]] == [
+        f"day{day}.csv" for day in range(3)
+    ]
+
+
+def test_pandas_row_numbers_may_be_the_time(tmp_path, capsys):
+    frame = pd.DataFrame({"x": np.arange(40.0)}, index=pd.date_range("2026-01-01", periods=40, freq="s"))
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.to_csv(tmp_path / "a.csv")
+    for name, time in {"a.parquet": "__index_level_0__", "a.csv": ""}.items():
+        run_ = tmp_path / f"{name}.safetensors"
+        table = (tmp_path / name, "--quiet", "--time", time, "--checkpoint", run_)
+        run(capsys, "learn", *table, "--window", 20, "--width", 4)
+        assert hs.Learner.load(run_).net.channel_names == ("x",)
+        found = run(capsys, "predict", *table[:1], *table[2:], "--json", "--novelty")
+        assert [json.loads(line)["time"] for line in found.splitlines()] == [1_767_225_600, 1_767_225_620]
