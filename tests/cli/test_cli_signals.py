@@ -110,8 +110,10 @@ def test_shorter_windows_go_on_once_those_kept_are_dropped(sensors, tmp_path, ca
     before = run_.read_bytes()
     shorter = [*map(str, learn), "--window", "25", "--limit", "3", "--resume"]
     assert main(shorter) == 1
-    assert "(2, 1, 25): expected float32 (2, 1, 50), as those kept for replay" in (said := capsys.readouterr().err)
-    assert "--replay 0 drops what is kept" in said
+    message = (
+        f"--window 25 with --resume: {run_} keeps samples of 50; expected the same, or --replay 0, which drops them"
+    )
+    assert message in capsys.readouterr().err
     assert run_.read_bytes() == before
     run(capsys, *shorter, "--replay", 0)
     saved = hs.Learner.load(run_)
@@ -153,6 +155,18 @@ def test_waves_are_learned_by_a_network_for_signals(sound, tmp_path, capsys):
     assert (net.preset, net.frame_size) == ("signal", (1, RATE // 20))
     said = run(capsys, "predict", sound, "--novelty", "--limit", 3, "--checkpoint", run_)
     assert "3 samples" in said
+
+
+def test_sound_of_another_length_than_that_kept_is_refused_before_any_is_learned(sound, tmp_path, capsys):
+    labels, run_ = tmp_path / "labels.csv", tmp_path / "run.safetensors"
+    labels.write_text("start,end,label\n2,8,late\n")
+    learn = ("learn", sound, "--labels", labels, "--width", 4, "--quiet", "--checkpoint", run_, "--length")
+    run(capsys, *learn, 0.57)
+    before = run_.read_bytes()
+    assert main([*map(str, learn), "0.5", "--resume"]) == 1
+    assert f"--length 0.5 with --resume: {run_} keeps samples of 0.57; expected the same" in capsys.readouterr().err
+    assert run_.read_bytes() == before
+    assert "nothing was left to learn" in run(capsys, *learn, 0.57, "--resume")
 
 
 def test_a_table_without_a_column_to_learn_is_refused(tmp_path, capsys):
