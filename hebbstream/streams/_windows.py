@@ -52,8 +52,8 @@ def windows(
     window                                      ``hebbstream.streams`` warns once of each such column
     a name that `columns`, or the first row,    is passed over
     has not
-    time that goes back, or a step longer than  the next window begins there: none reaches across
-    `gap`
+    time that goes back, or a step longer than  the next window begins there: none reaches across; the log warns once where
+    `gap`                                       time goes back
     rows of several sources                     each source has windows of its own
     a column that stays the same for ten        learned as it is; the log of ``hebbstream.streams`` warns once
     windows, while others change
@@ -149,13 +149,20 @@ class Windows(Composed[Sample]):
         return self._reader.columns
 
     def _cut(self, rows: Stream[Any], stats: StreamStats) -> Iterator[Sample]:
-        trails, stuck, told, longest = Trails(self._size), _Stuck(), set[int](), 0
+        trails, stuck, told, longest, back = Trails(self._size), _Stuck(), set[int](), 0, False
         clocks: WeakKeyDictionary[Trail, _Clock] = WeakKeyDictionary()
         for item in rows:
             row = self._read(item, rows.taken + rows.stats.corrupt)
             trail = trails.of(row)
-            if clocks.setdefault(trail, _Clock(self._gap)).breaks(row.t):
+            clock = clocks.setdefault(trail, _Clock(self._gap))
+            if clock.breaks(row.t):
                 trail.clear()
+                if clock.went_back and not back:
+                    back = True
+                    log.warning(
+                        "time goes back to %s: a window begins there, and rows before it that fill none are left out",
+                        row.t,
+                    )
             trail.push(row)
             longest = max(longest, trail.rows)
             over = trail.rows - self._size
@@ -228,17 +235,20 @@ class _Clock:
         self._most = inf if gap is None else gap
         self._last: float | None = None
         self._steps = 0  # since then
+        self.went_back = False
+        """Whether the latest time lies before the last one."""
 
     def breaks(self, t: float | None) -> bool:
         """Take a row's time, and return whether it lies before the last one, or so late that a step was too long."""
         self._steps += 1
+        self.went_back = False
         if t is None:
             return False
         passed = 0 if self._last is None else t - self._last
         most = self._most * self._steps
         too_late = passed > most + ulp(most) + 2 * ulp(t)  # steps of a tenth are a little more or less
-        self._last, self._steps = t, 0
-        return too_late or passed < 0
+        self._last, self._steps, self.went_back = t, 0, passed < 0
+        return too_late or self.went_back
 
 
 class _Stuck:

@@ -255,6 +255,14 @@ def test_too_few_rows_for_a_window_are_told(caplog):
     assert [record.message for record in caplog.records] == ["no window of 4 rows: at most 3 came without a break"]
 
 
+def test_time_that_goes_back_is_told_once(caplog):
+    rows = [{"x": 0.0, "t": t} for t in (0, 1, 5, 2, 3, 2.5, 3)]
+    assert [sample.t for sample in windows(rows, 2, time="t", gap=2)] == [0, 2, 2.5]
+    assert [record.message for record in caplog.records] == [
+        "time goes back to 2.0: a window begins there, and rows before it that fill none are left out"
+    ]
+
+
 def test_a_sensor_is_stuck_in_its_own_signal(caplog):
     rows = [{"x": t, "y": t * who, "who": who} for t in range(60) for who in range(3)]
     assert len(list(windows(rows, 3, group="who"))) == 60
