@@ -131,7 +131,7 @@ class _Predictor:
         self._net, self._probe = saved.net, saved.refit_probe()
         if self._probe is None and not options.novelty:
             raise ConfigurationError(
-                f"{options.checkpoint}: it has learned no labels: expected one that has (`hebbstream learn --labels`),"
+                f"{options.checkpoint}: it has learned no labels: expected one that has (`hebbstream learn --labels`, of a table --label),"
                 " or --novelty"
             )
         self._threshold = OnlineThreshold() if options.novelty else None
