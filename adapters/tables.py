@@ -47,7 +47,8 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     ----------
     source
         A file, ``.parquet`` (extra ``parquet``) or else CSV; or a glob, such as ``"logs/*.csv"``, of files that are read one
-        after another in the order of their names.
+        after another in the order of their names. One of several that is damaged is passed over, and counted as
+        ``stats.failed``.
     columns
         Names to read; ``None`` reads all, of several files those of the first.
 
@@ -100,31 +101,58 @@ class _TableStream(Stream[Sample]):
     """Rows of a table, or of several one after another; made by `open_table`."""
 
     def __init__(self, paths: Sequence[Path], columns: Sequence[str] | None, *, name: str, grows: bool) -> None:
-        rows, found = _opened(paths[0], columns)
-        named = tuple(name for name in found if not _ROW_NUMBERS.fullmatch(name))
-        if not named:
-            raise DamagedFileError(f"{paths[0]}: it holds no column with a name")
-        self.columns = named if columns is None else tuple(columns)
-        for path in paths[1:]:  # one of another kind is told before anything is learned
-            _opened(path, self.columns)[0].close()
-        self._paths, self._grows = paths, grows and not _is_parquet(paths[0])
-        self._manner = "table" if self.columns in (named, found) else f"table {self.columns}"
-        super().__init__(self._samples(rows), name=f"TableStream({name!r})")
+        self._paths: list[Path] = []
+        damaged: list[StreamError] = []
+        for path in paths:  # one that lacks a column is told before anything is learned
+            try:
+                opened, found = _opened(path, columns)
+            except StreamError as error:
+                if not self._paths and path is paths[-1]:
+                    raise
+                damaged.append(error)
+                continue
+            if not self._paths:
+                named = _named(found)
+                self.columns = columns = named if columns is None else tuple(columns)
+                self._manner = "table" if columns in (named, found) else f"table {columns}"
+                rows = opened
+            else:
+                opened.close()
+            self._paths.append(path)
+        self._grows = grows and not _is_parquet(self._paths[0])
+        super().__init__(self._samples(rows, damaged), name=f"TableStream({name!r})")
 
     @property
     def fingerprint(self) -> str | None:
         """What tells this table from any other. Rows may be added to CSV: a sensor writes on."""
         return files_fingerprint(self._paths, self._manner, grows=self._grows and not self._known_whole)
 
-    def _samples(self, rows: Iterator[Any]) -> Iterator[Sample]:
+    def _samples(self, rows: Iterator[Any], damaged: Sequence[StreamError]) -> Iterator[Sample]:
+        for error in damaged:  # told now, for a table may be opened to look at its names alone
+            self._pass_over(error)
         unique = len({path.name for path in self._paths}) == len(self._paths)
         for number, path in enumerate(self._paths):
             source = path.name if unique else str(path)
-            for row in rows if number == 0 else _opened(path, self.columns)[0]:
-                if row is None:
-                    self._stats.corrupt += 1
-                    continue
-                yield Sample({name: row.get(name) for name in self.columns}, source=source)
+            try:
+                for row in rows if number == 0 else _opened(path, self.columns)[0]:
+                    if row is None:
+                        self._stats.corrupt += 1
+                        continue
+                    yield Sample({name: row.get(name) for name in self.columns}, source=source)
+            except GeneratorExit:  # as the interpreter exits, modules may be gone by now
+                raise
+            except StreamError as error:
+                if len(self._paths) == 1:
+                    raise
+                self._pass_over(error)
+
+    def _pass_over(self, error: StreamError) -> None:
+        _log.warning("passed over: %s", error)
+        self._stats.failed += 1
+
+
+def _named(found: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in found if not _ROW_NUMBERS.fullmatch(name))
 
 
 def _opened(path: Path, columns: Sequence[str] | None) -> tuple[Generator[Any, None, None], tuple[str, ...]]:
@@ -136,6 +164,8 @@ def _opened(path: Path, columns: Sequence[str] | None) -> tuple[Generator[Any, N
         raise
     except OSError as error:
         raise _unreadable(path, error) from error
+    if not _named(found):
+        raise DamagedFileError(f"{path}: it holds no column with a name")
     named = tuple(filter(None, found))
     if len(set(named)) < len(named):
         raise DamagedFileError(f"{path}: two columns of one name in {', '.join(named)}")

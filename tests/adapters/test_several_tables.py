@@ -97,13 +97,23 @@ def test_a_file_that_cannot_be_opened_is_told_in_a_line(tmp_path, monkeypatch, n
         open_table(tmp_path / "1.csv")
 
 
-def test_a_file_that_goes_away_is_told_after_what_came_before_it(tmp_path):
-    write(tmp_path, "1.csv", "2.csv")
+def test_files_that_are_damaged_are_passed_over_and_those_added_are_learned_all_the_same(tmp_path, caplog):
+    learner = hs.Learner(hs.SoftHebbNet.from_preset("signal", in_channels=2, width=4))
+    write(tmp_path, "1.csv", rows=40)
+    (tmp_path / "0.csv").touch()  # as a recorder leaves it that has just begun
+    for name, learned in (("2.csv", 4), ("3.csv", 2)):
+        write(tmp_path, name, rows=40)
+        with windows(open_table(tmp_path / "*.csv"), 20) as stream:
+            assert learner.learn(stream, resume=True, progress=False).samples == learned
+            assert stream.stats.failed == 1
+    assert f"passed over: {tmp_path / '0.csv'}: it holds no table" in caplog.messages
     with open_table(tmp_path / "*.csv") as rows:
         (tmp_path / "2.csv").unlink()
-        with pytest.raises(errors.StreamError, match=r"2\.csv: it cannot be read"):
-            list(rows)
-        assert rows.taken == 4
+        assert len([*rows]) == 80
+        assert rows.stats.failed == 2
+    (tmp_path / "9.csv").touch()
+    with pytest.raises(errors.DamagedFileError, match=r"9\.csv: it holds no table"):
+        open_table(tmp_path / "[09].csv")
 
 
 def test_a_disk_that_fails_midway_is_told_in_a_line(tmp_path, monkeypatch):
