@@ -130,8 +130,9 @@ class _Predictor:
     def __init__(self, options: argparse.Namespace, saved: hs.Learner) -> None:
         self._net, self._probe = saved.net, saved.refit_probe()
         if self._probe is None and not options.novelty:
+            option = "--label" if signal_of(options, options.source) == "table" else "--labels"
             raise ConfigurationError(
-                f"{options.checkpoint}: it has learned no labels: expected one that has (`hebbstream learn --labels`, of a table --label),"
+                f"{options.checkpoint}: it has learned no labels: expected one that has (`hebbstream learn {option}`),"
                 " or --novelty"
             )
         self._threshold = OnlineThreshold() if options.novelty else None

@@ -272,6 +272,8 @@ def test_tables_of_a_glob_are_told_apart_and_read_on_as_more_come(sensors, tmp_p
         rows = lines[1 + 200 * day : 201 + 200 * day]
         (tmp_path / f"day{day}.csv").write_text("\n".join([lines[0], *rows, ""]))
         assert "learned 4 samples" in run(capsys, *learn)
+    assert main(["predict", str(tmp_path / "day*.csv"), "--checkpoint", str(run_)]) == 1
+    assert "expected one that has (`hebbstream learn --label`), or --novelty" in capsys.readouterr().err
     predict = ("predict", tmp_path / "day*.csv", "--novelty", "--checkpoint", run_, "--time")
     assert [line.split()[2] for line in run(capsys, *predict, "time").splitlines()[:12:4]] == [
         f"day{day}.csv" for day in range(3)
