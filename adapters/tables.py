@@ -32,6 +32,7 @@ _log = logging.getLogger("hebbstream.adapters.tables")
 
 _DELIMITERS = ",;\t|"
 _UNFINISHED = "no line end, and not all of its values"
+_AGAIN = "the names once more"  # as a logger writes them that was started again
 _BATCH = 1024  # rows of a Parquet file read at a time
 _ROW_NUMBERS = re.compile(r"(__index_level_\d+__)?")  # as pandas calls an index without a name, in Parquet and in CSV
 
@@ -57,7 +58,7 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     Stream
         Of `Sample` with ``x`` a dict, its values text from CSV; ``source`` is the file's name, or its path where two files
         of a glob have one name. Its attribute ``columns``
-        has the names. Where power was cut, a CSV file may hold rows of too many values, or NUL bytes, and where it is being
+        has the names. Where power was cut, a CSV file may hold rows of too many values, NUL bytes, or its names once more, and where it is being
         written to, its last row may be unfinished: they are left out, told once in the log of ``hebbstream.adapters.tables``, and counted as ``stats.corrupt``.
 
     Raises
@@ -203,12 +204,12 @@ def _read_csv(path: Path) -> Generator[Any, None, None]:
             rows = csv.DictReader(lines, names, delimiter=delimiter, strict=True, skipinitialspace=True)
             for row in _parsed(rows, lines):
                 unfinished = row is None or (lines.cut and None in row.values())
-                problem = _UNFINISHED if unfinished else _damage(row, len(names))
+                problem = _UNFINISHED if unfinished else _damage(row, names)
                 if problem is None:
                     whole = True
                     yield {name: value and value.strip() for name, value in row.items()}
                     continue
-                if not (whole or unfinished):  # not one row that was torn: a table of another kind
+                if not (whole or unfinished or problem == _AGAIN):  # not one row that was torn: a table of another kind
                     raise DamagedFileError(f"{path}: row {rows.reader.line_num} has {problem}")
                 if not told:
                     _log.warning("%s: row %d has %s; such rows are left out", path, rows.reader.line_num, problem)
@@ -258,11 +259,14 @@ def _parsed(rows: "csv.DictReader[str]", lines: _Lines) -> Iterator[Any]:
         yield None
 
 
-def _damage(row: dict[str | None, Any], columns: int) -> str | None:
-    """Return what is wrong with a row that was torn, if it was."""
+def _damage(row: dict[str | None, Any], names: Sequence[str]) -> str | None:
+    """Return what is wrong with a row that was torn, or is none."""
     if None in row:
-        return f"more values than {columns} columns"
-    return "NUL bytes" if any(value and "\0" in value for value in row.values()) else None
+        return f"more values than {len(names)} columns"
+    if any(value and "\0" in value for value in row.values()):
+        return "NUL bytes"
+    again = all(value and value.strip() == name for name, value in row.items() if name)
+    return _AGAIN if again and not all(map(reads_as_number, names)) else None
 
 
 def _first_row(file: TextIO, delimiter: str, *, strict: bool = False) -> list[str]:

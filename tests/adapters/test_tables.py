@@ -248,6 +248,18 @@ def test_rows_that_were_torn_as_power_was_cut_are_left_out_and_counted(tmp_path,
     assert [record.getMessage() for record in caplog.records] == [f"{path}: {problem}; such rows are left out"]
 
 
+def test_names_that_come_again_are_no_row(tmp_path, caplog):
+    path = tmp_path / "a.csv"
+    path.write_text("x, y,\nx,y,\n1,2,\nx, y,\n3,4,\n")
+    with open_table(path) as rows:
+        assert [row.x for row in rows] == [{"x": "1", "y": "2"}, {"x": "3", "y": "4"}]
+        assert rows.stats.corrupt == 2
+    assert caplog.messages == [f"{path}: row 1 has the names once more; such rows are left out"]
+    path.write_text("5,6\n0,1\n")  # which are the names of columns without one
+    with open_table(path) as rows:
+        assert len([*rows]) == 2
+
+
 @pytest.mark.parametrize("unfinished", ["3", "3,4", '3,"4', '"3', '3,"4\t,"'])
 def test_a_last_row_that_is_being_written_is_left_out_until_it_is_whole(tmp_path, caplog, unfinished):
     path = tmp_path / "log.csv"
