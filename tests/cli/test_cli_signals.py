@@ -291,3 +291,30 @@ def test_pandas_row_numbers_may_be_the_time(tmp_path, capsys):
         assert hs.Learner.load(run_).net.channel_names == ("x",)
         found = run(capsys, "predict", *table[:1], *table[2:], "--json", "--novelty")
         assert [json.loads(line)["time"] for line in found.splitlines()] == [1_767_225_600, 1_767_225_620]
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 2, 1), None])
+def test_windows_in_an_array_file_are_no_pictures(axes, sensors, tmp_path, capsys):
+    values = pd.read_csv(sensors)[["x", "y"]].to_numpy(np.float32)
+    made = values.reshape(-1, 50, 2).transpose(0, 2, 1)
+    made = made[:, :, None] if axes is None else made.transpose(axes)
+    np.savez(tmp_path / "made.npz", x=made, y=np.arange(len(made)) // 4 % 2)
+    table, array = tmp_path / "table.safetensors", tmp_path / "array.safetensors"
+    learn = ("learn", sensors, "--quiet", "--width", 4, *COLUMNS, "--window", 50, "--checkpoint", table)
+    run(capsys, *learn)
+    source = (tmp_path / "made.npz", "--quiet", "--arrays", "x,y", "--checkpoint")
+    run(capsys, "learn", *source, array, "--width", 4, "--preset", "signal")
+    assert hs.Learner.load(array).probe.classes == [0, 1]
+    found = []
+    for name, read in {
+        "a": (sensors, "--quiet", "--checkpoint", table),
+        "b": (*source, table),
+        "c": (*source, array),
+    }.items():
+        run(capsys, "embed", *read, "--output", tmp_path / f"{name}.npy")
+        found.append(np.load(tmp_path / f"{name}.npy"))
+    assert (found[0] == found[1]).all()  # the windows that `windows` cuts
+    assert (found[0] == found[2]).all()  # of the network that learned these
+    assert main(["learn", *map(str, source), str(array), "--preset", "signal", "--fit", "crop"]) == 1
+    assert "--fit for " in (said := capsys.readouterr().err)
+    assert "expected pictures, found windows of a signal" in said
