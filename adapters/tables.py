@@ -106,7 +106,7 @@ class _TableStream(Stream[Sample]):
         damaged: list[StreamError] = []
         for path in paths:  # one that lacks a column is told before anything is learned
             try:
-                opened, found = _opened(path, columns)
+                opened, found, parquet = _opened(path, columns)
             except StreamError as error:
                 if not self._paths and path is paths[-1]:
                     raise
@@ -116,11 +116,10 @@ class _TableStream(Stream[Sample]):
                 named = _named(found)
                 self.columns = columns = named if columns is None else tuple(columns)
                 self._manner = "table" if columns in (named, found) else f"table {columns}"
-                rows = opened
+                rows, self._grows = opened, grows and not parquet
             else:
                 opened.close()
             self._paths.append(path)
-        self._grows = grows and not _is_parquet(self._paths[0])
         super().__init__(self._samples(rows, damaged), name=f"TableStream({name!r})")
 
     @property
@@ -156,10 +155,11 @@ def _named(found: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in found if not _ROW_NUMBERS.fullmatch(name))
 
 
-def _opened(path: Path, columns: Sequence[str] | None) -> tuple[Generator[Any, None, None], tuple[str, ...]]:
-    """Return the rows of a file that has these columns, as `_read_csv` does, and all its names."""
+def _opened(path: Path, columns: Sequence[str] | None) -> tuple[Generator[Any, None, None], tuple[str, ...], bool]:
+    """Return the rows of a file that has these columns, as `_read_csv` does, all its names, and whether it is Parquet."""
     try:
-        rows = _read_parquet(path, columns) if _is_parquet(path) else _read_csv(path)
+        parquet = _is_parquet(path)
+        rows = _read_parquet(path, columns) if parquet else _read_csv(path)
         found = tuple(next(rows))  # the names come first
     except HebbstreamError:  # some are of the other kind, too
         raise
@@ -173,13 +173,13 @@ def _opened(path: Path, columns: Sequence[str] | None) -> tuple[Generator[Any, N
     for name in columns or ():
         if name not in found:
             raise ConfigurationError(f"{path}: no column {name!r}: found {', '.join(found)}")
-    return rows, found
+    return rows, found, parquet
 
 
 def _unreadable(path: Path, error: OSError) -> StreamError:
     kind = SourcePermissionError if isinstance(error, PermissionError) else StreamError
     hint = ": a glob, such as 'logs/*.csv', reads one after another" if error.errno == errno.EMFILE else ""
-    return kind(f"{path}: it cannot be read ({first_line(error)}{hint})")
+    return kind(f"{path}: it cannot be read ({error.strerror or first_line(error)}{hint})")
 
 
 def _is_parquet(path: Path) -> bool:

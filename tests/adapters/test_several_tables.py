@@ -97,6 +97,21 @@ def test_a_file_that_cannot_be_opened_is_told_in_a_line(tmp_path, monkeypatch, n
         open_table(tmp_path / "1.csv")
 
 
+def test_files_one_by_one_are_told_in_a_line_wherever_there_are_too_many(tmp_path):
+    resource = pytest.importorskip("resource")
+    write(tmp_path, "1.csv")
+    opened, before = [], resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len([*Path("/dev/fd").iterdir()])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 5, before[1]))
+    try:
+        with pytest.raises(errors.StreamError, match="reads one after another"):
+            opened.extend(open_table(tmp_path / "1.csv") for _ in range(20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    for table in opened:
+        table.close()
+
+
 def test_files_that_are_damaged_are_passed_over_and_those_added_are_learned_all_the_same(tmp_path, caplog):
     learner = hs.Learner(hs.SoftHebbNet.from_preset("signal", in_channels=2, width=4))
     write(tmp_path, "1.csv", rows=40)
