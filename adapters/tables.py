@@ -1,17 +1,28 @@
 """Rows of tables, CSV and Parquet: what sensors have written."""
 
 import csv
+import errno
+import glob
 import logging
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from hebbstream._files import expanded_path
 from hebbstream._quote import first_line
 from hebbstream.adapters._known import files_fingerprint
-from hebbstream.errors import ConfigurationError, DamagedFileError, MissingDependencyError, SourceNotFoundError
-from hebbstream.streams._rows import reads_as_number
+from hebbstream.errors import (
+    ConfigurationError,
+    DamagedFileError,
+    HebbstreamError,
+    MissingDependencyError,
+    SourceNotFoundError,
+    SourcePermissionError,
+    StreamError,
+)
+from hebbstream.streams._rows import is_missing, reads_as_number
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream
 
@@ -21,36 +32,43 @@ _log = logging.getLogger("hebbstream.adapters.tables")
 
 _DELIMITERS = ",;\t|"
 _UNFINISHED = "no line end, and not all of its values"
+_AGAIN = "the names once more"  # as a logger writes them that was started again
 _BATCH = 1024  # rows of a Parquet file read at a time
+_ROW_NUMBERS = re.compile(r"(__index_level_\d+__)?")  # as pandas calls an index without a name, in Parquet and in CSV
 
 
 def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = None) -> "_TableStream":
     r"""Open a table as a stream of its rows, by name, for `hebbstream.streams.windows`.
 
     Memory does not grow with the table. A CSV file may be separated by commas, semicolons, tabs or bars; its first line
-    has the names, or, if all of it is numbers, is a row, and the columns are called ``"0"``, ``"1"``, …. A column without a name, as
-    pandas writes for its row numbers, is left out.
+    has the names, or, if all of it is numbers and missing values but the first is not empty, is a row, and the columns are called ``"0"``, ``"1"``, ….
+    Row numbers of pandas, a column without a name or called ``__index_level_0__``, are left out unless `columns` asks for them.
 
     Parameters
     ----------
     source
-        A file, ``.parquet`` (extra ``parquet``) or else CSV.
+        A file, ``.parquet`` (extra ``parquet``) or else CSV; or a glob, such as ``"logs/*.csv"``, of files that are read one
+        after another in the order of their names. One of several that is damaged is passed over, and counted as
+        ``stats.failed``.
     columns
-        Names to read; ``None`` reads all.
+        Names to read; ``None`` reads all, of several files those of the first.
 
     Returns
     -------
     Stream
-        Of `Sample` with ``x`` a dict, its values text from CSV; ``source`` is the file's name. Its attribute ``columns``
-        has the names. Where power was cut, a CSV file may hold rows of too many values, or NUL bytes, and where it is being
+        Of `Sample` with ``x`` a dict, its values text from CSV; ``source`` is the file's name, or its path where two files
+        of a glob have one name. Its attribute ``columns``
+        has the names. Where power was cut, a CSV file may hold rows of too many values, NUL bytes, or its names once more, and where it is being
         written to, its last row may be unfinished: they are left out, told once in the log of ``hebbstream.adapters.tables``, and counted as ``stats.corrupt``.
 
     Raises
     ------
     SourceNotFoundError
         If there is no file.
+    SourcePermissionError, StreamError
+        If it cannot be read.
     ConfigurationError
-        If it has no such column, or `columns` is a text.
+        If it has no such column, of several files one has not, or `columns` is a text.
     DamagedFileError
         If it is no table; while iterating, too, as where the first row has too many values.
     MissingDependencyError
@@ -66,44 +84,102 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     (('x', 'y'), [{'x': '1', 'y': '2'}, {'x': '3', 'y': '4'}])
     """
     path = expanded_path(source)
-    if not os.path.isfile(path):  # noqa: PTH113  # `Path.is_file` raises for a name that is too long
-        raise SourceNotFoundError(f"no file at {path}: expected one CSV or Parquet file; name each of several")
+    one = os.path.isfile(path)  # noqa: PTH113  # `Path.is_file` raises for a name that is too long
+    paths = [path] if one else _matches(str(path))
+    if not paths:
+        raise SourceNotFoundError(f"no file at {path}: expected a CSV or Parquet file, or a glob such as 'logs/*.csv'")
     if isinstance(columns, str):
         raise ConfigurationError(f"columns={columns!r}: expected a list of names")
-    return _TableStream(path, columns)
+    return _TableStream(paths, columns, name=path.name, grows=one)
+
+
+def _matches(pattern: str) -> list[Path]:
+    found = glob.iglob(pattern, recursive=True) if glob.has_magic(pattern) else ()  # noqa: PTH207  # absolute ones too
+    return sorted(path for path in map(Path, found) if path.is_file())
 
 
 class _TableStream(Stream[Sample]):
-    """Rows of a table; made by `open_table`."""
+    """Rows of a table, or of several one after another; made by `open_table`."""
 
-    def __init__(self, path: Path, columns: Sequence[str] | None) -> None:
-        self._path, self._is_parquet = path, _is_parquet(path)
-        rows = _read_parquet(path, columns) if self._is_parquet else _read_csv(path)
-        found = tuple(next(rows))  # the names come first
-        named = tuple(filter(None, found))
-        if not named:
-            raise DamagedFileError(f"{path}: it holds no column with a name")
-        if len(set(named)) < len(named):
-            raise DamagedFileError(f"{path}: two columns of one name in {', '.join(named)}")
-        for name in columns or ():
-            if name not in found:
-                raise ConfigurationError(f"{path}: no column {name!r}: found {', '.join(found)}")
-        self.columns = named if columns is None else tuple(columns)
-        self._manner = "table" if self.columns in (named, found) else f"table {self.columns}"
-        super().__init__(self._samples(rows), name=f"TableStream({path.name!r})")
+    def __init__(self, paths: Sequence[Path], columns: Sequence[str] | None, *, name: str, grows: bool) -> None:
+        self._paths: list[Path] = []
+        damaged: list[StreamError] = []
+        for path in paths:  # one that lacks a column is told before anything is learned
+            try:
+                opened, found, parquet = _opened(path, columns)
+            except StreamError as error:
+                if not self._paths and path is paths[-1]:
+                    raise
+                damaged.append(error)
+                continue
+            if not self._paths:
+                named = _named(found)
+                self.columns = columns = named if columns is None else tuple(columns)
+                self._manner = "table" if columns in (named, found) else f"table {columns}"
+                rows, self._grows = opened, grows and not parquet
+            else:
+                opened.close()
+            self._paths.append(path)
+        super().__init__(self._samples(rows, damaged), name=f"TableStream({name!r})")
 
     @property
     def fingerprint(self) -> str | None:
         """What tells this table from any other. Rows may be added to CSV: a sensor writes on."""
-        grows = not (self._is_parquet or self._known_whole)
-        return files_fingerprint([self._path], self._manner, grows=grows)
+        return files_fingerprint(self._paths, self._manner, grows=self._grows and not self._known_whole)
 
-    def _samples(self, rows: Iterator[Any]) -> Iterator[Sample]:
-        for row in rows:
-            if row is None:
-                self._stats.corrupt += 1
-                continue
-            yield Sample({name: row.get(name) for name in self.columns}, source=self._path.name)
+    def _samples(self, rows: Iterator[Any], damaged: Sequence[StreamError]) -> Iterator[Sample]:
+        for error in damaged:  # told now, for a table may be opened to look at its names alone
+            self._pass_over(error)
+        unique = len({path.name for path in self._paths}) == len(self._paths)
+        for number, path in enumerate(self._paths):
+            source = path.name if unique else str(path)
+            try:
+                for row in rows if number == 0 else _opened(path, self.columns)[0]:
+                    if row is None:
+                        self._stats.corrupt += 1
+                        continue
+                    yield Sample({name: row.get(name) for name in self.columns}, source=source)
+            except GeneratorExit:  # as the interpreter exits, modules may be gone by now
+                raise
+            except StreamError as error:
+                if len(self._paths) == 1:
+                    raise
+                self._pass_over(error)
+
+    def _pass_over(self, error: StreamError) -> None:
+        _log.warning("passed over: %s", error)
+        self._stats.failed += 1
+
+
+def _named(found: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in found if not _ROW_NUMBERS.fullmatch(name))
+
+
+def _opened(path: Path, columns: Sequence[str] | None) -> tuple[Generator[Any, None, None], tuple[str, ...], bool]:
+    """Return the rows of a file that has these columns, as `_read_csv` does, all its names, and whether it is Parquet."""
+    try:
+        parquet = _is_parquet(path)
+        rows = _read_parquet(path, columns) if parquet else _read_csv(path)
+        found = tuple(next(rows))  # the names come first
+    except HebbstreamError:  # some are of the other kind, too
+        raise
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not _named(found):
+        raise DamagedFileError(f"{path}: it holds no column with a name")
+    named = tuple(filter(None, found))
+    if len(set(named)) < len(named):
+        raise DamagedFileError(f"{path}: two columns of one name in {', '.join(named)}")
+    for name in columns or ():
+        if name not in found:
+            raise ConfigurationError(f"{path}: no column {name!r}: found {', '.join(found)}")
+    return rows, found, parquet
+
+
+def _unreadable(path: Path, error: OSError) -> StreamError:
+    kind = SourcePermissionError if isinstance(error, PermissionError) else StreamError
+    hint = ": a glob, such as 'logs/*.csv', reads one after another" if error.errno == errno.EMFILE else ""
+    return kind(f"{path}: it cannot be read ({error.strerror or first_line(error)}{hint})")
 
 
 def _is_parquet(path: Path) -> bool:
@@ -111,7 +187,7 @@ def _is_parquet(path: Path) -> bool:
         return file.read(4) == b"PAR1"
 
 
-def _read_csv(path: Path) -> Iterator[Any]:
+def _read_csv(path: Path) -> Generator[Any, None, None]:
     """Yield the names, then each row by name, and ``None`` for one that is damaged."""
     whole = told = False
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -120,7 +196,7 @@ def _read_csv(path: Path) -> Iterator[Any]:
             names = _first_row(file, delimiter, strict=True)
             if not names:
                 raise DamagedFileError(f"{path}: it holds no table")
-            if all(map(reads_as_number, names)):
+            if _are_values(names):
                 names = [str(index) for index in range(len(names))]
                 file.seek(0)
             yield names
@@ -128,12 +204,12 @@ def _read_csv(path: Path) -> Iterator[Any]:
             rows = csv.DictReader(lines, names, delimiter=delimiter, strict=True, skipinitialspace=True)
             for row in _parsed(rows, lines):
                 unfinished = row is None or (lines.cut and None in row.values())
-                problem = _UNFINISHED if unfinished else _damage(row, len(names))
+                problem = _UNFINISHED if unfinished else _damage(row, names)
                 if problem is None:
                     whole = True
                     yield {name: value and value.strip() for name, value in row.items()}
                     continue
-                if not (whole or unfinished):  # not one row that was torn: a table of another kind
+                if not (whole or unfinished or problem == _AGAIN):  # not one row that was torn: a table of another kind
                     raise DamagedFileError(f"{path}: row {rows.reader.line_num} has {problem}")
                 if not told:
                     _log.warning("%s: row %d has %s; such rows are left out", path, rows.reader.line_num, problem)
@@ -143,6 +219,14 @@ def _read_csv(path: Path) -> Iterator[Any]:
             raise
         except (csv.Error, UnicodeDecodeError) as error:
             raise DamagedFileError(f"{path}: not a table ({first_line(error)})") from error
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+
+def _are_values(names: list[str]) -> bool:
+    """Whether a first line is a row: of numbers and missing values, but for a first that is empty, above pandas' row numbers."""
+    values = [name for name in names if not is_missing(name)]
+    return bool(values and names[0]) and all(map(reads_as_number, values))
 
 
 class _Lines:
@@ -175,11 +259,14 @@ def _parsed(rows: "csv.DictReader[str]", lines: _Lines) -> Iterator[Any]:
         yield None
 
 
-def _damage(row: dict[str | None, Any], columns: int) -> str | None:
-    """Return what is wrong with a row that was torn, if it was."""
+def _damage(row: dict[str | None, Any], names: Sequence[str]) -> str | None:
+    """Return what is wrong with a row that was torn, or is none."""
     if None in row:
-        return f"more values than {columns} columns"
-    return "NUL bytes" if any(value and "\0" in value for value in row.values()) else None
+        return f"more values than {len(names)} columns"
+    if any(value and "\0" in value for value in row.values()):
+        return "NUL bytes"
+    again = all(value and value.strip() == name for name, value in row.items() if name)
+    return _AGAIN if again and not all(map(reads_as_number, names)) else None
 
 
 def _first_row(file: TextIO, delimiter: str, *, strict: bool = False) -> list[str]:
@@ -188,7 +275,7 @@ def _first_row(file: TextIO, delimiter: str, *, strict: bool = False) -> list[st
     return [name.strip() for name in next(filter(None, rows), [])]  # blank lines are no rows
 
 
-def _read_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Any]:
+def _read_parquet(path: Path, columns: Sequence[str] | None) -> Generator[Any, None, None]:
     """Yield the names, then each row by name, of these columns at least."""
     try:
         import pyarrow as pa

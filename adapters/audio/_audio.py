@@ -68,7 +68,8 @@ def open_audio(
     rate
         Samples a second of the sound, to which any other is resampled.
     channels
-        1, all mixed, or 2; more are mixed down to left and right.
+        1, all mixed, or 2; more are mixed down to left and right where the file says where each belongs, or else the
+        first two are taken.
     mels
         Bands of frequencies.
     start, duration, loop, prefetch, live, format, open_timeout, read_timeout, retry_for, options

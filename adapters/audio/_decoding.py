@@ -27,6 +27,7 @@ _SOUND = Medium("sound", NotASoundError, "*.wav")
 _GAP = 0.25  # seconds between time stamps
 _STEADY = 50  # stamps in a row that tell a drift from jitter
 _SLACK = 0.5  # seconds by which a header may be wrong
+_MOST = (1 << 31) - (1 << 16)  # bytes that a header of WAV declares; whoever writes into a pipe declares more
 _DECLARED = ("wav", "flac", "aiff", "mov,mp4,m4a,3gp,3g2,mj2")  # containers whose headers know their length
 
 
@@ -123,14 +124,23 @@ class SoundDecoder(MediaDecoder):
     def _end(self, reading: Reading, ended: float) -> None:
         check_end(reading, self.source, self._connection.read_timeout, live=self.live, what="sound")
         shown, length = self.source.shown, ended - (self._begins or 0.0)
-        short = self._container.format.name in _DECLARED and length < self.seconds - _SLACK
+        declared = self._declared()
+        short = declared is not None and length < declared - _SLACK
         if self.live:
             return
         if not reading.progress.frames:
             raise NotASoundError(f"{shown}: no sound of it can be decoded")
         if reading.damage is not None or short:
-            known = f"; its header declares {self.seconds:.1f} s" if short else ""
+            known = f"; its header declares {declared:.1f} s" if short else ""
             raise DamagedFileError(f"{shown}: truncated or damaged after {length:.1f} s{known}") from reading.damage
+
+    def _declared(self) -> float | None:
+        """Return the seconds that the header declares, if it knows them; of WAV, FFmpeg tells those that are there."""
+        if self._container.format.name not in _DECLARED:
+            return None
+        head, size = self.source.head(8), self._container.size
+        declared = 8 + int.from_bytes(head[4:], "little") if head[:4] == b"RIFF" else 0
+        return self.seconds * declared / size if 0 < size < declared <= _MOST else self.seconds
 
     def _chosen(self, container: Any) -> Any:
         sounds, number, shown = container.streams.audio, self._connection.stream, self.source.shown

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import hebbstream as hs
+from hebbstream.cli._signals import COLUMN_SECONDS
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._solvers import as_online_probe
 
@@ -30,6 +31,26 @@ def refuse_contradictions(options: argparse.Namespace, learner: hs.Learner) -> N
         if asked is not None and found is not None and asked != found:
             shown = name if asked is True else f"{name} {asked}"
             raise _contradiction(options, shown, "a network without it" if asked is True else str(found))
+
+    if replay is not None and options.replay != 0 and net.frame_size is not None:
+        _refuse_other_size(options, *net.frame_size, net.sample_rate or 16_000)
+
+
+def _refuse_other_size(options: argparse.Namespace, height: int, width: int, rate: int) -> None:
+    """Refuse samples of another size than those kept for replay: else the first with a label would end the run midway."""
+    step = 1 / rate if height == 1 else COLUMN_SECONDS
+    length = options.length and round(round(options.length / step) * step, 6)  # as it is learned
+    kept = (
+        ("--window", options.window_rows, width),
+        ("--length", length, round(width * step, 6)),
+        ("--mels", options.mels, height),
+    )
+    for name, asked, found in kept:
+        if asked is not None and asked != found:
+            raise ConfigurationError(
+                f"{name} {asked} with --resume: {options.checkpoint} keeps samples of {found}; expected the same, or"
+                " --replay 0, which drops them"
+            )
 
 
 def _contradiction(options: argparse.Namespace, asked: str, found: str) -> ConfigurationError:

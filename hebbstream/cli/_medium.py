@@ -8,7 +8,8 @@ from hebbstream.cli._stills import kind_of
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._network import SoftHebbNet
 
-_SIGNALS = ("signal", "aligned-signal")
+SIGNALS = ("signal", "aligned-signal")
+"""Presets for them."""
 
 
 def as_learned(options: argparse.Namespace, net: SoftHebbNet, source: str) -> argparse.Namespace:
@@ -39,7 +40,7 @@ def _refuse_other_medium(options: argparse.Namespace, net: SoftHebbNet, source: 
     if found is None and kind_of(source) == "arrays":  # which may hold anything
         return
     size = net.frame_size
-    if net.preset in _SIGNALS or (size is not None and size[0] == 1):
+    if net.preset in SIGNALS or (size is not None and size[0] == 1):
         waves = net.in_channels <= 2  # a sound is one channel, or two
         fits, expected = found == "table" or (waves and found == "sound"), "a table or sound" if waves else "a table"
     elif net.preset == "sound":

@@ -3,6 +3,8 @@
 import argparse
 
 import hebbstream as hs
+from hebbstream.adapters.arrays import open_arrays
+from hebbstream.cli._medium import SIGNALS
 from hebbstream.cli._signals import signal_of, sound_rate, table_columns
 from hebbstream.cli._stills import kind_of
 from hebbstream.cli._types import positive
@@ -34,9 +36,10 @@ def new_network(options: argparse.Namespace, *, batch_size: int = 1) -> hs.SoftH
     source = options.source[0]
     kind = signal_of(options, source)
     names = table_columns(options, source) if kind == "table" else None
+    channels = len(names) if names else 1 if kind == "sound" else _channels_of_windows(options, source)
     net = hs.SoftHebbNet.from_preset(
         preset_of(options),
-        in_channels=len(names) if names else 1 if kind == "sound" else None,
+        in_channels=channels,
         width=options.width,
         batch_size=batch_size,
         event_threshold=options.event_threshold,
@@ -46,6 +49,16 @@ def new_network(options: argparse.Namespace, *, batch_size: int = 1) -> hs.SoftH
     )
     net.channel_names, net.sample_rate = names, sound_rate(options) if kind == "sound" else None
     return net
+
+
+def _channels_of_windows(options: argparse.Namespace, source: str) -> int | None:
+    """Return the channels of windows in an array file, (C, T), (T, C) or (C, 1, T), with more moments than channels."""
+    if options.preset not in SIGNALS or kind_of(source) != "arrays":
+        return None
+    with open_arrays(source, image=options.arrays and options.arrays[0]) as samples:
+        first = next(samples, None)
+    shape = () if first is None else tuple(first.x.shape)
+    return shape[0] if len(shape) == 3 else min(shape) if len(shape) == 2 else 1
 
 
 def default_size(options: argparse.Namespace) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from select import select
 from typing import Any
 
@@ -18,7 +19,7 @@ from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.cli._drawing import Caption, DrawnVideo, drawn_video
 from hebbstream.cli._execution import check_device
 from hebbstream.cli._medium import as_learned
-from hebbstream.cli._signals import called
+from hebbstream.cli._signals import called, signal_of
 from hebbstream.cli._source import open_source, read_samples, time_shown
 from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._stills import kind_of
@@ -98,7 +99,7 @@ def run(options: argparse.Namespace) -> None:
             try:
                 for sample in samples:
                     found = predict(sample, picture(sample.x))
-                    named = found.time != sample.t  # of a later file
+                    named = found.time != sample.t or _is_one_of_several(options, sample)  # of a later file
                     print(found.to_json() if options.json else found.to_text(named=named), flush=True)
                     if video is not None:
                         video.write(sample.x, sample.t, _caption(found))
@@ -110,6 +111,11 @@ def run(options: argparse.Namespace) -> None:
     print(f"video {options.video}" if options.video else "nothing was written", file=said)
     if failure is not None:
         raise failure
+
+
+def _is_one_of_several(options: argparse.Namespace, sample: hs.Sample) -> bool:
+    """Whether a sample is of one of several tables, or signals in one, so that its time does not tell it."""
+    return signal_of(options, options.source) == "table" and sample.source != Path(options.source).name
 
 
 def _as_printed(stream: Stream[Any]) -> Iterator[Any]:
@@ -124,8 +130,9 @@ class _Predictor:
     def __init__(self, options: argparse.Namespace, saved: hs.Learner) -> None:
         self._net, self._probe = saved.net, saved.refit_probe()
         if self._probe is None and not options.novelty:
+            option = "--label" if signal_of(options, options.source) == "table" else "--labels"
             raise ConfigurationError(
-                f"{options.checkpoint}: it has learned no labels: expected one that has (`hebbstream learn --labels`),"
+                f"{options.checkpoint}: it has learned no labels: expected one that has (`hebbstream learn {option}`),"
                 " or --novelty"
             )
         self._threshold = OnlineThreshold() if options.novelty else None

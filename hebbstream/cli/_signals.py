@@ -69,12 +69,12 @@ def signal_of(options: argparse.Namespace, source: str) -> Signal | None:
         return "sound"
     name = source if "://" not in source else source.partition("?")[0]
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  # an address is no path
+    if suffix not in (*_TABLES, *_SOUNDS) and glob.has_magic(source):
+        found = sorted(glob.glob(source, recursive=True))  # noqa: PTH207  # absolute ones too
+        suffix = Path(found[0]).suffix.lower() if found else suffix
     if suffix in _TABLES and "://" not in source:
         return "table"
-    if suffix in _SOUNDS:
-        return "sound"
-    found = glob.glob(source) if glob.has_magic(source) else []  # noqa: PTH207  # absolute ones too
-    return "sound" if found and Path(found[0]).suffix.lower() in _SOUNDS else None
+    return "sound" if suffix in _SOUNDS else None
 
 
 def called(options: argparse.Namespace) -> str:
@@ -95,7 +95,7 @@ def refuse_signal_options(options: argparse.Namespace, source: str) -> None:
 
 def table_columns(options: argparse.Namespace, source: str) -> tuple[str, ...]:
     """Return the columns of a table that are to be learned."""
-    with open_table(source, _named(options)) as rows:
+    with open_table(source, _named(options, source)) as rows:
         return tuple(_columns(options, rows.columns))
 
 
@@ -168,7 +168,7 @@ def _open_table(options: argparse.Namespace, source: str, size: tuple[int, int] 
         raise ConfigurationError(f"{source} without --window: expected the number of rows in a sample, such as 100")
     if options.hop is not None and (options.hop < 1 or options.hop % 1):
         raise ConfigurationError(f"--hop {options.hop:g} for {source}: expected a whole number of rows")
-    rows = open_table(source, _named(options))
+    rows = open_table(source, _named(options, source))
     return windows(
         rows,
         window,
@@ -181,19 +181,22 @@ def _open_table(options: argparse.Namespace, source: str, size: tuple[int, int] 
     )
 
 
-def _named(options: argparse.Namespace) -> list[str] | None:
-    """Return the columns to read; ``None`` for all."""
-    others = [name for name in (options.label, options.time, options.group) if name is not None]
-    return None if options.columns is None else [*dict.fromkeys([*options.columns, *others])]
+def _named(options: argparse.Namespace, source: str) -> list[str]:
+    """Return the columns to read: those to learn, and the others, which may be among those that are read only by name."""
+    found: Sequence[str] | None = options.columns
+    if found is None:
+        with open_table(source) as rows:
+            found = rows.columns
+    return [*dict.fromkeys([*found, *(name for name in _others(options) if name is not None)])]
+
+
+def _others(options: argparse.Namespace) -> tuple[str | None, ...]:
+    return options.label, options.time, options.group
 
 
 def _columns(options: argparse.Namespace, found: Sequence[str]) -> list[str]:
     """Return the columns to learn."""
-    others = (options.label, options.time, options.group)
-    for name in others:
-        if name is not None and name not in found:
-            raise ConfigurationError(f"no column {name!r}: found {', '.join(found)}")
-    columns: list[str] = options.columns or [name for name in found if name not in others]
+    columns: list[str] = options.columns or [name for name in found if name not in _others(options)]
     if not columns:
         raise ConfigurationError(f"columns {', '.join(found)}: expected one to learn besides the label, time and group")
     return columns

@@ -14,6 +14,7 @@ from typing import Any
 from hebbstream._credentials import mask_credentials
 from hebbstream.adapters._media._interruptible import started
 from hebbstream.adapters._picture import PictureFormat
+from hebbstream.adapters.arrays import open_arrays
 from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._conversion import ChooseSize
 from hebbstream.cli._media import media_options
@@ -63,18 +64,19 @@ def open_source(
     """
     source = source or options.source
     if signal_of(options, source):
-        signal = open_signal(options, source, size, channels)
-        return signal if options.stride == 1 else _every(signal, options.stride)
+        return _every(open_signal(options, source, size, channels), options.stride)
     refuse_signal_options(options, source)
+    kind = kind_of(source)
+    if kind == "arrays" and size is not None and size[0] == 1:
+        return _open_windows(options, source)
     if channels not in (1, 3):
         raise ConfigurationError(f"a network of {channels} input channels: expected 1 or 3 for pictures")
     form = PictureFormat(None if whole else options.size or size, options.fit, channels == 1)
-    kind = kind_of(source)
     if kind != "video":
         _check_stills(options, kind, source)
         arrays = options.arrays or (None, None)
         stills = open_stills(kind, source, form, arrays=arrays, labels=options.labels, mixed=mixed)
-        return stills if options.stride == 1 else _every(stills, options.stride)
+        return _every(stills, options.stride)
     if options.arrays:
         raise ConfigurationError(f"--arrays for {source}: expected an .npz file")
     return open_video(
@@ -87,6 +89,16 @@ def open_source(
         hardware=options.hardware,
         **media_options(options),
     )
+
+
+def _open_windows(options: argparse.Namespace, source: str) -> Stream[Any]:
+    """Open an array file of windows of a signal, which are no pictures to be brought to size."""
+    for name in ("size", "fit", "crops"):
+        if getattr(options, name):
+            raise ConfigurationError(f"--{name} for {source}: expected pictures, found windows of a signal")
+    _check_stills(options, "arrays", source)
+    image, label = options.arrays or (None, None)
+    return _every(open_arrays(source, options.labels, image=image, label=label), options.stride)
 
 
 def _check_stills(options: argparse.Namespace, kind: str, source: str) -> None:
@@ -102,6 +114,8 @@ def _check_stills(options: argparse.Namespace, kind: str, source: str) -> None:
 
 
 def _every(stream: Stream[Any], stride: int) -> Stream[Any]:
+    if stride == 1:
+        return stream
     kept = islice(stream, 0, None, min(stride, sys.maxsize))
     return Composed(kept, stream, name=f"{stream!r}, one in {stride}", count=lambda frames: -(-frames // stride))
 

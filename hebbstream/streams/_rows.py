@@ -19,6 +19,7 @@ log = logging.getLogger("hebbstream.streams")
 Values = np.ndarray[Any, np.dtype[np.float32]]
 _NO_VALUE = ("None", "NULL", "null", "N/A", "n/a")  # as databases and programs write it; a label may be called so
 _DATED = "expected seconds or a date and time such as 2026-01-31 23:59"
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class RowReader:
     ) -> None:
         self.columns: tuple[Hashable, ...] | None = None if columns is None else tuple(columns)
         self._label, self._time, self._group = label, time, group
-        self._begin: datetime | date | None = None
+        self._zoned: bool | None = None
+        """Whether dates say their zone; of some that do and some that do not, nobody knows which came first."""
 
     def __call__(self, item: Any) -> Row:
         """Read one.
@@ -102,7 +104,7 @@ class RowReader:
             key = None if self._group is None else self._key(x.get(self._group))
         else:
             values = self._positional(x)
-        y, t = None if _is_missing(y) else y, None if _is_missing(t) else t
+        y, t = None if _has_none(y) else y, None if _has_none(t) else t
         return Row(values, y, t, sample.source, key, sample.captured)
 
     def check(self, names: Collection[Hashable]) -> None:
@@ -144,8 +146,9 @@ class RowReader:
         return np.where(np.abs(values) <= LARGEST_VALUE, values, np.float32(np.nan))
 
     def _seconds(self, value: Any) -> float | None:
-        """Read a time: seconds, or a date and time, which counts from that of the first row."""
-        if _is_missing(value) or _says_none(value):  # pandas' NaT is a date, too
+        """Read a time: seconds, or a date and time, which counts from 1970, so that those of several sensors agree."""
+        given = value
+        if is_missing(value):  # pandas' NaT is a date, too
             return None
         if isinstance(value, str):
             try:
@@ -157,15 +160,14 @@ class RowReader:
         if isinstance(value, timedelta):
             return value.total_seconds()
         if isinstance(value, date):  # a datetime is one
-            try:
-                if isinstance(value, datetime) and value.utcoffset() is not None:
-                    value = value.astimezone(UTC)  # within one zone, Python subtracts what its clocks show
-                self._begin = value if self._begin is None else self._begin
-                passed: timedelta = value - self._begin
-                return passed.total_seconds()
-            except (TypeError, OverflowError):
-                like = self._begin or "2026-01-31 23:59"
-                raise InputError(f"time {self._time!r} is {quote(value)}: expected one like {like}") from None
+            when = value if isinstance(value, datetime) else datetime.combine(value, time())
+            zoned = when.utcoffset() is not None
+            if self._zoned not in (None, zoned):
+                expected = f"one with{'' if self._zoned else 'out'} a time zone, as in the rows before"
+                raise InputError(f"time {self._time!r} is {quote(str(given))}: expected {expected}")
+            self._zoned = zoned
+            passed: timedelta = (when if zoned else when.replace(tzinfo=UTC)) - _BEGIN
+            return passed.total_seconds()
         if isinstance(value, time):  # of a day that it does not tell
             raise InputError(f"time {self._time!r} is {quote(str(value))}: {_DATED}")
         seconds = number(self._time, value)
@@ -178,7 +180,7 @@ class RowReader:
             hash(value)
         except TypeError:
             raise InputError(f"group {self._group!r} is {quote(value)}: expected a hashable value") from None
-        found: Hashable = None if _is_missing(value) else value
+        found: Hashable = None if _has_none(value) else value
         return found
 
 
@@ -195,28 +197,31 @@ def number(name: Hashable, value: Any) -> float:
     >>> number("x", None), number("x", "2.5")
     (nan, 2.5)
     """
-    if _is_missing(value) or _says_none(value):
+    if is_missing(value):
         return math.nan
     try:
         if isinstance(value, np.complexfloating | np.datetime64 | np.timedelta64):
             raise TypeError(type(value))
         found = float(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):
-        raise InputError(f"column {name!r} is {quote(value)}: expected a number, or columns without it") from None
+        pointed = value.replace(",", ".") if isinstance(value, str) else ""
+        such = f" such as {pointed}" if reads_as_number(pointed) else ""
+        raise InputError(f"column {name!r} is {quote(value)}: expected a number{such}, or columns without it") from None
     return found if abs(found) <= LARGEST_VALUE else math.nan
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a number or a time is missing, as `windows` says."""
+    return _has_none(value) or (isinstance(value, str) and value in _NO_VALUE)
+
+
+def _has_none(value: Any) -> bool:
     try:
         return value is None or value is np.ma.masked or value == "" or value == "NA" or bool(value != value)
     except TypeError:  # pandas' NA, of which nothing can be asked
         return True
     except (ValueError, RuntimeError):  # an array or a tensor of several values
         return False
-
-
-def _says_none(value: Any) -> bool:
-    return isinstance(value, str) and value in _NO_VALUE
 
 
 def reads_as_number(text: str) -> bool:

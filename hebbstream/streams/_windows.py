@@ -3,7 +3,7 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from math import inf
+from math import inf, ulp
 from operator import index
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,6 +24,7 @@ log = logging.getLogger("hebbstream.streams")
 MOST_SIGNALS = 1000
 """Kept at a time; the one that was silent for longest makes room."""
 _STUCK = 10  # windows without a change
+_LARGE = 1e6  # from here on float32 rounds to sixteenths, and to 128 seconds of those since 1970
 
 
 def windows(
@@ -51,8 +52,8 @@ def windows(
     window                                      ``hebbstream.streams`` warns once of each such column
     a name that `columns`, or the first row,    is passed over
     has not
-    time that goes back, or a step longer than  the next window begins there: none reaches across
-    `gap`
+    time that goes back, or a step longer than  the next window begins there: none reaches across; the log warns once where
+    `gap`                                       time goes back
     rows of several sources                     each source has windows of its own
     a column that stays the same for ten        learned as it is; the log of ``hebbstream.streams`` warns once
     windows, while others change
@@ -71,9 +72,10 @@ def windows(
     columns
         Names of the channels in rows by name, in their order. ``None`` takes all of the first row, in its order.
     label, time, group
-        Names in such rows, of its label, of its time (in seconds, or a date and time, which counts from the first), and
-        of the key of its signal: rows of many signals may come in any order, each has windows of its own. Of more than
-        1,000 the one that was silent for longest is forgotten. A missing label, time or key is none.
+        Names in such rows, of its label, of its time (in seconds, or a date and time, of which seconds are counted from
+        1970, as if in UTC where it has no zone), and of the key of its signal: rows of many signals may come in any
+        order, each has windows of its own. Of more than 1,000 the one that was silent for longest is forgotten. A
+        missing label, time or key is none.
     gap
         Longest step between rows, in seconds, and on average over rows without a time; ``None`` for any.
 
@@ -147,13 +149,20 @@ class Windows(Composed[Sample]):
         return self._reader.columns
 
     def _cut(self, rows: Stream[Any], stats: StreamStats) -> Iterator[Sample]:
-        trails, stuck, told, longest = Trails(self._size), _Stuck(), set[int](), 0
+        trails, stuck, told, longest, back = Trails(self._size), _Stuck(), set[int](), 0, False
         clocks: WeakKeyDictionary[Trail, _Clock] = WeakKeyDictionary()
         for item in rows:
             row = self._read(item, rows.taken + rows.stats.corrupt)
             trail = trails.of(row)
-            if clocks.setdefault(trail, _Clock(self._gap)).breaks(row.t):
+            clock = clocks.setdefault(trail, _Clock(self._gap))
+            if clock.breaks(row.t):
                 trail.clear()
+                if clock.went_back and not back:
+                    back = True
+                    log.warning(
+                        "time goes back to %s: a window begins there, and rows before it that fill none are left out",
+                        row.t,
+                    )
             trail.push(row)
             longest = max(longest, trail.rows)
             over = trail.rows - self._size
@@ -226,16 +235,20 @@ class _Clock:
         self._most = inf if gap is None else gap
         self._last: float | None = None
         self._steps = 0  # since then
+        self.went_back = False
+        """Whether the latest time lies before the last one."""
 
     def breaks(self, t: float | None) -> bool:
         """Take a row's time, and return whether it lies before the last one, or so late that a step was too long."""
         self._steps += 1
+        self.went_back = False
         if t is None:
             return False
         passed = 0 if self._last is None else t - self._last
-        too_late = passed > self._most * self._steps
-        self._last, self._steps = t, 0
-        return too_late or passed < 0
+        most = self._most * self._steps
+        too_late = passed > most + ulp(most) + 2 * ulp(t)  # steps of a tenth are a little more or less
+        self._last, self._steps, self.went_back = t, 0, passed < 0
+        return too_late or self.went_back
 
 
 class _Stuck:
@@ -251,7 +264,11 @@ class _Stuck:
         still = (x == x[:, :1]).all(axis=1) & (x[:, 0] == before)
         counts = np.where(still & ~still.all(), counts + 1, 0)
         self._seen[trail] = x[:, -1].copy(), counts
-        for name, count in zip(columns, counts, strict=True):
+        for name, count, value in zip(columns, counts, x[:, -1], strict=True):
             if count == _STUCK and name not in self._told:
                 self._told.add(name)
-                log.warning("column %r has not changed for %d windows: is the sensor stuck?", name, _STUCK)
+                large = abs(value) >= _LARGE
+                log.warning(
+                    "column %r has not changed for %d windows: is the sensor stuck%s?",
+                    *(name, _STUCK, ", or its number so large that float32 rounds its changes away" if large else ""),
+                )

@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
@@ -43,6 +44,28 @@ def test_without_names_columns_have_numbers(tmp_path):
     path.write_text("1,2\n3,4\n")
     with open_table(path) as rows:
         assert [row.x for row in rows] == [{"0": "1", "1": "2"}, {"0": "3", "1": "4"}]
+
+
+@pytest.mark.parametrize("missing", ["", "NA", "null", "nan"])
+def test_a_first_row_that_lacks_a_value_is_no_line_of_names(tmp_path, missing):
+    path = tmp_path / "a.csv"
+    path.write_text(f"1,{missing},3\n4,5,6\n")
+    with open_table(path) as rows:
+        assert [list(row.x.values()) for row in rows] == [["1", missing, "3"], ["4", "5", "6"]]
+        assert rows.columns == ("0", "1", "2")
+    path.write_text(",400,401\n0,1,2\n")  # pandas' row numbers, and names that are numbers
+    with open_table(path) as rows:
+        assert [row.x for row in rows] == [{"400": "1", "401": "2"}]
+
+
+def test_row_numbers_in_parquet_are_left_out_unless_they_are_asked_for(tmp_path):
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"x": [2.0, 3.0]}, index=[7, 9]).to_parquet(path)
+    with open_table(path) as rows:
+        assert rows.columns == ("x",)
+        assert [row.x for row in rows] == [{"x": 2}, {"x": 3}]
+    with open_table(path, ["__index_level_0__"]) as rows:
+        assert [row.x for row in rows] == [{"__index_level_0__": 7}, {"__index_level_0__": 9}]
 
 
 def test_columns_without_a_name_are_left_out_unless_they_are_asked_for(tmp_path):
@@ -152,11 +175,14 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
         open_table(path)
 
 
-def test_a_table_in_parts_is_named_part_by_part(tmp_path):
+def test_a_table_in_parts_is_a_glob(tmp_path):
     write(tmp_path / "part-0.parquet")
-    for name in ("", "part-*.parquet"):
-        with pytest.raises(errors.SourceNotFoundError, match="expected one CSV or Parquet file; name each of several"):
-            open_table(tmp_path / name)
+    with pytest.raises(
+        errors.SourceNotFoundError, match=r"expected a CSV or Parquet file, or a glob such as 'logs/\*.csv'"
+    ):
+        open_table(tmp_path)
+    with open_table(tmp_path / "part-*.parquet") as rows:
+        assert len([*rows]) == len(ROWS)
 
 
 def test_a_name_that_is_too_long_is_of_no_file():
@@ -207,7 +233,7 @@ def test_spaces_around_values_and_names_do_not_count(tmp_path):
     path.write_text("time , x , activity \n2026-01-01 00:00:00 , 1.5 , rest \n2026-01-01 00:00:01\t, ,rest\n")
     with windows(open_table(path), 2, time="time", label="activity", columns=["x"]) as samples:
         (sample,) = samples
-    assert (sample.x.tolist(), sample.y, sample.t) == ([[1.5, 1.5]], "rest", 0.0)
+    assert (sample.x.tolist(), sample.y, sample.t) == ([[1.5, 1.5]], "rest", 20_454 * 86_400)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +246,18 @@ def test_rows_that_were_torn_as_power_was_cut_are_left_out_and_counted(tmp_path,
         assert [row.x for row in rows] == [{"x": "1", "y": "2"}, {"x": "3", "y": "4"}]
         assert rows.stats.corrupt == 2
     assert [record.getMessage() for record in caplog.records] == [f"{path}: {problem}; such rows are left out"]
+
+
+def test_names_that_come_again_are_no_row(tmp_path, caplog):
+    path = tmp_path / "a.csv"
+    path.write_text("x, y,\nx,y,\n1,2,\nx, y,\n3,4,\n")
+    with open_table(path) as rows:
+        assert [row.x for row in rows] == [{"x": "1", "y": "2"}, {"x": "3", "y": "4"}]
+        assert rows.stats.corrupt == 2
+    assert caplog.messages == [f"{path}: row 1 has the names once more; such rows are left out"]
+    path.write_text("5,6\n0,1\n")  # which are the names of columns without one
+    with open_table(path) as rows:
+        assert len([*rows]) == 2
 
 
 @pytest.mark.parametrize("unfinished", ["3", "3,4", '3,"4', '"3', '3,"4\t,"'])

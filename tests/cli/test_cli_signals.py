@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from sounds import RATE, encode, tone
 
@@ -109,8 +110,10 @@ def test_shorter_windows_go_on_once_those_kept_are_dropped(sensors, tmp_path, ca
     before = run_.read_bytes()
     shorter = [*map(str, learn), "--window", "25", "--limit", "3", "--resume"]
     assert main(shorter) == 1
-    assert "(2, 1, 25): expected float32 (2, 1, 50), as those kept for replay" in (said := capsys.readouterr().err)
-    assert "--replay 0 drops what is kept" in said
+    message = (
+        f"--window 25 with --resume: {run_} keeps samples of 50; expected the same, or --replay 0, which drops them"
+    )
+    assert message in capsys.readouterr().err
     assert run_.read_bytes() == before
     run(capsys, *shorter, "--replay", 0)
     saved = hs.Learner.load(run_)
@@ -152,6 +155,18 @@ def test_waves_are_learned_by_a_network_for_signals(sound, tmp_path, capsys):
     assert (net.preset, net.frame_size) == ("signal", (1, RATE // 20))
     said = run(capsys, "predict", sound, "--novelty", "--limit", 3, "--checkpoint", run_)
     assert "3 samples" in said
+
+
+def test_sound_of_another_length_than_that_kept_is_refused_before_any_is_learned(sound, tmp_path, capsys):
+    labels, run_ = tmp_path / "labels.csv", tmp_path / "run.safetensors"
+    labels.write_text("start,end,label\n2,8,late\n")
+    learn = ("learn", sound, "--labels", labels, "--width", 4, "--quiet", "--checkpoint", run_, "--length")
+    run(capsys, *learn, 0.57)
+    before = run_.read_bytes()
+    assert main([*map(str, learn), "0.5", "--resume"]) == 1
+    assert f"--length 0.5 with --resume: {run_} keeps samples of 0.57; expected the same" in capsys.readouterr().err
+    assert run_.read_bytes() == before
+    assert "nothing was left to learn" in run(capsys, *learn, 0.57, "--resume")
 
 
 def test_a_table_without_a_column_to_learn_is_refused(tmp_path, capsys):
@@ -236,3 +251,70 @@ def test_features_of_a_table_are_searched_by_row(tmp_path, capsys):
     assert "1.0000           -       3  l r" in run(capsys, "search", features, 3, "--count", 1)
     assert main(["search", str(features), f"{tmp_path / 's.csv'}@1", "--checkpoint", str(kept)]) == 1
     assert "expected a picture; of sound and tables, a row of" in capsys.readouterr().err
+
+
+def test_tables_of_a_glob_are_told_apart_and_read_on_as_more_come(sensors, tmp_path, capsys):
+    lines, run_ = sensors.read_text().splitlines(), tmp_path / "run.safetensors"
+    learn = (
+        "learn",
+        tmp_path / "day*",
+        "--quiet",
+        "--width",
+        4,
+        "--window",
+        50,
+        *COLUMNS,
+        "--checkpoint",
+        run_,
+        "--resume",
+    )
+    for day in range(3):
+        rows = lines[1 + 200 * day : 201 + 200 * day]
+        (tmp_path / f"day{day}.csv").write_text("\n".join([lines[0], *rows, ""]))
+        assert "learned 4 samples" in run(capsys, *learn)
+    assert main(["predict", str(tmp_path / "day*.csv"), "--checkpoint", str(run_)]) == 1
+    assert "expected one that has (`hebbstream learn --label`), or --novelty" in capsys.readouterr().err
+    predict = ("predict", tmp_path / "day*.csv", "--novelty", "--checkpoint", run_, "--time")
+    assert [line.split()[2] for line in run(capsys, *predict, "time").splitlines()[:12:4]] == [
+        f"day{day}.csv" for day in range(3)
+    ]
+
+
+def test_pandas_row_numbers_may_be_the_time(tmp_path, capsys):
+    frame = pd.DataFrame({"x": np.arange(40.0)}, index=pd.date_range("2026-01-01", periods=40, freq="s"))
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.to_csv(tmp_path / "a.csv")
+    for name, time in {"a.parquet": "__index_level_0__", "a.csv": ""}.items():
+        run_ = tmp_path / f"{name}.safetensors"
+        table = (tmp_path / name, "--quiet", "--time", time, "--checkpoint", run_)
+        run(capsys, "learn", *table, "--window", 20, "--width", 4)
+        assert hs.Learner.load(run_).net.channel_names == ("x",)
+        found = run(capsys, "predict", *table[:1], *table[2:], "--json", "--novelty")
+        assert [json.loads(line)["time"] for line in found.splitlines()] == [1_767_225_600, 1_767_225_620]
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 2, 1), None])
+def test_windows_in_an_array_file_are_no_pictures(axes, sensors, tmp_path, capsys):
+    values = pd.read_csv(sensors)[["x", "y"]].to_numpy(np.float32)
+    made = values.reshape(-1, 50, 2).transpose(0, 2, 1)
+    made = made[:, :, None] if axes is None else made.transpose(axes)
+    np.savez(tmp_path / "made.npz", x=made, y=np.arange(len(made)) // 4 % 2)
+    table, array = tmp_path / "table.safetensors", tmp_path / "array.safetensors"
+    learn = ("learn", sensors, "--quiet", "--width", 4, *COLUMNS, "--window", 50, "--checkpoint", table)
+    run(capsys, *learn)
+    source = (tmp_path / "made.npz", "--quiet", "--arrays", "x,y", "--checkpoint")
+    run(capsys, "learn", *source, array, "--width", 4, "--preset", "signal")
+    assert hs.Learner.load(array).probe.classes == [0, 1]
+    found = []
+    for name, read in {
+        "a": (sensors, "--quiet", "--checkpoint", table),
+        "b": (*source, table),
+        "c": (*source, array),
+    }.items():
+        run(capsys, "embed", *read, "--output", tmp_path / f"{name}.npy")
+        found.append(np.load(tmp_path / f"{name}.npy"))
+    assert (found[0] == found[1]).all()  # the windows that `windows` cuts
+    assert (found[0] == found[2]).all()  # of the network that learned these
+    assert main(["learn", *map(str, source), str(array), "--preset", "signal", "--fit", "crop"]) == 1
+    assert "--fit for " in (said := capsys.readouterr().err)
+    assert "expected pictures, found windows of a signal" in said

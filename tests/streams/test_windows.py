@@ -1,7 +1,7 @@
 """`windows`: which rows a window has, and what becomes of what is missing, broken or stuck."""
 
 import logging
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from operator import length_hint
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ import torch
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.tables import open_table
-from hebbstream.streams import Stream, interleave, windows
+from hebbstream.streams import Stream, beside, interleave, windows
 from hebbstream.streams._windows import MOST_SIGNALS
 
 NAN = float("nan")
@@ -160,11 +160,25 @@ def test_no_window_mixes_sources():
     ]
 
 
-def test_dates_count_from_the_first():
+def test_dates_count_from_1970():
     begin = datetime(2026, 1, 1, 23, 59)
+    seconds = begin.replace(tzinfo=UTC).timestamp()
     for form in (lambda time: time, datetime.isoformat):
         rows = [{"v": i, "at": form(begin + timedelta(seconds=30 * i))} for i in range(4)]
-        assert [sample.t for sample in windows(rows, 2, time="at")] == [0, 60]
+        assert [sample.t for sample in windows(rows, 2, time="at")] == [seconds, seconds + 60]
+
+
+def test_sensors_that_began_at_different_dates_are_on_one_clock():
+    begin = datetime(2026, 1, 1)
+    slow = [{"v": second, "at": (begin + timedelta(seconds=second)).date()} for second in (0, 86_400)]
+    fast = [{"v": second, "at": begin + timedelta(seconds=second)} for second in range(86_390, 86_410)]
+    pairs = beside(windows(fast, 5, time="at"), windows(slow, 1, time="at"))
+    assert [(one.x[0, 0], other.x[0, 0]) for one, other in pairs] == [
+        (86_390, 0),
+        (86_395, 0),
+        (86_400, 86_400),
+        (86_405, 86_400),
+    ]
 
 
 @pytest.mark.parametrize("begin", ["2024-10-27 02:59+02:00", "2024-03-31 01:59+01:00"])
@@ -172,7 +186,15 @@ def test_a_change_to_or_from_summer_time_is_no_gap(begin):
     times = pd.date_range(begin, periods=6, freq="30s").tz_convert(ZoneInfo("Europe/Berlin"))
     for form in (lambda time: time, pd.Timestamp.to_pydatetime, pd.Timestamp.isoformat):
         rows = [{"v": i, "at": form(time)} for i, time in enumerate(times)]
-        assert [sample.t for sample in windows(rows, 2, time="at", gap=30)] == [0, 60, 120]
+        found = [sample.t for sample in windows(rows, 2, time="at", gap=30)]
+        assert found == [times[0].timestamp() + passed for passed in (0, 60, 120)]
+
+
+@pytest.mark.parametrize("begin", [0, 1.7e9])
+def test_a_step_as_long_as_the_gap_is_none_though_tenths_are_not_exact(begin):
+    rows = [{"v": row, "at": begin + row / 10} for row in range(100)]
+    assert len([*windows(rows, 10, time="at", gap=0.1)]) == 10
+    assert not [*windows(rows, 10, time="at", gap=0.099)]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -180,7 +202,8 @@ def test_times_of_numpy_and_pandas_are_of_any_unit(unit):
     passed = np.array([0, 30, 60, 90], "m8[s]").astype(f"m8[{unit}]")
     for times in (passed, np.datetime64("2026-01-01T23:59") + passed, pd.to_timedelta(passed)):
         rows = [{"v": i, "at": time} for i, time in enumerate(times)]
-        assert [sample.t for sample in windows(rows, 2, time="at")] == [0, 60]
+        first, second = (sample.t for sample in windows(rows, 2, time="at"))
+        assert second - first == 60
 
 
 def test_a_row_without_a_date_has_no_time():
@@ -188,7 +211,7 @@ def test_a_row_without_a_date_has_no_time():
         {"v": 0, "at": at}
         for at in (np.datetime64("NaT"), pd.NA, "NULL", pd.Timestamp(2026, 1, 1), pd.Timestamp(2026, 1, 2))
     ]
-    assert [sample.t for sample in windows(rows, 1, time="at")] == [None, None, None, 0, 86_400]
+    assert [sample.t for sample in windows(rows, 1, time="at")] == [None, None, None, 20_454 * 86_400, 20_455 * 86_400]
 
 
 def test_rows_without_a_key_are_one_signal():
@@ -211,6 +234,14 @@ def test_a_stuck_sensor_is_named_once_and_learned_all_the_same(caplog):
     ]
 
 
+def test_a_number_too_large_for_its_changes_is_named(caplog):
+    list(windows([{"x": row, "at": 1.7e9 + row / 10} for row in range(60)], 3))
+    assert [record.message for record in caplog.records] == [
+        "column 'at' has not changed for 10 windows: is the sensor stuck, or its number so large that float32 rounds its"
+        " changes away?"
+    ]
+
+
 def test_a_column_that_changes_between_windows_is_not_stuck(caplog):
     assert len(list(windows([{"x": t, "minute": t // 5} for t in range(100)], 5))) == 20
     assert caplog.records == []
@@ -222,6 +253,14 @@ def test_too_few_rows_for_a_window_are_told(caplog):
     assert list(windows([], 4)) == []
     assert len(list(windows(rows, 3, time="t", gap=2))) == 1
     assert [record.message for record in caplog.records] == ["no window of 4 rows: at most 3 came without a break"]
+
+
+def test_time_that_goes_back_is_told_once(caplog):
+    rows = [{"x": 0.0, "t": t} for t in (0, 1, 5, 2, 3, 2.5, 3)]
+    assert [sample.t for sample in windows(rows, 2, time="t", gap=2)] == [0, 2, 2.5]
+    assert [record.message for record in caplog.records] == [
+        "time goes back to 2.0: a window begins there, and rows before it that fill none are left out"
+    ]
 
 
 def test_a_sensor_is_stuck_in_its_own_signal(caplog):
@@ -275,6 +314,7 @@ def test_a_data_frame_is_no_rows(rows):
     ("rows", "error", "message"),
     [
         ([{"x": "high", "at": 0}], errors.InputError, "column 'x' is 'high': expected a number"),
+        ([{"x": "-3,5", "at": 0}], errors.InputError, r"'x' is '-3,5': expected a number such as -3\.5, or columns"),
         ([{"x": np.zeros(2), "at": 0}], errors.InputError, r"column 'x' is array\(\[0., 0.\]\): expected a number"),
         ([{"x": torch.zeros(2), "at": 0}], errors.InputError, r"column 'x' is tensor\(\[0., 0.\]\): expected a number"),
         ([{"x": np.complex64(1j), "at": 0}], errors.InputError, r"column 'x' is np.complex64\(1j\): expected a number"),
@@ -308,9 +348,14 @@ def test_a_data_frame_is_no_rows(rows):
             r"time 'at' is -1.7e\+18: expected seconds or a date and time",
         ),
         (
-            [{"x": 1, "at": "0001-01-01T00:00+05:00"}],
+            [{"x": 1, "at": "2026-01-01 08:00"}, {"x": 1, "at": "2026-01-01 08:01+01:00"}],
             errors.InputError,
-            "time 'at' is datetime.*: expected one like 2026",
+            "row 2: time 'at' is '2026-01-01 08:01\\+01:00': expected one without a time zone, as in the rows before",
+        ),
+        (
+            [{"x": 1, "at": "2026-01-01 08:00Z"}, {"x": 1, "at": "2026-01-01 08:01"}],
+            errors.InputError,
+            "row 2: time 'at' is '2026-01-01 08:01': expected one with a time zone",
         ),
         ([{"at": 1}], errors.InputError, "row of at: expected a channel besides label, time and group"),
         ([{}], errors.InputError, "row of nothing: expected a channel besides label, time and group"),

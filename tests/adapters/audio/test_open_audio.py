@@ -6,6 +6,7 @@ import math
 import platform
 import sys
 import wave as wave_file
+from contextlib import nullcontext
 from operator import length_hint
 from types import SimpleNamespace
 
@@ -315,6 +316,20 @@ def test_a_run_over_sound_goes_on_exactly(tmp_path):
     assert (part.net.layers[1].weight == whole.net.layers[1].weight).all()
     with open_audio(path, seconds=0.5) as other:
         assert other.fingerprint != stream().fingerprint
+
+
+@pytest.mark.parametrize(("declared", "cut"), [(None, True), (0, False), (2**31 + 36, False), (2**32 - 1, False)])
+def test_a_wav_file_that_is_cut_says_so_if_its_header_knows_how_long_it_was(tmp_path, declared, cut):
+    """A recorder that lost power, or that wrote into a pipe, has declared nothing, or the most."""
+    data, path, found = bytearray(encode(tone(700, 3.0))), tmp_path / "cut.wav", []
+    if declared is not None:
+        data[4:8] = declared.to_bytes(4, "little")
+    path.write_bytes(data[: len(data) // 2 + 100])
+    message = r"cut.wav: truncated or damaged after 1\.5 s; its header declares 3\.0 s"
+    refused = pytest.raises(errors.DamagedFileError, match=message) if cut else nullcontext()
+    with open_audio(path, form="wave", seconds=0.5) as samples, refused:
+        found.extend(samples)  # keeps what came before an error
+    assert len(found) == 3
 
 
 def test_a_file_that_is_cut_gives_what_it_has_and_says_so(tmp_path):
