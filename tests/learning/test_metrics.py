@@ -257,5 +257,5 @@ def test_records_of_a_network_that_has_diverged_are_json_for_everybody(tmp_path)
 
 @pytest.mark.parametrize("seconds", ["1", None, -1.0])
 def test_what_is_no_period_is_refused(seconds, tmp_path):
-    with pytest.raises(errors.ConfigurationError, match="every_seconds=.*: expected 0 or a positive number"):
+    with pytest.raises(errors.ConfigurationError, match="expected 0 or a positive number"):
         Metrics(tmp_path / "metrics.jsonl", every_seconds=seconds)
