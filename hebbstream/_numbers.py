@@ -51,6 +51,20 @@ def checked_seed(seed: Any) -> int:
     return number
 
 
+def as_index(value: Any) -> int:
+    """Return an index as a number, and -1, which is in no range, for what is none.
+
+    Examples
+    --------
+    >>> as_index(2), as_index("2")
+    (2, -1)
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        return -1
+
+
 def quantity(value: Any) -> float:
     """Return a number as a float, and NaN, which lies in no range, for what is none.
 

@@ -1,9 +1,8 @@
 """Which layer, and which of its neurons, to look at."""
 
-import operator
 from collections.abc import Iterable
-from typing import Any
 
+from hebbstream._numbers import as_index
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._network import SoftHebbNet
@@ -11,7 +10,7 @@ from hebbstream.network._network import SoftHebbNet
 
 def check_layer(net: SoftHebbNet, layer: int) -> None:
     """Refuse an index that names no layer."""
-    if not 0 <= _index(layer) < len(net.layers):
+    if not 0 <= as_index(layer) < len(net.layers):
         raise ConfigurationError(f"layer={quote(layer)}: expected an index from 0 to {len(net.layers) - 1}")
 
 
@@ -21,19 +20,11 @@ def check_neurons(net: SoftHebbNet, layer: int, neurons: Iterable[int] | None) -
     count = net.layers[layer].spec.channels
     if neurons is not None and not isinstance(neurons, Iterable):
         raise ConfigurationError(f"neurons={quote(neurons)}: expected a list of indices, or None for all")
-    chosen = list(range(count)) if neurons is None else [_index(neuron) for neuron in neurons]
+    chosen = list(range(count)) if neurons is None else [as_index(neuron) for neuron in neurons]
     wrong = [neuron for neuron in chosen if not 0 <= neuron < count]
     if wrong or not chosen:
         raise ConfigurationError(f"neurons={wrong or chosen}: expected indices from 0 to {count - 1}")
     return chosen
-
-
-def _index(value: Any) -> int:
-    """Return an index as an integer; what is none is -1, which is in no range."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        return -1
 
 
 def some_neurons(net: SoftHebbNet, layer: int, most: int) -> list[int]:
