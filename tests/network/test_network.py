@@ -255,7 +255,6 @@ REFUSED = {
     "cuda": lambda net: net.cuda(),
     "to mps": lambda net: net.to("mps"),
     "made on mps": lambda _: hs.SoftHebbNet.from_preset("cifar10", width=2, device="mps"),
-    "made on nothing": lambda _: hs.SoftHebbNet.from_preset("cifar10", width=2, device=None),
     "made on meta": lambda _: hs.SoftHebbNet.from_preset("cifar10", width=2, device="meta"),
     "made on a frog": lambda _: hs.SoftHebbNet.from_preset("cifar10", width=2, device="frog"),
 }
