@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hebbstream._files import expanded_path
+from hebbstream._numbers import checked_seed
 from hebbstream._quote import printable
 from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
 from hebbstream.adapters._known import files_fingerprint
@@ -88,7 +89,7 @@ def open_images(
             f"{root}: it holds no image: expected files named .{', .'.join(SUFFIXES)}; of videos, a pattern such as '{root / '*.mp4'}'"
         )
     if shuffle:
-        random.Random(seed).shuffle(names)  # noqa: S311  # an order, not a secret
+        random.Random(checked_seed(seed)).shuffle(names)  # noqa: S311  # an order, not a secret
     items = ((root / name, name.split("/")[0] if "/" in name else None, name) for name in names)
     name = f"open_images({root.name or str(root)!r})"
     stats = StreamStats(corrupt=len(unread))

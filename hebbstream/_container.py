@@ -118,7 +118,9 @@ def _plain(value: Any) -> Any:
 def _without_tensors(state: Mapping[str, Any], prefix: str, tensors: dict[str, Tensor]) -> State:
     terms: State = {}
     for key, value in state.items():
-        name = prefix + str(key).replace("%", "%25").replace("/", "%2F")
+        if not isinstance(key, str):  # JSON would make it one
+            raise ConfigurationError(f"state with the key {key!r}: expected a str")
+        name = prefix + key.replace("%", "%25").replace("/", "%2F")
         if isinstance(value, Tensor):
             tensor = value.detach().cpu().contiguous()
             shared = any(

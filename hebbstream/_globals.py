@@ -65,6 +65,8 @@ def usable_device(device: str | torch.device) -> torch.device:
     try:
         found = torch.device(device)
         torch.empty(0, dtype=torch.float32, device=found)
+    except TypeError:
+        raise ConfigurationError(f"device={device!r}: expected a name, such as 'cpu' or 'cuda'") from None
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigurationError(f"device={str(device)!r}: it cannot be used here ({first_line(error)})") from None
     if found.type == "meta":

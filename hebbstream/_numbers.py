@@ -29,6 +29,42 @@ def check_number(name: str, value: Any, *, optional: bool = False) -> None:
         raise ConfigurationError(f"{name}={quote(value)}: expected a positive integer{', or None' if optional else ''}")
 
 
+def checked_seed(seed: Any) -> int:
+    """Return a seed as Python's own number; from none at all, every run would draw something else.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no integer, or below 0.
+
+    Examples
+    --------
+    >>> checked_seed(3)
+    3
+    """
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if number < 0:  # Python's generator takes -1 for 1
+        raise ConfigurationError(f"seed={quote(seed)}: expected an integer of at least 0")
+    return number
+
+
+def as_index(value: Any) -> int:
+    """Return an index as a number, and -1, which is in no range, for what is none.
+
+    Examples
+    --------
+    >>> as_index(2), as_index("2")
+    (2, -1)
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        return -1
+
+
 def quantity(value: Any) -> float:
     """Return a number as a float, and NaN, which lies in no range, for what is none.
 

@@ -140,3 +140,10 @@ def test_a_link_that_leads_nowhere_but_to_itself_is_replaced(tmp_path):
     with atomic_write(tmp_path / "f.npy") as temporary:
         temporary.write_text("kept")
     assert (tmp_path / "f.npy").read_text() == "kept"
+
+
+def test_a_key_that_would_come_back_as_another_is_refused(tmp_path):
+    path = tmp_path / "state.safetensors"
+    with pytest.raises(ConfigurationError, match="state with the key 1: expected a str"):
+        write_state(path, {"callbacks": {"Tally": {"seen": {1: 5}}}})
+    assert not path.exists()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._canvas import as_pictures, grid, in_unit_range, new_figure, save_figure, show
 from hebbstream.inspection._fields import receptive_fields
 from hebbstream.inspection._patches import BestPatches
@@ -39,6 +40,8 @@ def plot_receptive_fields(nets: Sequence[tuple[str, SoftHebbNet]], path: str | P
     ------
     MissingDependencyError, OutputError
         If matplotlib is not installed, or the file cannot be written.
+    ConfigurationError
+        If there is no such pair, or a first layer has neither one channel nor three.
 
     Examples
     --------
@@ -47,6 +50,10 @@ def plot_receptive_fields(nets: Sequence[tuple[str, SoftHebbNet]], path: str | P
     >>> plot_receptive_fields([("untrained", net)], Path(tempfile.mkdtemp()) / "fields.png").name
     'fields.png'
     """
+    if isinstance(nets, SoftHebbNet) or not nets:
+        raise ConfigurationError(
+            f"nets of type {type(nets).__name__}: expected at least one pair (title, network), in a list"
+        )
     return plot_pictures([(title, receptive_fields(net)[:most]) for title, net in nets], path)
 
 

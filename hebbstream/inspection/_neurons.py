@@ -2,21 +2,25 @@
 
 from collections.abc import Iterable
 
+from hebbstream._numbers import as_index
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._network import SoftHebbNet
 
 
 def check_layer(net: SoftHebbNet, layer: int) -> None:
     """Refuse an index that names no layer."""
-    if not 0 <= layer < len(net.layers):
-        raise ConfigurationError(f"layer={layer}: expected an index from 0 to {len(net.layers) - 1}")
+    if not 0 <= as_index(layer) < len(net.layers):
+        raise ConfigurationError(f"layer={quote(layer)}: expected an index from 0 to {len(net.layers) - 1}")
 
 
 def check_neurons(net: SoftHebbNet, layer: int, neurons: Iterable[int] | None) -> list[int]:
     """Return the indices as a list, all of the layer for ``None``; refuse one that names no neuron."""
     check_layer(net, layer)
     count = net.layers[layer].spec.channels
-    chosen = list(range(count)) if neurons is None else [int(neuron) for neuron in neurons]
+    if neurons is not None and not isinstance(neurons, Iterable):
+        raise ConfigurationError(f"neurons={quote(neurons)}: expected a list of indices, or None for all")
+    chosen = list(range(count)) if neurons is None else [as_index(neuron) for neuron in neurons]
     wrong = [neuron for neuron in chosen if not 0 <= neuron < count]
     if wrong or not chosen:
         raise ConfigurationError(f"neurons={wrong or chosen}: expected indices from 0 to {count - 1}")

@@ -9,10 +9,13 @@ from torch import Tensor
 
 from hebbstream._bar import progress_bar
 from hebbstream._globals import outside_modes
+from hebbstream._numbers import check_number, quantity
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._fields import receptive_field
 from hebbstream.inspection._forward import differentiable_forward
 from hebbstream.inspection._neurons import check_neurons
+from hebbstream.network._arguments import make_generator
 from hebbstream.network._network import SoftHebbNet
 
 _LARGEST_STEP, _SMALLEST_STEP = 0.5, 0.02  # of the radius
@@ -85,8 +88,9 @@ def optimal_inputs(
     torch.Size([2, 12, 12, 3])
     """
     chosen = check_neurons(net, layer, neurons)
-    if steps < 1 or (contrast is not None and not contrast > 0):
-        raise ConfigurationError(f"steps={steps}, contrast={contrast}: expected positive numbers")
+    check_number("steps", steps)
+    if contrast is not None and not quantity(contrast) > 0:
+        raise ConfigurationError(f"contrast={quote(contrast)}: expected a positive number, or None")
     centre, typical = _pixel_statistics(net)
     field = receptive_field(net, layer)
     shape = (len(chosen), net.in_channels, field.height, field.width)
@@ -98,7 +102,7 @@ def optimal_inputs(
         return projected
 
     with outside_modes():
-        generator = torch.Generator("cpu").manual_seed(seed)
+        generator = make_generator(seed)
         noise = torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
         x = project(centre + noise.to(net.device))
         for step in progress_bar(range(steps), desc=f"optimal inputs, layer {layer + 1}", unit="steps", shown=progress):

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ _LEAST_APART = 1 / 50  # of the stream: best frames of a video that follow each 
 def write_report(
     net: SoftHebbNet,
     folder: str | Path,
-    samples: Sequence[Sample] = (),
+    samples: Sequence[Any] = (),
     *,
     neurons: int = 48,
     seed: int = 0,
@@ -52,7 +53,7 @@ def write_report(
     folder
         Where the pictures go.
     samples
-        In the order of the stream, all of the same size. Those without a label are left out of the embedding.
+        Frames, pairs (frame, label) or samples, in the order of the stream, all of the same size. Those without a label are left out of the embedding.
     neurons
         To show of each layer, spread evenly over it.
     seed
@@ -86,7 +87,7 @@ def write_report(
     optimal-inputs-layer-2.png
     optimal-inputs-layer-3.png
     """
-    folder = Path(folder)
+    folder, samples = Path(folder), [Sample.of(item) for item in samples]
     labelled = [sample for sample in samples if sample.y is not None]
     new_figure(1, (1, 1))  # a missing package is better told before the work
     if len(labelled) >= FEWEST:

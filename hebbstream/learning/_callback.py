@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hebbstream._numbers import check_number
+from hebbstream._numbers import check_number, quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._sample import Sample
@@ -135,4 +135,7 @@ def _as_callback(callback: Callback | Callable[[Step], object]) -> Callback:
             raise ConfigurationError(f"callback {callback!r}: expected a Callback, or a function of a Step")
         return _Function(callback)
     check_number("every_samples", callback.every_samples, optional=True)
+    seconds = callback.every_seconds
+    if seconds is not None and not quantity(seconds) >= 0:
+        raise ConfigurationError(f"every_seconds={quote(seconds)}: expected 0 or a positive number, or None")
     return callback

@@ -13,6 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from hebbstream._files import output_path
+from hebbstream._numbers import quantity
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, MissingDependencyError, OutputError
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._latency import Latency
@@ -31,8 +33,8 @@ class Metrics(Callback):
     sample's capture until it was learned), ``stream`` (its counts: frames, dropped, …), ``accuracy`` (prequential, of
     all labelled samples) and ``recent_accuracy`` (of the last 1,000), and for each layer ``r1`` (share of neurons whose
     norm has converged), ``turned`` (share of neurons turned away from their initial weights), ``still`` (share of neurons whose norm moved by less than a millionth since the last record:
-    dead ones, and on a stream that shows nothing new, any) and ``norm`` (least, median and greatest). What does not
-    apply is left out.
+    dead ones, and on a stream that shows nothing new, any) and ``norm`` (least, median and greatest; null
+    where learning has diverged). What does not apply is left out.
 
     Parameters
     ----------
@@ -75,8 +77,8 @@ class Metrics(Callback):
     ) -> None:
         if path is None and tensorboard is None:
             raise ConfigurationError("Metrics(): expected a path, a folder for TensorBoard, or both")
-        if not every_seconds >= 0:
-            raise ConfigurationError(f"every_seconds={every_seconds}: expected 0 or a positive number")
+        if not quantity(every_seconds) >= 0:
+            raise ConfigurationError(f"every_seconds={quote(every_seconds)}: expected 0 or a positive number")
         self.path = None if path is None else output_path(path)
         self.every_seconds = every_seconds
         self._folder = None if tensorboard is None else output_path(tensorboard)
@@ -157,7 +159,7 @@ class Metrics(Callback):
         record["r1"] = [round(fraction, 4) for fraction in report.r1_fraction]
         record["turned"] = [round(fraction, 4) for fraction in report.turned]
         record["still"] = [_still(old, new) for old, new in zip(self._norms, norms, strict=True)]
-        record["norm"] = [[round(float(x), 4) for x in (n.min(), n.median(), n.max())] for n in norms]
+        record["norm"] = [[_finite(x) for x in (n.min(), n.median(), n.max())] for n in norms]
         self._norms = norms
         return record
 
@@ -196,6 +198,11 @@ def _still(old: Tensor, new: Tensor) -> float:
     return round(float(((new - old).abs() <= _MOVED * old).float().mean()), 4)
 
 
+def _finite(value: Tensor) -> float | None:
+    """Return a number that JSON knows; ``None`` of a network that has diverged."""
+    return round(float(value), 4) if value.isfinite() else None
+
+
 def _scalars(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """Yield what TensorBoard plots: ``"r1/layer 1"``, ``"stream/dropped"`` and so on."""
     for name, value in record.items():
@@ -205,7 +212,8 @@ def _scalars(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             for layer, number in enumerate(value, start=1):
                 if isinstance(number, list):
                     for key, part in zip(("least", "median", "greatest"), number, strict=True):
-                        yield f"{name}/layer {layer} {key}", part
+                        if part is not None:
+                            yield f"{name}/layer {layer} {key}", part
                 else:
                     yield f"{name}/layer {layer}", number
         elif name not in ("time", "seconds", "position"):

@@ -176,6 +176,8 @@ def kernels_for(layer: Layer, x: Tensor, precision: PrecisionName) -> Any:
     kernels = fast.kernels()
     if kernels is None or spec.channels < kernels.SHAPE.neurons or (precision == "bfloat16" and not kernels.BFLOAT16):
         return None
+    if not (layer.weight_matrix.is_contiguous() and layer.plastic_weights.is_contiguous()):  # as given by their user
+        return None
     return kernels
 
 

@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hebbstream._globals import outside_modes
+from hebbstream._quote import quote
+from hebbstream.errors import ConfigurationError
 from hebbstream.network import _fused as fused
 from hebbstream.network import _fused_update as fused_update
 from hebbstream.network._parts import Change, Forward, output
@@ -66,7 +69,7 @@ class SoftHebbLayer(nn.Module):
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__()
-        self.spec = spec
+        self._spec = spec
         self.in_channels = in_channels
         self.norm = _normalisation(spec, in_channels, device)
         shape = (spec.channels, in_channels * spec.kernel[0] * spec.kernel[1])
@@ -77,11 +80,12 @@ class SoftHebbLayer(nn.Module):
             weights = initial_weights(shape, spec.init, spec.radius, generator)
         number = partial(torch.zeros, dtype=torch.float32, device=device)
         count = torch.zeros((), dtype=torch.int64, device=device)
-        averages = spec.averaging_samples is not None and spec.learning_rate > 0
         self.register_buffer("weight_matrix", weights)  # synapses ordered (row, column, channel), as in a patch
-        self.register_buffer("plastic_matrix", weights.clone() if averages else None)  # what `weight_matrix` averages
+        self.register_buffer(
+            "plastic_matrix", weights.clone() if spec.averages else None
+        )  # `weight_matrix` averages it
         self.rounded = RoundedWeights()
-        self.plastic_rounded = RoundedWeights() if averages else self.rounded
+        self.plastic_rounded = RoundedWeights() if spec.averages else self.rounded
         self.register_buffer("samples_learned", count)  # since plasticity was reopened
         self.register_buffer("update_peak", number(()))  # the running maximum of |Δw|
         self.register_buffer("opening", number(2))  # ρ of the rate, and its factor for each sample
@@ -96,6 +100,40 @@ class SoftHebbLayer(nn.Module):
         averaged = "" if spec.average_size == 1 else f", averages of {_sides(spec.average)}"
         scaled = ", scaled to unit length" if spec.unit_length else ""
         return f"{spec.channels:,} neurons of {size}{pool}{averaged}{scaled}"
+
+    @property
+    def spec(self) -> LayerSpec:
+        """What the layer is.
+
+        It may be set between two steps: one with ``learning_rate=0`` freezes the layer, and the one before lets it learn again.
+        A layer that imprints then begins anew: it takes over other patches for those that it holds.
+
+        Raises
+        ------
+        ConfigurationError
+            If the new one is for other weights or statistics than the layer has.
+        """
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: LayerSpec) -> None:
+        if not isinstance(spec, LayerSpec):
+            raise ConfigurationError(f"spec={quote(spec)}: expected a LayerSpec")
+        before = self._spec
+        for name in ("channels", "kernel_size", "normalization"):
+            held, wanted = getattr(before, name), getattr(spec, name)
+            if held != wanted:
+                raise ConfigurationError(f"{name}={wanted!r}: expected {held!r}, with which this layer was made")
+        with outside_modes():
+            # A file holds what a layer with this specification has, no less and no more.
+            if spec.averages != before.averages:
+                self.plastic_matrix = self.weight_matrix.clone() if spec.averages else None
+                self.plastic_rounded = RoundedWeights() if spec.averages else self.rounded
+            if spec.imprints != before.imprints:
+                self.imprinting = Imprinting(self.weight_matrix.shape[1], self.device) if spec.imprints else None
+        if self.norm is not None:
+            self.norm.momentum = spec.momentum
+        self._spec = spec
 
     @property
     def weight(self) -> Tensor:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from hebbstream._globals import outside_modes
-from hebbstream._numbers import quantity
+from hebbstream._numbers import as_index, quantity
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._forward import ForwardPass, forward_through
 from hebbstream.network._frames import batched, flattened, merge_views, to_input, views
@@ -318,13 +319,16 @@ class SoftHebbNet(LayerStack):
         >>> net.layers[0].opening
         tensor([0.5000, 0.5000])
         """
-        if not (isinstance(opening, int | float) and 0 <= opening < math.inf):
-            raise ConfigurationError(f"opening={opening!r}: expected a number of at least 0")
+        if not 0 <= quantity(opening) < math.inf:
+            raise ConfigurationError(f"opening={quote(opening)}: expected a number of at least 0")
         if not 1 <= quantity(half_life) < math.inf:
             raise ConfigurationError(f"half_life={half_life!r}: expected a positive number of samples")
-        chosen = range(len(self.layers)) if layers is None else list(layers)
-        if not all(0 <= index < len(self.layers) for index in chosen):
-            raise ConfigurationError(f"layers={chosen}: expected indices from 0 to {len(self.layers) - 1}")
+        named = range(len(self.layers)) if layers is None else layers
+        chosen = list(named) if isinstance(named, Iterable) else [-1]
+        if not all(0 <= as_index(index) < len(self.layers) for index in chosen):
+            raise ConfigurationError(
+                f"layers={quote(layers)}: expected indices from 0 to {len(self.layers) - 1}, in a list"
+            )
         with self._turns.lock:
             for index in chosen:
                 self.layers[index].reopen_plasticity(opening, half_life)

@@ -145,8 +145,7 @@ class LayerSpec:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, np.generic):  # as of an array's length
-                object.__setattr__(self, field.name, value.item())
+            object.__setattr__(self, field.name, _plain(value))
         for name, choices in _CHOICES.items():
             self._require(name, getattr(self, name) in choices, "one of " + ", ".join(map(repr, choices)))
         size = "a positive integer, below 2**31"
@@ -188,6 +187,11 @@ class LayerSpec:
     def imprints(self) -> bool:
         """Whether its neurons take over patches of the stream."""
         return self.plasticity == "imprinting" and self.learning_rate > 0
+
+    @property
+    def averages(self) -> bool:
+        """Whether the features' weights are an average of those that learn."""
+        return self.averaging_samples is not None and self.learning_rate > 0
 
     @property
     def kernel(self) -> Pair:
@@ -305,6 +309,13 @@ def are_one_dimensional(specs: Iterable[LayerSpec]) -> bool:
     """
     convolutions = [spec for spec in specs if spec.kernel_size is not None]
     return bool(convolutions) and all(spec.one_dimensional for spec in convolutions)
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers, such as an array's length, as Python's, and those of a pair."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _pair(value: Any) -> Pair:

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream._numbers import check_number
+from hebbstream._numbers import check_number, checked_seed, quantity
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import like, planes, size_of, with_frame
@@ -55,10 +56,10 @@ def crops(
     ['cat', 'cat']
     """
     check_number("per_frame", per_frame)
-    if scale is not None and not 1 <= scale < math.inf:
-        raise ConfigurationError(f"scale={scale}: expected 1 or more times the size of a crop")
+    if scale is not None and not 1 <= quantity(scale) < math.inf:
+        raise ConfigurationError(f"scale={quote(scale)}: expected 1 or more times the size of a crop")
     source, (height, width) = as_stream(stream), size_of(size)
-    generator = random.Random(seed)  # noqa: S311  # places, not secrets
+    generator = random.Random(checked_seed(seed))  # noqa: S311  # places, not secrets
     return Composed(
         _cropped(source, height, width, per_frame, scale, generator),
         source,
@@ -136,14 +137,14 @@ def augment(
     >>> [x.tolist() for x in augment([frame, frame], shift=0, brightness=0, contrast=0)]
     [[[3, 2, 1, 0]], [[0, 1, 2, 3]]]
     """
-    if shift < 0:
-        raise ConfigurationError(f"shift={shift}: expected 0 or a positive number of pixels")
+    if not (quantity(shift) >= 0 and quantity(shift) % 1 == 0):
+        raise ConfigurationError(f"shift={quote(shift)}: expected 0 or a positive number of pixels, whole ones")
     for name, value in (("brightness", brightness), ("contrast", contrast)):
-        if not 0 <= value <= 1:
-            raise ConfigurationError(f"{name}={value}: expected a share, 0 to 1")
+        if not 0 <= quantity(value) <= 1:
+            raise ConfigurationError(f"{name}={quote(value)}: expected a share, 0 to 1")
     source = as_stream(stream)
-    generator = random.Random(seed)  # noqa: S311  # small changes, not secrets
-    changed = _augmented(source, flip, shift, brightness, contrast, generator)
+    generator = random.Random(checked_seed(seed))  # noqa: S311  # small changes, not secrets
+    changed = _augmented(source, flip, int(shift), brightness, contrast, generator)
     return Composed(changed, source, name=f"augment({source!r})", count=lambda frames: frames)
 
 

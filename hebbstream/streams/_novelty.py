@@ -9,7 +9,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream._numbers import check_number
+from hebbstream._numbers import check_number, quantity
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._frames import to_input
 from hebbstream.streams._composed import Composed
@@ -85,10 +86,11 @@ def novel(
     >>> [round(float(frame.mean()), 3) for frame in stream], stream.stats.frames, stream.stats.skipped
     ([0.5, 0.6], 4, 2)
     """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise ConfigurationError(f"threshold={threshold}: expected a share of the full range, 0 to 1")
-    if not 0 < share <= 1:
-        raise ConfigurationError(f"share={share}: expected the share of frames that are to pass, above 0 and at most 1")
+    if threshold is not None and not 0 <= quantity(threshold) <= 1:
+        raise ConfigurationError(f"threshold={quote(threshold)}: expected a share of the full range, 0 to 1")
+    if not 0 < quantity(share) <= 1:
+        expected = "the share of frames that are to pass, above 0 and at most 1"
+        raise ConfigurationError(f"share={quote(share)}: expected {expected}")
     check_number("grid", grid)
     check_number("at_least_every", at_least_every, optional=True)
     source, stats = as_stream(stream), StreamStats()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any, Literal, TypeVar
 
-from hebbstream._numbers import check_number, quantity
+from hebbstream._numbers import check_number, checked_seed, quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import owned, time_of
@@ -44,7 +44,7 @@ def shuffle(stream: Iterable[T], buffer_size: int, *, seed: int = 0) -> Stream[T
     """
     check_number("buffer_size", buffer_size)
     source = as_stream(stream)
-    shuffled = _shuffled(source, buffer_size, random.Random(seed))  # noqa: S311  # an order, not a secret
+    shuffled = _shuffled(source, buffer_size, random.Random(checked_seed(seed)))  # noqa: S311  # an order, not a secret
     return Composed(
         shuffled,
         source,

@@ -130,6 +130,17 @@ def test_what_no_checkpoint_can_work_with_is_refused(options, message):
         hs.Checkpoint("run", **options)
 
 
+@pytest.mark.parametrize("seconds", ["5", -1, float("nan")])
+def test_what_is_no_period_of_a_callback_is_refused_first(net, seconds):
+    callback = hs.Callback()
+    callback.every_seconds = seconds
+    with pytest.raises(
+        ConfigurationError, match=f"every_seconds={seconds!r}: expected 0 or a positive number, or None"
+    ):
+        hs.learn(net, FRAMES, callbacks=[callback], progress=False)
+    assert net.samples_seen == 0
+
+
 def test_numbers_of_numpy_are_numbers(net, tmp_path):
     checkpoint = hs.Checkpoint(tmp_path / "run", every_samples=np.int64(2), kept=np.int64(2))
     assert hs.learn(net, FRAMES, limit=np.int64(3), checkpoint=checkpoint, progress=False).samples == 3

@@ -241,3 +241,21 @@ def test_a_full_disk_does_not_stop_learning(tmp_path, caplog):
     assert [record["samples"] for record in records(path)] == [*range(1, 10), *range(20, 31)]
     assert hs.Learner.load(checkpoint).counters.position == 30
     assert not list(tmp_path.glob(".*"))
+
+
+def test_records_of_a_network_that_has_diverged_are_json_for_everybody(tmp_path):
+    layer = hs.LayerSpec(channels=4, learning_rate=1e6, update_scale="none", rate_power=2.0)
+    metrics = Metrics(tmp_path / "metrics.jsonl", tensorboard=tmp_path / "board", every_seconds=0)
+    hs.learn(hs.SoftHebbNet([layer], 3), torch.rand(9, 3, 8, 8), callbacks=[metrics], progress=False)
+
+    def refused(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    found = [json.loads(line, parse_constant=refused) for line in metrics.path.read_text().splitlines()]
+    assert found[-1]["norm"] == [[None, None, None]]
+
+
+@pytest.mark.parametrize("seconds", ["1", None, -1.0])
+def test_what_is_no_period_is_refused(seconds, tmp_path):
+    with pytest.raises(errors.ConfigurationError, match="expected 0 or a positive number"):
+        Metrics(tmp_path / "metrics.jsonl", every_seconds=seconds)

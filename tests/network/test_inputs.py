@@ -140,3 +140,9 @@ def test_a_network_of_fixed_size_insists_on_it():
 def test_input_range_none_takes_any_finite_value():
     net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 1, input_range=None)
     assert torch.isfinite(net.learn_one(np.linspace(-50, 50, 64).reshape(8, 8))).all()
+
+
+@pytest.mark.parametrize("device", [None, 1.5])
+def test_what_names_no_device_is_refused(device):
+    with pytest.raises(errors.ConfigurationError, match=f"device={device}: expected a name, such as 'cpu' or 'cuda'"):
+        hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3, device=device)

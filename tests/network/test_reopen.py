@@ -117,6 +117,8 @@ def test_a_run_resumed_across_a_reopening_is_bit_identical(tmp_path, position):
         ({"half_life": 0}, "half_life=0"),
         ({"half_life": None}, "half_life=None: expected a positive number"),
         ({"layers": [0, 2]}, r"layers=\[0, 2\]: expected indices from 0 to 1"),
+        ({"layers": 1}, "layers=1: expected indices from 0 to 1, in a list"),
+        ({"layers": [0.5]}, r"layers=\[0.5\]: expected indices from 0 to 1"),
     ],
 )
 def test_what_cannot_work_is_refused_and_changes_nothing(options, message):

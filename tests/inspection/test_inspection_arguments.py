@@ -1,0 +1,35 @@
+"""What is asked of a network's inside: which layer, which neurons, of which frames."""
+
+import pytest
+import torch
+
+import hebbstream as hs
+from hebbstream.errors import ConfigurationError
+from hebbstream.inspection import best_patches, optimal_inputs, plot_receptive_fields, write_report
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda net: optimal_inputs(net, "a", [0]), "layer='a': expected an index from 0 to 1"),
+        (lambda net: optimal_inputs(net, 0, 1), "neurons=1: expected a list of indices, or None for all"),
+        (lambda net: optimal_inputs(net, 0, [1.5]), "expected indices from 0 to 5"),
+        (lambda net: optimal_inputs(net, 0, [0], steps=1.5), "steps=1.5: expected a positive integer"),
+        (lambda net: optimal_inputs(net, 0, [0], contrast="a"), "contrast='a': expected a positive number, or None"),
+        (lambda net: optimal_inputs(net, 0, [0], seed=None), "seed=None: expected an integer"),
+        (lambda net: best_patches(net, [], "a"), "layer='a': expected an index"),
+        (lambda net: plot_receptive_fields(net, "fields.png"), "nets of type SoftHebbNet: expected at least one pair"),
+        (lambda _: plot_receptive_fields([], "fields.png"), "nets of type list: expected at least one pair"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(net, call, message):
+    with pytest.raises(ConfigurationError, match=message):
+        call(net)
+
+
+def test_a_report_takes_frames_as_learn_does(tmp_path):
+    net, frames = hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3), torch.rand(3, 8, 8, 3)
+    bare = write_report(net, tmp_path / "bare", frames, neurons=2)
+    pairs = write_report(net, tmp_path / "pairs", [(frame, "cat") for frame in frames], neurons=2)
+    assert [path.name for path in bare] == [path.name for path in pairs]
+    assert "best-patches-layer-1.png" in [path.name for path in bare]
