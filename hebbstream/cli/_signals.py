@@ -21,7 +21,8 @@ Signal = Literal["sound", "table"]
 _TABLES = (".csv", ".tsv", ".parquet")
 _SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".wma", ".mka", ".au")
 COLUMN_SECONDS = 0.01
-_SIGNALS_ONLY = ("columns", "label", "time", "group", "gap", "window_rows", "hop", "form", "length", "mels")
+_TABLES_ONLY = ("columns", "label", "time", "group", "gap", "valid_range", "window_rows")
+_SIGNALS_ONLY = (*_TABLES_ONLY, "hop", "form", "length", "mels")
 _PICTURES_ONLY = ("size", "fit", "hardware", "arrays", "crops")
 
 
@@ -55,6 +56,13 @@ def add_signals(parser: argparse.ArgumentParser, *, window: bool = True, hop: st
     group.add_argument("--time", metavar="NAME", help="column of the time: seconds, or a date and time")
     group.add_argument("--group", metavar="NAME", help="column that tells signals apart, such as a user")
     group.add_argument("--gap", type=seconds, metavar="S", help="longest step of time within a sample")
+    group.add_argument(
+        "--valid-range",
+        nargs=2,
+        type=float,
+        metavar=("LEAST", "GREATEST"),
+        help="values of a table beyond are missing ones, such as -9999",
+    )
 
 
 def signal_of(options: argparse.Namespace, source: str) -> Signal | None:
@@ -87,10 +95,13 @@ def refuse_signal_options(options: argparse.Namespace, source: str) -> None:
     for name in _SIGNALS_ONLY:
         if getattr(options, name, None):
             meant = "; did you mean --labels?" if name == "label" else ""
-            shown = name.removesuffix("_rows")
             packed = Path(source).suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst")
             found = "a packed file: unpack it first" if packed else f"pictures{meant}"
-            raise ConfigurationError(f"--{shown} for {source}: expected a table or sound, found {found}")
+            raise ConfigurationError(f"{_option(name)} for {source}: expected a table or sound, found {found}")
+
+
+def _option(name: str) -> str:
+    return "--" + name.removesuffix("_rows").replace("_", "-")
 
 
 def table_columns(options: argparse.Namespace, source: str) -> tuple[str, ...]:
@@ -139,10 +150,9 @@ def open_signal(options: argparse.Namespace, source: str, size: tuple[int, int] 
 
 
 def _open_sound(options: argparse.Namespace, source: str, size: tuple[int, int] | None, channels: int) -> Stream[Any]:
-    for name in ("columns", "label", "time", "group", "gap", "window_rows"):
+    for name in _TABLES_ONLY:
         if getattr(options, name):
-            shown = name.removesuffix("_rows")
-            raise ConfigurationError(f"--{shown} for {source}: expected a table, found sound")
+            raise ConfigurationError(f"{_option(name)} for {source}: expected a table, found sound")
     rate = sound_rate(options)
     form: Form = options.form or ("wave" if size is not None and size[0] == 1 else "mel")
     learned = None if size is None else size[1] / rate if form == "wave" else size[1] * COLUMN_SECONDS
@@ -178,6 +188,7 @@ def _open_table(options: argparse.Namespace, source: str, size: tuple[int, int] 
         time=options.time,
         group=options.group,
         gap=options.gap,
+        valid_range=options.valid_range and tuple(options.valid_range),
     )
 
 

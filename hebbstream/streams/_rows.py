@@ -18,6 +18,7 @@ from hebbstream.streams._sample import Sample
 log = logging.getLogger("hebbstream.streams")
 Values = np.ndarray[Any, np.dtype[np.float32]]
 _NO_VALUE = ("None", "NULL", "null", "N/A", "n/a")  # as databases and programs write it; a label may be called so
+_PLAIN = frozenset((float, int, str))
 _DATED = "expected seconds or a date and time such as 2026-01-31 23:59"
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,6 +59,8 @@ class RowReader:
         Names of the channels in a row by name, in their order; ``None`` takes those of the first row.
     label, time, group
         Names in such a row, of its label, its time and the key of its signal.
+    valid_range
+        Least and greatest value; one beyond is missing.
 
     Examples
     --------
@@ -74,9 +77,11 @@ class RowReader:
         label: Hashable = None,
         time: Hashable = None,
         group: Hashable = None,
+        valid_range: tuple[float, float] | None = None,
     ) -> None:
         self.columns: tuple[Hashable, ...] | None = None if columns is None else tuple(columns)
         self._label, self._time, self._group = label, time, group
+        self._valid_range = valid_range
         self._zoned: bool | None = None
         """Whether dates say their zone; of some that do and some that do not, nobody knows which came first."""
 
@@ -104,6 +109,9 @@ class RowReader:
             key = None if self._group is None else self._key(x.get(self._group))
         else:
             values = self._positional(x)
+        if self._valid_range is not None:
+            least, greatest = self._valid_range
+            values = np.where((values >= least) & (values <= greatest), values, np.float32(np.nan))
         y, t = None if _has_none(y) else y, None if _has_none(t) else t
         return Row(values, y, t, sample.source, key, sample.captured)
 
@@ -123,6 +131,7 @@ class RowReader:
         """Return what was given, for rows of these `names`, as it is written in a call; all channels are the default."""
         columns = None if names is not None and self.columns == self._channels_of(names) else self.columns
         given = {"columns": columns, "label": self._label, "time": self._time, "group": self._group}
+        given["valid_range"] = self._valid_range
         return "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
 
     def _channels_of(self, names: Collection[Hashable]) -> tuple[Hashable, ...]:
@@ -197,6 +206,12 @@ def number(name: Hashable, value: Any) -> float:
     >>> number("x", None), number("x", "2.5")
     (nan, 2.5)
     """
+    if type(value) in _PLAIN:  # to ask first whether one is missing takes longer than to read it
+        try:
+            found = float(value)
+            return found if abs(found) <= LARGEST_VALUE else math.nan
+        except (ValueError, OverflowError):
+            pass
     if is_missing(value):
         return math.nan
     try:

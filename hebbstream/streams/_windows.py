@@ -8,13 +8,12 @@ from operator import index
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from hebbstream._numbers import quantity
 from hebbstream._quote import printable, quote
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.streams._composed import Composed
-from hebbstream.streams._rows import Row, RowReader, Values
+from hebbstream.streams._doubts import FarOff, Stuck
+from hebbstream.streams._rows import Row, RowReader
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Stream, as_stream
@@ -23,8 +22,6 @@ from hebbstream.streams._trail import Trail
 log = logging.getLogger("hebbstream.streams")
 MOST_SIGNALS = 1000
 """Kept at a time; the one that was silent for longest makes room."""
-_STUCK = 10  # windows without a change
-_LARGE = 1e6  # from here on float32 rounds to sixteenths, and to 128 seconds of those since 1970
 
 
 def windows(
@@ -37,6 +34,7 @@ def windows(
     time: Hashable = None,
     group: Hashable = None,
     gap: float | None = None,
+    valid_range: tuple[float, float] | None = None,
 ) -> "Windows":
     """Cut a signal into windows, each of the latest `size` rows.
 
@@ -45,9 +43,11 @@ def windows(
     ==========================================  ==========================================================================
     a missing value: ``None``, NaN, NA, also    the column's last value takes its place; before its first value, that
     as text, as are NULL, null, N/A and n/a;
-    an infinity, a number beyond
-    1e15, an empty text, a name that a row has
-    not
+    an infinity, a number beyond 1e15 or out
+    of `valid_range`, an empty text, a name
+    that a row has not
+    a value a hundred times further from the    learned as it is; the log of ``hebbstream.streams`` warns once of each such
+    others than usual                           column
     a column without a value in all of a        the window is left out, and counted in ``stats.corrupt``; the log of
     window                                      ``hebbstream.streams`` warns once of each such column
     a name that `columns`, or the first row,    is passed over
@@ -78,6 +78,9 @@ def windows(
         missing label, time or key is none.
     gap
         Longest step between rows, in seconds, and on average over rows without a time; ``None`` for any.
+    valid_range
+        Least and greatest value that a sensor can have measured, of all columns; another one, such as -9999, is a
+        missing value. ``None`` takes all.
 
     Returns
     -------
@@ -106,13 +109,22 @@ def windows(
     hop = size if hop is None else _count("hop", hop)
     if gap is not None and not quantity(gap) > 0:
         raise ConfigurationError(f"gap={quote(gap)}: expected a positive number of seconds, or None")
+    if valid_range is not None:
+        valid_range = _checked_range(valid_range)
     if isinstance(columns, str) or (columns is not None and not len(columns)):
         raise ConfigurationError(f"columns={columns!r}: expected a list of names")
     if hasattr(rows, "columns") and hasattr(rows, "shape"):  # a data frame, whose items are its columns
         raise ConfigurationError(
             f"rows of type {type(rows).__name__}: expected one by one, such as its .to_dict('records') or .to_numpy()"
         )
-    return Windows(as_stream(rows), size, hop, RowReader(columns, label, time, group), gap)
+    return Windows(as_stream(rows), size, hop, RowReader(columns, label, time, group, valid_range), gap)
+
+
+def _checked_range(given: Any) -> tuple[float, float]:
+    least, greatest = map(quantity, given) if isinstance(given, Sequence) and len(given) == 2 else (0.0, 0.0)
+    if not least < greatest:
+        raise ConfigurationError(f"valid_range={quote(given)}: expected (least, greatest), two numbers")
+    return least, greatest
 
 
 def _count(name: str, value: Any) -> int:
@@ -149,12 +161,14 @@ class Windows(Composed[Sample]):
         return self._reader.columns
 
     def _cut(self, rows: Stream[Any], stats: StreamStats) -> Iterator[Sample]:
-        trails, stuck, told, longest, back = Trails(self._size), _Stuck(), set[int](), 0, False
+        trails, stuck, far, told, longest, back = Trails(self._size), Stuck(), FarOff(), set[int](), 0, False
         clocks: WeakKeyDictionary[Trail, _Clock] = WeakKeyDictionary()
         for item in rows:
-            row = self._read(item, rows.taken + rows.stats.corrupt)
+            row = self._read(item, rows)
             trail = trails.of(row)
-            clock = clocks.setdefault(trail, _Clock(self._gap))
+            clock = clocks.get(trail)
+            if clock is None:
+                clock = clocks[trail] = _Clock(self._gap)
             if clock.breaks(row.t):
                 trail.clear()
                 if clock.went_back and not back:
@@ -178,17 +192,18 @@ class Windows(Composed[Sample]):
                 continue
             x = trail.window()
             stuck.look(trail, x, self._reader.columns or ())
+            far.look(x, self._reader.columns or ())
             source = row.source if row.key is None else str(row.key)
             yield Sample(x, trail.label, trail.time, source, row.captured)
         if 0 < longest < self._size:
             log.warning("no window of %d rows: at most %d came without a break", self._size, longest)
 
-    def _read(self, item: Any, number: int) -> Row:
-        """Read a row; an error says which, for whoever looks for it in a file."""
+    def _read(self, item: Any, rows: Stream[Any]) -> Row:
+        """Read the latest of some rows; an error says which, for whoever looks for it in a file."""
         try:
             return self._reader(item)
         except InputError as error:
-            source = Sample.of(item).source
+            source, number = Sample.of(item).source, rows.taken + rows.stats.corrupt
             of = "" if source is None else f" of {printable(source)}"
             raise type(error)(f"row {number:,}{of}: {error}") from error
 
@@ -249,26 +264,3 @@ class _Clock:
         too_late = passed > most + ulp(most) + 2 * ulp(t)  # steps of a tenth are a little more or less
         self._last, self._steps, self.went_back = t, 0, passed < 0
         return too_late or self.went_back
-
-
-class _Stuck:
-    """Warns of a column that stays the same while others change."""
-
-    def __init__(self) -> None:
-        # Of each signal: its latest row, and for how many windows each column has stayed the same.
-        self._seen: WeakKeyDictionary[Trail, tuple[Values, Any]] = WeakKeyDictionary()
-        self._told: set[Hashable] = set()
-
-    def look(self, trail: Trail, x: Values, columns: tuple[Hashable, ...]) -> None:
-        before, counts = self._seen.get(trail, (x[:, 0], 0))
-        still = (x == x[:, :1]).all(axis=1) & (x[:, 0] == before)
-        counts = np.where(still & ~still.all(), counts + 1, 0)
-        self._seen[trail] = x[:, -1].copy(), counts
-        for name, count, value in zip(columns, counts, x[:, -1], strict=True):
-            if count == _STUCK and name not in self._told:
-                self._told.add(name)
-                large = abs(value) >= _LARGE
-                log.warning(
-                    "column %r has not changed for %d windows: is the sensor stuck%s?",
-                    *(name, _STUCK, ", or its number so large that float32 rounds its changes away" if large else ""),
-                )

@@ -103,6 +103,20 @@ def test_columns_are_read_as_they_were_learned(sensors, tmp_path, capsys):
     )
 
 
+def test_values_beyond_the_valid_range_are_missing(sensors, tmp_path, capsys):
+    lines = sensors.read_text().splitlines()
+    lines[300] = "5.98,-9999,0.1,rest"
+    made = {}
+    for name, value, more in (("blank", "", ()), ("far", "-9999", ("--valid-range", -50, 50))):
+        table, made[name] = tmp_path / f"{name}.csv", tmp_path / f"{name}.safetensors"
+        table.write_text("\n".join(lines).replace("-9999", value))
+        run(
+            capsys, "learn", table, "--quiet", "--width", 4, "--window", 50, *COLUMNS, *more, "--checkpoint", made[name]
+        )
+    blank, far = (hs.Learner.load(path).net.layers[0].weight for path in made.values())
+    assert (blank == far).all()
+
+
 def test_shorter_windows_go_on_once_those_kept_are_dropped(sensors, tmp_path, capsys):
     run_ = tmp_path / "run.safetensors"
     learn = ["learn", sensors, "--quiet", "--width", 4, *COLUMNS, "--label", "activity", "--checkpoint", run_]
@@ -184,9 +198,11 @@ def test_a_table_without_a_column_to_learn_is_refused(tmp_path, capsys):
         (("{sensors}", "--window", 50, "--label", "what"), "no column 'what': found"),
         (("{sensors}", "--window", 50), "column 'activity' is 'rest': expected a number, or columns without it"),
         (("{sensors}", "--window", 50, "--hop", 0.5, *COLUMNS), "--hop 0.5"),
+        (("{sensors}", "--window", 50, "--valid-range", 5, -5, *COLUMNS), "valid_range=(5.0, -5.0)"),
         (("{sensors}", "--window", 50, "--rate", 5, *COLUMNS), "--rate for "),
         (("{sensors}", "--window", 50, "--size", 32, *COLUMNS), "--size for "),
         (("{sound}", "--window", 50), "--window for "),
+        (("{sound}", "--valid-range", -5, 5), "--valid-range for "),
         (("{sound}", "--fit", "crop"), "--fit for "),
         *((("{sound}", "--rate", rate), f"--rate {rate} for ") for rate in ("nan", "inf", "0.5", "-3")),
     ],

@@ -1,6 +1,5 @@
-"""`windows`: which rows a window has, and what becomes of what is missing, broken or stuck."""
+"""`windows`: which rows a window has, and what becomes of what is missing or broken."""
 
-import logging
 from datetime import UTC, datetime, time, timedelta
 from operator import length_hint
 from zoneinfo import ZoneInfo
@@ -224,29 +223,6 @@ def test_rows_without_a_key_are_one_signal():
     ]
 
 
-def test_a_stuck_sensor_is_named_once_and_learned_all_the_same(caplog):
-    rows = [np.array([t, 7.0]) for t in range(60)]
-    with caplog.at_level(logging.WARNING, "hebbstream.streams"):
-        assert len(list(windows(rows, 3))) == 20
-        assert len(list(windows(np.zeros((60, 2)), 3))) == 20  # all is still: nothing to tell it from
-    assert [record.message for record in caplog.records] == [
-        "column 1 has not changed for 10 windows: is the sensor stuck?"
-    ]
-
-
-def test_a_number_too_large_for_its_changes_is_named(caplog):
-    list(windows([{"x": row, "at": 1.7e9 + row / 10} for row in range(60)], 3))
-    assert [record.message for record in caplog.records] == [
-        "column 'at' has not changed for 10 windows: is the sensor stuck, or its number so large that float32 rounds its"
-        " changes away?"
-    ]
-
-
-def test_a_column_that_changes_between_windows_is_not_stuck(caplog):
-    assert len(list(windows([{"x": t, "minute": t // 5} for t in range(100)], 5))) == 20
-    assert caplog.records == []
-
-
 def test_too_few_rows_for_a_window_are_told(caplog):
     rows = [{"x": 0.0, "t": t} for t in (0, 1, 2, 9, 10)]
     assert list(windows(rows, 4, time="t", gap=2)) == []
@@ -261,12 +237,6 @@ def test_time_that_goes_back_is_told_once(caplog):
     assert [record.message for record in caplog.records] == [
         "time goes back to 2.0: a window begins there, and rows before it that fill none are left out"
     ]
-
-
-def test_a_sensor_is_stuck_in_its_own_signal(caplog):
-    rows = [{"x": t, "y": t * who, "who": who} for t in range(60) for who in range(3)]
-    assert len(list(windows(rows, 3, group="who"))) == 60
-    assert [record.args[0] for record in caplog.records] == ["y"]  # that of 0, while those of others change
 
 
 @pytest.mark.parametrize("size", [np.int64(3), np.array(3), torch.tensor(3)])

@@ -1,0 +1,66 @@
+"""What looks wrong in windows of a sensor, and is told once: `Stuck` columns, and values that are `FarOff`."""
+
+import logging
+from collections.abc import Hashable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from hebbstream.streams._rows import Values
+from hebbstream.streams._trail import Trail
+
+log = logging.getLogger("hebbstream.streams")
+_STUCK = 10  # windows without a change
+_LARGE = 1e6  # from here on float32 rounds to sixteenths, and to 128 seconds of those since 1970
+_KNOWN, _FAR = 10, 100  # windows that tell what is usual, and how many times further a value has to be
+
+
+class Stuck:
+    """Warns of a column that stays the same while others change."""
+
+    def __init__(self) -> None:
+        # Of each signal: its latest row, and for how many windows each column has stayed the same.
+        self._seen: WeakKeyDictionary[Trail, tuple[Values, Any]] = WeakKeyDictionary()
+        self._told: set[Hashable] = set()
+
+    def look(self, trail: Trail, x: Values, columns: tuple[Hashable, ...]) -> None:
+        """Look at the next window of a signal, shape (C, T)."""
+        before, counts = self._seen.get(trail, (x[:, 0], 0))
+        still = (x == x[:, :1]).all(axis=1) & (x[:, 0] == before)
+        counts = np.where(still & ~still.all(), counts + 1, 0)
+        self._seen[trail] = x[:, -1].copy(), counts
+        for name, count, value in zip(columns, counts, x[:, -1], strict=True):
+            if count == _STUCK and name not in self._told:
+                self._told.add(name)
+                large = abs(value) >= _LARGE
+                log.warning(
+                    "column %r has not changed for %d windows: is the sensor stuck%s?",
+                    *(name, _STUCK, ", or its number so large that float32 rounds its changes away" if large else ""),
+                )
+
+
+class FarOff:
+    """Warns of a column with a value that is far from the others, as one that stands for a missing value."""
+
+    def __init__(self) -> None:
+        self._windows = 0
+        self._usual: Any = 0.0  # how far the furthest value of a window is from its median, on average
+        self._told: set[Hashable] = set()
+
+    def look(self, x: Values, columns: tuple[Hashable, ...]) -> None:
+        """Look at the next window, shape (C, T)."""
+        apart = np.abs(x - np.median(x, axis=1, keepdims=True))
+        furthest = apart.argmax(axis=1)
+        reach = apart.max(axis=1)
+        far = (reach > _FAR * self._usual) & (self._usual > 0) & (self._windows >= _KNOWN)
+        for row in np.flatnonzero(far).tolist():
+            if (name := columns[row]) not in self._told:
+                self._told.add(name)
+                log.warning(
+                    "column %r has %g, %d times further from the others of its window than usual: if that was not measured,"
+                    " give the valid_range (--valid-range)",
+                    *(name, x[row, furthest[row]], reach[row] / self._usual[row]),
+                )
+        self._windows += 1
+        self._usual += (reach - self._usual) / self._windows
