@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from hebbstream.cli._signals import columns_as_learned, signal_of, sound_rate
+from hebbstream.cli._signals import columns_as_learned, signal_of, sound_rate, windows_as_learned
 from hebbstream.cli._stills import kind_of
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._network import SoftHebbNet
@@ -15,7 +15,10 @@ SIGNALS = ("signal", "aligned-signal")
 def as_learned(options: argparse.Namespace, net: SoftHebbNet, source: str) -> argparse.Namespace:
     """Return the options by which a source is read for a network that has learned, or refuse a source that is not for it."""
     _refuse_other_medium(options, net, source)
-    return as_named(options, source, net.channel_names, net.sample_rate)
+    named = as_named(options, source, net.channel_names, net.sample_rate)
+    if signal_of(options, source) != "table":
+        return named
+    return argparse.Namespace(**vars(named) | windows_as_learned(options, source, net.window_options))
 
 
 def as_named(

@@ -5,7 +5,7 @@ import argparse
 import hebbstream as hs
 from hebbstream.adapters.arrays import open_arrays
 from hebbstream.cli._medium import SIGNALS
-from hebbstream.cli._signals import signal_of, sound_rate, table_columns
+from hebbstream.cli._signals import signal_of, sound_rate, table_columns, window_options
 from hebbstream.cli._stills import kind_of
 from hebbstream.cli._types import positive
 
@@ -48,6 +48,7 @@ def new_network(options: argparse.Namespace, *, batch_size: int = 1) -> hs.SoftH
         device=options.device,
     )
     net.channel_names, net.sample_rate = names, sound_rate(options) if kind == "sound" else None
+    net.window_options = window_options(options) if kind == "table" else {}
     return net
 
 

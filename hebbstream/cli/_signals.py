@@ -4,7 +4,7 @@ import argparse
 import glob
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -168,6 +168,23 @@ def _open_sound(options: argparse.Namespace, source: str, size: tuple[int, int] 
     )
 
 
+def window_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how the rows of a table are to be cut into windows, as far as it is said."""
+    given = {name: getattr(options, name, None) for name in ("time", "group", "gap", "valid_range")}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def windows_as_learned(options: argparse.Namespace, source: str, learned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the rows of a table are cut for a network that was made for such: as then, but for what is said now."""
+    wanted = {**learned, **window_options(options)}
+    if wanted.keys() & {"time", "group"} <= window_options(options).keys():
+        return wanted
+    with open_table(source) as rows:  # another sensor has no such columns
+        return {
+            name: value for name, value in wanted.items() if name in ("gap", "valid_range") or value in rows.columns
+        }
+
+
 def _open_table(options: argparse.Namespace, source: str, size: tuple[int, int] | None) -> Stream[Any]:
     wrong = ("sound", "form", "length", "mels", "rate", "start", "duration", "loop", "format", "option", "labels")
     for name in wrong:
@@ -188,7 +205,7 @@ def _open_table(options: argparse.Namespace, source: str, size: tuple[int, int] 
         time=options.time,
         group=options.group,
         gap=options.gap,
-        valid_range=options.valid_range and tuple(options.valid_range),
+        valid_range=options.valid_range,
     )
 
 

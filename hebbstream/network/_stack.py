@@ -32,6 +32,7 @@ from hebbstream.rule._workspace import PerThread
 
 # Values of a layer's activity that a core keeps at hand, in its second cache. A pass of more samples takes up to three times as long.
 _CACHED = 2**18
+_WINDOW_OPTIONS: dict[str, Callable[[Any], Any]] = {"time": str, "group": str, "gap": float, "valid_range": list}
 
 
 class LayerStack(nn.Module):
@@ -76,6 +77,8 @@ class LayerStack(nn.Module):
         """What the channels of a table's rows are called, first to last."""
         self.sample_rate: int | None = None
         """Values a second of the sound that it learns from."""
+        self.window_options: dict[str, Any] = {}
+        """By which `windows` read the table that it was made for: `time`, `group`, `gap` and `valid_range`, where given."""
         self.frame_size: Size | None = self.input_size
         """(height, width) of the latest frame learned."""
         with outside_modes():
@@ -226,6 +229,7 @@ class LayerStack(nn.Module):
             "preset": self.preset,
             "channel_names": self.channel_names,
             "sample_rate": self.sample_rate,
+            "window_options": self.window_options,
         }
         return {"config": config, "tensors": self.state_dict()}
 
@@ -243,11 +247,13 @@ class LayerStack(nn.Module):
         place = usable_device(device)
         config = dict(state["config"])
         specs, preset = [LayerSpec.from_dict(values) for values in config.pop("layers")], config.pop("preset")
-        names, rate = config.pop("channel_names", None), config.pop("sample_rate", None)  # earlier files have neither
+        # Earlier files have none of these.
+        names, rate, windowed = (config.pop(name, None) for name in ("channel_names", "sample_rate", "window_options"))
         net = cls.__new__(cls)
         LayerStack.__init__(net, specs, **config, blank=True)
         net.preset, net.channel_names = preset, None if names is None else tuple(map(str, names))
         net.sample_rate = None if rate is None else int(rate)
+        net.window_options = {name: _WINDOW_OPTIONS[name](value) for name, value in dict(windowed or {}).items()}
         # Before any memory is asked for: a header must not be able to ask for more than its file has.
         _check_fit(net.state_dict(), state["tensors"])
         # `to_empty` would import sympy, which takes as long as the rest of loading.

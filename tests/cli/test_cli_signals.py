@@ -1,6 +1,7 @@
 """The command line on sound and tables: learn, predict, embed, evaluate, resume."""
 
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -117,6 +118,32 @@ def test_values_beyond_the_valid_range_are_missing(sensors, tmp_path, capsys):
     assert (blank == far).all()
 
 
+def test_a_table_is_read_again_as_it_was_learned(tmp_path, capsys):
+    table, run_ = tmp_path / "two.csv", tmp_path / "run.safetensors"
+    times = [t + 50 * (t > 25) for t in range(60)]
+    lines = [f"{t},{who},{t % 7},{-9999 if t == 5 else t % 3}" for t in times for who in "ab"]
+    table.write_text("\n".join(["t,who,x,y", *lines]))
+    how = ("--time", "t", "--group", "who", "--gap", 2, "--valid-range", 0, "inf")
+    learn = ("--quiet", "--width", 4, "--window", 10, *COLUMNS, "--checkpoint", run_)
+    run(capsys, "learn", table, *learn, *how)
+    assert hs.load(run_).window_options == {"time": "t", "group": "who", "gap": 2.0, "valid_range": [0.0, math.inf]}
+    predict = ("--checkpoint", run_, "--json", "--novelty")
+    found = run(capsys, "predict", table, *predict)
+    assert [json.loads(line)["time"] for line in found.splitlines()] == [0, 0, 10, 10, 76, 76, 86, 86, 96, 96]
+    assert run(capsys, "predict", table, *predict, *how) == found
+    longer = run(capsys, "predict", table, *predict, "--gap", 100)
+    assert len(longer.splitlines()) == 12
+    # Of another sensor, the options that are about columns do not hold.
+    table.write_text(table.read_text().replace("t,who", "seconds,whom"))
+    assert json.loads(run(capsys, "predict", table, *predict).splitlines()[1])["time"] is None
+
+    state = hs.load(run_).to_state()
+    for wrong in ({"rows": 3}, {"gap": "wide"}, ["gap"]):
+        state["config"]["window_options"] = wrong
+        with pytest.raises((ValueError, LookupError)):
+            hs.SoftHebbNet.from_state(state)
+
+
 def test_shorter_windows_go_on_once_those_kept_are_dropped(sensors, tmp_path, capsys):
     run_ = tmp_path / "run.safetensors"
     learn = ["learn", sensors, "--quiet", "--width", 4, *COLUMNS, "--label", "activity", "--checkpoint", run_]
@@ -198,7 +225,7 @@ def test_a_table_without_a_column_to_learn_is_refused(tmp_path, capsys):
         (("{sensors}", "--window", 50, "--label", "what"), "no column 'what': found"),
         (("{sensors}", "--window", 50), "column 'activity' is 'rest': expected a number, or columns without it"),
         (("{sensors}", "--window", 50, "--hop", 0.5, *COLUMNS), "--hop 0.5"),
-        (("{sensors}", "--window", 50, "--valid-range", 5, -5, *COLUMNS), "valid_range=(5.0, -5.0)"),
+        (("{sensors}", "--window", 50, "--valid-range", 5, -5, *COLUMNS), "valid_range=[5.0, -5.0]"),
         (("{sensors}", "--window", 50, "--rate", 5, *COLUMNS), "--rate for "),
         (("{sensors}", "--window", 50, "--size", 32, *COLUMNS), "--size for "),
         (("{sound}", "--window", 50), "--window for "),
