@@ -270,6 +270,7 @@ WORLD_TABLES: Tables = {
     "quality/later": partial(_later, "later.json"),
     "quality/refit": _refit,
     "quality/meanwhile": _meanwhile,
+    "quality/scikit": _scikit,
     "quality/depth": _depth,
     "quality/refit-full-width": _full_width,
     "quality/later-every-frame": partial(_later, "later-every-frame.json"),
