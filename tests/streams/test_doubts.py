@@ -39,8 +39,8 @@ def test_a_sensor_is_stuck_in_its_own_signal(caplog):
 
 
 def _with_two_far_off() -> list[dict[str, float]]:
-    rows = [{"x": float(at % 3), "y": float(at % 5)} for at in range(80)]
-    for at in (61, 70):
+    rows = [{"x": float(at % 3), "y": float(at % 5)} for at in range(800)]
+    for at in (61, 770):
         rows[at]["y"] = -9999.0
     return rows
 
@@ -54,23 +54,26 @@ def test_a_value_far_from_the_others_is_named_once_and_learned_all_the_same(capl
 
 
 def test_what_lies_within_the_usual_or_comes_before_it_is_known_is_not_told(caplog):
-    rows = [[-9999.0], *[[float(at % 3)] for at in range(79)], [50.0]]
-    assert len(list(windows(rows, 1, 1))) == 81
-    assert len(list(windows(rows[1:], 4))) == 20
+    rows = [[float(at % 3), 0.0] for at in range(80)]
+    rows[22][0] = -9999.0  # in the sixth window
+    rows[78] = [50.0, 5.0]  # the second column has not changed before
+    assert len(list(windows(rows, 4))) == 20
+    rows[22][0] = 0.0
+    assert len(list(windows(rows, 4))) == 20
     assert caplog.records == []
 
 
 @pytest.mark.parametrize("as_rows", [list, lambda rows: [[*row.values()] for row in rows]])
 def test_what_is_out_of_the_valid_range_is_missing(as_rows, caplog):
     rows = _with_two_far_off()
-    for row in (rows[61], rows[70]):
+    for row in (rows[61], rows[770]):
         row["y"] = None
     known = [sample.x.tolist() for sample in windows(rows, 4)]
     rows = as_rows(_with_two_far_off())
     stream = windows(rows, 4, valid_range=(0, 4))
     assert "valid_range=(0.0, 4.0)" in repr(stream)
     assert [sample.x.tolist() for sample in stream] == known
-    assert len(list(windows(rows, 4, valid_range=(0, float("inf"))))) == 20
+    assert len(list(windows(rows, 4, valid_range=(0, float("inf"))))) == 200
     assert caplog.records == []
 
 

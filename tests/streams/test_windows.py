@@ -213,6 +213,11 @@ def test_a_row_without_a_date_has_no_time():
     assert [sample.t for sample in windows(rows, 1, time="at")] == [None, None, None, 20_454 * 86_400, 20_455 * 86_400]
 
 
+def test_an_integer_beyond_all_floats_is_told():
+    with pytest.raises(errors.InputError, match="column 'x' is 1000"):
+        list(windows([{"x": 10**400}], 1))
+
+
 def test_rows_without_a_key_are_one_signal():
     rows = [{"v": v, "who": who} for v, who in enumerate([NAN, "a", float("nan"), None, "a", pd.NA])]
     found = list(windows(rows, 2, group="who"))
