@@ -12,7 +12,7 @@ from hebbstream.adapters.audio import open_audio
 from hebbstream.adapters.audio._cutting import Form
 from hebbstream.adapters.tables import open_table
 from hebbstream.cli._media import media_options
-from hebbstream.cli._types import positive, seconds
+from hebbstream.cli._types import interval, positive, seconds
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams import Stream, windows
 
@@ -46,7 +46,7 @@ def add_signals(parser: argparse.ArgumentParser, *, window: bool = True, hop: st
             help="rows of a table in a sample (default: as learned)",
         )
     group.add_argument(
-        "--hop", type=float, metavar="N", help=f"rows, or seconds of sound, between samples (default: {hop})"
+        "--hop", type=interval, metavar="N", help=f"rows, or seconds of sound, between samples (default: {hop})"
     )
     group.add_argument(
         "--columns", nargs="+", metavar="NAME", help="columns of a table to learn (default: as learned, or all others)"
@@ -166,7 +166,7 @@ def _open_table(options: argparse.Namespace, source: str, size: tuple[int, int] 
     window = options.window_rows or (size and size[1])
     if window is None:
         raise ConfigurationError(f"{source} without --window: expected the number of rows in a sample, such as 100")
-    if options.hop is not None and (options.hop < 1 or options.hop % 1):
+    if options.hop is not None and options.hop % 1:
         raise ConfigurationError(f"--hop {options.hop:g} for {source}: expected a whole number of rows")
     rows = open_table(source, _named(options, source))
     return windows(

@@ -375,6 +375,7 @@ def test_what_is_no_sound_is_refused(make, error, message, tmp_path):
         ({"channels": 3}, "channels=3: expected 1 or 2"),
         ({"mels": 4000}, "mels=4000: expected 1 to 200 bands at this rate"),
         ({"prefetch": -1}, "prefetch=-1: expected 0 or a positive number of samples"),
+        ({"prefetch": None}, "prefetch=None: expected 0 or a positive number of samples"),
         ({"label": "a.json"}, r"label='a.json': expected a function .* such as read_labels\('a.json'\) gives"),
         ({"stream": 2}, "stream=2: expected one of the 1 in bytes, from 0"),
     ],

@@ -157,7 +157,9 @@ def test_the_picture_shows_each_score_and_one_alone(tmp_path):
     ("options", "message"),
     [
         ({"window": 0}, "window=0"),
+        ({"window": "9"}, "window='9'"),
         ({"delay": -1}, "delay=-1"),
+        ({"delay": None}, "delay=None"),
         ({"limit": 0}, "limit=0"),
         ({"metrics": metrics.MAE()}, "metric MAE: expected one of classification"),
         (
