@@ -8,7 +8,8 @@ of games are enlarged for crops at four times the input, each pixel to four, as 
 
 import time
 from collections.abc import Iterator
-from itertools import chain, cycle, islice
+from functools import partial
+from itertools import chain, cycle, islice, product
 from pathlib import Path
 
 import numpy as np
@@ -82,15 +83,15 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     options = run.begin(parser)
     settings = {name: getattr(options, name) for name in defaults}
-    found = store.resume(options.output, settings).get("rows", [])
-    for seed in options.seeds:
-        for name in options.worlds:
+
+    def jobs() -> Iterator[store.Job]:
+        for seed, name in product(options.seeds, options.worlds):
             world, frames = opened(options.folder, name, options.frames, options.labelled, options.tested)
             for row, learns, times in rows(name, frames):
                 key = {"world": name, "seed": seed, "row": row}
-                if not any(key.items() <= each.items() for each in found):
-                    found += store.shown([key | measure(world, frames, options.width, seed, learns, times)])
-                    store.write(options.output, {"settings": settings, "rows": found})
+                yield key, partial(measure, world, frames, options.width, seed, learns, times)
+
+    store.complete(options.output, settings, jobs())
 
 
 if __name__ == "__main__":

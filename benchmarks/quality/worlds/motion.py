@@ -12,7 +12,7 @@ from functools import partial
 import hebbstream as hs
 from benchmarks.core import store
 from benchmarks.quality.endless import nearest
-from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, shown, small
+from benchmarks.quality.worlds.__main__ import features, measure_worlds, shown, small
 from benchmarks.quality.worlds.readout import World, accuracies
 
 LEARNING = {"untrained": (), "second layer imprints": (1,), "first layer learns": (0,), "both": (0, 1)}
@@ -26,7 +26,7 @@ def network(learning: tuple[int, ...], width: int, channels: int, seed: int) -> 
     return hs.SoftHebbNet(specs, channels, seed=seed)
 
 
-def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  # noqa: ARG001  # what is motion where pieces are cut out
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Job]:  # noqa: ARG001  # what is motion where pieces are cut out
     """Yield a row for each choice of layers that learn."""
     for name, learning in LEARNING.items():
         yield {"row": name}, partial(_row, world, network(learning, width, world.train.shape[-1], seed))

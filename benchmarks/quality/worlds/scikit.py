@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 import hebbstream as hs
 from benchmarks.core import store
-from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, shown, small
+from benchmarks.quality.worlds.__main__ import features, measure_worlds, network, shown, small
 from benchmarks.quality.worlds.readout import Array, World
 from benchmarks.quality.worlds.tables import DRAWN, LEARNED
 
@@ -31,7 +31,7 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
 }
 
 
-def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  # noqa: ARG001  # whole frames
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Job]:  # noqa: ARG001  # whole frames
     """Yield a row for the network as drawn and one for that which has learned."""
     for row, learning in ((DRAWN, ()), (LEARNED, (1,))):
         yield {"row": row}, partial(_row, world, network("motion", learning, width, world.train.shape[-1], seed))
