@@ -16,12 +16,12 @@ import torch
 
 from hebbstream._quote import printable, quote
 from hebbstream.errors import ConfigurationError
-from hebbstream.export._batch import stacked
 from hebbstream.export._contract import Contract, label_in_json
 from hebbstream.export._extractor import OnnxExtractor
 from hebbstream.export._runtime import make_session
 from hebbstream.export._seal import read_model
 from hebbstream.export._to_onnx import distance
+from hebbstream.network._frames import stacked
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe
 

@@ -108,7 +108,8 @@ def ask(studio, **message):
 def cut_off(studio):
     """Close the connections of all pages."""
     viewers = studio.app.viewers
-    asyncio.run_coroutine_threadsafe(viewers.close(), viewers._beating.get_loop()).result(30)
+    for viewer in list(viewers._all.values()):
+        asyncio.run_coroutine_threadsafe(viewer.socket.close(1001), viewers._beating.get_loop()).result(30)
 
 
 def in_view(studio, source, things):

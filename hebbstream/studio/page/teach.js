@@ -1,6 +1,6 @@
 // Classes and their examples: held keys and buttons teach, predictions show at once.
 
-import { colour, element, make, notice, paper, percent, write } from "./dom.js";
+import { colour, element, make, notice, paper, percent, place, write } from "./dom.js";
 
 const REPEAT_MS = 500; // a held key is said again and again, so that a lost release ends by itself
 
@@ -108,12 +108,10 @@ export class Teaching {
         this.rows.delete(name);
       }
     }
-    classes.forEach(({ name, examples, accuracy }, place) => {
+    classes.forEach(({ name, examples, accuracy }, at) => {
       const row = this.rows.get(name) ?? this.addRow(name);
-      if (element("classes").children[place] !== row.item) {
-        element("classes").insertBefore(row.item, element("classes").children[place] ?? null);
-      }
-      write(row.key, place < 9 ? place + 1 : "");
+      place(element("classes"), at, row.item);
+      write(row.key, at < 9 ? at + 1 : "");
       const measured = accuracy === null ? "" : `, ${percent(accuracy)} recognised first`;
       write(row.count, `${examples} example${examples === 1 ? "" : "s"}${measured}`);
     });
@@ -196,7 +194,6 @@ export class Teaching {
   }
 
   showExamples(examples) {
-    const list = element("examples");
     const wanted = new Map(examples);
     for (const [number, item] of this.thumbs) {
       if (wanted.get(number) !== item.dataset.label) {
@@ -206,16 +203,10 @@ export class Teaching {
     }
     for (const [number, label] of examples) {
       if (!this.thumbs.has(number)) {
-        const item = this.makeThumb(number, label);
-        this.thumbs.set(number, item);
+        this.thumbs.set(number, this.makeThumb(number, label));
       }
     }
-    const order = [...examples].reverse().map(([number]) => this.thumbs.get(number));
-    order.forEach((item, place) => {
-      if (list.children[place] !== item) {
-        list.insertBefore(item, list.children[place] ?? null);
-      }
-    });
+    [...examples].reverse().forEach(([number], at) => place(element("examples"), at, this.thumbs.get(number)));
     element("no-examples").hidden = examples.length > 0;
   }
 
