@@ -16,11 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from river import datasets, evaluate, metrics, preprocessing
-from sklearn.linear_model import RidgeClassifierCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from benchmarks.core import run, store
+from benchmarks.quality.signals.__main__ import offline as ridge
 from hebbstream import LayerSpec
 from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
 from hebbstream.adapters.river._rows import row_layer
@@ -55,8 +53,7 @@ def offline(rows: Rows, spec: LayerSpec | None, seed: int) -> float:
         transformer = SoftHebbTransformer(layers=[spec], seed=seed, standardise=False)
         transformer.learn_many(x[:cut])
         x = transformer.transform_many(x)
-    model = make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(-3, 5, 17)))
-    return round(100 * float(model.fit(x[:cut].to_numpy(), y[:cut]).score(x[cut:].to_numpy(), y[cut:])), 2)
+    return ridge(x[:cut].to_numpy(), y[:cut], x[cut:].to_numpy(), y[cut:])
 
 
 def prequential(rows: Rows, spec: LayerSpec | None, seed: int) -> float:

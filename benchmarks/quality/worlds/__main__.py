@@ -5,7 +5,7 @@ Random crops of objects, whole frames of games and pictures; ridge with 2,000 la
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -62,12 +62,17 @@ def shown(world: World) -> tuple[Array, Array]:
     return small(world.train[world.labelled]), small(world.test)
 
 
+def learn_from(net: hs.SoftHebbNet, frames: Iterable[Any]) -> float:
+    """Let a network learn frames; return the processor's seconds that this took."""
+    began = time.process_time()
+    for frame in frames:
+        net.learn_one(frame)
+    return round(time.process_time() - began, 1)
+
+
 def learned(world: World, cropped: bool, net: hs.SoftHebbNet, seed: int) -> store.Result:
     """Return what a network makes of a stream."""
-    began = time.process_time()
-    for frame in crops(world.stream, SIDE, seed=seed) if cropped else small(world.stream):
-        net.learn_one(frame)
-    seconds = round(time.process_time() - began, 1)
+    seconds = learn_from(net, crops(world.stream, SIDE, seed=seed) if cropped else small(world.stream))
     return {"cpu_seconds": seconds, **accuracies(world, *(features(net, frames) for frames in shown(world)))}
 
 

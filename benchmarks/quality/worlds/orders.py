@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.core import run, store
 from benchmarks.quality.worlds import vicreg
-from benchmarks.quality.worlds.__main__ import ROWS, SETS, SIDE, features, network, open_world, shown, small
+from benchmarks.quality.worlds.__main__ import ROWS, SETS, SIDE, features, learn_from, network, open_world, shown, small
 from benchmarks.quality.worlds.readout import LABELLED, TESTED, Array, World, accuracies
 from hebbstream.streams import crops
 
@@ -25,12 +25,9 @@ _TRIED = [vicreg.Settings(rate, apart) for rate, apart in itertools.product((1e-
 
 def hebbian(name: str, world: World, order: Array, width: int, seed: int, row: str) -> store.Result:
     """Return what SoftHebb makes of an order, by a row of the worlds' benchmark."""
-    began = time.process_time()
     net = network(*ROWS[row], width, world.stream.shape[-1], seed)
     cropped = name.endswith("objects")
-    for frame in crops(world.stream[order], SIDE, seed=seed) if cropped else small(world.stream)[order]:
-        net.learn_one(frame)
-    seconds = round(time.process_time() - began, 1)
+    seconds = learn_from(net, crops(world.stream[order], SIDE, seed=seed) if cropped else small(world.stream)[order])
     return {"cpu_seconds": seconds, **accuracies(world, *(features(net, frames) for frames in shown(world)))}
 
 
