@@ -82,15 +82,20 @@ def called(options: argparse.Namespace) -> str:
     return "frame" if signal_of(options, options.source) is None else "sample"
 
 
+def refuse(options: argparse.Namespace, names: Sequence[str], source: str, expected: str, found: str) -> None:
+    """Refuse options that mean nothing for a source, rather than pass over them."""
+    for name in names:
+        if getattr(options, name, None):
+            raise ConfigurationError(f"--{name.removesuffix('_rows')} for {source}: expected {expected}, found {found}")
+
+
 def refuse_signal_options(options: argparse.Namespace, source: str) -> None:
     """Refuse what only signals know, for pictures: mostly ``--label`` for ``--labels``."""
+    packed = Path(source).suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst")
     for name in _SIGNALS_ONLY:
-        if getattr(options, name, None):
-            meant = "; did you mean --labels?" if name == "label" else ""
-            shown = name.removesuffix("_rows")
-            packed = Path(source).suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst")
-            found = "a packed file: unpack it first" if packed else f"pictures{meant}"
-            raise ConfigurationError(f"--{shown} for {source}: expected a table or sound, found {found}")
+        pictures = "pictures; did you mean --labels?" if name == "label" else "pictures"
+        found = "a packed file: unpack it first" if packed else pictures
+        refuse(options, [name], source, "a table or sound", found)
 
 
 def table_columns(options: argparse.Namespace, source: str) -> tuple[str, ...]:
@@ -132,17 +137,12 @@ def columns_as_learned(options: argparse.Namespace, source: str, learned: Sequen
 def open_signal(options: argparse.Namespace, source: str, size: tuple[int, int] | None, channels: int) -> Stream[Any]:
     """Open sound or a table for a network that has learned from samples of `size`, if it has."""
     kind = signal_of(options, source)
-    wrong = [name for name in _PICTURES_ONLY if getattr(options, name, None)]
-    if wrong:
-        raise ConfigurationError(f"--{wrong[0]} for {source}: expected pictures, found a {kind}")
+    refuse(options, _PICTURES_ONLY, source, "pictures", f"a {kind}")
     return _open_table(options, source, size) if kind == "table" else _open_sound(options, source, size, channels)
 
 
 def _open_sound(options: argparse.Namespace, source: str, size: tuple[int, int] | None, channels: int) -> Stream[Any]:
-    for name in ("columns", "label", "time", "group", "gap", "window_rows"):
-        if getattr(options, name):
-            shown = name.removesuffix("_rows")
-            raise ConfigurationError(f"--{shown} for {source}: expected a table, found sound")
+    refuse(options, ("columns", "label", "time", "group", "gap", "window_rows"), source, "a table", "sound")
     rate = sound_rate(options)
     form: Form = options.form or ("wave" if size is not None and size[0] == 1 else "mel")
     learned = None if size is None else size[1] / rate if form == "wave" else size[1] * COLUMN_SECONDS
@@ -160,9 +160,7 @@ def _open_sound(options: argparse.Namespace, source: str, size: tuple[int, int] 
 
 def _open_table(options: argparse.Namespace, source: str, size: tuple[int, int] | None) -> Stream[Any]:
     wrong = ("sound", "form", "length", "mels", "rate", "start", "duration", "loop", "format", "option", "labels")
-    for name in wrong:
-        if getattr(options, name):
-            raise ConfigurationError(f"--{name} for {source}: expected sound or a video, found a table")
+    refuse(options, wrong, source, "sound or a video", "a table")
     window = options.window_rows or (size and size[1])
     if window is None:
         raise ConfigurationError(f"{source} without --window: expected the number of rows in a sample, such as 100")
