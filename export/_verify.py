@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import torch
 
+from hebbstream._numbers import quantity
 from hebbstream._quote import printable, quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.export._contract import Contract, label_in_json
@@ -152,7 +153,7 @@ def verify(
     (3, True)
     """
     data, contract = read_model(model)
-    if not 0 < seconds < math.inf:
+    if not 0 < quantity(seconds) < math.inf:
         raise ConfigurationError(f"seconds={quote(seconds)}: expected a finite number above 0")
     frames = list(frames)
     if not frames:
