@@ -231,6 +231,10 @@ def test_names_are_typed_while_the_studio_is_busy(browser, clip, tmp_path):
         expect(page.locator("#classes .name")).to_have_text(list(THINGS), timeout=WAIT_MS)
         shows(page, "notice", "is there already")
         expect(page.locator("#name")).to_have_value("vase")
+        page.locator("#classes .round").first.click()
+        page.fill("#class-name", "")
+        page.click("#class-dialog .main")
+        shows(page, "notice", "expected a name of 1 to 40 characters")
 
 
 def test_a_number_key_teaches_until_that_key_goes_up(browser, clip, tmp_path):

@@ -24,7 +24,7 @@ export class Teaching {
       const name = input.value;
       input.value = ""; // before the answer, during which the next one may be typed
       input.blur(); // so that number keys teach at once
-      this.ask("add-class", { name }).catch(() => {
+      this.ask("add-class", { name }, () => {
         input.value ||= name;
         input.focus();
       });
@@ -46,13 +46,12 @@ export class Teaching {
     document.addEventListener("visibilitychange", () => this.release());
   }
 
-  async ask(name, message) {
-    try {
-      return await this.link.ask(name, message);
-    } catch (error) {
+  /** Asks for something; a refusal is said, and what it leaves behind undone. */
+  ask(name, message, undo = () => {}) {
+    this.link.ask(name, message).catch((error) => {
       notice(error.message);
-      throw error;
-    }
+      undo();
+    });
   }
 
   /** Teaches a class for as long as it is held. */
@@ -61,7 +60,7 @@ export class Teaching {
       return;
     }
     this.release();
-    const say = () => this.ask("hold", { label, source: this.pictures.focus }).catch(() => this.release());
+    const say = () => this.ask("hold", { label, source: this.pictures.focus }, () => this.release());
     this.holding = { label, timer: setInterval(say, REPEAT_MS) };
     this.mark();
     say();
