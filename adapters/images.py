@@ -93,7 +93,8 @@ def open_images(
     items = ((root / name, name.split("/")[0] if "/" in name else None, name) for name in names)
     name = f"open_images({root.name or str(root)!r})"
     stats = StreamStats(corrupt=len(unread))
-    return image_stream(items, form, name, len(names), stats, _fingerprint(root, names))
+    known_by = files_fingerprint([root / name for name in names[:_FIRST]], "image")  # more may come after them
+    return image_stream(items, form, name, len(names), stats, known_by)
 
 
 def _names(root: Path, unread: list[OSError]) -> Iterator[str]:
@@ -109,8 +110,3 @@ def _names(root: Path, unread: list[OSError]) -> Iterator[str]:
 def _is_special(path: Path) -> bool:
     """Whether it is a pipe or the like, on which reading would wait; not what cannot be found, which is to be told."""
     return not os.path.isfile(path) and os.path.exists(path)  # noqa: PTH110, PTH113  # `Path` raises where it may not look
-
-
-def _fingerprint(root: Path, names: list[str]) -> str | None:
-    """Return by what a folder is known again: its first pictures, as more may come after them."""
-    return files_fingerprint([root / name for name in names[:_FIRST]], "image")

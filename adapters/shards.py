@@ -17,12 +17,7 @@ from hebbstream.adapters._images import image_stream, picture_format
 from hebbstream.adapters._known import files_fingerprint
 from hebbstream.adapters._picture import Fit
 from hebbstream.adapters._tar import read_groups
-from hebbstream.errors import (
-    ConfigurationError,
-    DamagedFileError,
-    MissingDependencyError,
-    SourceNotFoundError,
-)
+from hebbstream.errors import ConfigurationError, DamagedFileError, MissingDependencyError, SourceNotFoundError
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Stream

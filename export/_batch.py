@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from hebbstream.errors import DtypeError, InputError
+from hebbstream.errors import DtypeError
 from hebbstream.export._contract import ModelInput
 from hebbstream.network._frames import check_frames
 
@@ -52,22 +51,3 @@ def model_batch(frames: Any, taken: ModelInput, *, single: bool) -> Tensor:
     elif batch.dtype != torch.uint8:
         raise DtypeError(f"frame of dtype {str(batch.dtype).removeprefix('torch.')}: this model reads uint8, 0 to 255")
     return (batch if taken.layout == "NCHW" else batch.permute(0, 2, 3, 1)).contiguous()
-
-
-def stacked(frames: list[Any]) -> Any:
-    """Return frames as one batch, an array or a tensor as they are.
-
-    Raises
-    ------
-    InputError
-        If they are of several shapes.
-
-    Examples
-    --------
-    >>> stacked([torch.zeros(3, 4, 4)] * 2).shape
-    torch.Size([2, 3, 4, 4])
-    """
-    first, *others = dict.fromkeys(tuple(np.shape(frame)) for frame in frames)
-    if others:
-        raise InputError(f"frames of shapes {first} and {others[0]} in one batch: expected one shape")
-    return torch.stack(frames) if isinstance(frames[0], Tensor) else np.stack(frames)

@@ -12,10 +12,11 @@ import torch
 from hebbstream._numbers import check_number
 from hebbstream._quote import first_line
 from hebbstream.errors import ConfigurationError, CorruptModelError, InputError
-from hebbstream.export._batch import model_batch, stacked
+from hebbstream.export._batch import model_batch
 from hebbstream.export._binding import SharedRun
 from hebbstream.export._runtime import PROVIDERS, make_session
 from hebbstream.export._seal import read_model, unseal
+from hebbstream.network._frames import stacked
 from hebbstream.streams._sample import Sample
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hebbstream._files import expanded_path
+from hebbstream._numbers import quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, CorruptModelError, HebbstreamError, ModelNotFoundError
 from hebbstream.export._contract import Contract
@@ -99,7 +100,7 @@ class FollowingExtractor:
         every_seconds: float = 1.0,
         **options: Any,
     ) -> None:
-        if not 0 < every_seconds <= threading.TIMEOUT_MAX:
+        if not 0 < quantity(every_seconds) <= threading.TIMEOUT_MAX:
             raise ConfigurationError(
                 f"every_seconds={quote(every_seconds)}: expected a number above 0, up to {threading.TIMEOUT_MAX:g}"
             )

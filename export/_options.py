@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypedDict, get_args
 
+from hebbstream._numbers import quantity
 from hebbstream._quote import quote
 from hebbstream._version import __version__
 from hebbstream.errors import ConfigurationError
@@ -70,7 +71,7 @@ class Options:
             raise ConfigurationError(
                 "feature_map=True with resize=True: expected one, as maps are of frames as they come"
             )
-        if self.error_limit is not None and not self.error_limit >= 0:
+        if self.error_limit is not None and not quantity(self.error_limit) >= 0:
             raise ConfigurationError(f"error_limit={quote(self.error_limit)}: expected 0 or a positive number, or None")
 
     @property

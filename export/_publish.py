@@ -164,15 +164,12 @@ class ExportEvery(Callback):
         if place < _SAMPLE:
             self._sample[place : place + 1] = [x.clone() if isinstance(x, Tensor) else x.copy()]  # may be reused
 
-    def on_pause(self, learner: "Learner") -> None:
-        """Publish."""
-        self._publish(learner)
-
     def on_end(self, learner: "Learner") -> None:
         """Publish what was learned since."""
-        self._publish(learner)
+        self.on_pause(learner)
 
-    def _publish(self, learner: "Learner") -> None:
+    def on_pause(self, learner: "Learner") -> None:
+        """Publish."""
         samples = learner.net.samples_seen
         if samples == self._published_at:
             return

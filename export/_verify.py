@@ -14,14 +14,15 @@ import numpy as np
 import onnx
 import torch
 
+from hebbstream._numbers import quantity
 from hebbstream._quote import printable, quote
 from hebbstream.errors import ConfigurationError
-from hebbstream.export._batch import stacked
 from hebbstream.export._contract import Contract, label_in_json
 from hebbstream.export._extractor import OnnxExtractor
 from hebbstream.export._runtime import make_session
 from hebbstream.export._seal import read_model
 from hebbstream.export._to_onnx import distance
+from hebbstream.network._frames import stacked
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe
 
@@ -152,7 +153,7 @@ def verify(
     (3, True)
     """
     data, contract = read_model(model)
-    if not 0 < seconds < math.inf:
+    if not 0 < quantity(seconds) < math.inf:
         raise ConfigurationError(f"seconds={quote(seconds)}: expected a finite number above 0")
     frames = list(frames)
     if not frames:

@@ -21,7 +21,7 @@ class Failed:
     trace: str
 
 
-def start(world, function, *arguments, timeout=30.0, restarts=0):
+def start(world, function, *arguments, timeout=30.0):
     """Start so many ranks; each calls `function(peers, *arguments)`. Return processes and the queue of (rank, result)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -39,6 +39,10 @@ def assert_same_state(before, after):
         assert torch.equal(tensor, after[name]), name
 
 
+def assert_same_nets(one, other):
+    assert_same_state(one.state_dict(), other.state_dict())
+
+
 def assert_learns(samples, count, net=None):
     """Let `learn` take the samples as they are, with a probe where they have labels."""
     net = net or tiny_net()

@@ -1,7 +1,10 @@
 """A session of the studio into which tests put pictures, one at a time."""
 
 import argparse
+import asyncio
+import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -14,6 +17,22 @@ from hebbstream.studio._source import Source
 from hebbstream.studio._state import state_of
 
 SMALL = Settings(preset="cifar10", width=4, dimensions=96, start=True, every_frame=True)
+
+
+@contextmanager
+def serving(studio):
+    """Serve a whole studio meanwhile."""
+    thread = threading.Thread(target=lambda: asyncio.run(studio.serve_here()))
+    thread.start()
+    try:
+        until = time.monotonic() + 30
+        while not studio.server.started:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        yield studio
+    finally:
+        studio.server.should_exit = True
+        thread.join()
 
 
 def teach_and_wait(folder, taught):

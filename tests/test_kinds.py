@@ -6,9 +6,12 @@ import pytest
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.audio import open_audio
+from hebbstream.adapters.river import SoftHebbAnomaly, SoftHebbTransformer
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP
-from hebbstream.export import to_onnx
+from hebbstream.export import follow, publish, to_onnx, verify
+
+FRAMES = np.zeros((1, 28, 28), np.uint8)
 
 
 @pytest.fixture
@@ -43,6 +46,38 @@ def test_what_is_no_number_of_a_video(name):
 def test_what_is_no_number_of_a_sound(name):
     with pytest.raises(errors.ConfigurationError, match=f"{name}='fast'"):
         open_audio(CLIP, **{name: "fast"})
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (
+            lambda net, path: to_onnx(net, path, size=28, error_limit="low"),
+            "error_limit='low': expected 0 or a positive",
+        ),
+        (
+            lambda net, path: verify(to_onnx(net, path, size=28), FRAMES, seconds="long"),
+            "seconds='long': expected a fin",
+        ),
+        (
+            lambda net, path: follow(publish(net, path.with_suffix(".json"), size=28), every_seconds="often"),
+            "='often': ",
+        ),
+        (
+            lambda net, path: SoftHebbAnomaly(SoftHebbTransformer(net=net), "first").score_one(FRAMES[0]),
+            "layer='first': expected an index",
+        ),
+        (
+            lambda net, path: hs.SoftHebbNet.from_preset("mnist", width="wide"),
+            "width='wide': expected a positive integer",
+        ),
+        (lambda net, path: open_video(CLIP, format=3), "format=3: expected an input format of FFmpeg"),
+        (lambda net, path: open_video(CLIP, options={"timeout": 5}), "option 'timeout' of type int: expected text"),
+    ],
+)
+def test_what_is_no_option(use, message, net, tmp_path):
+    with pytest.raises(errors.ConfigurationError, match=message):
+        use(net, tmp_path / "net.onnx")
 
 
 def test_numbers_of_numpy_make_the_same_network_and_are_saved(tmp_path):

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from hebbstream._numbers import check_number, quantity
+from hebbstream._numbers import as_index, check_number, quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 
@@ -93,7 +93,7 @@ class Connection:
     stream: int | None = None
 
     def __post_init__(self) -> None:
-        if self.stream is not None and not quantity(self.stream) >= 0:
+        if self.stream is not None and as_index(self.stream) < 0:
             raise ConfigurationError(f"stream={quote(self.stream)}: expected 0 or a positive number")
         _check_positive(open_timeout=self.open_timeout, read_timeout=self.read_timeout)
         _check_not_negative(retry_for=self.retry_for)

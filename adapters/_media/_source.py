@@ -146,10 +146,15 @@ def find_sources(
     SourceNotFoundError
         If a glob matches no file.
     ConfigurationError
-        If the address has a scheme that is not a video source, FFmpeg has no such format, or the source is empty or
-        of a type that is none.
+        If the address has a scheme that is not a video source, FFmpeg has no such format, an option is no text, or the
+        source is empty or of a type that is none.
     """
     given = dict(options or {})
+    for name, value in given.items():
+        if not (isinstance(name, str) and isinstance(value, str)):  # which is not shown: it may be a password
+            raise ConfigurationError(
+                f"option {name!r} of type {type(value).__name__}: expected text, as FFmpeg takes it"
+            )
     if isinstance(source, str | os.PathLike):
         found = _named(os.fspath(source), given, devices, is_path=not isinstance(source, str))
     elif isinstance(source, bytes | bytearray | memoryview):
@@ -219,7 +224,7 @@ def _numbered(source: Any, options: dict[str, str], devices: Devices) -> MediaSo
 def _in_format(source: MediaSource, name: str, devices: Devices) -> MediaSource:
     try:
         found = ContainerFormat(name, "r")
-    except ValueError:
+    except (ValueError, TypeError):
         raise ConfigurationError(f"format={name!r}: expected an input format of FFmpeg, such as 'mjpeg'") from None
     kind = source.kind
     if kind == "file" and source.content is None and name != "image2" and found.flags & _NO_FILE:

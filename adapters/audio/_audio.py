@@ -5,6 +5,8 @@ from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from hebbstream._numbers import as_index
+from hebbstream._quote import quote
 from hebbstream.adapters._media._fingerprint import fingerprint
 from hebbstream.adapters._media._options import Connection, Thinning, check_label
 from hebbstream.adapters._media._options import Cut as Part
@@ -103,8 +105,8 @@ def open_audio(
     Sample(x=float32 (64, 50), t=0.0, source='sine=frequency=440:duration=2') 3
     """
     check_label(label)
-    if prefetch < 0:
-        raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of samples")
+    if as_index(prefetch) < 0:
+        raise ConfigurationError(f"prefetch={quote(prefetch)}: expected 0 or a positive number of samples")
     sound = SoundFormat(form, rate, channels, seconds, seconds if hop is None else hop, mels)
     part, connection = Part(start, duration, loop), Connection(None, open_timeout, read_timeout, retry_for, stream)
     sources = find_sources(source, options, format)  # last, so that an option that cannot work is told first

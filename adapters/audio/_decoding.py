@@ -148,8 +148,8 @@ class SoundDecoder(MediaDecoder):
             raise NotASoundError(f"{shown}: it holds no sound")
         if number is not None and number >= len(sounds):
             raise ConfigurationError(f"stream={number}: expected one of the {len(sounds)} in {shown}, from 0")
-        chosen = next((each for each in sounds if each.disposition & Disposition.default), sounds[0])
-        chosen = chosen if number is None else sounds[number]
+        default = next((each for each in sounds if each.disposition & Disposition.default), sounds[0])
+        chosen = default if number is None else sounds[number]
         if chosen.codec_context is None:
             raise NotASoundError(f"{shown}: FFmpeg here has no decoder for its sound")
         return chosen

@@ -4,6 +4,8 @@ from typing import Any
 
 from river import base
 
+from hebbstream._numbers import as_index
+from hebbstream._quote import quote
 from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.adapters.river._transformer import SoftHebbTransformer
@@ -80,6 +82,6 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
         net = self.transformer.net
         if passes is None or net is None:
             return 0.0
-        if not 0 <= self.layer < len(net.layers):
-            raise ConfigurationError(f"layer={self.layer}: expected an index from 0 to {len(net.layers) - 1}")
+        if not 0 <= as_index(self.layer) < len(net.layers):
+            raise ConfigurationError(f"layer={quote(self.layer)}: expected an index from 0 to {len(net.layers) - 1}")
         return 1.0 - float(explained_share(net.layers[self.layer], passes.layers[self.layer][1]))

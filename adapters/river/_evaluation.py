@@ -10,6 +10,8 @@ from river import base
 from river import metrics as river_metrics
 
 from hebbstream._bar import expected, progress_bar
+from hebbstream._numbers import as_index, check_number
+from hebbstream._quote import quote
 from hebbstream.adapters.river._scores import Evaluation
 from hebbstream.adapters.river._scoring import Prediction, Scoring
 from hebbstream.errors import ConfigurationError
@@ -84,7 +86,10 @@ def prequential(
     check_net(net)
     check_probe(probe)
     parts = _checked_metrics(metrics)
-    _check(window, delay, limit)
+    check_number("window", window)
+    check_number("limit", limit, optional=True)
+    if as_index(delay) < 0:
+        raise ConfigurationError(f"delay={quote(delay)}: expected 0 or a positive number of samples")
     if detector is not None and not isinstance(detector, base.DriftDetector | base.BinaryDriftDetector):
         raise ConfigurationError(f"detector={detector!r}: expected a river drift detector, like ADWIN()")
     scoring = Scoring(
@@ -115,14 +120,6 @@ def _checked_metrics(metrics: river_metrics.base.Metric | None) -> list[Any]:
         if not isinstance(part, river_metrics.base.ClassificationMetric) or not is_number(part):
             raise ConfigurationError(f"metric {type(part).__name__}: expected one of classification, and a number")
     return parts
-
-
-def _check(window: int, delay: int, limit: int | None) -> None:
-    for name, value in (("window", window), ("limit", limit)):
-        if value is not None and value < 1:
-            raise ConfigurationError(f"{name}={value}: expected a positive number of samples")
-    if delay < 0:
-        raise ConfigurationError(f"delay={delay}: expected 0 or a positive number of samples")
 
 
 def is_number(metric: river_metrics.base.Metric) -> bool:

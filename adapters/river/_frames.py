@@ -1,11 +1,10 @@
 """What a `SoftHebbTransformer` is shown: numbers by name, and frames that are found again by their content."""
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from hebbstream._quote import quote
@@ -51,20 +50,6 @@ def samples_of(X: Any) -> list[Any]:
         return X.to_dict("records") if is_frame(X) else list(X)
     except TypeError:
         raise InputError(f"mini-batch of type {type(X).__name__}: expected a data frame, rows or images") from None
-
-
-def stacked(frames: Sequence[Any]) -> Any:
-    """Return frames as one batch.
-
-    Raises
-    ------
-    InputError
-        If they are not of one kind and shape.
-    """
-    try:
-        return torch.stack(list(frames)) if isinstance(frames[0], Tensor) else np.stack(frames)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"mini-batch of different images ({error}): expected one kind and shape") from None
 
 
 def content(frame: Any) -> Hashable:

@@ -14,13 +14,14 @@ from hebbstream._numbers import check_number
 from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._columns import as_pandas, is_frame
 from hebbstream.adapters.river._features import Features, feature_names
-from hebbstream.adapters.river._frames import content, samples_of, stacked
+from hebbstream.adapters.river._frames import content, samples_of
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.adapters.river._reading import ReadsSamples
 from hebbstream.adapters.river._scale import RunningScale
 from hebbstream.adapters.river._windows import RowWindows, signal_layers
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._forward import ForwardPass
+from hebbstream.network._frames import stacked
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._spec import LayerSpec
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from hebbstream._numbers import as_index
+from hebbstream._quote import quote
 from hebbstream.adapters._media._fingerprint import fingerprint
 from hebbstream.adapters._media._options import Connection, Cut, Thinning, check_label
 from hebbstream.adapters._media._source import MediaSource, Source
@@ -135,8 +137,8 @@ def open_video(
     Sample(x=uint8 (32, 32, 3), y='early', t=0.0, source='demo.mp4')
     """
     check_label(label)
-    if prefetch < 0:
-        raise ConfigurationError(f"prefetch={prefetch}: expected 0 or a positive number of frames")
+    if as_index(prefetch) < 0:
+        raise ConfigurationError(f"prefetch={quote(prefetch)}: expected 0 or a positive number of frames")
     size, choose = (None, size) if callable(size) else (size, None)
     form, cut, thinning = PictureFormat(size, fit, gray), Cut(start, duration, loop), Thinning(stride, rate)
     connection = Connection(hardware, open_timeout, read_timeout, retry_for, stream)

@@ -34,6 +34,11 @@ def folder() -> Path:
     return Path(named)
 
 
+def videos() -> list[Path]:
+    """Return the two shared clips of real scenes."""
+    return [folder() / "video" / name for name in ("bikes.mp4", "carphone_pristine.mp4")]
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """Images, which ``images[indices]`` gives as (n, H, W, C) uint8, and their labels, shape (N,)."""

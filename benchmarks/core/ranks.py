@@ -21,7 +21,6 @@ def together(
     world: int,
     function: Callable[..., Any],
     *arguments: Any,
-    threads: int = 1,
     timeout: float = 60.0,
     hosts: Sequence[tuple[str, str, str]] = (),
 ) -> list[Any]:
@@ -38,7 +37,7 @@ def together(
         host = hosts[rank] if hosts else None
         address = hosts[0][1] if hosts else "127.0.0.1"
         variables = {"RANK": rank, "WORLD_SIZE": world, "MASTER_ADDR": address, "MASTER_PORT": port}
-        given = (variables, host, threads, timeout, results, function, arguments)
+        given = (variables, host, timeout, results, function, arguments)
         processes.append(_PROCESSES.Process(target=_run, args=given))
         processes[-1].start()
     found: dict[int, Any] = {}
@@ -58,7 +57,6 @@ def together(
 def _run(
     variables: dict[str, Any],
     host: tuple[str, str, str] | None,
-    threads: int,
     timeout: float,
     results: Any,
     function: Callable[..., Any],
@@ -70,7 +68,7 @@ def _run(
             if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _NEW_NETWORK):
                 raise OSError(ctypes.get_errno(), "setns")
         os.environ["GLOO_SOCKET_IFNAME"] = host[2]
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     try:
         with join(timeout=timeout) as peers:
             results.put((variables["RANK"], function(peers, *arguments)))

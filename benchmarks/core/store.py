@@ -1,7 +1,7 @@
 """The result files: JSON, each with the machine, commit, date and command that it is of."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ from benchmarks.core.run import machine
 from hebbstream._files import atomic_write
 
 Result = dict[str, Any]
+Job = tuple[Result, Callable[[], Result]]
+"""What tells a row from the others, and what measures the rest of it."""
 
 
 def read(path: Path) -> Result:
@@ -21,6 +23,16 @@ def resume(path: Path, settings: Result) -> Result:
     """Return what a file holds of the same settings: finished runs need not be repeated."""
     found = read(path)
     return found if found.get("settings") == settings else {}
+
+
+def complete(path: Path, settings: Result, jobs: Iterable[Job], name: str = "rows") -> list[Result]:
+    """Do the jobs whose rows a file of the same settings lacks, write it after each, and return all rows."""
+    rows: list[Result] = resume(path, settings).get(name, [])
+    for key, job in jobs:
+        if not any(key.items() <= row.items() for row in rows):
+            rows += shown([key | job()])
+            write(path, {"settings": settings, name: rows})
+    return rows
 
 
 def write(path: Path, result: Result) -> None:

@@ -12,14 +12,13 @@ from tqdm import tqdm
 
 import hebbstream as hs
 from benchmarks.core.contenders import PeerStep
-from benchmarks.core.data import Split, folder
+from benchmarks.core.data import Split, videos
 from benchmarks.core.probe import Extractor, as_input
 from benchmarks.paper.run import Run
 from hebbstream.adapters.video import open_video
 from hebbstream.streams import shuffle
 
 SHUFFLE_BUFFER = 2_000
-_CLIPS = ("bikes.mp4", "carphone_pristine.mp4")
 
 
 def learn(run: Run, split: Split, *, progress: bool) -> tuple[hs.SoftHebbNet, hs.SoftmaxProbe | None]:
@@ -84,8 +83,8 @@ def _crops(side: int, samples: int, seed: int) -> Iterator[Any]:
     generator = np.random.default_rng(seed)
     drawn = 0
     while True:
-        for clip in _CLIPS:
-            with open_video(folder() / "video" / clip, size=(4 * side, 4 * side), prefetch=0) as frames:
+        for clip in videos():
+            with open_video(clip, size=(4 * side, 4 * side), prefetch=0) as frames:
                 for index, sample in enumerate(frames):
                     if index % 10 == 0:
                         corners = generator.integers(0, 3 * side, (20, 2))

@@ -6,9 +6,9 @@ over; features are read out on training pictures of CIFAR-10. On these worlds it
 of games are enlarged for crops at four times the input, each pixel to four, as on a screen.
 """
 
-import time
 from collections.abc import Iterator
-from itertools import chain, cycle, islice
+from functools import partial
+from itertools import chain, cycle, islice, product
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,13 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.core import data, run, store
-from benchmarks.quality.worlds.__main__ import SIDE, features, network, small
+from benchmarks.quality.worlds.__main__ import SIDE, features, learn_from, network, small
 from benchmarks.quality.worlds.readout import LABELLED, TESTED, Array, World, accuracies
 from hebbstream.adapters.video import open_video
 from hebbstream.streams import crops
 
 WORLDS = ("turning-objects", "space_invaders", "breakout", "clips")
 _GAMES = ("space_invaders", "breakout")
-_CLIPS = ("bikes.mp4", "carphone_pristine.mp4")
 # By row: how many times as large as the input the shorter side is; `None` stretches whole frames to the input's size.
 ROWS: dict[str, float | None] = {"whole frames": None, "1.5": 1.5, "2": 2, "4": 4, "8": 8}
 
@@ -33,7 +32,7 @@ def opened(folder: Path, name: str, frames: int, labelled: int, tested: int) -> 
     if name != "clips":
         world = World.load(folder / f"{name}.npz", frames=frames, labelled=labelled, tested=tested)
         return world, list(world.stream)
-    shown = [[sample.x for sample in open_video(data.folder() / "video" / clip)] for clip in _CLIPS]
+    shown = [[sample.x for sample in open_video(clip)] for clip in data.videos()]
     turns = chain.from_iterable(zip(*map(cycle, shown), strict=True))
     known = data.load_task("cifar10").train.take(labelled + tested, 0)
     order = np.random.default_rng(0).permutation(len(known))
@@ -49,10 +48,8 @@ def measure(
     net = network("video", (0,) if learns else (), width, frames[0].shape[-1], seed)
     if times is not None and min(frames[0].shape[:2]) < times * SIDE:
         frames = [frame.repeat(2, axis=0).repeat(2, axis=1) for frame in frames]
-    began = time.process_time()
-    for frame in map(_stretched, frames) if times is None else crops(frames, SIDE, scale=times, seed=seed):
-        net.learn_one(frame)
-    seconds = round(time.process_time() - began, 1)
+    cut = map(_stretched, frames) if times is None else crops(frames, SIDE, scale=times, seed=seed)
+    seconds = learn_from(net, cut)
     shown = (features(net, small(part)) for part in (world.train[world.labelled], world.test))
     return {"cpu_seconds": seconds, **accuracies(world, *shown)}
 
@@ -82,15 +79,15 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     options = run.begin(parser)
     settings = {name: getattr(options, name) for name in defaults}
-    found = store.resume(options.output, settings).get("rows", [])
-    for seed in options.seeds:
-        for name in options.worlds:
+
+    def jobs() -> Iterator[store.Job]:
+        for seed, name in product(options.seeds, options.worlds):
             world, frames = opened(options.folder, name, options.frames, options.labelled, options.tested)
             for row, learns, times in rows(name, frames):
                 key = {"world": name, "seed": seed, "row": row}
-                if not any(key.items() <= each.items() for each in found):
-                    found += store.shown([key | measure(world, frames, options.width, seed, learns, times)])
-                    store.write(options.output, {"settings": settings, "rows": found})
+                yield key, partial(measure, world, frames, options.width, seed, learns, times)
+
+    store.complete(options.output, settings, jobs())
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import hebbstream as hs
-from benchmarks.core import draw, run, store
-from benchmarks.core.data import Split, cifar10, folder
+from benchmarks.core import data, draw, run, store
+from benchmarks.core.data import Split, cifar10
 from benchmarks.core.page import grouped
 from benchmarks.core.probe import Protocol, accuracy, as_input, standardizer, train_probe
 from hebbstream.adapters.river._drift import DriftMonitor
@@ -28,7 +28,6 @@ from hebbstream.adapters.video import open_video
 from hebbstream.inspection._explained import explained_share
 from hebbstream.rule._workspace import Workspace
 
-VIDEOS = ("bikes.mp4", "carphone_pristine.mp4")
 RADIUS = 2.0
 TRACE = 20  # samples between two points of the curves
 
@@ -163,14 +162,14 @@ def outcome(before: hs.SoftHebbNet, after: hs.SoftHebbNet) -> store.Result:
     }
 
 
-def watch_video(name: str, width: int, frames: int) -> store.Result:
+def watch_video(path: Path, width: int, frames: int) -> store.Result:
     """Learn from a clip in a loop, with a monitor."""
-    with open_video(folder() / "video" / name, size=32) as stream:
+    with open_video(path, size=32) as stream:
         clip = [sample.x for sample in stream]
     net = network(width, 0, None)
     monitor, _ = learn(net, islice(cycle(clip), frames), lambda _: None)
     alarms = [found.index for found in monitor.drifts]
-    return {"video": name, "length": len(clip), "frames": frames, "alarms": alarms, "measured": run.machine()}
+    return {"video": path.name, "length": len(clip), "frames": frames, "alarms": alarms, "measured": run.machine()}
 
 
 def plot(rows: list[store.Result], path: Path) -> None:
@@ -237,9 +236,9 @@ def main() -> None:
     for seed in range(options.seeds):
         for row in run_seed(options, train, test, seed, {(row["seed"], row["decay"], row["way"]) for row in rows}):
             keep(rows, row)
-    for name in VIDEOS:
-        if not any(row["video"] == name for row in videos):
-            keep(videos, watch_video(name, options.width, options.frames))
+    for path in data.videos():
+        if not any(row["video"] == path.name for row in videos):
+            keep(videos, watch_video(path, options.width, options.frames))
     plot(rows, options.output)
 
 

@@ -7,19 +7,18 @@ order, once; each is predicted by `LinearProbe`, then learned by probe and layer
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from river import datasets, evaluate, metrics, preprocessing
-from sklearn.linear_model import RidgeClassifierCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from benchmarks.core import run, store
+from benchmarks.quality.signals.__main__ import offline as ridge
 from hebbstream import LayerSpec
 from hebbstream.adapters.river import LinearProbe, SoftHebbTransformer
 from hebbstream.adapters.river._rows import row_layer
@@ -54,8 +53,7 @@ def offline(rows: Rows, spec: LayerSpec | None, seed: int) -> float:
         transformer = SoftHebbTransformer(layers=[spec], seed=seed, standardise=False)
         transformer.learn_many(x[:cut])
         x = transformer.transform_many(x)
-    model = make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(-3, 5, 17)))
-    return round(100 * float(model.fit(x[:cut].to_numpy(), y[:cut]).score(x[cut:].to_numpy(), y[cut:])), 2)
+    return ridge(x[:cut].to_numpy(), y[:cut], x[cut:].to_numpy(), y[cut:])
 
 
 def prequential(rows: Rows, spec: LayerSpec | None, seed: int) -> float:
@@ -80,17 +78,17 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=1500, help="rows of each set, at most (default: %(default)s)")
     options = run.begin(parser)
     settings = {"limit": options.limit, "chosen_on": CHOOSING}
-    found = store.resume(options.output, settings).get("rows", [])
     specs: dict[tuple[str, str], LayerSpec | None] = {("raw", "raw"): None}
     for name in options.layers:
         specs |= {(name, "drawn"): replace(LAYERS[name], learning_rate=0.0), (name, "learned"): LAYERS[name]}
-    for name, seed in itertools.product(options.sets, options.seeds):
-        rows = list(islice(SETS[name](), options.limit))
-        for (kind, row), spec in specs.items():
-            key = {"set": name, "seed": seed, "layer": kind, "row": row}
-            if not any(key.items() <= each.items() for each in found):
-                found += store.shown([key | measure(rows, spec, seed)])
-        store.write(options.output, {"settings": settings, "rows": found})
+
+    def jobs() -> Iterator[store.Job]:
+        for name, seed in itertools.product(options.sets, options.seeds):
+            rows = list(islice(SETS[name](), options.limit))
+            for (kind, row), spec in specs.items():
+                yield {"set": name, "seed": seed, "layer": kind, "row": row}, partial(measure, rows, spec, seed)
+
+    store.complete(options.output, settings, jobs())
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from hebbstream.adapters.arrays import open_arrays
 _FRAMES = (150, 120, 190, 100, 160, 80)
 
 
-def recordings(folder: Path, seed: int = 0) -> list[str]:
-    generator = np.random.default_rng(seed)
+def recordings(folder: Path) -> list[str]:
+    generator = np.random.default_rng(0)
     paths: list[Path] = []
     for number, count in enumerate(_FRAMES):
         rough = generator.integers(0, 256, (count, 4, 4, 3), np.uint8)

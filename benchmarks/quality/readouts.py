@@ -8,6 +8,7 @@ chosen by hand at quarter width, on 5,000 training pictures that the network had
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -195,7 +196,7 @@ def measure(
     learned = time.process_time()
     found = accuracies(net, train, task.test.take(tested, seed), shift, kernel_alone=kernel_alone)
     seconds = {"learning_cpu_seconds": learned - began, "reading_cpu_seconds": time.process_time() - learned}
-    return {"preset": preset, "seed": seed, **found, **{name: round(value, 1) for name, value in seconds.items()}}
+    return found | {name: round(value, 1) for name, value in seconds.items()}
 
 
 def main() -> None:
@@ -213,12 +214,9 @@ def main() -> None:
     )
     options = run.begin(parser)
     settings = {name: getattr(options, name) for name in ("width", "pictures", "tested", "shift", "kernel_alone")}
-    rows = store.resume(options.output, settings).get("rows", [])
-    for seed in options.seeds:
-        for preset in options.presets:
-            if not any((row["preset"], row["seed"]) == (preset, seed) for row in rows):
-                rows += store.shown([measure(preset, seed, **settings)])
-                store.write(options.output, {"settings": settings, "rows": rows})
+    pairs = product(options.seeds, options.presets)
+    jobs = (({"preset": preset, "seed": seed}, partial(measure, preset, seed, **settings)) for seed, preset in pairs)
+    store.complete(options.output, settings, jobs)
 
 
 if __name__ == "__main__":

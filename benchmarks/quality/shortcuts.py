@@ -6,6 +6,8 @@ samples in the same order.
 
 import time
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -78,8 +80,6 @@ def ridge_accuracy(net: hs.SoftHebbNet, train: Split, test: Split) -> float:
 def measure(way: str, seed: int, train: Split, test: Split, options: Any) -> store.Result:
     net, milliseconds = learned(way, seed, train, options)
     return {
-        "way": way,
-        "seed": seed,
         "test_accuracy": ridge_accuracy(net, train.take(options.train, seed), test),
         "cpu_ms_a_sample": round(milliseconds, 3),
         "r1_fraction": [round(value, 3) for value in net.r1_fraction()],
@@ -98,12 +98,9 @@ def main() -> None:
     options = run.begin(parser)
     train, test = cifar10("train"), cifar10("test")
     settings = {name: getattr(options, name) for name in ("width", "samples", "train")} | {"penalty": _PENALTY}
-    runs = store.resume(options.output, settings).get("runs", [])
-    for seed in range(options.seeds):
-        for way in options.ways:
-            if not any((done["seed"], done["way"]) == (seed, way) for done in runs):
-                runs += store.shown([measure(way, seed, train, test, options)])
-                store.write(options.output, {"settings": settings, "runs": runs})
+    pairs = product(range(options.seeds), options.ways)
+    jobs = (({"way": way, "seed": seed}, partial(measure, way, seed, train, test, options)) for seed, way in pairs)
+    store.complete(options.output, settings, jobs, "runs")
 
 
 if __name__ == "__main__":

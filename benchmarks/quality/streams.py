@@ -8,7 +8,8 @@ seen.
 import argparse
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import cycle, islice
+from functools import partial
+from itertools import cycle, islice, product
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,6 @@ def measure(row: str, options: argparse.Namespace, train: Split, test: Split, se
     activity = observe(net, test.take(_OBSERVED, seed).images)
     labelled, tested = train.take(options.labels, seed), test.take(options.tested, seed)
     return {
-        "row": row,
-        "seed": seed,
         "test_accuracy": round(probe_accuracy(net, labelled, tested, options.epochs, seed), 4),
         "samples": samples,
         "frames": frames,
@@ -126,12 +125,9 @@ def main() -> None:
     options = run.begin(parser)
     train, test = cifar10("train"), cifar10("test")
     settings = {name: getattr(options, name) for name in ("width", "samples", "labels", "tested", "epochs")}
-    runs = store.resume(options.output, settings).get("runs", [])
-    for seed in range(options.seeds):
-        for row in options.rows:
-            if not any((done["row"], done["seed"]) == (row, seed) for done in runs):
-                runs += store.shown([measure(row, options, train, test, seed)])
-                store.write(options.output, {"settings": settings, "runs": runs})
+    pairs = product(range(options.seeds), options.rows)
+    jobs = (({"row": row, "seed": seed}, partial(measure, row, options, train, test, seed)) for seed, row in pairs)
+    runs = store.complete(options.output, settings, jobs, "runs")
     print(streams(runs))
     plot(runs, options.output)
 

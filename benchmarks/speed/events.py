@@ -5,6 +5,8 @@ Dense learning and several thresholds start from the same weights and see the sa
 
 import argparse
 import time
+from functools import partial
+from itertools import product
 
 import numpy as np
 from tqdm import tqdm
@@ -24,8 +26,6 @@ def measure(threshold: float, seed: int, train: Split, test: Split, options: arg
         net.learn_one(train.images[index])
     seconds = time.perf_counter() - started
     return {
-        "seed": seed,
-        "threshold": threshold,
         "test_accuracy": round(probe_accuracy(net, train, test, options.epochs, seed), 4),
         "r1_fraction": [round(value, 3) for value in net.r1_fraction()],
         "learning_seconds": round(seconds, 1),
@@ -43,12 +43,9 @@ def main() -> None:
     options = run.begin(parser)
     train, test = cifar10("train"), cifar10("test")
     settings = {"width": options.width, "samples": options.samples, "probe_epochs": options.epochs}
-    runs = store.resume(options.output, settings).get("runs", [])
-    for seed in range(options.seeds):
-        for threshold in options.thresholds:
-            if not any((done["seed"], done["threshold"]) == (seed, threshold) for done in runs):
-                runs += store.shown([measure(threshold, seed, train, test, options)])
-                store.write(options.output, {"settings": settings, "runs": runs})
+    pairs = product(range(options.seeds), options.thresholds)
+    jobs = (({"seed": s, "threshold": t}, partial(measure, t, s, train, test, options)) for s, t in pairs)
+    store.complete(options.output, settings, jobs, "runs")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from hebbstream._files import atomic_write, output_path, remove_leftovers
+from hebbstream._quote import first_line
 from hebbstream.adapters._array_files import read_array
 from hebbstream.errors import (
     ConfigurationError,
@@ -157,9 +158,14 @@ def _read_numpy(path: Path) -> Iterator[tuple[Array, list[float | None], list[st
     features = read_array(path)
     if features.ndim != 2:
         raise ConfigurationError(f"{path} of shape {features.shape}: expected (frames, features)")
+    if features.dtype.kind not in "fiu":
+        raise ConfigurationError(f"{path} of {features.dtype}: expected numbers")
     times, names = path.with_suffix(".times.npy"), path.with_suffix(".sources.txt")
-    seconds = read_array(times).tolist() if times.is_file() else [None] * len(features)
-    sources = names.read_text(encoding="utf-8").split("\n")[:-1] if names.is_file() else [""] * len(features)
+    try:
+        seconds = read_array(times).ravel().astype(float).tolist() if times.is_file() else [None] * len(features)
+        sources = names.read_text(encoding="utf-8").split("\n")[:-1] if names.is_file() else [""] * len(features)
+    except ValueError as error:  # of text that is no number, and of bytes that are no text
+        raise DamagedFileError(f"{path}: its times or sources cannot be read ({first_line(error)})") from error
     if not len(seconds) == len(sources) == len(features):
         raise DamagedFileError(f"{path}: {len(features)} rows, {len(seconds)} times, {len(sources)} sources")
     step = max(1, _PIECE_BYTES // (4 * max(1, features.shape[1])))

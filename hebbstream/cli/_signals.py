@@ -12,7 +12,7 @@ from hebbstream.adapters.audio import open_audio
 from hebbstream.adapters.audio._cutting import Form
 from hebbstream.adapters.tables import open_table
 from hebbstream.cli._media import media_options
-from hebbstream.cli._types import positive, seconds
+from hebbstream.cli._types import interval, positive, seconds
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams import Stream, windows
 
@@ -47,7 +47,7 @@ def add_signals(parser: argparse.ArgumentParser, *, window: bool = True, hop: st
             help="rows of a table in a sample (default: as learned)",
         )
     group.add_argument(
-        "--hop", type=float, metavar="N", help=f"rows, or seconds of sound, between samples (default: {hop})"
+        "--hop", type=interval, metavar="N", help=f"rows, or seconds of sound, between samples (default: {hop})"
     )
     group.add_argument(
         "--columns", nargs="+", metavar="NAME", help="columns of a table to learn (default: as learned, or all others)"
@@ -90,18 +90,21 @@ def called(options: argparse.Namespace) -> str:
     return "frame" if signal_of(options, options.source) is None else "sample"
 
 
+def refuse(options: argparse.Namespace, names: Sequence[str], source: str, expected: str, found: str) -> None:
+    """Refuse options that mean nothing for a source, rather than pass over them."""
+    for name in names:
+        if getattr(options, name, None):
+            option = name.removesuffix("_rows").replace("_", "-")
+            raise ConfigurationError(f"--{option} for {source}: expected {expected}, found {found}")
+
+
 def refuse_signal_options(options: argparse.Namespace, source: str) -> None:
     """Refuse what only signals know, for pictures: mostly ``--label`` for ``--labels``."""
+    packed = Path(source).suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst")
     for name in _SIGNALS_ONLY:
-        if getattr(options, name, None):
-            meant = "; did you mean --labels?" if name == "label" else ""
-            packed = Path(source).suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst")
-            found = "a packed file: unpack it first" if packed else f"pictures{meant}"
-            raise ConfigurationError(f"{_option(name)} for {source}: expected a table or sound, found {found}")
-
-
-def _option(name: str) -> str:
-    return "--" + name.removesuffix("_rows").replace("_", "-")
+        pictures = "pictures; did you mean --labels?" if name == "label" else "pictures"
+        found = "a packed file: unpack it first" if packed else pictures
+        refuse(options, [name], source, "a table or sound", found)
 
 
 def table_columns(options: argparse.Namespace, source: str) -> tuple[str, ...]:
@@ -143,16 +146,12 @@ def columns_as_learned(options: argparse.Namespace, source: str, learned: Sequen
 def open_signal(options: argparse.Namespace, source: str, size: tuple[int, int] | None, channels: int) -> Stream[Any]:
     """Open sound or a table for a network that has learned from samples of `size`, if it has."""
     kind = signal_of(options, source)
-    wrong = [name for name in _PICTURES_ONLY if getattr(options, name, None)]
-    if wrong:
-        raise ConfigurationError(f"--{wrong[0]} for {source}: expected pictures, found a {kind}")
+    refuse(options, _PICTURES_ONLY, source, "pictures", f"a {kind}")
     return _open_table(options, source, size) if kind == "table" else _open_sound(options, source, size, channels)
 
 
 def _open_sound(options: argparse.Namespace, source: str, size: tuple[int, int] | None, channels: int) -> Stream[Any]:
-    for name in _TABLES_ONLY:
-        if getattr(options, name):
-            raise ConfigurationError(f"{_option(name)} for {source}: expected a table, found sound")
+    refuse(options, _TABLES_ONLY, source, "a table", "sound")
     rate = sound_rate(options)
     form: Form = options.form or ("wave" if size is not None and size[0] == 1 else "mel")
     learned = None if size is None else size[1] / rate if form == "wave" else size[1] * COLUMN_SECONDS
@@ -176,24 +175,20 @@ def window_options(options: argparse.Namespace) -> dict[str, Any]:
 
 def windows_as_learned(options: argparse.Namespace, source: str, learned: Mapping[str, Any]) -> dict[str, Any]:
     """Return how the rows of a table are cut for a network that was made for such: as then, but for what is said now."""
-    wanted = {**learned, **window_options(options)}
-    if wanted.keys() & {"time", "group"} <= window_options(options).keys():
-        return wanted
-    with open_table(source) as rows:  # another sensor has no such columns
-        return {
-            name: value for name, value in wanted.items() if name in ("gap", "valid_range") or value in rows.columns
-        }
+    given, names = window_options(options), {"time", "group"}
+    if (learned.keys() & names) - given.keys():
+        with open_table(source) as rows:  # another sensor has no such columns
+            learned = {name: value for name, value in learned.items() if name not in names or value in rows.columns}
+    return {**learned, **given}
 
 
 def _open_table(options: argparse.Namespace, source: str, size: tuple[int, int] | None) -> Stream[Any]:
     wrong = ("sound", "form", "length", "mels", "rate", "start", "duration", "loop", "format", "option", "labels")
-    for name in wrong:
-        if getattr(options, name):
-            raise ConfigurationError(f"--{name} for {source}: expected sound or a video, found a table")
+    refuse(options, wrong, source, "sound or a video", "a table")
     window = options.window_rows or (size and size[1])
     if window is None:
         raise ConfigurationError(f"{source} without --window: expected the number of rows in a sample, such as 100")
-    if options.hop is not None and (options.hop < 1 or options.hop % 1):
+    if options.hop is not None and options.hop % 1:
         raise ConfigurationError(f"--hop {options.hop:g} for {source}: expected a whole number of rows")
     rows = open_table(source, _named(options, source))
     return windows(

@@ -19,7 +19,7 @@ from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._conversion import ChooseSize
 from hebbstream.cli._media import media_options
 from hebbstream.cli._medium import as_learned
-from hebbstream.cli._signals import open_signal, refuse_signal_options, signal_of
+from hebbstream.cli._signals import open_signal, refuse, refuse_signal_options, signal_of
 from hebbstream.cli._source_options import MUCH_LARGER
 from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
@@ -93,24 +93,19 @@ def open_source(
 
 def _open_windows(options: argparse.Namespace, source: str) -> Stream[Any]:
     """Open an array file of windows of a signal, which are no pictures to be brought to size."""
-    for name in ("size", "fit", "crops"):
-        if getattr(options, name):
-            raise ConfigurationError(f"--{name} for {source}: expected pictures, found windows of a signal")
+    refuse(options, ("size", "fit", "crops"), source, "pictures", "windows of a signal")
     _check_stills(options, "arrays", source)
     image, label = options.arrays or (None, None)
     return _every(open_arrays(source, options.labels, image=image, label=label), options.stride)
 
 
 def _check_stills(options: argparse.Namespace, kind: str, source: str) -> None:
-    """Refuse what only a video knows, rather than pass over it."""
-    wrong = [name for name in ("rate", "start", "duration", "loop", "hardware", "option") if getattr(options, name)]
-    if options.labels and kind != "arrays":
-        wrong.append("labels")
-    if options.arrays and kind != "arrays":
-        wrong.append("arrays")
-    if wrong:
-        wanted = {"labels": "a video or an array file", "arrays": "an .npz file"}.get(wrong[0], "a video")
-        raise ConfigurationError(f"--{wrong[0]} for {source}: expected {wanted}, found {_CALLED[kind]}")
+    """Refuse what only a video knows."""
+    found = _CALLED[kind]
+    refuse(options, ("rate", "start", "duration", "loop", "hardware", "option"), source, "a video", found)
+    if kind != "arrays":
+        refuse(options, ["labels"], source, "a video or an array file", found)
+        refuse(options, ["arrays"], source, "an .npz file", found)
 
 
 def _every(stream: Stream[Any], stride: int) -> Stream[Any]:

@@ -115,7 +115,7 @@ def _hop(options: argparse.Namespace, kind: Signal, size: tuple[int, int] | None
     if size is None:  # `open_signal` says what is missing
         return None, 1
     if kind == "table":
-        rows = max(1, size[1] // 10) if options.hop is None else int(options.hop)
-        return rows, rows
+        rows = options.hop or max(1, size[1] // 10)
+        return rows, int(rows)
     seconds = options.hop or _HOP_SECONDS
     return seconds, max(1, round(seconds * sound_rate(options) if size[0] == 1 else seconds / COLUMN_SECONDS))

@@ -35,7 +35,12 @@ def natural(text: str) -> int:
 
 def seconds(text: str) -> float:
     """Read a positive number of seconds."""
-    return _number(text, lambda value: value > 0, "a positive number of seconds")
+    return _number(text, lambda value: 0 < value < math.inf, "a positive number of seconds")
+
+
+def interval(text: str) -> float:
+    """Read a positive number of rows or seconds."""
+    return _number(text, lambda value: 0 < value < math.inf, "a positive number")
 
 
 def share(text: str) -> float:

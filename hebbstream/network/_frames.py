@@ -1,18 +1,19 @@
 """From whatever a camera, a file or a user hands over to a checked (B, C, H, W) batch, and on to the device."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hebbstream._quote import digits
+from hebbstream._quote import digits, first_line
 from hebbstream.errors import (
     ChannelError,
     ConfigurationError,
     DtypeError,
     ImageSizeError,
+    InputError,
     NonFiniteError,
     RankError,
     ValueRangeError,
@@ -209,6 +210,28 @@ def _check_values(x: Tensor, input_range: tuple[float, float] | None) -> None:
 
 def _size(shape: tuple[int, ...] | torch.Size) -> str:
     return f"{shape[-2]}×{shape[-1]}"
+
+
+def stacked(frames: Sequence[Any]) -> Any:
+    """Return frames as one batch, an array or a tensor as they are.
+
+    Raises
+    ------
+    InputError
+        If they are not of one kind and shape.
+
+    Examples
+    --------
+    >>> stacked([torch.zeros(3, 4, 4)] * 2).shape
+    torch.Size([2, 3, 4, 4])
+    """
+    try:
+        return torch.stack(list(frames)) if isinstance(frames[0], Tensor) else np.stack(frames)
+    except (TypeError, ValueError, RuntimeError) as error:
+        shapes = " and ".join(dict.fromkeys(str(tuple(getattr(frame, "shape", ()))) for frame in frames))
+        raise InputError(
+            f"frames of shapes {shapes} in one batch ({first_line(error)}): expected one kind and shape"
+        ) from None
 
 
 def batched(frames: Iterable[Tensor], size: int, ready: Callable[[], bool] = lambda: True) -> Iterator[Tensor]:

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._spec import LayerSpec, NormalizationName, are_one_dimensional
 
@@ -102,9 +103,9 @@ class Preset:
         >>> [round(s.learning_rate, 4) for s in get_preset("cifar10").resolve()]
         [0.08, 0.005, 0.01]
         """
-        for name, value in (("width", width), ("width_factor", width_factor), ("batch_size", batch_size)):
-            if value is not None and value < 1:
-                raise ConfigurationError(f"{name}={value}: expected a positive integer")
+        check_number("width", width, optional=True)
+        check_number("width_factor", width_factor)
+        check_number("batch_size", batch_size)
         first = width or self.layers[0].channels
         asked, normalization = normalization is not None, normalization or self.normalization
         if event_threshold is None:

@@ -122,11 +122,9 @@ class PlayedSource(Source):
         while not self._closing.is_set():
             try:
                 self._play()
-            except HebbstreamError as error:
-                self.fail(str(error))
-                self._closing.wait(_RETRY_SECONDS)
             except Exception as error:  # whatever a decoder raises, the page says it, and the others go on
-                self.fail(f"{type(error).__name__}: {error}")
+                kind = "" if isinstance(error, HebbstreamError) else f"{type(error).__name__}: "
+                self.fail(f"{kind}{error}")
                 self._closing.wait(_RETRY_SECONDS)
 
 

@@ -66,12 +66,6 @@ class Viewers:
                 await sending
             self._leave(viewer)
 
-    async def close(self) -> None:
-        """Let everybody know that this is the end."""
-        for viewer in list(self._all.values()):
-            with suppress(Exception):
-                await viewer.socket.close(1001, "the studio was closed")
-
     async def _enter(self, viewer: Viewer) -> None:
         before = self._all.get(viewer.name)
         self._all[viewer.name] = viewer

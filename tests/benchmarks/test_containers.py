@@ -154,7 +154,7 @@ def test_peers_are_judged_alike(tmp_path, monkeypatch):
     assert sum(map(len, peers.FILES.values())) >= 40
 
 
-def test_names_are_opened_where_no_folder_is_before_them(tmp_path, monkeypatch):
+def test_names_are_opened_where_no_folder_is_before_them(monkeypatch):
     seen = []
     monkeypatch.setattr(containers, "read", lambda source, *_: seen.append(source) or Reading([], []))
     for seed in (1, 2):

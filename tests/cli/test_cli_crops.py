@@ -15,7 +15,7 @@ from hebbstream.clip import CLIP
 from hebbstream.streams import Stream, crops
 
 
-def test_crops_are_cut_from_whole_frames(run, tmp_path):
+def test_crops_are_cut_from_whole_frames(run):
     places = np.zeros((48, 64, 3), np.uint8)
     places[..., 0], places[..., 1] = np.arange(48)[:, None], np.arange(64)[None]
     np.save("a.npy", np.repeat(places[None], 4, axis=0))
@@ -32,7 +32,7 @@ def test_crops_are_cut_from_whole_frames(run, tmp_path):
 
 
 @pytest.mark.parametrize(("options", "scale"), [([], 4), (["--crop-scale", "1.25"], 1.25)])
-def test_frames_are_scaled_before_they_are_cut(run, tmp_path, options, scale):
+def test_frames_are_scaled_before_they_are_cut(run, options, scale):
     large = np.random.default_rng(0).integers(0, 256, (4, 160, 180, 3), np.uint8)
     np.save("a.npy", large)
     run("learn", "a.npy", "--width", 4, "--quiet", "--crops", 1, *options)

@@ -209,11 +209,19 @@ def test_features_of_another_kind_are_refused(run, embed, tmp_path):
     np.save("narrow.npy", np.zeros((2, 3), np.float32))
     (tmp_path / "not.parquet").write_bytes(b"nothing")
     np.save("f.times.npy", np.zeros(4))
+    np.save("words.npy", np.full((2, 256), "x"))
+    for file in ("timeless.npy", "nameless.npy"):
+        np.save(file, np.zeros((2, 256), np.float32))
+    np.save("timeless.times.npy", np.full(2, "noon"))
+    (tmp_path / "nameless.sources.txt").write_bytes(b"\xff\n\xff\n")
     for file, message in [
         ("cube.npy", "cube.npy of shape (2, 3, 4): expected (frames, features)"),
         ("narrow.npy", "narrow.npy of 3 features, FRAME of 256"),
         ("not.parquet", "not.parquet: not a file that `hebbstream embed` wrote"),
         ("f.npy", "f.npy: 5 rows, 4 times, 5 sources"),
+        ("words.npy", "words.npy of <U1: expected numbers"),
+        ("timeless.npy", "timeless.npy: its times or sources cannot be read"),
+        ("nameless.npy", "nameless.npy: its times or sources cannot be read"),
         ("none.npy", "no file at none.npy"),
     ]:
         code, _, err = run("search", file, f"{CLIP}@0")

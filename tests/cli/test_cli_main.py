@@ -81,6 +81,8 @@ def test_an_error_is_one_line_and_exit_code_1(run, arguments, message):
         (["learn", CLIP, "--nonsense"], "hebbstream learn: error: unrecognized arguments: --nonsense"),
         (["export", "http://there/a.safetensors"], "expected a file or a folder, found an address"),
         (["bench", "--seconds", "nan"], "'nan': expected a positive number of seconds"),
+        (["studio", "mic", "--length", "inf"], "argument --length: 'inf': expected a positive number of seconds"),
+        *((["studio", "a.csv", "--hop", hop], f"--hop: {hop!r}: expected a positive number") for hop in ("0", "inf")),
         (["bench", "--seconds", "long"], "'long': expected a positive number of seconds"),
     ],
 )

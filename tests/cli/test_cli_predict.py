@@ -74,7 +74,7 @@ def test_a_probe_that_abstains_names_no_label(predict, checkpoint):
     assert "  -  " in predict(CLIP, "--limit", 1)[1]
 
 
-def test_novelty_is_what_the_first_layer_does_not_explain(predict, checkpoint, tmp_path):
+def test_novelty_is_what_the_first_layer_does_not_explain(predict, checkpoint):
     usual = [np.full((32, 32, 3), 100, np.uint8) + np.uint8(i % 2) for i in range(80)]
     noise = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
     np.save("frames.npy", np.concatenate([usual, noise]))

@@ -133,6 +133,8 @@ def test_a_table_is_read_again_as_it_was_learned(tmp_path, capsys):
     assert run(capsys, "predict", table, *predict, *how) == found
     longer = run(capsys, "predict", table, *predict, "--gap", 100)
     assert len(longer.splitlines()) == 12
+    assert main([*map(str, ("predict", table, *predict, "--time", "when"))]) == 1
+    assert "no column 'when': found" in capsys.readouterr().err
     # Of another sensor, the options that are about columns do not hold.
     table.write_text(table.read_text().replace("t,who", "seconds,whom"))
     assert json.loads(run(capsys, "predict", table, *predict).splitlines()[1])["time"] is None

@@ -66,7 +66,7 @@ def test_no_other_user_sees_the_token_that_a_browser_is_given(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_work_is_said_in_one_line(run, tmp_path):
+def test_what_cannot_work_is_said_in_one_line(run):
     for arguments, complaint in (
         (["none.mp4"], "none.mp4"),
         (["--host", "203.0.113.1", "--port", 0], "cannot listen on 203.0.113.1:0"),

@@ -3,11 +3,11 @@
 import hashlib
 import json
 import shutil
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
+from browsing import WAIT_MS, expect, opened, shows, sync_api
 from forked import run_program
 
 import hebbstream as hs
@@ -17,12 +17,8 @@ from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_label
 from hebbstream.export import publish
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
-expect = sync_api.expect
-
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
-WAIT_MS = 60_000  # for a machine with much else to do
 SHOWN = "rocket"
 CAMERA = {"input_dtype": "uint8", "layout": "NHWC"}
 
@@ -48,23 +44,6 @@ def site(tmp_path):
     (tmp_path / "models").mkdir()
     with serve(tmp_path) as address:
         yield tmp_path, f"{address}?seconds=0.2"
-
-
-@contextmanager
-def opened(browser, address):
-    """The page, which must have no errors in its scripts."""
-    errors = []
-    with browser.new_context(viewport={"width": 1200, "height": 900}) as context:
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(address)
-        yield page
-    assert errors == []
-
-
-def shows(page, name, text):
-    expect(page.locator(f"#{name}")).to_contain_text(text, timeout=WAIT_MS)
 
 
 def run(page, frame):

@@ -98,6 +98,8 @@ def test_a_stream_in_batches_keeps_its_samples(net, extractor, frames):
             next(extractor.transform_stream(stream, batch=wrong))
     with pytest.raises(errors.InputError, match=r"shapes \(32, 32, 3\) and \(8, 8, 3\) in one batch"):
         next(extractor.transform_stream([frames[0], frames[0, :8, :8]], batch=2))
+    with pytest.raises(errors.InputError, match=r"in one batch .*: expected one kind and shape"):
+        next(extractor.transform_stream([torch.from_numpy(frames[0]), frames[1]], batch=2))
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -139,41 +139,34 @@ def test_every_activation_and_pooling_exports(activation, pool, frames):
     assert relative(extractor.transform_many(frames[:3]), net.transform_many(frames[:3])) <= 1e-4
 
 
+def in_precision(net, precision, frames, **options):
+    """What a model gives of frames that its network has learned, which is what that gives, as near as may be."""
+    net.learn_many(frames)
+    lower = {} if precision == "float32" else {"precision": precision, "frames": frames}
+    found = OnnxExtractor(export_model(net, **options, **lower).data).transform_many(frames)
+    limit = {"float32": 1e-4, "float16": 0.01, "int8": 0.2}[precision]
+    assert relative(found.reshape(len(frames), -1), net.transform_many(frames)) <= limit
+    return found
+
+
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
 @pytest.mark.parametrize(("average_size", "positions"), [(2, 4 * 4), ((3, 1), 2 * 8)])
 def test_averages_of_what_is_pooled_in_every_precision(average_size, positions, precision, frames):
     net = hs.SoftHebbNet([hs.LayerSpec(channels=8), hs.LayerSpec(channels=64, average_size=average_size)], 3)
-    net.learn_many(frames)
-    lower = {} if precision == "float32" else {"precision": precision, "frames": frames}
-    extractor = OnnxExtractor(export_model(net, **lower).data)
-    found = extractor.transform_many(frames)
-    assert found.shape[1] == 64 * positions
-    limit = {"float32": 1e-4, "float16": 0.01, "int8": 0.2}[precision]
-    assert relative(found, net.transform_many(frames)) <= limit
+    assert in_precision(net, precision, frames).shape[1] == 64 * positions
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
 def test_maps_of_what_is_averaged_over_time_in_every_precision(precision, frames):
     net = hs.SoftHebbNet([hs.LayerSpec(channels=8), hs.LayerSpec(channels=64, pool="time_avg")], 3)
-    net.learn_many(frames)
-    lower = {} if precision == "float32" else {"precision": precision, "frames": frames}
-    extractor = OnnxExtractor(export_model(net, feature_map=True, **lower).data)
-    found = extractor.transform_many(frames)
-    assert found.shape[1:] == (64, 8, 1)
-    limit = {"float32": 1e-4, "float16": 0.01, "int8": 0.2}[precision]
-    assert relative(found.reshape(len(frames), -1), net.transform_many(frames)) <= limit
+    assert in_precision(net, precision, frames, feature_map=True).shape[1:] == (64, 8, 1)
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
 @pytest.mark.parametrize("changes", [{"power": 1.0}, {"power": 2.0, "radius": 100.0}], ids=str)
 def test_outputs_of_unit_length_in_every_precision(changes, precision, frames):
     layers = [hs.LayerSpec(channels=8, unit_length=True), hs.LayerSpec(channels=64, unit_length=True, **changes)]
-    net = hs.SoftHebbNet(layers, 3)
-    net.learn_many(frames)
-    lower = {} if precision == "float32" else {"precision": precision, "frames": frames}
-    extractor = OnnxExtractor(export_model(net, **lower).data)
-    found = extractor.transform_many(frames)
-    assert relative(found, net.transform_many(frames)) <= {"float32": 1e-4, "float16": 0.01, "int8": 0.2}[precision]
+    found = in_precision(hs.SoftHebbNet(layers, 3), precision, frames)
     assert np.linalg.norm(found.reshape(len(frames), 64, -1), axis=1) == pytest.approx(1, abs=1e-3)
 
 

@@ -140,8 +140,6 @@ def test_export_and_verify_by_command(run, tmp_path):
     assert code == 0
     assert "agreement" not in out
     for wrong, said in (
-        (("export", "run.safetensors", "b.onnx", "--verify"), "--verify without --source"),
-        (("export", "run.safetensors", "b.onnx", "--precision", "int8"), "--precision int8 without --source"),
         (("verify", "none.onnx", CLIP), "no model at none.onnx"),
         (("verify", "run.safetensors", CLIP), "run.safetensors: "),
         (("verify", "net.onnx", CLIP, "--providers", "GPU"), "provider 'GPU'"),

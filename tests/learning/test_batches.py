@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from strategies import assert_same_nets
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError, NonFiniteError
@@ -13,17 +14,13 @@ def network(engine="eager"):
     return hs.SoftHebbNet.from_preset("cifar10", width=8, engine=engine)
 
 
-def same_state(one, other):
-    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
-
-
 @pytest.mark.parametrize("engine", ["eager", "pipelined"])
 def test_a_batch_is_one_step_of_many(frames, engine):
     net, expected = network(engine), network()
     found = list(net.learn_stream(frames[:10], batch_size=4))
     wanted = torch.cat([expected.learn_many(frames[at : min(at + 4, 10)]) for at in (0, 4, 8)])
     assert torch.equal(torch.stack(found), wanted)
-    assert same_state(net, expected)
+    assert_same_nets(net, expected)
     assert net.samples_seen == 10
 
 
@@ -38,7 +35,7 @@ def test_probe_and_callbacks_see_single_samples(labelled):
     assert report.samples == 30
     assert [index for index, *_ in seen] == list(range(30))
     assert [t for _, t, _ in seen] == [sample.t for sample in labelled[:30]]
-    assert same_state(net, expected)
+    assert_same_nets(net, expected)
 
 
 def test_a_resumed_run_in_batches_gives_the_same_bits(labelled, tmp_path):
@@ -50,7 +47,7 @@ def test_a_resumed_run_in_batches_gives_the_same_bits(labelled, tmp_path):
     second = hs.Learner.load(path)
     second.learn(labelled[:24], batch_size=8, resume=True, progress=False)
     assert second.counters == whole.counters
-    assert same_state(second.net, whole.net)
+    assert_same_nets(second.net, whole.net)
 
 
 def test_frames_before_a_refused_one_are_learned(frames):
@@ -60,7 +57,7 @@ def test_frames_before_a_refused_one_are_learned(frames):
     with pytest.raises(NonFiniteError):
         next(stream)
     expected.learn_many(frames[:3])
-    assert same_state(net, expected)
+    assert_same_nets(net, expected)
 
 
 class Paced(Stream):
@@ -80,7 +77,7 @@ def test_a_step_takes_what_has_come_up_to_the_stream_s_own_number(frames, engine
     for first, last in ((0, 1), (1, 4), (4, 6), (6, 9), (9, 10)):
         expected.learn_many(frames[first:last])
     assert report.samples == 10
-    assert same_state(net, expected)
+    assert_same_nets(net, expected)
 
 
 def test_features_come_before_the_next_frame_is_asked_for(frames):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from strategies import tiny_net
 
 import hebbstream as hs
 from hebbstream import errors
@@ -28,10 +29,6 @@ class Recorder:
         self.calls.append(y)
 
 
-def tiny():
-    return hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
-
-
 def frames(count):
     return [np.full((8, 8, 3), i % 256, dtype=np.uint8) for i in range(count)]
 
@@ -39,7 +36,7 @@ def frames(count):
 def test_the_probe_predicts_before_it_learns_and_is_scored():
     probe = Recorder()
     stream = list(zip(frames(4), ["cat", "dog", None, "cat"], strict=True))
-    report = hs.learn(tiny(), stream, probe, progress=False)
+    report = hs.learn(tiny_net(), stream, probe, progress=False)
     assert probe.calls == ["predict", "cat", "predict", "dog", "predict", "cat"]
     assert report.accuracy == report.recent_accuracy == pytest.approx(2 / 3)
     assert report.samples == 4
@@ -48,7 +45,7 @@ def test_the_probe_predicts_before_it_learns_and_is_scored():
 
 def test_frames_pairs_and_samples_are_the_same_stream():
     def weights(stream):
-        net = tiny()
+        net = tiny_net()
         hs.learn(net, stream, progress=False)
         return net.layers[0].weight
 
@@ -65,12 +62,12 @@ def test_a_limit_stops_an_endless_stream_without_taking_one_more():
             yield np.zeros((8, 8, 3), np.uint8)
 
     taken = []
-    report = hs.learn(tiny(), endless(), limit=7, progress=False)
+    report = hs.learn(tiny_net(), endless(), limit=7, progress=False)
     assert (report.samples, report.stopped, len(taken)) == (7, "limit", 7)
 
 
 def test_an_empty_stream_is_an_error():
-    net = tiny()
+    net = tiny_net()
     with pytest.raises(errors.EmptyStreamError, match="before its first sample"):
         hs.learn(net, [], progress=False)
     assert net.samples_seen == 0
@@ -78,11 +75,11 @@ def test_an_empty_stream_is_an_error():
 
 def test_an_empty_stream_says_what_was_left_out():
     with pytest.raises(errors.EmptyStreamError, match=r"before its first sample \(2 left out\): expected"):
-        hs.learn(tiny(), windows([float("nan")] * 4, 2), progress=False)
+        hs.learn(tiny_net(), windows([float("nan")] * 4, 2), progress=False)
 
 
 def test_a_label_that_cannot_be_a_class_is_refused_before_anything_changes():
-    net = tiny()
+    net = tiny_net()
     before = net.layers[0].weight.clone()
     with pytest.raises(errors.LabelError, match="label of type list"):
         hs.learn(net, [(frames(1)[0], ["a", "list"])], hs.SoftmaxProbe(), progress=False)
@@ -96,7 +93,7 @@ def test_checkpoints_are_written_on_the_way_and_at_the_end(tmp_path):
         if path.exists():
             positions.append(hs.Learner.load(path).counters.position)
 
-    hs.learn(tiny(), frames(10), checkpoint=hs.Checkpoint(path, every_samples=4), callbacks=[look], progress=False)
+    hs.learn(tiny_net(), frames(10), checkpoint=hs.Checkpoint(path, every_samples=4), callbacks=[look], progress=False)
     assert positions == [4, 4, 4, 4, 8, 8]
     assert hs.Learner.load(path).counters.position == 10
 
@@ -109,7 +106,7 @@ def test_nothing_learned_is_lost_when_the_stream_fails(tmp_path, failure):
             raise ConnectionError("gone")
         yield np.full((8, 8, 3), np.nan, dtype=np.float32)
 
-    path, net = tmp_path / "run.safetensors", tiny()
+    path, net = tmp_path / "run.safetensors", tiny_net()
     refused = errors.NonFiniteError, "^sample 3, the first being 0: frame with NaN"
     error, match = (ConnectionError, "gone") if failure == "stream" else refused
     stream = augment(failing()) if failure == "function" else failing()
@@ -122,18 +119,18 @@ def test_nothing_learned_is_lost_when_the_stream_fails(tmp_path, failure):
 
 def test_a_run_that_learned_nothing_leaves_an_earlier_checkpoint_alone(tmp_path):
     path = tmp_path / "run.safetensors"
-    hs.learn(tiny(), frames(3), checkpoint=path, progress=False)
+    hs.learn(tiny_net(), frames(3), checkpoint=path, progress=False)
     before = path.read_bytes()
     for stream, error in (([], errors.EmptyStreamError), ([np.zeros(3)], errors.RankError)):
         with pytest.raises(error):
-            hs.learn(tiny(), stream, checkpoint=path, progress=False)
+            hs.learn(tiny_net(), stream, checkpoint=path, progress=False)
     assert path.read_bytes() == before
 
 
 def test_numpy_labels_are_scored_and_saved(tmp_path):
     path = tmp_path / "run.safetensors"
     stream = zip(frames(6), np.array([0, 1, 1, 1, 1, 1]), strict=True)
-    report = hs.learn(tiny(), stream, hs.SoftmaxProbe(), checkpoint=path, progress=False)
+    report = hs.learn(tiny_net(), stream, hs.SoftmaxProbe(), checkpoint=path, progress=False)
     saved = hs.Learner.load(path)
     assert saved.counters == report.counters
     assert saved.counters.scored == 6
@@ -141,7 +138,7 @@ def test_numpy_labels_are_scored_and_saved(tmp_path):
 
 
 def test_an_unwritable_checkpoint_is_found_out_before_the_first_sample(tmp_path):
-    net = tiny()
+    net = tiny_net()
     (tmp_path / "file").write_text("in the way")
     for path in (tmp_path, tmp_path / "file" / "run.safetensors"):
         with pytest.raises(errors.OutputError, match="cannot write"):
@@ -151,7 +148,7 @@ def test_an_unwritable_checkpoint_is_found_out_before_the_first_sample(tmp_path)
 
 
 def test_a_probe_that_no_checkpoint_can_hold_is_refused_first(tmp_path):
-    net = tiny()
+    net = tiny_net()
     with pytest.raises(errors.ConfigurationError, match="checkpoint with a Recorder"):
         hs.learn(net, frames(3), Recorder(), checkpoint=tmp_path / "run", progress=False)
     assert net.samples_seen == 0
@@ -165,7 +162,7 @@ def test_a_signal_finishes_the_sample_saves_and_returns(tmp_path, number):
 
     path = tmp_path / "run.safetensors"
     before = signal.getsignal(number)
-    report = hs.learn(tiny(), frames(100), checkpoint=path, callbacks=[interrupt], progress=False)
+    report = hs.learn(tiny_net(), frames(100), checkpoint=path, callbacks=[interrupt], progress=False)
     assert (report.stopped, report.samples) == ("interrupted", 5)
     assert hs.Learner.load(path).counters.position == 5
     assert signal.getsignal(number) is before
@@ -179,7 +176,7 @@ def test_a_signal_breaks_off_a_wait_for_a_stream_that_is_silent(tmp_path):
         yield from frames(3)
 
     path, began = tmp_path / "run.safetensors", time.monotonic()
-    report = hs.learn(tiny(), silent(), checkpoint=path, progress=False)
+    report = hs.learn(tiny_net(), silent(), checkpoint=path, progress=False)
     assert time.monotonic() - began < 10
     assert (report.stopped, report.samples) == ("interrupted", 3)
     assert hs.Learner.load(path).counters.position == 3
@@ -190,7 +187,7 @@ def test_a_signal_while_the_learned_part_is_passed_over_changes_nothing(tmp_path
         os.kill(os.getpid(), signal.SIGTERM)
         yield from frames(5)
 
-    learner = hs.Learner(tiny(), callbacks=[hs.Checkpoint(tmp_path / "run")])
+    learner = hs.Learner(tiny_net(), callbacks=[hs.Checkpoint(tmp_path / "run")])
     learner.counters.position = 3
     report = learner.learn(slow(), resume=True, progress=False)
     assert (report.stopped, report.samples, learner.net.samples_seen) == ("interrupted", 0, 0)
@@ -204,12 +201,12 @@ def test_a_second_ctrl_c_stops_at_once():
             time.sleep(0.01)
 
     with pytest.raises(KeyboardInterrupt):
-        hs.learn(tiny(), frames(100), callbacks=[twice], progress=False)
+        hs.learn(tiny_net(), frames(100), callbacks=[twice], progress=False)
 
 
 def test_learning_works_outside_the_main_thread():
     reports = []
-    thread = threading.Thread(target=lambda: reports.append(hs.learn(tiny(), frames(5), progress=False)))
+    thread = threading.Thread(target=lambda: reports.append(hs.learn(tiny_net(), frames(5), progress=False)))
     thread.start()
     thread.join()
     assert reports[0].samples == 5
@@ -248,7 +245,7 @@ def test_checkpoints_by_seconds_and_their_generations(tmp_path):
                 written.append(hs.Learner.load(path).counters.position)
 
     checkpoint = hs.Checkpoint(path, every_samples=None, every_seconds=5.0, kept=3)
-    hs.Learner(tiny(), callbacks=[checkpoint], clock=clock).learn(slow(), progress=False)
+    hs.Learner(tiny_net(), callbacks=[checkpoint], clock=clock).learn(slow(), progress=False)
     assert written == [2, 2, 4, 4, 6]
     kept = [path, *(path.with_name(f"run.safetensors.{number}") for number in (1, 2))]
     assert [hs.Learner.load(generation).counters.position for generation in kept] == [6, 4, 2]
@@ -288,7 +285,7 @@ def test_a_callback_hears_of_start_and_end_even_of_an_error():
 
     note = Note()
     with pytest.raises(ConnectionError):
-        hs.learn(tiny(), failing(), callbacks=[note], progress=False)
+        hs.learn(tiny_net(), failing(), callbacks=[note], progress=False)
     steps = [("step", 0), ("step", 1), ("pause", 2), ("step", 2)]
     assert note.heard == [("start", 0), *steps, ("end", 3, "ConnectionError: gone")]
 
@@ -318,7 +315,7 @@ def test_a_callback_that_raises_loses_nothing_learned(tmp_path, fails, learned, 
 def test_a_step_says_whether_the_prediction_was_right():
     steps = []
     stream = list(zip(frames(4), ["cat", "dog", None, "cat"], strict=True))
-    hs.learn(tiny(), stream, Recorder(), callbacks=[steps.append], progress=False)
+    hs.learn(tiny_net(), stream, Recorder(), callbacks=[steps.append], progress=False)
     assert [(step.prediction, step.right) for step in steps] == [
         ("cat", True),
         ("cat", False),
@@ -330,7 +327,7 @@ def test_a_step_says_whether_the_prediction_was_right():
 @pytest.mark.parametrize("callback", [3, None, hs.Callback, "path"])
 def test_what_is_no_callback_is_refused(callback):
     with pytest.raises(errors.ConfigurationError, match="expected a Callback"):
-        hs.Learner(tiny(), callbacks=[callback])
+        hs.Learner(tiny_net(), callbacks=[callback])
 
 
 def test_what_a_callback_knows_goes_on_by_its_kind(tmp_path):
@@ -350,7 +347,7 @@ def test_what_a_callback_knows_goes_on_by_its_kind(tmp_path):
 
     path, counts = tmp_path / "run.safetensors", [Count(), Count()]
     counts[1].seen += 10
-    hs.learn(tiny(), frames(3), checkpoint=path, callbacks=counts, progress=False)
+    hs.learn(tiny_net(), frames(3), checkpoint=path, callbacks=counts, progress=False)
     again = [Count(), Count()]
     hs.Learner.load(path, callbacks=again)
     assert [float(count.seen) for count in again] == [3, 13]
@@ -360,23 +357,25 @@ def test_what_a_callback_knows_goes_on_by_its_kind(tmp_path):
 
 
 def test_a_second_run_on_a_checkpoint_is_refused(tmp_path):
-    path, second = tmp_path / "run.safetensors", tiny()
+    path, second = tmp_path / "run.safetensors", tiny_net()
 
     def other(step):
         with pytest.raises(errors.OutputError, match="another run is writing to it") as caught:
             hs.learn(second, frames(1), checkpoint=path, progress=False)
         assert "\n" not in str(caught.value)
 
-    hs.learn(tiny(), frames(2), checkpoint=path, callbacks=[other], progress=False)
+    hs.learn(tiny_net(), frames(2), checkpoint=path, callbacks=[other], progress=False)
     assert second.samples_seen == 0
     hs.learn(second, frames(1), checkpoint=path, progress=False)
     assert [found.name for found in sorted(tmp_path.iterdir())] == ["run.safetensors", "run.safetensors.1"]
 
 
 def test_the_report_shows_how_a_run_stands():
-    learner, seen = hs.Learner(tiny(), hs.SoftmaxProbe()), []
+    learner, seen = hs.Learner(tiny_net(), hs.SoftmaxProbe()), []
     assert learner.report is None
-    learner.callbacks = (hs.Learner(tiny(), callbacks=[lambda _: seen.append(learner.report.samples)]).callbacks[0],)
+    learner.callbacks = (
+        hs.Learner(tiny_net(), callbacks=[lambda _: seen.append(learner.report.samples)]).callbacks[0],
+    )
     learner.learn(frames(3), progress=False)
     assert seen == [1, 2, 3]
     assert learner.report.stopped == "end of stream"
@@ -384,7 +383,7 @@ def test_the_report_shows_how_a_run_stands():
 
 
 def test_a_learner_goes_on_with_the_same_stream_or_reads_one_again():
-    learner, stream = hs.Learner(tiny()), iter(frames(6))
+    learner, stream = hs.Learner(tiny_net()), iter(frames(6))
     assert [learner.learn(stream, limit=2, progress=False).samples for _ in range(2)] == [2, 2]
     assert learner.learn(frames(6), resume=True, progress=False).samples == 2
     assert learner.counters.position == 6
@@ -395,7 +394,7 @@ def test_options_are_checked(option, tmp_path):
     with pytest.raises(errors.ConfigurationError, match="=0: expected"):
         hs.Checkpoint(tmp_path / "run", **option)
     with pytest.raises(errors.ConfigurationError, match="limit=0: expected"):
-        hs.learn(tiny(), frames(1), limit=0, progress=False)
+        hs.learn(tiny_net(), frames(1), limit=0, progress=False)
 
 
 class Raises(hs.Callback):
@@ -438,7 +437,7 @@ def test_callbacks_see_all_samples_that_are_learned_before_one_is_refused(engine
 
 
 def test_learning_within_a_run_of_the_same_learner_is_refused():
-    learner = hs.Learner(tiny(), callbacks=[lambda step: learner.learn(frames(1), progress=False)])
+    learner = hs.Learner(tiny_net(), callbacks=[lambda step: learner.learn(frames(1), progress=False)])
     with pytest.raises(errors.ConfigurationError, match="learn within a run"):
         learner.learn(frames(3), progress=False)
     assert learner.counters.position == 1
@@ -461,7 +460,7 @@ def test_what_is_of_no_one_time_is_not_saved(tmp_path, engine, batch_size):
 
 
 def test_a_report_stays_what_it_was():
-    learner = hs.Learner(tiny())
+    learner = hs.Learner(tiny_net())
     reports = [learner.learn(frames(3), progress=False) for _ in range(2)]
     assert [report.counters.position for report in reports] == [3, 6]
 
@@ -485,11 +484,11 @@ def test_a_sample_that_the_probe_refuses_is_not_learned_by_the_network(item, err
 
 def test_frames_of_any_size_are_learned_where_no_label_asks_for_one():
     stream = [(frames(1)[0], "a"), frames(1)[0][:4], (frames(1)[0], "b")]
-    assert hs.learn(tiny(), stream, hs.SoftmaxProbe(), progress=False).samples == 3
+    assert hs.learn(tiny_net(), stream, hs.SoftmaxProbe(), progress=False).samples == 3
 
 
 def test_a_copy_of_a_learner_goes_on_by_itself(tmp_path):
-    learner = hs.Learner(tiny(), callbacks=[hs.Checkpoint(tmp_path / "run")])
+    learner = hs.Learner(tiny_net(), callbacks=[hs.Checkpoint(tmp_path / "run")])
     learner.learn(iter(frames(3)), progress=False)
     other = copy.deepcopy(learner)
     other.learn(frames(2), progress=False)

@@ -208,7 +208,7 @@ def test_without_a_fingerprint_all_that_was_learned_is_passed_over(clips, caplog
     assert "is passed over up to sample 7" in caplog.text
 
 
-def test_a_live_source_goes_on_from_now_and_is_known_by_its_address(clips, caplog):
+def test_a_live_source_goes_on_from_now_and_is_known_by_its_address(clips):
     learner = tiny()
     learn(learner, clips["a"], live=True, retry_for=0, prefetch=20)
     (known,) = learner.recordings

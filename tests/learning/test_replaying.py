@@ -63,7 +63,7 @@ def test_what_is_saved_at_a_signal_has_the_replay_that_was_due(tmp_path):
     assert (tmp_path / "copy").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
-def test_a_run_that_learns_nothing_replays_nothing(tmp_path):
+def test_a_run_that_learns_nothing_replays_nothing():
     replay, probe = hs.Replay(8, every_samples=1), hs.SoftmaxProbe()
     replay.add(torch.zeros(3, 8, 8, dtype=torch.uint8), "a")
     with pytest.raises(errors.EmptyStreamError):

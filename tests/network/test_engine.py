@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from strategies import assert_same_nets
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError, NonFiniteError
@@ -26,11 +27,6 @@ def network(engine="eager", **options):
     return hs.SoftHebbNet.from_preset("cifar10", width=8, engine=engine, **options)
 
 
-def assert_same_state(one, other):
-    for name, tensor in one.state_dict().items():
-        assert torch.equal(tensor, other.state_dict()[name]), name
-
-
 @pytest.mark.parametrize("threshold", [0.0, 1e-3])
 @pytest.mark.parametrize("stages", [1, 2, None])
 def test_a_pipeline_is_bit_identical_to_one_layer_after_the_other(frames, one_thread, stages, threshold):
@@ -40,7 +36,7 @@ def test_a_pipeline_is_bit_identical_to_one_layer_after_the_other(frames, one_th
     found = list(pipelined.learn_stream(frames))
     assert len(found) == len(expected) == 100
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
-    assert_same_state(eager, pipelined)
+    assert_same_nets(eager, pipelined)
     assert pipelined.samples_seen == 100
 
 
@@ -67,7 +63,7 @@ def test_learn_one_and_learn_many_run_through_a_pipeline_too(frames, one_thread)
     eager, pipelined = network(), network(hs.PipelinedEngine(stages=2, devices=["cpu", "cpu"]))
     assert torch.equal(eager.learn_one(frames[0]), pipelined.learn_one(frames[0]))
     assert torch.equal(eager.learn_many(frames[:5]), pipelined.learn_many(frames[:5]))
-    assert_same_state(eager, pipelined)
+    assert_same_nets(eager, pipelined)
 
 
 def test_learn_with_a_pipeline_is_the_same_run(tmp_path, labelled, one_thread):
@@ -95,7 +91,7 @@ def test_frames_before_a_refused_one_are_learned_and_yielded_first(frames, one_t
     assert net.samples_seen == 3
     for frame in frames[:3]:
         expected.learn_one(frame)
-    assert_same_state(net, expected)
+    assert_same_nets(net, expected)
 
 
 def test_closing_a_pipeline_early_leaves_every_layer_at_the_same_sample(frames):
@@ -202,7 +198,7 @@ def test_a_copy_of_a_network_has_an_engine_of_its_own(frames, clone, engine):
     twin = clone(net)
     assert twin.engine is not net.engine
     assert repr(twin.engine) == repr(net.engine)
-    assert_same_state(net, twin)
+    assert_same_nets(net, twin)
 
 
 @pytest.mark.parametrize(

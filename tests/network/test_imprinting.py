@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from strategies import assert_same_nets
 
 import hebbstream as hs
 from hebbstream.distributed._local import LocalEngine
@@ -20,10 +21,6 @@ WIDTH = 8
 
 def motion(**options):
     return hs.SoftHebbNet.from_preset("motion", width=WIDTH, **options)
-
-
-def same(one, two):
-    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
 
 
 @pytest.mark.parametrize("kernels", [True, False])
@@ -69,7 +66,7 @@ def test_it_goes_on_from_a_file_bit_for_bit(frames, tmp_path, engine):
     again = hs.load(tmp_path / "net.safetensors")
     for frame in frames[9:18]:
         assert torch.equal(whole.learn_one(frame), again.learn_one(frame))
-    assert same(whole, again)
+    assert_same_nets(whole, again)
 
 
 def test_a_picture_that_stood_still_is_forgotten_once_something_moves(frames):

@@ -204,7 +204,7 @@ def test_a_layer_whose_tensors_are_others_learns_with_them(frames, change):
     assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), twin.state_dict().values(), strict=True))
 
 
-def test_patches_are_there_when_asked_for(frames):
+def test_patches_are_there_when_asked_for():
     layer = hs.SoftHebbNet.from_preset("cifar10", width=8).layers[0]
     x = torch.rand(2, 3, 9, 7)
     found, expected = layer.forward(x), by_torch(layer.forward, x)

@@ -179,7 +179,7 @@ def test_a_model_computes_the_same(signals, precision, normalization):
         assert error < {"float32": 1e-5, "float16": 5e-3, "int8": 0.1}[precision]
 
 
-def test_a_model_takes_one_number_as_the_length(signals):
+def test_a_model_takes_one_number_as_the_length():
     assert export_model(make_net(), size=60).contract.input.height == 1
 
 

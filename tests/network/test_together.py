@@ -59,7 +59,7 @@ def test_threads_that_learn_at_the_same_time_learn_all_steps_one_after_another(f
     assert_same_state(state(found), state(expected))
 
 
-def test_a_source_that_waits_keeps_nobody_from_his_turn(frames, tmp_path):
+def test_a_source_that_waits_keeps_nobody_from_his_turn(frames):
     net, asked = tiny_net(), []
 
     def slow():
@@ -135,7 +135,7 @@ def test_a_copy_that_is_made_in_inference_mode_learns_outside_it(frames, again):
     assert_same_state(state(twin), state(net))
 
 
-def test_a_copy_of_a_network_and_of_what_names_it_are_one(frames):
+def test_a_copy_of_a_network_and_of_what_names_it_are_one():
     net, named = copy.deepcopy([net := tiny_net(), {"net": net}])
     assert named["net"] is net
 

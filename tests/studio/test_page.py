@@ -8,10 +8,12 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import browsing
 import numpy as np
 import pytest
+from browsing import WAIT_MS, expect, shows, sync_api
 from clips import write_clip
-from studio_bench import parsed
+from studio_bench import parsed, serving
 
 from benchmarks.core.chromium import CHROMIUM, launch, write_camera
 from hebbstream.adapters.video import open_video
@@ -23,14 +25,10 @@ from hebbstream.studio._picture import scaled
 from hebbstream.studio._server import Studio
 from hebbstream.studio._settings import Settings
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
-expect = sync_api.expect
-
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium: `make browser` installs it, on Debian and as root"
 )
 
-WAIT_MS = 60_000  # for a machine with much else to do
 THINGS = ("flower", "rocket")
 SETTINGS = Settings(preset="video", width=8, dimensions=256)
 AXE = Path(__file__).parent / "npm" / "node_modules" / "axe-core" / "axe.min.js"
@@ -68,37 +66,18 @@ def browser(scenes, tmp_path_factory):
 
 @contextmanager
 def served(addresses, folder, settings=SETTINGS, **options):
-    with Studio(addresses, folder, settings, **options) as studio:
-        thread = threading.Thread(target=lambda: asyncio.run(studio.serve_here()))
-        thread.start()
-        try:
-            yield studio
-        finally:
-            studio.server.should_exit = True
-            thread.join()
+    with Studio(addresses, folder, settings, **options) as studio, serving(studio):
+        yield studio
 
 
-@contextmanager
 def opened(browser, studio):
-    """The page, which must have no errors in its scripts."""
-    errors = []
-    with browser.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True) as context:
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(studio.door.address)
-        yield page
-    assert errors == []
+    return browsing.opened(browser, studio.door.address)
 
 
 @pytest.fixture(scope="module")
 def clip(scenes, tmp_path_factory):
     """A short video: the bundled one takes seconds to read."""
     return str(write_clip(tmp_path_factory.mktemp("clip") / "scenes.mp4", np.stack(scenes)))
-
-
-def shows(page, name, text):
-    expect(page.locator(f"#{name}")).to_contain_text(text, timeout=WAIT_MS)
 
 
 def ask(studio, **message):
@@ -108,7 +87,8 @@ def ask(studio, **message):
 def cut_off(studio):
     """Close the connections of all pages."""
     viewers = studio.app.viewers
-    asyncio.run_coroutine_threadsafe(viewers.close(), viewers._beating.get_loop()).result(30)
+    for viewer in list(viewers._all.values()):
+        asyncio.run_coroutine_threadsafe(viewer.socket.close(1001), viewers._beating.get_loop()).result(30)
 
 
 def in_view(studio, source, things):
@@ -251,6 +231,10 @@ def test_names_are_typed_while_the_studio_is_busy(browser, clip, tmp_path):
         expect(page.locator("#classes .name")).to_have_text(list(THINGS), timeout=WAIT_MS)
         shows(page, "notice", "is there already")
         expect(page.locator("#name")).to_have_value("vase")
+        page.locator("#classes .round").first.click()
+        page.fill("#class-name", "")
+        page.click("#class-dialog .main")
+        shows(page, "notice", "expected a name of 1 to 40 characters")
 
 
 def test_a_number_key_teaches_until_that_key_goes_up(browser, clip, tmp_path):

@@ -1,6 +1,5 @@
 """Who is refused, and that learning goes on whatever is tried."""
 
-import asyncio
 import io
 import json
 import mimetypes
@@ -8,9 +7,8 @@ import runpy
 import signal
 import socket
 import sys
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import httpx2 as httpx
 import numpy as np
@@ -19,7 +17,7 @@ import websockets.sync.client as ws
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from studio_bench import SMALL
+from studio_bench import SMALL, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from hebbstream.errors import ConfigurationError, InputError
@@ -200,21 +198,6 @@ def test_the_door_knows_the_bind_address_alone(monkeypatch):
     assert six.knows("[::1]:8008")
     assert "[::1]:8008" in six.address
     assert "token" not in repr(other)
-
-
-@contextmanager
-def serving(studio):
-    thread = threading.Thread(target=lambda: asyncio.run(studio.serve_here()))
-    thread.start()
-    try:
-        until = time.monotonic() + 30
-        while not studio.server.started:
-            assert time.monotonic() < until
-            time.sleep(0.01)
-        yield studio
-    finally:
-        studio.server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -159,6 +159,8 @@ def test_the_command_plays_a_table_of_sensors(tmp_path, sensors):
         opened(tmp_path / "other", *arguments, "--preset", "video")
     with pytest.raises(ConfigurationError, match="without --window"):
         opened(tmp_path / "new", sensors)
+    with pytest.raises(ConfigurationError, match=r"--hop 2\.5 for .*: expected a whole number of rows"):
+        opened(tmp_path / "new", sensors, "--window", 60, "--hop", 2.5)
     with pytest.raises(ConfigurationError, match="windows of 1 × 50: expected 1 × 60, which this run has learned"):
         opened(tmp_path / "run", sensors, "--window", 50, "--columns", "y", "z", "--time", "t")
 

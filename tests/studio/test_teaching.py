@@ -399,7 +399,7 @@ def test_the_zip_holds_the_page_and_its_model(bench):
     assert not any("node_modules" in name for name in names)
 
 
-def test_an_opened_checkpoint_keeps_its_classes_and_learns_the_examples_kept_here(bench, tmp_path):
+def test_an_opened_checkpoint_keeps_its_classes_and_learns_the_examples_kept_here(bench):
     net = hs.SoftHebbNet.from_preset("cifar10", width=6, seed=3)
     other = hs.Learner(net, hs.RidgeProbe(dimensions=64))
     other.learn([(frame, "dots") for frame in np.random.default_rng(0).random((9, 32, 32, 3))], progress=False)

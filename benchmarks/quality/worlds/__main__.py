@@ -5,9 +5,10 @@ Random crops of objects, whole frames of games and pictures; ridge with 2,000 la
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,6 @@ ROWS: dict[str, tuple[str, tuple[int, ...]]] = {
     "untrained, whitened": ("video", ()),
     "video": ("video", (0,)),
 }
-
-Job = tuple[store.Result, Callable[[], store.Result]]
-"""What says which result it is, and what measures it."""
 
 
 def network(preset: str, learning: tuple[int, ...], width: int, channels: int, seed: int) -> hs.SoftHebbNet:
@@ -64,16 +62,21 @@ def shown(world: World) -> tuple[Array, Array]:
     return small(world.train[world.labelled]), small(world.test)
 
 
+def learn_from(net: hs.SoftHebbNet, frames: Iterable[Any]) -> float:
+    """Let a network learn frames; return the processor's seconds that this took."""
+    began = time.process_time()
+    for frame in frames:
+        net.learn_one(frame)
+    return round(time.process_time() - began, 1)
+
+
 def learned(world: World, cropped: bool, net: hs.SoftHebbNet, seed: int) -> store.Result:
     """Return what a network makes of a stream."""
-    began = time.process_time()
-    for frame in crops(world.stream, SIDE, seed=seed) if cropped else small(world.stream):
-        net.learn_one(frame)
-    seconds = round(time.process_time() - began, 1)
+    seconds = learn_from(net, crops(world.stream, SIDE, seed=seed) if cropped else small(world.stream))
     return {"cpu_seconds": seconds, **accuracies(world, *(features(net, frames) for frames in shown(world)))}
 
 
-def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Job]:
     """Yield each row of a world's table."""
     if not seed:
         yield {"row": "pixels"}, partial(_pixels, world)
@@ -113,7 +116,7 @@ def open_world(folder: Path, name: str, **limits: Any) -> World:
 
 
 def measure_worlds(
-    result: str, description: str | None, jobs: Callable[[World, bool, int, int], Iterator[Job]]
+    result: str, description: str | None, jobs: Callable[[World, bool, int, int], Iterator[store.Job]]
 ) -> None:
     """Run a command that does jobs, given a world, whether to crop its frames, a width and a seed, in every world."""
     parser = run.arguments(result, description)
@@ -138,16 +141,15 @@ def measure_worlds(
             parser.error(
                 f"--rows: no row {', '.join(sorted(missing))} in this table: expected some of {', '.join(known)}"
             )
-    rows = store.resume(options.output, settings).get("rows", [])
-    for seed in options.seeds:
-        for name in worlds:
+
+    def wanted() -> Iterator[store.Job]:
+        for seed, name in product(options.seeds, worlds):
             world = open_world(options.folder, name, **limits)
             for key, job in jobs(world, name.endswith("objects"), options.width, seed):
-                key = {"world": name, "seed": seed, **key}
-                wanted = not options.rows or key["row"] in options.rows
-                if wanted and not any(key.items() <= row.items() for row in rows):
-                    rows += store.shown([key | job()])
-                    store.write(options.output, {"settings": settings, "rows": rows})
+                if not options.rows or key["row"] in options.rows:
+                    yield {"world": name, "seed": seed, **key}, job
+
+    store.complete(options.output, settings, wanted())
 
 
 if __name__ == "__main__":

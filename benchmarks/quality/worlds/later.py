@@ -16,7 +16,7 @@ import numpy as np
 import hebbstream as hs
 from benchmarks.core import store
 from benchmarks.quality.worlds import motion
-from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, shown, small
+from benchmarks.quality.worlds.__main__ import features, measure_worlds, network, shown, small
 from benchmarks.quality.worlds.readout import Array, World, lda_of_5
 from benchmarks.quality.worlds.tables import OF_ONE
 
@@ -34,7 +34,7 @@ REPLAYS: dict[str, Callable[[], hs.Replay]] = {
 }
 
 
-def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  # noqa: ARG001  # whole frames, as they are labelled
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Job]:  # noqa: ARG001  # whole frames, as they are labelled
     """Yield a row for each probe, and of one probe for other networks."""
     channels = world.train.shape[-1]
     made = {row: (row, network("video", (0,), width, channels, seed)) for row in PROBES}

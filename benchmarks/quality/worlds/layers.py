@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import partial
 
 import hebbstream as hs
-from benchmarks.quality.worlds.__main__ import Job, learned, measure_worlds
+from benchmarks.core import store
+from benchmarks.quality.worlds.__main__ import learned, measure_worlds
 from benchmarks.quality.worlds.readout import World
 
 LEARNING = {"none": (), "1": (0,), "1 and 2": (0, 1), "all": (0, 1, 2), "2 and 3": (1, 2)}
@@ -30,7 +31,7 @@ def specs(preset: str, learning: tuple[int, ...], width: int) -> list[hs.LayerSp
     return [layer if at in learning else replace(layer, learning_rate=0.0) for at, layer in enumerate(layers)]
 
 
-def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Job]:
     """Yield a row for each preset, and each choice of layers that learn."""
     for preset in ("cifar10", "video"):
         for name, learning in LEARNING.items():

@@ -11,7 +11,7 @@ from itertools import pairwise, product
 
 import hebbstream as hs
 from benchmarks.core import store
-from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, shown
+from benchmarks.quality.worlds.__main__ import features, measure_worlds, network, shown
 from benchmarks.quality.worlds.later import right, samples
 from benchmarks.quality.worlds.readout import World
 from benchmarks.quality.worlds.tables import DRAWN, FORGETS, LEARNED, OF_ONE
@@ -21,7 +21,7 @@ LEARNING = {DRAWN: (), LEARNED: (1,)}
 PROBES = {OF_ONE: hs.SoftmaxProbe, FORGETS: partial(hs.SldaProbe, solve_every=32, half_life=1000)}
 
 
-def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  # noqa: ARG001  # whole frames, as they are labelled
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Job]:  # noqa: ARG001  # whole frames, as they are labelled
     """Yield a row for each network and probe; gradients have snapshots beside."""
     for (row, learning), probe in product(LEARNING.items(), PROBES):
         net = network("motion", learning, width, world.train.shape[-1], seed)

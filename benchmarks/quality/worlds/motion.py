@@ -4,7 +4,6 @@ Whole frames, as `hebbstream learn` takes frames of this size; readouts and worl
 and the nearest neighbour's label.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -12,7 +11,7 @@ from functools import partial
 import hebbstream as hs
 from benchmarks.core import store
 from benchmarks.quality.endless import nearest
-from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, shown, small
+from benchmarks.quality.worlds.__main__ import features, learn_from, measure_worlds, shown, small
 from benchmarks.quality.worlds.readout import World, accuracies
 
 LEARNING = {"untrained": (), "second layer imprints": (1,), "first layer learns": (0,), "both": (0, 1)}
@@ -26,17 +25,14 @@ def network(learning: tuple[int, ...], width: int, channels: int, seed: int) -> 
     return hs.SoftHebbNet(specs, channels, seed=seed)
 
 
-def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  # noqa: ARG001  # what is motion where pieces are cut out
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Job]:  # noqa: ARG001  # what is motion where pieces are cut out
     """Yield a row for each choice of layers that learn."""
     for name, learning in LEARNING.items():
         yield {"row": name}, partial(_row, world, network(learning, width, world.train.shape[-1], seed))
 
 
 def _row(world: World, net: hs.SoftHebbNet) -> store.Result:
-    began = time.process_time()
-    for frame in small(world.stream):
-        net.learn_one(frame)
-    seconds = round(time.process_time() - began, 1)
+    seconds = learn_from(net, small(world.stream))
     known, test = (features(net, frames) for frames in shown(world))
     return {"cpu_seconds": seconds, **accuracies(world, known, test), "nearest": nearest(world, known, test)}
 

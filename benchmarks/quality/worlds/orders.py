@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.core import run, store
 from benchmarks.quality.worlds import vicreg
-from benchmarks.quality.worlds.__main__ import ROWS, SETS, SIDE, Job, features, network, open_world, shown, small
+from benchmarks.quality.worlds.__main__ import ROWS, SETS, SIDE, features, learn_from, network, open_world, shown, small
 from benchmarks.quality.worlds.readout import LABELLED, TESTED, Array, World, accuracies
 from hebbstream.streams import crops
 
@@ -25,12 +25,9 @@ _TRIED = [vicreg.Settings(rate, apart) for rate, apart in itertools.product((1e-
 
 def hebbian(name: str, world: World, order: Array, width: int, seed: int, row: str) -> store.Result:
     """Return what SoftHebb makes of an order, by a row of the worlds' benchmark."""
-    began = time.process_time()
     net = network(*ROWS[row], width, world.stream.shape[-1], seed)
     cropped = name.endswith("objects")
-    for frame in crops(world.stream[order], SIDE, seed=seed) if cropped else small(world.stream)[order]:
-        net.learn_one(frame)
-    seconds = round(time.process_time() - began, 1)
+    seconds = learn_from(net, crops(world.stream[order], SIDE, seed=seed) if cropped else small(world.stream)[order])
     return {"cpu_seconds": seconds, **accuracies(world, *(features(net, frames) for frames in shown(world)))}
 
 
@@ -50,7 +47,7 @@ def orders(world: World, seed: int) -> dict[str, Array]:
     return {"in order": np.arange(count), "shuffled": np.random.default_rng(seed).permutation(count)}
 
 
-def jobs(name: str, world: World, width: int, seed: int, settings: vicreg.Settings) -> Iterator[Job]:
+def jobs(name: str, world: World, width: int, seed: int, settings: vicreg.Settings) -> Iterator[store.Job]:
     """Yield each row of a world's table; SoftHebb has the preset that the guide names for it."""
     learned, untrained = (
         ("pictures", "untrained, slow statistics") if name in SETS else ("video", "untrained, whitened")
@@ -65,7 +62,7 @@ def jobs(name: str, world: World, width: int, seed: int, settings: vicreg.Settin
         yield {"row": row, "order": word}, partial(backprop, name, world, order, width, seed, settings)
 
 
-def trials(name: str, world: World, width: int, seed: int) -> Iterator[Job]:
+def trials(name: str, world: World, width: int, seed: int) -> Iterator[store.Job]:
     """Yield each setting of VICReg, in each order."""
     for settings, (word, order) in itertools.product(_TRIED, orders(world, seed).items()):
         key = {"row": "VICReg", "order": word, "settings": asdict(settings)}
@@ -90,15 +87,14 @@ def main() -> None:
     if not options.tune:
         settings["vicreg"] = asdict(chosen)
     limits = {name: settings[name] for name in ("frames", "labelled", "tested")}
-    rows = store.resume(options.output, settings).get("rows", [])
-    for seed, name in itertools.product(options.seeds, options.worlds):
-        world = open_world(options.folder, name, **limits)
-        given = (name, world, options.width, seed)
-        for key, job in trials(*given) if options.tune else jobs(*given, chosen):
-            key = {"world": name, "seed": seed, **key}
-            if not any(key.items() <= row.items() for row in rows):
-                rows += store.shown([key | job()])
-                store.write(options.output, {"settings": settings, "rows": rows})
+
+    def in_every_world() -> Iterator[store.Job]:
+        for seed, name in itertools.product(options.seeds, options.worlds):
+            given = (name, open_world(options.folder, name, **limits), options.width, seed)
+            for key, job in trials(*given) if options.tune else jobs(*given, chosen):
+                yield {"world": name, "seed": seed, **key}, job
+
+    store.complete(options.output, settings, in_every_world())
 
 
 if __name__ == "__main__":

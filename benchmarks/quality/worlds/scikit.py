@@ -5,7 +5,6 @@ neighbours are compared by cosine, and the covariance of LDA is shrunk by the ru
 averaged over all places of a frame, one number for each neuron.
 """
 
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 import hebbstream as hs
 from benchmarks.core import store
-from benchmarks.quality.worlds.__main__ import Job, features, measure_worlds, network, shown, small
+from benchmarks.quality.worlds.__main__ import features, learn_from, measure_worlds, network, shown, small
 from benchmarks.quality.worlds.readout import Array, World
 from benchmarks.quality.worlds.tables import DRAWN, LEARNED
 
@@ -31,17 +30,14 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
 }
 
 
-def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[Job]:  # noqa: ARG001  # whole frames
+def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Job]:  # noqa: ARG001  # whole frames
     """Yield a row for the network as drawn and one for that which has learned."""
     for row, learning in ((DRAWN, ()), (LEARNED, (1,))):
         yield {"row": row}, partial(_row, world, network("motion", learning, width, world.train.shape[-1], seed))
 
 
 def _row(world: World, net: hs.SoftHebbNet) -> store.Result:
-    began = time.process_time()
-    for frame in small(world.stream):
-        net.learn_one(frame)
-    seconds = round(time.process_time() - began, 1)
+    seconds = learn_from(net, small(world.stream))
     known, tested = (features(net, frames) for frames in shown(world))
     neurons = net.layers[-1].spec.channels
     averages = [rows.reshape(len(rows), neurons, -1).mean(axis=2) for rows in (known, tested)]

@@ -31,14 +31,14 @@ def falls(shares: Any) -> float:
     return float(np.max(np.maximum.accumulate(shares) - shares))
 
 
-def _worlds(results: Path) -> str:
+def _readouts(file: str, results: Path) -> str:
     """Of each world and row: ridge and ridge of five labels, means over the seeds and half the range."""
-    found = grouped(read(results / "quality" / "worlds.json")["rows"], "world", "row")
+    found = grouped(read(results / "quality" / file)["rows"], "world", "row")
     columns = list(dict.fromkeys(row for _, row in found))
     rows = []
     for world in dict.fromkeys(world for world, _ in found):
-        cells = [_with_spread(found[world, column]) for column in columns]
-        rows.append([world, len(found[world, columns[-1]]), *cells])
+        runs = [found.get((world, column), []) for column in columns]
+        rows.append([world, max(map(len, runs)), *(_with_spread(seeds) if seeds else "" for seeds in runs)])
     return markdown(["world", "seeds", *columns], rows)
 
 
@@ -53,7 +53,7 @@ def _widths(results: Path) -> str:
             before, after = ({run["seed"]: run for run in found[world, row]} for row in (drawn, learned))
             pairs = [(before[seed], after[seed]) for seed in after.keys() & before.keys()]
             gains = [[100 * (late[key] - early[key]) for early, late in pairs] for key in ("ridge", "ridge_of_5")]
-            gained = " / ".join(f"{np.mean(gain):+.1f}{_half_range(gain)}" for gain in gains)
+            gained = " / ".join(map(_gain, gains))
             cells = [_with_spread([pair[side] for pair in pairs]) for side in (0, 1)]
             rows.append([world, file["settings"]["width"], len(pairs), *cells, gained])
     rows.sort(key=lambda row: row[0])
@@ -101,7 +101,7 @@ def _motion(results: Path) -> str:
             gains = [
                 [100 * (run[key] - drawn[run["seed"]][key]) for run in found.get((world, column), ())] for key in keys
             ]
-            cells.append(" / ".join(f"{np.mean(gain):+.1f}{_half_range(gain)}" for gain in gains if gain))
+            cells.append(" / ".join(_gain(gain) for gain in gains if gain))
         rows.append([world, len(drawn), *cells])
     return markdown(["world", "seeds", columns[0], *(f"gained: {column}" for column in columns[1:])], rows)
 
@@ -115,7 +115,7 @@ def _later(file: str, results: Path) -> str:
         cells = []
         for probe in probes:
             runs = [[100 * run[way] for run in found.get((world, probe), ())] for way in ("prequential", "later")]
-            cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in runs if seeds))
+            cells.append(" / ".join(_mean(seeds) for seeds in runs if seeds))
         rows.append([world, len(found[world, probes[0]]), *cells])
     return markdown(["world", "seeds", *probes], rows)
 
@@ -139,7 +139,7 @@ def _refit(results: Path) -> str:
         cells = []
         for column in columns:
             ways = [[100 * run[way] for run in found[world, column]] for way in ("later", "refit", "refit_confidence")]
-            cells.append(" / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in ways))
+            cells.append(" / ".join(map(_mean, ways)))
         lines.append([world, len(found[world, "untrained"]), *cells])
     return markdown(["world", "seeds", *columns], lines)
 
@@ -153,7 +153,7 @@ def _meanwhile(results: Path) -> str:
         cells = []
         for (probe, way), net in product(ways.values(), (DRAWN, LEARNED)):
             seeds = [100 * np.mean(run[way]) for run in found[world, f"{net}, {probe}"]]
-            cells.append(f"{np.mean(seeds):.1f}{_half_range(seeds)}")
+            cells.append(_mean(seeds))
         rows.append([world, len(seeds), *cells])
     head = (f"{way}, {net}" for way, net in product(ways, ("as drawn", "learned")))
     return markdown(["world", "seeds", *head], rows)
@@ -204,28 +204,25 @@ def _gained(drawn: list[Result], learned: list[Result], way: str) -> str:
     """Return what networks as drawn give, and what learning gained, seed by seed."""
     before = {run["seed"]: 100 * run[way] for run in drawn}
     gain = [100 * run[way] - before[run["seed"]] for run in learned]
-    return f"{np.mean(list(before.values())):.1f} {np.mean(gain):+.1f}{_half_range(gain)}"
+    return f"{np.mean(list(before.values())):.1f} {_gain(gain)}"
 
 
 def _with_spread(runs: list[Result]) -> str:
     """Return ridge and ridge of five labels, means over the seeds and, where there are several, half the range, %."""
     found = [[100 * run[key] for run in runs] for key in ("ridge", "ridge_of_5")]
-    return " / ".join(f"{np.mean(seeds):.1f}{_half_range(seeds)}" for seeds in found)
+    return " / ".join(map(_mean, found))
+
+
+def _mean(seeds: list[float]) -> str:
+    return f"{np.mean(seeds):.1f}{_half_range(seeds)}"
+
+
+def _gain(seeds: list[float]) -> str:
+    return f"{np.mean(seeds):+.1f}{_half_range(seeds)}"
 
 
 def _half_range(seeds: list[float]) -> str:
     return f" ± {np.ptp(seeds) / 2:.1f}" if len(seeds) > 1 else ""
-
-
-def _crops(results: Path) -> str:
-    """Of each world, and how large frames were that crops were cut from: ridge and ridge of five labels."""
-    found = grouped(read(results / "quality" / "crops.json")["rows"], "world", "row")
-    columns = list(dict.fromkeys(row for _, row in found))
-    rows = []
-    for world in dict.fromkeys(world for world, _ in found):
-        cells = [_with_spread(runs) if (runs := found.get((world, column))) else "" for column in columns]
-        rows.append([world, len(found[world, columns[0]]), *cells])
-    return markdown(["world", "seeds", *columns], rows)
 
 
 def _flat_rows(results: Path) -> str:
@@ -241,7 +238,7 @@ def _flat_rows(results: Path) -> str:
     for name, layer in ((name, layer) for name, layer, row in found if row == "learned"):
         drawn, learned = found[name, layer, "drawn"], found[name, layer, "learned"]
         gains = [[b[way] - a[way] for a, b in zip(drawn, learned, strict=True)] for way in ways]
-        gained = " / ".join(f"{np.mean(gain):+.1f}{_half_range(gain)}" for gain in gains)
+        gained = " / ".join(map(_gain, gains))
         half = "choosing" if name in measured["settings"]["chosen_on"] else "reporting"
         raw = cell(found[name, "raw", "raw"])
         rows.append([name, half, len(learned), raw, layer, cell(drawn), cell(learned), gained])
@@ -264,7 +261,7 @@ def _endless(results: Path) -> str:
 
 
 WORLD_TABLES: Tables = {
-    "quality/worlds": _worlds,
+    "quality/worlds": partial(_readouts, "worlds.json"),
     "quality/widths": _widths,
     "quality/motion": _motion,
     "quality/later": partial(_later, "later.json"),
@@ -276,7 +273,7 @@ WORLD_TABLES: Tables = {
     "quality/later-every-frame": partial(_later, "later-every-frame.json"),
     "quality/layers": _layers,
     "quality/orders": _orders,
-    "quality/crops": _crops,
+    "quality/crops": partial(_readouts, "crops.json"),
     "quality/flat-rows": _flat_rows,
     "quality/endless": _endless,
 }

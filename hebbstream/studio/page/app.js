@@ -19,7 +19,7 @@ const state = {};
 const onError = (error) => notice(error.message);
 
 const link = new Link({ onHeader, onPart, onLink, onCamera: (message) => camera.answered(message) });
-const pictures = Object.assign(new Pictures(link), { onError });
+const pictures = new Pictures(link, onError);
 const teaching = new Teaching(link, pictures);
 const inside = new Inside(link, onError);
 const novelty = new Novelty();

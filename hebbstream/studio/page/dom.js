@@ -17,6 +17,13 @@ export function make(tag, properties = {}, ...children) {
   return made;
 }
 
+/** Puts an item at a place in a list, if another one is there: what is moved loses the focus. */
+export function place(list, at, item) {
+  if (list.children[at] !== item) {
+    list.insertBefore(item, list.children[at] ?? null);
+  }
+}
+
 export const percent = (share) => `${Math.round(100 * share)} %`;
 
 export function ago(seconds) {

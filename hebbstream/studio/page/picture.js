@@ -3,11 +3,12 @@
 import { element, make, percent, write } from "./dom.js";
 
 const SPOKEN_MS = 3000;
-const STATES = { connecting: "connecting …", off: "turned off" };
+const STATES = { connecting: "connecting …", live: "live", lost: "lost", off: "turned off" };
 
 export class Pictures {
-  constructor(link) {
+  constructor(link, onError) {
     this.link = link;
+    this.onError = onError;
     this.focus = 0;
     this.rows = new Map();
     this.sources = [];
@@ -54,7 +55,7 @@ export class Pictures {
       row.item.dataset.state = source.state;
       row.button.setAttribute("aria-pressed", String(source.id === this.focus));
       write(row.name, source.name);
-      write(row.state, source.state === "lost" ? "lost" : STATES[source.state] ?? "live");
+      write(row.state, STATES[source.state]);
       write(row.toggle, source.state === "off" ? "Turn on" : "Turn off");
     }
     const shown = sources.filter((source) => source.state !== "off" || source.id !== this.link.camera);

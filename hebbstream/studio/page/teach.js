@@ -1,6 +1,6 @@
 // Classes and their examples: held keys and buttons teach, predictions show at once.
 
-import { colour, element, make, notice, paper, percent, write } from "./dom.js";
+import { colour, element, make, notice, paper, percent, place, write } from "./dom.js";
 
 const REPEAT_MS = 500; // a held key is said again and again, so that a lost release ends by itself
 
@@ -24,7 +24,7 @@ export class Teaching {
       const name = input.value;
       input.value = ""; // before the answer, during which the next one may be typed
       input.blur(); // so that number keys teach at once
-      this.ask("add-class", { name }).catch(() => {
+      this.ask("add-class", { name }, () => {
         input.value ||= name;
         input.focus();
       });
@@ -46,13 +46,12 @@ export class Teaching {
     document.addEventListener("visibilitychange", () => this.release());
   }
 
-  async ask(name, message) {
-    try {
-      return await this.link.ask(name, message);
-    } catch (error) {
+  /** Asks for something; a refusal is said, and what it leaves behind undone. */
+  ask(name, message, undo = () => {}) {
+    this.link.ask(name, message).catch((error) => {
       notice(error.message);
-      throw error;
-    }
+      undo();
+    });
   }
 
   /** Teaches a class for as long as it is held. */
@@ -61,7 +60,7 @@ export class Teaching {
       return;
     }
     this.release();
-    const say = () => this.ask("hold", { label, source: this.pictures.focus }).catch(() => this.release());
+    const say = () => this.ask("hold", { label, source: this.pictures.focus }, () => this.release());
     this.holding = { label, timer: setInterval(say, REPEAT_MS) };
     this.mark();
     say();
@@ -108,12 +107,10 @@ export class Teaching {
         this.rows.delete(name);
       }
     }
-    classes.forEach(({ name, examples, accuracy }, place) => {
+    classes.forEach(({ name, examples, accuracy }, at) => {
       const row = this.rows.get(name) ?? this.addRow(name);
-      if (element("classes").children[place] !== row.item) {
-        element("classes").insertBefore(row.item, element("classes").children[place] ?? null);
-      }
-      write(row.key, place < 9 ? place + 1 : "");
+      place(element("classes"), at, row.item);
+      write(row.key, at < 9 ? at + 1 : "");
       const measured = accuracy === null ? "" : `, ${percent(accuracy)} recognised first`;
       write(row.count, `${examples} example${examples === 1 ? "" : "s"}${measured}`);
     });
@@ -196,7 +193,6 @@ export class Teaching {
   }
 
   showExamples(examples) {
-    const list = element("examples");
     const wanted = new Map(examples);
     for (const [number, item] of this.thumbs) {
       if (wanted.get(number) !== item.dataset.label) {
@@ -206,16 +202,10 @@ export class Teaching {
     }
     for (const [number, label] of examples) {
       if (!this.thumbs.has(number)) {
-        const item = this.makeThumb(number, label);
-        this.thumbs.set(number, item);
+        this.thumbs.set(number, this.makeThumb(number, label));
       }
     }
-    const order = [...examples].reverse().map(([number]) => this.thumbs.get(number));
-    order.forEach((item, place) => {
-      if (list.children[place] !== item) {
-        list.insertBefore(item, list.children[place] ?? null);
-      }
-    });
+    [...examples].reverse().forEach(([number], at) => place(element("examples"), at, this.thumbs.get(number)));
     element("no-examples").hidden = examples.length > 0;
   }
 

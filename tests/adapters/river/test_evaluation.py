@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from river import drift, evaluate, metrics
+from strategies import tiny_net
 
-import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe, prequential
 
@@ -25,16 +25,12 @@ class Echo:
         self.last = y
 
 
-def tiny():
-    return hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
-
-
 def stream(labels):
     return [(np.full((8, 8, 3), index % 256, np.uint8), label) for index, label in enumerate(labels)]
 
 
 def test_it_predicts_before_it_learns_and_scores_cumulatively_and_in_windows():
-    found = prequential(tiny(), stream("aabbbbb"), Echo(), window=2, progress=False)
+    found = prequential(tiny_net(), stream("aabbbbb"), Echo(), window=2, progress=False)
     assert [(scores.labelled, scores.scored) for scores in found.scores] == [(3, 2), (5, 4), (7, 6)]
     assert [scores.cumulative["Accuracy"] for scores in found.scores] == [1 / 2, 3 / 4, 5 / 6]
     assert [scores.windowed["Accuracy"] for scores in found.scores] == [1 / 2, 1.0, 1.0]
@@ -42,7 +38,7 @@ def test_it_predicts_before_it_learns_and_scores_cumulatively_and_in_windows():
 
 def test_delayed_labels_are_predicted_at_once_and_learned_later():
     probe = Echo()
-    found = prequential(tiny(), stream("abcd"), probe, delay=2, progress=False)
+    found = prequential(tiny_net(), stream("abcd"), probe, delay=2, progress=False)
     assert probe.calls == ["predict", "predict", "predict", "a", "predict", "b", "c", "d"]
     assert found.scores[-1].labelled == found.scores[-1].samples == 4
     assert found.scores[-1].scored == 1
@@ -50,7 +46,7 @@ def test_delayed_labels_are_predicted_at_once_and_learned_later():
 
 @pytest.mark.parametrize("delay", [0, 5])
 def test_scores_are_those_of_river(delay):
-    net, images = tiny(), stream([f"class {index * index % 3}" for index in range(40)])
+    net, images = tiny_net(), stream([f"class {index * index % 3}" for index in range(40)])
     rows = [(dict(enumerate(net.transform_one(x).tolist())), y) for x, y in images]
 
     def wanted():
@@ -62,7 +58,7 @@ def test_scores_are_those_of_river(delay):
 
 
 def test_samples_without_a_label_are_learned_from_but_not_scored():
-    net = tiny()
+    net = tiny_net()
     found = prequential(net, stream(["a", None, "a", None]), Echo(), progress=False)
     last = found.scores[-1]
     assert (last.scored, last.labelled, last.samples, net.samples_seen) == (1, 2, 4, 4)
@@ -72,18 +68,18 @@ def test_samples_without_a_label_are_learned_from_but_not_scored():
 @pytest.mark.parametrize(("labels", "came"), [([None, None], "2 samples came with 0 labels"), ("a", "1 samples came")])
 def test_nothing_to_score_is_an_error(labels, came):
     with pytest.raises(errors.EmptyStreamError, match=came):
-        prequential(tiny(), stream(labels), Echo(), progress=False)
+        prequential(tiny_net(), stream(labels), Echo(), progress=False)
 
 
 def test_what_a_probe_abstains_from_is_not_scored():
-    found = prequential(tiny(), stream("ab" * 10), LinearProbe(min_confidence=1.0), window=1, progress=False)
+    found = prequential(tiny_net(), stream("ab" * 10), LinearProbe(min_confidence=1.0), window=1, progress=False)
     last = found.scores[-1]
     assert last.labelled == 20
     assert last.scored == 1  # while there was one class alone, its probability was 1
 
 
 def test_frozen_the_network_stays_as_it_is():
-    net = tiny()
+    net = tiny_net()
     before = net.layers[0].weight.clone()
     prequential(net, stream("abab"), LinearProbe(), frozen=True, limit=3, progress=False)
     assert torch.equal(net.layers[0].weight, before)
@@ -92,7 +88,7 @@ def test_frozen_the_network_stays_as_it_is():
 
 def test_several_metrics_and_their_picture(tmp_path):
     both = metrics.Accuracy() + metrics.CrossEntropy()
-    found = prequential(tiny(), stream("ab" * 30), LinearProbe(), both, window=5, progress=False)
+    found = prequential(tiny_net(), stream("ab" * 30), LinearProbe(), both, window=5, progress=False)
     assert set(found.scores[-1].windowed) == {"Accuracy", "CrossEntropy"}
     lines = str(found).splitlines()
     assert len(lines) <= 12
@@ -102,7 +98,7 @@ def test_several_metrics_and_their_picture(tmp_path):
 
 def test_two_metrics_of_one_kind_are_told_apart():
     both = metrics.FBeta(beta=0.5) + metrics.FBeta(beta=2) + metrics.Accuracy()
-    found = prequential(tiny(), stream([True, True, False]), Echo(), both, progress=False).scores[-1]
+    found = prequential(tiny_net(), stream([True, True, False]), Echo(), both, progress=False).scores[-1]
     half, twice = "FBeta(beta=0.5, pos_val=True)", "FBeta(beta=2, pos_val=True)"
     assert list(found.cumulative) == list(found.windowed) == [half, twice, "Accuracy"]
     assert found.cumulative[half] != found.cumulative[twice]
@@ -122,10 +118,12 @@ class Wrong:
     "detector", [drift.ADWIN(), drift.PageHinkley(threshold=20), drift.binary.DDM(), drift.binary.HDDMA()]
 )
 def test_a_detector_notices_where_the_error_drifts(detector, tmp_path):
-    steady = prequential(tiny(), stream("a" * 250), Wrong(), detector=detector, progress=False)
+    steady = prequential(tiny_net(), stream("a" * 250), Wrong(), detector=detector, progress=False)
     assert steady.drifts == []
     assert "drifted" not in str(steady)
-    changed = prequential(tiny(), stream("a" * 200 + "b" * 50), Wrong(), detector=detector, window=50, progress=False)
+    changed = prequential(
+        tiny_net(), stream("a" * 200 + "b" * 50), Wrong(), detector=detector, window=50, progress=False
+    )
     first = changed.drifts[0]
     assert 200 < first.samples <= 250
     assert first.cumulative["Accuracy"] == 200 / first.scored
@@ -137,7 +135,7 @@ def test_a_detector_notices_where_the_error_drifts(detector, tmp_path):
 
 def test_the_picture_has_a_line_for_each_drift(tmp_path):
     detector = drift.DummyDriftDetector(t_0=20)
-    found = prequential(tiny(), stream("a" * 300), Wrong(), detector=detector, window=50, progress=False)
+    found = prequential(tiny_net(), stream("a" * 300), Wrong(), detector=detector, window=50, progress=False)
     assert [scores.samples for scores in found.drifts[:3]] == [20, 40, 60]
     assert "noticed after samples 20, 40, 60" in str(found)
     assert "200 and 5 more" in str(found)
@@ -147,7 +145,7 @@ def test_the_picture_has_a_line_for_each_drift(tmp_path):
 
 def test_the_picture_shows_each_score_and_one_alone(tmp_path):
     for labels, points in (("aab", 1), ("aabbb", 2)):
-        found = prequential(tiny(), stream(labels), Echo(), window=2, progress=False)
+        found = prequential(tiny_net(), stream(labels), Echo(), window=2, progress=False)
         assert len(found.scores) == points
         picture = found.plot(tmp_path / "curve.svg").read_text()
         assert len(re.findall("<use .*fill: #1f77b4", picture)) == points + 1  # and the legend's
@@ -157,7 +155,9 @@ def test_the_picture_shows_each_score_and_one_alone(tmp_path):
     ("options", "message"),
     [
         ({"window": 0}, "window=0"),
+        ({"window": "9"}, "window='9'"),
         ({"delay": -1}, "delay=-1"),
+        ({"delay": None}, "delay=None"),
         ({"limit": 0}, "limit=0"),
         ({"metrics": metrics.MAE()}, "metric MAE: expected one of classification"),
         (
@@ -169,4 +169,4 @@ def test_the_picture_shows_each_score_and_one_alone(tmp_path):
 )
 def test_options_are_checked(options, message):
     with pytest.raises(errors.ConfigurationError, match=message):
-        prequential(tiny(), stream("ab"), Echo(), progress=False, **options)
+        prequential(tiny_net(), stream("ab"), Echo(), progress=False, **options)

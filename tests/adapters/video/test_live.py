@@ -164,7 +164,7 @@ def test_overload_takes_no_more_memory_however_long_it_lasts(engine, monkeypatch
     assert max(resident[60:]) - max(resident[:60]) < lost / 4
 
 
-def test_end_stall_and_refusal_are_told_apart(tmp_path):
+def test_end_stall_and_refusal_are_told_apart():
     port = free_port()
     with pytest.raises(errors.ConnectionLostError, match="cannot connect"):
         open_video(f"tcp://127.0.0.1:{port}")

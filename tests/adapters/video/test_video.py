@@ -75,6 +75,8 @@ def test_closing_ends_the_stream(clip):
         {"size": (0, 4)},
         {"fit": "squeeze"},
         {"prefetch": -1},
+        {"prefetch": "4"},
+        {"stream": 0.5},
         {"start": -1.0},
         {"duration": 0.0},
         {"duration": float("nan")},
