@@ -263,7 +263,7 @@ def _damage(row: dict[str | None, Any], names: Sequence[str]) -> str | None:
     """Return what is wrong with a row that was torn, or is none."""
     if None in row:
         return f"more values than {len(names)} columns"
-    if any(value and "\0" in value for value in row.values()):
+    if "\0" in "".join(filter(None, row.values())):
         return "NUL bytes"
     again = all(value and value.strip() == name for name, value in row.items() if name)
     return _AGAIN if again and not all(map(reads_as_number, names)) else None
