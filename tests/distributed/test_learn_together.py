@@ -180,7 +180,7 @@ def with_one_bad(peers):
 def test_a_bad_sample_ends_all_ranks_with_one_clear_line_each():
     assert together(2, with_one_bad) == [
         "PeerError: rank 1 of 2 has ended with an error of its own",
-        "NonFiniteError: frame with NaN: 192 of its 192 values are not finite",
+        "NonFiniteError: source 'bad': sample 1, the first being 0: frame with NaN: 192 of its 192 values are not finite",
     ]
 
 
@@ -351,7 +351,8 @@ def with_a_label_that_cannot_be_told(peers, folder):
 def test_a_label_that_no_checkpoint_holds_is_refused_on_its_rank_and_the_rest_is_saved(tmp_path):
     assert together(2, with_a_label_that_cannot_be_told, tmp_path) == [
         "PeerError: rank 1 of 2 has ended with an error of its own",
-        "LabelError: label ('a', 'tuple'): a checkpoint holds str, int, float and bool labels",
+        "LabelError: source 'c': sample 5, the first being 0: label ('a', 'tuple'): a checkpoint holds str, int, float and"
+        " bool labels",
     ]
     saved = hs.Learner.load(tmp_path / "run.safetensors")
     assert saved.counters.position == saved.probe.steps == 11

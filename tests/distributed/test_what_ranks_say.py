@@ -1,0 +1,96 @@
+"""What a run of several ranks tells who started it, whichever rank it concerns."""
+
+import logging
+import os
+import signal
+import tempfile
+
+import torch
+from ranks import together
+
+import hebbstream as hs
+from hebbstream.distributed import learn_together
+
+
+def learner(probe=None, callbacks=()):
+    return hs.Learner(hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3), probe, callbacks=callbacks)
+
+
+def ended_with(peers, sources):
+    try:
+        learn_together(learner(hs.RidgeProbe()), sources, peers, progress=False)
+    except hs.HebbstreamError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def save_when_the_other_is_asked(peers, folder):
+    path = folder / "run.safetensors"
+    saved = []
+
+    def source(asked):
+        for number in range(20):
+            if asked and number == 5:
+                os.kill(os.getpid(), signal.SIGUSR1)
+            saved.append(path.exists())
+            yield torch.rand(3, 8, 8)
+
+    one = learner(callbacks=[hs.Checkpoint(path)] if peers.rank == 0 else [])
+    report = learn_together(one, {"a": lambda: source(False), "b": lambda: source(True)}, peers, progress=False)
+    return saved[4], saved[10], report.samples
+
+
+def test_a_signal_that_asks_any_rank_to_save_is_answered_by_the_first(tmp_path):
+    assert together(2, save_when_the_other_is_asked, tmp_path) == [(False, True, 40)] * 2
+
+
+def with_labels_on_one(peers):
+    sources = {"a": lambda: torch.rand(9, 3, 8, 8), "b": lambda: [(frame, 1) for frame in torch.rand(9, 3, 8, 8)]}
+    report = learn_together(learner(hs.RidgeProbe()), sources, peers, progress=False)
+    return report.accuracy, report.recent_accuracy, "prequential accuracy" in str(report)
+
+
+def test_accuracies_are_of_all_ranks_wherever_the_labels_are():
+    first, other = together(2, with_labels_on_one)
+    assert first == other == (first[0], first[0], True)
+
+
+def with_bad_samples(peers):
+    good, bad = torch.rand(3, 8, 8), torch.full((3, 8, 8), torch.nan)
+    nan = {"a": lambda: [good] * 5, "b": lambda: [good, good, hs.Sample(bad, source="shard.tar/2")]}
+    label = {"a": lambda: [good] * 5, "b": lambda: [(good, "x"), (good, object)]}
+    return [ended_with(peers, nan), ended_with(peers, label)]
+
+
+def test_a_sample_that_is_refused_is_named():
+    nan, label = together(2, with_bad_samples)[1]
+    assert nan.startswith("NonFiniteError: source 'b': sample 2 (shard.tar/2), the first being 0: frame with NaN")
+    assert label.startswith("LabelError: source 'b': sample 1, the first being 0: label <class 'object'>")
+
+
+def without_room(peers, folder):
+    tempfile.tempdir = str(folder / "none")
+    return ended_with(peers, {"a": lambda: torch.rand(3, 3, 8, 8)})
+
+
+def test_a_rank_without_room_for_temporary_files_says_so(tmp_path):
+    said = together(1, without_room, tmp_path)[0]
+    assert said == (
+        "OutputError: rank 0 cannot write a temporary file (No such file or directory): expected room where TMPDIR says"
+    )
+
+
+def with_too_few_sources(peers):
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logging.getLogger("hebbstream.distributed").addHandler(handler)
+    learn_together(learner(), {"a": lambda: torch.rand(3, 3, 8, 8)}, peers, progress=False)
+    learn_together(learner(), dict.fromkeys("ab", lambda: torch.rand(3, 3, 8, 8)), peers, progress=False)
+    return said
+
+
+def test_ranks_that_will_read_nothing_are_told_once():
+    assert together(2, with_too_few_sources) == [
+        ["1 of 2 processes read nothing: expected as many sources; files that one name stands for are one source"],
+        [],
+    ]
