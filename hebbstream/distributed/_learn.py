@@ -72,7 +72,7 @@ def learn_together(
     Returns
     -------
     Report
-        Samples and accuracies are those of all ranks.
+        Samples, accuracies and counts are those of all ranks.
 
     Raises
     ------

@@ -138,7 +138,7 @@ def join(*, timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu") -> I
     ----------
     timeout
         Seconds to wait for another rank, at the start and in every step, before it counts as lost. It must be longer than
-        a checkpoint takes, or a source to open.
+        a checkpoint takes, a source to open, or as many samples as each learns alone.
     device
         Where networks will be: ``"cpu"`` talks through gloo, ``"cuda"`` through NCCL as well.
 

@@ -1,7 +1,7 @@
 """`DistributedRun`: one call of `learn_together`, on one rank."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, astuple, replace
 from enum import IntFlag
 
 import torch
@@ -24,6 +24,7 @@ from hebbstream.learning._report import Report
 from hebbstream.learning._run import Run
 from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stats import StreamStats
 
 _GRACE_SECONDS = 5.0
 
@@ -69,6 +70,7 @@ class DistributedRun(Run):
         self._probe = None if probe is None else SharedProbe(probe, peers)
         self._scored = (learner.counters.scored, learner.counters.correct)
         self._lately = (0, 0)  # labelled samples of late of all ranks, and those predicted rightly
+        self._stats = StreamStats()  # of what all ranks have read
         self._error: BaseException | None = None
         self._to_read = len(set(leases.names) - leases.ended)
         self._due: set[int] = set()
@@ -237,7 +239,7 @@ class DistributedRun(Run):
             self._stopped = "interrupted"
         elif self._samples == self._limit:
             self._stopped = "limit"
-        elif set(self._leases.names) <= self._leases.ended:
+        elif not self._leases.held and set(self._leases.names) <= self._leases.ended:
             self._stopped = "end of stream"
         if any(Word.SAVE in word for word in words):
             self._interrupted.to_save = True  # whichever rank was asked, the first one saves
@@ -282,9 +284,11 @@ class DistributedRun(Run):
         if self._probe is not None:
             self._probe.merge()
             self._add_scores(self._learner.counters)
-        for known in self._peers.gather_terms(self._reader.known):
-            self._leases.known |= known
+        told = self._peers.gather_terms({"known": self._reader.known, "read": astuple(self._reader.stats)})
+        for of_rank in told:
+            self._leases.known |= of_rank["known"]
         self._reader.known.clear()
+        self._stats = sum((StreamStats(*of_rank["read"]) for of_rank in told), StreamStats())
         self._torn = False
 
     def _add_scores(self, counters: Counters) -> None:
@@ -300,6 +304,7 @@ class DistributedRun(Run):
         self._scored = (counters.scored, counters.correct)
 
     def report(self) -> Report:
-        """Return how the run stands; accuracies are those of all ranks, as they have last told each other."""
+        """Return how the run stands; accuracies and counts are those of all ranks, as they have last told each other."""
         labelled, right = self._lately
-        return replace(super().report(), recent_accuracy=right / labelled if labelled else None)
+        recent = right / labelled if labelled else None
+        return replace(super().report(), recent_accuracy=recent, stream_counts=asdict(self._stats))

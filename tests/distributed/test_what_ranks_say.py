@@ -10,6 +10,9 @@ from ranks import together
 
 import hebbstream as hs
 from hebbstream.distributed import learn_together
+from hebbstream.distributed._leases import Leases
+from hebbstream.streams import Stream
+from hebbstream.streams._stats import StreamStats
 
 
 def learner(probe=None, callbacks=()):
@@ -94,3 +97,28 @@ def test_ranks_that_will_read_nothing_are_told_once():
         ["1 of 2 processes read nothing: expected as many sources; files that one name stands for are one source"],
         [],
     ]
+
+
+def with_damage(peers):
+    def of(frames, **stats):
+        return lambda: Stream(torch.rand(frames, 3, 8, 8), stats=StreamStats(**stats))
+
+    sources = {"a": of(5, dropped=1), "b": of(3, corrupt=2), "c": of(4, corrupt=1)}
+    return learn_together(learner(), sources, peers, progress=False).stream_counts
+
+
+def test_what_became_of_the_sources_of_all_ranks_is_counted():
+    for counts in together(2, with_damage):
+        assert {name: count for name, count in counts.items() if count} == {"frames": 12, "dropped": 1, "corrupt": 3}
+
+
+def test_many_sources_are_not_looked_through_in_each_step():
+    class Looked(tuple):
+        def __iter__(self):
+            raise AssertionError("looked through")
+
+    leases = Leases(f"{number}.mp4" for number in range(4))
+    leases.lend(2)
+    leases.names = Looked(leases.names)
+    leases.lend(2)
+    assert leases.held == {"0.mp4": 0, "1.mp4": 1}
