@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,14 @@ def _sources(
 
     def opener(part: list[str]) -> Callable[[], Stream[Any]]:
         of_part = argparse.Namespace(**vars(options) | {"source": part, "resume": False})
-        # Only when it is opened has the learner what all begin with.
-        return lambda: open_stream(of_part, learner.net, learner.net.frame_size or size)
+
+        def opened() -> Stream[Any]:
+            # Only now has the learner what all begin with.
+            stream = open_stream(of_part, learner.net, learner.net.frame_size or size)
+            # What comes through a pipe another time is something else, of which nothing was learned.
+            return Stream(stream, name=repr(stream), live=True) if is_pipe(part[0]) else stream
+
+        return opened
 
     cameras = [source for source in options.source if is_camera(source)]
     parts = [[source] for source in options.source if source not in cameras]
@@ -132,6 +139,19 @@ def _sources(
         name = ", ".join(map(mask_credentials, part))
         opened[f"{name} ({number})" if name in opened else name] = opener(part)
     return opened
+
+
+def is_pipe(source: str) -> bool:
+    """Whether a source's name is that of the standard input, or of a pipe that is there now.
+
+    Examples
+    --------
+    >>> is_pipe("-"), is_pipe("monday.mp4"), is_pipe("rtsp://door.local/live")
+    (True, False, False)
+    """
+    with suppress(OSError, ValueError):  # as of a text that is too long for a path
+        return source == "-" or Path(source).is_fifo()
+    return False
 
 
 def is_camera(source: str) -> bool:

@@ -1,9 +1,11 @@
 """`hebbstream learn --distributed`, started as torchrun would."""
 
+import os
 import socket
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -162,6 +164,16 @@ def test_labels_that_another_rank_than_the_first_has_read_are_told(ranks, tmp_pa
             2, "a.csv", "b.csv", "--distributed", "--quiet", "--width", 4, "--window", 20, "--label", "act"
         )
         assert told in first.stdout, first.stderr
+
+
+def test_all_that_comes_through_a_pipe_another_time_is_learned(alone, films, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for film, learned in zip(films, (12, 7, 9), strict=True):
+        writer = Thread(target=lambda film=film: (tmp_path / "pipe").write_bytes(Path(film).read_bytes()))
+        writer.start()
+        code, out, err = alone("pipe", "--resume")
+        writer.join()
+        assert (code, f"learned {learned} samples" in out) == (0, True), out + err
 
 
 def test_ranks_that_average(ranks, films, tmp_path):
