@@ -169,10 +169,9 @@ def test_labels_that_another_rank_than_the_first_has_read_are_told(ranks, tmp_pa
 def test_all_that_comes_through_a_pipe_another_time_is_learned(alone, films, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for film, learned in zip(films, (12, 7, 9), strict=True):
-        writer = Thread(target=lambda film=film: (tmp_path / "pipe").write_bytes(Path(film).read_bytes()))
+        writer = Thread(target=lambda film=film: (tmp_path / "pipe").write_bytes(Path(film).read_bytes()), daemon=True)
         writer.start()
         code, out, err = alone("pipe", "--resume")
-        writer.join()
         assert (code, f"learned {learned} samples" in out) == (0, True), out + err
 
 
