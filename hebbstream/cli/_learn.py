@@ -84,6 +84,8 @@ def run(options: argparse.Namespace) -> None:
             raise ConfigurationError(f"{shown}: expected --labels (of a table, --label), which a probe learns")
     if options.sync_every and not options.distributed:
         raise ConfigurationError(f"--sync-every {options.sync_every}: expected --distributed, with which it goes")
+    if options.wire != "float32" and not options.sync_every:
+        raise ConfigurationError(f"--wire {options.wire}: expected --sync-every, with which it goes")
     if options.distributed:
         with joined(options) as peers:
             _run_together(options, peers)

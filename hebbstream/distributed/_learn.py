@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hebbstream._numbers import check_number
+from hebbstream._numbers import check_number, quantity
 from hebbstream._quote import quote
 from hebbstream.distributed._engine import DataParallelEngine
 from hebbstream.distributed._leases import Leases, fingerprint_of
@@ -100,12 +100,23 @@ def learn_together(
     """
     check_number("every", every, optional=True)
     check_number("limit", limit, optional=True)
-    if not 0 <= patience <= LONGEST_SECONDS:
-        raise ConfigurationError(f"patience={patience}: expected a number of seconds from 0 to {LONGEST_SECONDS:,.0f}")
+    if every is None and wire != "float32":
+        raise ConfigurationError(
+            f"wire={quote(wire)} without every: expected 'float32', as steps taken together travel"
+        )
+    if not 0 <= quantity(patience) <= LONGEST_SECONDS:
+        raise ConfigurationError(
+            f"patience={quote(patience)}: expected a number of seconds from 0 to {LONGEST_SECONDS:,.0f}"
+        )
     if not isinstance(sources, Mapping) or not sources:
         found = f"sources in a {type(sources).__name__}" if not isinstance(sources, Mapping) else "no sources"
         raise ConfigurationError(f"{found}: expected a mapping from names to functions that open them")
-    sources = {str(name): opened for name, opened in sources.items()}  # as a checkpoint knows paths and numbers
+    given, sources = (
+        sources,
+        {str(name): opened for name, opened in sources.items()},
+    )  # as a checkpoint knows paths and numbers
+    if len(sources) < len(given):
+        raise ConfigurationError(f"sources {quote(list(given))}: expected names that differ as text")
     for name, opened in sources.items():
         if not callable(opened):
             raise ConfigurationError(f"source {name!r} is a {type(opened).__name__}: expected a function that opens it")

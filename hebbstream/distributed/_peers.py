@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
+from hebbstream._numbers import quantity
 from hebbstream._quote import first_line, quote
 from hebbstream.errors import ConfigurationError, PeerError
 
@@ -160,9 +161,9 @@ def join(*, timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu") -> I
     missing = [name for name in _SET_BY_TORCHRUN if name not in os.environ]
     if missing:
         raise ConfigurationError(f"{missing[0]} is not set: start all processes with torchrun, such as: {_STARTED_BY}")
-    if not 0 < timeout <= LONGEST_SECONDS:
+    if not 0 < quantity(timeout) <= LONGEST_SECONDS:
         raise ConfigurationError(
-            f"timeout={timeout}: expected a positive number of seconds, {LONGEST_SECONDS:,.0f} at most"
+            f"timeout={quote(timeout)}: expected a positive number of seconds, {LONGEST_SECONDS:,.0f} at most"
         )
     _check_variables()
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"

@@ -48,9 +48,9 @@ def test_variables_that_cannot_work_are_refused_at_once(started, monkeypatch, na
         pass
 
 
-@pytest.mark.parametrize("timeout", [0, float("inf"), 1e300, 1e10])
+@pytest.mark.parametrize("timeout", [0, float("inf"), 1e300, 1e10, "60"])
 def test_a_timeout_that_cannot_work(started, timeout):
-    expected = f"timeout={re.escape(str(timeout))}: expected a positive number of seconds, 100,000,000 at most"
+    expected = f"timeout={re.escape(repr(timeout))}: expected a positive number of seconds, 100,000,000 at most"
     with pytest.raises(ConfigurationError, match=expected), join(timeout=timeout):
         pass
 
