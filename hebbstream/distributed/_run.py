@@ -98,6 +98,21 @@ class DistributedRun(Run):
         if not self._learner.counters.position and self._stopped == "end of stream":
             raise EmptyStreamError("the sources ended before their first sample: expected at least one")
 
+    def _end(self, *, raising: bool) -> None:
+        if not raising:  # the others have heard of it, or are lost
+            super()._end(raising=False)
+            return
+        failure: BaseException | None = None
+        try:
+            super()._end(raising=True)
+        except BaseException as error:  # as of a last checkpoint, without which the others have learned in vain
+            failure = error
+        told = self._peers.gather(torch.tensor([failure is not None], dtype=torch.int64, device="cpu"))
+        if failure is None:
+            failure = next((self._of_another(rank) for rank, failed in enumerate(told) if failed), None)
+        if failure is not None:
+            raise failure
+
     def _round(self) -> None:
         """Read, tell the others, and learn what all have told."""
         self._torn = True  # until the step is over: what fails in it leaves this rank with what is of no one time

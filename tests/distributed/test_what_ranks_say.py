@@ -11,6 +11,7 @@ from ranks import together
 import hebbstream as hs
 from hebbstream.distributed import learn_together
 from hebbstream.distributed._leases import Leases
+from hebbstream.errors import OutputError
 from hebbstream.streams import Stream
 from hebbstream.streams._stats import StreamStats
 
@@ -97,6 +98,24 @@ def test_ranks_that_will_read_nothing_are_told_once():
         ["1 of 2 processes read nothing: expected as many sources; files that one name stands for are one source"],
         [],
     ]
+
+
+def with_a_last_checkpoint_that_fails(peers):
+    class Full(hs.Callback):
+        def on_end(self, learner):
+            raise OutputError("cannot write run.safetensors: No space left on device")
+
+    one = learner(callbacks=[Full()] if peers.rank == 0 else [])
+    try:
+        learn_together(one, dict.fromkeys("ab", lambda: torch.rand(3, 3, 8, 8)), peers, progress=False)
+    except hs.HebbstreamError as error:
+        return f"{type(error).__name__}: {error}", peers.sum(torch.ones(1)).item()
+
+
+def test_no_rank_ends_well_where_what_all_have_learned_could_not_be_saved():
+    own = "OutputError: cannot write run.safetensors: No space left on device"
+    other = "PeerError: rank 0 of 2 has ended with an error of its own"
+    assert together(2, with_a_last_checkpoint_that_fails) == [(own, 2.0), (other, 2.0)]
 
 
 def with_damage(peers):
