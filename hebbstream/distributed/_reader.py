@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from hebbstream.distributed._leases import Leases, fingerprint_of
-from hebbstream.errors import SourceNotFoundError, StreamError
+from hebbstream.errors import StreamError
 from hebbstream.streams._prefetch import Prefetch
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stats import StreamStats
@@ -76,9 +76,9 @@ class Reader:
             return Sample.of(next(self._stream))
         except StopIteration:
             self.at_end = True
-        except SourceNotFoundError:
+        except FileNotFoundError:
             raise
-        except StreamError as error:
+        except (StreamError, OSError) as error:  # the latter of a source of one's own
             log.warning("source %r is dropped: %s: %s", name, type(error).__name__, error)
             self.failures[name], self.at_end = error, True
         return None

@@ -184,18 +184,22 @@ def test_a_bad_sample_ends_all_ranks_with_one_clear_line_each():
     ]
 
 
-def with_one_that_dies(peers):
-    def dying():
+def with_some_that_die(peers):
+    def dying(error):
         yield torch.rand(3, 8, 8)
-        raise ConnectionLostError("yard: gone")
+        raise error
 
-    one = learner()
-    report = learn_together(one, {"a": lambda: torch.rand(5, 3, 8, 8), "yard": dying}, peers, progress=False)
+    sources = {
+        "a": lambda: torch.rand(5, 3, 8, 8),
+        "yard": lambda: dying(ConnectionLostError("yard: gone")),
+        "door": lambda: dying(OSError("the cable")),
+    }
+    report = learn_together(learner(), sources, peers, progress=False)
     return report.samples, report.stopped
 
 
 def test_a_source_that_dies_is_left_out():
-    assert together(2, with_one_that_dies) == [(6, "end of stream")] * 2
+    assert together(2, with_some_that_die) == [(7, "end of stream")] * 2
 
 
 def with_some_that_break_off(peers):
