@@ -3,6 +3,8 @@
 import argparse
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import hebbstream as hs
@@ -10,8 +12,29 @@ from hebbstream._credentials import mask_credentials
 from hebbstream.cli._source import check_sources, open_stream
 from hebbstream.cli._types import positive, seconds
 from hebbstream.distributed import Peers, join, learn_together
+from hebbstream.distributed._learn import refuse_differences
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams import Stream
+
+# What says how a source is read, and what a new network is. The rest may be each machine's own, or is compared where it is used.
+_ALIKE = (
+    *(
+        "size",
+        "labels",
+        "crops",
+        "crop_scale",
+        "fit",
+        "stride",
+        "rate",
+        "start",
+        "duration",
+        "loop",
+        "stream",
+        "format",
+    ),
+    *("arrays", "every_frame", "share", "sound", "form", "length", "mels", "window_rows", "hop", "columns", "label"),
+    *("time", "group", "gap", "preset", "width", "seed", "mirror", "event_threshold", "precision", "solver"),
+)
 
 
 def add_distributed(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +76,19 @@ def joined(options: argparse.Namespace) -> Any:
     return join(timeout=options.peer_timeout, device="cuda" if options.device.startswith("cuda") else "cpu")
 
 
+def refuse_other_options(options: argparse.Namespace, peers: Peers) -> None:
+    """Refuse, on all ranks, options by which one would read its sources otherwise than another."""
+    told = {f"--{name.removesuffix('_rows').replace('_', '-')}": getattr(options, name) for name in _ALIKE}
+    refuse_differences(
+        peers, **{name: str(value) if isinstance(value, Path) else value for name, value in told.items()}
+    )
+
+
+def goes_on(options: argparse.Namespace, peers: Peers) -> bool:
+    """Return whether all go on from a checkpoint; where one was started again all were, but each torchrun counts its own."""
+    return any(peers.gather_terms(options.resume))
+
+
 def samples_a_step(options: argparse.Namespace) -> int:
     """Return for how many samples a step a network's rates should be.
 
@@ -66,10 +102,7 @@ def samples_a_step(options: argparse.Namespace) -> int:
 def learn_as_one(
     options: argparse.Namespace, learner: hs.Learner, peers: Peers, size: tuple[int, int] | None
 ) -> hs.Report:
-    """Learn from the sources that the options name, each read by one process.
-
-    Whether they go on is for rank 0 to say: each of several torchruns counts its own restarts.
-    """
+    """Learn from the sources that the options name, each read by one process."""
     return learn_together(
         learner,
         _sources(options, learner, size, peers.world),
@@ -77,7 +110,7 @@ def learn_as_one(
         every=options.sync_every,
         wire=options.wire,
         limit=options.limit,
-        resume=peers.gather_terms(options.resume)[0],
+        resume=options.resume,
         progress=not options.quiet,
     )
 
@@ -89,8 +122,14 @@ def _sources(
 
     def opener(part: list[str]) -> Callable[[], Stream[Any]]:
         of_part = argparse.Namespace(**vars(options) | {"source": part, "resume": False})
-        # Only when it is opened has the learner what all begin with.
-        return lambda: open_stream(of_part, learner.net, learner.net.frame_size or size)
+
+        def opened() -> Stream[Any]:
+            # Only now has the learner what all begin with.
+            stream = open_stream(of_part, learner.net, learner.net.frame_size or size)
+            # What comes through a pipe another time is something else, of which nothing was learned.
+            return Stream(stream, name=repr(stream), live=True) if is_pipe(part[0]) else stream
+
+        return opened
 
     cameras = [source for source in options.source if is_camera(source)]
     parts = [[source] for source in options.source if source not in cameras]
@@ -100,6 +139,19 @@ def _sources(
         name = ", ".join(map(mask_credentials, part))
         opened[f"{name} ({number})" if name in opened else name] = opener(part)
     return opened
+
+
+def is_pipe(source: str) -> bool:
+    """Whether a source's name is that of the standard input, or of a pipe that is there now.
+
+    Examples
+    --------
+    >>> is_pipe("-"), is_pipe("monday.mp4"), is_pipe("rtsp://door.local/live")
+    (True, False, False)
+    """
+    with suppress(OSError, ValueError):  # as of a text that is too long for a path
+        return source == "-" or Path(source).is_fifo()
+    return False
 
 
 def is_camera(source: str) -> bool:

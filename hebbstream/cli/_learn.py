@@ -11,7 +11,14 @@ import hebbstream as hs
 from hebbstream._quote import printable
 from hebbstream.cli._anew import FirstCheckpoint
 from hebbstream.cli._contradiction import refuse_contradictions
-from hebbstream.cli._distributed import add_distributed, joined, learn_as_one, samples_a_step
+from hebbstream.cli._distributed import (
+    add_distributed,
+    goes_on,
+    joined,
+    learn_as_one,
+    refuse_other_options,
+    samples_a_step,
+)
 from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
 from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._new import add_network, default_size, new_network
@@ -77,6 +84,8 @@ def run(options: argparse.Namespace) -> None:
             raise ConfigurationError(f"{shown}: expected --labels (of a table, --label), which a probe learns")
     if options.sync_every and not options.distributed:
         raise ConfigurationError(f"--sync-every {options.sync_every}: expected --distributed, with which it goes")
+    if options.wire != "float32" and not options.sync_every:
+        raise ConfigurationError(f"--wire {options.wire}: expected --sync-every, with which it goes")
     if options.distributed:
         with joined(options) as peers:
             _run_together(options, peers)
@@ -117,6 +126,8 @@ def _goes_on(options: argparse.Namespace, stream: Stream[Any], learner: hs.Learn
 def _run_together(options: argparse.Namespace, peers: Peers) -> None:
     """Learn as one of several processes. The first of them writes, and says so."""
     check_device(options.device)
+    refuse_other_options(options, peers)
+    options.resume = goes_on(options, peers)
     if peers.rank:
         anew = argparse.Namespace(**vars(options) | {"resume": False})
         learner = _learner(anew, [])  # it takes over what the first has, from a checkpoint or not
@@ -127,6 +138,7 @@ def _run_together(options: argparse.Namespace, peers: Peers) -> None:
     with _claimed(checkpoint):
         report = learn_as_one(options, learner, peers, default_size(options))
     print(f"{peers.world} processes: {report}")
+    _print_if_unlabelled(options, report)
     _print_if_nothing_was_left(options, report)
     _print_written(options)
 

@@ -1,12 +1,13 @@
 """`learn_together`: a run of several processes."""
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hebbstream._numbers import check_number
+from hebbstream._numbers import check_number, quantity
 from hebbstream._quote import quote
 from hebbstream.distributed._engine import DataParallelEngine
 from hebbstream.distributed._leases import Leases, fingerprint_of
@@ -14,13 +15,15 @@ from hebbstream.distributed._local import LocalEngine
 from hebbstream.distributed._peers import LONGEST_SECONDS, Peers
 from hebbstream.distributed._reader import Reader, Sources
 from hebbstream.distributed._run import DistributedRun
-from hebbstream.errors import ConfigurationError, HebbstreamError
+from hebbstream.errors import ConfigurationError, HebbstreamError, OutputError
 from hebbstream.learning._callback import Callback
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._progress import ProgressBar
 from hebbstream.learning._report import Report
 from hebbstream.streams import Stream
 from hebbstream.streams._stream import as_stream
+
+log = logging.getLogger("hebbstream.distributed")
 
 
 def learn_together(
@@ -69,7 +72,7 @@ def learn_together(
     Returns
     -------
     Report
-        Samples are those of all ranks; accuracies, too, but for the recent one, which is of this rank.
+        Samples, accuracies and counts are those of all ranks.
 
     Raises
     ------
@@ -97,12 +100,23 @@ def learn_together(
     """
     check_number("every", every, optional=True)
     check_number("limit", limit, optional=True)
-    if not 0 <= patience <= LONGEST_SECONDS:
-        raise ConfigurationError(f"patience={patience}: expected a number of seconds from 0 to {LONGEST_SECONDS:,.0f}")
+    if every is None and wire != "float32":
+        raise ConfigurationError(
+            f"wire={quote(wire)} without every: expected 'float32', as steps taken together travel"
+        )
+    if not 0 <= quantity(patience) <= LONGEST_SECONDS:
+        raise ConfigurationError(
+            f"patience={quote(patience)}: expected a number of seconds from 0 to {LONGEST_SECONDS:,.0f}"
+        )
     if not isinstance(sources, Mapping) or not sources:
         found = f"sources in a {type(sources).__name__}" if not isinstance(sources, Mapping) else "no sources"
         raise ConfigurationError(f"{found}: expected a mapping from names to functions that open them")
-    sources = {str(name): opened for name, opened in sources.items()}  # as a checkpoint knows paths and numbers
+    given, sources = (
+        sources,
+        {str(name): opened for name, opened in sources.items()},
+    )  # as a checkpoint knows paths and numbers
+    if len(sources) < len(given):
+        raise ConfigurationError(f"sources {quote(list(given))}: expected names that differ as text")
     for name, opened in sources.items():
         if not callable(opened):
             raise ConfigurationError(f"source {name!r} is a {type(opened).__name__}: expected a function that opens it")
@@ -110,7 +124,7 @@ def learn_together(
         raise ConfigurationError("replay on several ranks: expected a learner without it")
     precision, leases = learner.net.engine.precision, Leases(sources)
     engine = DataParallelEngine(peers, precision) if every is None else LocalEngine(wire, precision)
-    _refuse_differences(
+    refuse_differences(
         peers,
         sources=list(sources),
         every=every and int(every),
@@ -123,6 +137,12 @@ def learn_together(
         leases.compare(name, found)
     if isinstance(engine, LocalEngine):
         engine.begin(learner.net.layers)  # it may refuse them, and as yet no callback has begun
+    if peers.rank == 0 and len(sources) < peers.world:
+        log.warning(
+            "%d of %d processes read nothing: expected as many sources; files that one name stands for are one source",
+            peers.world - len(sources),
+            peers.world,
+        )
     callbacks: list[Callback] = [leases]
     if peers.rank == 0:
         callbacks += [*learner.callbacks, ProgressBar(limit, passed=0, enabled=progress)]
@@ -140,8 +160,21 @@ def learn_together(
     return run.report()
 
 
-def _refuse_differences(peers: Peers, **arguments: Any) -> None:
-    """Find out on all ranks, before one has changed anything, whether another one was called differently."""
+def refuse_differences(peers: Peers, **arguments: Any) -> None:
+    """Find out on all ranks, before one has changed anything, whether another one was called differently.
+
+    Parameters
+    ----------
+    peers
+        The ranks, all of which must call it with arguments of the same names.
+    arguments
+        Values of JSON's terms.
+
+    Raises
+    ------
+    ConfigurationError
+        On all ranks alike, if a value differs.
+    """
     told = peers.gather_terms(arguments)
     for rank, other in enumerate(told):
         for name, first in told[0].items():
@@ -153,14 +186,22 @@ def _refuse_differences(peers: Peers, **arguments: Any) -> None:
 
 def _begin_alike(learner: Learner, leases: Leases, peers: Peers, resume: bool) -> None:
     """Give every rank what rank 0 has, from a file's content: the way in which what was learned is known to survive."""
-    with tempfile.TemporaryDirectory(prefix="hebbstream-") as folder:
-        path = Path(folder) / "learner.safetensors"
-        if peers.rank == 0:
-            learner.save(path)
-        content = peers.share_bytes(path.read_bytes() if peers.rank == 0 else None)
-        path.write_bytes(content)
-        device = str(learner.net.device)
-        found = Learner.load(path, device, callbacks=[leases] if resume else ())
+    try:
+        with tempfile.TemporaryDirectory(prefix="hebbstream-") as folder:
+            path = Path(folder) / "learner.safetensors"
+            if peers.rank == 0:
+                learner.save(path)
+            content = peers.share_bytes(path.read_bytes() if peers.rank == 0 else None)
+            if peers.rank:
+                path.write_bytes(content)
+            device = str(learner.net.device)
+            found = Learner.load(path, device, callbacks=[leases] if resume else ())
+    except HebbstreamError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"rank {peers.rank} cannot write a temporary file ({error.strerror or error}): expected room where TMPDIR says"
+        ) from error
     if peers.rank:
         engine = learner.net.engine
         learner.net, learner.probe = found.net, found.probe

@@ -49,6 +49,8 @@ class Leases(Callback):
     def lend(self, world: int) -> None:
         """Lend a source to each rank without one, as long as there are some; what is begun comes first."""
         free = [rank for rank in range(world) if rank not in self.held.values()]
+        if not free:  # as in nearly every step, where to look through many sources would take longer than to learn
+            return
         open_ = [name for name in self.names if name not in self.ended and name not in self.held]
         for name, rank in zip(sorted(open_, key=lambda name: name not in self.taken), free, strict=False):
             self.held[name] = rank

@@ -12,7 +12,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from hebbstream._quote import first_line
+from hebbstream._numbers import quantity
+from hebbstream._quote import first_line, quote
 from hebbstream.errors import ConfigurationError, PeerError
 
 _STARTED_BY = "torchrun --nproc-per-node 4 -m hebbstream.cli learn --distributed SOURCE ..."
@@ -138,14 +139,14 @@ def join(*, timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu") -> I
     ----------
     timeout
         Seconds to wait for another rank, at the start and in every step, before it counts as lost. It must be longer than
-        a checkpoint takes, or a source to open.
+        a checkpoint takes, a source to open, or as many samples as each learns alone.
     device
         Where networks will be: ``"cpu"`` talks through gloo, ``"cuda"`` through NCCL as well.
 
     Raises
     ------
     ConfigurationError
-        If this process was not started by torchrun, or by what sets the same variables.
+        If this process was not started by torchrun, or by what sets the same variables, or one of them cannot work.
     PeerError
         If the others cannot be reached.
 
@@ -160,10 +161,11 @@ def join(*, timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu") -> I
     missing = [name for name in _SET_BY_TORCHRUN if name not in os.environ]
     if missing:
         raise ConfigurationError(f"{missing[0]} is not set: start all processes with torchrun, such as: {_STARTED_BY}")
-    if not 0 < timeout <= LONGEST_SECONDS:
+    if not 0 < quantity(timeout) <= LONGEST_SECONDS:
         raise ConfigurationError(
-            f"timeout={timeout}: expected a positive number of seconds, {LONGEST_SECONDS:,.0f} at most"
+            f"timeout={quote(timeout)}: expected a positive number of seconds, {LONGEST_SECONDS:,.0f} at most"
         )
+    _check_variables()
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
     try:
         store, rank, world = next(rendezvous("env://", timeout=timedelta(seconds=timeout)))
@@ -182,6 +184,18 @@ def join(*, timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu") -> I
     finally:
         with suppress(RuntimeError):
             dist.destroy_process_group()
+
+
+def _check_variables() -> None:
+    """Refuse numbers with which torch would fail in words of its own, or wait for nobody until its timeout."""
+    found = {name: os.environ[name] for name in ("RANK", "WORLD_SIZE", "MASTER_PORT")}
+    for name, text in found.items():
+        if not (text.isascii() and text.isdecimal()):
+            raise ConfigurationError(f"{name}={quote(text)}: expected a whole number, from 0 on")
+    if not int(found["RANK"]) < int(found["WORLD_SIZE"]):
+        raise ConfigurationError(
+            f"RANK={found['RANK']} with WORLD_SIZE={found['WORLD_SIZE']}: expected ranks from 0, fewer than the world's size"
+        )
 
 
 def _reason(error: BaseException) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from hebbstream.distributed._leases import Leases, fingerprint_of
-from hebbstream.errors import SourceNotFoundError, StreamError
+from hebbstream.errors import StreamError
 from hebbstream.streams._prefetch import Prefetch
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Stream, as_stream
 
 _GRACE_SECONDS = 2.0  # for a camera that sends nothing when it is closed
@@ -43,11 +44,17 @@ class Reader:
         self.failures: dict[str, BaseException] = {}
         self.known: dict[str, str] = {}
         """By what the recordings that it has opened are known, for all ranks to be told."""
+        self._closed = StreamStats()
 
     @property
     def stream(self) -> Stream[Any] | None:
         """What is open."""
         return self._stream
+
+    @property
+    def stats(self) -> StreamStats:
+        """What has happened to all that it has opened."""
+        return self._closed if self._stream is None else self._closed + self._stream.stats
 
     @property
     def broken_off(self) -> bool:
@@ -69,9 +76,9 @@ class Reader:
             return Sample.of(next(self._stream))
         except StopIteration:
             self.at_end = True
-        except SourceNotFoundError:
+        except FileNotFoundError:
             raise
-        except StreamError as error:
+        except (StreamError, OSError) as error:  # the latter of a source of one's own
             log.warning("source %r is dropped: %s: %s", name, type(error).__name__, error)
             self.failures[name], self.at_end = error, True
         return None
@@ -95,6 +102,7 @@ class Reader:
             self._ahead.close(_GRACE_SECONDS)
         elif self._stream is not None:
             self._stream.close()
+        self._closed = self.stats
         self._stream = self._ahead = self._name = None
 
 

@@ -1,26 +1,30 @@
 """`DistributedRun`: one call of `learn_together`, on one rank."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, astuple, replace
 from enum import IntFlag
 
 import torch
 
+from hebbstream._quote import printable
 from hebbstream.distributed._engine import DataParallelEngine
 from hebbstream.distributed._leases import Leases
 from hebbstream.distributed._local import LocalEngine
 from hebbstream.distributed._peers import Peers
 from hebbstream.distributed._probes import SharedProbe
 from hebbstream.distributed._reader import Reader
-from hebbstream.errors import EmptyStreamError, ImageSizeError, PeerError
+from hebbstream.errors import EmptyStreamError, ImageSizeError, InputError, PeerError
 from hebbstream.learning._callback import Callback
 from hebbstream.learning._counters import Counters
 from hebbstream.learning._interruption import StopWaiting
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._progress import ProgressBar
 from hebbstream.learning._recordings import TOGETHER
+from hebbstream.learning._report import Report
 from hebbstream.learning._run import Run
 from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stats import StreamStats
 
 _GRACE_SECONDS = 5.0
 
@@ -33,6 +37,7 @@ class Word(IntFlag):
     FAILED = 4
     PAUSE = 8
     BROKEN_OFF = 16
+    SAVE = 32
 
 
 class DistributedRun(Run):
@@ -64,6 +69,8 @@ class DistributedRun(Run):
         probe = as_online_probe(learner.probe, "several ranks")
         self._probe = None if probe is None else SharedProbe(probe, peers)
         self._scored = (learner.counters.scored, learner.counters.correct)
+        self._lately = (0, 0)  # labelled samples of late of all ranks, and those predicted rightly
+        self._stats = StreamStats()  # of what all ranks have read
         self._error: BaseException | None = None
         self._to_read = len(set(leases.names) - leases.ended)
         self._due: set[int] = set()
@@ -90,6 +97,21 @@ class DistributedRun(Run):
             raise error
         if not self._learner.counters.position and self._stopped == "end of stream":
             raise EmptyStreamError("the sources ended before their first sample: expected at least one")
+
+    def _end(self, *, raising: bool) -> None:
+        if not raising:  # the others have heard of it, or are lost
+            super()._end(raising=False)
+            return
+        failure: BaseException | None = None
+        try:
+            super()._end(raising=True)
+        except BaseException as error:  # as of a last checkpoint, without which the others have learned in vain
+            failure = error
+        told = self._peers.gather(torch.tensor([failure is not None], dtype=torch.int64, device="cpu"))
+        if failure is None:
+            failure = next((self._of_another(rank) for rank, failed in enumerate(told) if failed), None)
+        if failure is not None:
+            raise failure
 
     def _round(self) -> None:
         """Read, tell the others, and learn what all have told."""
@@ -134,13 +156,10 @@ class DistributedRun(Run):
                     if self._holds and not self._reader.at_end and self._learner.clock() < until:
                         continue  # a camera that has nothing new
                     break
-                self._check(sample)
-                if self._probe is not None and sample.y is not None:
-                    self._probe.check(sample.y)
-                for callback in self._callbacks:
-                    callback.on_sample(self._learner, sample)
-                frames = self._learner.net.checked(sample.x, single=True)  # before the others count on it
-                self._size = (frames.shape[2], frames.shape[3])
+                try:
+                    self._accept(sample)
+                except InputError as error:
+                    raise self._of_source(error, sample, len(samples)) from error
                 samples.append(sample)
                 if self._every is not None:
                     self._take_one(sample)
@@ -149,6 +168,23 @@ class DistributedRun(Run):
         except Exception as error:  # the others must hear of it
             self._error = error
         return samples
+
+    def _accept(self, sample: Sample) -> None:
+        """Refuse what cannot be learned, before the others count on it."""
+        self._check(sample)
+        if self._probe is not None and sample.y is not None:
+            self._probe.check(sample.y)
+        for callback in self._callbacks:
+            callback.on_sample(self._learner, sample)
+        frames = self._learner.net.checked(sample.x, single=True)
+        self._size = (frames.shape[2], frames.shape[3])
+
+    def _of_source(self, error: InputError, sample: Sample, before: int) -> InputError:
+        """Return the error with which sample of which source it is of."""
+        name = self._leases.of(self._peers.rank) or ""
+        number = self._leases.taken.get(name, 0) + before
+        inside = "" if sample.source in (None, name) else f" ({printable(sample.source)})"
+        return type(error)(f"source {name!r}: sample {number:,}{inside}, the first being 0: {error}")
 
     def _take_one(self, sample: Sample) -> None:
         self._under_way.append(sample)
@@ -164,6 +200,8 @@ class DistributedRun(Run):
             word |= Word.FAILED
         if self._due or self._interrupted.to_save or any(timer.due() for timer in self._timers):
             word |= Word.PAUSE
+        if self._interrupted.to_save:
+            word |= Word.SAVE
         own = torch.tensor([count, word, self._check.features or 0, *self._size], dtype=torch.int64, device="cpu")
         told = [other.tolist() for other in self._peers.gather(own)]
         for number, _, _, *size in told:
@@ -216,8 +254,10 @@ class DistributedRun(Run):
             self._stopped = "interrupted"
         elif self._samples == self._limit:
             self._stopped = "limit"
-        elif set(self._leases.names) <= self._leases.ended:
+        elif not self._leases.held and set(self._leases.names) <= self._leases.ended:
             self._stopped = "end of stream"
+        if any(Word.SAVE in word for word in words):
+            self._interrupted.to_save = True  # whichever rank was asked, the first one saves
         if any(Word.PAUSE in word for word in words):
             self._settle()
             self._pause()
@@ -259,13 +299,27 @@ class DistributedRun(Run):
         if self._probe is not None:
             self._probe.merge()
             self._add_scores(self._learner.counters)
-        for known in self._peers.gather_terms(self._reader.known):
-            self._leases.known |= known
+        told = self._peers.gather_terms({"known": self._reader.known, "read": astuple(self._reader.stats)})
+        for of_rank in told:
+            self._leases.known |= of_rank["known"]
         self._reader.known.clear()
+        self._stats = sum((StreamStats(*of_rank["read"]) for of_rank in told), StreamStats())
         self._torn = False
 
     def _add_scores(self, counters: Counters) -> None:
-        own = [counters.scored - self._scored[0], counters.correct - self._scored[1]]
-        scored, correct = self._peers.sum(torch.tensor(own, dtype=torch.int64, device="cpu")).tolist()
+        own = [
+            counters.scored - self._scored[0],
+            counters.correct - self._scored[1],
+            len(self._recent),
+            sum(self._recent),
+        ]
+        scored, correct, *lately = self._peers.sum(torch.tensor(own, dtype=torch.int64, device="cpu")).tolist()
+        self._lately = (lately[0], lately[1])
         counters.scored, counters.correct = self._scored[0] + scored, self._scored[1] + correct
         self._scored = (counters.scored, counters.correct)
+
+    def report(self) -> Report:
+        """Return how the run stands; accuracies and counts are those of all ranks, as they have last told each other."""
+        labelled, right = self._lately
+        recent = right / labelled if labelled else None
+        return replace(super().report(), recent_accuracy=recent, stream_counts=asdict(self._stats))

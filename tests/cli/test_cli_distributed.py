@@ -1,9 +1,11 @@
 """`hebbstream learn --distributed`, started as torchrun would."""
 
+import os
 import socket
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -25,9 +27,12 @@ def test_rates_are_those_of_so_many_processes(monkeypatch, distributed, every, s
 
 @pytest.fixture
 def ranks(tmp_path):
-    """Run the command as so many ranks; give how each ended. A variable that is a tuple has a value for each."""
+    """Run the command as so many ranks; give how each ended. A variable that is a tuple has a value for each.
 
-    def call(world, *arguments, **environment):
+    `own` are arguments of single ranks.
+    """
+
+    def call(world, *arguments, own=("", ""), **environment):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
@@ -36,8 +41,11 @@ def ranks(tmp_path):
             folder = tmp_path / f"rank-{rank}"
             folder.mkdir(exist_ok=True)
             started = dict(zip(VARIABLES, (str(rank), str(world), "127.0.0.1", port), strict=True))
-            own = {name: value[rank] if isinstance(value, tuple) else value for name, value in environment.items()}
-            return run_program("hebbstream.cli", "learn", *arguments, folder=folder, cwd=tmp_path, **started, **own)
+            variables = {
+                name: value[rank] if isinstance(value, tuple) else value for name, value in environment.items()
+            }
+            given = [*arguments, *own[rank].split()]
+            return run_program("hebbstream.cli", "learn", *given, folder=folder, cwd=tmp_path, **started, **variables)
 
         with ThreadPoolExecutor(world) as threads:
             return list(threads.map(one, range(world)))
@@ -66,7 +74,8 @@ def test_ranks_learn_all_films_go_on_and_one_of_them_writes(ranks, films, tmp_pa
     assert first.stdout.startswith("2 processes: learned 10 samples in ")
     assert other.stdout == ""
     # torchrun starts ranks anew after one has died: they go on by themselves, and so does one of another torchrun.
-    first, other = ranks(2, *films, *options, TORCHELASTIC_RESTART_COUNT=("1", "0"), GROUP_WORLD_SIZE="2")
+    counts = ("0", "1")  # of two torchruns: the first rank's has seen no process of its own die
+    first, other = ranks(2, *films, *options, TORCHELASTIC_RESTART_COUNT=counts, GROUP_WORLD_SIZE="2")
     assert (first.returncode, other.returncode) == (0, 0), first.stderr + other.stderr
     assert "going on from run.safetensors, after 10 samples\n2 processes: learned 18 samples" in first.stdout
     net = hs.load(tmp_path / "run.safetensors")
@@ -134,6 +143,36 @@ def test_a_film_that_is_not_there_is_one_line_on_every_rank(ranks, films, tmp_pa
     assert (first.returncode, other.returncode) == (1, 1)
     assert first.stderr == "hebbstream: rank 1 of 2 has ended with an error of its own\n"
     assert other.stderr == f"hebbstream: no file at {tmp_path / 'none.mp4'}\n"
+
+
+def test_ranks_that_would_read_their_sources_differently_are_refused_before_any_is_opened(ranks, tmp_path):
+    own = {"stride": ["1", "2"], "window": ["20", "30"]}
+    for name, values in own.items():
+        told = tuple(f"--{name} {value}" for value in values)
+        for ended in ranks(2, "none.mp4", "--distributed", own=told):
+            said = f"rank 1 has --{name}={values[1]}, rank 0 --{name}={values[0]}: expected the same on all"
+            assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"hebbstream: {said}\n")
+    assert not (tmp_path / "run.safetensors").exists()
+
+
+def test_labels_that_another_rank_than_the_first_has_read_are_told(ranks, tmp_path):
+    for label, told in (("up", "prequential accuracy"), ("", "no sample had a label: column 'act' has none for them")):
+        for name in ("a", "b"):
+            rows = "".join(f"{row % 7}.5,{label if name == 'b' else ''}\n" for row in range(80))
+            (tmp_path / f"{name}.csv").write_text(f"x,act\n{rows}")
+        first, _ = ranks(
+            2, "a.csv", "b.csv", "--distributed", "--quiet", "--width", 4, "--window", 20, "--label", "act"
+        )
+        assert told in first.stdout, first.stderr
+
+
+def test_all_that_comes_through_a_pipe_another_time_is_learned(alone, films, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for film, learned in zip(films, (12, 7, 9), strict=True):
+        writer = Thread(target=lambda film=film: (tmp_path / "pipe").write_bytes(Path(film).read_bytes()), daemon=True)
+        writer.start()
+        code, out, err = alone("pipe", "--resume")
+        assert (code, f"learned {learned} samples" in out) == (0, True), out + err
 
 
 def test_ranks_that_average(ranks, films, tmp_path):

@@ -242,6 +242,7 @@ def test_a_folder_to_which_pictures_are_added_goes_on(run, tmp_path):
             "--window for a.csv.gz: expected a table or sound, found a packed file: unpack it first",
         ),
         (CLIP, ["--sync-every", 5], "--sync-every 5: expected --distributed"),
+        (CLIP, ["--distributed", "--wire", "float16"], "--wire float16: expected --sync-every"),
         (
             CLIP,
             ["--replay-per-sample", 2],

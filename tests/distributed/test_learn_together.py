@@ -180,22 +180,26 @@ def with_one_bad(peers):
 def test_a_bad_sample_ends_all_ranks_with_one_clear_line_each():
     assert together(2, with_one_bad) == [
         "PeerError: rank 1 of 2 has ended with an error of its own",
-        "NonFiniteError: frame with NaN: 192 of its 192 values are not finite",
+        "NonFiniteError: source 'bad': sample 1, the first being 0: frame with NaN: 192 of its 192 values are not finite",
     ]
 
 
-def with_one_that_dies(peers):
-    def dying():
+def with_some_that_die(peers):
+    def dying(error):
         yield torch.rand(3, 8, 8)
-        raise ConnectionLostError("yard: gone")
+        raise error
 
-    one = learner()
-    report = learn_together(one, {"a": lambda: torch.rand(5, 3, 8, 8), "yard": dying}, peers, progress=False)
+    sources = {
+        "a": lambda: torch.rand(5, 3, 8, 8),
+        "yard": lambda: dying(ConnectionLostError("yard: gone")),
+        "door": lambda: dying(OSError("the cable")),
+    }
+    report = learn_together(learner(), sources, peers, progress=False)
     return report.samples, report.stopped
 
 
 def test_a_source_that_dies_is_left_out():
-    assert together(2, with_one_that_dies) == [(6, "end of stream")] * 2
+    assert together(2, with_some_that_die) == [(7, "end of stream")] * 2
 
 
 def with_some_that_break_off(peers):
@@ -351,7 +355,8 @@ def with_a_label_that_cannot_be_told(peers, folder):
 def test_a_label_that_no_checkpoint_holds_is_refused_on_its_rank_and_the_rest_is_saved(tmp_path):
     assert together(2, with_a_label_that_cannot_be_told, tmp_path) == [
         "PeerError: rank 1 of 2 has ended with an error of its own",
-        "LabelError: label ('a', 'tuple'): a checkpoint holds str, int, float and bool labels",
+        "LabelError: source 'c': sample 5, the first being 0: label ('a', 'tuple'): a checkpoint holds str, int, float and"
+        " bool labels",
     ]
     saved = hs.Learner.load(tmp_path / "run.safetensors")
     assert saved.counters.position == saved.probe.steps == 11
@@ -473,6 +478,9 @@ def test_a_lost_rank_is_one_clear_error_and_no_hang(function):
         ({"limit": 0}, "limit=0: expected a positive integer, or None"),
         ({"limit": 1.5}, "limit=1.5: expected a positive integer, or None"),
         ({"patience": -1}, "patience=-1: expected a number of seconds from 0 to 100,000,000"),
+        ({"patience": "1"}, "patience='1': expected a number of seconds from 0 to 100,000,000"),
+        ({"wire": "float16"}, "wire='float16' without every: expected 'float32', as steps taken together travel"),
+        ({"sources": {1: list, "1": list}}, "sources [1, '1']: expected names that differ as text"),
         ({"sources": {}}, "no sources: expected a mapping from names to functions that open them"),
         ({"sources": [list]}, "sources in a list: expected a mapping from names to functions that open them"),
         ({"sources": {"a": torch.rand(2, 3, 8, 8)}}, "source 'a' is a Tensor: expected a function that opens it"),

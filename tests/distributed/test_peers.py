@@ -33,9 +33,24 @@ def test_without_torchrun_the_error_names_what_is_missing(started, monkeypatch):
         pass
 
 
-@pytest.mark.parametrize("timeout", [0, float("inf"), 1e300, 1e10])
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("RANK", "first", "RANK='first': expected a whole number, from 0 on"),
+        ("WORLD_SIZE", "-1", "WORLD_SIZE='-1': expected a whole number, from 0 on"),
+        ("MASTER_PORT", "", "MASTER_PORT='': expected a whole number, from 0 on"),
+        ("RANK", "2", "RANK=2 with WORLD_SIZE=2: expected ranks from 0, fewer than the world's size"),
+    ],
+)
+def test_variables_that_cannot_work_are_refused_at_once(started, monkeypatch, name, value, message):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"^{message}$"), join(timeout=60):
+        pass
+
+
+@pytest.mark.parametrize("timeout", [0, float("inf"), 1e300, 1e10, "60"])
 def test_a_timeout_that_cannot_work(started, timeout):
-    expected = f"timeout={re.escape(str(timeout))}: expected a positive number of seconds, 100,000,000 at most"
+    expected = f"timeout={re.escape(repr(timeout))}: expected a positive number of seconds, 100,000,000 at most"
     with pytest.raises(ConfigurationError, match=expected), join(timeout=timeout):
         pass
 
