@@ -18,22 +18,10 @@ from hebbstream.streams import Stream
 
 # What says how a source is read, and what a new network is. The rest may be each machine's own, or is compared where it is used.
 _ALIKE = (
-    *(
-        "size",
-        "labels",
-        "crops",
-        "crop_scale",
-        "fit",
-        "stride",
-        "rate",
-        "start",
-        "duration",
-        "loop",
-        "stream",
-        "format",
-    ),
-    *("arrays", "every_frame", "share", "sound", "form", "length", "mels", "window_rows", "hop", "columns", "label"),
-    *("time", "group", "gap", "preset", "width", "seed", "mirror", "event_threshold", "precision", "solver"),
+    *("size", "labels", "crops", "crop_scale", "fit", "stride", "rate", "start", "duration", "loop", "stream"),
+    *("format", "arrays", "every_frame", "share", "sound", "form", "length", "mels", "window_rows", "hop", "columns"),
+    *("label", "time", "group", "gap", "valid_range", "preset", "width", "seed", "mirror", "event_threshold"),
+    *("precision", "solver"),
 )
 
 
