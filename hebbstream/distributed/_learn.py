@@ -111,12 +111,10 @@ def learn_together(
     if not isinstance(sources, Mapping) or not sources:
         found = f"sources in a {type(sources).__name__}" if not isinstance(sources, Mapping) else "no sources"
         raise ConfigurationError(f"{found}: expected a mapping from names to functions that open them")
-    given, sources = (
-        sources,
-        {str(name): opened for name, opened in sources.items()},
-    )  # as a checkpoint knows paths and numbers
-    if len(sources) < len(given):
-        raise ConfigurationError(f"sources {quote(list(given))}: expected names that differ as text")
+    as_text = {str(name): opened for name, opened in sources.items()}  # as a checkpoint knows paths and numbers
+    if len(as_text) < len(sources):
+        raise ConfigurationError(f"sources {quote(list(sources))}: expected names that differ as text")
+    sources = as_text
     for name, opened in sources.items():
         if not callable(opened):
             raise ConfigurationError(f"source {name!r} is a {type(opened).__name__}: expected a function that opens it")
