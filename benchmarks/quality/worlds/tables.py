@@ -167,8 +167,8 @@ def _scikit(results: Path) -> str:
     rows = []
     for world in dict.fromkeys(world for world, _ in found):
         drawn, learned = found[world, DRAWN], found[world, LEARNED]
-        rows.append([world, len(drawn), *(_gained(drawn, learned, name) for name in names)])
-    return markdown(["world", "seeds", *names], rows)
+        rows.append([world, *(_gained(drawn, learned, name) for name in names)])
+    return markdown(["world", *names], rows)
 
 
 def _depth(results: Path) -> str:
