@@ -80,6 +80,8 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         learned from a table (`SoftHebbNet.channel_names`), if the first row has them. Else it takes those of the first row
         learned: for a `net`, which has an order already, in that of the row, as `windows` does; else sorted, so that
         the order of a dict changes nothing, as river asks. Name them where `net` has learned here.
+    valid_range
+        Least and greatest value that a signal can have; another one, such as -9999, is missing. ``None`` takes all.
     prefix
         Of the features' names, ``prefix_0`` and so on. ``None`` takes one that differs with the network's layers and
         seed; two equal networks side by side need one each.
@@ -124,12 +126,12 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         hop: int = 1,
         group: Hashable = None,
         columns: Sequence[Hashable] | None = None,
+        valid_range: tuple[float, float] | None = None,
     ) -> None:
         check_number("neurons", neurons)
-        if window is None and ((hop, group) != (1, None) or columns is not None):
-            raise ConfigurationError(
-                f"hop={hop}, group={group!r}, columns={columns!r} without window: expected one for signals"
-            )
+        if window is None and ((hop, group) != (1, None) or columns is not None or valid_range is not None):
+            given = f"hop={hop}, group={group!r}, columns={columns!r}, valid_range={valid_range!r}"
+            raise ConfigurationError(f"{given} without window: expected one for signals")
         if net is not None and not isinstance(net, SoftHebbNet):
             raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet")
         given = {f"preset={preset!r}": preset, "layers of your own": layers, "a net": net}
@@ -156,8 +158,11 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         self.hop = hop
         self.group = group
         self.columns = columns
+        self.valid_range = valid_range
         channels, learned = (None, None) if net is None else (net.in_channels, net.channel_names)
-        self._windows = None if window is None else RowWindows(window, hop, group, columns, channels, learned)
+        self._windows = (
+            None if window is None else RowWindows(window, hop, group, columns, channels, learned, valid_range)
+        )
         if self._windows is not None:
             own = signal_layers(preset, layers, width) if net is None else [layer.spec for layer in net.layers]
             self._windows.features(own)  # what cannot work is told now

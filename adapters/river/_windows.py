@@ -33,11 +33,13 @@ class RowWindows:
         How many the network has; ``None`` if it is yet to be made.
     learned
         What the network's channels are called, if it knows. Rows that have other names are another sensor's.
+    valid_range
+        Least and greatest value; one beyond is missing.
 
     Raises
     ------
     ConfigurationError
-        If a number is not positive, or `columns` are not as many as `channels`.
+        If a number is not positive, a range is none, or `columns` are not as many as `channels`.
 
     Examples
     --------
@@ -56,6 +58,7 @@ class RowWindows:
         columns: Sequence[Hashable] | None = None,
         channels: int | None = None,
         learned: Sequence[str] | None = None,
+        valid_range: tuple[float, float] | None = None,
     ) -> None:
         for name, value in (("window", size), ("hop", hop)):
             if not isinstance(value, SupportsIndex) or value < 1:
@@ -66,7 +69,7 @@ class RowWindows:
             raise ConfigurationError(f"{len(columns)} columns: expected {channels}, the channels of the network")
         self._size, self._hop, self._group, self._channels = index(size), index(hop), group, channels
         self._learned = tuple(learned or ())
-        self._reader = RowReader(columns, group=group)
+        self._reader = RowReader(columns, group=group, valid_range=valid_range)
         self._trails = Trails(self._size)
         self._many: tuple[str, int, list[Values]] | None = (
             None  # a mini-batch, and the windows taken since it was announced

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from hebbstream._numbers import quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, InputError, RankError
 from hebbstream.network._frames import LARGEST_VALUE
@@ -81,7 +82,7 @@ class RowReader:
     ) -> None:
         self.columns: tuple[Hashable, ...] | None = None if columns is None else tuple(columns)
         self._label, self._time, self._group = label, time, group
-        self._valid_range = valid_range
+        self._valid_range = None if valid_range is None else _checked_range(valid_range)
         self._zoned: bool | None = None
         """Whether dates say their zone; of some that do and some that do not, nobody knows which came first."""
 
@@ -191,6 +192,13 @@ class RowReader:
             raise InputError(f"group {self._group!r} is {quote(value)}: expected a hashable value") from None
         found: Hashable = None if _has_none(value) else value
         return found
+
+
+def _checked_range(given: Any) -> tuple[float, float]:
+    least, greatest = map(quantity, given) if isinstance(given, Sequence) and len(given) == 2 else (0.0, 0.0)
+    if not least < greatest:
+        raise ConfigurationError(f"valid_range={quote(given)}: expected (least, greatest), two numbers")
+    return least, greatest
 
 
 def number(name: Hashable, value: Any) -> float:

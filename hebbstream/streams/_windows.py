@@ -109,8 +109,6 @@ def windows(
     hop = size if hop is None else _count("hop", hop)
     if gap is not None and not quantity(gap) > 0:
         raise ConfigurationError(f"gap={quote(gap)}: expected a positive number of seconds, or None")
-    if valid_range is not None:
-        valid_range = _checked_range(valid_range)
     if isinstance(columns, str) or (columns is not None and not len(columns)):
         raise ConfigurationError(f"columns={columns!r}: expected a list of names")
     if hasattr(rows, "columns") and hasattr(rows, "shape"):  # a data frame, whose items are its columns
@@ -118,13 +116,6 @@ def windows(
             f"rows of type {type(rows).__name__}: expected one by one, such as its .to_dict('records') or .to_numpy()"
         )
     return Windows(as_stream(rows), size, hop, RowReader(columns, label, time, group, valid_range), gap)
-
-
-def _checked_range(given: Any) -> tuple[float, float]:
-    least, greatest = map(quantity, given) if isinstance(given, Sequence) and len(given) == 2 else (0.0, 0.0)
-    if not least < greatest:
-        raise ConfigurationError(f"valid_range={quote(given)}: expected (least, greatest), two numbers")
-    return least, greatest
 
 
 def _count(name: str, value: Any) -> int:

@@ -50,6 +50,19 @@ def test_features_are_those_of_the_window_that_ends_with_the_row():
     assert found == list(model.transform_one(data[30]).values())  # asking changes nothing
 
 
+def test_values_out_of_the_valid_range_are_missing():
+    whole, far, missing = make(valid_range=(-10, 10)), rows(40), rows(40)
+    for at in (20, 33):
+        far[at]["y"], missing[at]["y"] = -9999.0, None
+    holes = make()
+    for one, other in zip(far, missing, strict=True):
+        assert whole.transform_one(one) == holes.transform_one(other)
+        whole.learn_one(one)
+        holes.learn_one(other)
+    assert whole.clone().valid_range == (-10, 10)
+    assert whole.transform_many(pd.DataFrame(far)).equals(holes.transform_many(pd.DataFrame(missing)))
+
+
 def test_the_probe_learns_from_the_features_it_predicted_from():
     model = make()
     for x in rows(120):
@@ -260,7 +273,9 @@ def test_pickle_and_clone():
             {"window": 16, "columns": ["x"], "net": hs.SoftHebbNet(LAYERS, 2, input_range=None)},
             "1 columns: expected 2, the channels of the network",
         ),
-        ({"hop": 2}, "hop=2, group=None, columns=None without window"),
+        ({"hop": 2}, "hop=2, group=None, columns=None, valid_range=None without window"),
+        ({"valid_range": (0, 1)}, r"valid_range=\(0, 1\) without window"),
+        ({"window": 16, "valid_range": (1, 0)}, r"valid_range=\(1, 0\): expected \(least, greatest\)"),
         ({"window": 9, "preset": "cifar10"}, "a window of rows for layers that look beyond a row"),
         ({"window": 3, "preset": "signal"}, "window=3: too small"),
     ],
