@@ -130,8 +130,8 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
     ) -> None:
         check_number("neurons", neurons)
         if window is None and ((hop, group) != (1, None) or columns is not None or valid_range is not None):
-            given = f"hop={hop}, group={group!r}, columns={columns!r}, valid_range={valid_range!r}"
-            raise ConfigurationError(f"{given} without window: expected one for signals")
+            of_windows = f"hop={hop}, group={group!r}, columns={columns!r}, valid_range={valid_range!r}"
+            raise ConfigurationError(f"{of_windows} without window: expected one for signals")
         if net is not None and not isinstance(net, SoftHebbNet):
             raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet")
         given = {f"preset={preset!r}": preset, "layers of your own": layers, "a net": net}
