@@ -4,13 +4,12 @@ from typing import Any
 
 from river import base
 
-from hebbstream._numbers import as_index
-from hebbstream._quote import quote
 from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.adapters.river._transformer import SoftHebbTransformer
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._explained import explained_share
+from hebbstream.inspection._neurons import check_layer
 from hebbstream.network._spec import LayerSpec
 
 # Features come from weights that have hardly turned, too; a score does not.
@@ -82,6 +81,5 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
         net = self.transformer.net
         if passes is None or net is None:
             return 0.0
-        if not 0 <= as_index(self.layer) < len(net.layers):
-            raise ConfigurationError(f"layer={quote(self.layer)}: expected an index from 0 to {len(net.layers) - 1}")
+        check_layer(net, self.layer)
         return 1.0 - float(explained_share(net.layers[self.layer], passes.layers[self.layer][1]))

@@ -45,22 +45,24 @@ class FarOff:
 
     def __init__(self) -> None:
         self._windows = 0
-        self._usual: Any = 0.0  # how far the furthest value of a window is from its median, on average
+        self._usual: Any = 0.0  # how far a window's least and greatest value are apart, on average
         self._told: set[Hashable] = set()
 
     def look(self, x: Values, columns: tuple[Hashable, ...]) -> None:
         """Look at the next window, shape (C, T)."""
-        apart = np.abs(x - np.median(x, axis=1, keepdims=True))
-        furthest = apart.argmax(axis=1)
-        reach = apart.max(axis=1)
-        far = (reach > _FAR * self._usual) & (self._usual > 0) & (self._windows >= _KNOWN)
-        for row in np.flatnonzero(far).tolist():
-            if (name := columns[row]) not in self._told:
-                self._told.add(name)
-                log.warning(
-                    "column %r has %g, %d times further from the others of its window than usual: if that was not measured,"
-                    " give the valid_range (--valid-range)",
-                    *(name, x[row, furthest[row]], reach[row] / self._usual[row]),
-                )
+        apart = x.max(axis=1) - x.min(axis=1)
+        if self._windows >= _KNOWN:
+            for row in np.flatnonzero((apart > _FAR * self._usual) & (self._usual > 0)).tolist():
+                self._tell(columns[row], x[row], apart[row] / self._usual[row])
         self._windows += 1
-        self._usual += (reach - self._usual) / self._windows
+        self._usual += (apart - self._usual) / self._windows
+
+    def _tell(self, name: Hashable, values: Values, times: float) -> None:
+        if name not in self._told:
+            self._told.add(name)
+            furthest = np.abs(values - np.median(values)).argmax()
+            log.warning(
+                "column %r has %g in a window whose values lie %d times further apart than usual: if that was not"
+                " measured, give the valid_range (--valid-range)",
+                *(name, values[furthest], times),
+            )

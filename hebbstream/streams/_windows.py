@@ -46,8 +46,8 @@ def windows(
     an infinity, a number beyond 1e15 or out
     of `valid_range`, an empty text, a name
     that a row has not
-    a value a hundred times further from the    learned as it is; the log of ``hebbstream.streams`` warns once of each such
-    others than usual                           column
+    values of a window that lie a hundred       learned as they are; the log of ``hebbstream.streams`` warns once of each such
+    times further apart than usual              column
     a column without a value in all of a        the window is left out, and counted in ``stats.corrupt``; the log of
     window                                      ``hebbstream.streams`` warns once of each such column
     a name that `columns`, or the first row,    is passed over
