@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hebbstream.cli._medium import as_learned
-from hebbstream.cli._signals import COLUMN_SECONDS, Signal, open_signal, signal_of, sound_rate, table_columns
+from hebbstream.cli._signals import COLUMN_SECONDS, Signal, open_signal, signal_of, sound_rate, table_columns, window_options
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
 from hebbstream.network import SoftHebbNet
 
@@ -55,6 +55,7 @@ def signal_settings(options: argparse.Namespace, kind: Signal, settings: "Settin
         in_channels=len(names) if names else 1,
         channel_names=names,
         sample_rate=sound_rate(given) if kind == "sound" else None,
+        window_options=window_options(given) if kind == "table" else {},
         size=size,
     )
 

@@ -1,6 +1,6 @@
 """`Settings`: what a run of the studio is started with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import hebbstream as hs
@@ -24,8 +24,8 @@ class Settings:
         Of the network.
     kind, in_channels
         Of what it sees; ``None`` takes the preset's channels.
-    channel_names, sample_rate
-        Of a table's columns, and of sound: see `SoftHebbNet`.
+    channel_names, sample_rate, window_options
+        Of a table's columns, of sound, and of how rows are cut: see `SoftHebbNet`.
     solver
         Of the probe.
     dimensions
@@ -46,6 +46,7 @@ class Settings:
     in_channels: int | None = None
     channel_names: tuple[str, ...] | None = None
     sample_rate: int | None = None
+    window_options: dict[str, Any] = field(default_factory=dict)
     solver: str = "ridge"
     dimensions: int = 512
     size: tuple[int, int] | None = None
@@ -59,6 +60,7 @@ class Settings:
         )
         self.check(net)
         net.channel_names, net.sample_rate = self.channel_names, self.sample_rate
+        net.window_options = self.window_options
         return hs.Learner(net, self.probe())
 
     def probe(self) -> OnlineProbe:

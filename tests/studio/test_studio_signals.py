@@ -166,7 +166,8 @@ def test_the_command_plays_a_table_of_sensors(tmp_path, sensors):
 
 
 def test_a_run_reads_the_columns_that_it_has_learned(tmp_path, sensors):
-    with opened(tmp_path / "run", sensors, "--window", 60, "--columns", "y", "z") as studio:
+    cut = "--gap", 5, "--valid-range", -9, 9
+    with opened(tmp_path / "run", sensors, "--window", 60, "--columns", "y", "z", *cut) as studio:
         until(lambda: studio.session.board.learned)
         contract = studio.session.ask(lambda: _export.onnx_model(studio.session)).result(60)
         assert b'"channel_names": ["y", "z"]' in contract
@@ -175,6 +176,7 @@ def test_a_run_reads_the_columns_that_it_has_learned(tmp_path, sensors):
         with pytest.raises(ConfigurationError, match="network for the columns z, y: expected y, z"):
             studio.session.ask(lambda: studio.session.open(others)).result(60)
     with opened(tmp_path / "run", sensors) as studio:  # window and columns as learned
+        assert studio.session.net.window_options == {"gap": 5.0, "valid_range": [-9.0, 9.0]}
         assert studio.session.net.channel_names == ("y", "z")
         until(lambda: studio.session.board.learned)
         window = studio.session.sources[0].latest.sample
