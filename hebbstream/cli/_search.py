@@ -159,13 +159,8 @@ def _nearest(
     for row in np.argsort(-cosines, kind="stable").tolist():
         if len(chosen) == count:
             break
-        if not any(_near(row, other, times, recordings, apart) for other in chosen):
+        t = times[row]
+        beside = (times[other] for other in chosen if recordings[other] == recordings[row])
+        if t is None or not any(other is not None and abs(t - other) < apart for other in beside):
             chosen.append(row)
     return chosen
-
-
-def _near(
-    row: int, other: int, times: list[float | None], recordings: list[tuple[str | None, int]], apart: float
-) -> bool:
-    one, two = times[row], times[other]
-    return recordings[row] == recordings[other] and one is not None and two is not None and abs(one - two) < apart

@@ -80,6 +80,8 @@ class RowReader:
         group: Hashable = None,
         valid_range: tuple[float, float] | None = None,
     ) -> None:
+        if isinstance(columns, str) or (columns is not None and not len(columns)):
+            raise ConfigurationError(f"columns={columns!r}: expected a list of names")
         self.columns: tuple[Hashable, ...] | None = None if columns is None else tuple(columns)
         self._label, self._time, self._group = label, time, group
         self._valid_range = None if valid_range is None else _checked_range(valid_range)

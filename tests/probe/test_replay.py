@@ -188,7 +188,7 @@ def test_bad_settings_are_quoted(options):
         hs.Replay(**options)
 
 
-@pytest.mark.parametrize("seed", [-1, "1", 0.5])
+@pytest.mark.parametrize("seed", [-1, "1", 0.5, None])
 def test_bad_seeds_are_quoted(seed):
     with pytest.raises(errors.ConfigurationError, match=f"seed={seed!r}: expected an integer of at least 0"):
         hs.Replay(seed=seed)
