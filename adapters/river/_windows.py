@@ -61,8 +61,9 @@ class RowWindows:
     ) -> None:
         self._size, self._hop = row_count("window", size), row_count("hop", hop)
         self._reader = RowReader(columns, group=group, valid_range=valid_range)
-        if columns is not None and len(columns) != (channels or len(columns)):
-            raise ConfigurationError(f"{len(columns)} columns: expected {channels}, the channels of the network")
+        named = self._reader.columns
+        if named is not None and len(named) != (channels or len(named)):
+            raise ConfigurationError(f"{len(named)} columns: expected {channels}, the channels of the network")
         self._group, self._channels, self._learned = group, channels, tuple(learned or ())
         self._trails = Trails(self._size)
         # A mini-batch, and the windows taken since it was announced.

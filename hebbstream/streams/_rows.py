@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -80,9 +80,10 @@ class RowReader:
         group: Hashable = None,
         valid_range: tuple[float, float] | None = None,
     ) -> None:
-        if isinstance(columns, str) or (columns is not None and not len(columns)):
-            raise ConfigurationError(f"columns={columns!r}: expected a list of names")
-        self.columns: tuple[Hashable, ...] | None = None if columns is None else tuple(columns)
+        self.columns: tuple[Hashable, ...] | None = None if columns is None else checked_columns(columns)
+        for option, name in (("label", label), ("time", time), ("group", group)):
+            if not isinstance(name, Hashable):
+                raise ConfigurationError(f"{option}={quote(name)}: expected the name of a column")
         self._label, self._time, self._group = label, time, group
         self._valid_range = None if valid_range is None else _checked_range(valid_range)
         self._zoned: bool | None = None
@@ -194,6 +195,26 @@ class RowReader:
             raise InputError(f"group {self._group!r} is {quote(value)}: expected a hashable value") from None
         found: Hashable = None if _has_none(value) else value
         return found
+
+
+def checked_columns(columns: Any) -> tuple[Any, ...]:
+    """Return names of columns in their order: a set has another one in each run, and an iterator none the next time.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are none, or it is no list of names.
+
+    Examples
+    --------
+    >>> checked_columns(np.array(["x", "y"])) == ("x", "y")
+    True
+    """
+    ordered = isinstance(columns, Iterable) and not isinstance(columns, str | bytes | set | frozenset | Iterator)
+    names = tuple(columns) if ordered else ()
+    if not names:
+        raise ConfigurationError(f"columns={quote(columns)}: expected a list of names")
+    return names
 
 
 def _checked_range(given: Any) -> tuple[float, float]:

@@ -356,6 +356,9 @@ def test_a_key_that_cannot_be_hashed_is_refused():
         ({"size": 2, "gap": "1"}, "gap='1': expected a positive number of seconds, or None"),
         ({"size": 2, "columns": "xyz"}, "columns='xyz': expected a list of names"),
         ({"size": 2, "columns": []}, r"columns=\[\]: expected a list of names"),
+        ({"size": 2, "columns": 5}, "columns=5: expected a list of names"),
+        ({"size": 2, "columns": {"x"}}, r"columns=\{'x'\}: expected a list of names"),  # each run in another order
+        ({"size": 2, "label": ["x"]}, r"label=\['x'\]: expected the name of a column"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, message):
