@@ -21,6 +21,9 @@ from hebbstream.inspection import best_patches, optimal_inputs, plot_receptive_f
         (lambda net: plot_receptive_fields(net, "fields.png"), "nets of type SoftHebbNet: expected at least one pair"),
         (lambda _: plot_receptive_fields([], "fields.png"), "nets of type list: expected at least one pair"),
         (lambda net: plot_receptive_fields([("a", net)], 5), "path 5: expected the path of a file"),
+        (lambda net: plot_receptive_fields([("a", net)], "fields.png", most=0), "most=0: expected a positive integer"),
+        (lambda net: best_patches(net, [], 0, apart="a"), "top=9, apart='a': expected positive integers"),
+        (lambda net: write_report(net, "report", neurons=None), "neurons=None: expected a positive integer"),
         (lambda net: write_report(net, 5), "path 5: expected the path of a file"),
     ],
 )

@@ -212,6 +212,11 @@ def test_it_needs_a_probe_of_ours(labelled, probe, message):
         hs.learn(hs.SoftHebbNet.from_preset("cifar10", width=4), labelled, probe, replay=hs.Replay())
 
 
+def test_what_is_no_replay_is_refused():
+    with pytest.raises(errors.ConfigurationError, match="replay=True: expected a Replay, or None"):
+        hs.Learner(hs.SoftHebbNet.from_preset("cifar10", width=4), hs.SoftmaxProbe(), replay=True)
+
+
 def test_a_frame_unlike_those_kept_is_refused_before_anything_learns(labelled):
     net = hs.SoftHebbNet.from_preset("cifar10", width=4)
     x, y = labelled[0].x, labelled[0].y
