@@ -200,6 +200,8 @@ class RowReader:
 def checked_columns(columns: Any) -> tuple[Any, ...]:
     """Return names of columns in their order: a set has another one in each run, and an iterator none the next time.
 
+    A stream is told from others by its names as they are written, and NumPy's are written otherwise.
+
     Raises
     ------
     ConfigurationError
@@ -211,8 +213,8 @@ def checked_columns(columns: Any) -> tuple[Any, ...]:
     True
     """
     ordered = isinstance(columns, Iterable) and not isinstance(columns, str | bytes | set | frozenset | Iterator)
-    names = tuple(columns) if ordered else ()
-    if not names:
+    names = tuple(columns.tolist() if isinstance(columns, np.ndarray) else columns) if ordered else ()
+    if not names or not all(isinstance(name, Hashable) for name in names):
         raise ConfigurationError(f"columns={quote(columns)}: expected a list of names")
     return names
 

@@ -130,7 +130,7 @@ class Windows(Composed[Sample]):
         names = getattr(rows, "columns", None)  # which a table has
         if names is not None:
             reader.check(names)
-        options = reader.options(names) + ("" if gap is None else f", gap={gap!r}")
+        options = reader.options(names) + ("" if gap is None else f", gap={gap}")
         self._size, self._hop, self._reader, self._gap = size, hop, reader, gap
         stats = StreamStats()
         super().__init__(
