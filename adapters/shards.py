@@ -95,6 +95,7 @@ def open_shards(
             patterns: Iterable[str | Path] = [shards]
         else:  # a backslash is Windows' own
             patterns = braceexpand(shards, escape=False) if isinstance(shards, str) else shards
+            patterns = patterns if isinstance(patterns, Iterable) else ()
         paths = list(chain.from_iterable(_local(str(pattern)) for pattern in patterns))
     except UnbalancedBracesError:
         raise ConfigurationError(f"shards {str(shards)!r}: expected balanced braces") from None

@@ -22,7 +22,7 @@ from hebbstream.errors import (
     SourcePermissionError,
     StreamError,
 )
-from hebbstream.streams._rows import is_missing, reads_as_number
+from hebbstream.streams._rows import checked_columns, is_missing, reads_as_number
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream
 
@@ -68,7 +68,7 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     SourcePermissionError, StreamError
         If it cannot be read.
     ConfigurationError
-        If it has no such column, of several files one has not, or `columns` is a text.
+        If it has no such column, of several files one has not, or `columns` is no list of names.
     DamagedFileError
         If it is no table; while iterating, too, as where the first row has too many values.
     MissingDependencyError
@@ -88,9 +88,8 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     paths = [path] if one else _matches(str(path))
     if not paths:
         raise SourceNotFoundError(f"no file at {path}: expected a CSV or Parquet file, or a glob such as 'logs/*.csv'")
-    if isinstance(columns, str):
-        raise ConfigurationError(f"columns={columns!r}: expected a list of names")
-    return _TableStream(paths, columns, name=path.name, grows=one)
+    named = None if columns is None else checked_columns(columns)
+    return _TableStream(paths, named, name=path.name, grows=one)
 
 
 def _matches(pattern: str) -> list[Path]:
@@ -101,7 +100,7 @@ def _matches(pattern: str) -> list[Path]:
 class _TableStream(Stream[Sample]):
     """Rows of a table, or of several one after another; made by `open_table`."""
 
-    def __init__(self, paths: Sequence[Path], columns: Sequence[str] | None, *, name: str, grows: bool) -> None:
+    def __init__(self, paths: Sequence[Path], columns: tuple[str, ...] | None, *, name: str, grows: bool) -> None:
         self._paths: list[Path] = []
         damaged: list[StreamError] = []
         for path in paths:  # one that lacks a column is told before anything is learned
@@ -114,7 +113,7 @@ class _TableStream(Stream[Sample]):
                 continue
             if not self._paths:
                 named = _named(found)
-                self.columns = columns = named if columns is None else tuple(columns)
+                self.columns = columns = columns or named
                 self._manner = "table" if columns in (named, found) else f"table {columns}"
                 rows, self._grows = opened, grows and not parquet
             else:

@@ -187,9 +187,10 @@ def _checked(manifest: str | Path, kept: int) -> Path:
     check_number("kept", kept)
     if kept < 2:
         raise ConfigurationError(f"kept={kept}: expected at least 2 models")
-    if Path(manifest).suffix != ".json":
+    path = expanded_path(manifest)
+    if path.suffix != ".json":
         raise ConfigurationError(f"manifest {str(manifest)!r}: expected a name that ends in .json")
-    return expanded_path(manifest)
+    return path
 
 
 def _write(exported: Exported, manifest: Path, kept: int) -> Path:

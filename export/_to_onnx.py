@@ -139,6 +139,8 @@ def export_model(net: SoftHebbNet, probe: Any = None, **options: Unpack[ExportOp
 
 def make_model(net: SoftHebbNet, probe: Any, options: Options) -> Exported:
     """Do what `export_model` does, with options that were checked."""
+    if not isinstance(net, SoftHebbNet):
+        raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet")
     head = as_online_probe(probe, "model")
     with ExitStack() as held:  # other threads may let them learn
         held.enter_context(net._between_steps("export"))

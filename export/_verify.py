@@ -218,19 +218,37 @@ def _timings(
         timings.append(
             Timing(
                 batch=size,
-                model=_median(partial(extractor.transform_many, batch), seconds),
-                network=_median(partial(net.transform_many, batch), seconds) if net and comparable else None,
+                model=median_seconds(partial(extractor.transform_many, batch), seconds),
+                network=median_seconds(partial(net.transform_many, batch), seconds, net.device)
+                if net and comparable
+                else None,
             )
         )
     return tuple(timings)
 
 
-def _median(run: Callable[[], Any], seconds: float) -> float:
-    run()
-    times: list[float] = []
-    while sum(times) < seconds:
-        began = time.perf_counter()
+def median_seconds(
+    run: Callable[[], Any], seconds: float, device: str | torch.device = "cpu", *, warm_up: int = 1
+) -> float:
+    """Return the median of what some calls take, timed for so many seconds; each ends when its device is done.
+
+    Examples
+    --------
+    >>> median_seconds(lambda: time.sleep(0.01), 0.05) >= 0.01
+    True
+    """
+
+    def finish() -> None:
         run()
+        if torch.device(device).type == "cuda":
+            torch.cuda.synchronize(device)
+
+    for _ in range(warm_up):
+        finish()
+    times: list[float] = []
+    while sum(times) < seconds or len(times) < 3:
+        began = time.perf_counter()
+        finish()
         times.append(time.perf_counter() - began)
     return statistics.median(times)
 

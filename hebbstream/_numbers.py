@@ -21,11 +21,7 @@ def check_number(name: str, value: Any, *, optional: bool = False) -> None:
     >>> check_number("limit", 3)
     >>> check_number("limit", None, optional=True)
     """
-    try:
-        positive = operator.index(value) > 0
-    except TypeError:
-        positive = optional and value is None
-    if not positive:
+    if as_index(value) < 1 and not (optional and value is None):
         raise ConfigurationError(f"{name}={quote(value)}: expected a positive integer{', or None' if optional else ''}")
 
 
@@ -42,10 +38,7 @@ def checked_seed(seed: Any) -> int:
     >>> checked_seed(3)
     3
     """
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        number = -1
+    number = as_index(seed)
     if number < 0:  # Python's generator takes -1 for 1
         raise ConfigurationError(f"seed={quote(seed)}: expected an integer of at least 0")
     return number

@@ -6,7 +6,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from hebbstream.errors import StreamError
 
@@ -15,23 +15,16 @@ _BLOCK = 1 << 20
 _BEFORE_THE_INDEX = (b"ftyp", b"styp", b"free", b"skip", b"wide", b"uuid")
 
 
-class Readable(Protocol):
-    """Anything with ``read``."""
-
-    def read(self, count: int, /) -> bytes:
-        """Return so many bytes at most, or none at the end."""
-
-
 class Pipe:
     """A file object that cannot go back, for FFmpeg.
 
     Parameters
     ----------
     content
-        What is read.
+        What is read: anything with ``read``.
     """
 
-    def __init__(self, content: Readable) -> None:
+    def __init__(self, content: Any) -> None:
         self._content = content
         self._head = b""
         self.size = 0

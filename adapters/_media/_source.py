@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from operator import index
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from urllib.request import url2pathname
@@ -15,6 +14,7 @@ from av.format import ContainerFormat
 
 from hebbstream._credentials import mask_credentials
 from hebbstream._files import expand_home
+from hebbstream._numbers import as_index
 from hebbstream._quote import printable
 from hebbstream.adapters._media._pipe import Pipe
 from hebbstream.errors import ConfigurationError, SourceNotFoundError
@@ -212,10 +212,7 @@ def _opened_file(file: Any, options: dict[str, str]) -> MediaSource:
 
 
 def _numbered(source: Any, options: dict[str, str], devices: Devices) -> MediaSource:
-    try:
-        number = -1 if isinstance(source, bool) else index(source)
-    except TypeError:
-        number = -1
+    number = -1 if isinstance(source, bool) else as_index(source)
     if number < 0:
         raise ConfigurationError(f"source {source!r:.80}: {devices.expected}")
     return devices.find(str(number), options)

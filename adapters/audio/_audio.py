@@ -1,7 +1,7 @@
 """Sound from files, microphones and network streams, by PyAV."""
 
 import time
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -10,7 +10,7 @@ from hebbstream._quote import quote
 from hebbstream.adapters._media._fingerprint import fingerprint
 from hebbstream.adapters._media._options import Connection, Thinning, check_label
 from hebbstream.adapters._media._options import Cut as Part
-from hebbstream.adapters._media._source import MediaSource, Source
+from hebbstream.adapters._media._source import Source
 from hebbstream.adapters._media._stream import MediaStream, once
 from hebbstream.adapters.audio._cutting import Cut, Form, SoundFormat, cuts
 from hebbstream.adapters.audio._decoding import SoundDecoder
@@ -110,38 +110,24 @@ def open_audio(
     sound = SoundFormat(form, rate, channels, seconds, seconds if hop is None else hop, mels)
     part, connection = Part(start, duration, loop), Connection(None, open_timeout, read_timeout, retry_for, stream)
     sources = find_sources(source, options, format)  # last, so that an option that cannot work is told first
-    connection = once(sources, part, connection)
-    return AudioStream(sound, part, connection, sources, label=label, prefetch=prefetch, live=live)
+    connection, stats = once(sources, part, connection), StreamStats()
+    return AudioStream(
+        sources,
+        partial(SoundDecoder, stats=stats, connection=connection, rate=rate, channels=channels),
+        part,
+        connection,
+        select=partial(cuts, form=sound, stats=stats),
+        make=partial(_samples, form=sound, label=label),
+        announce=partial(_announced, part=part, form=sound),
+        fingerprint=partial(fingerprint, sources, part, Thinning(), other=f"{sound}"),
+        prefetch=prefetch,
+        live=live,
+        stats=stats,
+    )
 
 
 class AudioStream(MediaStream):
     """Open sound; made by `open_audio`."""
-
-    def __init__(
-        self,
-        form: SoundFormat,
-        part: Part,
-        connection: Connection,
-        sources: Sequence[MediaSource],
-        *,
-        label: Labels | None,
-        prefetch: int,
-        live: bool | None,
-    ) -> None:
-        stats = StreamStats()
-        super().__init__(
-            sources,
-            partial(SoundDecoder, stats=stats, connection=connection, rate=form.rate, channels=form.channels),
-            part,
-            connection,
-            select=partial(cuts, form=form, stats=stats),
-            make=partial(_samples, form=form, label=label),
-            announce=partial(_announced, part=part, form=form),
-            fingerprint=partial(fingerprint, sources, part, Thinning(), other=f"{form}"),
-            prefetch=prefetch,
-            live=live,
-            stats=stats,
-        )
 
     @property
     def stats(self) -> StreamStats:

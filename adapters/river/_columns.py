@@ -1,28 +1,17 @@
 """`Columns`: from river's features by name, whichever of them a sample has, to dense vectors and matrices."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, Self, TypeGuard
+from typing import Any, Self, TypeGuard
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._features import Features
 from hebbstream.errors import DtypeError, InputError
+from hebbstream.probe import OnlineProbe
 from hebbstream.probe._inputs import checked_weight, feature_rows
-
-
-class Named(Protocol):
-    """What learns from vectors, and knows the column of each feature's name."""
-
-    columns: dict[Hashable, int]
-    n_features: int | None
-    dtype: torch.dtype
-
-    def grow(self, features: int) -> None:
-        """Append features, so far always zero."""
-        ...
+from hebbstream.probe._regression import RidgeRegression
 
 
 class Columns:
@@ -45,7 +34,7 @@ class Columns:
     array([0., 2.])
     """
 
-    def __init__(self, probe: Named) -> None:
+    def __init__(self, probe: OnlineProbe | RidgeRegression) -> None:
         self._probe = probe
         self._order: tuple[Hashable, ...] = ()  # names last found to be those of all columns
 

@@ -1,6 +1,7 @@
 """`SoftHebbTransformer`: a network as a river transformer, for images and for flat rows."""
 
 import copy
+import operator
 import zlib
 from collections.abc import Hashable, Sequence
 from pathlib import Path
@@ -20,10 +21,12 @@ from hebbstream.adapters.river._reading import ReadsSamples
 from hebbstream.adapters.river._scale import RunningScale
 from hebbstream.adapters.river._windows import RowWindows, signal_layers
 from hebbstream.errors import ConfigurationError
+from hebbstream.network._arguments import checked_specs, make_generator
 from hebbstream.network._forward import ForwardPass
 from hebbstream.network._frames import stacked
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._spec import LayerSpec
+from hebbstream.streams._windows import row_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,17 +147,19 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
             raise ConfigurationError(f"width={width!r} without preset: expected one; rows have neurons")
         if mirror and not (presets or layers is not None or (net is not None and net.mirror)):
             raise ConfigurationError(f"mirror={mirror!r} for rows, or a net that does not: expected a preset or layers")
+        make_generator(seed)  # what cannot work is told now
+        # Python's own numbers: names of features come of them, and NumPy's are written otherwise.
         self.preset = preset
-        self.layers = layers
+        self.layers = None if layers is None else checked_specs(layers)
         self.width = width
-        self.neurons = neurons
+        self.neurons = operator.index(neurons)
         self.mirror = mirror
         self.frozen = frozen
-        self.seed = seed
+        self.seed = operator.index(seed)
         self.device = device
         self.standardise = standardise
         self.prefix = prefix
-        self.window = window
+        self.window = None if window is None else row_count("window", window)
         self.hop = hop
         self.group = group
         self.columns = columns

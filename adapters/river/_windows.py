@@ -2,8 +2,7 @@
 
 import copy
 from collections.abc import Hashable, Mapping, Sequence
-from operator import index
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from hebbstream.errors import ChannelError, ConfigurationError, InputError
 from hebbstream.network._presets import get_preset
 from hebbstream.network._spec import LayerSpec, are_one_dimensional
 from hebbstream.streams._rows import Row, RowReader, Values
-from hebbstream.streams._windows import Trails
+from hebbstream.streams._windows import Trails, row_count
 
 
 class RowWindows:
@@ -60,20 +59,15 @@ class RowWindows:
         learned: Sequence[str] | None = None,
         valid_range: tuple[float, float] | None = None,
     ) -> None:
-        for name, value in (("window", size), ("hop", hop)):
-            if not isinstance(value, SupportsIndex) or value < 1:
-                raise ConfigurationError(f"{name}={value!r}: expected a positive number of rows")
-        if isinstance(columns, str) or (columns is not None and not len(columns)):
-            raise ConfigurationError(f"columns={columns!r}: expected a list of names")
-        if columns is not None and len(columns) != (channels or len(columns)):
-            raise ConfigurationError(f"{len(columns)} columns: expected {channels}, the channels of the network")
-        self._size, self._hop, self._group, self._channels = index(size), index(hop), group, channels
-        self._learned = tuple(learned or ())
+        self._size, self._hop = row_count("window", size), row_count("hop", hop)
         self._reader = RowReader(columns, group=group, valid_range=valid_range)
+        named = self._reader.columns
+        if named is not None and len(named) != (channels or len(named)):
+            raise ConfigurationError(f"{len(named)} columns: expected {channels}, the channels of the network")
+        self._group, self._channels, self._learned = group, channels, tuple(learned or ())
         self._trails = Trails(self._size)
-        self._many: tuple[str, int, list[Values]] | None = (
-            None  # a mini-batch, and the windows taken since it was announced
-        )
+        # A mini-batch, and the windows taken since it was announced.
+        self._many: tuple[str, int, list[Values]] | None = None
 
     def take(self, x: Any) -> tuple[Values, bool]:
         """Take a row; return its window, and whether it is to be learned."""

@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -11,7 +11,7 @@ from hebbstream._numbers import as_index
 from hebbstream._quote import quote
 from hebbstream.adapters._media._fingerprint import fingerprint
 from hebbstream.adapters._media._options import Connection, Cut, Thinning, check_label
-from hebbstream.adapters._media._source import MediaSource, Source
+from hebbstream.adapters._media._source import Source
 from hebbstream.adapters._media._stream import Decoded, MediaStream, once
 from hebbstream.adapters._picture import Fit, PictureFormat
 from hebbstream.adapters.video._cameras import find_sources
@@ -143,41 +143,26 @@ def open_video(
     form, cut, thinning = PictureFormat(size, fit, gray), Cut(start, duration, loop), Thinning(stride, rate)
     connection = Connection(hardware, open_timeout, read_timeout, retry_for, stream)
     sources = find_sources(source, options, format)  # last, so that an option that cannot work is told first
-    connection = once(sources, cut, connection)
+    connection, stats = once(sources, cut, connection), StreamStats()
     converter = FrameConverter(form, choose)
-    return VideoStream(converter, cut, thinning, connection, sources, label=label, prefetch=prefetch, live=live)
+    return VideoStream(
+        sources,
+        partial(Decoder, stats=stats, connection=connection),
+        cut,
+        connection,
+        select=partial(_thinned, thinning=thinning),
+        make=partial(_samples, convert=converter, label=label),
+        announce=partial(_announced, cut=cut, thinning=thinning),
+        fingerprint=partial(fingerprint, sources, cut, thinning),
+        shown=[] if converter.size is None else ["×".join(map(str, converter.size))],
+        prefetch=prefetch,
+        live=live,
+        stats=stats,
+    )
 
 
 class VideoStream(MediaStream):
     """An open video; made by `open_video`."""
-
-    def __init__(
-        self,
-        converter: FrameConverter,
-        cut: Cut,
-        thinning: Thinning,
-        connection: Connection,
-        sources: Sequence[MediaSource],
-        *,
-        label: Labels | None,
-        prefetch: int,
-        live: bool | None,
-    ) -> None:
-        stats = StreamStats()
-        super().__init__(
-            sources,
-            partial(Decoder, stats=stats, connection=connection),
-            cut,
-            connection,
-            select=partial(_thinned, thinning=thinning),
-            make=partial(_samples, convert=converter, label=label),
-            announce=partial(_announced, cut=cut, thinning=thinning),
-            fingerprint=partial(fingerprint, sources, cut, thinning),
-            shown=[] if converter.size is None else ["×".join(map(str, converter.size))],
-            prefetch=prefetch,
-            live=live,
-            stats=stats,
-        )
 
     @property
     def stats(self) -> StreamStats:

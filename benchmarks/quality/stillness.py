@@ -6,15 +6,17 @@ goes on from pictures of a single class; the probe does not.
 """
 
 import tempfile
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
 import hebbstream as hs
 from benchmarks.core import data, run, store
+from benchmarks.quality.worlds.__main__ import features
+from benchmarks.quality.worlds.readout import Array
 
 PRESETS = ("cifar10", "pictures", "video")
 CLASSES = (0, 3, 6, 8)
@@ -35,11 +37,11 @@ def measure(
     ):
         net.learn_one(picture)
         if seen in at:
-            moving[at[seen]] = _features(net, test.images)
-    final = _features(net, test.images)
+            moving[at[seen]] = features(net, test.images)
+    final = features(net, test.images)
     probe, known = hs.RidgeProbe(), train.at(slice(samples, samples + labelled))
-    for features, label in zip(_features(net, known.images), known.labels.tolist(), strict=True):
-        probe.learn_one(features, label)
+    for row, label in zip(features(net, known.images), known.labels.tolist(), strict=True):
+        probe.learn_one(row, label)
     later = train.at(slice(samples + labelled, None))
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "net.safetensors"
@@ -49,10 +51,8 @@ def measure(
             net = hs.load(saved)
             for picture in later.images[later.labels == label][:stretch]:
                 net.learn_one(picture)
-            after.append(_accuracy(probe, _features(net, test.images), test.labels))
+            after.append(_accuracy(probe, features(net, test.images), test.labels))
     return {
-        "preset": preset,
-        "seed": seed,
         "distance": {
             f"{part:.0%}": float(((early - final) ** 2).sum() / (final**2).sum()) for part, early in moving.items()
         },
@@ -61,12 +61,8 @@ def measure(
     }
 
 
-def _features(net: hs.SoftHebbNet, pictures: np.ndarray) -> Tensor:
-    return torch.cat([net.transform_many(pictures[at : at + 50]) for at in range(0, len(pictures), 50)])
-
-
-def _accuracy(probe: hs.RidgeProbe, features: Tensor, labels: np.ndarray) -> float:
-    return float(np.mean(np.array(probe.predict_many(features)) == labels))
+def _accuracy(probe: hs.RidgeProbe, x: Array, labels: Array) -> float:
+    return float(np.mean(np.array(probe.predict_many(x)) == labels))
 
 
 def main() -> None:
@@ -76,11 +72,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     options = run.begin(parser)
     settings = {name: getattr(options, name) for name in ("width", "samples", "labelled", "tested", "stretch")}
-    rows = []
-    for seed in options.seeds:
-        for preset in PRESETS:
-            rows.append(measure(preset, seed, **settings))
-            store.write(options.output, {"settings": settings, "rows": rows})
+    pairs = product(options.seeds, PRESETS)
+    jobs = (({"preset": preset, "seed": seed}, partial(measure, preset, seed, **settings)) for seed, preset in pairs)
+    store.complete(options.output, settings, jobs)
 
 
 if __name__ == "__main__":

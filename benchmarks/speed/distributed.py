@@ -132,10 +132,6 @@ def sent(widths: list[int], count: int) -> Iterator[store.Result]:
             }
 
 
-def _learn(peers: Peers, width: int, every: int | None, count: int) -> float:
-    return timed(peers, width, every, "float32", count)["seconds"]
-
-
 def throughput(widths: list[int], count: int, rounds: int) -> Iterator[store.Result]:
     """Let one process of two threads and two of one take turns; each says how long its samples took, not its start."""
     for width in widths:
@@ -153,7 +149,7 @@ def throughput(widths: list[int], count: int, rounds: int) -> Iterator[store.Res
             return count / (time.perf_counter() - started)
 
         def ranks(every: int | None, width: int = width) -> float:
-            return 2 / max(together(2, _learn, width, every, count))
+            return 2 / max(rank["seconds"] for rank in together(2, timed, width, every, "float32", count))
 
         ways: dict[str, Callable[[], float]] = {
             "1 process, 1 thread": partial(single, 1),
@@ -169,10 +165,6 @@ def throughput(widths: list[int], count: int, rounds: int) -> Iterator[store.Res
             yield {"width": width, "way": name, "samples_per_second": round(float(np.median(found)), 1)}
 
 
-def over_a_link(peers: Peers, width: int, every: int | None, steps: int) -> dict[str, float]:
-    return timed(peers, width, every, "float32", steps)
-
-
 def cut_off(peers: Peers) -> float:
     """Learn for ever; the error that ends it is the result."""
     net = network(4, DataParallelEngine(peers))
@@ -184,7 +176,7 @@ def slow(width: int, steps: int) -> Iterator[store.Result]:
     for delay, loss in ((0.0, 0.0), (0.02, 0.0), (0.02, 0.01)):
         for every in (None, 50):
             with slow_network(delay, loss) as link:
-                found = together(2, over_a_link, width, every, steps, hosts=HOSTS, timeout=60)
+                found = together(2, timed, width, every, "float32", steps, hosts=HOSTS, timeout=60)
                 row = {"one_way_ms": 1e3 * delay, "loss": loss, "every": every, "packets_lost": link.lost}
             whole = isinstance(found[0], dict)
             yield row | ({"samples_per_second": 2 / found[0]["seconds"]} if whole else {"error": found[0]})

@@ -30,6 +30,7 @@ _PEAK_DTYPE = {
     "float16": torch.float16,
 }
 _MINUTES, _TEST_SECONDS = 8, 150
+_TESTS = ("tests/network", "tests/export", "tests/streams")  # where some need a card
 _PROFILED = 20  # steps
 _ENGINES: dict[str, type[hs.Engine]] = {"eager": hs.EagerEngine, "cuda-graph": hs.CudaGraphEngine}
 
@@ -102,27 +103,10 @@ def whither(call: Callable[[], Any], device: str) -> store.Result:
 
 def cuda_tests() -> store.Result:
     """Run the tests that need a card; return how they ended."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-m",
-        "cuda",
-        "-p",
-        "no:cacheprovider",
-        "tests/network",
-        "tests/export",
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "cuda", "-p", "no:cacheprovider", *_TESTS]
+    how: dict[str, Any] = {"cwd": run.ROOT, "capture_output": True, "text": True, "timeout": _TEST_SECONDS}
     try:
-        done = subprocess.run(
-            [*command, "tests/streams"],
-            cwd=run.ROOT,
-            capture_output=True,
-            text=True,
-            timeout=_TEST_SECONDS,
-            check=False,
-        )
+        done = subprocess.run(command, check=False, **how)
     except subprocess.TimeoutExpired:
         return {"ended": f"not within {_TEST_SECONDS} s"}
     lines = done.stdout.splitlines()

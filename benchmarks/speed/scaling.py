@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from tqdm import trange
 
 import hebbstream as hs
@@ -60,7 +61,7 @@ def samples(count: int, width: int) -> store.Result:
             young = copy.deepcopy(net)
         if (index + 1) % (count // 50) == 0:
             gc.collect()
-            resident.append((index + 1, resident_megabytes()))
+            resident.append((index + 1, psutil.Process().memory_info().rss / 1e6))
     assert young is not None
     again = iter(images[order.integers(len(images), size=20_000)])
     both = alternate(
@@ -107,12 +108,6 @@ def plot(rows: list[store.Result], stream: store.Result, path: Path) -> None:
     for axis in axes[3:]:
         axis.set_xticks([0, stream["samples"] // 2, stream["samples"]])
     draw.save(figure, path)
-
-
-def resident_megabytes() -> float:
-    """Return the resident memory of this process."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def main() -> None:

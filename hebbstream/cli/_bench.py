@@ -1,18 +1,16 @@
 """`hebbstream bench`."""
 
 import argparse
-import time
-from collections.abc import Callable
+from functools import partial
 from itertools import cycle
-from typing import Any
 
 import numpy as np
-import torch
 
 import hebbstream as hs
 from hebbstream.cli._execution import add_execution, check_device, engine_of
 from hebbstream.cli._types import positive, seconds
 from hebbstream.clip._clip import clip_frames
+from hebbstream.export._verify import median_seconds
 
 USAGE = ""
 
@@ -73,23 +71,5 @@ def time_steps(
     frames = clip_frames(hs.PRESETS[preset].image_size, max(batch_size, _FRAMES), gray=net.in_channels == 1)
     frames = frames[:, : hs.PRESETS[preset].frame_size[0]]  # of a signal one row
     batches = cycle([np.roll(frames, -shift, axis=0)[:batch_size] for shift in range(0, _FRAMES, 7)])
-    learn = _median_seconds(lambda: net.learn_many(next(batches)), seconds / 2, device)
-    return learn, _median_seconds(lambda: net.transform_many(next(batches)), seconds / 2, device)
-
-
-def _median_seconds(step: Callable[[], Any], seconds: float, device: str) -> float:
-    def wait() -> None:
-        if torch.device(device).type == "cuda":
-            torch.cuda.synchronize(device)
-
-    for _ in range(_WARM_UP_STEPS):
-        step()
-    wait()
-    taken: list[float] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(taken) < 3:
-        start = time.perf_counter()
-        step()
-        wait()
-        taken.append(time.perf_counter() - start)
-    return float(np.median(taken))
+    timed = partial(median_seconds, seconds=seconds / 2, device=device, warm_up=_WARM_UP_STEPS)
+    return timed(lambda: net.learn_many(next(batches))), timed(lambda: net.transform_many(next(batches)))

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,20 +24,11 @@ Array = np.ndarray[Any, Any]
 _PIECE_BYTES = 1 << 25
 
 
-class FeatureFile(Protocol):
-    """Takes the features of one frame after another."""
-
-    features: int
-    written: dict[str, Path]
-
-    def write(self, features: Array, t: float | None, source: str | None) -> None:
-        """Append the features of a frame, its time in seconds, and its source."""
-        ...
-
-
 @contextmanager
-def feature_file(path: Path, features: int) -> Iterator[FeatureFile]:
+def feature_file(path: Path, features: int) -> Iterator["_NumpyFile | _ParquetFile"]:
     """Open a file to write features to, ``.npy`` or ``.parquet``; it takes its name when all of it is there.
+
+    Its ``write`` takes the features of one frame after another, each with its time in seconds and its source.
 
     Raises
     ------

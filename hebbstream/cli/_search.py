@@ -1,6 +1,7 @@
 """`hebbstream search`."""
 
 import argparse
+import os
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from hebbstream.cli._types import path, positive
 from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError
 
 USAGE = "FILE FRAME"
+_DIGITS = 19  # of a number that no file has so many rows for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
 def _query(options: argparse.Namespace) -> tuple[hs.Sample, Any]:
     """Return what to look for, and its features."""
     name = options.frame
-    if name.isdecimal() and not Path(name).is_file():
+    if name.isdecimal() and len(name) < _DIGITS and not os.path.isfile(name):  # noqa: PTH113  # `Path` fails on a text too long for a path
         found = _row(options.file, int(name))
         return found, found.x
     net = hs.Learner.load(options.checkpoint).net
@@ -85,12 +87,12 @@ def _frame(options: argparse.Namespace, net: hs.SoftHebbNet) -> hs.Sample:
     """Return the frame to look for."""
     size, fit, gray = options.size or net.frame_size, options.fit, net.in_channels == 1
     name, start = options.frame, 0.0
-    if not Path(name).is_file():
+    if not os.path.isfile(name):  # noqa: PTH113
         name, start = _moment(name)
     if signal_of(options, name):
         raise ConfigurationError(f"{options.frame}: expected a picture; of sound and tables, a row of {options.file}")
     as_learned(options, net, name)
-    if Path(options.frame).is_file() and suffix(name) in SUFFIXES:
+    if name == options.frame and suffix(name) in SUFFIXES:
         image = Path(name)
         sample = next(image_stream(iter([(image, None, image.name)]), picture_format(size, fit, gray), name), None)
         if sample is None:
@@ -159,13 +161,8 @@ def _nearest(
     for row in np.argsort(-cosines, kind="stable").tolist():
         if len(chosen) == count:
             break
-        if not any(_near(row, other, times, recordings, apart) for other in chosen):
+        t = times[row]
+        beside = (times[other] for other in chosen if recordings[other] == recordings[row])
+        if t is None or not any(other is not None and abs(t - other) < apart for other in beside):
             chosen.append(row)
     return chosen
-
-
-def _near(
-    row: int, other: int, times: list[float | None], recordings: list[tuple[str | None, int]], apart: float
-) -> bool:
-    one, two = times[row], times[other]
-    return recordings[row] == recordings[other] and one is not None and two is not None and abs(one - two) < apart

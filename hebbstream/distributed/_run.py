@@ -107,7 +107,7 @@ class DistributedRun(Run):
             super()._end(raising=True)
         except BaseException as error:  # as of a last checkpoint, without which the others have learned in vain
             failure = error
-        told = self._peers.gather(torch.tensor([failure is not None], dtype=torch.int64, device="cpu"))
+        told = self._peers.gather_terms(failure is not None)
         if failure is None:
             failure = next((self._of_another(rank) for rank, failed in enumerate(told) if failed), None)
         if failure is not None:
@@ -268,8 +268,7 @@ class DistributedRun(Run):
     def _of_the_last_source(self) -> BaseException | None:
         """Return the error to end with where each source that was to be read has failed."""
         failures = list(self._reader.failures.values())
-        told = self._peers.gather(torch.tensor([len(failures)], dtype=torch.int64, device="cpu"))
-        counts = [int(count) for count in told]
+        counts = self._peers.gather_terms(len(failures))
         if not any(counts) or sum(counts) < self._to_read:
             return None
         return failures[-1] if failures else self._of_another(next(rank for rank, count in enumerate(counts) if count))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hebbstream._files import atomic_write, check_writable
+from hebbstream._files import atomic_write, check_writable, expanded_path
 from hebbstream.errors import MissingDependencyError, OutputError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def save_figure(figure: "Figure", path: str | Path) -> Path:
     with atomic_write(path) as temporary:
         # The constrained layout leaves a pixel too few above a title where a picture's shape sets that of its axes.
         figure.savefig(temporary, format=form, dpi=150, bbox_inches="tight", pad_inches=0.06)
-    return Path(path)
+    return expanded_path(path)
 
 
 def check_picture(path: str | Path) -> None:
@@ -55,7 +55,7 @@ def check_picture(path: str | Path) -> None:
 
 
 def _form(figure: "Figure", path: str | Path) -> str:
-    form, known = Path(path).suffix.removeprefix(".") or "png", figure.canvas.get_supported_filetypes()
+    form, known = expanded_path(path).suffix.removeprefix(".") or "png", figure.canvas.get_supported_filetypes()
     if form.lower() not in known:
         endings = ", ".join(f".{name}" for name in sorted(known, key=lambda name: (name != "png", name)))
         raise OutputError(f"picture {path}: expected a name that ends in {endings}")

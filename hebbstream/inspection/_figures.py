@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._canvas import as_pictures, grid, in_unit_range, new_figure, save_figure, show
 from hebbstream.inspection._fields import receptive_fields
@@ -54,6 +55,7 @@ def plot_receptive_fields(nets: Sequence[tuple[str, SoftHebbNet]], path: str | P
         raise ConfigurationError(
             f"nets of type {type(nets).__name__}: expected at least one pair (title, network), in a list"
         )
+    check_number("most", most)
     return plot_pictures([(title, receptive_fields(net)[:most]) for title, net in nets], path)
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from hebbstream._bar import progress_bar
+from hebbstream._numbers import as_index
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, EmptyStreamError
 from hebbstream.inspection._fields import ReceptiveField, receptive_field
 from hebbstream.inspection._forward import forward_frame
@@ -115,8 +117,8 @@ def best_patches(
     (torch.Size([2, 3]), (2, 3, 12, 12, 3))
     """
     chosen = check_neurons(net, layer, neurons)
-    if top < 1 or apart < 1:
-        raise ConfigurationError(f"top={top}, apart={apart}: expected positive integers")
+    if min(as_index(top), as_index(apart)) < 1:
+        raise ConfigurationError(f"top={quote(top)}, apart={quote(apart)}: expected positive integers")
     kept = _Kept(len(chosen), top, apart)
     passes = None
     bar = progress_bar(frames, desc=f"best patches, layer {layer + 1}", unit="frames", shown=progress)

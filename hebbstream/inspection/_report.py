@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from hebbstream._bar import progress_bar
+from hebbstream._files import expanded_path
+from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._canvas import new_figure
 from hebbstream.inspection._embedding import FEWEST, embed, load_umap, untrained_twin
@@ -87,7 +89,8 @@ def write_report(
     optimal-inputs-layer-2.png
     optimal-inputs-layer-3.png
     """
-    folder, samples = Path(folder), [Sample.of(item) for item in samples]
+    check_number("neurons", neurons)
+    folder, samples = expanded_path(folder), [Sample.of(item) for item in samples]
     labelled = [sample for sample in samples if sample.y is not None]
     new_figure(1, (1, 1))  # a missing package is better told before the work
     if len(labelled) >= FEWEST:

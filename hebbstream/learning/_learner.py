@@ -14,6 +14,7 @@ import torch
 from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import outside_autocast, usable_device
 from hebbstream._numbers import check_number
+from hebbstream._quote import quote
 from hebbstream._turns import Turns
 from hebbstream.errors import ConfigurationError, CorruptCheckpointError
 from hebbstream.learning._arguments import check_net, check_probe, checked_stream
@@ -109,6 +110,8 @@ class Learner:
     ) -> None:
         check_net(net)
         check_probe(probe)
+        if replay is not None and not isinstance(replay, Replay):
+            raise ConfigurationError(f"replay={quote(replay)}: expected a Replay, or None")
         if replay is not None and as_online_probe(probe, "replay") is None:
             raise ConfigurationError("replay without a probe: expected an OnlineProbe or a LinearProbe")
         self.net, self.probe, self.replay = net, probe, replay

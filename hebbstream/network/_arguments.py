@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from hebbstream._numbers import as_index
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._spec import LARGEST_SIZE, LayerSpec
@@ -32,10 +33,7 @@ def checked_specs(layers: Iterable[LayerSpec]) -> tuple[LayerSpec, ...]:
 
 def checked_channels(in_channels: Any) -> int:
     """Return the channels of a frame."""
-    try:
-        number = operator.index(in_channels)
-    except TypeError:
-        number = 0
+    number = as_index(in_channels)
     if not 1 <= number < LARGEST_SIZE:
         raise ConfigurationError(f"in_channels={quote(in_channels)}: expected a positive integer, below 2**31")
     return number
@@ -45,12 +43,7 @@ def checked_size(size: Any, *, signal: bool = False) -> Size | None:
     """Return (height, width) of one number or two; one is the length of a signal."""
     if size is None:
         return None
-    try:
-        sides = [
-            operator.index(side) for side in (size if isinstance(size, Iterable) else [1 if signal else size, size])
-        ]
-    except TypeError:
-        sides = []
+    sides = [*map(as_index, size if isinstance(size, Iterable) else (1 if signal else size, size))]
     if len(sides) != 2 or not all(1 <= side < LARGEST_SIZE for side in sides):
         raise ConfigurationError(f"input_size={quote(size)}: expected a positive integer, or (height, width)")
     return sides[0], sides[1]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hebbstream._numbers import check_number
+from hebbstream._numbers import check_number, checked_seed
 from hebbstream._quote import quote
 from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError, InputError, LabelError
@@ -81,10 +81,7 @@ class Replay(OfOneTime):
         self._places: dict[Hashable, list[int]] = {}  # of the frames of each class
         self._came: dict[Hashable, int] = {}  # frames of each class so far
         self._full: set[Hashable] = set()  # classes that have had most, since it was full
-        try:
-            self._random = np.random.default_rng(seed)
-        except (TypeError, ValueError):
-            raise ConfigurationError(f"seed={quote(seed)}: expected an integer of at least 0") from None
+        self._random = np.random.default_rng(checked_seed(seed))
 
     def __repr__(self) -> str:
         return shown(self, Replay(), frames=len(self), classes=len(self._came))

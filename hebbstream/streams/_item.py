@@ -3,13 +3,13 @@
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from operator import index
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream._numbers import as_index
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, InputError, RankError
 from hebbstream.network._frames import check_frames
@@ -123,10 +123,7 @@ def size_of(size: int | tuple[int, int]) -> tuple[int, int]:
     >>> size_of(32)
     (32, 32)
     """
-    try:
-        height, width = map(index, size if isinstance(size, Iterable) else (size, size))
-    except (TypeError, ValueError):
-        height = width = 0
-    if min(height, width) < 1 or max(height, width) >= LARGEST_SIZE:
+    sides = [*map(as_index, size if isinstance(size, Iterable) else (size, size))]
+    if len(sides) != 2 or not all(1 <= side < LARGEST_SIZE for side in sides):
         raise ConfigurationError(f"size={quote(size)}: expected a positive number of pixels, or (height, width)")
-    return height, width
+    return sides[0], sides[1]

@@ -9,7 +9,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream._numbers import check_number, quantity
+from hebbstream._numbers import as_index, check_number, quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._frames import to_input
@@ -120,7 +120,7 @@ def _gated(
 ) -> Iterator[Any]:
     last, silence = None, 0
     for item in stream:
-        cells = brightness(Sample.of(item).x, grid)
+        cells = brightness(Sample.of(item).x, as_index(grid))
         silence += 1
         differs = last is None or passes(float((cells - last).abs().mean()))
         if differs or silence == at_least_every:

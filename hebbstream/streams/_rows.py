@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -80,7 +80,10 @@ class RowReader:
         group: Hashable = None,
         valid_range: tuple[float, float] | None = None,
     ) -> None:
-        self.columns: tuple[Hashable, ...] | None = None if columns is None else tuple(columns)
+        self.columns: tuple[Hashable, ...] | None = None if columns is None else checked_columns(columns)
+        for option, name in (("label", label), ("time", time), ("group", group)):
+            if not isinstance(name, Hashable):
+                raise ConfigurationError(f"{option}={quote(name)}: expected the name of a column")
         self._label, self._time, self._group = label, time, group
         self._valid_range = None if valid_range is None else _checked_range(valid_range)
         self._zoned: bool | None = None
@@ -192,6 +195,28 @@ class RowReader:
             raise InputError(f"group {self._group!r} is {quote(value)}: expected a hashable value") from None
         found: Hashable = None if _has_none(value) else value
         return found
+
+
+def checked_columns(columns: Any) -> tuple[Any, ...]:
+    """Return names of columns in their order: a set has another one in each run, and an iterator none the next time.
+
+    A stream is told from others by its names as they are written, and NumPy's are written otherwise.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are none, or it is no list of names.
+
+    Examples
+    --------
+    >>> checked_columns(np.array(["x", "y"])) == ("x", "y")
+    True
+    """
+    ordered = isinstance(columns, Iterable) and not isinstance(columns, str | bytes | set | frozenset | Iterator)
+    names = tuple(columns.tolist() if isinstance(columns, np.ndarray) else columns) if ordered else ()
+    if not names or not all(isinstance(name, Hashable) for name in names):
+        raise ConfigurationError(f"columns={quote(columns)}: expected a list of names")
+    return names
 
 
 def _checked_range(given: Any) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from inspect import GEN_CLOSED, getgeneratorstate
 from itertools import islice
 from operator import length_hint
-from types import GeneratorType, TracebackType
+from types import GeneratorType
 from typing import Any, Generic, Self, TypeVar
 
 from hebbstream._credentials import mask_credentials
@@ -190,9 +190,7 @@ class Stream(Iterator[Item], Generic[Item]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @property

@@ -4,11 +4,10 @@ import logging
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from math import inf, ulp
-from operator import index
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from hebbstream._numbers import quantity
+from hebbstream._numbers import as_index, quantity
 from hebbstream._quote import printable, quote
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.streams._composed import Composed
@@ -105,12 +104,10 @@ def windows(
     >>> found[1], found[1].x[0].tolist(), samples.columns
     (Sample(x=float32 (2, 4), y='up'), [3.0, 4.0, 5.0, 6.0], ('x', 'y'))
     """
-    size = _count("size", size)
-    hop = size if hop is None else _count("hop", hop)
+    size = row_count("size", size)
+    hop = size if hop is None else row_count("hop", hop)
     if gap is not None and not quantity(gap) > 0:
         raise ConfigurationError(f"gap={quote(gap)}: expected a positive number of seconds, or None")
-    if isinstance(columns, str) or (columns is not None and not len(columns)):
-        raise ConfigurationError(f"columns={columns!r}: expected a list of names")
     if hasattr(rows, "columns") and hasattr(rows, "shape"):  # a data frame, whose items are its columns
         raise ConfigurationError(
             f"rows of type {type(rows).__name__}: expected one by one, such as its .to_dict('records') or .to_numpy()"
@@ -118,11 +115,9 @@ def windows(
     return Windows(as_stream(rows), size, hop, RowReader(columns, label, time, group, valid_range), gap)
 
 
-def _count(name: str, value: Any) -> int:
-    try:
-        count = index(value)
-    except TypeError:
-        count = 0
+def row_count(name: str, value: Any) -> int:
+    """Return a number of rows as Python's own; a `ConfigurationError` quotes what is none."""
+    count = as_index(value)
     if count < 1:
         raise ConfigurationError(f"{name}={quote(value)}: expected a positive number of rows")
     return count
@@ -135,7 +130,7 @@ class Windows(Composed[Sample]):
         names = getattr(rows, "columns", None)  # which a table has
         if names is not None:
             reader.check(names)
-        options = reader.options(names) + ("" if gap is None else f", gap={gap!r}")
+        options = reader.options(names) + ("" if gap is None else f", gap={gap}")
         self._size, self._hop, self._reader, self._gap = size, hop, reader, gap
         stats = StreamStats()
         super().__init__(

@@ -170,6 +170,12 @@ def test_a_file_is_that_file_whatever_its_name(tmp_path, monkeypatch, name):
         assert [sample.source for sample in open_shards(source)] == [f"{name}/1"]
 
 
+@pytest.mark.parametrize("shards", [5, None])
+def test_what_is_no_path_is_refused(shards):
+    with pytest.raises(errors.ConfigurationError, match=f"shards={shards}: expected at least one tar file"):
+        open_shards(shards)
+
+
 def test_a_backslash_is_left_to_windows():
     with pytest.raises(errors.SourceNotFoundError, match=r"no file at C:\\data\\train-0\.tar"):
         open_shards(r"C:\data\train-{0..1}.tar")

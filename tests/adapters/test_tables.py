@@ -201,6 +201,8 @@ def test_a_name_that_is_too_long_is_of_no_file():
         (b"x,y\n\xff\xfe,2\n", {}, errors.DamagedFileError, r"a.csv: not a table \(expected text in utf-8\)"),
         ("x,y\n1,2\n".encode("utf-16"), {}, errors.DamagedFileError, r"a.csv: not a table \(expected text in utf-8\)"),
         ("x,y\n1,2\n", {"columns": "xy"}, errors.ConfigurationError, "columns='xy': expected a list of names"),
+        ("x,y\n1,2\n", {"columns": []}, errors.ConfigurationError, r"columns=\[\]: expected a list of names"),
+        ("x,y\n1,2\n", {"columns": iter("xy")}, errors.ConfigurationError, "columns=.*: expected a list of names"),
         (b"PAR1 and then nothing", {}, errors.DamagedFileError, "a.csv: not a table"),
         (None, {}, errors.SourceNotFoundError, "no file at .*a.csv"),
     ],

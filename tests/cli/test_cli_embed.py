@@ -193,6 +193,8 @@ def test_images_are_searched_by_image(run, embed, tmp_path):
         (f"{CLIP}@-1", "start=-1.0"),
         (f"{CLIP}@9999", "expected a moment before the end of the video"),
         ("broken.png", "broken.png: expected an image that can be decoded"),
+        pytest.param("1" * 5000, "no file at 111", id="digits"),
+        pytest.param("x" * 5000, "no file at xxx", id="long"),
     ],
 )
 def test_search_errors(run, embed, tmp_path, frame, message):

@@ -77,9 +77,15 @@ def test_old_models_go_and_strangers_stay(net, tmp_path):
         publish(net, tmp_path / "net.json", kept=3)
     models = [published(tmp_path, samples) for samples in (2, 3, 4)]
     assert sorted(tmp_path.iterdir()) == [*models, tmp_path / "net-best.onnx", tmp_path / "net.json"]
-    for wrong, match in (({"kept": 1}, "kept=1"), ({"kept": 2.5}, "kept=2.5"), ({}, "ends in .json")):
+    manifest = tmp_path / "net.json"
+    for path, kept, match in (
+        (manifest, 1, "kept=1"),
+        (manifest, 2.5, "kept=2.5"),
+        (tmp_path / "net.onnx", 2, "ends in .json"),
+        (5, 2, "path 5: expected the path of a file"),
+    ):
         with pytest.raises(errors.ConfigurationError, match=match):
-            publish(net, tmp_path / ("net.onnx" if not wrong else "net.json"), **wrong)
+            publish(net, path, kept=kept)
     assert len(list(tmp_path.iterdir())) == 5
 
 

@@ -189,6 +189,11 @@ def test_lower_precision_is_smaller_and_within_its_limit(learned, frames, labell
     assert np.mean([a == b for a, b in zip(labels, found, strict=True)]) >= (0.99 if precision == "float16" else 0.9)
 
 
+def test_what_is_no_network_is_refused(tmp_path):
+    with pytest.raises(errors.ConfigurationError, match="net of type str: expected a SoftHebbNet"):
+        to_onnx("net.safetensors", tmp_path / "net.onnx")
+
+
 def test_precision_that_costs_too_much_is_refused_unless_one_insists(learned, frames, tmp_path):
     net, _ = learned
     options = {"precision": "int8", "frames": frames[:10]}

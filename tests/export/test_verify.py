@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import hebbstream as hs
 from hebbstream import errors
@@ -13,6 +14,7 @@ from hebbstream.adapters.river import LinearProbe
 from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 from hebbstream.export import to_onnx, verify
+from hebbstream.export._verify import median_seconds
 
 LABELS = CLIP.with_suffix(".json")
 
@@ -197,3 +199,10 @@ def test_learning_publishes_by_command(run, tmp_path):
     found = hs.Learner.load("b.safetensors")
     assert found.net.preset == "motion"
     assert math.isfinite(float(np.asarray(found.net.r1_fraction()).sum()))
+
+
+def test_what_is_timed_on_a_card_is_waited_for(monkeypatch):
+    waited = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    median_seconds(lambda: None, 1e-9, "cuda", warm_up=2)
+    assert waited == ["cuda"] * 5

@@ -20,11 +20,22 @@ from hebbstream.inspection import best_patches, optimal_inputs, plot_receptive_f
         (lambda net: best_patches(net, [], "a"), "layer='a': expected an index"),
         (lambda net: plot_receptive_fields(net, "fields.png"), "nets of type SoftHebbNet: expected at least one pair"),
         (lambda _: plot_receptive_fields([], "fields.png"), "nets of type list: expected at least one pair"),
+        (lambda net: plot_receptive_fields([("a", net)], 5), "path 5: expected the path of a file"),
+        (lambda net: plot_receptive_fields([("a", net)], "fields.png", most=0), "most=0: expected a positive integer"),
+        (lambda net: best_patches(net, [], 0, apart="a"), "top=9, apart='a': expected positive integers"),
+        (lambda net: write_report(net, "report", neurons=None), "neurons=None: expected a positive integer"),
+        (lambda net: write_report(net, 5), "path 5: expected the path of a file"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(net, call, message):
     with pytest.raises(ConfigurationError, match=message):
         call(net)
+
+
+def test_the_path_that_comes_back_is_where_the_picture_is(net, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert plot_receptive_fields([("a", net)], "~/fields.png") == tmp_path / "fields.png"
+    assert all(path.is_file() for path in write_report(net, "~/report"))
 
 
 def test_a_report_takes_frames_as_learn_does(tmp_path):

@@ -209,6 +209,8 @@ def test_a_copy_of_a_network_has_an_engine_of_its_own(frames, clone, engine):
         (lambda: hs.PipelinedEngine(stages=0), "stages=0"),
         (lambda: hs.PipelinedEngine(threads=0), "threads=0"),
         (lambda: hs.PipelinedEngine(stages=3, devices=["cpu"]), "1 devices for 3 stages"),
+        (lambda: hs.PipelinedEngine(devices="cpu"), "devices='cpu': expected one for each stage, in a list"),
+        (lambda: hs.PipelinedEngine(devices=["gpu"]), "device='gpu': it cannot be used here"),
         (lambda: hs.LayerSpec(channels=4, event_threshold=1.0), "event_threshold=1.0: expected a number in [0, 1)"),
     ],
 )

@@ -188,7 +188,7 @@ def test_bad_settings_are_quoted(options):
         hs.Replay(**options)
 
 
-@pytest.mark.parametrize("seed", [-1, "1", 0.5])
+@pytest.mark.parametrize("seed", [-1, "1", 0.5, None])
 def test_bad_seeds_are_quoted(seed):
     with pytest.raises(errors.ConfigurationError, match=f"seed={seed!r}: expected an integer of at least 0"):
         hs.Replay(seed=seed)
@@ -210,6 +210,11 @@ def test_bad_weights_are_quoted(weight):
 def test_it_needs_a_probe_of_ours(labelled, probe, message):
     with pytest.raises(errors.ConfigurationError, match=message):
         hs.learn(hs.SoftHebbNet.from_preset("cifar10", width=4), labelled, probe, replay=hs.Replay())
+
+
+def test_what_is_no_replay_is_refused():
+    with pytest.raises(errors.ConfigurationError, match="replay=True: expected a Replay, or None"):
+        hs.Learner(hs.SoftHebbNet.from_preset("cifar10", width=4), hs.SoftmaxProbe(), replay=True)
 
 
 def test_a_frame_unlike_those_kept_is_refused_before_anything_learns(labelled):

@@ -55,7 +55,8 @@ def test_every_kind_of_frame_is_measured_alike(convert, layout, frames):
 
 
 def test_gray_frames_and_frames_smaller_than_the_grid_are_measured():
-    assert passed([np.zeros((5, 5)), np.ones((5, 5)), np.ones((7, 9))]) == [0.0, 1.0]
+    frames = [np.zeros((5, 5)), np.ones((5, 5)), np.ones((7, 9))]
+    assert passed(frames) == passed(frames, grid=np.int64(3)) == [0.0, 1.0]
 
 
 def test_noise_does_not_pass_and_a_cut_does(frames):

@@ -258,6 +258,7 @@ def test_a_run_is_known_again_by_all_that_was_given():
         return windows(Stream([{"a": 1, "b": 2}], known_by="known"), 2, **options).fingerprint
 
     assert known() == known(columns=None) == "windows(known, 2, 2)"
+    assert known(columns=np.array(["a"]), gap=np.int64(1)) == known(columns=["a"], gap=1)
     given = [{}, {"columns": ["a"]}, {"columns": ["b"]}, {"label": "a"}, {"time": "a"}, {"group": "a"}, {"gap": 1}]
     assert len({known(**options) for options in given}) == len(given)
 
@@ -356,6 +357,10 @@ def test_a_key_that_cannot_be_hashed_is_refused():
         ({"size": 2, "gap": "1"}, "gap='1': expected a positive number of seconds, or None"),
         ({"size": 2, "columns": "xyz"}, "columns='xyz': expected a list of names"),
         ({"size": 2, "columns": []}, r"columns=\[\]: expected a list of names"),
+        ({"size": 2, "columns": [["x"]]}, r"columns=\[\['x'\]\]: expected a list of names"),
+        ({"size": 2, "columns": 5}, "columns=5: expected a list of names"),
+        ({"size": 2, "columns": {"x"}}, r"columns=\{'x'\}: expected a list of names"),  # each run in another order
+        ({"size": 2, "label": ["x"]}, r"label=\['x'\]: expected the name of a column"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, message):

@@ -70,18 +70,13 @@ def online(name: str) -> Callable[[Array, Array], Fitted]:
 
 def learned(x: Array, y: Array) -> Fitted:
     """Fit the network of the preset, and ridge on its features."""
-    from sklearn.linear_model import RidgeClassifierCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    from benchmarks.quality.signals.__main__ import network, transformed
+    from benchmarks.quality.signals.__main__ import network, ridge, transformed
 
     net, order = network(x, "learned", None, 0), np.random.default_rng(0)
     for _ in range(max(1, round(_SHOWN / len(x)))):
         for index in order.permutation(len(x)):
             net.learn_one(x[index])
-    model = make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(-3, 5, 17)))
-    model.fit(transformed(net, x), y)
+    model = ridge().fit(transformed(net, x), y)
     return lambda test: np.asarray(model.predict(transformed(net, test)))
 
 

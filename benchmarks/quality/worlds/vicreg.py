@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.core.probe import as_input
+
 BATCH, _PROJECTED, _SETTLING = 32, 256, 3200
 _LEAST = 0.3  # of a frame's area, in a view
 
@@ -44,11 +46,6 @@ def network(width: int, channels: int) -> nn.Sequential:
         stack += [conv, nn.BatchNorm2d(out), nn.ReLU(), pool]
         channels = out
     return nn.Sequential(*stack)
-
-
-def as_input(frames: np.ndarray[Any, Any]) -> Tensor:
-    """Return frames (B, H, W, C) of uint8 as (B, C, H, W) in [0, 1]."""
-    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
 
 
 def view(x: Tensor, side: int) -> Tensor:

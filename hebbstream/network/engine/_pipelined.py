@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hebbstream._globals import usable_device
 from hebbstream._numbers import check_number
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._frames import flattened, to_input
 from hebbstream.network._layer import SoftHebbLayer
@@ -69,10 +71,12 @@ class PipelinedEngine(Engine):
         super().__init__(precision)
         check_number("stages", stages, optional=True)
         check_number("threads", threads)
+        if devices is not None and (isinstance(devices, str) or not isinstance(devices, Sequence)):
+            raise ConfigurationError(f"devices={quote(devices)}: expected one for each stage, in a list")
         if devices is not None and len(devices) != (stages or len(devices)):
             raise ConfigurationError(f"{len(devices)} devices for {stages} stages: expected one for each")
         self.stages = stages if devices is None else len(devices)
-        self.devices = None if devices is None else [torch.device(device) for device in devices]
+        self.devices = None if devices is None else [usable_device(device) for device in devices]
         self.threads = threads
         self._eager = EagerEngine(precision)
 

@@ -184,6 +184,16 @@ def test_features_of_different_networks_have_different_names():
     assert next(iter(again.transform_one(image))) == found[0]
 
 
+def test_features_have_the_names_of_a_number_whatever_its_type():
+    for name, others in (("neurons", {}), ("seed", {"neurons": 4}), ("window", {"preset": "signal", "width": 2})):
+        found = []
+        for number in (16, np.int64(16)):
+            model = SoftHebbTransformer(**{name: number, **others})
+            model.learn_one({"a": 1.0})
+            found.append(dict(model.transform_one({"a": 1.0})))
+        assert found[0] == found[1]
+
+
 def test_an_exported_model_names_its_features_for_rows_and_batches_alike(tmp_path):
     path = to_onnx(hs.SoftHebbNet.from_preset("cifar10", width=2), tmp_path / "net.onnx", size=32)
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)

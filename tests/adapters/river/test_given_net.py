@@ -76,6 +76,9 @@ def test_from_a_checkpoint_of_a_network_or_of_a_run(tmp_path):
         ({"mirror": True}, "mirror=True for rows"),
         ({"mirror": True, "net": net()}, "a net that does not"),
         ({"neurons": "many"}, "neurons='many': expected a positive integer"),
+        ({"seed": None}, "seed=None: expected an integer"),
+        ({"layers": hs.LayerSpec(channels=4)}, r"layers=LayerSpec\(.* expected at least one LayerSpec, in a list"),
+        ({"layers": [4]}, r"layers=\[4\]: expected at least one LayerSpec, in a list"),
     ],
 )
 def test_options_that_do_not_go_together_or_would_be_passed_over_are_refused(options, message):

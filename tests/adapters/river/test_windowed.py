@@ -269,6 +269,7 @@ def test_pickle_and_clone():
         ({"columns": ["x"]}, "columns=.* without window"),
         ({"window": 16, "columns": "xy"}, "columns='xy': expected a list of names"),
         ({"window": 16, "columns": []}, r"columns=\[\]: expected a list of names"),
+        ({"window": 16, "columns": 5}, "columns=5: expected a list of names"),
         (
             {"window": 16, "columns": ["x"], "net": hs.SoftHebbNet(LAYERS, 2, input_range=None)},
             "1 columns: expected 2, the channels of the network",
