@@ -1,6 +1,12 @@
 """`Counters`: how far a run has come."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from hebbstream._numbers import as_index
+from hebbstream._quote import quote
+from hebbstream.errors import ConfigurationError
+
+_END = 1 << 63  # as of the samples that a network counts
 
 
 @dataclass(slots=True)
@@ -15,8 +21,18 @@ class Counters:
         Labelled samples that a probe predicted before learning from them.
     correct
         How many of those predictions were right.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is no integer, negative, or of more than 63 bits.
     """
 
     position: int = 0
     scored: int = 0
     correct: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not 0 <= as_index(value) < _END:
+                raise ConfigurationError(f"{name}={quote(value)}: expected 0 or a positive integer of at most 63 bits")

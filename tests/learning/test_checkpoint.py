@@ -140,6 +140,12 @@ DAMAGE = {
     "no layers": lambda path: rewrite(path, lambda h, t: h["network"]["config"].pop("layers")),
     "no network": lambda path: rewrite(path, lambda h, t: h.pop("network")),
     "counters of another kind": lambda path: rewrite(path, lambda h, t: h.update(counters=[1])),
+    "counters that are no numbers": lambda path: rewrite(path, lambda h, t: h["counters"].update(position="x")),
+    "more counted than 64 bits": lambda path: rewrite(path, lambda h, t: h["counters"].update(correct=10**40)),
+    "a seed that is none": lambda path: rewrite(path, lambda h, t: h["network"]["config"].update(seed="x")),
+    "fewer samples than none": lambda path: rewrite(
+        path, lambda h, t: t.update({"network/tensors/_extra_state": torch.tensor([-40, 28, 28])})
+    ),
     "no header": lambda path: rewrite(path, lambda h, t: h.clear()),
     "tampered header": tamper,
     "deeply nested header": lambda path: nest(path, 100_000),
