@@ -112,7 +112,7 @@ def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
 
 class _StrictTarInfo(tarfile.TarInfo):
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str | None, errors: str) -> Self:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """Read a header, and refuse one whose content `tarfile` would read whole, however much it is."""
         found = super().frombuf(buf, encoding, errors)
         if found.type in _HEADERS_READ_WHOLE and found.size > _MOST_HEADER_BYTES:

@@ -71,7 +71,8 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     ConfigurationError
         If it has no such column, of several files one has not, or `columns` is a text.
     DamagedFileError
-        If it is no table; while iterating, too, as where the first row has too many values.
+        If it is no table, or has a line of more than 16 million characters; while iterating, too, as where the first row has
+        too many values.
     MissingDependencyError
         If pyarrow is needed and not installed.
 

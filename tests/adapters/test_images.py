@@ -467,12 +467,3 @@ def test_a_folder_is_known_by_what_its_first_pictures_show(tmp_path):
     assert one != other
     assert folder("one", 5, 10).startswith(f"{one}+")  # more have come
     assert folder("one", 16, 10) == folder("one", 18, 10)
-
-
-@pytest.mark.parametrize("size", [100_000, (1, 65_536), (20_000, 20_000)])
-def test_a_size_that_no_picture_can_have_is_refused(size):
-    with pytest.raises(
-        errors.ConfigurationError, match=r"expected sides of at most 65,535 and 134,217,728 pixels in all"
-    ):
-        PictureFormat(size)
-    assert PictureFormat((2048, 65_535)).shape == (2048, 65_535)

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 import hebbstream as hs
@@ -13,6 +14,7 @@ from hebbstream.adapters.river import LinearProbe
 from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 from hebbstream.export import to_onnx, verify
+from hebbstream.export._seal import _checksum
 
 LABELS = CLIP.with_suffix(".json")
 
@@ -197,3 +199,14 @@ def test_learning_publishes_by_command(run, tmp_path):
     found = hs.Learner.load("b.safetensors")
     assert found.net.preset == "motion"
     assert math.isfinite(float(np.asarray(found.net.r1_fraction()).sum()))
+
+
+def test_a_model_that_computes_nothing_is_refused_in_one_line(learned, frames, tmp_path):
+    path = to_onnx(learned[0], tmp_path / "net.onnx")
+    model = onnx.load(path)
+    next(node for node in model.graph.node if node.op_type == "Flatten").attribute[0].i = 77
+    next(entry for entry in model.metadata_props if entry.key == "checksum").value = _checksum(model)
+    onnx.save(model, path)
+    with pytest.raises(errors.CorruptModelError, match=r"net\.onnx: a model that computes nothing \(") as caught:
+        verify(path, frames[:2])
+    assert "\n" not in str(caught.value)

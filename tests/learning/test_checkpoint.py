@@ -349,6 +349,15 @@ def test_a_link_and_its_file_are_one_checkpoint(tmp_path, learned):
         first.release()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links need a permission elsewhere")
+def test_a_link_in_the_place_of_the_lock_leads_to_no_file_that_is_emptied(tmp_path):
+    (tmp_path / "letter").write_text("precious")
+    (tmp_path / ".run.safetensors.lock").symlink_to("letter")
+    with pytest.raises(errors.OutputError, match="cannot lock"):
+        hs.Checkpoint(tmp_path / "run.safetensors").claim()
+    assert (tmp_path / "letter").read_text() == "precious"
+
+
 @pytest.mark.parametrize("refusal", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock")])
 def test_where_files_cannot_be_locked_is_said_and_leaves_nothing_behind(tmp_path, monkeypatch, refusal):
     def refuse(*arguments):
