@@ -1,6 +1,7 @@
 """`Counters`: how far a run has come."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from hebbstream._numbers import as_index
 from hebbstream._quote import quote
@@ -34,5 +35,20 @@ class Counters:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if not 0 <= as_index(value) < _END:
-                raise ConfigurationError(f"{name}={quote(value)}: expected 0 or a positive integer of at most 63 bits")
+            check_count(name, value)
+
+
+def check_count(name: str, value: Any) -> None:
+    """Refuse what is no number of samples.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no integer, negative, or of more than 63 bits.
+
+    Examples
+    --------
+    >>> check_count("position", 7)
+    """
+    if not 0 <= as_index(value) < _END:
+        raise ConfigurationError(f"{name}={quote(value)}: expected 0 or a positive integer of at most 63 bits")

@@ -141,6 +141,8 @@ DAMAGE = {
     "no network": lambda path: rewrite(path, lambda h, t: h.pop("network")),
     "counters of another kind": lambda path: rewrite(path, lambda h, t: h.update(counters=[1])),
     "counters that are no numbers": lambda path: rewrite(path, lambda h, t: h["counters"].update(position="x")),
+    "a recording of fewer samples than none": lambda path: rewrite(path, lambda h, t: h.update(recordings={"a": -5})),
+    "a recording of more than 64 bits": lambda path: rewrite(path, lambda h, t: h.update(recordings={"a": 10**30})),
     "more counted than 64 bits": lambda path: rewrite(path, lambda h, t: h["counters"].update(correct=10**40)),
     "a seed that is none": lambda path: rewrite(path, lambda h, t: h["network"]["config"].update(seed="x")),
     "fewer samples than none": lambda path: rewrite(
