@@ -54,7 +54,7 @@ class PictureFormat:
     gray: bool = False
 
     def __post_init__(self) -> None:
-        if self.shape is not None and (max(self.shape) > _LONGEST_SIDE or math.prod(self.shape) > _MOST_PIXELS):
+        if self.shape is not None and not can_be_made(self.shape):
             raise ConfigurationError(
                 f"size={self.size}: expected sides of at most {_LONGEST_SIDE:,} and {_MOST_PIXELS:,} pixels in all"
             )
@@ -91,6 +91,17 @@ class PictureFormat:
             else:
                 picture = {"crop": ImageOps.fit, "pad": ImageOps.pad}[self.fit](picture, target, method)
         return np.asarray(picture)
+
+
+def can_be_made(size: tuple[int, int]) -> bool:
+    """Whether FFmpeg can make a picture of (height, width), and memory hold it.
+
+    Examples
+    --------
+    >>> can_be_made((1080, 1920)), can_be_made((100_000, 100_000))
+    (True, False)
+    """
+    return max(size) <= _LONGEST_SIDE and math.prod(size) <= _MOST_PIXELS
 
 
 class StretchWarning:

@@ -172,3 +172,12 @@ def test_a_size_that_no_picture_can_have_is_refused(size):
     with pytest.raises(ConfigurationError, match=r"expected sides of at most 65,535 and 134,217,728 pixels in all"):
         PictureFormat(size)
     assert PictureFormat((2048, 65_535)).shape == (2048, 65_535)
+
+
+def test_a_crop_that_would_scale_a_picture_beyond_all_bounds_is_refused(tmp_path):
+    path = write(tmp_path / "tall.mp4", np.zeros((4000, 16, 3), np.uint8))
+    with (
+        open_video(path, size=(16, 4000), fit="crop") as frames,
+        pytest.raises(ConfigurationError, match=r"size=\(16, 4000\), fit='crop' for pictures of \(4000, 16\)"),
+    ):
+        next(frames)
