@@ -17,6 +17,10 @@ Fit = Literal["stretch", "crop", "pad"]
 
 _log = logging.getLogger("hebbstream.adapters")
 _SAME_SHAPE = 0.02  # of an aspect ratio, which whole pixels round
+_LONGEST_SIDE, _MOST_PIXELS = (
+    (1 << 16) - 1,
+    1 << 27,
+)  # half of what FFmpeg can make: the size may come from a checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class PictureFormat:
     Raises
     ------
     ConfigurationError
-        If `size` is not positive or `fit` unknown.
+        If `size` is not positive, has a side above 65,535 or more than 2²⁷ pixels, or `fit` is unknown.
 
     Examples
     --------
@@ -50,8 +54,10 @@ class PictureFormat:
     gray: bool = False
 
     def __post_init__(self) -> None:
-        if self.size is not None:
-            size_of(self.size)
+        if self.shape is not None and not can_be_made(self.shape):
+            raise ConfigurationError(
+                f"size={self.size}: expected sides of at most {_LONGEST_SIDE:,} and {_MOST_PIXELS:,} pixels in all"
+            )
         if self.fit is not None and self.fit not in get_args(Fit):
             raise ConfigurationError(f"fit={self.fit!r}: expected {', '.join(map(repr, get_args(Fit)))}")
 
@@ -85,6 +91,17 @@ class PictureFormat:
             else:
                 picture = {"crop": ImageOps.fit, "pad": ImageOps.pad}[self.fit](picture, target, method)
         return np.asarray(picture)
+
+
+def can_be_made(size: tuple[int, int]) -> bool:
+    """Whether FFmpeg can make a picture of (height, width), and memory hold it.
+
+    Examples
+    --------
+    >>> can_be_made((1080, 1920)), can_be_made((100_000, 100_000))
+    (True, False)
+    """
+    return max(size) <= _LONGEST_SIDE and math.prod(size) <= _MOST_PIXELS
 
 
 class StretchWarning:

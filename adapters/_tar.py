@@ -5,7 +5,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from hebbstream._quote import first_line
 from hebbstream.adapters._images import SUFFIXES, suffix
@@ -13,8 +13,13 @@ from hebbstream.errors import DamagedFileError
 
 _LABELS = ("cls", "txt", "json")
 # A sample may have several files of a kind, told apart by a field: 0001.left.jpg. The 05 of 22.05.jpg is of its name.
-_FIELDS = re.compile(r"(?<=[^/])(\.[A-Za-z_][^./]*)+$")
+# From the end: from each dot on, a name of many would take time that grows with their square.
+_FIELDS_BACKWARDS = re.compile(r"([^./]*[A-Za-z_]\.)+(?=[^/])")
 _MOST_NAMES = 16  # clip.frame1.jpg, clip.frame2.jpg and so on are no fields of a sample: memory would not hold them all
+# A few compressed megabytes can stand for more than the memory holds.
+_MOST_BYTES = 1 << 30  # of a sample: more than a picture that Pillow decodes has
+_MOST_HEADER_BYTES = 1 << 20
+_HEADERS_READ_WHOLE = (b"x", b"g", b"X", b"L", b"K")  # of POSIX, Solaris and GNU: names and attributes of what follows
 
 
 @dataclass(slots=True)
@@ -66,26 +71,34 @@ def read_groups(path: Path) -> Iterator[Group]:
     Raises
     ------
     DamagedFileError
-        If it is cut or damaged, or two files of a group have the same name.
+        If it is cut or damaged, two files of a group have the same name, or a group holds more than a gibibyte.
     """
-    group = Group("")
+    group, room = Group(""), _MOST_BYTES
     try:
-        for member, content in _members(path):
+        for member, size, file in _members(path):
             name, kind = member[: -len(suffix(member)) - 1], suffix(member)
-            shared = _FIELDS.sub("", name)
+            shared = _without_fields(name)
             if shared != group.name or (len(group.files) == _MOST_NAMES and name not in group.files):
                 yield group
-                group = Group(shared)
+                group, room = Group(shared), _MOST_BYTES
             if kind in group.files.setdefault(name, {}):
                 raise ValueError(f"{member}: duplicate file name")
-            group.files[name][kind] = content
+            room -= size
+            if room < 0:
+                raise ValueError(f"{member}: more than {_MOST_BYTES:,} bytes of one sample")
+            group.files[name][kind] = file.read()
     except Exception as error:  # tarfile and the decompressors raise many kinds on damage
         raise DamagedFileError(f"{path}: not a whole tar file ({first_line(error)})") from error
     yield group
 
 
-def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield names and contents of images and labels, without the resource forks that macOS adds to each."""
+def _without_fields(name: str) -> str:
+    found = _FIELDS_BACKWARDS.match(name[::-1])
+    return name[: -found.end()] if found else name
+
+
+def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Yield name, size and content of images and labels, each to be read before the next, without the resource forks that macOS adds."""
     with tarfile.open(path, "r|*", tarinfo=_StrictTarInfo) as tar:
         for member in tar:
             *folders, name = member.name.split("/")
@@ -93,11 +106,19 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
             forked = name.startswith("._") or "__MACOSX" in folders
             file = tar.extractfile(member) if member.isreg() and wanted and not forked else None
             if file is not None:
-                yield member.name, file.read()
+                yield member.name, member.size, file
             tar.members = []  # type: ignore[attr-defined]  # it would remember them all
 
 
 class _StrictTarInfo(tarfile.TarInfo):
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a header, and refuse one whose content `tarfile` would read whole, however much it is."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _HEADERS_READ_WHOLE and found.size > _MOST_HEADER_BYTES:
+            raise tarfile.ReadError(f"header of {found.size:,} bytes")
+        return found
+
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
         """Read a member's header; `tarfile` alone takes one that is damaged or not there for the end of the archive."""

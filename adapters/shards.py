@@ -66,7 +66,7 @@ def open_shards(
     SourceNotFoundError
         If there is no such file.
     DamagedFileError
-        While iterating, if a tar file is cut or damaged, or a label cannot be read.
+        While iterating, if a tar file is cut or damaged, a sample holds more than a gibibyte, or a label cannot be read.
     ConfigurationError
         If an option cannot work, `shards` is empty, or it names anything but local files (``pipe:``, ``http:``).
     MissingDependencyError

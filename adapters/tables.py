@@ -34,6 +34,7 @@ _DELIMITERS = ",;\t|"
 _UNFINISHED = "no line end, and not all of its values"
 _AGAIN = "the names once more"  # as a logger writes them that was started again
 _BATCH = 1024  # rows of a Parquet file read at a time
+_LONGEST_LINE = 1 << 24  # characters: a file that is no text may have no line end at all
 _ROW_NUMBERS = re.compile(r"(__index_level_\d+__)?")  # as pandas calls an index without a name, in Parquet and in CSV
 
 
@@ -70,7 +71,8 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     ConfigurationError
         If it has no such column, of several files one has not, or `columns` is no list of names.
     DamagedFileError
-        If it is no table; while iterating, too, as where the first row has too many values.
+        If it is no table, or has a line of more than 16 million characters; while iterating, too, as where the first row has
+        too many values.
     MissingDependencyError
         If pyarrow is needed and not installed.
 
@@ -238,7 +240,11 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = next(self._file)
+        line = self._file.readline(_LONGEST_LINE + 1)
+        if not line:
+            raise StopIteration
+        if len(line) > _LONGEST_LINE:
+            raise csv.Error(f"a line of more than {_LONGEST_LINE:,} characters")
         self.cut = not line.endswith(("\n", "\r"))
         return line
 
@@ -270,7 +276,7 @@ def _damage(row: dict[str | None, Any], names: Sequence[str]) -> str | None:
 
 def _first_row(file: TextIO, delimiter: str, *, strict: bool = False) -> list[str]:
     file.seek(0)
-    rows = csv.reader(file, delimiter=delimiter, strict=strict, skipinitialspace=True)
+    rows = csv.reader(_Lines(file), delimiter=delimiter, strict=strict, skipinitialspace=True)
     return [name.strip() for name in next(filter(None, rows), [])]  # blank lines are no rows
 
 

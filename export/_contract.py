@@ -196,7 +196,12 @@ def _check(contract: Contract) -> None:
         raise ValueError(f"sizes {numbers}: expected positive integers")
     if type(contract.samples_seen) is not int or contract.samples_seen < 0:
         raise ValueError(f"samples_seen={contract.samples_seen!r}: expected 0 or a positive integer")
-    if len(set(contract.classes)) < len(contract.classes):  # a label that cannot be hashed is a `TypeError`
+    if any(label != label_in_json(label) for label in contract.classes):  # none, or NaN, is no label
+        raise ValueError(f"classes {list(contract.classes)}: expected texts and numbers")
+    texts = contract.hebbstream_version, "" if contract.preset is None else contract.preset
+    if any(type(text) is not str for text in texts):
+        raise ValueError(f"hebbstream_version and preset {texts}: expected texts")
+    if len(set(contract.classes)) < len(contract.classes):
         raise ValueError(f"classes {list(contract.classes)}: expected each once")
     outputs = [("features", "scores", "probabilities")] if contract.classes else [("features",), ("feature_map",)]
     if contract.outputs not in outputs:

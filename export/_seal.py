@@ -99,6 +99,10 @@ def unseal(data: bytes) -> Contract:
 def _check_graph(model: onnx.ModelProto, contract: Contract) -> None:
     """Refuse what our models never hold: a checksum says that a file is whole, not that we wrote it."""
     graph = model.graph
+    names = [name for node in graph.node for name in (node.name, *node.input, *node.output)]
+    for name in (*names, *(tensor.name for tensor in graph.initializer)):
+        if not name.isprintable():  # ONNX Runtime writes names to the terminal
+            raise CorruptModelError(f"a model with the name {name!r}, which ours never have")
     for tensor in graph.initializer:
         if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
             raise CorruptModelError(f"a model with weights in another file ({tensor.name}): expected all in one")

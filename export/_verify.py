@@ -15,8 +15,8 @@ import onnx
 import torch
 
 from hebbstream._numbers import quantity
-from hebbstream._quote import printable, quote
-from hebbstream.errors import ConfigurationError
+from hebbstream._quote import first_line, printable, quote
+from hebbstream.errors import ConfigurationError, CorruptModelError
 from hebbstream.export._contract import Contract, label_in_json
 from hebbstream.export._extractor import OnnxExtractor
 from hebbstream.export._runtime import make_session
@@ -164,7 +164,10 @@ def verify(
             " expected as many"
         )
     parsed = onnx.load_model_from_string(data)
-    onnx.checker.check_model(parsed, full_check=True)
+    try:
+        onnx.checker.check_model(parsed, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise CorruptModelError(f"{model}: a model that computes nothing ({first_line(error)})") from error
     extractor = OnnxExtractor(data, providers)
     found = Verification(
         contract=contract,

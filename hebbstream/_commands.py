@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from hebbstream._credentials import mask_credentials
-from hebbstream._quote import shorten
+from hebbstream._quote import printable, shorten
 from hebbstream._version import __version__
 
 COMMANDS = {
@@ -60,8 +60,8 @@ class _Parser(argparse.ArgumentParser):
             raise
 
     def error(self, message: str) -> NoReturn:
-        """Quote no more than people read, and no password."""
-        super().error(shorten(mask_credentials(message)))
+        """Quote no more than people read, no password, and nothing that a terminal takes for a command."""
+        super().error(printable(shorten(mask_credentials(message))))
 
 
 class _Command(_Parser):

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ _GAP = 0.25  # seconds between time stamps
 _STEADY = 50  # stamps in a row that tell a drift from jitter
 _SLACK = 0.5  # seconds by which a header may be wrong
 _MOST = (1 << 31) - (1 << 16)  # bytes that a header of WAV declares; whoever writes into a pipe declares more
+_FASTEST, _MOST_SAMPLES = 1 << 24, 1 << 26  # a second; made of one packet: of a few bytes that claim to last for hours
 _DECLARED = ("wav", "flac", "aiff", "mov,mp4,m4a,3gp,3g2,mj2")  # containers whose headers know their length
 
 
@@ -85,7 +86,7 @@ class SoundDecoder(MediaDecoder):
         DamagedFileError
             After the last good piece, if a part of a recording is missing.
         NotASoundError
-            If none of it can be decoded.
+            If none of it can be decoded, or what its header says cannot be.
         ConnectionLostError, StalledStreamError
             If a microphone or network stream breaks off, or sends nothing.
         """
@@ -93,7 +94,7 @@ class SoundDecoder(MediaDecoder):
         before = self.stats.corrupt
         began, t, self._broken, self._begins = False, 0.0, 0, None
         with closing(reading):
-            for t, wave, broken in _timed(reading, self._rate, self._channels == 2, self._zero):
+            for t, wave, broken in _timed(self._credible(reading), self._rate, self._channels == 2, self._zero):
                 self.stats.corrupt = before + reading.progress.corrupt + self._broken
                 self._begins = t if self._begins is None else self._begins
                 first, last = (0 if edge is None else round((edge - t) * self._rate) for edge in (start, end))
@@ -106,6 +107,16 @@ class SoundDecoder(MediaDecoder):
                     return
         self.stats.corrupt = before + reading.progress.corrupt + self._broken
         self._end(reading, t + self.frame_seconds)
+
+    def _credible(self, reading: Reading) -> Iterator[Any]:
+        """Yield frames, and refuse one that would become more sound than memory holds."""
+        for frame in reading:
+            rate, count = frame.sample_rate, frame.samples * frame.layout.nb_channels
+            if not 0 < rate <= _FASTEST or count * self._rate > _MOST_SAMPLES * rate:
+                raise NotASoundError(
+                    f"{self.source.shown}: {frame.samples:,} samples at {rate:,} a second in one piece: expected sound"
+                )
+            yield frame
 
     def _mixed(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the sound in as many channels as asked for, finite and in [-1, 1]."""
@@ -156,14 +167,14 @@ class SoundDecoder(MediaDecoder):
 
 
 def _timed(
-    reading: Reading, rate: int, stereo: bool, zero: Callable[[float], float]
+    frames: Iterable[Any], rate: int, stereo: bool, zero: Callable[[float], float]
 ) -> Iterator[tuple[float, NDArray[np.float32], bool]]:
     """Yield sound at `rate`, when it begins, and whether something is missing before it; time only rises.
 
     Parameters
     ----------
-    reading, rate
-        What to decode, and to how many samples a second.
+    frames, rate
+        What is decoded, and to how many samples a second.
     stereo
         Whether more than two channels are mixed down to two.
     zero
@@ -172,7 +183,7 @@ def _timed(
     resampler, form, missing = None, None, False
     begins, stamped, t = None, 0.0, 0.0  # the stamp of 0; the end of what was stamped; of what was yielded
     counted, late = 0.0, deque[float](maxlen=_STEADY)  # the end by counting; by how much stamps are later than that
-    for frame in reading:
+    for frame in frames:
         broken = False
         if frame.time is not None:
             begins = zero(frame.time) if begins is None else begins

@@ -12,7 +12,8 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from hebbstream.adapters._picture import Fit, PictureFormat, StretchWarning
+from hebbstream.adapters._picture import Fit, PictureFormat, StretchWarning, can_be_made
+from hebbstream.errors import ConfigurationError
 
 ChooseSize = Callable[[tuple[int, int]], tuple[int, int]]
 # One thread scales a small frame sooner than several are woken, and leaves the others to learning. Earlier versions of PyAV do
@@ -51,6 +52,10 @@ class FrameConverter:
         self._warning.see(*shape)
         self.size = self.size or shape
         scaled = scaled_size(shape, self.size, self._fit)
+        if self._fit == "crop" and not can_be_made(scaled):
+            raise ConfigurationError(
+                f"size={self.size}, fit='crop' for pictures of {shape}: expected a shape like theirs"
+            )
         height, width = scaled[::-1] if transposed else scaled
         picture = self._reformatter.reformat(
             frame, width=width, height=height, format=self._pixels, interpolation="AREA", **_ONE_THREAD

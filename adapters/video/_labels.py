@@ -18,7 +18,7 @@ from hebbstream.errors import ConfigurationError
 _KEYS = ("start", "end", "label")
 _ROUNDING = 5e-4  # seconds, as a container's clock rounds
 _TIMING = re.compile(r"(?:(\d+):)?([0-5]\d):([0-5]\d\.\d{3})")
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _ASIDE = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
 
 
@@ -64,7 +64,7 @@ def read_labels(path: str | Path) -> Callable[[float], str | None]:
         _check(segments)
     except OSError as error:
         raise ConfigurationError(f"labels {path}: {error.strerror or error}") from None
-    except (ValueError, csv.Error) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         raise ConfigurationError(f"labels {path}: {error}") from None
     starts = [segment.start for segment in segments]
 

@@ -168,10 +168,15 @@ def _read_numpy(path: Path) -> Iterator[tuple[Array, list[float | None], list[st
 
 def _read_parquet(path: Path) -> Iterator[tuple[Array, list[float | None], list[str | None]]]:
     parquet = _pyarrow_parquet()
+    import pyarrow as pa
+
     try:
         for batch in parquet.ParquetFile(path).iter_batches(256):
-            table = {name: batch.column(name) for name in ("time", "source", "features")}
-            matrix = table["features"].flatten().to_numpy().reshape(batch.num_rows, -1)
-            yield matrix, table["time"].to_pylist(), table["source"].to_pylist()
-    except (OSError, KeyError, ValueError) as error:  # pyarrow's own errors are of these kinds
-        raise DamagedFileError(f"{path}: not a file that `hebbstream embed` wrote ({error})") from error
+            times, sources = batch.column("time").cast(pa.float64()), batch.column("source").cast(pa.string())
+            lists = batch.column("features")
+            if lists.null_count or not hasattr(lists, "flatten"):  # which would pass over what is null
+                raise ValueError("rows without features")
+            matrix = lists.flatten().cast(pa.float32()).to_numpy().reshape(batch.num_rows, -1)
+            yield matrix, times.to_pylist(), sources.to_pylist()
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:  # other types, and damage
+        raise DamagedFileError(f"{path}: not a file that `hebbstream embed` wrote ({first_line(error)})") from error

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from hebbstream._numbers import check_number
+from hebbstream._quote import printable
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._canvas import as_pictures, grid, in_unit_range, new_figure, save_figure, show
 from hebbstream.inspection._fields import receptive_fields
@@ -163,11 +164,16 @@ def plot_embedding(
                 marker=_MARKERS[index // len(_COLOURS) % len(_MARKERS)],
                 linewidths=0,
                 alpha=0.8,
-                label=name,
+                label=str(index),
             )
         axis.set(title=title, xlabel="UMAP 1", xticks=[], yticks=[])
         axis.set_box_aspect(1)
     axes[0].set_ylabel("UMAP 2")
     handles, _ = axes[0].get_legend_handles_labels()
-    figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize="small", markerscale=1.6)
+    legend = figure.legend(
+        handles=handles, loc="outside right center", frameon=False, fontsize="small", markerscale=1.6
+    )
+    for text, name in zip(legend.get_texts(), classes, strict=True):
+        # Given as labels, those that begin with _ are left out, and what stands between $ is taken for a formula.
+        text.set(text=printable(name), parse_math=False)
     return save_figure(figure, path)

@@ -19,7 +19,7 @@ from hebbstream._turns import Turns
 from hebbstream.errors import ConfigurationError, CorruptCheckpointError
 from hebbstream.learning._arguments import check_net, check_probe, checked_stream
 from hebbstream.learning._callback import Callback, Step, as_callbacks
-from hebbstream.learning._counters import Counters
+from hebbstream.learning._counters import Counters, check_count
 from hebbstream.learning._generations import generations
 from hebbstream.learning._progress import ProgressBar
 from hebbstream.learning._recordings import samples_to_pass
@@ -343,7 +343,9 @@ class Learner:
             clock=clock,
         )
         learner.counters = Counters(**state.get("counters", {}))
-        learner.recordings = {str(known): int(taken) for known, taken in state.get("recordings", {}).items()}
+        learner.recordings = dict(state.get("recordings", {}))
+        for taken in learner.recordings.values():
+            check_count("samples of a recording", taken)
         learner._unclaimed = dict(state.get("callbacks", {}))
         return learner
 

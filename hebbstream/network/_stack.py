@@ -82,8 +82,8 @@ class LayerStack(nn.Module):
         self.frame_size: Size | None = self.input_size
         """(height, width) of the latest frame learned."""
         with outside_modes():
-            generator = None if blank else make_generator(seed)
-            self._layers = nn.ModuleList(self._stacked(layers, generator))
+            generator = make_generator(seed)
+            self._layers = nn.ModuleList(self._stacked(layers, None if blank else generator))
             if not blank:
                 self.to(place)
 
@@ -338,7 +338,10 @@ class LayerStack(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Take over what `get_extra_state` returned."""
-        self.samples_seen, *size = state.tolist()
+        samples, *size = state.tolist()
+        if samples < 0:
+            raise ValueError(f"{samples} samples seen: expected 0 or more")
+        self.samples_seen = samples
         self.frame_size = checked_size(size) if all(size) else None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

@@ -171,10 +171,13 @@ def _check_type(request: Request, expected: str) -> None:
 
 async def _json(request: Request) -> dict[str, Any]:
     data = bytearray()
-    async for piece in request.stream():
-        data += piece
-        if len(data) > _MOST_JSON:
-            raise InputError(f"body of more than {_MOST_JSON:,} bytes: expected less")
+    try:
+        async for piece in request.stream():
+            data += piece
+            if len(data) > _MOST_JSON:
+                raise InputError(f"body of more than {_MOST_JSON:,} bytes: expected less")
+    except ClientDisconnect:
+        raise InputError("the body did not arrive whole") from None
     try:
         body = json.loads(data or b"{}")
     except (ValueError, RecursionError):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import hebbstream as hs
+from hebbstream.adapters._picture import PictureFormat
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe import OnlineProbe
 from hebbstream.probe._solvers import SOLVERS
@@ -88,6 +89,8 @@ class Settings:
             made_for = "signals" if net.one_dimensional else "pictures"
             raise ConfigurationError(f"network for {made_for}: expected one for {self.kind}, as the sources are")
         size = self.frame_size(net)
+        if self.kind == "pictures":
+            PictureFormat(size)  # refuses what memory would not hold
         if net.input_size not in (None, size):
             raise ConfigurationError(f"network for frames of {net.input_size}: expected {size}, as frames are here")
         net.output_shape(*size)

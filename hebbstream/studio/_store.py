@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,22 @@ class Store:
         for number, label, *shape, data in self._rows(
             "select number, label, height, width, channels, frame from example order by number"
         ):
+            if not isinstance(data, bytes) or not all(type(side) is int and side > 0 for side in shape):
+                raise DamagedFileError(f"{self._path}: example {number} of shape {shape}: expected a frame")
             # Samples of signals are float32, four bytes a value.
-            frame = np.frombuffer(data, np.float32 if len(data) == 4 * np.prod(shape) else np.uint8)
-            if frame.size != np.prod(shape):
+            frame = np.frombuffer(data, np.float32 if len(data) == 4 * prod(shape) else np.uint8)
+            if frame.size != prod(shape):
                 raise DamagedFileError(f"{self._path}: example {number} of {frame.size} values, expected {shape}")
+            if frame.dtype == np.uint8 and shape[2] not in (1, 3):
+                raise DamagedFileError(f"{self._path}: example {number} of {shape[2]} colours: expected 1 or 3")
             yield number, label, frame.reshape(shape) if shape[2] > 1 else frame.reshape(shape[:2])
 
     def classes(self) -> list[str]:
         """Return the classes in the order of their keys."""
-        return [name for (name,) in self._rows("select name from class order by place")]
+        names = [name for (name,) in self._rows("select name from class order by place")]
+        if not all(isinstance(name, str) for name in names):
+            raise DamagedFileError(f"{self._path}: classes {names}: expected names")
+        return names
 
     def add(self, example: Example) -> None:
         """Keep an example."""

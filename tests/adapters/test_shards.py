@@ -3,6 +3,7 @@
 import io
 import logging
 import tarfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from hebbstream import errors
+from hebbstream.adapters import _tar
 from hebbstream.adapters.shards import open_shards
 
 FORK = b"\0\5\26\7" + bytes(80)  # a resource fork of macOS
@@ -179,3 +181,26 @@ def test_what_is_no_path_is_refused(shards):
 def test_a_backslash_is_left_to_windows():
     with pytest.raises(errors.SourceNotFoundError, match=r"no file at C:\\data\\train-0\.tar"):
         open_shards(r"C:\data\train-{0..1}.tar")
+
+
+def test_a_sample_that_memory_would_not_hold_is_refused_by_what_its_header_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(_tar, "_MOST_BYTES", 1000)
+    stream = opened(tmp_path, [("0.txt", b"7" * 900), ("0.png", None), ("1.txt", b"8" * 901), ("1.png", bytes(100))])
+    assert next(stream).y == "7" * 900
+    with pytest.raises(errors.DamagedFileError, match=r"1\.png: more than 1,000 bytes of one sample"):
+        next(stream)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_declares_gigabytes_is_not_read(tmp_path, kind):
+    header = tarfile.TarInfo("long")
+    header.type, header.size = kind, 3 << 30
+    (tmp_path / "a.tar").write_bytes(header.tobuf() + bytes(10240))
+    with pytest.raises(errors.DamagedFileError, match="header of 3,221,225,472 bytes"):
+        list(open_shards(tmp_path / "a.tar"))
+
+
+def test_a_name_of_many_fields_takes_little_time(tmp_path):
+    began = time.perf_counter()
+    assert len(list(opened(tmp_path, [(f"{'.a' * 100_000}.1.png", None)]))) == 1
+    assert time.perf_counter() - began < 5

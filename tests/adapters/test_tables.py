@@ -282,3 +282,11 @@ def test_a_quote_that_is_open_for_many_lines_is_no_row_that_is_being_written(tmp
     path.write_text('x,y\n1,2\n3,"4\n5,6\n7,8')
     with pytest.raises(errors.DamagedFileError, match="unexpected end of data"), open_table(path) as rows:
         list(rows)
+
+
+@pytest.mark.parametrize("beginning", ["", "a,b\n1,2\n"])
+def test_a_line_that_has_no_end_is_not_read_whole(tmp_path, monkeypatch, beginning):
+    monkeypatch.setattr(tables, "_LONGEST_LINE", 100)
+    (tmp_path / "a.csv").write_text(beginning + "x" * 1000)
+    with pytest.raises(errors.DamagedFileError, match=r"a\.csv: not a table \(a line of more than 100 characters\)"):
+        list(open_table(tmp_path / "a.csv"))

@@ -3,6 +3,7 @@ import shutil
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from clips import ramp, write_clip
 from PIL import Image
@@ -212,6 +213,14 @@ def test_features_of_another_kind_are_refused(run, embed, tmp_path):
     (tmp_path / "not.parquet").write_bytes(b"nothing")
     np.save("f.times.npy", np.zeros(4))
     np.save("words.npy", np.full((2, 256), "x"))
+    vectors = pa.array(np.zeros((2, 256), np.float32).tolist())
+    for file, times, features in [
+        ("dated.parquet", pa.array([1, 2], pa.timestamp("s")), vectors),
+        ("wordy.parquet", ["noon", "night"], vectors),
+        ("single.parquet", [0.0, 1.0], [1.0, 2.0]),
+        ("holes.parquet", [0.0, 1.0], pa.array([None, [0.0] * 256], pa.list_(pa.float32()))),
+    ]:
+        parquet.write_table(pa.table({"time": times, "source": ["a", "b"], "features": features}), file)
     for file in ("timeless.npy", "nameless.npy"):
         np.save(file, np.zeros((2, 256), np.float32))
     np.save("timeless.times.npy", np.full(2, "noon"))
@@ -220,6 +229,10 @@ def test_features_of_another_kind_are_refused(run, embed, tmp_path):
         ("cube.npy", "cube.npy of shape (2, 3, 4): expected (frames, features)"),
         ("narrow.npy", "narrow.npy of 3 features, FRAME of 256"),
         ("not.parquet", "not.parquet: not a file that `hebbstream embed` wrote"),
+        ("dated.parquet", "dated.parquet: not a file that `hebbstream embed` wrote (Unsupported cast"),
+        ("wordy.parquet", "wordy.parquet: not a file that `hebbstream embed` wrote (Failed to parse"),
+        ("single.parquet", "single.parquet: not a file that `hebbstream embed` wrote (rows without features)"),
+        ("holes.parquet", "holes.parquet: not a file that `hebbstream embed` wrote (rows without features)"),
         ("f.npy", "f.npy: 5 rows, 4 times, 5 sources"),
         ("words.npy", "words.npy of <U1: expected numbers"),
         ("timeless.npy", "timeless.npy: its times or sources cannot be read"),

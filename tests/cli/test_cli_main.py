@@ -79,6 +79,7 @@ def test_an_error_is_one_line_and_exit_code_1(run, arguments, message):
         (["learn", CLIP, "--checkpoint-seconds", "-1"], "'-1': expected a positive number of seconds"),
         (["learn", CLIP, "--labls", "x.json"], "unrecognized arguments: --labls x.json; did you mean --labels?"),
         (["learn", CLIP, "--nonsense"], "hebbstream learn: error: unrecognized arguments: --nonsense"),
+        (["learn", CLIP, "--\x1b[31m.mp4"], r"unrecognized arguments: --\x1b[31m.mp4"),
         (["export", "http://there/a.safetensors"], "expected a file or a folder, found an address"),
         (["bench", "--seconds", "nan"], "'nan': expected a positive number of seconds"),
         (["studio", "mic", "--length", "inf"], "argument --length: 'inf': expected a positive number of seconds"),

@@ -274,7 +274,11 @@ def _other_output(model, folder):
     model.graph.node[-1].output[0] = model.graph.output[0].name = "else"
 
 
-@pytest.mark.parametrize("forge", [_external, _other_operator, _constant, _other_output])
+def _unprintable_name(model, folder):
+    model.graph.node[0].name = "\x1b]0;a title\x07"
+
+
+@pytest.mark.parametrize("forge", [_external, _other_operator, _constant, _other_output, _unprintable_name])
 def test_forged_models_with_a_right_checksum_are_refused(exported, forge, tmp_path, monkeypatch):
     model = onnx.load_model_from_string(exported.data)
     folder = tmp_path / "models"
@@ -293,8 +297,11 @@ def test_forged_models_with_a_right_checksum_are_refused(exported, forge, tmp_pa
         ({"outputs": ["features"]}, "expected .*'scores'"),
         ({"classes": ["a"]}, "2 features and 1 classes"),
         ({"classes": {"a": 1}}, "2 features and 1 classes"),
-        ({"classes": [["a"], ["b"]]}, "unhashable"),
+        ({"classes": [["a"], ["b"]]}, "expected texts and numbers"),
         ({"classes": ["a", "a"]}, "expected each once"),
+        ({"classes": ["a", None]}, "expected texts and numbers"),
+        ({"preset": ["video"]}, "expected texts"),
+        ({"hebbstream_version": 1}, "expected texts"),
         ({"features": 3}, "3 features and 2 classes"),
         ({"layers": [True]}, "expected positive integers"),
         ({"samples_seen": "many"}, "samples_seen='many'"),

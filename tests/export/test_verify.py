@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 from hebbstream.export import to_onnx, verify
 from hebbstream.export._verify import median_seconds
+from hebbstream.export._seal import _checksum
 
 LABELS = CLIP.with_suffix(".json")
 
@@ -206,3 +208,14 @@ def test_what_is_timed_on_a_card_is_waited_for(monkeypatch):
     monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
     median_seconds(lambda: None, 1e-9, "cuda", warm_up=2)
     assert waited == ["cuda"] * 5
+
+
+def test_a_model_that_computes_nothing_is_refused_in_one_line(learned, frames, tmp_path):
+    path = to_onnx(learned[0], tmp_path / "net.onnx")
+    model = onnx.load(path)
+    next(node for node in model.graph.node if node.op_type == "Flatten").attribute[0].i = 77
+    next(entry for entry in model.metadata_props if entry.key == "checksum").value = _checksum(model)
+    onnx.save(model, path)
+    with pytest.raises(errors.CorruptModelError, match=r"net\.onnx: a model that computes nothing \(") as caught:
+        verify(path, frames[:2])
+    assert "\n" not in str(caught.value)

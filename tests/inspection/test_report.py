@@ -10,7 +10,7 @@ import hebbstream as hs
 from hebbstream import errors, inspection
 from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
-from hebbstream.inspection import _embedding
+from hebbstream.inspection import _embedding, _figures
 from hebbstream.inspection._fields import receptive_field
 
 PNG = b"\x89PNG"
@@ -137,3 +137,13 @@ def test_the_command_writes_what_it_names(net, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.endswith("nothing was written\n")
     assert main(["inspect", "run.safetensors", "--labels", labels]) == 1
     assert "expected --source" in capsys.readouterr().err
+
+
+def test_a_legend_shows_labels_as_they_are(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(_figures, "save_figure", lambda figure, path: drawn.append(figure) or path)
+    labels = ["$\\frac{$", "_hidden", "a\nb"]
+    _figures.plot_embedding([("after", np.zeros((3, 2)))], labels, tmp_path / "e.png")
+    drawn[0].canvas.draw()  # what is no formula would be an error
+    (legend,) = drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["$\\frac{$", "_hidden", "a\\nb"]

@@ -140,6 +140,14 @@ DAMAGE = {
     "no layers": lambda path: rewrite(path, lambda h, t: h["network"]["config"].pop("layers")),
     "no network": lambda path: rewrite(path, lambda h, t: h.pop("network")),
     "counters of another kind": lambda path: rewrite(path, lambda h, t: h.update(counters=[1])),
+    "counters that are no numbers": lambda path: rewrite(path, lambda h, t: h["counters"].update(position="x")),
+    "a recording of fewer samples than none": lambda path: rewrite(path, lambda h, t: h.update(recordings={"a": -5})),
+    "a recording of more than 64 bits": lambda path: rewrite(path, lambda h, t: h.update(recordings={"a": 10**30})),
+    "more counted than 64 bits": lambda path: rewrite(path, lambda h, t: h["counters"].update(correct=10**40)),
+    "a seed that is none": lambda path: rewrite(path, lambda h, t: h["network"]["config"].update(seed="x")),
+    "fewer samples than none": lambda path: rewrite(
+        path, lambda h, t: t.update({"network/tensors/_extra_state": torch.tensor([-40, 28, 28])})
+    ),
     "no header": lambda path: rewrite(path, lambda h, t: h.clear()),
     "tampered header": tamper,
     "deeply nested header": lambda path: nest(path, 100_000),
@@ -341,6 +349,15 @@ def test_a_link_and_its_file_are_one_checkpoint(tmp_path, learned):
         with pytest.raises(errors.OutputError, match="another run is writing to it"):
             second.claim()
         first.release()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need a permission elsewhere")
+def test_a_link_in_the_place_of_the_lock_leads_to_no_file_that_is_emptied(tmp_path):
+    (tmp_path / "letter").write_text("precious")
+    (tmp_path / ".run.safetensors.lock").symlink_to("letter")
+    with pytest.raises(errors.OutputError, match="cannot lock"):
+        hs.Checkpoint(tmp_path / "run.safetensors").claim()
+    assert (tmp_path / "letter").read_text() == "precious"
 
 
 @pytest.mark.parametrize("refusal", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock")])

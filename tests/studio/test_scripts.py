@@ -1,5 +1,6 @@
 """What scripts ask for over HTTP, and what becomes of what they get wrong."""
 
+import asyncio
 import io
 import shutil
 
@@ -7,6 +8,8 @@ import pytest
 from PIL import Image
 from studio_bench import pictures
 
+from hebbstream.studio._app import App
+from hebbstream.studio._guard import Door
 from hebbstream.studio._source import Source
 
 
@@ -91,3 +94,26 @@ def test_names_that_are_no_text_are_told(client, bench):
     told = client.get("/api/state").json()["sources"][1]
     assert (told["name"], told["problem"]) == ("v?.mp4", "cannot open v?.mp4")
     assert 'source="1 v?.mp4"' in client.get("/metrics").text
+
+
+def test_a_script_that_goes_before_it_has_said_all_is_no_error_of_the_server(bench):
+    answers = []
+
+    async def go_away():
+        return {"type": "http.disconnect"}
+
+    async def note(message):
+        answers.append(message)
+
+    headers = {"host": "127.0.0.1:8008", "authorization": "Bearer a-secret", "content-type": "application/json"}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/pause",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    app = App(bench.session, bench.source, Door("127.0.0.1", 8008, "a-secret"))
+    asyncio.run(app.asgi(scope, go_away, note))
+    assert answers[0]["status"] == 400
+    assert b"did not arrive whole" in answers[1]["body"]

@@ -17,7 +17,7 @@ from sounds import RATE, encode, tone
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.adapters.audio import log_mel, open_audio
+from hebbstream.adapters.audio import _decoding, log_mel, open_audio
 from hebbstream.adapters.audio._log_mel import as_picture
 from hebbstream.adapters.audio._microphones import find_sources
 from hebbstream.adapters.video import open_video
@@ -354,6 +354,25 @@ def test_a_file_that_is_cut_gives_what_it_has_and_says_so(tmp_path):
 def test_what_is_no_sound_is_refused(make, error, message, tmp_path):
     with pytest.raises(error, match=message):
         open_audio(make(tmp_path), retry_for=0)
+
+
+def test_a_small_file_that_claims_to_last_for_hours_is_refused(monkeypatch):
+    slow = bytearray(encode(tone(440)))
+    slow[24:28] = (1).to_bytes(4, "little")  # samples a second
+    with open_audio(bytes(slow), form="wave") as stream:
+        assert next(stream).x.shape == (1, 16_000)
+    monkeypatch.setattr(_decoding, "_MOST_SAMPLES", 10_000)
+    with (
+        open_audio(bytes(slow)) as stream,
+        pytest.raises(errors.NotASoundError, match=r"bytes: [0-9,]+ samples? at 1 a second in one piece"),
+    ):
+        next(stream)
+    slow[24:28] = (2**31 - 1).to_bytes(4, "little")
+    with (
+        open_audio(bytes(slow)) as stream,
+        pytest.raises(errors.NotASoundError, match="samples at 2,147,483,647 a second"),
+    ):
+        next(stream)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video import open_video
 from hebbstream.errors import ConfigurationError
 
@@ -164,3 +165,19 @@ def test_a_photograph_is_turned_by_its_own_metadata(tmp_path):
             1: [40, 100, 160, 220], 2: [100, 40, 220, 160], 3: [220, 160, 100, 40], 4: [160, 220, 40, 100],
             5: [40, 160, 100, 220], 6: [160, 40, 220, 100], 7: [220, 100, 160, 40], 8: [100, 220, 40, 160],
         }[orientation]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [100_000, (1, 65_536), (20_000, 20_000)])
+def test_a_size_that_no_picture_can_have_is_refused(size):
+    with pytest.raises(ConfigurationError, match=r"expected sides of at most 65,535 and 134,217,728 pixels in all"):
+        PictureFormat(size)
+    assert PictureFormat((2048, 65_535)).shape == (2048, 65_535)
+
+
+def test_a_crop_that_would_scale_a_picture_beyond_all_bounds_is_refused(tmp_path):
+    path = write(tmp_path / "tall.mp4", np.zeros((4000, 16, 3), np.uint8))
+    with (
+        open_video(path, size=(16, 4000), fit="crop") as frames,
+        pytest.raises(ConfigurationError, match=r"size=\(16, 4000\), fit='crop' for pictures of \(4000, 16\)"),
+    ):
+        next(frames)

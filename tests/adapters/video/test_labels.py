@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from clips import ramp, write_clip
 
@@ -75,6 +77,7 @@ def segment(text):
         ("a.json", segment('{"start": 2, "label": "a"}, {"start": 1, "label": "b"}'), "order of time"),
         ("a.json", segment('{"start": 2, "label": "a"}, {"start": 2, "label": "b"}'), "order of time"),
         ("a.json", segment('{"start": 0, "end": 3, "label": "a"}, {"start": 2, "label": "b"}'), "one label at a time"),
+        ("a.json", "[" * 100_000, "recursion"),
         ("a.csv", "", "expected start,end,label"),
         ("a.csv", "0,1,day\n", "first line '0,1,day'; expected start,end,label"),
         ("a.csv", "start;end;label\n0;1;day\n", "expected start,end,label"),
@@ -115,3 +118,11 @@ def test_the_name_of_a_file_of_labels_is_no_function_of_the_time():
         errors.ConfigurationError, match=r"label='labels.json': expected .* read_labels\('labels.json'\)"
     ):
         open_video("clip.mp4", label="labels.json")
+
+
+def test_a_subtitle_of_tags_that_never_end_takes_little_time(tmp_path):
+    path = tmp_path / "a.vtt"
+    path.write_text("WEBVTT\n\n00:00.000 --> 00:01.000\n" + "<" * 200_000 + "b>day\n")
+    began = time.perf_counter()
+    assert read_labels(path)(0.0) == "<" * 199_999 + "day"
+    assert time.perf_counter() - began < 5
