@@ -172,7 +172,8 @@ def verify(
         opset=parsed.opset_import[0].version,
         placement=_placement(data, providers),
     )
-    batch = np.asarray(stacked(frames))
+    together = stacked(frames)
+    batch = np.asarray(together.cpu() if isinstance(together, torch.Tensor) else together)
     if net is not None:
         found = _compared(found, extractor, batch, net, probe)
     return replace(found, timings=_timings(extractor, net, batch, seconds))
@@ -195,7 +196,7 @@ def _compared(
     if probe is not None and probe.classes and found.contract.classes:
         labels, others = list(found.contract.classes), [label_in_json(label) for label in probe.classes]
         guesses = np.asarray(extractor.predict_proba_many(frames)).argmax(axis=1)
-        theirs = np.asarray(probe.predict_proba_many(expected)).argmax(axis=1)
+        theirs = probe.predict_proba_many(expected).argmax(dim=1).tolist()
         # By name, not by number: another probe's classes may be others, or in another order.
         same_label = statistics.fmean(labels[ours] == others[its] for ours, its in zip(guesses, theirs, strict=True))
     return replace(
@@ -219,10 +220,14 @@ def _timings(
             Timing(
                 batch=size,
                 model=_median(partial(extractor.transform_many, batch), seconds),
-                network=_median(partial(net.transform_many, batch), seconds) if net and comparable else None,
+                network=_median(partial(_features, net, batch), seconds) if net and comparable else None,
             )
         )
     return tuple(timings)
+
+
+def _features(net: SoftHebbNet, frames: np.ndarray[Any, Any]) -> torch.Tensor:
+    return net.transform_many(frames).cpu()  # a card is done once they have come, as the model's do
 
 
 def _median(run: Callable[[], Any], seconds: float) -> float:

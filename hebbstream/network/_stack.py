@@ -28,7 +28,7 @@ from hebbstream.network._frames import check_frames, flattened, merge_views, to_
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._spec import LayerSpec, are_one_dimensional
 from hebbstream.rule._precision import Product, product
-from hebbstream.rule._workspace import PerThread
+from hebbstream.rule._workspace import PerThread, Workspace
 
 # Values of a layer's activity that a core keeps at hand, in its second cache. A pass of more samples takes up to three times as long.
 _CACHED = 2**18
@@ -146,7 +146,11 @@ class LayerStack(nn.Module):
 
     def _features(self, x: Tensor) -> Tensor:
         x = views(x, self.mirror)
-        for layer, workspace in zip(self.layers, self._memory.take(len(self.layers)), strict=True):
+        # On a card, two streams of a thread must not share memory; there torch's allocator is as quick, and knows of streams.
+        memory: Sequence[Workspace | None] = (
+            self._memory.take(len(self.layers)) if x.is_cpu else [None] * len(self.layers)
+        )
+        for layer, workspace in zip(self.layers, memory, strict=True):
             x = layer.forward(x.to(layer.device), workspace, self._inference_product()).output
         return merge_views(flattened(x), self.mirror)
 

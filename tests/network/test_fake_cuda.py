@@ -67,6 +67,14 @@ def test_a_mirrored_step_launches_without_synchronisation():
     step("cifar10", mirror=True, dtype=torch.uint8)
 
 
+def test_passes_on_two_streams_of_a_thread_share_no_memory(monkeypatch):
+    """What a network keeps for a thread is for the host alone: on a card one pass would write over another's."""
+    net = hs.SoftHebbNet.from_preset("cifar10", width=4)
+    monkeypatch.setattr(net._memory, "take", lambda count: pytest.fail("memory that is kept"))
+    with fake_cuda(net):
+        assert net(torch.empty(1, 3, 32, 32, device="cuda")).shape == (1, 1024)
+
+
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])
 def test_so_it_does_at_every_precision(precision):
     step("cifar10", engine=hs.EagerEngine(precision))

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hebbstream._globals import tensor_float32
 from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._frames import flattened, to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network.engine._base import Engine
 from hebbstream.network.engine._eager import EagerEngine
-from hebbstream.rule._precision import PrecisionName, tensor_float32
+from hebbstream.rule._precision import PrecisionName
 from hebbstream.rule._workspace import Workspace
 
 _Item = Tensor | BaseException | None  # an exception goes down the pipeline in its sample's place; None ends it
