@@ -346,10 +346,12 @@ class LayerStack(nn.Module):
         self.frame_size = checked_size(size) if all(size) else None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        # All of `to`, `double`, `half`, `cuda` … end here. A trial: half of a network must not be left behind.
+        # All of `to`, `double`, `half`, `cuda` … end here. A trial, and all before the first takes its place: half of a network
+        # must not be left behind, as where the memory of a card does not suffice.
         with outside_modes():
             try:
                 trial = fn(torch.empty(0, dtype=torch.float32, device=self.device))
+                moved = {} if trial.is_meta else {id(tensor): fn(tensor) for tensor in self.buffers()}
             except (RuntimeError, AssertionError, NotImplementedError) as error:
                 raise ConfigurationError(f"network cannot go there: {first_line(error)}") from None
             if trial.dtype != torch.float32:
@@ -357,7 +359,7 @@ class LayerStack(nn.Module):
                 raise ConfigurationError(f"network as {kind}: expected float32; an engine's precision= is for products")
             if trial.is_meta:
                 usable_device("meta")
-            return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+            return super()._apply(lambda tensor: moved[id(tensor)], recurse)  # type: ignore[no-untyped-call, no-any-return]
 
     def _stacked(self, specs: Sequence[LayerSpec], generator: torch.Generator | None) -> list[SoftHebbLayer]:
         """Make the layers, each as wide as the one below it demands."""
