@@ -351,7 +351,8 @@ class LayerStack(nn.Module):
         with outside_modes():
             try:
                 trial = fn(torch.empty(0, dtype=torch.float32, device=self.device))
-                moved = {} if trial.is_meta else {id(tensor): fn(tensor) for tensor in self.buffers()}
+                goes = trial.dtype == torch.float32 and not trial.is_meta
+                moved = {id(tensor): fn(tensor) for tensor in self.buffers()} if goes else {}
             except (RuntimeError, AssertionError, NotImplementedError) as error:
                 raise ConfigurationError(f"network cannot go there: {first_line(error)}") from None
             if trial.dtype != torch.float32:
@@ -359,7 +360,11 @@ class LayerStack(nn.Module):
                 raise ConfigurationError(f"network as {kind}: expected float32; an engine's precision= is for products")
             if trial.is_meta:
                 usable_device("meta")
-            return super()._apply(lambda tensor: moved[id(tensor)], recurse)  # type: ignore[no-untyped-call, no-any-return]
+
+            def taken(tensor: Tensor) -> Tensor:  # a subclass may have parameters, too
+                return moved[id(tensor)] if id(tensor) in moved else fn(tensor)
+
+            return super()._apply(taken, recurse)  # type: ignore[no-untyped-call, no-any-return]
 
     def _stacked(self, specs: Sequence[LayerSpec], generator: torch.Generator | None) -> list[SoftHebbLayer]:
         """Make the layers, each as wide as the one below it demands."""

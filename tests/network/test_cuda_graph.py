@@ -85,6 +85,9 @@ class StandIn:
     def current_stream(self):
         return self.main
 
+    def current_blas_handle(self):
+        self.log.append(("handle", None))
+
     @contextmanager
     def stream(self, stream):
         before = self.current
@@ -188,7 +191,9 @@ def test_all_shapes_are_captured_on_one_stream_of_the_networks_own_card(stand_in
         for frame in kind:
             captured.learn_one(frame)
     assert sum(entry[0] == "stream" for entry in stand_in.log) == 4
-    assert [entry for entry in stand_in.log if entry[0] == "capture"] == [("capture", "side 0")] * 2
+    # Of cuBLAS, each thread has a handle of its own: who captures need not be who has taken the steps before.
+    captures = [entry for entry in stand_in.log if entry[0] in ("handle", "capture")]
+    assert captures == [("handle", None), ("capture", "side 0")] * 2
 
 
 def test_a_failed_capture_warns_why_and_learning_goes_on(stand_in, frames):

@@ -24,3 +24,15 @@ def test_a_card_without_the_memory_leaves_the_network_where_it_was(fits):
     net._apply(torch.clone)
     assert not any(one is other for one, other in zip(net.buffers(), before, strict=True))
     net.learn_one(torch.rand(3, 32, 32))
+
+
+def test_what_a_subclass_adds_goes_along():
+    class Headed(hs.SoftHebbNet):
+        pass
+
+    net = Headed([hs.LayerSpec(channels=4)], 3)
+    net.head = torch.nn.Linear(4, 2)
+    before = net.head.weight.data_ptr()
+    net._apply(torch.clone)
+    assert net.head.weight.data_ptr() != before
+    assert isinstance(net.head.weight, torch.nn.Parameter)

@@ -121,6 +121,8 @@ def _record(
 ) -> _Recording:
     graph = cuda.CUDAGraph()
     static_frames = torch.empty_like(frames, device=layers[0].device)
+    # Each thread has its own, which a capture may not make; another thread may have taken the steps before.
+    cuda.current_blas_handle()  # type: ignore[no-untyped-call]
     # By itself torch captures on a stream of whichever card it first captured on, and leaves its stream the current one where
     # a capture fails. Other threads, such as one that decodes video, may allocate meanwhile.
     with (
