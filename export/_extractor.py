@@ -40,7 +40,8 @@ class OnnxExtractor:
     threads
         On the CPU; ``None`` takes all cores.
     cuda_graph
-        Record a CUDA graph for each shape of batch that comes, and replay it from then on.
+        Record a CUDA graph for each shape of batch that comes as CUDA tensors, and replay it from then on. Frames in host
+        memory are computed without.
     warm_up
         Run once on a blank frame, so that the first real one does not wait for memory and kernels.
 
@@ -180,8 +181,9 @@ class OnnxExtractor:
         return [values.to(batch.device) for values in found]
 
     def _computes_on(self, device: torch.device) -> bool:
-        """Whether memory of a device can be shared: any session reads the host's, and one on CUDA that of CUDA."""
-        return device.type == "cpu" or (device.type == "cuda" and self.providers[0] != PROVIDERS["cpu"])
+        """Whether memory of a device can be shared: any session reads the host's, and one on CUDA that of the first card."""
+        on_card = self.providers[0] in (PROVIDERS["cuda"], PROVIDERS["tensorrt"])
+        return device.type == "cpu" or (device.type == "cuda" and not device.index and on_card)
 
     def _warm_up(self) -> None:
         taken = self.contract.input

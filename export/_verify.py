@@ -175,7 +175,8 @@ def verify(
         opset=parsed.opset_import[0].version,
         placement=_placement(data, providers),
     )
-    batch = np.asarray(stacked(frames))
+    together = stacked(frames)
+    batch = np.asarray(together.cpu() if isinstance(together, torch.Tensor) else together)
     if net is not None:
         found = _compared(found, extractor, batch, net, probe)
     return replace(found, timings=_timings(extractor, net, batch, seconds))
@@ -198,7 +199,7 @@ def _compared(
     if probe is not None and probe.classes and found.contract.classes:
         labels, others = list(found.contract.classes), [label_in_json(label) for label in probe.classes]
         guesses = np.asarray(extractor.predict_proba_many(frames)).argmax(axis=1)
-        theirs = np.asarray(probe.predict_proba_many(expected)).argmax(axis=1)
+        theirs = probe.predict_proba_many(expected).argmax(dim=1).tolist()
         # By name, not by number: another probe's classes may be others, or in another order.
         same_label = statistics.fmean(labels[ours] == others[its] for ours, its in zip(guesses, theirs, strict=True))
     return replace(

@@ -1,34 +1,82 @@
 """What of torch is global, and may be set to anything by whoever runs us."""
 
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
 
 import torch
 
 from hebbstream._quote import first_line
 from hebbstream.errors import ConfigurationError
 
+# From torch 2.9 on, the older name fails where somebody has set the newer one.
+_MATMUL = torch.backends.cuda.matmul
+_NEWER = hasattr(_MATMUL, "fp32_precision")
+_SETTING, _ON, _OFF = ("fp32_precision", "tf32", "ieee") if _NEWER else ("allow_tf32", True, False)
 
-def outside_autocast() -> AbstractContextManager[object]:
-    """Leave `torch.autocast` for a block that computes in float32: an engine's `precision` says which products do not.
+
+class _TensorFloat32:
+    """Sets what is one for all threads: once none is in a block any more, it is what it was before the first of them."""
+
+    def __init__(self) -> None:
+        self._lock, self._open = threading.Lock(), 0
+        self._first: Any = None
+
+    def is_on(self) -> bool:
+        """Whether products are in TensorFloat-32 by now; never before the first use of a card, which alone computes so."""
+        return _card_is_in_use() and bool(getattr(_MATMUL, _SETTING) == _ON)
+
+    @contextmanager
+    def __call__(self, *, enabled: bool) -> Iterator[None]:
+        if not _card_is_in_use():
+            yield
+            return
+        with self._lock:
+            found = getattr(_MATMUL, _SETTING)
+            self._first, self._open = self._first if self._open else found, self._open + 1
+            if (found == _ON) != enabled:
+                setattr(_MATMUL, _SETTING, _ON if enabled else _OFF)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open -= 1
+                before = found if self._open else self._first
+                if getattr(_MATMUL, _SETTING) != before:
+                    setattr(_MATMUL, _SETTING, before)
+
+
+def _card_is_in_use() -> bool:
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+
+
+tensor_float32 = _TensorFloat32()
+"""Lets, or forbids, float32 products on CUDA use TensorFloat-32 (10 bits of mantissa) inside the block."""
+
+
+def in_float32() -> AbstractContextManager[object]:
+    """Leave `torch.autocast` and TensorFloat-32 for a block that computes in float32: an engine's `precision` says which products do not.
 
     Examples
     --------
     >>> one = torch.ones(1, 1)
-    >>> with torch.autocast("cpu", dtype=torch.bfloat16), outside_autocast():
+    >>> with torch.autocast("cpu", dtype=torch.bfloat16), in_float32():
     ...     (one @ one).dtype
     torch.float32
     """
     kinds = [kind for kind in ("cpu", "cuda") if torch.is_autocast_enabled(kind)]
-    if not kinds:
+    if not kinds and not tensor_float32.is_on():
         return nullcontext()
     stack = ExitStack()
+    stack.enter_context(tensor_float32(enabled=False))
     for kind in kinds:
         stack.enter_context(torch.autocast(kind, enabled=False))
     return stack
 
 
 def outside_modes() -> AbstractContextManager[object]:
-    """Leave `torch.inference_mode` and `torch.autocast` for a block that makes or changes state.
+    """Leave `torch.inference_mode`, `torch.autocast` and TensorFloat-32 for a block that makes or changes state.
 
     A tensor made in inference mode can never be changed outside it: one step there would end all later ones.
 
@@ -39,11 +87,11 @@ def outside_modes() -> AbstractContextManager[object]:
     False
     """
     if not torch.is_inference_mode_enabled():
-        return outside_autocast()
+        return in_float32()
     stack = ExitStack()
     stack.enter_context(torch.inference_mode(False))
     stack.enter_context(torch.no_grad())  # as in inference mode; to leave it would turn gradients on
-    stack.enter_context(outside_autocast())
+    stack.enter_context(in_float32())
     return stack
 
 

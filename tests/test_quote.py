@@ -139,7 +139,9 @@ def test_an_address_where_none_belongs_is_told_without_its_password(wrong):
 def test_digits_show_the_side_of_the_bound(value, bound):
     shown = digits(value, bound)
     assert (float(shown) > bound, float(shown) < bound) == (value > bound, value < bound)
-    assert math.isinf(float(shown)) or float(shown) == pytest.approx(value, rel=1e-3)  # the largest are rounded up to it
+    assert math.isinf(float(shown)) or float(shown) == pytest.approx(
+        value, rel=1e-3
+    )  # the largest are rounded up to it
 
 
 def test_an_error_that_says_nothing_is_told_by_its_kind():

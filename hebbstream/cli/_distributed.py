@@ -57,7 +57,7 @@ def joined(options: argparse.Namespace) -> Any:
         if value:
             raise ConfigurationError(f"{name} {value} with --distributed: expected nothing of it")
     check_sources(options)  # all of them: each process opens one by one
-    if options.device.startswith("cuda"):
+    if options.device == "cuda":
         options.device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     # torchrun starts all of them again where one has died; what the new ones are to go on from is the checkpoint.
     options.resume = options.resume or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"

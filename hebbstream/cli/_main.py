@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from hebbstream._quote import printable
+from hebbstream._quote import first_line, printable
 from hebbstream._starting import INTERRUPTED, flush, hand_over, not_printed
 from hebbstream.cli._outputs import refuse_overwriting
 from hebbstream.cli._parser import make_full_parser
@@ -52,6 +52,14 @@ def _run(arguments: Sequence[str] | None) -> int:
         if options.debug:
             raise
         print(f"hebbstream: {printable(error)}", file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        if options.debug or type(error).__name__ != "OutOfMemoryError":  # torch's, which `--help` does without
+            raise
+        print(
+            f"hebbstream: {printable(first_line(error))} Expected fewer neurons (--width), or --device cpu",
+            file=sys.stderr,
+        )
         return 1
     finally:
         logger.removeHandler(handler)

@@ -133,7 +133,7 @@ def _in_form(frame: Any, form: PictureFormat, warning: StretchWarning) -> Any:
     """Return an array's frame as a video's would be: (H, W, 3), or (H, W) of brightness; its dtype stays."""
     x = planes(frame)
     if form.gray and x.shape[0] in (3, 4):
-        x = _like(x, torch.einsum("chw,c->hw", x[:3].float(), torch.tensor(_BRIGHTNESS))[None])
+        x = _like(x, torch.einsum("chw,c->hw", x[:3].float(), torch.tensor(_BRIGHTNESS, device=x.device))[None])
     elif not form.gray:  # any other number of channels is for the network to refuse
         x = x[:3] if x.shape[0] == 4 else x.expand(3, -1, -1) if x.shape[0] == 1 else x
     warning.see(x.shape[1], x.shape[2])

@@ -6,7 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hebbstream.cli._medium import as_learned
-from hebbstream.cli._signals import COLUMN_SECONDS, Signal, open_signal, signal_of, sound_rate, table_columns, window_options
+from hebbstream.cli._signals import (
+    COLUMN_SECONDS,
+    Signal,
+    open_signal,
+    signal_of,
+    sound_rate,
+    table_columns,
+    window_options,
+)
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError
 from hebbstream.network import SoftHebbNet
 

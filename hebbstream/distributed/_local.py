@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hebbstream._globals import tensor_float32
 from hebbstream.distributed._sums import as_sums, blank_moments, from_sums
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._frames import flattened, to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network.engine._base import Engine
-from hebbstream.rule._precision import PrecisionName, tensor_float32
+from hebbstream.rule._precision import PrecisionName
 from hebbstream.rule._workspace import Workspace
 
 _WIRES = {"float32": torch.float32, "float16": torch.float16}

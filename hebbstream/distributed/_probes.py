@@ -25,6 +25,9 @@ class SharedProbe:
         This rank's, as it is on all others.
     peers
         The ranks.
+    device
+        Where features are: tensors of a rank without a label must lie there as well, or it would wait for sums on a card among
+        those on the host.
 
     Raises
     ------
@@ -32,12 +35,12 @@ class SharedProbe:
         If the probe has a half-life: sums that fade depend on the order of the samples.
     """
 
-    def __init__(self, probe: OnlineProbe, peers: Peers) -> None:
+    def __init__(self, probe: OnlineProbe, peers: Peers, device: torch.device) -> None:
         if getattr(probe, "half_life", None) is not None:
             raise ConfigurationError(
                 f"probe with half_life={probe.options()['half_life']} on several ranks: expected None"
             )
-        self._probe, self._peers = probe, peers
+        self._probe, self._peers, self._device = probe, peers, device
         self._mark()
 
     def _mark(self) -> None:
@@ -83,7 +86,7 @@ class SharedProbe:
         sizes = [other["features"] or 0 for other in told]
         self.refuse_another_size(sizes)
         if probe.n_features is None:
-            probe._allocate(max(sizes), 0, torch.device("cpu"))
+            probe._allocate(max(sizes), 0, self._device)
         of_rank = [list(map(decode_label, other["classes"])) for other in told]
         self._order(list(dict.fromkeys(label for known in of_rank for label in known)))
         if isinstance(probe, MomentProbe):

@@ -67,7 +67,7 @@ class DistributedRun(Run):
         super().__init__(learner, callbacks, limit)
         self._peers, self._leases, self._reader, self._every = peers, leases, reader, every
         probe = as_online_probe(learner.probe, "several ranks")
-        self._probe = None if probe is None else SharedProbe(probe, peers)
+        self._probe = None if probe is None else SharedProbe(probe, peers, learner.net.layers[-1].device)
         self._scored = (learner.counters.scored, learner.counters.correct)
         self._lately = (0, 0)  # labelled samples of late of all ranks, and those predicted rightly
         self._stats = StreamStats()  # of what all ranks have read

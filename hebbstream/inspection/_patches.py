@@ -161,9 +161,8 @@ class _Kept:
     def result(self, layer: int, neurons: list[int], field: ReceptiveField) -> BestPatches:
         """Return what was kept, the best first."""
         order = self.responses.argsort(dim=1, descending=True)
-        corners = self.places.gather(1, order.unsqueeze(2).expand(-1, -1, 2)) * torch.tensor(
-            field.stride
-        ) + torch.tensor(field.start)
+        stride, start = (torch.tensor(each, device="cpu") for each in (field.stride, field.start))
+        corners = self.places.gather(1, order.unsqueeze(2).expand(-1, -1, 2)) * stride + start
         responses, frames = self.responses.gather(1, order), self.frames.gather(1, order)
         return BestPatches(layer, neurons, responses, frames, corners, field, self.images)
 

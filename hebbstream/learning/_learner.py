@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 import torch
 
 from hebbstream._container import State, inconsistent, read_state, write_state
-from hebbstream._globals import outside_autocast, usable_device
+from hebbstream._globals import in_float32, usable_device
 from hebbstream._numbers import check_number
 from hebbstream._quote import quote
 from hebbstream._turns import Turns
@@ -280,7 +280,7 @@ class Learner:
             return None
         if self.replay is None or not len(self.replay):
             return probe
-        with outside_autocast():
+        with in_float32():
             return refit_probe(self.net, probe, self.replay, progress=progress)
 
     @classmethod

@@ -174,13 +174,13 @@ class _Known:
         """Return the mean log-likelihood of those whose class it knows: less a matter of chance than which is right."""
         number = {label: index for index, label in enumerate(probe.classes)}
         rows = rows[[label in number for label in self._labels_of(rows)]]
-        own = torch.tensor([number[label] for label in self._labels_of(rows)], dtype=torch.int64)
+        own = torch.tensor([number[label] for label in self._labels_of(rows)], dtype=torch.int64, device="cpu")
         found = self._probabilities(probe, rows).cpu().gather(1, own.unsqueeze(1)).clamp(min=_LEAST).log().ravel()
         return float(np.average(found, weights=self._stands_for[rows])) if len(rows) else 0.0
 
     def _probabilities(self, probe: OnlineProbe, rows: Rows) -> Tensor:
         found = [probe.predict_proba_many(self._features[rows[part]]) for part in _parts(len(rows))]
-        return torch.cat(found) if found else torch.empty(0, len(probe.classes))
+        return torch.cat(found) if found else torch.empty(0, len(probe.classes), device="cpu")
 
     def _labels_of(self, rows: Rows) -> list[Hashable]:
         return [self._labels[row] for row in rows]

@@ -3,13 +3,14 @@
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from hebbstream._quote import printable
@@ -87,6 +88,9 @@ class Run:
                 self._begun.append(callback)
                 callback.on_start(self._learner)
             self._learn(to_pass)
+            wait_for(
+                layer.device for layer in self._learner.net.layers
+            )  # else it would end with samples that are not learned
         except BaseException as error:
             self._stopped = f"{type(error).__name__}: {error}"
             self.whole = self.whole and not self._interrupted.forced
@@ -266,6 +270,18 @@ class Run:
             latency=(self._latency.mean, self._latency.greatest) if self._latency.count else None,
             stream_counts=asdict(learner.stream.stats) if learner.stream is not None else {},
         )
+
+
+def wait_for(devices: Iterable[torch.device]) -> None:
+    """Wait until cards have done what they were asked for; the host is at work on nothing that it does not wait for.
+
+    Examples
+    --------
+    >>> wait_for([torch.device("cpu")])
+    """
+    for device in set(devices):
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
 
 
 def _pass_over(stream: Stream[Any], count: int) -> None:

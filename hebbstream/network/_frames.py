@@ -102,11 +102,19 @@ def to_input(x: Tensor, device: torch.device) -> Tensor:
         if x.dtype == torch.uint8:
             pixels = np.divide(pixels, np.float32(255.0), dtype=np.float32, order="C")
         return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-    if device.type == "cuda" and x.device.type == "cpu":
-        x = x.pin_memory()  # from pinned memory the upload does not block
-    on_device = x.to(device, non_blocking=True)
+    # To the host it must block: what comes from a card is not there before.
+    on_device = pinned(x).to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
     batch = on_device.to(torch.float32, memory_format=torch.channels_last)
     return batch.div_(255.0) if x.dtype == torch.uint8 else batch  # a float batch may be the caller's own memory
+
+
+def pinned(x: Tensor) -> Tensor:
+    """Return a frame on the host in pinned memory of its own, from where an upload does not block; one on a device as it is.
+
+    Torch leaves a block of it alone until its upload is done. Of a frame that came pinned, it cannot know when the
+    caller writes the next one there.
+    """
+    return torch.empty_like(x, pin_memory=True).copy_(x) if x.is_cpu else x
 
 
 def flattened(x: Tensor) -> Tensor:

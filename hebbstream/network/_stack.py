@@ -28,7 +28,7 @@ from hebbstream.network._frames import check_frames, flattened, merge_views, to_
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._spec import LayerSpec, are_one_dimensional
 from hebbstream.rule._precision import Product, product
-from hebbstream.rule._workspace import PerThread
+from hebbstream.rule._workspace import PerThread, Workspace
 
 # Values of a layer's activity that a core keeps at hand, in its second cache. A pass of more samples takes up to three times as long.
 _CACHED = 2**18
@@ -146,7 +146,11 @@ class LayerStack(nn.Module):
 
     def _features(self, x: Tensor) -> Tensor:
         x = views(x, self.mirror)
-        for layer, workspace in zip(self.layers, self._memory.take(len(self.layers)), strict=True):
+        # On a card, two streams of a thread must not share memory; there torch's allocator is as quick, and knows of streams.
+        memory: Sequence[Workspace | None] = (
+            self._memory.take(len(self.layers)) if x.is_cpu else [None] * len(self.layers)
+        )
+        for layer, workspace in zip(self.layers, memory, strict=True):
             x = layer.forward(x.to(layer.device), workspace, self._inference_product()).output
         return merge_views(flattened(x), self.mirror)
 
@@ -345,10 +349,13 @@ class LayerStack(nn.Module):
         self.frame_size = checked_size(size) if all(size) else None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        # All of `to`, `double`, `half`, `cuda` … end here. A trial: half of a network must not be left behind.
+        # All of `to`, `double`, `half`, `cuda` … end here. A trial, and all before the first takes its place: half of a network
+        # must not be left behind, as where the memory of a card does not suffice.
         with outside_modes():
             try:
                 trial = fn(torch.empty(0, dtype=torch.float32, device=self.device))
+                goes = trial.dtype == torch.float32 and not trial.is_meta
+                moved = {id(tensor): fn(tensor) for tensor in self.buffers()} if goes else {}
             except (RuntimeError, AssertionError, NotImplementedError) as error:
                 raise ConfigurationError(f"network cannot go there: {first_line(error)}") from None
             if trial.dtype != torch.float32:
@@ -356,7 +363,11 @@ class LayerStack(nn.Module):
                 raise ConfigurationError(f"network as {kind}: expected float32; an engine's precision= is for products")
             if trial.is_meta:
                 usable_device("meta")
-            return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+
+            def taken(tensor: Tensor) -> Tensor:  # a subclass may have parameters, too
+                return moved[id(tensor)] if id(tensor) in moved else fn(tensor)
+
+            return super()._apply(taken, recurse)  # type: ignore[no-untyped-call, no-any-return]
 
     def _stacked(self, specs: Sequence[LayerSpec], generator: torch.Generator | None) -> list[SoftHebbLayer]:
         """Make the layers, each as wide as the one below it demands."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hebbstream._globals import outside_autocast
+from hebbstream._globals import in_float32
 from hebbstream.probe._state import ordinary
 from hebbstream.probe._tensors import Shapes
 
@@ -206,17 +206,17 @@ class Adam(Descent):
 
     def scores(self, rows: Tensor) -> Tensor:
         """See `Descent.scores`; `torch.autocast`, which leaves float64 alone, would round these."""
-        with outside_autocast():
+        with in_float32():
             return super().scores(rows)
 
     def affine(self) -> tuple[Tensor, Tensor]:
         """See `Descent.affine`."""
-        with outside_autocast():
+        with in_float32():
             return super().affine()
 
     def _step(self, z: Tensor, row: int, w: float, step: int, rate: float) -> None:
         weight, first, second = (self.tensors[name] for name in ("weight", "first_moment", "second_moment"))
-        with outside_autocast():
+        with in_float32():
             error = torch.softmax(weight @ z, dim=0)
         error.select(0, row).sub_(1.0)
         error *= w

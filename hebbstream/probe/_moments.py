@@ -120,9 +120,9 @@ class MomentProbe(FadingSums, OnlineProbe):
             faded = torch.tensor(weights, dtype=self.dtype, device="cpu") * self._keeps**age
             weighted = x * faded.to(x.device).unsqueeze(1)
             gram.addmm_(x.T, weighted, beta=keeps)
-            sums.index_add_(0, of_class, weighted)
+            _add_rows(sums, of_class, weighted)
             if squares is not None:
-                squares.index_add_(0, of_class, (faded * self._keeps**age).to(x.device))
+                _add_rows(squares, of_class, (faded * self._keeps**age).to(x.device))
         self._pending += len(classes)
 
     def _fade(self, samples: int) -> float:
@@ -166,3 +166,11 @@ class MomentProbe(FadingSums, OnlineProbe):
             rows[into] += rows[row]
             self._per_class[name] = torch.cat([rows[:row], rows[row + 1 :]])
         self._replaced()
+
+
+def _add_rows(total: Tensor, places: Tensor, rows: Tensor) -> None:
+    """Add rows, or numbers, to those of a total with these numbers; on a card by a product, as `index_add_` adds in any order."""
+    if total.is_cpu:
+        total.index_add_(0, places, rows)
+    else:
+        total += F.one_hot(places, len(total)).to(total.dtype).T @ rows

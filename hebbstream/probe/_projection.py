@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError
@@ -37,13 +38,18 @@ class Projection:
         self.dimensions, self.seed = dimensions, int(seed)
         self._place = torch.zeros(0, dtype=torch.int64, device="cpu")
         self._sign = torch.zeros(0, dtype=torch.float64, device="cpu")
+        self._members = torch.zeros(0, 0, dtype=torch.int64, device="cpu")
 
     def __call__(self, rows: Tensor) -> Tensor:
         """(n, F) to (n, min(F, dimensions))."""
         if rows.shape[1] <= self.dimensions:
             return rows
         place, sign = self._choice(rows)
-        return rows.new_zeros(len(rows), self.dimensions).index_add_(1, place, rows * sign)
+        if rows.is_cpu:
+            return rows.new_zeros(len(rows), self.dimensions).index_add_(1, place, rows * sign)
+        # A card would add in another order each time.
+        members = F.pad(rows * sign, (0, 1)).index_select(1, self._members.flatten())
+        return members.view(len(rows), *self._members.shape).sum(dim=2)
 
     def transposed(self, weight: Tensor, features: int) -> Tensor:
         """(n, min(F, dimensions)), for instance weights of the sums, to (n, F): weights of F features."""
@@ -58,7 +64,24 @@ class Projection:
             place = (mixed >> np.uint64(1)) % np.uint64(self.dimensions)
             self._place = torch.from_numpy(place.astype(np.int64)).to(rows.device)
             self._sign = torch.from_numpy(1.0 - 2.0 * (mixed & np.uint64(1))).to(rows)
+            if not rows.is_cpu:
+                self._members = torch.from_numpy(_members(place.astype(np.int64), self.dimensions)).to(rows.device)
         return self._place, self._sign
+
+
+def _members(place: npt.NDArray[np.int64], dimensions: int) -> npt.NDArray[np.int64]:
+    """Return the features of each sum, and for places that are left over the number after the last feature.
+
+    Examples
+    --------
+    >>> _members(np.array([1, 0, 1]), 2)
+    array([[1, 3],
+           [0, 2]])
+    """
+    counts, order = np.bincount(place, minlength=dimensions), np.argsort(place, kind="stable")
+    members = np.full((dimensions, counts.max()), len(place))
+    members[place[order], np.arange(len(place)) - (np.cumsum(counts) - counts)[place[order]]] = order
+    return members
 
 
 def _mixed(numbers: _Bits, seed: int) -> _Bits:

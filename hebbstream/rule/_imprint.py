@@ -86,7 +86,7 @@ class Imprinting(nn.Module):
         motion = (seen - before).square_().sum(dim=2).sqrt_()
         motion.select(0, 0).mul_(self.steps.clamp(max=1))  # before the first sample there was none
         self.before.copy_(seen.select(0, -1))
-        sums = motion.flatten().cumsum(dim=0, dtype=torch.float64)
+        sums = _running_sums(motion)
         total = sums.select(0, -1)
         at, whether = _random(self.steps, neurons)
         self.moved += total
@@ -104,6 +104,20 @@ def places_of(count: int, device: torch.device) -> Tensor:
     tensor([0, 2, 4])
     """
     return torch.arange(_PLACES, device=device) * count // _PLACES
+
+
+def _running_sums(values: Tensor) -> Tensor:
+    """Return the sums of (S, N) values up to each one, row after row; float64, shape (S · N,).
+
+    By products on a card, whose `cumsum` adds in another order each time.
+    """
+    if values.is_cpu:
+        return values.flatten().cumsum(dim=0, dtype=torch.float64)
+    values = values.double()
+    samples, count = values.shape
+    within = values @ values.new_ones(count, count).triu()
+    before = values.new_ones(samples, samples).tril(-1) @ within.select(1, -1)
+    return (within + before.unsqueeze(1)).flatten()
 
 
 def _random(step: Tensor, count: int) -> Tensor:

@@ -1,7 +1,5 @@
 """Matrix products at a chosen precision. Weights, statistics and everything else stay float32."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal, Protocol
 
 import torch
@@ -67,17 +65,3 @@ _PRODUCTS: dict[PrecisionName, Product] = {
     "bfloat16": _Rounded("bfloat16", torch.bfloat16),
     "float16": _Rounded("float16", torch.float16),
 }
-
-
-@contextmanager
-def tensor_float32(*, enabled: bool) -> Iterator[None]:
-    """Let, or forbid, float32 products on CUDA use TensorFloat-32 (10 bits of mantissa) inside the block."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    if before == enabled:
-        yield
-        return
-    torch.backends.cuda.matmul.allow_tf32 = enabled
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before

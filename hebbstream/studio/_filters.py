@@ -55,7 +55,7 @@ class Filters:
         try:
             fields = receptive_fields(self._net)[self._order]
         except ConfigurationError:  # neither grey nor colour
-            fields = torch.zeros(0, 1, 1, 1)
+            fields = torch.zeros(0, 1, 1, 1, device="cpu")
         if self._kind == "sound":
             fields = fields.flip(1)  # low bands at the bottom, as in what it hears
         pixels = (255 * fields.clamp(0, 1)).round().to(torch.uint8).numpy()

@@ -1,10 +1,15 @@
 """Every benchmark runs, in a reduced form; the figures it gives here mean nothing."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 from forked import run_program
+
+import hebbstream as hs
+from benchmarks.speed import gpu
 
 ROOT = Path(__file__).parents[2]
 REDUCED = {
@@ -102,3 +107,41 @@ def test_labels_online_by_every_measure(run, data, tmp_path):
         assert 0 <= row["single pass, features learning, replay"] <= 1
         assert turns["average accuracy"] != row["two classes at a time, features learning"]["average accuracy"]
         assert len(found["few shots"][solver]["found"]) == len(found["few shots"]["shots"])
+
+
+def gpu_rows(monkeypatch, output, ended, *options):
+    given = ("--device", "cpu", "--width", "4", "--batches", "1", "--seconds", "0", "--output", str(output), *options)
+    monkeypatch.setattr(sys, "argv", ["gpu", *given])
+    with pytest.raises(SystemExit, match=ended):
+        gpu.main()
+    return json.loads(output.read_text())["table"]
+
+
+def fail(*arguments):
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_the_gpu_table_goes_on_where_a_cell_fails(tmp_path, monkeypatch):
+    """What measures on a rented card is one run: a row says what failed, and all others are there."""
+    monkeypatch.setattr(hs.SoftHebbNet, "transform_many", fail)
+    monkeypatch.setattr(gpu, "product_peak", lambda device, dtype: fail() if dtype == torch.bfloat16 else 1.0)
+    ended = "1 of 4 rows hold an error"
+    rows = gpu_rows(monkeypatch, tmp_path / "gpu.json", ended, "--precisions", "bfloat16")
+    assert [row.get("error") for row in rows] == [None, None, "OutOfMemoryError: CUDA out of memory", None]
+    assert ["share_of_peak" in row for row in rows] == [False, False, False, True]  # float32's is measured in any case
+
+
+def test_the_gpu_table_keeps_what_there_was_no_time_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu, "product_peak", lambda device, dtype: 1.0)
+    monkeypatch.setattr(gpu, "cuda_tests", lambda: {"ended": "none"})
+    monkeypatch.setattr(gpu, "_SECONDS", 0)
+    rows = gpu_rows(monkeypatch, tmp_path / "gpu.json", "4 of 4", "--precisions", "float32", "--all")
+    assert {row["error"] for row in rows} == {"no time left"}
+
+
+def test_the_memory_of_a_cell_of_the_gpu_table_is_its_own(monkeypatch):
+    asked = []
+    for name in ("reset_peak_memory_stats", "max_memory_allocated", "synchronize"):
+        monkeypatch.setattr(torch.cuda, name, lambda device, name=name: asked.append((name, device)) or 5e6)
+    assert gpu.measure(lambda: None, 1, "cuda:1", 0)["memory_mb"] == 5
+    assert [asked[0], asked[-1]] == [("reset_peak_memory_stats", "cuda:1"), ("max_memory_allocated", "cuda:1")]

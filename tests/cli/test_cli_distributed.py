@@ -14,7 +14,9 @@ from clips import ramp, write_clip
 from forked import run_program
 
 import hebbstream as hs
-from hebbstream.cli._distributed import is_camera, samples_a_step
+from hebbstream.cli import _distributed
+from hebbstream.cli._distributed import is_camera, joined, samples_a_step
+from hebbstream.cli._parser import make_full_parser
 
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -216,3 +218,12 @@ def test_sources_that_do_not_go_together_are_refused_though_each_is_opened_alone
 )
 def test_what_is_a_camera(source, camera):
     assert is_camera(source) == camera
+
+
+@pytest.mark.parametrize(("asked", "used"), [("cpu", "cpu"), ("cuda", "cuda:2"), ("cuda:1", "cuda:1")])
+def test_each_process_of_a_machine_has_a_card_of_its_own_unless_one_is_named(monkeypatch, asked, used):
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    monkeypatch.setattr(_distributed, "check_sources", lambda options: None)
+    options = make_full_parser().parse_args(["learn", "a.mp4", "--distributed", "--device", asked])
+    joined(options)
+    assert options.device == used

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from forked import run_program
 
 import hebbstream as hs
@@ -306,3 +307,13 @@ def test_a_full_disk_under_what_is_printed_is_said(capsys, monkeypatch):
         patched.setattr(sys.stdout, "flush", flush)
         assert main(["info"]) == 1
     assert "hebbstream: cannot print: No space left on device" in capsys.readouterr().err
+
+
+def test_a_card_without_the_memory_is_said_in_a_line(capsys, monkeypatch):
+    def learn(*arguments, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
+
+    monkeypatch.setattr(hs.Learner, "learn", learn)
+    assert main(["learn", str(CLIP), "--width", "4", "--limit", "2", "--quiet"]) == 1
+    found = capsys.readouterr().err.splitlines()
+    assert found[-1].startswith("hebbstream: CUDA out of memory. Tried to allocate 2.00 GiB. Expected fewer neurons")

@@ -5,12 +5,14 @@ import os
 import signal
 import tempfile
 
+import pytest
 import torch
 from ranks import together
 
 import hebbstream as hs
 from hebbstream.distributed import learn_together
 from hebbstream.distributed._leases import Leases
+from hebbstream.distributed._probes import SharedProbe
 from hebbstream.errors import OutputError
 from hebbstream.streams import Stream
 from hebbstream.streams._stats import StreamStats
@@ -45,6 +47,25 @@ def save_when_the_other_is_asked(peers, folder):
 
 def test_a_signal_that_asks_any_rank_to_save_is_answered_by_the_first(tmp_path):
     assert together(2, save_when_the_other_is_asked, tmp_path) == [(False, True, 40)] * 2
+
+
+@pytest.mark.parametrize("probe", [hs.RidgeProbe, lambda: hs.SoftmaxProbe(calibrate=True)])
+def test_a_probe_without_a_label_takes_part_where_features_are(probe):
+    """Else one rank would wait for a sum on a card, and the other for one on the host, until both are lost."""
+
+    class Peers:
+        rank, world = 0, 2
+
+        def gather_terms(self, own):
+            return [own, {"labels": 3, "classes": [["str", "up"]], "features": 5}]
+
+        def sum(self, tensor):
+            assert tensor.is_meta
+            return tensor
+
+    shared = SharedProbe(probe(), Peers(), torch.device("meta"))
+    shared.merge()
+    assert all(tensor.is_meta for tensor in shared._probe.tensors().values())
 
 
 def with_labels_on_one(peers):

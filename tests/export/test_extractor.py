@@ -352,6 +352,8 @@ def test_on_a_gpu_frames_and_features_stay_there(net, exported, frames, cuda_gra
     for batch in (1, 4, 1):
         found = extractor.transform_many(torch.from_numpy(frames[:batch]).cuda())
         assert found.is_cuda
+        on_host = extractor.transform_many(frames[batch : 2 * batch])
+        np.testing.assert_allclose(on_host, net.transform_many(frames[batch : 2 * batch]), rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(found.cpu(), net.transform_many(frames[:batch]), rtol=1e-3, atol=1e-3)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +16,8 @@ from hebbstream.adapters.river import LinearProbe
 from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 from hebbstream.export import to_onnx, verify
-from hebbstream.export._verify import median_seconds
 from hebbstream.export._seal import _checksum
+from hebbstream.export._verify import median_seconds
 
 LABELS = CLIP.with_suffix(".json")
 
@@ -54,6 +55,30 @@ def test_it_compares_places_and_times(learned, frames, tmp_path):
     alone = verify(path, frames[:2], seconds=0.01)
     assert alone.greatest is None
     assert "agreement" not in str(alone)
+
+
+class OnACard(torch.Tensor):
+    """A tensor that NumPy cannot read, as on a card, and that takes its time to come from there."""
+
+    def __array__(self, *args, **options):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    def cpu(self):
+        time.sleep(0.01)
+        return self.as_subclass(torch.Tensor)
+
+
+def test_frames_network_and_probe_may_be_on_a_card(learned, frames, tmp_path, monkeypatch):
+    net, probe = learned
+    path = to_onnx(net, tmp_path / "net.onnx", probe)
+    transform, predict = net.transform_many, probe.predict_proba_many
+    monkeypatch.setattr(net, "transform_many", lambda batch: transform(batch).as_subclass(OnACard))
+    monkeypatch.setattr(probe, "predict_proba_many", lambda rows: predict(rows).as_subclass(OnACard))
+    found = verify(
+        path, [torch.from_numpy(frame).as_subclass(OnACard) for frame in frames[:3]], net, probe, seconds=0.01
+    )
+    assert (found.frames, found.same_label) == (3, 1)
+    assert all(timing.network > 0.01 for timing in found.timings)  # until the features have come, not been asked for
 
 
 def test_it_sees_a_model_of_another_network(learned, frames, tmp_path):

@@ -39,6 +39,13 @@ def test_best_frames_lie_apart(net):
     assert torch.equal(best.responses[:, 0], single.responses[:, 0])  # the very best is never lost
 
 
+def test_torchs_default_device_does_not_matter(net, frames):
+    expected = inspection.best_patches(net, frames[:3], 1, [0], top=2)
+    with torch.device("meta"):
+        found = inspection.best_patches(net, frames[:3], 1, [0], top=2)
+    assert torch.equal(found.corners, expected.corners)
+
+
 def test_a_short_stream_leaves_places_empty(net, frames):
     best = inspection.best_patches(net, frames[:2], 0, [0], top=4)
     assert best.frames[0, 2:].tolist() == [-1, -1]

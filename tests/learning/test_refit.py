@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import hebbstream as hs
-from hebbstream.learning._refit import refit_probe
+from hebbstream.learning._refit import _Known, refit_probe
 
 AS_IT_IS = SimpleNamespace(transform_many=lambda frames: frames.flatten(1).float())
 
@@ -58,6 +58,20 @@ def test_it_is_the_same_in_any_mode_and_learns_on_outside(mode):
         assert torch.equal(own, other)
     found.learn_one(learner.net.transform_one(frames[0]), "new")
     assert found.predict_one(learner.net.transform_one(frames[0])) == "new"
+
+
+def test_its_choice_is_the_same_whatever_torchs_default_device_is(monkeypatch):
+    """As a program on a card sets it."""
+    probe, replay = taught(*shades(200, noise=0.3))
+    found = []
+    likelihood = _Known.likelihood
+    monkeypatch.setattr(_Known, "likelihood", lambda *x: found.append(likelihood(*x)) or found[-1])
+    refit_probe(AS_IT_IS, probe, replay, progress=False)
+    expected = found.copy()
+    found.clear()
+    with torch.device("meta"):
+        refit_probe(AS_IT_IS, probe, replay, progress=False)
+    assert found == expected
 
 
 def test_without_a_replay_it_is_the_probe_itself_and_without_labels_none():

@@ -63,14 +63,17 @@ class StandIn:
         self.log, self.captures, self.fail = [], 0, False
         self.net = None
         self.main = SimpleNamespace(name="main", wait_stream=lambda side: self.log.append(("wait", "main", side.name)))
+        self.current = self.main
         self.Stream = lambda: Stream(self.log)
 
     def CUDAGraph(self):  # noqa: N802
         return SimpleNamespace(replay=None)
 
     @contextmanager
-    def graph(self, graph, capture_error_mode):
+    def graph(self, graph, stream, capture_error_mode):
+        self.log.append(("capture", stream.name))
         if self.fail:
+            self.current = stream  # as torch leaves it
             raise RuntimeError("operation not permitted when stream is capturing\nmore")
         self.captures += 1
         before = {name: tensor.clone() for name, tensor in self.net.state_dict().items()}
@@ -82,11 +85,18 @@ class StandIn:
     def current_stream(self):
         return self.main
 
+    def current_blas_handle(self):
+        self.log.append(("handle", None))
+
     @contextmanager
     def stream(self, stream):
+        before = self.current
         self.log.append(("enter", stream.name))
-        yield
-        self.log.append(("leave", stream.name))
+        try:
+            yield
+        finally:
+            self.current = before
+            self.log.append(("leave", stream.name))
 
     @contextmanager
     def device(self, device):
@@ -99,7 +109,7 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(graph_module, "cuda", stand_in)
     monkeypatch.setattr(graph_module, "_on_one_cuda_device", lambda layers: True)
     monkeypatch.setattr(layer_module, "find_events", lambda *_: None)  # as on a device: dropped from a dense product
-    monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
+    monkeypatch.setattr(graph_module, "pinned", torch.Tensor.clone)
     return stand_in
 
 
@@ -164,14 +174,26 @@ def test_updates_run_beside_the_forward_pass_and_are_joined(stand_in, frames):
     _, captured = networks(stand_in)
     captured.learn_one(frames[0])
     assert stand_in.log == [
-        *(("stream", f"side {i}") for i in range(3)),
+        *(("stream", f"side {i}") for i in range(4)),  # the first is for captures
         *(
             entry
-            for i in range(3)
+            for i in range(1, 4)
             for entry in (("wait", f"side {i}", "main"), ("enter", f"side {i}"), ("leave", f"side {i}"))
         ),
-        *(("wait", "main", f"side {i}") for i in range(3)),
+        *(("wait", "main", f"side {i}") for i in range(1, 4)),
     ]
+
+
+def test_all_shapes_are_captured_on_one_stream_of_the_networks_own_card(stand_in, frames):
+    """Torch has 32 streams for each card, and takes one of any card where it is not told which."""
+    _, captured = networks(stand_in)
+    for kind in (frames[:5], np.ascontiguousarray(frames[:5, :24, :20])):
+        for frame in kind:
+            captured.learn_one(frame)
+    assert sum(entry[0] == "stream" for entry in stand_in.log) == 4
+    # Of cuBLAS, each thread has a handle of its own: who captures need not be who has taken the steps before.
+    captures = [entry for entry in stand_in.log if entry[0] in ("handle", "capture")]
+    assert captures == [("handle", None), ("capture", "side 0")] * 2
 
 
 def test_a_failed_capture_warns_why_and_learning_goes_on(stand_in, frames):
@@ -181,6 +203,7 @@ def test_a_failed_capture_warns_why_and_learning_goes_on(stand_in, frames):
     with pytest.warns(RuntimeWarning, match="not permitted when stream is capturing$"):
         captured.learn_one(frames[3])
     eager.learn_one(frames[3])
+    assert stand_in.current is stand_in.main  # else all that follows would be on a stream that waits for no other
     assert_same(eager, captured, frames[4:10])  # warned once
 
 
@@ -193,13 +216,26 @@ def test_without_a_card_it_warns_and_runs_eagerly(frames):
     assert torch.equal(net.learn_one(frames[1]), expected.learn_one(frames[1]))
 
 
+def test_a_network_that_comes_to_a_card_later_is_captured_there(stand_in, frames, monkeypatch):
+    eager, captured = networks(stand_in)
+    monkeypatch.setattr(graph_module, "_on_one_cuda_device", lambda layers: False)
+    with pytest.warns(RuntimeWarning, match="is on cpu"):
+        captured.learn_one(frames[0])
+    eager.learn_one(frames[0])
+    assert_same(eager, captured, frames[1:2])  # warned once
+    monkeypatch.setattr(graph_module, "_on_one_cuda_device", lambda layers: True)
+    assert_same(eager, captured, frames[2:8])
+    assert stand_in.captures == 1
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_captured_step_makes_no_synchronisation(stand_in, precision):
     """What is captured, with its side streams, on fake CUDA tensors; the eager step alone is in test_fake_cuda.py."""
     net = hs.SoftHebbNet.from_preset("cifar10", width=8, engine=hs.CudaGraphEngine(precision))
     step = graph_module._Step(3)
     with fake_cuda(net):
-        features = graph_module._run(net.layers, torch.empty(1, 3, 32, 32, device="cuda"), step, net.engine)
+        sides = [stand_in.Stream() for _ in range(3)]
+        features = graph_module._run(net.layers, torch.empty(1, 3, 32, 32, device="cuda"), step, net.engine, sides)
         assert features.device.type == "cuda"
 
 

@@ -11,6 +11,7 @@ from strategies import assert_same_nets
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError, NonFiniteError
+from hebbstream.network.engine import _pipelined as pipelined_module
 from hebbstream.network.engine._make import make_engine
 
 
@@ -218,3 +219,20 @@ def test_an_engine_that_cannot_work_is_refused(build, message):
     with pytest.raises(ConfigurationError) as caught:
         build()
     assert message in str(caught.value)
+
+
+def test_stages_compute_on_the_streams_of_who_asked(monkeypatch, frames):
+    """A thread's own stream waits for no other's: frames of one, and features for one, would be read too early."""
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"the caller's on {device}")
+    devices = [torch.device(name) for name in ("cpu", "cuda:1", "cuda:0", "cuda:1")]
+    expected = ["the caller's on cuda:1", "the caller's on cuda:0"]
+    assert pipelined_module.current_streams(devices) == expected
+    taken = []
+    monkeypatch.setattr(pipelined_module, "current_streams", lambda devices: expected)
+    monkeypatch.setattr(
+        torch.cuda, "set_stream", lambda stream: taken.append((threading.current_thread().name, stream))
+    )
+    net = hs.SoftHebbNet.from_preset("cifar10", width=4, engine="pipelined")
+    assert len(list(net.learn_stream(frames[:3]))) == 3
+    stages = [f"hebbstream-stage-{number}" for number in (1, 2, 3)]
+    assert sorted(taken, key=lambda entry: entry[0]) == [(stage, stream) for stage in stages for stream in expected]

@@ -12,7 +12,7 @@ from strategies import FRAME_SHAPES, LAYOUTS, arrays, assert_same_state, modest,
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.network import _stack
-from hebbstream.network._frames import to_input
+from hebbstream.network._frames import pinned, to_input
 
 NETS = {name: tiny_net(input_range=bounds) for name, bounds in (("unit", (0.0, 1.0)), ("any", None))}
 KINDS = st.sampled_from(list(NETS.values()))
@@ -124,3 +124,40 @@ def test_values_whose_squares_would_overflow_are_refused(dtype):
     with pytest.raises(errors.ValueRangeError, match=r"to 1e\+30: expected -1e\+15 to 1e\+15"):
         net.learn_one(np.full((3, 8, 8), 1e30, dtype))
     assert_same_state(before, state(net))
+
+
+class OnACard(torch.Tensor):
+    """A tensor that says it is on a card, and keeps how it was asked to go elsewhere."""
+
+    is_cpu = False
+    device = torch.device("cuda", 0)
+
+    def to(self, *args, **options):
+        ASKED.append(options.get("non_blocking", False))
+        return self.as_subclass(torch.Tensor).to(*args)
+
+
+ASKED: list[bool] = []
+
+
+def test_what_comes_from_a_card_is_waited_for():
+    """A copy to the host that does not block is read before it is there."""
+    ASKED.clear()
+    frame = torch.full((1, 3, 4, 4), 255, dtype=torch.uint8)
+    assert torch.equal(to_input(frame.as_subclass(OnACard), torch.device("cpu")), torch.ones(1, 3, 4, 4))
+    assert ASKED == [False]
+
+
+def test_an_upload_reads_memory_that_is_no_callers(monkeypatch):
+    """A caller who pinned a frame writes the next one there, while the first is still on its way."""
+    made = []
+    monkeypatch.setattr(
+        torch, "empty_like", lambda x, *, pin_memory: made.append(pin_memory) or torch.zeros(x.shape, dtype=x.dtype)
+    )
+    monkeypatch.setattr(torch.Tensor, "is_pinned", lambda _: True)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda x: x)
+    frame = torch.rand(1, 3, 4, 4)
+    before, uploaded = frame.clone(), pinned(frame)
+    frame.zero_()
+    assert torch.equal(uploaded, before)
+    assert made == [True]

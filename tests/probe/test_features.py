@@ -11,6 +11,7 @@ from probes import assert_equal_probes, blobs, learned
 from strategies import LAYOUTS, modest
 
 from hebbstream import errors
+from hebbstream.probe._moments import _add_rows
 from hebbstream.probe._projection import Projection
 from hebbstream.probe._solvers import SOLVERS
 
@@ -33,6 +34,23 @@ def test_features_are_the_same_in_any_dtype_and_memory(dtype, layout, solver, se
     assert torch.equal(found.predict_proba_many(layout(rows)), probabilities)
     np.testing.assert_allclose(many.predict_proba_many(rows), probabilities, atol=1e-7)
     assert_equal_probes(found, expected)
+
+
+class OnACard(torch.Tensor):
+    """A tensor that says it is on a card, and is not."""
+
+    is_cpu = False
+
+
+def test_sums_of_a_card_are_those_of_the_host():
+    """It makes them otherwise: what the host does would there add up in another order each time."""
+    rows, places = torch.randn(6, 50, dtype=torch.float64), torch.tensor([2, 0, 2, 3, 0, 2])
+    on_card = Projection(7, seed=3)(rows.as_subclass(OnACard))
+    torch.testing.assert_close(on_card.as_subclass(torch.Tensor), Projection(7, seed=3)(rows))
+    for values in (rows, rows[:, 0]):
+        total, expected = (torch.ones(4, *values.shape[1:], dtype=torch.float64) for _ in range(2))
+        _add_rows(total.as_subclass(OnACard), places, values)
+        torch.testing.assert_close(total, expected.index_add_(0, places, values))
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hebbstream.rule._imprint import _PLACES, Imprinting
+from hebbstream.rule._imprint import _PLACES, Imprinting, _running_sums
 
 
 def draw(imprinting, patches, samples, neurons):
@@ -56,3 +56,18 @@ def test_of_a_large_picture_places_are_looked_at_that_lie_all_over_it():
     assert taken.all()
     assert patches.max() > 0.95 * count  # near the end of the picture
     assert len(patches.unique()) > _PLACES / 2
+
+
+class OnACard(torch.Tensor):
+    """A tensor that says it is on a card, and is not."""
+
+    is_cpu = False
+
+
+@pytest.mark.parametrize("samples", [1, 5])
+def test_running_sums_of_a_card_are_those_of_the_host(samples):
+    """It makes them otherwise: what the host does would there add up in another order each time."""
+    values = torch.rand(samples, _PLACES)
+    torch.testing.assert_close(
+        _running_sums(values.as_subclass(OnACard)).as_subclass(torch.Tensor), _running_sums(values)
+    )

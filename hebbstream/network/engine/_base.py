@@ -21,8 +21,9 @@ class Engine(ABC):
     precision
         Of matrix products while learning: ``"float32"``, ``"tf32"``, ``"bfloat16"``, ``"float16"`` or ``"auto"``.
         Weights, statistics and sums are float32 in every case, and so is everything when features are computed
-        without learning. ``"auto"`` is bfloat16, for learning and for features, where numba is installed (extra
-        ``fast``) and the processor multiplies bfloat16, in layers where it gains anything; float32 elsewhere.
+        without learning; but ``"tf32"`` also rounds what a whitening multiplies as it learns. ``"auto"`` is bfloat16, for
+        learning and for features, where numba is installed (extra ``fast``) and the processor multiplies bfloat16, in
+        layers where it gains anything; float32 elsewhere.
 
     Raises
     ------

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, cuda
 
+from hebbstream._globals import tensor_float32
 from hebbstream._quote import first_line
-from hebbstream.network._frames import to_input
+from hebbstream.network._frames import pinned, to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._parts import Forward
 from hebbstream.network.engine._base import Engine
 from hebbstream.network.engine._eager import EagerEngine
-from hebbstream.rule._precision import PrecisionName, tensor_float32
+from hebbstream.rule._precision import PrecisionName
 from hebbstream.rule._workspace import Workspace
 
 _WARM_UP_STEPS = 3  # before a capture: libraries choose kernels and allocate then, which a capture forbids
@@ -42,44 +43,58 @@ class CudaGraphEngine(Engine):
         super().__init__(precision)
         self._eager = EagerEngine(precision)
         self._steps: OrderedDict[Hashable, _Step] = OrderedDict()
-        self._refused = False
+        # One to capture on, and one for each layer's update. Torch has few streams; to each it gives a workspace of many megabytes.
+        self._streams: dict[torch.device, list[cuda.Stream]] = {}
+        self._refused, self._told = False, ""
 
     def learn(self, layers: Sequence[SoftHebbLayer], frames: Tensor) -> Tensor:
         """Replay the step for this input shape, or capture it first; see `Engine.learn`."""
-        if not self._refused and not _on_one_cuda_device(layers):
-            self._refuse(f"the network is on {layers[0].device}, expected one CUDA device")
-        if self._refused:
-            return self._eager.learn(layers, frames)
-        key = _key(layers, frames)
-        step = self._steps.setdefault(key, _Step(len(layers)))
+        device = layers[0].device
+        if not _on_one_cuda_device(layers):  # it may come to one yet
+            self._steps.clear()
+            self._tell(f"the network is on {device}, expected one CUDA device")
+        elif not self._refused:
+            step = self._step(_key(layers, frames), len(layers))
+            with cuda.device(device), tensor_float32(enabled=self.precision == "tf32"):
+                capturing, *sides = self._streams_on(device, 1 + len(layers))
+                if step.recording is None and step.warm_up_steps < _WARM_UP_STEPS:
+                    step.warm_up_steps += 1
+                    return _run(layers, to_input(frames, device), step, self, sides)
+                try:
+                    step.recording = step.recording or _record(layers, frames, step, self, capturing, sides)
+                except RuntimeError as error:  # nothing has run yet, so nothing is lost
+                    self._refused = True
+                    self._steps.clear()
+                    self._tell(f"the step could not be captured: {first_line(error)}")
+                else:
+                    return step.recording.replay(frames)
+        return self._eager.learn(layers, frames)
+
+    def _streams_on(self, device: torch.device, count: int) -> list[cuda.Stream]:
+        held = self._streams.setdefault(device, [])
+        held += [cuda.Stream() for _ in range(len(held), count)]  # type: ignore[no-untyped-call]
+        return held[:count]
+
+    def _step(self, key: Hashable, layers: int) -> "_Step":
+        if key not in self._steps:
+            self._steps[key] = _Step(layers)
         self._steps.move_to_end(key)
         if len(self._steps) > _MOST_GRAPHS:
             self._steps.popitem(last=False)
-        with cuda.device(layers[0].device), tensor_float32(enabled=self.precision == "tf32"):
-            if step.recording is None and step.warm_up_steps < _WARM_UP_STEPS:
-                step.warm_up_steps += 1
-                return _run(layers, to_input(frames, layers[0].device), step, self)
-            if step.recording is None:
-                try:
-                    step.recording = _record(layers, frames, step, self)
-                except RuntimeError as error:  # nothing has run yet, so nothing is lost
-                    self._refuse(f"the step could not be captured: {first_line(error)}")
-                    return self._eager.learn(layers, frames)
-            return step.recording.replay(frames)
+        return self._steps[key]
 
-    def _refuse(self, reason: str) -> None:
-        self._refused = True
-        self._steps.clear()
-        warnings.warn(f"CUDA graph engine runs eagerly: {reason}", RuntimeWarning, stacklevel=5)
+    def _tell(self, reason: str) -> None:
+        if reason != self._told:
+            self._told = reason
+            warnings.warn(f"CUDA graph engine runs eagerly: {reason}", RuntimeWarning, stacklevel=5)
 
 
 class _Step:
-    """A step for one input shape: its memory, its streams and, once captured, its graph."""
+    """A step for one input shape: its memory and, once captured, its graph."""
 
     def __init__(self, layers: int) -> None:
         # Each captured graph has fixed addresses, so each shape has its own workspaces.
         self.workspaces = [Workspace() for _ in range(layers)]
-        self.side_streams: list[cuda.Stream] | None = None
         self.warm_up_steps = 0
         self.recording: _Recording | None = None
 
@@ -91,35 +106,48 @@ class _Recording:
     features: Tensor
 
     def replay(self, frames: Tensor) -> Tensor:
-        # torch keeps a pinned block from being used again until its upload is done.
-        self.frames.copy_(frames.pin_memory() if frames.device.type == "cpu" else frames, non_blocking=True)
+        self.frames.copy_(pinned(frames), non_blocking=True)
         self.graph.replay()
         return self.features.clone()  # the next replay writes over them
 
 
-def _record(layers: Sequence[SoftHebbLayer], frames: Tensor, step: _Step, engine: Engine) -> _Recording:
+def _record(
+    layers: Sequence[SoftHebbLayer],
+    frames: Tensor,
+    step: _Step,
+    engine: Engine,
+    capturing: cuda.Stream,
+    sides: Sequence[cuda.Stream],
+) -> _Recording:
     graph = cuda.CUDAGraph()
     static_frames = torch.empty_like(frames, device=layers[0].device)
-    # Other threads, such as one that decodes video, may allocate meanwhile.
-    with cuda.graph(graph, capture_error_mode="thread_local"):
-        features = _run(layers, to_input(static_frames, layers[0].device), step, engine)
+    # Each thread has its own, which a capture may not make; another thread may have taken the steps before.
+    cuda.current_blas_handle()  # type: ignore[no-untyped-call]
+    # By itself torch captures on a stream of whichever card it first captured on, and leaves its stream the current one where
+    # a capture fails. Other threads, such as one that decodes video, may allocate meanwhile.
+    with (
+        cuda.stream(cuda.current_stream()),
+        cuda.graph(graph, stream=capturing, capture_error_mode="thread_local"),
+    ):
+        features = _run(layers, to_input(static_frames, layers[0].device), step, engine, sides)
     return _Recording(graph, static_frames, features)
 
 
-def _run(layers: Sequence[SoftHebbLayer], x: Tensor, step: _Step, engine: Engine) -> Tensor:
+def _run(
+    layers: Sequence[SoftHebbLayer], x: Tensor, step: _Step, engine: Engine, sides: Sequence[cuda.Stream]
+) -> Tensor:
     """Launch a step, each layer's update on a stream of its own beside the forward pass of the layers after it."""
-    step.side_streams = step.side_streams or [cuda.Stream() for _ in layers]  # type: ignore[no-untyped-call]
     main = cuda.current_stream()
     # Memory of the main stream must not be given out again while a side stream reads it: hold it until they join.
     held: list[Forward] = []
-    for layer, workspace, side in zip(layers, step.workspaces, step.side_streams, strict=True):
+    for layer, workspace, side in zip(layers, step.workspaces, sides, strict=True):
         forward = layer.learn_forward(x, workspace, engine.multiply)
         held.append(forward)
         side.wait_stream(main)
         with cuda.stream(side):
             layer.update(forward, workspace, engine.multiply)
         x = forward.output
-    for side in step.side_streams:
+    for side in sides:
         main.wait_stream(side)
     return x.flatten(1)
 

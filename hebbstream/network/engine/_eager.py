@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from hebbstream._globals import tensor_float32
 from hebbstream.network._frames import flattened, to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network.engine._base import Engine
-from hebbstream.rule._precision import PrecisionName, tensor_float32
+from hebbstream.rule._precision import PrecisionName
 from hebbstream.rule._workspace import Workspace
 
 
@@ -32,5 +33,5 @@ class EagerEngine(Engine):
         x = to_input(frames, layers[0].device)
         with tensor_float32(enabled=self.precision == "tf32"):
             for layer, workspace in zip(layers, self._workspaces, strict=False):
-                x = layer.learn(x.to(layer.device, non_blocking=True), workspace, self.multiply)
+                x = layer.learn(x.to(layer.device), workspace, self.multiply)
         return flattened(x)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hebbstream._globals import usable_device
+from hebbstream._globals import tensor_float32, usable_device
 from hebbstream._numbers import check_number
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
@@ -18,7 +18,7 @@ from hebbstream.network._frames import flattened, to_input
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network.engine._base import Engine
 from hebbstream.network.engine._eager import EagerEngine
-from hebbstream.rule._precision import PrecisionName, tensor_float32
+from hebbstream.rule._precision import PrecisionName
 from hebbstream.rule._workspace import Workspace
 
 _Item = Tensor | BaseException | None  # an exception goes down the pipeline in its sample's place; None ends it
@@ -92,7 +92,7 @@ class PipelinedEngine(Engine):
         if first is None:
             return
         stages = self._split(layers, first)
-        with self._running(stages) as (entrance, exit_):
+        with self._running(stages, first.device) as (entrance, exit_):
             in_flight = 0
             failure: Exception | None = None
             try:
@@ -127,13 +127,14 @@ class PipelinedEngine(Engine):
 
     @contextmanager
     def _running(
-        self, stages: Sequence[Sequence[SoftHebbLayer]]
+        self, stages: Sequence[Sequence[SoftHebbLayer]], source: torch.device
     ) -> Iterator[tuple["SimpleQueue[_Item]", "SimpleQueue[_Item]"]]:
         queues: list[SimpleQueue[_Item]] = [SimpleQueue() for _ in range(len(stages) + 1)]
         workspaces = [[Workspace() for _ in stage] for stage in stages]
+        streams = current_streams([source, *(layer.device for stage in stages for layer in stage)])
         workers = [
             threading.Thread(
-                target=self._work_through, args=(*arguments,), name=f"hebbstream-stage-{index}", daemon=True
+                target=self._work_through, args=(*arguments, streams), name=f"hebbstream-stage-{index}", daemon=True
             )
             for index, arguments in enumerate(zip(stages, workspaces, queues, queues[1:], strict=False), start=1)
         ]
@@ -155,14 +156,17 @@ class PipelinedEngine(Engine):
         workspaces: Sequence[Workspace],
         source: "SimpleQueue[_Item]",
         target: "SimpleQueue[_Item]",
+        streams: Sequence[torch.cuda.Stream],
     ) -> None:
         torch.set_num_threads(self.threads)
+        for stream in streams:
+            torch.cuda.set_stream(stream)
         while (item := source.get()) is not None:
             if isinstance(item, Tensor):
                 try:
                     item = to_input(item, stage[0].device)
                     for layer, workspace in zip(stage, workspaces, strict=True):
-                        item = layer.learn(item, workspace, self.multiply)
+                        item = layer.learn(item.to(layer.device), workspace, self.multiply)
                 except BaseException as error:
                     item = error
             target.put(item)
@@ -178,6 +182,17 @@ def _result(exit_: "SimpleQueue[_Item]") -> Tensor:
         raise item
     assert item is not None  # noqa: S101  # the end comes after the last sample
     return flattened(item)
+
+
+def current_streams(devices: Iterable[torch.device]) -> list[torch.cuda.Stream]:
+    """Return the calling thread's stream of each card, for workers to go on with: those of two threads do not wait for each other.
+
+    Examples
+    --------
+    >>> current_streams([torch.device("cpu")])
+    []
+    """
+    return [torch.cuda.current_stream(device) for device in dict.fromkeys(devices) if device.type == "cuda"]
 
 
 def multiplications(layers: Sequence[SoftHebbLayer], height: int, width: int) -> list[int]:
