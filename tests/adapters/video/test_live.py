@@ -282,6 +282,8 @@ def test_one_that_comes_back_with_fewer_tracks_is_tried_again(monkeypatch):
     assert frames_over([Line("a", lost), fewer, Line("b")], retry_for=0.2)[0] == ["a", "b"]
     with pytest.raises(errors.StreamError, match="stream=1: expected one of 0"):
         frames_over([Line("a", lost), *[fewer] * 100], retry_for=0.2)
+    with pytest.raises(errors.StalledStreamError, match="silent"):  # what was wrong last
+        frames_over([Line("a", lost), *[errors.StalledStreamError("silent")] * 100], retry_for=0.2)
 
 
 def test_duration_ends_a_source_that_is_away():
