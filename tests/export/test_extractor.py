@@ -288,7 +288,9 @@ def _other_output(model, folder):
     model.graph.node[-1].output[0] = model.graph.output[0].name = "else"
 
 
-@pytest.mark.parametrize("forge", [_external, _other_operator, _operator_of_others, _function, _training, _constant, _other_output])
+@pytest.mark.parametrize(
+    "forge", [_external, _other_operator, _operator_of_others, _function, _training, _constant, _other_output]
+)
 def test_forged_models_with_a_right_checksum_are_refused(exported, forge, tmp_path, monkeypatch):
     model = onnx.load_model_from_string(exported.data)
     folder = tmp_path / "models"

@@ -45,7 +45,7 @@ def test_what_callbacks_are_to_keep_is_kept_by_the_name_of_before(tmp_path):
     before, after = Keeps(), Keeps()
     before.kept = 3
     net, path = hs.SoftHebbNet.from_preset("cifar10", width=2), tmp_path / "run.safetensors"
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="save_checkpoint"):
         hs.save_checkpoint(path, net, callbacks=[before])
     hs.Learner.load(path, callbacks=[after])
     assert after.kept == 3

@@ -1,5 +1,7 @@
 """Recordings over HTTP, whole or in parts: they wait for learning as a file on a disk does."""
 
+import socket
+import struct
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -7,12 +9,21 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from clips import ramp, write_clip
 
+from hebbstream import errors
 from hebbstream.adapters.video import open_video
 
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
+
+    def copyfile(self, source, outputfile):
+        if "lost" not in self.path:
+            return super().copyfile(source, outputfile)
+        content = source.read()
+        outputfile.write(content[: len(content) // 2])
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # broken off, not ended
+        self.connection.close()
 
 
 @pytest.fixture
@@ -32,3 +43,9 @@ def test_a_recording_over_http_is_no_live_source(address, tmp_path, name):
     with open_video(f"{address}/{name}", size=8, retry_for=0) as stream:
         assert not stream.live
         assert len(list(stream)) == 50
+
+
+def test_a_connection_that_breaks_off_is_no_damaged_file(address, tmp_path):
+    write_clip(tmp_path / "lost.ts", ramp(50), codec="mpeg2video")
+    with open_video(f"{address}/lost.ts", size=8, retry_for=0) as stream, pytest.raises(errors.ConnectionLostError):
+        list(stream)
