@@ -115,7 +115,7 @@ def test_no_file_stays_open_when_a_stream_is_closed():
     for stream in streams:
         next(stream)
         stream.close()
-    assert len([*Path("/dev/fd").iterdir()]) == before
+    assert len([*Path("/dev/fd").iterdir()]) <= before
 
 
 def test_one_that_is_left_open_as_the_interpreter_exits_ends_in_silence(monkeypatch):
