@@ -23,5 +23,5 @@ class Latency:
 
     @property
     def mean(self) -> float:
-        """Of the samples so far; 0 before the first."""
-        return self.total / self.count if self.count else 0.0
+        """Of the samples so far, of which there must be one."""
+        return self.total / self.count

@@ -127,6 +127,8 @@ def test_files_that_are_damaged_are_passed_over_and_those_added_are_learned_all_
         assert len([*rows]) == 80
         assert rows.stats.failed == 2
     (tmp_path / "9.csv").touch()
+    with open_table(tmp_path / "[39].csv") as rows:
+        assert len([*rows]) == 40
     with pytest.raises(errors.DamagedFileError, match=r"9\.csv: it holds no table"):
         open_table(tmp_path / "[09].csv")
 

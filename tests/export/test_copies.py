@@ -76,6 +76,7 @@ def test_a_copy_of_a_follower_follows_by_itself(net, tmp_path, copied):
 def test_a_river_transformer_is_copied_with_its_model(path, copied):
     transformer = OnnxTransformer(str(path), ["cpu"], threads=1)
     other = copied(transformer)
+    assert other._extractor._session.get_session_options().intra_op_num_threads == 1
     assert other.transform_one(FRAMES[0]) == transformer.transform_one(FRAMES[0])
     assert (other.path, other.providers, other.threads) == (str(path), ["cpu"], 1)
 

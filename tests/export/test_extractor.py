@@ -14,6 +14,7 @@ from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe, OnnxTransformer
 from hebbstream.export import OnnxExtractor, to_onnx
 from hebbstream.export import _runtime as runtime_module
+from hebbstream.export._contract import Contract
 from hebbstream.export._seal import _checksum, seal
 from hebbstream.export._to_onnx import export_model
 
@@ -153,6 +154,7 @@ def test_a_provider_that_cannot_be_had_is_said_aloud(exported, monkeypatch, capl
     for wrong in (0, 1.5, "2", True, 10**10):
         with pytest.raises(errors.ConfigurationError, match=f"threads={wrong!r}: expected a"):
             OnnxExtractor(exported.data, threads=wrong)
+    assert OnnxExtractor(exported.data, "cpu").providers == ["CPUExecutionProvider"]
     with pytest.raises(errors.ConfigurationError, match=r"providers=\[\]"):
         OnnxExtractor(exported.data, [])
     # As of onnxruntime-gpu on a machine without a GPU: it lists the provider, and falls back.
@@ -265,6 +267,18 @@ def _other_operator(model, folder):
     relu.op_type = "Sigmoid"
 
 
+def _operator_of_others(model, folder):
+    next(node for node in model.graph.node if node.op_type == "Relu").domain = "com.microsoft"
+
+
+def _function(model, folder):
+    model.functions.add(name="Relu", domain="", output=["y"])
+
+
+def _training(model, folder):
+    model.training_info.add()
+
+
 def _constant(model, folder):
     conv = next(node for node in model.graph.node if node.op_type == "Conv")
     conv.attribute.add(name="value", type=onnx.AttributeProto.TENSOR)
@@ -278,7 +292,19 @@ def _unprintable_name(model, folder):
     model.graph.node[0].name = "\x1b]0;a title\x07"
 
 
-@pytest.mark.parametrize("forge", [_external, _other_operator, _constant, _other_output, _unprintable_name])
+@pytest.mark.parametrize(
+    "forge",
+    [
+        _external,
+        _other_operator,
+        _operator_of_others,
+        _function,
+        _training,
+        _constant,
+        _other_output,
+        _unprintable_name,
+    ],
+)
 def test_forged_models_with_a_right_checksum_are_refused(exported, forge, tmp_path, monkeypatch):
     model = onnx.load_model_from_string(exported.data)
     folder = tmp_path / "models"
@@ -288,6 +314,11 @@ def test_forged_models_with_a_right_checksum_are_refused(exported, forge, tmp_pa
     (folder / "net.onnx").write_bytes(seal(model, exported.contract))
     with pytest.raises(errors.CorruptModelError, match=r"expected all in one|ours never have|not what its description"):
         OnnxExtractor(folder / "net.onnx")
+
+
+def test_a_description_that_is_no_object_is_refused():
+    with pytest.raises(errors.CorruptModelError, match="model of format 'list'"):
+        Contract.from_properties({"hebbstream": "[]"})
 
 
 @pytest.mark.parametrize(

@@ -191,8 +191,11 @@ def test_frames_that_are_read_only_once_do_for_every_model(frames, tmp_path):
     assert callback.models == 2
 
 
-def ordinary_frames_and_a_covered_lens(ordinary, covered):
-    return [*FRAMES.repeat(-(-ordinary // len(FRAMES)), axis=0)[:ordinary], *np.zeros((covered, 8, 8, 3), np.uint8)]
+def ordinary_frames_and_a_covered_lens(ordinary, covered, shade=0):
+    return [
+        *FRAMES.repeat(-(-ordinary // len(FRAMES)), axis=0)[:ordinary],
+        *np.full((covered, 8, 8, 3), shade, np.uint8),
+    ]
 
 
 def test_lower_precision_is_calibrated_on_frames_of_the_whole_run(tmp_path):
@@ -203,11 +206,20 @@ def test_lower_precision_is_calibrated_on_frames_of_the_whole_run(tmp_path):
     assert np.linalg.norm(found - expected) < 0.1 * np.linalg.norm(expected)
 
 
-def test_nor_on_a_covered_lens_alone(tmp_path, caplog):
+def test_it_keeps_few_frames_however_many_come(tmp_path):
+    callback = ExportEvery(tmp_path / "net.json", precision="int8")
+    frames = ordinary_frames_and_a_covered_lens(100, 0)
+    hs.learn(hs.SoftHebbNet([hs.LayerSpec(channels=8)], 3), frames, callbacks=[callback], progress=False)
+    assert callback.models == 1
+    assert len(callback._sample) == 64
+
+
+@pytest.mark.parametrize("shade", [0, 255])
+def test_nor_on_a_covered_lens_alone(tmp_path, caplog, shade):
     net = hs.SoftHebbNet([hs.LayerSpec(channels=8)], 3)
     callback = ExportEvery(tmp_path / "net.json", every_samples=5, precision="int8")
-    hs.learn(net, ordinary_frames_and_a_covered_lens(0, 5), callbacks=[callback], progress=False)
-    assert "frames of values from 0 to 0: expected more contrast" in caplog.text
+    hs.learn(net, ordinary_frames_and_a_covered_lens(0, 5, shade), callbacks=[callback], progress=False)
+    assert f"frames of values from {shade // 255} to {shade // 255}: expected more contrast" in caplog.text
     assert callback.models == 0
     hs.learn(net, ordinary_frames_and_a_covered_lens(5, 0), callbacks=[callback], progress=False)
     assert callback.models == 1

@@ -32,6 +32,25 @@ def test_a_checkpoint_goes_round_by_the_names_of_before(saved, tmp_path):
     assert all(torch.equal(a.weight, b.weight) for a, b in zip(before.net.layers, after.net.layers, strict=True))
 
 
+def test_what_callbacks_are_to_keep_is_kept_by_the_name_of_before(tmp_path):
+    class Keeps(hs.Callback):
+        kept = 0
+
+        def state_dict(self):
+            return {"kept": self.kept}
+
+        def load_state_dict(self, state):
+            self.kept = state["kept"]
+
+    before, after = Keeps(), Keeps()
+    before.kept = 3
+    net, path = hs.SoftHebbNet.from_preset("cifar10", width=2), tmp_path / "run.safetensors"
+    with pytest.warns(DeprecationWarning, match="save_checkpoint"):
+        hs.save_checkpoint(path, net, callbacks=[before])
+    hs.Learner.load(path, callbacks=[after])
+    assert after.kept == 3
+
+
 def test_a_stream_says_how_many_it_left_out():
     frames = [torch.zeros(3, 8, 8)] * 5
     gate = novel(frames)

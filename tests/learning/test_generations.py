@@ -2,13 +2,14 @@ import errno
 import logging
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.learning._generations import generation, generations, keep_generations
+from hebbstream.learning._generations import generation, generations, keep_generations, set_aside
 
 
 def save(path, position, kept=3):
@@ -184,3 +185,13 @@ def test_a_path_that_no_file_can_have_is_refused_before_anything_is_learned(path
     with pytest.raises(errors.OutputError, match="cannot write"):
         hs.learn(net, torch.rand(3, 3, 8, 8), checkpoint=path, progress=False)
     assert net.samples_seen == 0
+
+
+def test_what_cannot_be_set_aside_is_told_and_stays(tmp_path, monkeypatch):
+    path = tmp_path / "run.safetensors"
+    for position in (1, 2):
+        save(path, position)
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(errors.OutputError, match=r"cannot move .*run\.safetensors to .*run-1\.safetensors"):
+        set_aside(path)
+    assert positions(path) == [2, 1]

@@ -115,3 +115,9 @@ def test_other_long_work_is_shown_likewise(monkeypatch, stream, seconds):
 )
 def test_what_is_to_come_is_told_where_it_is_known(stream, limit, passed, left):
     assert expected(stream, limit, passed) == left
+
+
+def test_nothing_is_shown_to_who_wants_none(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", stream := Terminal())
+    hs.learn(hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3), torch.rand(2, 3, 8, 8), progress=False)
+    assert stream.getvalue() == ""

@@ -114,6 +114,15 @@ def test_independent_frames_beyond_those_kept_are_worth_more_than_features_of_no
     assert refit_probe(AS_IT_IS, probe, replay, progress=False) is probe
 
 
+def test_a_probe_of_features_that_are_no_more_is_not_kept_for_having_seen_more():
+    frames, labels = shades(600, noise=0.3)
+    _, replay = taught(frames, labels, capacity=100)
+    probe, _ = taught(-frames, labels)
+    assert (
+        right(refit_probe(AS_IT_IS, probe, replay, progress=False), frames, labels) > 0.7 > right(probe, frames, labels)
+    )
+
+
 def test_a_short_run_with_a_replay_of_its_own_does_not_replace_what_was_learned_before():
     probe, _ = taught(*shades(1000, runs=20, noise=0.3))
     probe, replay = taught(*shades(60, runs=20, noise=0.3, seed=1), probe)

@@ -32,6 +32,7 @@ def test_what_gives_no_order_of_its_own_is_no_seed(name, seed):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: crops(FRAMES, (8, 8, 3)), r"size=\(8, 8, 3\): expected a positive number of pixels"),
         (lambda: crops(FRAMES, 8, scale="2"), "scale='2': expected 1 or more times"),
         (lambda: augment(FRAMES, shift="2"), "shift='2': expected 0 or a positive number of pixels, whole ones"),
         (lambda: augment(FRAMES, shift=1.5), "shift=1.5: expected 0 or a positive number of pixels, whole ones"),

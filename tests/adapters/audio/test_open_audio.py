@@ -181,8 +181,8 @@ def test_the_centre_is_heard_on_both_sides():
     assert all(0.3 < np.abs(side).max() < 0.51 for side in sample.x)
 
 
-def write_film(path, codec, *, pictures=0.0, sound=0.0):
-    """Three seconds, the last of them bright and loud; pictures and sound begin at some times."""
+def write_film(path, codec, *, pictures=0.0, sound=0.0, first=0):
+    """Three seconds, the last of them bright and loud; pictures and sound begin at some times. Stamps begin at `first`."""
     with av.open(str(path), "w") as container:
         seen, heard = container.add_stream("mpeg4", rate=25), container.add_stream(codec, rate=RATE)
         seen.width = seen.height = 32
@@ -191,11 +191,11 @@ def write_film(path, codec, *, pictures=0.0, sound=0.0):
             t = index / 25
             if t >= pictures:
                 picture = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 200 * (t >= 2), np.uint8), "rgb24")
-                picture.pts = index
+                picture.pts = index + 25 * first
                 container.mux(seen.encode(picture))
             if t >= sound:
                 piece = av.AudioFrame.from_ndarray((t >= 2) * tone(700, 0.04)[None], format="fltp", layout="mono")
-                piece.sample_rate, piece.pts = RATE, 640 * index
+                piece.sample_rate, piece.pts = RATE, 640 * (index + 25 * first)
                 container.mux(heard.encode(piece))
         container.mux(seen.encode(None))
         container.mux(heard.encode(None))
@@ -203,8 +203,9 @@ def write_film(path, codec, *, pictures=0.0, sound=0.0):
 
 
 @pytest.mark.parametrize("late", ["sound", "pictures"])
-def test_sound_and_pictures_of_a_file_have_one_time(late, tmp_path):
-    path = write_film(tmp_path / "late.mkv", "pcm_s16le", **{late: 1.0})
+@pytest.mark.parametrize("first", [0, 10])
+def test_sound_and_pictures_of_a_file_have_one_time(late, first, tmp_path):
+    path = write_film(tmp_path / "late.mkv", "pcm_s16le", first=first, **{late: 1.0})
     with open_video(path) as frames:
         seen = [frame.t for frame in frames if frame.x.mean() > 100]
     heard = [sample.t for sample in read(path, form="wave", seconds=0.04)[0] if np.abs(sample.x).max() > 0.1]

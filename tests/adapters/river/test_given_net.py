@@ -11,6 +11,7 @@ from river import checks, compose
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe, LinearRegressorProbe, SoftHebbAnomaly, SoftHebbTransformer
+from hebbstream.adapters.river._memory import CountsTensors
 
 FRAMES = list(np.random.default_rng(0).integers(0, 256, (6, 28, 28), np.uint8))
 GENERAL = [check for check in checks.yield_checks(SoftHebbTransformer()) if not hasattr(check, "keywords")]
@@ -109,6 +110,14 @@ def test_memory_counts_tensors_in_a_pipeline_too(make, tensors):
     most = 1.3 * least + 400_000  # with the memory in which kernels work
     assert least < model._raw_memory_usage < most
     assert least < (compose.Select("x") | model)._raw_memory_usage < most + 10_000
+
+
+def test_memory_is_none_less_than_that_of_the_object_itself():
+    class Views(CountsTensors):
+        def __init__(self):
+            self.view = np.zeros(1000)[1:]  # of an array, of which Python counts the bytes once more
+
+    assert Views().__sizeof__() >= object().__sizeof__()
 
 
 def fitted(probe):

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hebbstream.adapters.river import LinearProbe, LinearRegressorProbe, SoftHebbAnomaly, SoftHebbTransformer
@@ -80,8 +81,18 @@ def test_scores_are_those_of_the_row_that_is_asked_about() -> None:
     _ask_at_once(detector.score_one)
 
 
-@pytest.mark.parametrize("probe", [LinearProbe, LinearRegressorProbe])
-def test_names_that_appear_while_other_threads_ask(probe: type[LinearProbe | LinearRegressorProbe]) -> None:
+@pytest.mark.parametrize(
+    ("probe", "ask"),
+    [
+        (LinearProbe, LinearProbe.predict_one),
+        (LinearProbe, LinearProbe.predict_proba_one),
+        (LinearRegressorProbe, LinearRegressorProbe.predict_one),
+        (LinearProbe, lambda model, row: model.predict_many(pd.DataFrame([row]))),
+        (LinearProbe, lambda model, row: model.predict_proba_many(pd.DataFrame([row]))),
+        (LinearRegressorProbe, lambda model, row: model.predict_many(pd.DataFrame([row]))),
+    ],
+)
+def test_names_that_appear_while_other_threads_ask(probe: Callable[[], Any], ask: Callable[[Any, Any], Any]) -> None:
     model = probe()
     rows = [{f"n{at // 4 + place}": 1.0 for place in range(8)} for at in range(len(ROWS))]
 
@@ -91,7 +102,7 @@ def test_names_that_appear_while_other_threads_ask(probe: type[LinearProbe | Lin
 
     def predict() -> None:
         for row in rows:
-            model.predict_one(row)
+            ask(model, row)
 
     _at_once(lambda: learn(0), lambda: learn(1), predict, predict)
     assert list(model._model.columns.values()) == list(range(len(model._model.columns)))

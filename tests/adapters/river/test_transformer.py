@@ -192,6 +192,15 @@ def test_a_dense_layer_of_your_own_is_for_rows():
     assert model.net.in_channels == 3
 
 
+def test_a_row_without_features_changes_nothing():
+    model = SoftHebbTransformer(neurons=5)
+    model.learn_one({})
+    assert model.net is None
+    model.learn_one({"a": 1.0})
+    model.learn_one({})
+    assert model.net.in_channels == 1
+
+
 def test_what_it_cannot_read_is_refused():
     with pytest.raises(errors.ConfigurationError, match="expected a preset"):
         SoftHebbTransformer().learn_one(np.zeros((8, 8, 3)))
@@ -199,6 +208,8 @@ def test_what_it_cannot_read_is_refused():
         SoftHebbTransformer("cifar10", width=4).learn_one({"a": 1.0, "b": 2.0})
     with pytest.raises(errors.InputError, match="feature 'a' is 'red': expected a number"):
         SoftHebbTransformer().learn_one({"a": "red"})
+    with pytest.raises(errors.InputError, match="feature 'a' is None: expected a number"):
+        SoftHebbTransformer().learn_one({"a": None})
     with pytest.raises(errors.InputError, match="feature 'a' is <int that is too long to show>: expected a number"):
         SoftHebbTransformer().learn_one({"a": 10**5000})
     with pytest.raises(errors.InputError, match="mini-batch of type int: expected a data frame, rows or images"):

@@ -63,6 +63,20 @@ def test_values_out_of_the_valid_range_are_missing():
     assert whole.transform_many(pd.DataFrame(far)).equals(holes.transform_many(pd.DataFrame(missing)))
 
 
+def test_a_mini_batch_that_comes_again_later_is_of_the_windows_of_then():
+    def after(learn_batch):
+        model = make(frozen=True, standardise=False)
+        learn_batch(model)
+        for x in rows(5, seed=1):
+            model.learn_one(x)
+        return model.transform_many(batch)
+
+    batch = pd.DataFrame(rows(20))
+    assert after(lambda model: model.learn_many(batch)).equals(
+        after(lambda model: [model.learn_one(x) for x in rows(20)])
+    )
+
+
 def test_the_probe_learns_from_the_features_it_predicted_from():
     model = make()
     for x in rows(120):

@@ -11,8 +11,11 @@ from clips import ramp, write_clip
 
 from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._clock import Clock
+from hebbstream.adapters.video._seeking import Opened, begin
 
 STEP, COUNT = 0.04, 250  # ten seconds
+CAMERA = SimpleNamespace(start_time=None, time_base=None), SimpleNamespace(format=SimpleNamespace(name="v4l2"))
+LIVE = Opened(CAMERA[1], CAMERA[0], 1.0, STEP, live=True, local=False)
 PLAIN = list(range(COUNT))
 
 
@@ -77,7 +80,12 @@ def test_right_stamps_are_kept_even_where_frames_are_long():
     assert timed([100, 101], origin=STEP * 98) == pytest.approx([2 * STEP, 3 * STEP])
 
 
-def test_a_live_source_never_waits():
+def test_missing_stamps_among_those_that_start_anew():
+    assert timed([*range(20), 5, None, *range(7, 20)]) == pytest.approx([STEP * index for index in range(35)])
+
+
+@pytest.mark.parametrize("make", [lambda: Clock(STEP, patience=0), lambda: begin(LIVE)[1]], ids=["clock", "camera"])
+def test_a_live_source_never_waits(make):
     given = []
 
     def frames():
@@ -85,7 +93,7 @@ def test_a_live_source_never_waits():
             given.append(stamp)
             yield SimpleNamespace(time=STEP * stamp)
 
-    for count, _ in enumerate(Clock(STEP, patience=0).times(frames()), 1):
+    for count, _ in enumerate(make().times(frames()), 1):
         assert len(given) == count
 
 

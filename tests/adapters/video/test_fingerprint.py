@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from hebbstream.adapters._known import files_fingerprint
 from hebbstream.adapters._media._fingerprint import fingerprint
 from hebbstream.adapters._media._options import Cut, Thinning
 from hebbstream.adapters._media._source import MediaSource
@@ -57,3 +58,9 @@ def test_a_camera_is_known_by_its_address_without_credentials(monkeypatch, one, 
     found = [fingerprint(find_sources(address), CUT, ALL) for address in (one, other)]
     assert (found[0] == found[1]) is same
     assert not set("/:@") & set("".join(map(str, found)))
+
+
+def test_one_that_is_gone_is_known_by_its_name_whatever_its_bytes(tmp_path):
+    gone, other = (tmp_path / os.fsdecode(name) for name in (b"\xff.mp4", b"\xfe.mp4"))
+    assert of(gone) != of(other)
+    assert files_fingerprint([gone], "table") != files_fingerprint([other], "table")

@@ -282,6 +282,19 @@ def test_one_that_comes_back_with_fewer_tracks_is_tried_again(monkeypatch):
     assert frames_over([Line("a", lost), fewer, Line("b")], retry_for=0.2)[0] == ["a", "b"]
     with pytest.raises(errors.StreamError, match="stream=1: expected one of 0"):
         frames_over([Line("a", lost), *[fewer] * 100], retry_for=0.2)
+    with pytest.raises(errors.StalledStreamError, match="silent"):  # what was wrong last
+        frames_over([Line("a", lost), *[errors.StalledStreamError("silent")] * 100], retry_for=0.2)
+
+
+def test_duration_ends_a_source_that_goes_on():
+    frames, _ = frames_over([Line("abcdefgh", pause=0.1)], retry_for=0, duration=0.35)
+    assert frames == list("abcdefgh")[: len(frames)]
+    assert len(frames) <= 3  # on a busy machine fewer
+
+
+def test_the_log_says_that_one_has_ended(caplog):
+    assert frames_over([Line("a")], retry_for=0)[0] == ["a"]
+    assert caplog.messages == ["tcp://camera: ended"]
 
 
 def test_duration_ends_a_source_that_is_away():
@@ -385,7 +398,7 @@ def web_server():
     server.server_close()
 
 
-def test_over_http_refused_and_missing_are_told_apart_and_a_file_is_no_live_source(web_server):
+def test_over_http_refused_and_missing_are_told_apart(web_server):
     with pytest.raises(errors.SourcePermissionError, match="no permission"):
         open_video(f"http://127.0.0.1:{web_server}/private.ts")
     with pytest.raises(errors.SourceNotFoundError, match=r"no stream at http://.*/missing\.ts"):

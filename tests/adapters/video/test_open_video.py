@@ -2,6 +2,7 @@
 
 import math
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +106,16 @@ def test_only_files_that_never_wait_are_decoded_by_whoever_asks(tmp_path):
     assert not decoding_threads(clip)
     with clip.open("rb") as file:  # it may be a pipe, or anything else that makes a reader wait
         assert decoding_threads(file)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="needs a list of open files")
+def test_no_file_stays_open_when_a_stream_is_closed():
+    before = len([*Path("/dev/fd").iterdir()])
+    streams = [open_video(CLIP, size=8, prefetch=0) for _ in range(3)]
+    for stream in streams:
+        next(stream)
+        stream.close()
+    assert len([*Path("/dev/fd").iterdir()]) <= before
 
 
 def test_one_that_is_left_open_as_the_interpreter_exits_ends_in_silence(monkeypatch):

@@ -84,6 +84,9 @@ def test_a_name_of_windows_is_told_elsewhere(monkeypatch):
 def test_options_of_the_user_come_before_ours():
     assert find_sources("rtsp://camera")[0].options == {"rtsp_transport": "tcp"}
     assert find_sources("rtsp://camera", {"rtsp_transport": "udp"})[0].options == {"rtsp_transport": "udp"}
+    assert find_sources("udp://camera")[0].options == {"overrun_nonfatal": "1"}
+    assert find_sources("udp://camera", {"overrun_nonfatal": "0"})[0].options == {"overrun_nonfatal": "0"}
+    assert find_sources("http://camera")[0].options == {}
 
 
 def test_a_file_whose_name_looks_like_a_pattern(tmp_path):

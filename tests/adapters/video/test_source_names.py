@@ -153,6 +153,12 @@ def test_what_can_be_read_only_once(clip):
             open_video(pipe)
 
 
+def test_what_comes_through_a_pipe_is_read_as_it_comes(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "TemporaryFile", None)  # a copy would wait for an end that may never come
+    content = write_clip(tmp_path / "a.ts", ramp(50), codec="mpeg2video").read_bytes()
+    assert count(SimpleNamespace(read=io.BytesIO(content).read)) == 50
+
+
 @pytest.mark.parametrize("error", [FileNotFoundError(2, "No usable folder"), OSError(28, "No space left on device")])
 def test_a_copy_that_cannot_be_made_is_not_taken_for_a_video_that_is_not_there(clip, monkeypatch, error):
     def refuse():

@@ -59,3 +59,7 @@ def test_damage_before_start_is_not_counted(tmp_path):
     with open_video(path, start=1.6) as stream:
         assert len(list(stream)) == 20
         assert stream.stats.corrupt == 0
+    path.write_bytes(bytes(byte ^ (at in (3000, 12000)) * 255 for at, byte in enumerate(path.read_bytes())))
+    for start, corrupt in ((0.0, 2), (1.0, 1)):
+        with open_video(path, start=start, prefetch=0) as stream:
+            assert [stream.stats.corrupt for _ in stream][-1] == stream.stats.corrupt == corrupt

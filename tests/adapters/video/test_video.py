@@ -99,6 +99,8 @@ def test_start_and_duration_choose_a_part(clip):
         assert stream.stats.frames == 20  # what is decoded on the way to the start is not of the part
     assert indices(samples) == list(range(10, 30))
     assert samples[0].t == pytest.approx(0.4)
+    with open_video(clip, start=0.4) as stream:
+        assert stream.__length_hint__() == 40
     with open_video(clip, start=9.0) as stream:
         assert list(stream) == []
 
