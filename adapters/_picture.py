@@ -17,10 +17,8 @@ Fit = Literal["stretch", "crop", "pad"]
 
 _log = logging.getLogger("hebbstream.adapters")
 _SAME_SHAPE = 0.02  # of an aspect ratio, which whole pixels round
-_LONGEST_SIDE, _MOST_PIXELS = (
-    (1 << 16) - 1,
-    1 << 27,
-)  # half of what FFmpeg can make: the size may come from a checkpoint
+# Half of what FFmpeg can make: the size may come from a checkpoint.
+_LONGEST_SIDE, _MOST_PIXELS = (1 << 16) - 1, 1 << 27
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,9 +88,8 @@ class Run:
                 self._begun.append(callback)
                 callback.on_start(self._learner)
             self._learn(to_pass)
-            wait_for(
-                layer.device for layer in self._learner.net.layers
-            )  # else it would end with samples that are not learned
+            # Else it would end with samples that are not learned.
+            wait_for(layer.device for layer in self._learner.net.layers)
         except BaseException as error:
             self._stopped = f"{type(error).__name__}: {error}"
             self.whole = self.whole and not self._interrupted.forced

@@ -256,7 +256,9 @@ class Replay(OfOneTime):
             If the state does not fit together; the message says what of it.
         """
         with fitting("replay"):
-            replay = cls(**state["options"])
+            options = state["options"]
+            # Earlier ones took no seed for one; chance goes on as it was anyway.
+            replay = cls(**(options | {"seed": 0} if options["seed"] is None else options))
             replay._load(state)
             return replay
 

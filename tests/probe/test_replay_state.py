@@ -118,3 +118,13 @@ def test_frames_of_an_earlier_file_come_in_the_order_of_their_places():
     state = filled("abcab", capacity=20).state_dict()
     del state["tensors"]["arrived"]
     assert hs.Replay.from_state(state).kept()[1] == list("abcab")
+
+
+def test_one_of_a_file_from_when_none_was_a_seed_goes_on():
+    memory = hs.Replay(capacity=4)
+    for value in range(9):
+        memory.add(torch.full((1, 1, 1), float(value)), value % 2)
+    state = memory.state_dict()
+    state["options"]["seed"] = None
+    again = hs.Replay.from_state(state)
+    assert torch.equal(again.draw(20)[0], memory.draw(20)[0])
