@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from river import base
+from torch import Tensor
 
 from hebbstream.adapters.river._features import Features, feature_names
 from hebbstream.adapters.river._frames import bare_image
@@ -56,7 +57,7 @@ class OnnxTransformer(base.MiniBatchTransformer):
 
     def transform_one(self, x: Any) -> Features:
         """Return the features of an image, by name."""
-        return Features.of(torch.as_tensor(self._extractor.transform_one(bare_image(x))), self.prefix)
+        return Features.of(_tensor(self._extractor.transform_one(bare_image(x))), self.prefix)
 
     def learn_many(self, X: Any) -> None:
         """Do nothing."""
@@ -65,5 +66,10 @@ class OnnxTransformer(base.MiniBatchTransformer):
         """Return the features of a batch of images as a DataFrame."""
         import pandas as pd
 
-        found = torch.as_tensor(self._extractor.transform_many(X)).double().cpu().numpy()
+        found = _tensor(self._extractor.transform_many(X)).double().cpu().numpy()
         return pd.DataFrame(found, columns=feature_names(self.prefix, found.shape[1]))
+
+
+def _tensor(features: Any) -> Tensor:
+    # `as_tensor` would move what comes from NumPy to torch's default device.
+    return features if isinstance(features, Tensor) else torch.from_numpy(features)

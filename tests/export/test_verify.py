@@ -2,7 +2,6 @@
 
 import copy
 import math
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -58,13 +57,12 @@ def test_it_compares_places_and_times(learned, frames, tmp_path):
 
 
 class OnACard(torch.Tensor):
-    """A tensor that NumPy cannot read, as on a card, and that takes its time to come from there."""
+    """A tensor that NumPy cannot read, as on a card."""
 
     def __array__(self, *args, **options):
         raise TypeError("can't convert cuda:0 device type tensor to numpy")
 
     def cpu(self):
-        time.sleep(0.01)
         return self.as_subclass(torch.Tensor)
 
 
@@ -78,7 +76,6 @@ def test_frames_network_and_probe_may_be_on_a_card(learned, frames, tmp_path, mo
         path, [torch.from_numpy(frame).as_subclass(OnACard) for frame in frames[:3]], net, probe, seconds=0.01
     )
     assert (found.frames, found.same_label) == (3, 1)
-    assert all(timing.network > 0.01 for timing in found.timings)  # until the features have come, not been asked for
 
 
 def test_it_sees_a_model_of_another_network(learned, frames, tmp_path):
