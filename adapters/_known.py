@@ -44,15 +44,18 @@ def digest(known_by: bytes) -> str:
 def files_fingerprint(paths: Sequence[Path], manner: str, *, grows: bool = False) -> str | None:
     """Return the `Stream.fingerprint` of files read one after another in some manner; ``None`` if one is a pipe.
 
-    With `grows`, more may be added at the end of a file of 64 KB.
+    With `grows`, more may be added at the end of a file of 64 KB: it is known by how it begins. Of several files, each is known by
+    all of it as well: `hebbstream.learning` lets the last one alone grow, as rows in the midst would shift what is passed over.
     """
     parts = []
+    ways = (False, True) if grows and len(paths) > 1 else (grows,)
     for path in paths:
         try:
-            known_by = content(path, grows=grows)
+            known_by = [content(path, grows=way) for way in ways]
         except OSError:  # it is gone by now
-            known_by = path.name.encode(errors="surrogateescape")
-        if known_by is None:
+            known_by = [path.name.encode(errors="surrogateescape")]
+        found = [digest(each + manner.encode()) for each in known_by if each is not None]
+        if not found:
             return None
-        parts.append(digest(known_by + manner.encode()))
+        parts.append("~".join(found))
     return "+".join(parts)

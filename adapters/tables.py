@@ -91,7 +91,7 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     if not paths:
         raise SourceNotFoundError(f"no file at {path}: expected a CSV or Parquet file, or a glob such as 'logs/*.csv'")
     named = None if columns is None else checked_columns(columns)
-    return _TableStream(paths, named, name=path.name, grows=one)
+    return _TableStream(paths, named, name=path.name)
 
 
 def _matches(pattern: str) -> list[Path]:
@@ -102,8 +102,9 @@ def _matches(pattern: str) -> list[Path]:
 class _TableStream(Stream[Sample]):
     """Rows of a table, or of several one after another; made by `open_table`."""
 
-    def __init__(self, paths: Sequence[Path], columns: tuple[str, ...] | None, *, name: str, grows: bool) -> None:
+    def __init__(self, paths: Sequence[Path], columns: tuple[str, ...] | None, *, name: str) -> None:
         self._paths: list[Path] = []
+        self._grows = True
         damaged: list[StreamError] = []
         for path in paths:  # one that lacks a column is told before anything is learned
             try:
@@ -117,9 +118,10 @@ class _TableStream(Stream[Sample]):
                 named = _named(found)
                 self.columns = columns = columns or named
                 self._manner = "table" if columns in (named, found) else f"table {columns}"
-                rows, self._grows = opened, grows and not parquet
+                rows = opened
             else:
                 opened.close()
+            self._grows &= not parquet
             self._paths.append(path)
         super().__init__(self._samples(rows, damaged), name=f"TableStream({name!r})")
 

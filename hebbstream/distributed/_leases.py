@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hebbstream.learning._callback import Callback
+from hebbstream.learning._recordings import is_start_of
 from hebbstream.streams._stream import Stream
 
 log = logging.getLogger("hebbstream.distributed")
@@ -85,7 +86,7 @@ class Leases(Callback):
             return
         self.ended.discard(name)
         begins, began = found.split()[0], before.split()[0]
-        if not f"{begins}+".startswith(f"{began}+"):
+        if not is_start_of(began, begins):
             self.taken.pop(name, None)
             log.warning("source %r is not the one that was learned under this name: it is learned from its start", name)
 

@@ -1,6 +1,7 @@
 """How much was learned of which stream."""
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +36,7 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
             log.warning("%r is passed over up to sample %d: nothing tells it from what was learned", stream, position)
         return position
     # Of sources one after another the first may be known, and more have come since.
-    known = {part: taken for part, taken in recordings.items() if f"{fingerprint}+".startswith(f"{part}+")}
+    known = {part: taken for part, taken in recordings.items() if is_start_of(part, fingerprint)}
     covered = max((part.count("+") + 1 for part in known), default=0)
     learned = {part for other in recordings for part in other.split("+") if "loop" not in part}
     again = not learned.isdisjoint(fingerprint.split("+")[covered:])
@@ -45,3 +46,40 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
     elif again:
         log.warning("%r: recordings in it that were learned before, but not as a part of it, are learned again", stream)
     return max(0, max(known.values(), default=0) - stream.taken)
+
+
+def is_start_of(known: str, fingerprint: str) -> bool:
+    """Whether a stream begins with all of what was known by a fingerprint, the last file of which may have grown since.
+
+    Of several files, one that may grow is known by all of it and, after a ``~``, by how it begins.
+
+    Examples
+    --------
+    >>> is_start_of("aa~a+bb~b", "aa~a+bc~b+cc~c"), is_start_of("aa~a+bb~b", "ab~a+bb~b")
+    (True, False)
+    """
+    *before, last = known.split("+")
+    parts = fingerprint.split("+")
+    return parts[: len(before)] == before and [*map(_beginning, parts[len(before) : len(before) + 1])] == [
+        _beginning(last)
+    ]
+
+
+def without_shorter(recordings: Mapping[str, int], fingerprint: str) -> dict[str, int]:
+    """Leave out what a stream was known by before its last file grew: else there would be one more each time.
+
+    Examples
+    --------
+    >>> without_shorter({"aa~a+bb~b": 3, "aa~a": 2}, "aa~a+bc~b")
+    {'aa~a': 2}
+    """
+    files = fingerprint.count("+")
+    return {
+        known: taken
+        for known, taken in recordings.items()
+        if known == fingerprint or known.count("+") != files or not is_start_of(known, fingerprint)
+    }
+
+
+def _beginning(part: str) -> str:
+    return re.sub(r"[0-9a-f]+~", "", part)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 import hebbstream as hs
 from hebbstream import errors
@@ -57,6 +58,38 @@ def test_a_file_that_has_grown_is_not_known_among_others(tmp_path):
     before = open_table(tmp_path / "*.csv").fingerprint
     write(tmp_path, "1.csv", rows=20_001)
     assert open_table(tmp_path / "*.csv").fingerprint != before
+
+
+def test_the_last_file_may_grow_and_others_come_after_it(tmp_path, caplog):
+    """As a logger writes: one file a day, the last of which is not whole yet."""
+
+    def add(name, first, count):
+        with (tmp_path / name).open("a") as file:
+            file.writelines(f"{row / 7:.12f},{row % 7:.12f}\n" for row in range(first, first + count))
+
+    def learn(learner):
+        with windows(open_table(tmp_path / "*.csv"), 100) as stream:
+            return learner.learn(stream, resume=True, progress=False).samples
+
+    def new():
+        return hs.Learner(hs.SoftHebbNet.from_preset("signal", in_channels=2, width=4))
+
+    hourly, at_once, learned = new(), new(), []
+    for name, first, count in ("1", 0, 3000), ("1", 3000, 500), ("2", 0, 3000), ("2", 3000, 450), ("3", 0, 2500):
+        add(f"{name}.csv", first, count)
+        learned.append(learn(hourly))
+    add("3.csv", 2500, 200)
+    add("4.csv", 0, 100)
+    learned.append(learn(hourly))
+    assert learned == [30, 5, 30, 4, 25, 3]
+    assert learn(hourly) == 0
+    assert not caplog.records
+    assert learn(at_once) == sum(learned)
+    assert all(map(torch.equal, hourly.net.state_dict().values(), at_once.net.state_dict().values()))
+    assert len(hourly.recordings) == 4  # one for each number of files
+    add("1.csv", 3500, 100)
+    assert learn(hourly) == 98 - 35  # of the first file, what is new alone
+    assert "are learned again" in caplog.text
 
 
 def test_one_without_a_column_is_told_before_anything_is_read(tmp_path):
