@@ -12,13 +12,12 @@ from hebbstream.adapters.audio import open_audio
 from hebbstream.adapters.audio._cutting import Form
 from hebbstream.adapters.tables import open_table
 from hebbstream.cli._media import media_options
-from hebbstream.cli._types import interval, positive, seconds
+from hebbstream.cli._types import TABLES, interval, positive, seconds
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams import Stream, windows
 
 Signal = Literal["sound", "table"]
 
-_TABLES = (".csv", ".tsv", ".parquet")
 _SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".wma", ".mka", ".au")
 COLUMN_SECONDS = 0.01
 _TABLES_ONLY = ("columns", "label", "time", "group", "gap", "valid_range", "window_rows")
@@ -77,10 +76,10 @@ def signal_of(options: argparse.Namespace, source: str) -> Signal | None:
         return "sound"
     name = source if "://" not in source else source.partition("?")[0]
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  # an address is no path
-    if suffix not in (*_TABLES, *_SOUNDS) and glob.has_magic(source):
+    if suffix not in (*TABLES, *_SOUNDS) and glob.has_magic(source):
         found = sorted(glob.glob(source, recursive=True))  # noqa: PTH207  # absolute ones too
         suffix = Path(found[0]).suffix.lower() if found else suffix
-    if suffix in _TABLES and "://" not in source:
+    if suffix in TABLES and "://" not in source:
         return "table"
     return "sound" if suffix in _SOUNDS else None
 

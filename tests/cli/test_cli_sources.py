@@ -367,7 +367,7 @@ def test_a_folder_of_recordings_of_several_kinds_says_which(run, tmp_path):
     code, _, err = run("learn", "films")
     assert code == 2
     patterns = "'films/*.MP4' or 'films/*.mp4'"
-    assert f"films: it holds .MP4 and .mp4: expected recordings of one kind, or a pattern: {patterns}" in err
+    assert f"films: it holds .MP4 and .mp4: expected files of one kind, or a pattern: {patterns}" in err
 
 
 def test_no_camera_waits_for_another_to_answer(run, clips, monkeypatch):
