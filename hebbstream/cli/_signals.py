@@ -43,24 +43,34 @@ def add_signals(parser: argparse.ArgumentParser, *, window: bool = True, hop: st
             dest="window_rows",
             type=positive,
             metavar="N",
-            help="rows of a table in a sample (default: as learned)",
+            help="rows of a table that make one sample (default: as learned)",
         )
     group.add_argument(
-        "--hop", type=interval, metavar="N", help=f"rows, or seconds of sound, between samples (default: {hop})"
+        "--hop",
+        type=interval,
+        metavar="N",
+        help=f"rows, or seconds of sound, from one sample to the next (default: {hop})",
     )
     group.add_argument(
-        "--columns", nargs="+", metavar="NAME", help="columns of a table to learn (default: as learned, or all others)"
+        "--columns",
+        nargs="+",
+        metavar="NAME",
+        help="columns to learn (default: as learned, or all but label, time and group)",
     )
     group.add_argument("--label", metavar="NAME", help="column of the labels")
     group.add_argument("--time", metavar="NAME", help="column of the time: seconds, or a date and time")
-    group.add_argument("--group", metavar="NAME", help="column that tells signals apart, such as a user")
-    group.add_argument("--gap", type=seconds, metavar="S", help="longest step of time within a sample")
+    group.add_argument(
+        "--group", metavar="NAME", help="column that tells signals apart, such as a user; no sample mixes two"
+    )
+    group.add_argument(
+        "--gap", type=seconds, metavar="S", help="begin a new sample where time steps further than S seconds"
+    )
     group.add_argument(
         "--valid-range",
         nargs=2,
         type=float,
         metavar=("LEAST", "GREATEST"),
-        help="values of a table beyond are missing ones, such as -9999",
+        help="values outside these two count as missing, such as -9999",
     )
 
 

@@ -125,7 +125,9 @@ def media_in(folder: str) -> str:
     except OSError:  # whoever opens it will say what is wrong
         return folder
     kinds = {entry.name: _kind(entry.name) for entry in entries}
-    suffixes = _suffixes(kinds, "video", "audio", "image") or _suffixes(kinds, "table")  # a table beside videos is their labels
+    suffixes = _suffixes(kinds, "video", "audio", "image") or _suffixes(
+        kinds, "table"
+    )  # a table beside videos is their labels
     if "image" in kinds.values() or not suffixes or any(entry.is_dir() for entry in entries):
         return folder
     patterns = [str(Path(glob.escape(folder), f"*{suffix}")) for suffix in sorted(suffixes)]
