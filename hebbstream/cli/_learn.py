@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> None:
 def _goes_on(options: argparse.Namespace, stream: Stream[Any], learner: hs.Learner) -> bool:
     """Return whether what was learned of the stream is passed over; of a pipe nothing tells whether it gives the same again."""
     if stream.fingerprint is None and not stream.live and options.resume and learner.counters.position:
-        log.warning("%r is read only once: going on from the weights, nothing of it is passed over", stream)
+        log.warning("%r can be read only once: what was learned is kept, and all that comes now is learned", stream)
         return False
     return bool(options.resume)
 

@@ -109,11 +109,23 @@ def refuse(options: argparse.Namespace, names: Sequence[str], source: str, expec
 
 def refuse_signal_options(options: argparse.Namespace, source: str) -> None:
     """Refuse what only signals know, for pictures: mostly ``--label`` for ``--labels``."""
-    packed = Path(source).suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst")
     for name in _SIGNALS_ONLY:
-        pictures = "pictures; did you mean --labels?" if name == "label" else "pictures"
-        found = "a packed file: unpack it first" if packed else pictures
+        found = "pictures; did you mean --labels?" if name == "label" else _mistaken(source)
         refuse(options, [name], source, "a table or sound", found)
+
+
+def _mistaken(source: str) -> str:
+    """Say what a source is that was meant to be a table or sound."""
+    suffix = os.path.splitext(source)[1].lower()  # noqa: PTH122  # `Path` fails on a text too long for a path
+    if suffix in (".gz", ".zip", ".bz2", ".xz", ".zst"):
+        return "a packed file: unpack it first"
+    if suffix in (".txt", ".dat", ".log"):
+        return f"*{suffix}: the name of a table ends in {', '.join(TABLES)}"
+    if os.path.isdir(source):  # noqa: PTH112
+        return (
+            f"a folder that holds none; of folders in it, name a pattern such as {str(Path(source, '**', '*.csv'))!r}"
+        )
+    return "pictures"
 
 
 def table_columns(options: argparse.Namespace, source: str) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
     again = not learned.isdisjoint(fingerprint.split("+")[covered:])
     if position and not known:
         but = ", though recordings in it were learned before" if again else ""
-        log.warning("%r is new: going on from the weights, nothing of it is passed over%s", stream, but)
+        log.warning("%r is new, or has changed: what was learned is kept, and all of it is learned%s", stream, but)
     elif again:
         log.warning("%r: recordings in it that were learned before, but not as a part of it, are learned again", stream)
     return max(0, max(known.values(), default=0) - stream.taken)

@@ -241,6 +241,8 @@ def test_a_folder_to_which_pictures_are_added_goes_on(run, tmp_path):
             ["--window", 10],
             "--window for a.csv.gz: expected a table or sound, found a packed file: unpack it first",
         ),
+        ("empty", ["--window", 10], "found a folder that holds none; of folders in it, name a pattern such as"),
+        ("a.txt", ["--window", 10], "found *.txt: the name of a table ends in .csv, .tsv, .parquet"),
         (CLIP, ["--sync-every", 5], "--sync-every 5: expected --distributed"),
         (CLIP, ["--distributed", "--wire", "float16"], "--wire float16: expected --sync-every"),
         (
