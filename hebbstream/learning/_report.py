@@ -15,12 +15,12 @@ class Report:
     samples
         Learned in this run.
     seconds
-        From when the first sample was asked for to the end; those that a resumed run passes over come before that.
+        From when the first sample was asked for to the end, without those that a resumed run passes over.
     r1_fraction
         For each layer, the share of neurons whose weight norm has converged to 1.
     turned
-        For each layer, the share of neurons that have turned away from their initial weights, to a cosine below 0.9:
-        those that have learned something.
+        For each layer, the share of neurons that have left their initial weights (a cosine below 0.9): those that have
+        learned something.
     learns
         For each layer, whether it learns; the text leaves out those that do not.
     accuracy
@@ -32,7 +32,7 @@ class Report:
     checkpoint
         Path of the last checkpoint written, if any.
     counters
-        Where the run stands, for going on.
+        Where the run stands, to go on from there.
     latency
         Mean and greatest seconds from a live sample's capture until it was learned; ``None`` of a recording.
     stream_counts
