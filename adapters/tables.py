@@ -105,6 +105,7 @@ class _TableStream(Stream[Sample]):
     def __init__(self, paths: Sequence[Path], columns: tuple[str, ...] | None, *, name: str, grows: bool) -> None:
         self._paths: list[Path] = []
         damaged: list[StreamError] = []
+        given = columns is not None
         for path in paths:  # one that lacks a column is told before anything is learned
             try:
                 opened, found, parquet = _opened(path, columns)
@@ -113,6 +114,12 @@ class _TableStream(Stream[Sample]):
                     raise
                 damaged.append(error)
                 continue
+            except ConfigurationError as error:
+                if given or not self._paths:
+                    raise
+                raise ConfigurationError(
+                    f"{error}; {self._paths[0].name} has it: name the columns of all files"
+                ) from None
             if not self._paths:
                 named = _named(found)
                 self.columns = columns = columns or named

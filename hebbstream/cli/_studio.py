@@ -57,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--solver", choices=SOLVERS, default="ridge", help="how a new run learns classes")
     parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
     parser.add_argument("--every-frame", action="store_true", help="learn from frames, too, that show nothing new")
-    parser.add_argument("--start", action="store_true", help="begin to learn at once, not when you press Start")
+    parser.add_argument(
+        "--start", action="store_true", help="begin to learn at once, not when you press Start learning"
+    )
     group = parser.add_argument_group("sources")
     group.add_argument("--format", metavar="NAME", help="the sources' format, as FFmpeg calls it, such as mjpeg")
     group.add_argument(

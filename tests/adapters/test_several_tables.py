@@ -62,7 +62,10 @@ def test_a_file_that_has_grown_is_not_known_among_others(tmp_path):
 def test_one_without_a_column_is_told_before_anything_is_read(tmp_path):
     write(tmp_path, "1.csv", "2.csv")
     write(tmp_path, "3.csv", columns="x,Y")
-    with pytest.raises(errors.ConfigurationError, match=r"3.csv: no column 'y': found x, Y"):
+    with pytest.raises(
+        errors.ConfigurationError,
+        match=r"3.csv: no column 'y': found x, Y; 1.csv has it: name the columns of all files",
+    ):
         open_table(tmp_path / "*.csv")
     with windows(open_table(tmp_path / "*.csv", ["x"]), 4) as stream:
         assert [sample.x.tolist() for sample in stream][2] == [[300, 301, 302, 303]]
