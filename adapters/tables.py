@@ -155,7 +155,7 @@ class _TableStream(Stream[Sample]):
                 self._pass_over(error)
 
     def _pass_over(self, error: StreamError) -> None:
-        _log.warning("passed over: %s", error)
+        _log.warning("skipped: %s", error)
         self._stats.failed += 1
 
 

@@ -32,7 +32,9 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
     if fingerprint is None:
         position = max(0, position - recordings.get(TOGETHER, 0))
         if position and not stream.live:
-            log.warning("%r is passed over up to sample %d: nothing tells it from what was learned", stream, position)
+            log.warning(
+                "%r: its first %d samples are skipped, as they may be what was learned before", stream, position
+            )
         return position
     # Of sources one after another the first may be known, and more have come since.
     known = {part: taken for part, taken in recordings.items() if f"{fingerprint}+".startswith(f"{part}+")}

@@ -73,7 +73,7 @@ class Report:
             self._neurons(),
         ]
         if self.accuracy is not None and self.recent_accuracy is not None:
-            lines.append(f"prequential accuracy {self.accuracy:.1%}, lately {self.recent_accuracy:.1%}")
+            lines.append(f"prequential accuracy {self.accuracy:.1%}, of the last 1,000 {self.recent_accuracy:.1%}")
         if self.latency is not None:
             mean, greatest = self.latency
             lines.append(f"from capture to learned {1e3 * mean:.0f} ms on average, {1e3 * greatest:.0f} ms at most")

@@ -124,7 +124,7 @@ def test_files_that_are_damaged_are_passed_over_and_those_added_are_learned_all_
         with windows(open_table(tmp_path / "*.csv"), 20) as stream:
             assert learner.learn(stream, resume=True, progress=False).samples == learned
             assert stream.stats.failed == 1
-    assert f"passed over: {tmp_path / '0.csv'}: it holds no table" in caplog.messages
+    assert f"skipped: {tmp_path / '0.csv'}: it holds no table" in caplog.messages
     with open_table(tmp_path / "*.csv") as rows:
         (tmp_path / "2.csv").unlink()
         assert len([*rows]) == 80

@@ -206,7 +206,7 @@ def test_without_a_fingerprint_all_that_was_learned_is_passed_over(clips, caplog
     learn(learner, clips["b"])
     frames = list(np.zeros((10, 8, 8, 3), np.uint8))
     assert learner.learn(frames, resume=True, progress=False).samples == 3
-    assert "is passed over up to sample 7" in caplog.text
+    assert "its first 7 samples are skipped" in caplog.text
 
 
 def test_a_live_source_goes_on_from_now_and_is_known_by_its_address(clips):
