@@ -86,7 +86,7 @@ def open_images(
         _log.warning("%s: skipped, the folder cannot be read (%s)", error.filename, error.strerror)
     if not names:
         raise EmptyStreamError(
-            f"{root}: it holds no image: expected files named .{', .'.join(SUFFIXES)}; of videos, a pattern such as '{root / '*.mp4'}'"
+            f"{root}: it holds no image: expected files named .{', .'.join(SUFFIXES)}; of videos or tables, a pattern such as '{root / '*.mp4'}'"
         )
     if shuffle:
         random.Random(checked_seed(seed)).shuffle(names)  # noqa: S311  # an order, not a secret

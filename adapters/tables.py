@@ -41,16 +41,16 @@ _ROW_NUMBERS = re.compile(r"(__index_level_\d+__)?")  # as pandas calls an index
 def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = None) -> "_TableStream":
     r"""Open a table as a stream of its rows, by name, for `hebbstream.streams.windows`.
 
-    Memory does not grow with the table. A CSV file may be separated by commas, semicolons, tabs or bars; its first line
-    has the names, or, if all of it is numbers and missing values but the first is not empty, is a row, and the columns are called ``"0"``, ``"1"``, ….
-    Row numbers of pandas, a column without a name or called ``__index_level_0__``, are left out unless `columns` asks for them.
+    Memory does not grow with the table. A CSV file may be separated by commas, semicolons, tabs or bars. Its first line has
+    the names. If it holds only numbers and missing values, and the first value is not empty, it is a row, and the columns
+    are called ``"0"``, ``"1"``, …. Row numbers of pandas, a column without a name or called ``__index_level_0__``, are
+    left out unless `columns` asks for them.
 
     Parameters
     ----------
     source
-        A file, ``.parquet`` (extra ``parquet``) or else CSV; or a glob, such as ``"logs/*.csv"``, of files that are read one
-        after another in the order of their names. One of several that is damaged is passed over, and counted as
-        ``stats.failed``.
+        A file, ``.parquet`` (extra ``parquet``) or else CSV; or a glob, such as ``"logs/*.csv"``: files are read in the order
+        of their names, and damaged ones are skipped and counted as ``stats.failed``.
     columns
         Names to read; ``None`` reads all, of several files those of the first.
 
@@ -58,9 +58,9 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     -------
     Stream
         Of `Sample` with ``x`` a dict, its values text from CSV; ``source`` is the file's name, or its path where two files
-        of a glob have one name. Its attribute ``columns``
-        has the names. Where power was cut, a CSV file may hold rows of too many values, NUL bytes, or its names once more, and where it is being
-        written to, its last row may be unfinished: they are left out, told once in the log of ``hebbstream.adapters.tables``, and counted as ``stats.corrupt``.
+        of a glob have one name. Its attribute ``columns`` has the names. Damaged rows of a CSV file are left out, and
+        counted as ``stats.corrupt``; the log of ``hebbstream.adapters.tables`` says so once. Such rows have too many values,
+        NUL bytes or the names once more, or are a last row that is still being written.
 
     Raises
     ------
@@ -106,6 +106,7 @@ class _TableStream(Stream[Sample]):
         self._paths: list[Path] = []
         self._grows = True
         damaged: list[StreamError] = []
+        given = columns is not None
         for path in paths:  # one that lacks a column is told before anything is learned
             try:
                 opened, found, parquet = _opened(path, columns)
@@ -114,6 +115,12 @@ class _TableStream(Stream[Sample]):
                     raise
                 damaged.append(error)
                 continue
+            except ConfigurationError as error:
+                if given or not self._paths:
+                    raise
+                raise ConfigurationError(
+                    f"{error}; {self._paths[0].name} has it: name the columns of all files"
+                ) from None
             if not self._paths:
                 named = _named(found)
                 self.columns = columns = columns or named
@@ -150,7 +157,7 @@ class _TableStream(Stream[Sample]):
                 self._pass_over(error)
 
     def _pass_over(self, error: StreamError) -> None:
-        _log.warning("passed over: %s", error)
+        _log.warning("skipped: %s", error)
         self._stats.failed += 1
 
 

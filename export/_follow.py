@@ -139,7 +139,7 @@ class FollowingExtractor:
                     self._reported = text
                     self.refused += 1
                     expected = isinstance(error, HebbstreamError)
-                    log.warning("the model before stays: %s", error, exc_info=not expected)
+                    log.warning("the earlier model is kept: %s", error, exc_info=not expected)
                 return False
             self._current = new
             self.swaps += 1
@@ -249,7 +249,7 @@ class FollowingExtractor:
             try:
                 self.refresh()
             except Exception:  # a thread that ends would go unnoticed
-                log.exception("%s could not be followed; the model before stays", self.manifest)
+                log.exception("%s could not be followed; the earlier model is kept", self.manifest)
 
 
 def read_manifest(manifest: Path) -> tuple[str, dict[str, Any]]:

@@ -13,11 +13,11 @@ from hebbstream._version import __version__
 COMMANDS = {
     "demo": "learn from the bundled clip; write pictures, a checkpoint and a model",
     "learn": "learn features from a video, a camera, pictures, sound or a table, one sample at a time",
-    "predict": "name what each frame of a video or camera shows, by the labels that a probe has learned",
+    "predict": "name what each frame shows, by the labels that were learned, or score how unusual it is",
     "embed": "write the features of each frame, with its time, to a file",
-    "search": "find the frames that are nearest to one, among those whose features `hebbstream embed` wrote",
-    "evaluate": "score features with a probe that predicts, then learns, frame by frame",
-    "export": "write a checkpoint's network and probe as an ONNX model",
+    "search": "find the frames that are most like one, in a file that `hebbstream embed` wrote",
+    "evaluate": "measure accuracy on labelled frames; the checkpoint stays as it is",
+    "export": "write an ONNX model of a checkpoint's network and probe",
     "verify": "check an ONNX model, compare it with its checkpoint, and time it on real frames",
     "inspect": "show a checkpoint's layers, and draw what their neurons look for",
     "studio": "open a page that shows a network learn from a camera, and teach it by holding a key",
@@ -32,7 +32,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, Any]:
     parser = _Parser(
         prog="hebbstream",
         description="Streaming, online, backprop-free feature learning from video, pictures, sound and sensors.",
-        epilog="`hebbstream COMMAND --help` lists what a command takes.",
+        epilog="Begin with `hebbstream demo`, or `hebbstream learn webcam`. `hebbstream COMMAND --help` lists what a command takes.",
     )
     parser.add_argument("--version", action="version", version=f"hebbstream {__version__}")
     return parser, parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Command)

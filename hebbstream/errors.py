@@ -93,11 +93,11 @@ class LabelError(InputError, TypeError):
 
 
 class StreamError(HebbstreamError):
-    """A source of samples that cannot be read."""
+    """A source of samples cannot be read."""
 
 
 class EmptyStreamError(StreamError, ValueError):
-    """The stream holds nothing: it ended before its first sample, was read to its end before, or is closed."""
+    """The stream has no samples: it was empty, was read to its end before, or is closed."""
 
 
 class SourceNotFoundError(StreamError, FileNotFoundError):

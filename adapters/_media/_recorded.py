@@ -57,7 +57,7 @@ def recorded_frames(
             except StreamError as error:
                 if len(sources) == 1:
                     raise
-                log.warning("passed over: %s", error)
+                log.warning("skipped: %s", error)
                 stats.failed += 1
                 failure = error
             finally:

@@ -47,8 +47,8 @@ def open_audio(
 ) -> Stream[Sample]:
     """Open sound as a stream of samples: spectrograms, or the waves themselves.
 
-    Decoding runs in a thread of its own. A recording waits for learning; of a live source, when learning is slower, the
-    samples that have waited longest are dropped. When that breaks off it is connected again.
+    Decoding runs in its own thread. A recording waits for learning. When learning is slower than a live source, the oldest
+    waiting samples are dropped. When such a source breaks off, it is connected again.
 
     Silence is learned as it is: 0 throughout. Sound that is no number is taken for silence, and counted in
     ``stats.corrupt`` as damaged packets are. Where much of it stands at full scale, the log of ``hebbstream.audio`` says

@@ -25,17 +25,16 @@ _QUICK = LayerSpec(
 
 
 class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
-    """Scores each sample by the share of it that the winners of a layer do not explain; from 0 to 1.
+    """Scores how unusual each sample is, from 0 to 1: the share of it that the winners of a layer do not explain.
 
-    The network learns what it is shown, so that the score is high for what it has seldom seen. To score a sample and to
-    learn it afterwards costs one forward pass and one update. What the normalisation absorbs, such as a change of
-    exposure, does not show in it; nor does, in flat rows, how far out a sample lies in a direction that is known.
+    The network learns what it is shown, so what it has seldom seen scores high. To score a sample and then learn it
+    costs one forward pass and one update. A change of exposure does not show, as the normalisation removes it; nor
+    does, in flat rows, how far out a sample lies in a known direction.
 
     Parameters
     ----------
     transformer
-        What learns, from images or from flat rows; ``None`` takes one dense layer that learns
-        quickly, for flat rows.
+        The network, for images or flat rows; ``None`` takes one dense layer that learns quickly, for flat rows.
     layer
         Index of the layer in ``net.layers``.
 

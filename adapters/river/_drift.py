@@ -42,16 +42,14 @@ class Drift:
 
 
 class DriftMonitor(Callback):
-    """Watches how well layers represent their input, and reports where that has fallen.
+    """Watches how well layers explain their input, and reports when that falls.
 
-    What it watches is the *explained share* (`explained_share`) of one sample in every few. A detector learns what is
-    usual, from the last 4,096 to 8,192 readings, and says when it no longer holds. Only a fall counts: a rise is what
-    learning looks like, or a world that the network knows well. What the normalisation absorbs, such as a change of
-    exposure, does not show in it.
+    It computes the *explained share* (`explained_share`) of one sample in every few. A detector learns from the last
+    4,096 to 8,192 readings what is usual, and says when it has changed. Only a fall counts: a rise means that the
+    network learns, or knows this world well. A change of exposure does not show: the normalisation removes it.
 
-    The cost is a forward pass of the watched layers, and of those before them, for each reading. On a device it waits
-    for the result. Hand it to the learner as a callback: a checkpoint keeps what it knows, and a run that is resumed
-    notices what one never stopped would have.
+    A reading costs a forward pass of the watched layers and those before them. Give it to the learner as a callback: a
+    checkpoint then keeps what it knows, and a resumed run notices the same as one that never stopped.
 
     Parameters
     ----------

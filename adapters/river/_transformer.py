@@ -41,9 +41,9 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
     It takes images, or flat dicts of numbers. An image may be the only value of a dict. Columns may appear and disappear;
     one that is absent counts as 0. With `window`, a row is one moment of a signal.
 
-    In a prequential loop a sample costs one forward pass and one update: `learn_one` uses what `transform_one` computed
-    for the prediction, and the next `transform_one` returns it again. So a model downstream learns from the very features
-    that it predicted from.
+    If you predict each sample first and then learn it, that costs one forward pass and one update: `learn_one` uses what
+    `transform_one` computed. The next `transform_one` of that sample returns it again, so a classifier learns from the
+    features that it predicted from.
 
     Parameters
     ----------
@@ -66,23 +66,23 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
     net
         A network of your own to begin with, for images; it is copied, and a `clone` begins with it again.
     standardise
-        Whether features are standardised by their running mean and variance, the present sample among them, and those of
-        no sample are longer than √F: as they are, they reach 10 to 20, which models that depend on the scale do not bear. Without, they are those that `learn`
-        shows a probe: set it to False before a probe that has learned there.
+        Whether features are standardised by their running mean and variance, and cut to a length of √F at most. Many
+        models need that: raw features reach 10 to 20. Set it to False before a probe that learned in `hebbstream.learn`,
+        which shows it raw features.
     window
-        Rows of a signal that are seen at a time, the present one last; before there are so many, the first stands for
-        those that are missing. A value that is missing is the column's last one. Without `preset`, `layers` and `net`
-        the preset is ``"signal"``.
+        How many rows of a signal to see at a time, the present one last. Until there are so many, the first row fills the
+        gap. The column's last value replaces a missing one. Without `preset`, `layers` and `net`, the preset is
+        ``"signal"``.
     hop
         Learn from every `hop`-th row's window; features are there at every row.
     group
         Name of the column that tells signals apart, such as a user or a machine: each has a window of its own. Of more
-        than 1,000 the one that was silent for longest is forgotten.
+        than 1,000 signals, the one without rows for longest is forgotten.
     columns
-        Names of a signal's channels, in the network's order; others are passed over. ``None`` takes those that `net` has
-        learned from a table (`SoftHebbNet.channel_names`), if the first row has them. Else it takes those of the first row
-        learned: for a `net`, which has an order already, in that of the row, as `windows` does; else sorted, so that
-        the order of a dict changes nothing, as river asks. Name them where `net` has learned here.
+        Names of a signal's channels, in the network's order; others are ignored. ``None`` takes those that `net` has
+        learned from a table (`SoftHebbNet.channel_names`), if the first row has them. Else it takes those of the first
+        row: in the order of the row for a `net`, as `windows` does; sorted without one, as river asks. If `net` has
+        learned in a pipeline, name them.
     valid_range
         Least and greatest value that a signal can have; another one, such as -9999, is missing. ``None`` takes all.
     prefix

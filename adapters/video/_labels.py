@@ -29,7 +29,7 @@ class _Segment(NamedTuple):
 
 
 def read_labels(path: str | Path) -> Callable[[float], str | None]:
-    r"""Read which label holds when, from JSON, CSV or WebVTT by the file's suffix.
+    r"""Read which label belongs to which time, from a .json, .csv or .vtt file.
 
     ==========  ==================================================================================================
     ``.json``   ``{"segments": [{"start": 0, "end": 2.5, "label": "day"}, …]}``, times in seconds

@@ -49,10 +49,9 @@ def open_video(
 ) -> Stream[Sample]:
     """Open video as a stream of samples.
 
-    Decoding runs in a thread of its own, so that it overlaps learning; small frames of a file are decoded some at a time
-    instead, which costs less than a thread does. From files no frame is lost: decoding waits for learning. A live source
-    cannot wait: when learning is slower, the frames that have waited longest are dropped, so that what is learned is at
-    most `prefetch` frames old. When it breaks off it is connected again.
+    Files lose no frame: decoding waits for learning. A live source cannot wait: when learning is slower, the oldest waiting
+    frames are dropped, so that what is learned is at most `prefetch` frames old. When it breaks off, it is connected
+    again. Decoding runs in its own thread, except of small frames of a file.
 
     Parameters
     ----------
@@ -78,14 +77,14 @@ def open_video(
         Seconds to leave out at the start of each file, and to read; ``None`` reads to the end. A live source knows
         only `duration`.
     loop
-        Begin again at the end, for ever. Not for a live source.
+        At the end, begin again, without end. Not for a live source.
     label
         Gives a frame's label for its time in seconds, in its own file; ``None`` for no labels.
     prefetch
         Frames to hold ready; small ones of a file are decoded up to 32 at a time all the same. 0 decodes each when it is
         asked for.
     live
-        Whether the source goes on whether or not it is read; ``None`` says so of cameras and network streams, except
+        Whether the source goes on even if nobody reads; ``None`` takes cameras and network streams for live, except
         those over HTTP that have a length.
     stream
         Which of several videos in the source, from 0, not counting covers; ``None`` takes the one marked as default,

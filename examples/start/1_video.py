@@ -2,7 +2,7 @@
 From a camera to features
 =========================
 
-A network watches a video, one frame at a time, and learns as it watches. Nobody tells it what it sees. You need no
+A network watches a video, one frame at a time, and learns as it watches, without labels. You need no
 camera for this: the package brings a short clip.
 """
 
@@ -11,7 +11,7 @@ camera for this: the package brings a short clip.
 # --------------------------
 #
 # The package also brings a small network that has watched this clip. These are the weights of its first layer, one
-# picture for each neuron. Some have become edges, some have become colours.
+# picture for each neuron. Some look for edges, some for colours.
 
 import matplotlib.pyplot as plt
 
@@ -36,8 +36,9 @@ plt.savefig("example.png")
 # A network of your own
 # ---------------------
 #
-# ``from_preset`` builds a network by name; ``"video"`` is for streams of video. ``width`` is the number of neurons in its first layer: fewer learn
-# faster. The probe is a linear classifier. It learns a label from each frame, after it has tried to predict it.
+# ``from_preset`` builds a network by name; ``"video"`` is for streams of video. ``width`` is the number of neurons in its
+# first layer: fewer learn faster. The *probe* is a linear classifier on the features. It predicts the label of each frame,
+# and then learns it. The network itself never sees a label.
 
 import hebbstream as hs
 
@@ -49,9 +50,9 @@ print(net)
 # Learn from a stream
 # -------------------
 #
-# ``open_video`` reads a file, a webcam or a network stream. Here it reads the clip. The label of each frame is the name
-# of the photograph in view. For a camera of your own, write ``open_video(0, size=32)`` or
-# ``open_video("rtsp://camera.local/live", size=32)`` and leave the label out.
+# ``open_video`` reads a file, a webcam or a network stream. Here it reads the clip, and the label of each frame is the name
+# of the photograph in view. For your own camera, write ``open_video(0, size=32)`` or
+# ``open_video("rtsp://camera.local/live", size=32)``, without a label.
 
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP, clip_label
@@ -71,9 +72,8 @@ print(report)
 # ``turned`` is the share of neurons whose weights have left their random start; ``converged`` neurons have settled. In this
 # preset only the first layer learns.
 #
-# The network saw each frame once. How often was the probe right, over the last hundred frames? The camera cuts to another
-# photograph every few frames, so a guess that repeats the last label is often right too: the curve says that the parts
-# work together, not how well the method does elsewhere. :doc:`/evidence/index` has measurements that do.
+# The network saw each frame once. How often was the probe right, in the last hundred frames? Do not read too much into the
+# curve: neighbouring frames have the same label, so a guess that repeats the last one is often right, too.
 
 import numpy as np
 
@@ -89,8 +89,8 @@ plt.savefig("accuracy.png")
 # Go on later
 # -----------
 #
-# ``first.safetensors`` holds all that was learned. With ``resume=True`` the learner passes over the frames that it knows
-# and goes on with the next one, as if it had never stopped.
+# The *checkpoint* ``first.safetensors`` holds all that was learned. With ``resume=True`` the learner skips the frames that
+# it knows, and goes on with the next one, as if it had never stopped.
 
 learner = hs.Learner.load("first.safetensors")
 with open_video(CLIP, size=32, label=clip_label()) as frames:
@@ -115,8 +115,8 @@ print(learner.probe.predict_one(features))
 #
 # .. code-block:: console
 #
-#    $ hebbstream learn 0 --preset video --width 16 --checkpoint camera.safetensors --resume
+#    $ hebbstream learn webcam --width 16 --checkpoint camera.safetensors --resume
 #    $ hebbstream inspect camera.safetensors --report pictures
 #
-# ``0`` is the first webcam. Press Ctrl-C to stop; type the same command to go on.
-# The guide on :doc:`cameras </guides/cameras>` tells what happens when a camera fails.
+# Press Ctrl-C to stop; type the same command to go on.
+# Next: :doc:`cameras </guides/cameras>` that fail, and :doc:`labels </guides/labels>` of your own.

@@ -10,8 +10,8 @@ features that learn in the same way, for images and for tables.
 # A table
 # -------
 #
-# ``SoftHebbTransformer`` learns without labels, as a step before a classifier. ``LinearProbe`` is a classifier. Any
-# other of river's classifiers works too.
+# ``SoftHebbTransformer`` learns without labels, as a step before a classifier. ``LinearProbe`` is a classifier; any of
+# river's classifiers works, too.
 
 from river import datasets, evaluate, linear_model, metrics, preprocessing
 
@@ -21,8 +21,8 @@ model = preprocessing.StandardScaler() | SoftHebbTransformer(neurons=50) | Linea
 print(evaluate.progressive_val_score(datasets.Phishing(), model, metrics.Accuracy()))
 
 # %%
-# The same without features that learn. Compare before you choose: on some tables a linear model on the raw columns is
-# just as good.
+# The same without SoftHebb. Compare before you choose: on some tables, a linear model on the raw columns is
+# as good.
 
 plain = preprocessing.StandardScaler() | linear_model.LogisticRegression()
 print(evaluate.progressive_val_score(datasets.Phishing(), plain, metrics.Accuracy()))
@@ -69,8 +69,8 @@ print(evaluate.progressive_val_score(stream, model, metrics.Accuracy()))
 # Notice a change
 # ---------------
 #
-# ``SoftHebbAnomaly`` scores how little of a sample the network explains, from 0 to 1. Noise scores higher than the
-# frames that the network knows.
+# ``SoftHebbAnomaly`` scores how unusual a sample is, from 0 to 1. Noise scores higher than the frames that the network
+# knows.
 
 import numpy as np
 
@@ -83,6 +83,6 @@ noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 print(f"a frame {detector.score_one(stream[300][0]):.2f}, noise {detector.score_one(noise):.2f}")
 
 # %%
-# The guide on :doc:`river </guides/river>` has more: regression, saving, names of features.
+# The guide on :doc:`river </guides/river>` has more: sensors, regression, checkpoints, labels that come late.
 
 # sphinx_gallery_thumbnail_path = "../benchmarks/results/quality/online-labels-mnist.png"

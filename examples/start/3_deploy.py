@@ -2,7 +2,7 @@
 From a network to a program
 ===========================
 
-A network that has learned leaves as one ONNX file. The program that uses it needs neither PyTorch nor hebbstream, and
+A network that has learned becomes one ONNX file. The program that uses it needs neither PyTorch nor hebbstream. It
 runs on a server, on a small board or in a browser.
 """
 
@@ -10,7 +10,7 @@ runs on a server, on a small board or in a browser.
 # Write the model
 # ---------------
 #
-# The example network comes with the package. Use ``hs.Learner.load("run.safetensors")`` for one of your own.
+# The example network comes with the package; load your own with ``hs.Learner.load("run.safetensors")``.
 # The model reads pixels as cameras give them: bytes, height × width × colours.
 
 from hebbstream.clip import load_example
@@ -24,7 +24,7 @@ print(path, path.stat().st_size // 1000, "kB")
 # Check it
 # --------
 #
-# ``verify`` compares the model with the network on frames of yours, and measures the time that both take.
+# ``verify`` compares the model with the network on your frames, and times both.
 
 from itertools import islice
 
@@ -61,8 +61,8 @@ print(features.shape, probabilities.argmax(axis=1))
 # Make it smaller
 # ---------------
 #
-# ``int8`` stores the weights of the network in a quarter of the space. It needs some frames to set its scales, and is
-# refused if the features would be too far from the network's.
+# ``int8`` stores the weights of the network in a quarter of the space. It needs some frames to set its scales. If the
+# features differ too much from the network's, it is refused.
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ for name in ("features.onnx", "small.onnx"):
 # Publish while learning goes on
 # ------------------------------
 #
-# ``ExportEvery`` writes a new model after a number of frames. ``follow`` takes each one over, between two frames, while your
+# ``ExportEvery`` writes a new model after a number of frames. ``follow`` loads each one, between two frames, while your
 # program runs.
 
 import hebbstream as hs
@@ -88,6 +88,6 @@ with follow("site/net.json") as extractor:
 print(sorted(path.name for path in Path("site").iterdir()))
 
 # %%
-# The guide on :doc:`deployment </guides/deploy>` covers cards, browsers and OpenVINO.
+# The guide on :doc:`deployment </guides/deploy>` covers graphics cards, browsers and OpenVINO.
 
 # sphinx_gallery_thumbnail_path = "../benchmarks/results/speed/deploy.png"

@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=path,
         required=True,
         metavar="FILE",
-        help="NAME.npy: float32 of shape (frames, features), with the seconds of each, in its file, in NAME.times.npy and where it"
-        " comes from in NAME.sources.txt; or NAME.parquet: columns time, source and features (extra parquet)",
+        help="NAME.npy: float32 of shape (frames, features); NAME.times.npy gets the time of each frame in its file, NAME.sources.txt"
+        " the name of that file; or NAME.parquet: columns time, source and features (extra parquet)",
     )
     parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
     add_quiet(parser)

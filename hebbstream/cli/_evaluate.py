@@ -46,8 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="river's metrics of classification besides Accuracy, such as CohenKappa, MacroF1 or CrossEntropy",
     )
-    group.add_argument("--window", type=positive, default=1000, metavar="N", help="frames in a windowed score")
-    group.add_argument("--delay", type=natural, default=0, metavar="N", help="frames by which labels come later")
+    group.add_argument(
+        "--window", type=positive, default=1000, metavar="N", help="frames in the score of the last frames"
+    )
+    group.add_argument("--delay", type=natural, default=0, metavar="N", help="let each label come N frames late")
     group.add_argument("--plot", type=path, metavar="FILE", help="draw the metrics along the stream to this file")
 
 

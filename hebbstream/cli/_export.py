@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model")
     add_model_options(group)
     group.add_argument(
-        "--feature-map", action="store_true", help="let the model give the last layer's maps, of frames of any size"
+        "--feature-map",
+        action="store_true",
+        help="let the model give the last layer's maps instead of features, for frames of any size",
     )
     parser.add_argument(
         "--verify", action="store_true", help="compare the model with torch on frames of --source, and time both"

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser, "--source")
     group = parser.add_argument_group("pictures")
     group.add_argument("--picture", type=path, metavar="FILE", help="draw the first layer's weights to this file")
-    group.add_argument("--report", type=path, metavar="FOLDER", help="draw everything there is to see to this folder")
+    group.add_argument("--report", type=path, metavar="FOLDER", help="draw all pictures into this folder")
     group.add_argument("--neurons", type=positive, default=48, metavar="N", help="neurons of each layer to show")
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the optimal inputs and of the embedding"

@@ -43,8 +43,10 @@ WRITES = ("checkpoint", "export", "metrics")
 
 
 _EPILOG = (
-    "While it learns, `turned` shows for each layer that learns the share of neurons that have turned away from their random"
-    " initial weights (a cosine below 0.9): those that have learned something. It takes some hundred frames to begin. With labels, the accuracy is prequential: each frame is predicted before it is learned."
+    "Examples: `hebbstream learn webcam --resume`; `hebbstream learn logs --window 100 --time time`;"
+    " `hebbstream learn video.mp4 --labels labels.csv`. A frame, in these options, is any sample: a picture, a piece of sound, or rows"
+    " of a table. `turned` shows, for each layer that learns, the share of neurons that have left their random start (a cosine below 0.9);"
+    " it takes some hundred frames to rise. With labels, the accuracy is prequential: each frame is predicted before it is learned."
 )
 
 
@@ -57,13 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_crops(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
     chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--every-frame", action="store_true", help="learn each frame of a live source")
+    chosen.add_argument(
+        "--every-frame",
+        action="store_true",
+        help="learn every frame of a live source, not only those that show something new",
+    )
     chosen.add_argument(
         "--share",
         type=share,
         default=SHARE,
         metavar="F",
-        help="of a live source, learn at least this share of the frames, those that show most that is new (default: %(default)s)",
+        help="of a live source, learn at least this share of the frames: those that show most that is new (default: %(default)s)",
     )
     add_source(parser, several=True)
     add_network(parser)
@@ -118,7 +124,7 @@ def run(options: argparse.Namespace) -> None:
 def _goes_on(options: argparse.Namespace, stream: Stream[Any], learner: hs.Learner) -> bool:
     """Return whether what was learned of the stream is passed over; of a pipe nothing tells whether it gives the same again."""
     if stream.fingerprint is None and not stream.live and options.resume and learner.counters.position:
-        log.warning("%r is read only once: going on from the weights, nothing of it is passed over", stream)
+        log.warning("%r can be read only once: what was learned is kept, and all that comes now is learned", stream)
         return False
     return bool(options.resume)
 
@@ -189,36 +195,37 @@ def _claimed(checkpoint: hs.Checkpoint) -> Iterator[None]:
 def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("checkpoint")
     group.add_argument("--checkpoint", type=path, metavar="FILE", default=Path("run.safetensors"), help="file to write")
-    group.add_argument("--checkpoint-every", type=positive, metavar="N", default=1000, help="frames between writes")
-    group.add_argument("--checkpoint-seconds", type=seconds, metavar="S", help="most seconds between writes")
     group.add_argument(
-        "--checkpoints-kept", type=positive, metavar="N", default=2, help="generations to keep: FILE, FILE.1, ..."
+        "--checkpoint-every", type=positive, metavar="N", default=1000, help="write it after every N frames"
+    )
+    group.add_argument("--checkpoint-seconds", type=seconds, metavar="S", help="also write it after every S seconds")
+    group.add_argument(
+        "--checkpoints-kept", type=positive, metavar="N", default=2, help="how many saves to keep: FILE, FILE.1, ..."
     )
     group.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the latest good checkpoint, if there is one: with a recording where it was left, with another"
-        " from its start (without this, an earlier checkpoint is moved aside)",
+        help="go on from the latest good checkpoint, if there is one: a known recording goes on where it stopped, a new one begins"
+        " at its start (without --resume, learn anew, and rename the earlier checkpoint)",
     )
 
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("probe", "What learns the labels, if there are any.")
+    group = parser.add_argument_group("probe", "The classifier that learns the labels, if there are any.")
     add_solver(group, "how it learns")
     group.add_argument(
         "--replay",
         type=natural,
         metavar="N",
-        help=f"labelled frames of all classes to keep in the checkpoint, which the probe learns from again, or else it forgets"
-        f" what the stream no longer shows (default: {_KEPT:,}, with --distributed none); 0 keeps none, and with --resume drops"
-        " those that are kept",
+        help=f"keep N labelled frames in the checkpoint, and learn from them again, so that the probe does not forget"
+        f" (default: {_KEPT:,}, with --distributed none); 0 keeps none, and with --resume drops those that are kept",
     )
     group.add_argument(
         "--replay-per-sample",
         type=positive,
         metavar="K",
-        help=f"frames to learn from again for each new one, which together weigh as much (default: {_PER_SAMPLE}); more take"
-        " longer, and are better where few frames have a label",
+        help=f"kept frames to learn from for each new one (default: {_PER_SAMPLE}); more take longer, and are better where few"
+        " frames have a label",
     )
 
 
@@ -234,9 +241,14 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
 def _add_export(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("ONNX models")
     group.add_argument(
-        "--export", type=path, metavar="FILE.json", help="write models beside this manifest while learning"
+        "--export",
+        type=path,
+        metavar="FILE.json",
+        help="while learning, write models, and this file that names the latest",
     )
-    group.add_argument("--export-every", type=positive, metavar="N", default=10_000, help="frames between models")
+    group.add_argument(
+        "--export-every", type=positive, metavar="N", default=10_000, help="write one after every N frames"
+    )
     add_model_options(group, "export-")
 
 

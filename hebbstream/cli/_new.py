@@ -17,8 +17,8 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--preset",
         choices=hs.PRESETS,
-        help="the network's architecture and rates (default: by what the source is, video, pictures, sound or signal; motion"
-        " with --labels of a video)",
+        help="which network to make (default: video, pictures, sound or signal, by what the source is; motion for a video with"
+        " --labels)",
     )
     group.add_argument("--width", type=positive, metavar="N", help="neurons of the first layer (default: the preset's)")
     group.add_argument("--seed", type=int, metavar="N", help="seed of the initial weights (default: 0)")
@@ -27,7 +27,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         "--event-threshold",
         type=float,
         metavar="Y",
-        help="leave activities up to this out of the update; 0 leaves none out (default: the preset's)",
+        help="skip updates of neurons whose activity is not above Y; 0 skips none (default: the preset's)",
     )
 
 

@@ -11,7 +11,7 @@ _SOLVE_EVERY = 32  # labelled samples: for thousands of features, to solve takes
 
 def add_solver(group: Any, title: str) -> None:
     """Add the option that chooses a new probe's solver to a parser, or to a group of one."""
-    default = "slda where features are averages over time, as with `signal` and `sound`, else gradient"
+    default = "slda for `signal` and `sound`, whose features are averages over time, else gradient"
     group.add_argument("--solver", choices=SOLVERS, help=f"{title} (default: {default})")
 
 

@@ -69,18 +69,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
     add_checkpoint_and_source(parser, "hebbstream learn --labels")
     group = parser.add_argument_group("output")
-    group.add_argument("--json", action="store_true", help="print JSON Lines, and everything else to stderr")
+    group.add_argument(
+        "--json", action="store_true", help="print one line of JSON for each frame, and all else to stderr"
+    )
     group.add_argument(
         "--video",
         type=path,
         metavar="OUT.mp4",
-        help="draw it on the frames, too, and write them, without sound, as .mp4, .mov or .mkv",
+        help="also write the frames with their labels, without sound, as .mp4, .mov or .mkv",
     )
     group.add_argument(
         "--novelty",
         action="store_true",
-        help="score each frame by the share of it that the first layer does not explain, 0 to 1, and flag those above mean"
-        " + 3 standard deviations of about the last 1,000 (the first 50 are never flagged)",
+        help="score how unusual each frame is, from 0 to 1: the share that the first layer does not explain; mark those above"
+        " mean + 3 standard deviations of about the last 1,000 (never the first 50). Needs no labels",
     )
 
 

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "frame",
         type=expand_home,
         metavar="FRAME",
-        help="an image file; VIDEO@SECONDS, such as clip.mp4@12.5; or a row of FILE, from 0, also of sound and tables",
+        help="what to look for: an image file; VIDEO@SECONDS, such as clip.mp4@12.5; or a row of FILE, from 0",
     )
     parser.add_argument(
         "--checkpoint",
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_fit(parser)
     parser.add_argument("--count", type=positive, default=10, metavar="N", help="frames to find")
     parser.add_argument(
-        "--apart", type=float, default=0.0, metavar="S", help="least seconds between two found in the same source"
+        "--apart", type=float, default=0.0, metavar="S", help="least seconds between two results of the same source"
     )
 
 

@@ -12,13 +12,12 @@ from hebbstream.adapters.audio import open_audio
 from hebbstream.adapters.audio._cutting import Form
 from hebbstream.adapters.tables import open_table
 from hebbstream.cli._media import media_options
-from hebbstream.cli._types import interval, positive, seconds
+from hebbstream.cli._types import TABLES, interval, positive, seconds
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams import Stream, windows
 
 Signal = Literal["sound", "table"]
 
-_TABLES = (".csv", ".tsv", ".parquet")
 _SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".wma", ".mka", ".au")
 COLUMN_SECONDS = 0.01
 _TABLES_ONLY = ("columns", "label", "time", "group", "gap", "valid_range", "window_rows")
@@ -44,24 +43,34 @@ def add_signals(parser: argparse.ArgumentParser, *, window: bool = True, hop: st
             dest="window_rows",
             type=positive,
             metavar="N",
-            help="rows of a table in a sample (default: as learned)",
+            help="rows of a table that make one sample (default: as learned)",
         )
     group.add_argument(
-        "--hop", type=interval, metavar="N", help=f"rows, or seconds of sound, between samples (default: {hop})"
+        "--hop",
+        type=interval,
+        metavar="N",
+        help=f"rows, or seconds of sound, from one sample to the next (default: {hop})",
     )
     group.add_argument(
-        "--columns", nargs="+", metavar="NAME", help="columns of a table to learn (default: as learned, or all others)"
+        "--columns",
+        nargs="+",
+        metavar="NAME",
+        help="columns to learn (default: as learned, or all but label, time and group)",
     )
     group.add_argument("--label", metavar="NAME", help="column of the labels")
     group.add_argument("--time", metavar="NAME", help="column of the time: seconds, or a date and time")
-    group.add_argument("--group", metavar="NAME", help="column that tells signals apart, such as a user")
-    group.add_argument("--gap", type=seconds, metavar="S", help="longest step of time within a sample")
+    group.add_argument(
+        "--group", metavar="NAME", help="column that tells signals apart, such as a user; no sample mixes two"
+    )
+    group.add_argument(
+        "--gap", type=seconds, metavar="S", help="begin a new sample where time steps further than S seconds"
+    )
     group.add_argument(
         "--valid-range",
         nargs=2,
         type=float,
         metavar=("LEAST", "GREATEST"),
-        help="values of a table beyond are missing ones, such as -9999",
+        help="values outside these two count as missing, such as -9999",
     )
 
 
@@ -77,10 +86,10 @@ def signal_of(options: argparse.Namespace, source: str) -> Signal | None:
         return "sound"
     name = source if "://" not in source else source.partition("?")[0]
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  # an address is no path
-    if suffix not in (*_TABLES, *_SOUNDS) and glob.has_magic(source):
+    if suffix not in (*TABLES, *_SOUNDS) and glob.has_magic(source):
         found = sorted(glob.glob(source, recursive=True))  # noqa: PTH207  # absolute ones too
         suffix = Path(found[0]).suffix.lower() if found else suffix
-    if suffix in _TABLES and "://" not in source:
+    if suffix in TABLES and "://" not in source:
         return "table"
     return "sound" if suffix in _SOUNDS else None
 
@@ -100,11 +109,23 @@ def refuse(options: argparse.Namespace, names: Sequence[str], source: str, expec
 
 def refuse_signal_options(options: argparse.Namespace, source: str) -> None:
     """Refuse what only signals know, for pictures: mostly ``--label`` for ``--labels``."""
-    packed = Path(source).suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst")
     for name in _SIGNALS_ONLY:
-        pictures = "pictures; did you mean --labels?" if name == "label" else "pictures"
-        found = "a packed file: unpack it first" if packed else pictures
+        found = "pictures; did you mean --labels?" if name == "label" else _mistaken(source)
         refuse(options, [name], source, "a table or sound", found)
+
+
+def _mistaken(source: str) -> str:
+    """Say what a source is that was meant to be a table or sound."""
+    suffix = os.path.splitext(source)[1].lower()  # noqa: PTH122  # `Path` fails on a text too long for a path
+    if suffix in (".gz", ".zip", ".bz2", ".xz", ".zst"):
+        return "a packed file: unpack it first"
+    if suffix in (".txt", ".dat", ".log"):
+        return f"*{suffix}: the name of a table ends in {', '.join(TABLES)}"
+    if os.path.isdir(source):  # noqa: PTH112
+        return (
+            f"a folder that holds none; of folders in it, name a pattern such as {str(Path(source, '**', '*.csv'))!r}"
+        )
+    return "pictures"
 
 
 def table_columns(options: argparse.Namespace, source: str) -> tuple[str, ...]:

@@ -52,8 +52,8 @@ def add_source(
         metavar="SOURCE",
         nargs="+" if several or action != "store" else None,
         action=action,
-        help="a video file, a glob, a webcam's number, or webcam for the first, - (standard input), or rtsp://, http://, udp://, ...; a folder of"
-        " images, or of videos, a .npy, .npz or IDX file, or tar shards; a sound file, mic (the microphone), a .csv or .parquet table"
+        help="a video, a sound or a table (.csv, .parquet); a folder of these, or of pictures; a pattern in quotes, such as 'logs/*.csv'; webcam, or"
+        " its number; mic; an address, such as rtsp://; - (standard input); .npy, .npz, IDX or tar shards"
         + ("; of several, one frame of each in turn" if several else ""),
     )
     parser.set_defaults(size=None, labels=None, crops=None)  # of the commands that do not take them
@@ -65,12 +65,12 @@ def add_source(
         "--rate",
         type=float,
         metavar="FPS",
-        help="keep this many frames for each second of video; of sound, samples a second (default: 16000)",
+        help="video: keep this many frames a second; sound: values a second (default: 16000)",
     )
-    group.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds to leave out of each file")
+    group.add_argument("--start", type=float, default=0.0, metavar="S", help="skip the first S seconds of each file")
     group.add_argument("--duration", type=float, metavar="S", help="seconds to read of each file or live source")
-    group.add_argument("--loop", action="store_true", help="begin again at the end, for ever")
-    group.add_argument("--stream", type=natural, metavar="N", help="which of several videos in a source, from 0")
+    group.add_argument("--loop", action="store_true", help="at the end, begin again, without end")
+    group.add_argument("--stream", type=natural, metavar="N", help="which of several videos in a file, from 0")
     group.add_argument("--format", metavar="NAME", help="the source's format, as FFmpeg calls it, such as mjpeg")
     group.add_argument("--hardware", metavar="KIND", help="decode by auto, cuda, vaapi, ... where that is possible")
     group.add_argument(
@@ -98,7 +98,7 @@ def add_fit(parser: "argparse._ActionsContainer") -> None:
     parser.add_argument(
         "--fit",
         choices=get_args(Fit),
-        help="how to bring a frame of another shape to size (default: stretch, and a warning that says so)",
+        help="how to bring a frame of another shape to size (default: stretch, with a warning)",
     )
 
 
@@ -118,8 +118,8 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=path,
         metavar="FILE",
-        help="a video's labels over time: .json, .csv or .vtt, as docs/guides/labels.md says; those of an array file are another;"
-        " those of images are the names of their folders, or in their shards",
+        help="labels of a video: a .json, .csv or .vtt file with the start and end (in seconds) and label of each segment; of an array file,"
+        " another array file (pictures need none: their folder or shard names the label)",
     )
 
 
@@ -129,15 +129,14 @@ def add_crops(parser: argparse.ArgumentParser) -> None:
         "--crops",
         type=natural,
         metavar="N",
-        help="learn N pieces of --size cut out of each frame at random places, or with 0 the frame scaled to that size"
-        f" (default: 1 where a video's frames are {MUCH_LARGER} times as large or more, and --size, --fit and --labels are"
-        " not given; otherwise, and with --preset motion, 0)",
+        help="learn N random pieces of each frame, of --size; with 0, the whole frame, scaled to that size"
+        f" (default: 1 for a video {MUCH_LARGER} times that size or more, without --size, --fit, --labels and --preset motion; else 0)",
     )
     parser.add_argument(
         "--crop-scale",
         type=scale,
         default=_CROP_SCALE,
         metavar="F",
-        help="of crops: first scale frames down to F times the size of a piece; with a larger F, a piece shows less"
+        help="with --crops: first scale frames to F times the size of a piece; a smaller F makes a piece show more"
         " (default: %(default)s)",
     )

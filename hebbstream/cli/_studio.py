@@ -19,8 +19,8 @@ from hebbstream.probe._solvers import SOLVERS
 USAGE = "[SOURCE ...]"
 
 _EPILOG = (
-    "The page can be opened by whoever has the printed address with its token. Everything is kept in the folder of --run:"
-    " run.safetensors, with which `hebbstream learn --resume` goes on, and the taught examples."
+    "Whoever has the printed address with its token can open the page. The folder of --run keeps everything:"
+    " the taught examples, and run.safetensors, from which `hebbstream learn --resume` goes on."
 )
 
 
@@ -32,12 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=source,
         metavar="SOURCE",
-        help="a webcam's number, rtsp:// or another address, or a video file, which is played over and over;"
-        " or sound (a file, or mic), or a table of sensors with --window"
+        help="webcam, or its number; an address, such as rtsp://; a video file, which is played over and over; mic, or a sound file;"
+        " a table of sensors, with --window"
         " (default: the bundled clip; the page can add the browser's own camera)",
     )
     parser.add_argument(
-        "--run", dest="folder", type=path, metavar="FOLDER", default=Path("studio"), help="folder of the run"
+        "--run", dest="folder", type=path, metavar="FOLDER", default=Path("studio"), help="folder that keeps the run"
     )
     parser.add_argument(
         "--preset",
@@ -57,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--solver", choices=SOLVERS, default="ridge", help="how a new run learns classes")
     parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
     parser.add_argument("--every-frame", action="store_true", help="learn from frames, too, that show nothing new")
-    parser.add_argument("--start", action="store_true", help="begin to learn at once, not when the page says so")
+    parser.add_argument(
+        "--start", action="store_true", help="begin to learn at once, not when you press Start learning"
+    )
     group = parser.add_argument_group("sources")
     group.add_argument("--format", metavar="NAME", help="the sources' format, as FFmpeg calls it, such as mjpeg")
     group.add_argument(
@@ -69,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--host",
         metavar="ADDRESS",
         default="127.0.0.1",
-        help="address to listen on; any but this machine's own lets others in who have the token, unencrypted",
+        help="address to listen on; any but 127.0.0.1 lets others in who have the token, unencrypted",
     )
     group.add_argument("--port", type=natural, metavar="N", default=8008, help="port to listen on; 0 for a free one")
     group.add_argument("--open", action="store_true", help="open the page in a browser")

@@ -5,7 +5,7 @@ import glob
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from mimetypes import guess_type
 from pathlib import Path
 
@@ -17,6 +17,9 @@ _MEDIA = re.compile(
     r"|wav|flac|mp3|m4a|aac|og[ag]|opus|aiff?|wma|mka|au)\Z",
     re.IGNORECASE,
 )
+
+TABLES = (".csv", ".tsv", ".parquet")
+"""How files of tables end."""
 
 
 def positive(text: str) -> int:
@@ -103,7 +106,7 @@ def source(text: str) -> str:
 
 
 def media_in(folder: str) -> str:
-    """Return the pattern of a folder's videos or sounds; the folder itself if pictures or folders are beside them.
+    """Return the pattern of a folder's videos, sounds or tables; the folder itself if pictures or folders are beside them.
 
     Examples
     --------
@@ -122,20 +125,28 @@ def media_in(folder: str) -> str:
     except OSError:  # whoever opens it will say what is wrong
         return folder
     kinds = {entry.name: _kind(entry.name) for entry in entries}
-    suffixes = {Path(name).suffix for name, kind in kinds.items() if kind in ("video", "audio", "image")}
+    suffixes = _suffixes(kinds, "video", "audio", "image") or _suffixes(
+        kinds, "table"
+    )  # a table beside videos is their labels
     if "image" in kinds.values() or not suffixes or any(entry.is_dir() for entry in entries):
         return folder
     patterns = [str(Path(glob.escape(folder), f"*{suffix}")) for suffix in sorted(suffixes)]
     if len(patterns) > 1:
         raise argparse.ArgumentTypeError(
-            f"{folder}: it holds {' and '.join(sorted(suffixes))}: expected recordings of one kind, or a pattern: "
+            f"{folder}: it holds {' and '.join(sorted(suffixes))}: expected files of one kind, or a pattern: "
             + " or ".join(map(repr, patterns))
         )
     return patterns[0]
 
 
+def _suffixes(kinds: Mapping[str, str], *wanted: str) -> set[str]:
+    return {Path(name).suffix for name, kind in kinds.items() if kind in wanted}
+
+
 def _kind(name: str) -> str:
-    """Return ``"video"`` for a video or a sound, or else the first part of its MIME type."""
+    """Return ``"table"``, or ``"video"`` for a video or a sound, or else the first part of its MIME type."""
+    if name.lower().endswith(TABLES):
+        return "table"
     return "video" if _MEDIA.search(name) else (guess_type(name)[0] or "").partition("/")[0]
 
 

@@ -18,7 +18,7 @@ CLIP = _FOLDER / "demo.mp4"
 
 
 def clip_label() -> Callable[[float], str | None]:
-    """Return the function from a time in the bundled clip, in seconds, to the photograph in view.
+    """Return a function that names the photograph in view at a time of the bundled clip, in seconds.
 
     Examples
     --------

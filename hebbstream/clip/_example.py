@@ -11,7 +11,7 @@ _EXAMPLE = Path(str(files("hebbstream.clip"))) / "example.safetensors"
 def load_example(device: str = "cpu") -> Learner:
     """Return a small network, with a probe, that has learned from the bundled clip.
 
-    `scripts/train_example.py` trained it, in the clone. Each call reads it anew, so that it may go on learning.
+    Each call reads it anew, so you may let it learn on. `scripts/train_example.py` in the clone trained it.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ def learn_together(
     patience: float = 0.1,
     progress: bool = True,
 ) -> Report:
-    """Let all ranks learn one network, each from sources of its own.
+    """Let all ranks learn one network, each from its own sources.
 
     Every rank calls it with the same arguments. What the learner of rank 0 has learned so far is where all begin; its
     callbacks are the only ones that are called, so that one rank writes checkpoints. A source is read by one rank at a

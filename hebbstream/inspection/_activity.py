@@ -59,7 +59,7 @@ class LayerActivity:
 
 
 def observe(net: SoftHebbNet, frames: Iterable[Any], *, progress: bool = False) -> list[LayerActivity]:
-    """Watch a network at work on a stream, and change nothing.
+    """Count what the neurons of a network do on a stream; nothing changes.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ def write_report(
     seed: int = 0,
     progress: bool = False,
 ) -> list[Path]:
-    """Draw everything there is to see of a network.
+    """Draw all pictures of a network into a folder.
 
     That is the weight norms; if frames have one channel or three, the first layer's weights, and the optimal inputs of each
     layer that learns (of random weights they show nothing); with samples, each layer's best patches and images too; with labels, an embedding of the features before

@@ -48,10 +48,10 @@ class Step:
 
 
 class Callback:
-    """Base class for what watches a run; override what is of interest. A plain function of a `Step` will do as well.
+    """Base class for what watches a run: override the methods that you need. A function that takes a `Step` works, too.
 
-    Every method gets the `Learner` that runs. Where one raises, the run ends, and nothing learned is lost: the samples under way
-    are learned to their end, and the other callbacks, a `Checkpoint` among them, have their `on_end`.
+    Every method gets the `Learner` that runs. If one raises, the run ends, but nothing learned is lost: the samples under way
+    are learned to their end, and `on_end` of the other callbacks, such as a `Checkpoint`, is called.
 
     Examples
     --------

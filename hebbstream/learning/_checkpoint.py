@@ -26,20 +26,20 @@ log = logging.getLogger("hebbstream.checkpoint")
 class Checkpoint(Callback):
     """Saves the learner: after a number of samples or seconds, at SIGUSR1, and at the end, however the run ends.
 
-    If a checkpoint cannot be written, as on a full disk, the log says so, learning goes on, and the last good one is kept.
-    It is tried again when the next is due. While a run writes to a path, no other can. A checkpoint keeps the state of the
+    If it cannot be written, as on a full disk, the log says so, learning goes on, and the last good one is kept.
+    The next save tries again. Only one run at a time can write to a path. A checkpoint keeps the state of the
     callbacks before it, so put it last.
 
     Parameters
     ----------
     path
-        The file; `Learner.load` reads it. Where it is depends on the working folder of now, not of later.
+        The file; `Learner.load` reads it. A relative path is one in the working folder as it is now.
     every_samples
         Samples between two; ``None`` for no such limit.
     every_seconds
         Most seconds between two; ``None`` counts samples only.
     kept
-        Generations to keep, the newest included: the one before is ``path.1``, and so on.
+        How many saves to keep, with the newest: the one before is ``path.1``, and so on.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from hebbstream.probe import OnlineProbe, Replay
 
 
 def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Learner:
-    """Return what `Learner.load` does, by the name of before.
+    """Read a learner from a file: the earlier name of `Learner.load`.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def save_checkpoint(
     callbacks: Iterable[Callback] = (),
     replay: Replay | None = None,
 ) -> None:
-    """Write what `Learner.save` does, by the name of before.
+    """Write a learner to a file: the earlier name of `Learner.save`.
 
-    What a file holds beyond these parts, such as the recordings that were learned, is not in the new one.
+    It writes these parts only, not what else a checkpoint holds, such as which recordings were learned.
 
     Parameters
     ----------

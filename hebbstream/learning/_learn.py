@@ -24,7 +24,7 @@ def learn(
     callbacks: Iterable[Callback | Callable[[Step], object]] = (),
     progress: bool = True,
 ) -> Report:
-    """Let a network, and optionally a probe, learn from every sample of a stream; the short form of a `Learner`.
+    """Let a network, and a probe if there is one, learn every sample of a stream; the short form of a `Learner`.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def learn(
     stream, limit, batch_size, progress
         As of `Learner.learn`.
     checkpoint
-        Where to save, every 1,000 samples and at the end: a path, or a `Checkpoint` that says when.
+        A path, to save every 1,000 samples and at the end; or a `Checkpoint`, which says when.
 
     Returns
     -------

@@ -49,31 +49,30 @@ class Probe(Protocol):
 
 
 class Learner:
-    """What a run is: a network that learns from a stream, with a probe, a replay and callbacks.
+    """A run: a network that learns from a stream, with a probe, a replay and callbacks.
 
     Parameters
     ----------
     net
         Learns in place.
     probe
-        Is scored prequentially: on each labelled sample it predicts first and learns afterwards. Anything with
-        ``predict_one`` and ``learn_one`` on a 1-D tensor will do, and any classifier of river, which gets a dict by the
+        Predicts each labelled sample first and learns it afterwards. Anything with
+        ``predict_one`` and ``learn_one`` on a 1-D tensor works, and any classifier of river, which gets a dict by the
         features' numbers; to be saved it must be an `OnlineProbe` or a ``LinearProbe``.
     replay
-        Keeps labelled frames, from which the probe, one of these two, learns again with the features that they have by
-        then. See `Replay`.
+        Keeps labelled frames, from which such a probe learns again, with their features as they are then. See `Replay`.
     callbacks
-        What watches the run, or has something to do between its samples, in the order in which they are called: a
+        What is called after each sample, in this order: a
         `Checkpoint`, ``Metrics``, ``DriftMonitor``, a `Callback` of your own, or a function of a `Step`.
     clock
-        Gives the time in seconds, and if latencies are to be right that of `time.monotonic`, by which samples are captured.
+        Gives the time in seconds. For right latencies it must be that of `time.monotonic`, by which samples are captured.
 
     Attributes
     ----------
     counters : Counters
         Of all samples that this learner has learned.
     recordings : dict
-        How many samples, from its first, were learned of each stream with a fingerprint, by that; of all by ``learn_together``.
+        For the fingerprint of each stream, how many of its samples were learned, from its first; by ``learn_together``, of all.
     stream : Stream or None
         What it learns from, or learned from last.
 

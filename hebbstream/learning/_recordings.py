@@ -33,7 +33,9 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
     if fingerprint is None:
         position = max(0, position - recordings.get(TOGETHER, 0))
         if position and not stream.live:
-            log.warning("%r is passed over up to sample %d: nothing tells it from what was learned", stream, position)
+            log.warning(
+                "%r: its first %d samples are skipped, as they may be what was learned before", stream, position
+            )
         return position
     # Of sources one after another the first may be known, and more have come since.
     known = {part: taken for part, taken in recordings.items() if is_start_of(part, fingerprint)}
@@ -42,7 +44,7 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
     again = not learned.isdisjoint(fingerprint.split("+")[covered:])
     if position and not known:
         but = ", though recordings in it were learned before" if again else ""
-        log.warning("%r is new: going on from the weights, nothing of it is passed over%s", stream, but)
+        log.warning("%r is new, or has changed: what was learned is kept, and all of it is learned%s", stream, but)
     elif again:
         log.warning("%r: recordings in it that were learned before, but not as a part of it, are learned again", stream)
     return max(0, max(known.values(), default=0) - stream.taken)

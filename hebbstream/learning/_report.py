@@ -15,12 +15,12 @@ class Report:
     samples
         Learned in this run.
     seconds
-        From when the first sample was asked for to the end; those that a resumed run passes over come before that.
+        From when the first sample was asked for to the end, without those that a resumed run passes over.
     r1_fraction
         For each layer, the share of neurons whose weight norm has converged to 1.
     turned
-        For each layer, the share of neurons that have turned away from their initial weights, to a cosine below 0.9:
-        those that have learned something.
+        For each layer, the share of neurons that have left their initial weights (a cosine below 0.9): those that have
+        learned something.
     learns
         For each layer, whether it learns; the text leaves out those that do not.
     accuracy
@@ -32,7 +32,7 @@ class Report:
     checkpoint
         Path of the last checkpoint written, if any.
     counters
-        Where the run stands, for going on.
+        Where the run stands, to go on from there.
     latency
         Mean and greatest seconds from a live sample's capture until it was learned; ``None`` of a recording.
     stream_counts
@@ -73,7 +73,7 @@ class Report:
             self._neurons(),
         ]
         if self.accuracy is not None and self.recent_accuracy is not None:
-            lines.append(f"prequential accuracy {self.accuracy:.1%}, lately {self.recent_accuracy:.1%}")
+            lines.append(f"prequential accuracy {self.accuracy:.1%}, of the last 1,000 {self.recent_accuracy:.1%}")
         if self.latency is not None:
             mean, greatest = self.latency
             lines.append(f"from capture to learned {1e3 * mean:.0f} ms on average, {1e3 * greatest:.0f} ms at most")

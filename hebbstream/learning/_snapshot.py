@@ -17,7 +17,7 @@ _NEWS = 10  # labels of a class that the copy does not know
 
 
 class Snapshot(Callback):
-    """Predicts while a learner learns: with a copy of its network that stands still, and a probe of its own.
+    """Predicts while a learner learns: it has a copy of the network that does not change, and its own probe.
 
     A probe that learns along remembers features that the network no longer makes. These two fit together: whenever labels
     have grown enough, the network is copied, and a new probe learns the frames of the replay as the copy sees them
@@ -27,7 +27,7 @@ class Snapshot(Callback):
     Parameters
     ----------
     growth
-        By how much the number of labels grows from one copy to the next, as a factor.
+        Make the next copy when there are so many times as many labels.
 
     Attributes
     ----------

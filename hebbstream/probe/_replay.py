@@ -21,9 +21,9 @@ _OPTIONS = ("capacity", "per_sample", "weight", "every_samples", "seed")
 
 
 class Replay(OfOneTime):
-    """Keeps labelled frames, as many of each class as of any other, for a probe to learn from again.
+    """Keeps labelled frames, equally many of each class, for a probe to learn from again.
 
-    While features learn, a probe remembers features that no longer exist. With a replay, the network computes the
+    While the network learns, a probe remembers features that no longer exist. With a replay, the network computes the
     features of old frames anew, and the probe learns from those. So it still knows classes that the stream has left
     behind. The network itself learns from new frames only.
 
@@ -38,11 +38,11 @@ class Replay(OfOneTime):
     per_sample
         Frames to look at again for each new labelled one; each costs a forward pass and a step of the probe.
     weight
-        Of each of them in what the probe learns, where a new one has weight 1.
+        How much each of them counts when the probe learns; a new one counts 1.
     every_samples
-        Labelled frames after which that is done, for all of them at once: the more, the better for the speed.
+        Do this once after so many labelled frames, for all of them: the more, the faster.
     seed
-        Of what is kept and drawn.
+        Seed of what is kept and drawn.
 
     Examples
     --------

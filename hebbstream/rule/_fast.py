@@ -73,7 +73,7 @@ class _Loader:
         else:
             self._compile()
             if self.reason:  # which nobody has chosen
-                log.warning("no compiled kernels, so that a step takes longer: %s", self.reason)
+                log.warning("no compiled kernels, so each step takes longer: %s", self.reason)
 
     def _compile(self) -> None:
         try:
@@ -102,12 +102,12 @@ def _compiled() -> Any:
         folder = _folder()
         if folder is None:
             log.warning(
-                "numba can write nowhere, and compiles at each start: let NUMBA_CACHE_DIR name a folder that stays"
+                "numba finds no folder to write to, and compiles at each start: set NUMBA_CACHE_DIR to a folder that stays"
             )
             with TemporaryDirectory(prefix="hebbstream-") as config.CACHE_DIR:
                 return importlib.import_module(name)
         if not any(folder.glob("_*_kernels.*.nb*")):  # the first step waits for them
-            log.warning("compiling kernels for this processor: up to a minute, this once")
+            log.warning("compiling kernels for this processor: this takes up to a minute, and only once")
         try:
             return importlib.import_module(name)
         except Exception as error:

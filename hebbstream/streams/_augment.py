@@ -105,7 +105,7 @@ def augment(
     contrast: float = 0.1,
     seed: int = 0,
 ) -> Stream[Any]:
-    """Change each frame a little, so that one that comes again does not come the same.
+    """Change each frame a little, so that no frame comes twice in the same form.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from hebbstream.streams._stream import Stream, as_stream
 
 
 def beside(first: Iterable[Any], *others: Iterable[Any]) -> Stream[tuple[Sample, ...]]:
-    """Pair each sample of a stream with the samples of others that go on at its time.
+    """Pair each sample of a stream with the samples of other streams at its time.
 
     That is the latest one that began at or before it; as long as nothing else has begun it comes again, the same
     object. Samples of the first stream before the others begin are passed over. It ends with the first stream; another

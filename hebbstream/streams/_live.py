@@ -15,8 +15,8 @@ def for_live(
 ) -> Stream[Any]:
     """Prepare the frames of a camera that mostly shows the same: ``augment(novel(stream, at_least_every=250))``.
 
-    With it, far fewer neurons stay idle than with frames as they come, and a linear probe loses nothing. How many was
-    measured with a fixed threshold: ``docs/evidence/streams.md``, ``benchmarks/quality/streams.py``.
+    With it, far fewer neurons stay idle than with frames as they come, and a linear probe loses nothing
+    (``docs/evidence/streams.md``).
 
     Parameters
     ----------

@@ -37,11 +37,11 @@ def novel(
     A frame is laid out in `grid` × `grid` cells. The brightness of a cell is the mean of its pixels and channels, as a
     share of the full range (255 in uint8, 1 in floating point). The difference between two frames is the mean, over
     the cells, of the absolute difference in brightness. A frame passes if it differs by at least the threshold from the
-    last that passed; the first always does. Slow drift so adds up until it counts, and a change of exposure counts.
+    last that passed; the first always does. So slow changes add up until they count; a change of exposure counts, too.
 
-    What is much for one camera is little for another. So the threshold follows the stream: each frame that passes raises
-    it, each that does not lowers it, by as much as lets `share` of the frames pass in the long run. It stays between 0.0001,
-    so that a picture that stands still does not pass again, and 0.02, so that where much happens more frames pass.
+    The threshold follows the stream: each frame that passes raises it, each other one lowers it, so that `share` of the
+    frames pass in the long run. It stays above 0.0001, so that a still picture does not pass again, and below 0.02, so
+    that more frames pass where much happens.
 
     A cell's mean is that many pixels' worth less noisy than a pixel: at 32×32 in colour, noise with a standard
     deviation of 4 of 255 makes two frames differ by 0.0026.
@@ -52,13 +52,13 @@ def novel(
         Frames, pairs (frame, label) or samples; those that pass are handed on as they came. A frame is a NumPy array or
         a tensor on any device, uint8 or floating point, (H, W), (C, H, W) or (H, W, C); sizes may change on the way.
     threshold
-        Least difference, in [0, 1], if it is to stay the same; ``None`` for one that adapts.
+        A fixed least difference, in [0, 1]; ``None`` for one that adapts.
     share
         Of the frames that are to pass at least, above 0 and at most 1; not used with a fixed threshold.
     grid
         Cells in each direction.
     at_least_every
-        Longest run of frames of which at least one passes, whatever it shows; ``None`` for no such limit.
+        Of so many frames, let at least one pass, whatever it shows; ``None`` for no such limit.
 
     Returns
     -------

@@ -17,7 +17,7 @@ _ROUNDING = 1e-6  # seconds that a frame's time may be short of what it stands f
 
 
 def shuffle(stream: Iterable[T], buffer_size: int, *, seed: int = 0) -> Stream[T]:
-    """Yield the samples of a stream in a more random order, by way of a bounded buffer.
+    """Yield the samples of a stream in a more random order, with a buffer.
 
     Each new sample takes the place of a random one in the buffer, which is yielded. A sample so waits for `buffer_size`
     others on average, and none is lost or repeated: when the stream ends or fails, what the buffer holds follows. Frames

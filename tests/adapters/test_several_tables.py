@@ -95,7 +95,10 @@ def test_the_last_file_may_grow_and_others_come_after_it(tmp_path, caplog):
 def test_one_without_a_column_is_told_before_anything_is_read(tmp_path):
     write(tmp_path, "1.csv", "2.csv")
     write(tmp_path, "3.csv", columns="x,Y")
-    with pytest.raises(errors.ConfigurationError, match=r"3.csv: no column 'y': found x, Y"):
+    with pytest.raises(
+        errors.ConfigurationError,
+        match=r"3.csv: no column 'y': found x, Y; 1.csv has it: name the columns of all files",
+    ):
         open_table(tmp_path / "*.csv")
     with windows(open_table(tmp_path / "*.csv", ["x"]), 4) as stream:
         assert [sample.x.tolist() for sample in stream][2] == [[300, 301, 302, 303]]
@@ -154,7 +157,7 @@ def test_files_that_are_damaged_are_passed_over_and_those_added_are_learned_all_
         with windows(open_table(tmp_path / "*.csv"), 20) as stream:
             assert learner.learn(stream, resume=True, progress=False).samples == learned
             assert stream.stats.failed == 1
-    assert f"passed over: {tmp_path / '0.csv'}: it holds no table" in caplog.messages
+    assert f"skipped: {tmp_path / '0.csv'}: it holds no table" in caplog.messages
     with open_table(tmp_path / "*.csv") as rows:
         (tmp_path / "2.csv").unlink()
         assert len([*rows]) == 80

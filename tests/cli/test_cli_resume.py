@@ -158,7 +158,7 @@ def test_a_new_recording_goes_on_from_the_weights_and_says_so(run, clips):
     assert code == 0
     assert "going on from run.safetensors, after 8 samples" in out
     assert "learned 7 samples" in out
-    assert "VideoStream('b.mp4', 32×32, recorded) is new: going on from the weights" in err
+    assert "VideoStream('b.mp4', 32×32, recorded) is new, or has changed: what was learned is kept" in err
     for source, learned in ((a, 4), (b, 0), (a, 0)):
         code, out, err = learn(source)
         assert (code, err) == (0, "")

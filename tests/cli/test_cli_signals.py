@@ -10,6 +10,7 @@ from sounds import RATE, encode, tone
 
 import hebbstream as hs
 from hebbstream.cli._main import main
+from hebbstream.cli._types import media_in
 from hebbstream.clip import CLIP
 from hebbstream.export import OnnxExtractor
 
@@ -363,3 +364,20 @@ def test_windows_in_an_array_file_are_no_pictures(axes, sensors, tmp_path, capsy
     assert main(["learn", *map(str, source), str(array), "--preset", "signal", "--fit", "crop"]) == 1
     assert "--fit for " in (said := capsys.readouterr().err)
     assert "expected pictures, found windows of a signal" in said
+
+
+def test_a_folder_of_tables_is_read_as_their_glob(sensors, tmp_path, capsys):
+    logs, run_ = tmp_path / "logs", tmp_path / "run.safetensors"
+    logs.mkdir()
+    (logs / "1.csv").write_bytes(sensors.read_bytes())
+    (logs / "README.txt").touch()
+    learn = ("learn", logs, *COLUMNS, "--width", 4, "--window", 100, "--quiet", "--checkpoint", run_)
+    assert "learned 12 samples" in run(capsys, *learn)
+    (logs / "2.csv").write_text(sensors.read_text().replace(",walk", ",run"))
+    assert "learned 12 samples" in run(capsys, *learn, "--resume")
+
+
+def test_a_table_beside_videos_in_a_folder_is_not_learned(tmp_path):
+    for name in ("a.mp4", "labels.csv"):
+        (tmp_path / name).touch()
+    assert media_in(str(tmp_path)) == str(tmp_path / "*.mp4")

@@ -70,4 +70,4 @@ def test_what_comes_through_a_pipe_is_learned_by_a_run_that_goes_on(learn, tmp_p
     sending.join()
     assert code == 0
     assert "learned 7 samples" in out
-    assert "is read only once: going on from the weights, nothing of it is passed over" in err
+    assert "can be read only once: what was learned is kept, and all that comes now is learned" in err

@@ -241,6 +241,8 @@ def test_a_folder_to_which_pictures_are_added_goes_on(run, tmp_path):
             ["--window", 10],
             "--window for a.csv.gz: expected a table or sound, found a packed file: unpack it first",
         ),
+        ("empty", ["--window", 10], "found a folder that holds none; of folders in it, name a pattern such as"),
+        ("a.txt", ["--window", 10], "found *.txt: the name of a table ends in .csv, .tsv, .parquet"),
         (CLIP, ["--sync-every", 5], "--sync-every 5: expected --distributed"),
         (CLIP, ["--distributed", "--wire", "float16"], "--wire float16: expected --sync-every"),
         (
@@ -367,7 +369,7 @@ def test_a_folder_of_recordings_of_several_kinds_says_which(run, tmp_path):
     code, _, err = run("learn", "films")
     assert code == 2
     patterns = "'films/*.MP4' or 'films/*.mp4'"
-    assert f"films: it holds .MP4 and .mp4: expected recordings of one kind, or a pattern: {patterns}" in err
+    assert f"films: it holds .MP4 and .mp4: expected files of one kind, or a pattern: {patterns}" in err
 
 
 def test_no_camera_waits_for_another_to_answer(run, clips, monkeypatch):

@@ -379,7 +379,7 @@ def test_a_model_that_reads_or_gives_something_else_is_refused(net, tmp_path, ca
                 assert not follower.refresh()
             assert not follower.refresh()  # once is enough
         assert follower.refused == 3
-        assert "the model before stays" in caplog.text
+        assert "the earlier model is kept" in caplog.text
         assert follower.transform_one(FRAMES[0]).shape == (4 * 4 * 4,)
         net.samples_seen = 9
         publish(net, manifest)

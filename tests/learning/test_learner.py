@@ -220,7 +220,7 @@ def test_the_progress_bar_shows_speed_accuracy_and_what_has_turned(labelled, cap
     assert "samples/s" in shown
     assert "accuracy" in shown
     assert "turned 0% / 0% / 0%" in shown
-    assert "prequential accuracy" in str(report)
+    assert "of the last 1,000" in str(report)
     assert "20 samples in 60.0 s (0.33 a second)" in str(replace(report, samples=20, seconds=60.0))
 
 

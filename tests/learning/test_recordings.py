@@ -44,7 +44,7 @@ def test_a_new_recording_is_learned_whole_and_a_known_one_goes_on(clips, tmp_pat
     assert not caplog.records
     learner = saved_and_loaded(learner, tmp_path)
     assert learn(learner, clips["b"], limit=5) == 5
-    assert "VideoStream('b.mp4', recorded) is new: going on from the weights" in caplog.text
+    assert "VideoStream('b.mp4', recorded) is new, or has changed: what was learned is kept" in caplog.text
     caplog.clear()
     learner = saved_and_loaded(learner, tmp_path)
     assert [learn(learner, clips[name]) for name in "abab"] == [4, 2, 0, 0]
@@ -119,7 +119,8 @@ def test_of_recordings_in_another_order_it_says_that_they_are_learned_again(clip
     learn(learner, clips["b"])
     assert learn(learner, f"{tmp_path}/[ab].mp4") == 19
     assert (
-        "is new: going on from the weights, nothing of it is passed over, though recordings in it were" in caplog.text
+        "is new, or has changed: what was learned is kept, and all of it is learned, though recordings in it were"
+        in caplog.text
     )
     learn(learner, clips["c"])
     assert learn(learner, f"{tmp_path}/*.mp4") == 9
@@ -205,7 +206,7 @@ def test_without_a_fingerprint_all_that_was_learned_is_passed_over(clips, caplog
     learn(learner, clips["b"])
     frames = list(np.zeros((10, 8, 8, 3), np.uint8))
     assert learner.learn(frames, resume=True, progress=False).samples == 3
-    assert "is passed over up to sample 7" in caplog.text
+    assert "its first 7 samples are skipped" in caplog.text
 
 
 def test_a_live_source_goes_on_from_now_and_is_known_by_its_address(clips):

@@ -113,13 +113,13 @@ def test_where_numba_can_write_nowhere_kernels_are_compiled_for_this_process(loa
 
     assert load(compiles).module == "kernels"
     assert not folders[0].exists()
-    assert "let NUMBA_CACHE_DIR name a folder" in caplog.text
+    assert "set NUMBA_CACHE_DIR to a folder" in caplog.text
 
 
 def test_the_log_says_that_kernels_are_compiled_and_why_there_are_none(load, tmp_path, caplog):
-    why = "no compiled kernels, so that a step takes longer: numba failed: Ran out of input"
+    why = "no compiled kernels, so each step takes longer: numba failed: Ran out of input"
     assert load(fails).reason == "numba failed: Ran out of input"
-    assert caplog.messages == ["compiling kernels for this processor: up to a minute, this once", why]
+    assert caplog.messages == ["compiling kernels for this processor: this takes up to a minute, and only once", why]
     caplog.clear()
     (folder,) = (tmp_path / "kept").iterdir()
     (folder / "_update_kernels.update-1.py311.nbi").touch()
