@@ -9,7 +9,9 @@ import torch
 from forked import run_program
 
 import hebbstream as hs
+from benchmarks.core import store
 from benchmarks.speed import gpu
+from benchmarks.speed.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
 REDUCED = {
@@ -67,10 +69,14 @@ def test_a_benchmark_writes_its_result_and_picture(run, name, tmp_path):
         assert all(row["weights_equal_sequential_1_thread"] for row in result["engines"] if "1 thread" in row["engine"])
 
 
-@pytest.mark.parametrize("name", ["quality.online_labels", "speed.scaling", "speed.threads"])
+@pytest.mark.parametrize(
+    "name",
+    ["quality.online_labels", "quality.signals.solvers", "quality.worlds.later", "speed.scaling", "speed.threads"],
+)
 def test_the_long_ones_say_what_they_do(run, name):
     done = run(name, "--help")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: python -m benchmarks.{name} ")
     assert "--output FILE" in done.stdout
     assert "--uncommitted" in done.stdout
 
@@ -107,6 +113,15 @@ def test_labels_online_by_every_measure(run, data, tmp_path):
         assert 0 <= row["single pass, features learning, replay"] <= 1
         assert turns["average accuracy"] != row["two classes at a time, features learning"]["average accuracy"]
         assert len(found["few shots"][solver]["found"]) == len(found["few shots"]["shots"])
+
+
+def test_a_thousand_machines_learn_as_fast_as_one_was_measured_last(tmp_path):
+    sent = {"width": 48, "every": 50, "wire": "float32", "weights": 1000, "bytes_a_sample": 100}
+    store.save(tmp_path / "speed" / "distributed.json", {"sent": {"rows": [sent]}})
+    for speed in (200, 300):
+        engine = {"width": 48, "engine": "sequential, 1 thread", "samples_per_second": speed}
+        store.save(tmp_path / "speed" / "pipeline.json", {"engines": [engine]})
+        assert f"| {speed} (100%) |" in TABLES["speed/distributed-model"](tmp_path)
 
 
 def gpu_rows(monkeypatch, output, ended, *options):

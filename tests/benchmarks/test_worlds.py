@@ -6,8 +6,10 @@ import pytest
 import torch
 from forked import run_program
 
+from benchmarks.core import store
+from benchmarks.core.run import RESULTS
 from benchmarks.quality.endless import nearest
-from benchmarks.quality.worlds import vicreg
+from benchmarks.quality.worlds import orders, vicreg
 from benchmarks.quality.worlds.layers import specs
 from benchmarks.quality.worlds.readout import World
 from hebbstream import PRESETS
@@ -123,6 +125,11 @@ def test_layers_that_do_not_learn_stay_as_drawn():
     first, second, third = specs("video", (0, 2), 16)
     assert (first.learning_rate, second.learning_rate) == (PRESETS["video"].resolve(width=16)[0].learning_rate, 0.0)
     assert (third.learning_rate, third.radius, third.channels) == (pytest.approx(0.03), 5.0, 256)
+
+
+def test_orders_are_tried_in_the_worlds_of_the_stored_result():
+    stored = store.read(RESULTS / "quality" / "orders.json")["rows"]
+    assert {row["world"] for row in stored} == set(orders.WORLDS)
 
 
 def test_both_rules_learn_in_both_orders(rows):
