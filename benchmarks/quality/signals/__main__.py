@@ -6,7 +6,7 @@ Offline: ridge on standardised features, its penalty chosen on the training part
 until 1,200 samples have been learned. Prequential: training and test part in one random order, once; each sample is
 predicted by a softmax probe, then learned by probe and network. Standing still: the network has learned from the training
 part, without labels, and stays as it is, while a probe predicts and learns the test's part in the same way. Nothing is
-learned from the test's part before it counts.
+learned from the test's part before it counts, but for the mean and the deviation of raw values where these come one by one.
 """
 
 import argparse
