@@ -1,10 +1,12 @@
 """Every benchmark runs, in a reduced form; the figures it gives here mean nothing."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from forked import run_program
@@ -144,6 +146,20 @@ def test_steps_of_a_long_stream_are_timed_on_samples_without_end(monkeypatch):
     monkeypatch.setattr(scaling, "clip_frames", lambda side, count: np.zeros((count, 2, 2, 3), np.uint8))
     scaling.samples(2000, 2)
     assert len(taken) == 2 * 20_001
+
+
+def test_what_keeps_a_core_busy_ends_with_a_benchmark_that_is_killed():
+    program = "from benchmarks.speed.threads import busy_process as start; print(start().pid, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as benchmark:
+        neighbour = psutil.Process(int(benchmark.stdout.readline()))
+        benchmark.kill()
+    psutil.wait_procs([neighbour], timeout=20)
+    ended = not neighbour.is_running() or neighbour.status() == psutil.STATUS_ZOMBIE
+    if not ended:
+        neighbour.kill()
+    assert ended
 
 
 def test_a_thousand_machines_learn_as_fast_as_one_was_measured_last(tmp_path):
