@@ -74,6 +74,21 @@ def test_a_row_that_there_is_not_is_refused(folder, tmp_path):
     assert not (tmp_path / "r.json").exists()
 
 
+@pytest.mark.parametrize("name", ["worlds", "endless", "crops", "signals"])
+def test_files_that_there_are_not_are_told_in_one_line(name, folder, tmp_path):
+    option = "--sets" if name == "signals" else "--worlds"
+    told = []
+    for given in ([tmp_path / "none"], [folder, option, "plane"]):
+        done = run_program(
+            f"benchmarks.quality.{name}", *given, "--output", tmp_path / "r.json", folder=tmp_path, cwd=ROOT
+        )
+        assert done.returncode == 1
+        told.append(done.stderr.strip().splitlines()[-1])
+    assert told[0].startswith(f"{tmp_path / 'none'}: no files of arrays; benchmarks/quality/")
+    assert told[1] == f"no plane in {folder}: expected one of plain"
+    assert not (tmp_path / "r.json").exists()
+
+
 def test_layers_learn_by_themselves_and_together(rows):
     found = {(row["preset"], row["row"]): row for row in rows("worlds.layers")}
     assert len(found) == 10

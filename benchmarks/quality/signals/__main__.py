@@ -23,10 +23,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import hebbstream as hs
-from benchmarks.core import run, store
+from benchmarks.core import data, run, store
 
 Array = np.ndarray[Any, Any]
 _SHOWN = 1200
+_MAKE = "benchmarks/quality/signals/make.py"
 ROWS: dict[str, dict[str, Any]] = {
     "untrained": {"learning_rate": 0.0},
     "learned": {},
@@ -135,9 +136,9 @@ def arguments(result: str, description: str | None) -> argparse.ArgumentParser:
 
 def sets_of(folder: Path, names: list[str] | None, most: int | None) -> Iterator[tuple[str, dict[str, Array]]]:
     """Yield the name and the arrays of each set."""
-    for name in names or sorted(path.stem for path in folder.glob("*.npz")):
+    for name in names or data.names_in(folder, _MAKE):
         file, _, every = name.partition(", ")
-        yield name, some(dict(np.load(folder / f"{file}.npz")), None if every else most)
+        yield name, some(dict(np.load(data.array_file(folder, file, _MAKE))), None if every else most)
 
 
 def main() -> None:
