@@ -34,6 +34,20 @@ def folder() -> Path:
     return Path(named)
 
 
+def names_in(folder: Path, made_by: str) -> list[str]:
+    """Return the names of the files of arrays in a folder, or stop with what makes them."""
+    if found := sorted(path.stem for path in folder.glob("*.npz")):
+        return found
+    sys.exit(f"{folder}: no files of arrays; {made_by} writes them")
+
+
+def array_file(folder: Path, name: str, made_by: str) -> Path:
+    """Return a file of arrays by its name, or stop with the names of those that there are."""
+    if name not in (found := names_in(folder, made_by)):
+        sys.exit(f"no {name} in {folder}: expected one of {', '.join(found)}")
+    return folder / f"{name}.npz"
+
+
 def videos() -> list[Path]:
     """Return the two shared clips of real scenes."""
     return [folder() / "video" / name for name in ("bikes.mp4", "carphone_pristine.mp4")]

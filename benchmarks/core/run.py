@@ -23,9 +23,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def arguments(result: str, description: str | None) -> argparse.ArgumentParser:
-    """Return the parser of `python -m benchmarks.FOLDER.NAME`, whose result is `FOLDER/NAME`."""
-    module = result.replace("/", ".").replace("-", "_")
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{module}", description=description)
+    """Return the parser of a benchmark whose result is `FOLDER/NAME`."""
+    parser = argparse.ArgumentParser(prog=f"python -m {_module(Path(sys.argv[0]))}", description=description)
     output_options(parser, RESULTS / f"{result}.json", "FILE", "JSON; a picture goes beside it")
     return parser
 

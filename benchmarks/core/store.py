@@ -20,9 +20,29 @@ def read(path: Path) -> Result:
 
 
 def resume(path: Path, settings: Result) -> Result:
-    """Return what a file holds of the same settings: finished runs need not be repeated."""
+    """Return what a file holds, whose finished rows need not be repeated; each names the machine, commit and command it is of.
+
+    Raises
+    ------
+    SystemExit
+        If the file holds what was measured with other settings, which would be lost.
+    """
     found = read(path)
-    return found if found.get("settings") == settings else {}
+    if not found:
+        return {}
+    earlier = found.get("settings", {})
+    if other := [
+        f"{name} {earlier.get(name)}, not {value}" for name, value in settings.items() if earlier.get(name) != value
+    ]:
+        raise SystemExit(f"{path} is of other settings ({'; '.join(other)}): name another --output, or remove it")
+    rows = [row for kept in found.values() if isinstance(kept, list) for row in kept]
+    for row in rows:
+        row.setdefault("measured", found["machine"])
+    print(
+        f"{path} has finished rows ({len(rows)}), which are kept: name another --output to measure them again",
+        flush=True,
+    )
+    return found
 
 
 def complete(path: Path, settings: Result, jobs: Iterable[Job], name: str = "rows") -> list[Result]:

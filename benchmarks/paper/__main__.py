@@ -20,7 +20,12 @@ from hebbstream.errors import ConfigurationError, HebbstreamError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = core.begin(_parser(), arguments)
+    parser = _parser()
+    options = core.begin(parser, arguments)
+    if options.reduced and options.output.resolve().is_relative_to(core.RESULTS.resolve()):
+        parser.error(
+            f"--reduced: its figures mean nothing; expected an --output outside benchmarks/results, not {options.output}"
+        )
     names = [name for name in EXPERIMENTS if name in options.experiments or "all" in options.experiments]
     try:
         for name in names:
@@ -87,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=1, help="how many (default 1)")
     parser.add_argument("--first-seed", type=int, default=0, help="default 0")
     parser.add_argument("--peer", type=Path, metavar="CLONE", help="of NeuromorphicComputing/SoftHebb, for 'authors'")
-    parser.add_argument("--reduced", action="store_true", help="seconds instead of hours: width 8, 40 samples")
+    parser.add_argument(
+        "--reduced", action="store_true", help="seconds instead of hours, to another --output: width 8, 40 samples"
+    )
     core.output_options(parser, store.FOLDER, "FOLDER", "for the results and plots")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="for the networks, which are else forgotten")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")

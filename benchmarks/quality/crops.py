@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.core import data, run, store
-from benchmarks.quality.worlds.__main__ import SIDE, features, learn_from, network, small
+from benchmarks.quality.worlds.__main__ import MAKE, SIDE, features, learn_from, network, small
 from benchmarks.quality.worlds.readout import LABELLED, TESTED, Array, World, accuracies
 from hebbstream.adapters.video import open_video
 from hebbstream.streams import crops
@@ -30,7 +30,7 @@ ROWS: dict[str, float | None] = {"whole frames": None, "1.5": 1.5, "2": 2, "4": 
 def opened(folder: Path, name: str, frames: int, labelled: int, tested: int) -> tuple[World, list[Array]]:
     """Return a world, to read features out in, and the frames to learn from."""
     if name != "clips":
-        world = World.load(folder / f"{name}.npz", frames=frames, labelled=labelled, tested=tested)
+        world = World.load(data.array_file(folder, name, MAKE), frames=frames, labelled=labelled, tested=tested)
         return world, list(world.stream)
     shown = [[sample.x for sample in open_video(clip)] for clip in data.videos()]
     turns = chain.from_iterable(zip(*map(cycle, shown), strict=True))

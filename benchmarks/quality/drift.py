@@ -149,7 +149,7 @@ def run_seed(
             row["trace"] = [round(value, 4) for value in (trace if way == "before" else trace_by_night)]
             row |= outcome(net, found)
             row["accuracy"] = {name: round(probe(found, *splits, seed), 4) for name, splits in worlds.items()}
-            yield row | {"seconds": round(time.perf_counter() - started, 1), "measured": run.machine()}
+            yield row | {"seconds": round(time.perf_counter() - started, 1)}
 
 
 def outcome(before: hs.SoftHebbNet, after: hs.SoftHebbNet) -> store.Result:
@@ -169,7 +169,7 @@ def watch_video(path: Path, width: int, frames: int) -> store.Result:
     net = network(width, 0, None)
     monitor, _ = learn(net, islice(cycle(clip), frames), lambda _: None)
     alarms = [found.index for found in monitor.drifts]
-    return {"video": path.name, "length": len(clip), "frames": frames, "alarms": alarms, "measured": run.machine()}
+    return {"video": path.name, "length": len(clip), "frames": frames, "alarms": alarms}
 
 
 def plot(rows: list[store.Result], path: Path) -> None:

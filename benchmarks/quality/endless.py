@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 import hebbstream as hs
-from benchmarks.core import draw, run, store
-from benchmarks.quality.worlds.__main__ import ROWS, SIDE, features, network, open_world, small
+from benchmarks.core import data, draw, run, store
+from benchmarks.quality.worlds.__main__ import MAKE, ROWS, SIDE, features, network, open_world, small
 from benchmarks.quality.worlds.readout import Array, World, standardised
 from benchmarks.quality.worlds.tables import means
 from hebbstream.streams import crops
@@ -85,7 +85,7 @@ def main() -> None:
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     options = run.begin(parser)
-    names = options.worlds or [*sorted(path.stem for path in options.folder.glob("*.npz")), "cifar10"]
+    names = options.worlds or [*data.names_in(options.folder, MAKE), "cifar10"]
     settings = {"worlds": names} | {name: getattr(options, name) for name in (*defaults, "momentum")}
     rows = store.resume(options.output, settings).get("rows", [])
     limits = {"frames": None, "labelled": options.labelled, "tested": options.tested}

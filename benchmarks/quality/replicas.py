@@ -7,6 +7,7 @@ own code, one replica after the other.
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,13 +71,15 @@ def rows(options: Any) -> Iterator[tuple[str, int, int | None]]:
                 yield "apart", ranks, every
 
 
-def measure(options: Any) -> Iterator[store.Result]:
+def jobs(options: Any) -> Iterator[store.Job]:
+    """Yield each row of the table."""
     train, test = cifar10("train"), cifar10("test")
     most = options.per_rank * max(options.ranks) if options.per_rank else options.samples
     learned = train.take(most, 0)
     everything = learned.images[np.random.default_rng(1).permutation(len(learned))]
     train, test = train.take(options.train, 2), test.take(options.test, 3)
-    for way, ranks, every in rows(options):
+
+    def measure(way: str, ranks: int, every: int | None) -> store.Result:
         step = 1 if way == "untrained" else ranks if way == "together" else ranks**2  # as `learn --distributed` has it
         net = hs.SoftHebbNet.from_preset(options.preset, width=options.width, batch_size=step, seed=0)
         images = everything[: options.per_rank * ranks] if options.per_rank and ranks else everything
@@ -89,15 +92,15 @@ def measure(options: Any) -> Iterator[store.Result]:
             for layer in net.layers:
                 layer.opening.zero_()
             net.load_state_dict(_statistics(net, images[:500]))
-        yield {
-            "way": way,
-            "ranks": ranks,
-            "every": every,
+        return {
             "samples": len(images) if ranks else 0,
             "test_accuracy": test_accuracy(net, train, test),
             "norms": [round(float(layer.norms().mean()), 3) for layer in net.layers],
             "seconds": round(time.perf_counter() - started, 1),
         }
+
+    for way, ranks, every in rows(options):
+        yield {"way": way, "ranks": ranks, "every": every}, partial(measure, way, ranks, every)
 
 
 def _statistics(net: hs.SoftHebbNet, images: Any) -> dict[str, Any]:
@@ -120,11 +123,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=5000)
     options = run.begin(parser)
     settings = {name: getattr(options, name) for name in ("preset", "width", "samples", "per_rank", "train", "test")}
-    found: list[store.Result] = []
-    for row in measure(options):
-        print(row, flush=True)
-        found.append(row)
-        store.write(options.output, {"settings": settings, "rows": found})
+    store.complete(options.output, settings, jobs(options))
 
 
 if __name__ == "__main__":

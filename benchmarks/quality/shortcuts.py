@@ -84,7 +84,6 @@ def measure(way: str, seed: int, train: Split, test: Split, options: Any) -> sto
         "cpu_ms_a_sample": round(milliseconds, 3),
         "r1_fraction": [round(value, 3) for value in net.r1_fraction()],
         "norms": [round(float(layer.norms().mean()), 2) for layer in net.layers],
-        "measured": run.machine(),
     }
 
 

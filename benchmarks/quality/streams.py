@@ -109,7 +109,6 @@ def measure(row: str, options: argparse.Namespace, train: Split, test: Split, se
         "dead": [round(layer.dead / len(layer.wins), 3) for layer in activity],
         "win_entropy": [round(layer.win_entropy, 3) for layer in activity],
         "learning_seconds": round(seconds, 1),
-        "measured": run.machine(),
     }
 
 

@@ -29,7 +29,6 @@ def measure(threshold: float, seed: int, train: Split, test: Split, options: arg
         "test_accuracy": round(probe_accuracy(net, train, test, options.epochs, seed), 4),
         "r1_fraction": [round(value, 3) for value in net.r1_fraction()],
         "learning_seconds": round(seconds, 1),
-        "measured": run.machine(),
     }
 
 

@@ -63,7 +63,7 @@ def samples(count: int, width: int) -> store.Result:
             gc.collect()
             resident.append((index + 1, psutil.Process().memory_info().rss / 1e6))
     assert young is not None
-    again = iter(images[order.integers(len(images), size=20_000)])
+    again = cycle(images[order.integers(len(images), size=20_000)])
     both = alternate(
         {"after 1,000": lambda: young.learn_one(next(again)), "at the end": lambda: net.learn_one(next(again))},
         seconds=20,

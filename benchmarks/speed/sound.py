@@ -40,13 +40,16 @@ def write_sound(path: Path, seconds: int) -> None:
 
 
 class Watch(hs.Callback):
-    """Notes how much memory is resident after every so many samples."""
+    """Notes how much memory is resident after every so many samples, and when asked."""
 
     def __init__(self, every_samples: int) -> None:
         self.every_samples, self.resident_mib = every_samples, list[float]()
         self._process = psutil.Process()
 
     def on_pause(self, learner: hs.Learner) -> None:  # noqa: ARG002  # as every callback
+        self.note()
+
+    def note(self) -> None:
         gc.collect()
         self.resident_mib.append(round(self._process.memory_info().rss / 2**20, 1))
 
@@ -59,6 +62,7 @@ def measure(path: Path, width: int | None, limit: int | None) -> store.Result:
     with open_audio(path, rate=RATE) as stream:
         report = hs.learn(net, stream, limit=limit, callbacks=[watch], progress=False)
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    watch.note()  # the end, which sound of less than a minute has alone
     settled = watch.resident_mib[len(watch.resident_mib) // 10 :]
     return {
         "samples": report.samples,

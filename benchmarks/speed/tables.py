@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.core.page import Tables, grouped, markdown
 from benchmarks.core.store import read
+from benchmarks.speed.distributed import model
 from benchmarks.speed.studio_tables import STUDIO_TABLES
 
 
@@ -214,7 +215,8 @@ def _slow_network(results: Path) -> str:
 
 def _machines(results: Path) -> str:
     shown = (1, 8, 64, 1000)
-    groups = grouped(_distributed(results)["model"], "width", "every", "wire", "network")
+    engines = read(results / "speed" / "pipeline.json")["engines"]
+    groups = grouped(model(_distributed(results)["sent"]["rows"], engines), "width", "every", "wire", "network")
     rows = []
     for (width, _, _, network), machines in groups.items():
         rates = {row["machines"]: row for row in machines}

@@ -16,7 +16,12 @@ from benchmarks.core import draw, run, store
 from benchmarks.core.timing import alternate
 from hebbstream.clip._clip import clip_frames
 
-_BUSY = "while True: pass"
+_BUSY = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass"  # until what started it ends, however it does
+
+
+def busy_process() -> subprocess.Popen[bytes]:
+    """Start a process that keeps a core busy."""
+    return subprocess.Popen([sys.executable, "-c", _BUSY, str(os.getpid())])
 
 
 def child(threads: int, width: int, seconds: float) -> None:
@@ -44,7 +49,7 @@ def measure(options: argparse.Namespace, cores: int) -> Iterator[store.Result]:
     command += ["--width", str(options.width), "--seconds", str(options.seconds), "--child"]
     for busy in (0, 1, cores):
         for name, (threads, changes) in settings.items():
-            neighbours = [subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(busy)]
+            neighbours = [busy_process() for _ in range(busy)]
             try:
                 environment = os.environ | changes
                 done = subprocess.run(

@@ -164,7 +164,7 @@ _CIFAR = (
 
 # For streams: statistics of all that was seen (their weight falls to 1e-4). The first layer learns, from weights a tenth as
 # long as the paper's: it has learned after some thousand samples instead of tens of thousands. In the other layers
-# learning did not pay, and cost half of a step. Compared in docs/evidence/streams.md.
+# learning did not pay, and cost time. Compared in docs/evidence/streams.md.
 _STREAM = (
     replace(_CIFAR[0], momentum=1e-4, radius=2.5),
     *(replace(spec, momentum=1e-4, learning_rate=0.0) for spec in _CIFAR[1:]),

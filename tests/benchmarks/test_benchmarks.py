@@ -1,19 +1,25 @@
 """Every benchmark runs, in a reduced form; the figures it gives here mean nothing."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
 import torch
 from forked import run_program
 
 import hebbstream as hs
-from benchmarks.speed import gpu
+from benchmarks.core import store, timing
+from benchmarks.speed import gpu, scaling
+from benchmarks.speed.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
 REDUCED = {
     "speed.step": "--presets cifar10 mnist-dense --width 8 --batches 2 --seconds 0.05 --late FOLDER/late --late-samples 20",
+    "speed.sound": "--seconds 3 --width 4",
     "speed.cameras": "--widths 4 --frames 10 --rounds 1 --batches 1 3",
     "speed.breakdown": "--width 8 --batches 1 2 --steps 10",
     "speed.video": "--widths 8 --limit 30 --rounds 1",
@@ -67,10 +73,14 @@ def test_a_benchmark_writes_its_result_and_picture(run, name, tmp_path):
         assert all(row["weights_equal_sequential_1_thread"] for row in result["engines"] if "1 thread" in row["engine"])
 
 
-@pytest.mark.parametrize("name", ["quality.online_labels", "speed.scaling", "speed.threads"])
+@pytest.mark.parametrize(
+    "name",
+    ["quality.online_labels", "quality.signals.solvers", "quality.worlds.later", "speed.scaling", "speed.threads"],
+)
 def test_the_long_ones_say_what_they_do(run, name):
     done = run(name, "--help")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: python -m benchmarks.{name} ")
     assert "--output FILE" in done.stdout
     assert "--uncommitted" in done.stdout
 
@@ -107,6 +117,58 @@ def test_labels_online_by_every_measure(run, data, tmp_path):
         assert 0 <= row["single pass, features learning, replay"] <= 1
         assert turns["average accuracy"] != row["two classes at a time, features learning"]["average accuracy"]
         assert len(found["few shots"][solver]["found"]) == len(found["few shots"]["shots"])
+
+
+def test_replicas_that_were_measured_are_kept(run, tmp_path):
+    output = tmp_path / "replicas.json"
+    arguments = [*REDUCED["quality.replicas"].split(), "--output", output]
+    assert run("quality.replicas", *arguments).returncode == 0
+    found = store.read(output)
+    found["rows"] = [row | {"test_accuracy": 0.5} for row in found["rows"][:-1]]
+    store.save(output, found)
+    assert run("quality.replicas", *arguments).returncode == 0
+    assert [row["test_accuracy"] == 0.5 for row in store.read(output)["rows"][:-1]] == [True] * len(found["rows"])
+    assert len(store.read(output)["rows"]) == len(found["rows"]) + 1
+
+
+def test_steps_of_a_long_stream_are_timed_on_samples_without_end(monkeypatch):
+    taken = []
+
+    def alternate(calls, seconds):
+        for call in calls.values():
+            taken.extend(call() for _ in range(20_001))
+        return dict.fromkeys(calls, timing.timing([1.0]))
+
+    monkeypatch.delenv("HEBBSTREAM_DATA", raising=False)
+    monkeypatch.setattr(scaling, "alternate", alternate)
+    monkeypatch.setattr(scaling.gc, "collect", lambda: 0)
+    monkeypatch.setattr(hs.SoftHebbNet, "learn_one", lambda net, x: None)
+    monkeypatch.setattr(scaling, "clip_frames", lambda side, count: np.zeros((count, 2, 2, 3), np.uint8))
+    scaling.samples(2000, 2)
+    assert len(taken) == 2 * 20_001
+
+
+def test_what_keeps_a_core_busy_ends_with_a_benchmark_that_is_killed():
+    program = "from benchmarks.speed.threads import busy_process as start; print(start().pid, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as benchmark:
+        neighbour = psutil.Process(int(benchmark.stdout.readline()))
+        benchmark.kill()
+    psutil.wait_procs([neighbour], timeout=20)
+    ended = not neighbour.is_running() or neighbour.status() == psutil.STATUS_ZOMBIE
+    if not ended:
+        neighbour.kill()
+    assert ended
+
+
+def test_a_thousand_machines_learn_as_fast_as_one_was_measured_last(tmp_path):
+    sent = {"width": 48, "every": 50, "wire": "float32", "weights": 1000, "bytes_a_sample": 100}
+    store.save(tmp_path / "speed" / "distributed.json", {"sent": {"rows": [sent]}})
+    for speed in (200, 300):
+        engine = {"width": 48, "engine": "sequential, 1 thread", "samples_per_second": speed}
+        store.save(tmp_path / "speed" / "pipeline.json", {"engines": [engine]})
+        assert f"| {speed} (100%) |" in TABLES["speed/distributed-model"](tmp_path)
 
 
 def gpu_rows(monkeypatch, output, ended, *options):

@@ -74,8 +74,34 @@ def test_results_are_read_as_they_were_written(tmp_path, capsys):
     store.write(path, {"settings": {"width": 8}, "runs": [{"name": "größer", "ms": [0.1, None]}]})
     assert capsys.readouterr().out == f"result {path}\n"
     assert store.read(path)["runs"] == [{"name": "größer", "ms": [0.1, None]}]
-    assert store.resume(path, {"width": 8}) == store.read(path)
-    assert store.resume(path, {"width": 9}) == {}
+    assert store.resume(tmp_path / "none.json", {"width": 8}) == {}
+
+
+def test_a_run_that_goes_on_keeps_what_its_rows_are_of_and_says_that_they_are_kept(repository, capsys):
+    path = repository / "rows.json"
+    first = {"row": "a"}, lambda: {"ms": 1}
+    store.complete(path, {"width": 8}, [first])
+    described = store.read(path)["machine"]
+    store.write(path, store.read(path) | {"machine": described | {"commit": "of before"}})
+    capsys.readouterr()
+    store.complete(path, {"width": 8}, [first, ({"row": "b"}, lambda: {"ms": 2})])
+    assert capsys.readouterr().out.startswith(f"{path} has finished rows (1), which are kept: name another --output")
+    found = store.read(path)
+    assert found["rows"] == [
+        {"row": "a", "ms": 1, "measured": described | {"commit": "of before"}},
+        {"row": "b", "ms": 2},
+    ]
+    assert found["machine"]["commit"] == described["commit"]
+
+
+def test_results_of_other_settings_are_not_written_over(tmp_path):
+    path = tmp_path / "rows.json"
+    store.complete(path, {"width": 8, "frames": None}, [({"row": "a"}, lambda: {"ms": 1})])
+    before = path.read_bytes()
+    with pytest.raises(SystemExit) as refused:
+        store.complete(path, {"width": 9, "frames": None}, [({"row": "a"}, lambda: {"ms": 2})])
+    assert str(refused.value) == f"{path} is of other settings (width 8, not 9): name another --output, or remove it"
+    assert path.read_bytes() == before
 
 
 def test_every_stored_result_says_where_it_is_from():

@@ -74,6 +74,15 @@ def test_data_that_is_not_there_is_named(data, capsys, tmp_path):
         load_task("cifar")
 
 
+def test_reduced_runs_are_not_stored(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["order", "--reduced", "--uncommitted"])
+    assert (
+        "--reduced: its figures mean nothing; expected an --output outside benchmarks/results"
+        in capsys.readouterr().err
+    )
+
+
 def test_a_run_of_no_such_name_is_refused(capsys, tmp_path):
     assert command.main(["cifar10", "--only", "straem", "--quiet", "--output", str(tmp_path)]) == 1
     assert "expected --only one of 'paper', 'paper, layer after layer', 'stream', 'random'" in capsys.readouterr().err

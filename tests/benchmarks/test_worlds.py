@@ -6,8 +6,10 @@ import pytest
 import torch
 from forked import run_program
 
+from benchmarks.core import store
+from benchmarks.core.run import RESULTS
 from benchmarks.quality.endless import nearest
-from benchmarks.quality.worlds import vicreg
+from benchmarks.quality.worlds import orders, vicreg
 from benchmarks.quality.worlds.layers import specs
 from benchmarks.quality.worlds.readout import World
 from hebbstream import PRESETS
@@ -72,6 +74,21 @@ def test_a_row_that_there_is_not_is_refused(folder, tmp_path):
     assert not (tmp_path / "r.json").exists()
 
 
+@pytest.mark.parametrize("name", ["worlds", "endless", "crops", "signals"])
+def test_files_that_there_are_not_are_told_in_one_line(name, folder, tmp_path):
+    option = "--sets" if name == "signals" else "--worlds"
+    told = []
+    for given in ([tmp_path / "none"], [folder, option, "plane"]):
+        done = run_program(
+            f"benchmarks.quality.{name}", *given, "--output", tmp_path / "r.json", folder=tmp_path, cwd=ROOT
+        )
+        assert done.returncode == 1
+        told.append(done.stderr.strip().splitlines()[-1])
+    assert told[0].startswith(f"{tmp_path / 'none'}: no files of arrays; benchmarks/quality/")
+    assert told[1] == f"no plane in {folder}: expected one of plain"
+    assert not (tmp_path / "r.json").exists()
+
+
 def test_layers_learn_by_themselves_and_together(rows):
     found = {(row["preset"], row["row"]): row for row in rows("worlds.layers")}
     assert len(found) == 10
@@ -123,6 +140,11 @@ def test_layers_that_do_not_learn_stay_as_drawn():
     first, second, third = specs("video", (0, 2), 16)
     assert (first.learning_rate, second.learning_rate) == (PRESETS["video"].resolve(width=16)[0].learning_rate, 0.0)
     assert (third.learning_rate, third.radius, third.channels) == (pytest.approx(0.03), 5.0, 256)
+
+
+def test_orders_are_tried_in_the_worlds_of_the_stored_result():
+    stored = store.read(RESULTS / "quality" / "orders.json")["rows"]
+    assert {row["world"] for row in stored} == set(orders.WORLDS)
 
 
 def test_both_rules_learn_in_both_orders(rows):

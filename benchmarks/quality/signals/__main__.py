@@ -6,7 +6,7 @@ Offline: ridge on standardised features, its penalty chosen on the training part
 until 1,200 samples have been learned. Prequential: training and test part in one random order, once; each sample is
 predicted by a softmax probe, then learned by probe and network. Standing still: the network has learned from the training
 part, without labels, and stays as it is, while a probe predicts and learns the test's part in the same way. Nothing is
-learned from the test's part before it counts.
+learned from the test's part before it counts, but for the mean and the deviation of raw values where these come one by one.
 """
 
 import argparse
@@ -23,10 +23,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import hebbstream as hs
-from benchmarks.core import run, store
+from benchmarks.core import data, run, store
 
 Array = np.ndarray[Any, Any]
 _SHOWN = 1200
+_MAKE = "benchmarks/quality/signals/make.py"
 ROWS: dict[str, dict[str, Any]] = {
     "untrained": {"learning_rate": 0.0},
     "learned": {},
@@ -135,9 +136,9 @@ def arguments(result: str, description: str | None) -> argparse.ArgumentParser:
 
 def sets_of(folder: Path, names: list[str] | None, most: int | None) -> Iterator[tuple[str, dict[str, Array]]]:
     """Yield the name and the arrays of each set."""
-    for name in names or sorted(path.stem for path in folder.glob("*.npz")):
+    for name in names or data.names_in(folder, _MAKE):
         file, _, every = name.partition(", ")
-        yield name, some(dict(np.load(folder / f"{file}.npz")), None if every else most)
+        yield name, some(dict(np.load(data.array_file(folder, file, _MAKE))), None if every else most)
 
 
 def main() -> None:

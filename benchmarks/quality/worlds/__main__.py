@@ -24,6 +24,7 @@ from hebbstream.streams import crops
 SIDE = 32
 _PICTURES = 8000  # of a set of pictures, as many as frames of a game
 SETS = ("cifar10", "mnist")
+MAKE = "benchmarks/quality/worlds/make.py"
 # By row: preset, and which layers learn.
 ROWS: dict[str, tuple[str, tuple[int, ...]]] = {
     "untrained, running statistics": ("cifar10", ()),
@@ -112,7 +113,7 @@ def pictures(name: str, *, frames: int | None, labelled: int, tested: int) -> Wo
 
 def open_world(folder: Path, name: str, **limits: Any) -> World:
     """Return a set of pictures by its name, or a world from its file."""
-    return pictures(name, **limits) if name in SETS else World.load(folder / f"{name}.npz", **limits)
+    return pictures(name, **limits) if name in SETS else World.load(data.array_file(folder, name, MAKE), **limits)
 
 
 def measure_worlds(
@@ -133,7 +134,7 @@ def measure_worlds(
     options = run.begin(parser)
     settings = {name: getattr(options, name) for name in ("width", "frames", "labelled", "tested")}
     limits = {name: settings[name] for name in ("frames", "labelled", "tested")}
-    worlds = options.worlds or [*sorted(path.stem for path in options.folder.glob("*.npz")), *SETS]
+    worlds = options.worlds or [*data.names_in(options.folder, MAKE), *SETS]
     if options.rows:
         first = open_world(options.folder, worlds[0], **limits)
         known = dict.fromkeys(key["row"] for key, _ in jobs(first, worlds[0].endswith("objects"), options.width, 0))

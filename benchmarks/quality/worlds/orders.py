@@ -19,7 +19,7 @@ from benchmarks.quality.worlds.__main__ import ROWS, SETS, SIDE, features, learn
 from benchmarks.quality.worlds.readout import LABELLED, TESTED, Array, World, accuracies
 from hebbstream.streams import crops
 
-WORLDS = ("turning-objects", "cifar10", "space_invaders", "ms_pacman")
+WORLDS = ("turning-objects", "cifar10", "space_invaders", "breakout")
 _TRIED = [vicreg.Settings(rate, apart) for rate, apart in itertools.product((1e-4, 3e-4, 1e-3, 3e-3), (0, 1))]
 
 
@@ -70,11 +70,10 @@ def trials(name: str, world: World, width: int, seed: int) -> Iterator[store.Job
 
 
 def main() -> None:
-    parser = run.arguments("quality/worlds/orders", __doc__)
-    parser.set_defaults(output=run.RESULTS / "quality" / "orders.json")
+    parser = run.arguments("quality/orders", __doc__)
     parser.add_argument("folder", type=Path, help="of the files that benchmarks/quality/worlds/make.py wrote")
     parser.add_argument("--worlds", nargs="+", metavar="NAME", default=WORLDS)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--tune", action="store_true", help="try settings of VICReg instead")
     parser.add_argument("--rate", type=float, default=vicreg.Settings().rate, help="of VICReg (default %(default)g)")
     parser.add_argument("--apart", type=int, default=0, help="frames between VICReg's two views (default %(default)s)")
