@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -65,6 +66,11 @@ def _encodable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+@lru_cache(1)  # of a recording, all frames share one text
+def _line(name: str) -> str:
+    return " ".join(_encodable(name).splitlines())
+
+
 class _NumpyFile:
     def __init__(self, path: Path, features: int, file: BinaryIO) -> None:
         self.features, self._file = features, file
@@ -75,7 +81,7 @@ class _NumpyFile:
     def write(self, features: Array, t: float | None, source: str | None) -> None:
         self._file.write(np.ascontiguousarray(features, "<f4").tobytes())
         self._times.append(np.nan if t is None else t)
-        self._sources.append("" if source is None else " ".join(_encodable(source).splitlines()))
+        self._sources.append("" if source is None else _line(source))
 
     def finish(self, written: ExitStack) -> None:
         self._file.seek(0)
