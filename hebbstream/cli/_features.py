@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
+from math import isnan
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -168,7 +169,7 @@ def _read_numpy(path: Path) -> Iterator[tuple[Array, list[float | None], list[st
     step = max(1, _PIECE_BYTES // (4 * max(1, features.shape[1])))
     for start in range(0, len(features), step):
         part = slice(start, start + step)
-        known = [None if t is None or np.isnan(t) else t for t in seconds[part]]
+        known = [None if t is None or isnan(t) else t for t in seconds[part]]
         yield np.asarray(features[part], np.float32), known, [name or None for name in sources[part]]
 
 
