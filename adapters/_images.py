@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 from hebbstream._quote import first_line
-from hebbstream.adapters._picture import Fit, PictureFormat, StretchWarning
+from hebbstream.adapters._picture import ORIENTATION, Fit, PictureFormat, StretchWarning
 from hebbstream.errors import MissingDependencyError
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stats import StreamStats
@@ -14,7 +14,7 @@ from hebbstream.streams._stream import Stream
 _log = logging.getLogger("hebbstream.adapters.images")
 # Only formats that Pillow decodes itself: for EPS it would start Ghostscript, whatever the file is called.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-_ORIENTATION, _FIRST_LYING = 0x0112, 5  # of EXIF
+_FIRST_LYING = 5  # orientation of EXIF
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pbm")
 
 
@@ -56,7 +56,7 @@ def _decoded(items: Iterator[tuple[Any, Hashable, str]], form: PictureFormat, st
         try:
             with Image.open(file, formats=_FORMATS) as image:
                 picture = form.convert(image)
-                lying = image.getexif().get(_ORIENTATION, 1) >= _FIRST_LYING
+                lying = image.getexif().get(ORIENTATION, 1) >= _FIRST_LYING
                 warning.see(*(image.size if lying else image.size[::-1]))
         except Exception as error:  # Pillow's decoders raise many kinds on damage
             stats.corrupt += 1

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Fit = Literal["stretch", "crop", "pad"]
 
 _log = logging.getLogger("hebbstream.adapters")
+ORIENTATION = 0x0112  # of EXIF; 1 is upright
 _SAME_SHAPE = 0.02  # of an aspect ratio, which whole pixels round
 # Half of what FFmpeg can make: the size may come from a checkpoint.
 _LONGEST_SIDE, _MOST_PIXELS = (1 << 16) - 1, 1 << 27
@@ -76,12 +77,15 @@ class PictureFormat:
         """
         from PIL import Image, ImageOps
 
-        upright = ImageOps.exif_transpose(image)
+        image.load()  # its orientation may come after the picture
+        # Pillow would copy one that is upright, or of that mode, all the same.
+        upright = image if image.getexif().get(ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
         if upright.mode == "F":
             raise ValueError("image of floating-point values: expected 8 or 16 bits for a channel")
         if upright.mode.startswith("I"):  # Pillow would clip its 16 bits instead of scaling them
             upright = Image.fromarray((np.asarray(upright).clip(0, 65535) >> 8).astype(np.uint8))
-        picture = upright.convert("L" if self.gray else "RGB")
+        mode = "L" if self.gray else "RGB"
+        picture = upright if upright.mode == mode else upright.convert(mode)
         if self.shape is not None and picture.size != self.shape[::-1]:
             target, method = self.shape[::-1], Image.Resampling.BILINEAR
             if self.fit is None or self.fit == "stretch":

@@ -3,7 +3,6 @@
 import argparse
 from contextlib import closing
 from itertools import chain
-from typing import Any
 
 import hebbstream as hs
 from hebbstream._bar import expected, progress_bar
@@ -49,16 +48,17 @@ def run(options: argparse.Namespace) -> None:
         closing(read_samples(stream, options.limit)) as samples,
     ):
         total = expected(stream, options.limit)
-        first = next(samples, None)
+        embedded = ((sample, net.transform_one(sample.x).cpu().numpy()) for sample in samples)
+        first = next(embedded, None)
         one = called(options)
         if first is None:
             raise EmptyStreamError(f"{options.source}: it holds no {one}")
-        with feature_file(options.output, _features(net, first).size) as file:
+        with feature_file(options.output, first[1].size) as file:
             try:
-                for sample in progress_bar(
-                    chain([first], samples), desc="embed", unit=f"{one}s", shown=not options.quiet, total=total
+                for sample, features in progress_bar(
+                    chain([first], embedded), desc="embed", unit=f"{one}s", shown=not options.quiet, total=total
                 ):
-                    file.write(_features(net, sample), time_shown(sample), sample.source)
+                    file.write(features, time_shown(sample), sample.source)
                     count += 1
             except StreamError as error:  # what came before it is good
                 failure = error
@@ -66,7 +66,3 @@ def run(options: argparse.Namespace) -> None:
     print("\n".join(f"{what} {written}" for what, written in file.written.items()))
     if failure is not None:
         raise failure
-
-
-def _features(net: hs.SoftHebbNet, sample: hs.Sample) -> Any:
-    return net.transform_one(sample.x).cpu().numpy()

@@ -3,6 +3,8 @@
 from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from math import isnan
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -65,6 +67,11 @@ def _encodable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+@lru_cache(1)  # of a recording, all frames share one text
+def _line(name: str) -> str:
+    return " ".join(_encodable(name).splitlines())
+
+
 class _NumpyFile:
     def __init__(self, path: Path, features: int, file: BinaryIO) -> None:
         self.features, self._file = features, file
@@ -75,7 +82,7 @@ class _NumpyFile:
     def write(self, features: Array, t: float | None, source: str | None) -> None:
         self._file.write(np.ascontiguousarray(features, "<f4").tobytes())
         self._times.append(np.nan if t is None else t)
-        self._sources.append("" if source is None else " ".join(_encodable(source).splitlines()))
+        self._sources.append("" if source is None else _line(source))
 
     def finish(self, written: ExitStack) -> None:
         self._file.seek(0)
@@ -162,7 +169,7 @@ def _read_numpy(path: Path) -> Iterator[tuple[Array, list[float | None], list[st
     step = max(1, _PIECE_BYTES // (4 * max(1, features.shape[1])))
     for start in range(0, len(features), step):
         part = slice(start, start + step)
-        known = [None if t is None or np.isnan(t) else t for t in seconds[part]]
+        known = [None if t is None or isnan(t) else t for t in seconds[part]]
         yield np.asarray(features[part], np.float32), known, [name or None for name in sources[part]]
 
 

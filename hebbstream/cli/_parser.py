@@ -1,32 +1,23 @@
 """What each command of `hebbstream` takes."""
 
 import argparse
+import importlib
+from collections.abc import Container
 
 from hebbstream._commands import COMMANDS, make_parser
-from hebbstream.cli import (
-    _bench,
-    _demo,
-    _embed,
-    _evaluate,
-    _export,
-    _info,
-    _inspect,
-    _learn,
-    _predict,
-    _search,
-    _studio,
-    _verify,
-)
-
-_MODULES = (_demo, _learn, _predict, _embed, _search, _evaluate, _export, _verify, _inspect, _studio, _bench, _info)
 
 
-def make_full_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; each sets `run` to the function that does it."""
+def make_full_parser(names: Container[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of the commands with these names; each sets `run` to the function that does it.
+
+    Of the others it knows what they are called: to load them all takes as long as some of them take to do their work.
+    """
     parser, commands = make_parser()
-    for module in _MODULES:
-        name = module.__name__.rpartition("._")[2]
-        does = COMMANDS[name]
+    for name, does in COMMANDS.items():
+        if name not in names:
+            commands.add_parser(name, help=does)
+            continue
+        module = importlib.import_module(f"hebbstream.cli._{name}")
         command = commands.add_parser(
             name,
             help=does,

@@ -25,6 +25,7 @@ from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
 from hebbstream.learning._interruption import StopWaiting, interruption
 from hebbstream.network._network import SoftHebbNet
+from hebbstream.rule import _fast as fast
 from hebbstream.streams import Stream, augment, crops, interleave, novel
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._live import HEARTBEAT
@@ -62,6 +63,7 @@ def open_source(
     Frames come in the size that the options name, or else in `size`; `whole` leaves them as they are, and `scaled` chooses
     a video's. With `mixed`, pictures in folders by class come in a random order.
     """
+    fast.prepare()  # a network is about to need them
     source = source or options.source
     if signal_of(options, source):
         return _every(open_signal(options, source, size, channels), options.stride)

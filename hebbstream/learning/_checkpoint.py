@@ -81,6 +81,7 @@ class Checkpoint(Callback):
         self._saves: Running | None = None  # the learner of the run under way
         self._began_at = 0
         self._saved_at: int | None = None
+        self._written: tuple[int, ...] | None = None  # by what the file is known that was saved last
 
     def claim(self) -> None:
         """Keep other processes from writing to the path, until the end of the run or `release`.
@@ -168,11 +169,12 @@ class Checkpoint(Callback):
         if position != self._saved_at:
             self._make_room()
         learner.save(self._file)
-        self._saved_at = position
+        self._saved_at, self._written = position, _known_by(self._file)
         log.debug("%s: written after %d samples", self.path, position)
 
     def _make_room(self) -> None:
-        keep_generations(self._file, self.kept)
+        good = self._written is not None and self._written == _known_by(self._file)  # nobody has touched it
+        keep_generations(self._file, self.kept, good=good)
 
     @property
     def _file(self) -> Path:
@@ -187,3 +189,10 @@ class Checkpoint(Callback):
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r})"
+
+
+def _known_by(path: Path) -> tuple[int, ...] | None:
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return None

@@ -30,11 +30,12 @@ def generations(path: str | Path) -> list[Path]:
     return [newest for newest in (generation(path, 0),) if there(newest)] + list(earlier)
 
 
-def keep_generations(path: str | Path, kept: int) -> None:
+def keep_generations(path: str | Path, kept: int, *, good: bool = False) -> None:
     """Make room for a new checkpoint at `path`, so that with it there are `kept` generations.
 
     The present one stays where it is, too, until the new one takes its place: at no moment is there none. Where a new one
-    never did, because it could not be written, there is room already. A damaged one makes way, not the good ones before it.
+    never did, because it could not be written, there is room already. A damaged one makes way, not the good ones before it:
+    it is read to find out, unless the caller knows that it is `good`.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def keep_generations(path: str | Path, kept: int) -> None:
     try:
         if kept < 2 or not path.is_file():
             return
-        if second.is_file() and (filecmp.cmp(path, second, shallow=False) or _is_damaged(path)):
+        if second.is_file() and (filecmp.cmp(path, second, shallow=False) or not (good or _is_good(path))):
             return
         for number in range(kept - 2, 0, -1):
             if (older := generation(path, number)).is_file():
@@ -88,14 +89,14 @@ def set_aside(path: str | Path) -> Path | None:
     return aside
 
 
-def _is_damaged(path: Path) -> bool:
+def _is_good(path: Path) -> bool:
     try:
         read_state(path)
     except CheckpointVersionError:  # another release can read it
-        return False
-    except CorruptCheckpointError:
         return True
-    return False
+    except CorruptCheckpointError:
+        return False
+    return True
 
 
 def _name_also(path: Path, other: Path) -> None:

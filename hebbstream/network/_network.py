@@ -17,7 +17,7 @@ from hebbstream.network._frames import batched, flattened, merge_views, to_input
 from hebbstream.network._presets import get_preset
 from hebbstream.network._spec import LayerSpec, NormalizationName
 from hebbstream.network._stack import LayerStack
-from hebbstream.network.engine import Engine
+from hebbstream.network.engine import EagerEngine, Engine
 from hebbstream.network.engine._make import EngineName, make_engine
 from hebbstream.rule._precision import Product
 
@@ -163,7 +163,7 @@ class SoftHebbNet(LayerStack):
     def from_state(cls, state: Mapping[str, Any], device: str | torch.device = "cpu") -> Self:
         """Make a network from what `to_state` returned, with the eager engine; errors as of `LayerStack.from_state`."""
         net = super().from_state(state, device)
-        net.engine = "eager"
+        net._engine = EagerEngine()  # not by name, which loads kernels: many are read to be looked at, or exported
         return net
 
     def learn_one(self, frame: Any) -> Tensor:

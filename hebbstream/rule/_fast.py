@@ -1,7 +1,8 @@
 """Compiled kernels, where numba is installed (extra ``fast``), and the threads that they run on.
 
 They are loaded in the background when a network is made, and the first step waits for them: a run computes every step in
-the same way, so that one which is resumed gives the same bits. Numba keeps what it has compiled; the first time on a
+the same way, so that one which is resumed gives the same bits. A network that is read from a file loads them when it is used,
+for it may only be looked at. Numba keeps what it has compiled; the first time on a
 machine takes tens of seconds, later ones a fraction of one. ``NUMBA_DISABLE_JIT=1`` does without.
 """
 

@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 import hebbstream as hs
 from hebbstream.adapters.video import open_video
+from hebbstream.cli._features import feature_file
 from hebbstream.clip import CLIP
 
 
@@ -34,6 +35,21 @@ def test_npy_holds_the_features_and_a_second_file_their_times(embed, checkpoint)
     wanted, times = zip(*expected(checkpoint, 30), strict=True)
     np.testing.assert_array_equal(np.load("f.npy"), np.stack(wanted))
     np.testing.assert_array_equal(np.load("f.times.npy"), times)
+
+
+def test_each_frame_is_embedded_once(embed, monkeypatch):
+    seen, transform_one = [], hs.SoftHebbNet.transform_one
+    monkeypatch.setattr(hs.SoftHebbNet, "transform_one", lambda net, x: seen.append(x) or transform_one(net, x))
+    assert embed(CLIP, "--limit", 3, "--output", "f.npy")[0] == 0
+    assert len(seen) == 3
+
+
+def test_frames_of_a_recording_share_the_text_of_its_name(tmp_path):
+    with feature_file(tmp_path / "f.npy", 2) as file:
+        for name in ("a b.mp4", "a b.mp4", "c.mp4"):
+            file.write(np.zeros(2), 0.0, "".join([*name]))
+        assert len({id(text) for text in file._sources}) == 2
+    assert (tmp_path / "f.sources.txt").read_text() == "a b.mp4\na b.mp4\nc.mp4\n"
 
 
 def test_the_checkpoint_may_stand_before_the_source(embed, run, checkpoint):

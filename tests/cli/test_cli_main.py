@@ -1,4 +1,5 @@
 import errno
+import importlib
 import os
 import subprocess
 import sys
@@ -33,6 +34,13 @@ def test_info(run):
     assert f"hebbstream {hs.__version__}" in out
     assert "cifar10        96/384/1536 neurons, 32×32 pixels, 3 channels" in out
     assert "28×28 pixels, 1 channel\n" in out
+
+
+def test_no_other_command_is_loaded(run, monkeypatch):
+    loaded, load = [], importlib.import_module
+    monkeypatch.setattr(importlib, "import_module", lambda name: loaded.append(name) or load(name))
+    assert run("info")[0] == 0
+    assert [name for name in loaded if name.startswith("hebbstream.cli.")] == ["hebbstream.cli._info"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.learning import _generations
 from hebbstream.learning._generations import generation, generations, keep_generations, set_aside
 
 
@@ -195,3 +196,21 @@ def test_what_cannot_be_set_aside_is_told_and_stays(tmp_path, monkeypatch):
     with pytest.raises(errors.OutputError, match=r"cannot move .*run\.safetensors to .*run-1\.safetensors"):
         set_aside(path)
     assert positions(path) == [2, 1]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_run_reads_what_it_has_saved_only_where_another_wrote_to_it(tmp_path, monkeypatch, damaged):
+    path, read = tmp_path / "run.safetensors", []
+    real = _generations.read_state
+    monkeypatch.setattr(_generations, "read_state", lambda path: read.append(path) or real(path))
+
+    def frames():
+        yield from torch.rand(5, 3, 8, 8)
+        if damaged:
+            path.write_bytes(path.read_bytes()[:-9])
+        yield torch.rand(3, 8, 8)
+
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+    hs.learn(net, frames(), checkpoint=hs.Checkpoint(path, every_samples=2), progress=False)
+    assert read == [path] * damaged
+    assert positions(path) == [6, 2 if damaged else 4]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from forked import run_program
 
+import hebbstream as hs
+from hebbstream.cli._main import main
 from hebbstream.rule import _fast as fast
 
 pytestmark = pytest.mark.skipif(bool(fast.reason()), reason=fast.reason())
@@ -125,3 +127,12 @@ def test_the_log_says_that_kernels_are_compiled_and_why_there_are_none(load, tmp
     (folder / "_update_kernels.update-1.py311.nbi").touch()
     assert load(lambda: "kernels").module == "kernels"
     assert caplog.messages == []
+
+
+def test_a_network_that_is_read_to_be_looked_at_or_exported_needs_none(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "run.safetensors"
+    hs.Learner(hs.SoftHebbNet.from_preset("mnist", width=4)).save(path)
+    for name in ("prepare", "kernels"):
+        monkeypatch.delattr(fast, name)
+    for command in (["inspect", str(path)], ["export", str(path), str(tmp_path / "net.onnx"), "--size", "28"]):
+        assert main(command) == 0, capsys.readouterr().err
