@@ -99,3 +99,28 @@ def test_what_is_no_number_is_refused_before_anything_changes(y):
 def test_options_that_cannot_work_are_refused(options):
     with pytest.raises(errors.ConfigurationError, match="{}={!r}".format(*next(iter(options.items())))):
         LinearRegressorProbe(**options)
+
+
+@pytest.mark.parametrize("batch", [1, 40])
+@pytest.mark.parametrize("dimensions", [3, 1024])
+def test_with_a_half_life_a_first_sample_far_away_is_forgotten(dimensions, batch):
+    near, far = (LinearRegressorProbe(half_life=1.0, dimensions=dimensions, solve_every=9) for _ in range(2))
+    for model, away in ((near, 0.0), (far, 1e8)):
+        first, y = X.copy(), Y.copy()
+        first[0] += away
+        y[0] += away
+        for start in range(0, 80, batch):
+            model.learn_many(first[start : start + batch], y[start : start + batch])
+            model.predict_one(X[0])
+    np.testing.assert_allclose(far.predict_many(X), near.predict_many(X), rtol=1e-3)
+
+
+def test_the_largest_targets_leave_it_finite_and_larger_ones_are_refused():
+    model = LinearRegressorProbe(half_life=1.0)
+    for y in (1e100, -1e100, 1e100):
+        model.learn_one([3e38, 1.0], y, 1e12)
+    with pytest.raises(errors.ValueRangeError, match=r"^target 1e\+308: expected a finite number of at most 1e\+100$"):
+        model.learn_one([1.0, 1.0], 1e308)
+    for value in range(2000):
+        model.learn_one([float(value % 3), 1.0], 5.0)
+    assert model.predict_one([1.0, 1.0]) == pytest.approx(5.0)
