@@ -68,6 +68,9 @@ class FadingSums(LearnedTensors):
             self._solution = weight, bias + weight @ by
         return shift
 
+    def _projected_origin(self) -> Tensor:
+        return self._project(self._shared["origin"].unsqueeze(0))[0]
+
     def _moved(self, rows: Tensor, shift: Tensor) -> Tensor:
         """Return rows of sums as they are of vectors that are less by a shift."""
         return rows - torch.outer(rows.select(1, self._one), shift)

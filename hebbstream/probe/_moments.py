@@ -153,7 +153,9 @@ class MomentProbe(FadingSums, OnlineProbe):
         gram, sums = self._shared["gram"], self._per_class["sums"]
         counts = sums[:, -1]
         samples = counts.square() / self._per_class.get("squares", counts)  # equal, where nothing fades
-        return Moments(gram[:-1, :-1], gram[-1, :-1], gram[-1, -1], sums[:, :-1], counts, samples)
+        return Moments(
+            self._projected_origin(), gram[:-1, :-1], gram[-1, :-1], gram[-1, -1], sums[:, :-1], counts, samples
+        )
 
     def _widen(self, features: int) -> None:
         before = len(self._shared["origin"])

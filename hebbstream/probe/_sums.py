@@ -5,15 +5,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_CONSTANT = 1e-12  # of its mean square: a variance below this is rounding
+_CONSTANT = 1e-12  # of its mean square from the origin: a variance below this is rounding
+_DIGITS = 1e-14  # of its mean: a deviation below this is rounding of what a feature was computed from
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """First and second moments of the features, from the origin, all float64; d features, C classes.
+    """First and second moments of the features, from an origin, all float64; d features, C classes.
 
     Parameters
     ----------
+    origin
+        Where it lies, (d,).
     products
         Σ w x xᵀ, (d, d).
     total
@@ -28,6 +31,7 @@ class Moments:
         Number of samples of equal weight whose mean is as uncertain as that of each class, (C,); without fading, `counts`.
     """
 
+    origin: Tensor
     products: Tensor
     total: Tensor
     weight: Tensor
@@ -72,6 +76,7 @@ def least_squares(moments: Moments, l2: float) -> Solved:
 
 
 def deviation(variance: Tensor, moments: Moments) -> Tensor:
-    """Return standard deviations (d,), and 1 for features that have not varied."""
-    rounding = _CONSTANT * moments.products.diagonal() / moments.weight
-    return torch.where(variance > rounding, variance, 1.0).sqrt()
+    """Return standard deviations (d,), and infinity, which leaves no weight, for features that have not varied."""
+    mean = moments.origin + moments.total / moments.weight
+    rounding = _CONSTANT * moments.products.diagonal() / moments.weight + (_DIGITS * mean).square()
+    return torch.where(variance > rounding, variance, torch.inf).sqrt()

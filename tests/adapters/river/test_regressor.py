@@ -124,3 +124,15 @@ def test_the_largest_targets_leave_it_finite_and_larger_ones_are_refused():
     for value in range(2000):
         model.learn_one([float(value % 3), 1.0], 5.0)
     assert model.predict_one([1.0, 1.0]) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("half_life", [None, 30.0])
+def test_what_varies_by_rounding_alone_is_constant(half_life):
+    model = LinearRegressorProbe(half_life=half_life)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        readings = int(rng.integers(1, 10))
+        row = {"load": rng.normal(), "degrees": sum([20.1] * readings) / readings}  # 20.1, or a digit less at the end
+        model.learn_one(row, 3.0 * row["load"])
+    usual, warmer = ({"load": 1.0, "degrees": degrees} for degrees in (20.1, 20.2))
+    assert model.predict_one(warmer) == model.predict_one(usual) == pytest.approx(3.0, abs=0.3)
