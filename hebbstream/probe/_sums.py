@@ -7,6 +7,7 @@ from torch import Tensor
 
 _CONSTANT = 1e-12  # of its mean square from the origin: a variance below this is rounding
 _DIGITS = 1e-14  # of its mean: a deviation below this is rounding of what a feature was computed from
+_LEAST_PENALTY, _LARGEST_PENALTY = 1e-15, 1e100  # per feature: by rounding, one column twice would have no solution
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ def least_squares(moments: Moments, l2: float) -> Solved:
     scale = deviation(covariance.diagonal(), moments)
     targets = (moments.sums / moments.weight - torch.outer(share, mean)) / scale
     covariance = covariance / scale / scale.unsqueeze(1)
-    penalty = l2 * len(mean) / moments.weight
+    least = _LEAST_PENALTY * len(mean)
+    penalty = (l2 * len(mean) / moments.weight).clamp(least, _LARGEST_PENALTY)
     covariance.diagonal().add_(penalty)
     weight = torch.cholesky_solve(targets.T, torch.linalg.cholesky_ex(covariance)[0]).T
     return Solved(weight, scale, targets, penalty)

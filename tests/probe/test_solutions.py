@@ -152,3 +152,10 @@ def test_what_varies_by_rounding_alone_is_constant(solver, dimensions):
     probe.learn_many(rows, y)
     warmer = rows * ([1.01, 1.01] + [1.0] * (rows.shape[1] - 2))
     torch.testing.assert_close(probe.predict_proba_many(warmer), probe.predict_proba_many(rows))
+
+
+@pytest.mark.parametrize("l2", [1e-300, 1e308, float("inf")])
+def test_any_penalty_gives_probabilities(l2):
+    X, y = blobs(200, classes=2)
+    probe = learned("ridge", np.column_stack([X, X]), y, l2=l2)
+    torch.testing.assert_close(probe.predict_proba_many(np.column_stack([X, X])).sum(dim=1), torch.ones(200).double())

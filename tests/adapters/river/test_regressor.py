@@ -136,3 +136,16 @@ def test_what_varies_by_rounding_alone_is_constant(half_life):
         model.learn_one(row, 3.0 * row["load"])
     usual, warmer = ({"load": 1.0, "degrees": degrees} for degrees in (20.1, 20.2))
     assert model.predict_one(warmer) == model.predict_one(usual) == pytest.approx(3.0, abs=0.3)
+
+
+@pytest.mark.parametrize("l2", [1e-12, 1e-15, 1e-300])
+@pytest.mark.parametrize("features", [3, 12, 60])
+def test_columns_that_say_the_same_have_a_solution_with_hardly_a_penalty(l2, features):
+    rng = np.random.default_rng(features)
+    rows = rng.normal(size=(4000, features))
+    rows[:, 1], rows[:, 2] = rows[:, 0], 3 * rows[:, 0] + 1
+    if features > 3:
+        rows[:, 3], rows[:, 4] = rows[:, 4:].sum(axis=1), rows[:, 5] - rows[:, 6]
+    model = LinearRegressorProbe(l2=l2)
+    model.learn_many(rows, rows[:, 0])
+    np.testing.assert_allclose(model.predict_many(rows), rows[:, 0], atol=1e-5)
