@@ -8,7 +8,7 @@ from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.adapters.river._transformer import SoftHebbTransformer
 from hebbstream.errors import ConfigurationError
-from hebbstream.inspection._explained import explained_share
+from hebbstream.inspection._explained import unexplained_share
 from hebbstream.inspection._neurons import check_layer
 from hebbstream.network._spec import LayerSpec
 
@@ -29,7 +29,8 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
 
     The network learns what it is shown, so what it has seldom seen scores high. To score a sample and then learn it
     costs one forward pass and one update. A change of exposure does not show, as the normalisation removes it; nor
-    does, in flat rows, how far out a sample lies in a known direction.
+    does, in flat rows, how far out a sample lies in a known direction. Rows
+    that have all been the same score 0.
 
     Parameters
     ----------
@@ -81,4 +82,4 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
         if passes is None or net is None:
             return 0.0
         check_layer(net, self.layer)
-        return 1.0 - float(explained_share(net.layers[self.layer], passes.layers[self.layer][1]))
+        return unexplained_share(net.layers[self.layer], passes.layers[self.layer][1])

@@ -1,17 +1,21 @@
 """`Columns`: from river's features by name, whichever of them a sample has, to dense vectors and matrices."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Self, TypeGuard
+from typing import Any, Self, TypeAlias, TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._features import Features
-from hebbstream.errors import DtypeError, InputError
+from hebbstream.errors import DtypeError, InputError, NonFiniteError
 from hebbstream.probe import OnlineProbe
 from hebbstream.probe._inputs import checked_weight, feature_rows
 from hebbstream.probe._regression import RidgeRegression
+
+_Numbers: TypeAlias = npt.NDArray[np.float64]
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Columns:
@@ -59,7 +63,7 @@ class Columns:
             return x.tensor
         places, names = self._places(x, new or {})
         vector = np.zeros(len(self._probe.columns) + len(new or {}))
-        vector[places] = _real_numbers([x[name] for name in names], ndim=1)
+        vector[places] = _finite(_real_numbers([x[name] for name in names], ndim=1), names)
         return vector
 
     def matrix(self, X: Any, new: Mapping[Hashable, int] | None = None) -> Any:
@@ -69,10 +73,10 @@ class Columns:
         if not X.columns.is_unique:
             raise InputError("data frame with two columns of one name: expected each name once")
         if self._has_no_names and X.shape[1] == self._probe.n_features:
-            return _real_numbers(X.to_numpy(), ndim=2)
+            return _finite(_real_numbers(X.to_numpy(), ndim=2), list(X.columns))
         places, names = self._places(X.columns, new or {})
         matrix = np.zeros((len(X), len(self._probe.columns) + len(new or {})))
-        matrix[:, places] = _real_numbers(X[names].to_numpy(), ndim=2)
+        matrix[:, places] = _finite(_real_numbers(X[names].to_numpy(), ndim=2), names)
         return matrix
 
     def make_room(self, x: Any, new: dict[Hashable, int], rows: Any, targets: Sequence[Any], weights: Any) -> None:
@@ -98,10 +102,13 @@ class Columns:
         if not positional and length not in (None, len(self._probe.columns)):
             raise InputError(f"features by name: expected vectors of {length}, as learned before")
         feature_rows(rows, single=rows.ndim == 1, features=None, dtype=self._probe.dtype)
-        checked = [checked_weight(weight) for weight in weights]
-        if (1 if rows.ndim == 1 else len(rows)) == len(targets) == len(checked):  # else the probe refuses it
-            self._probe.columns |= new
-            self._probe.grow(0 if positional else len(new))
+        checked, samples = [checked_weight(weight) for weight in weights], 1 if rows.ndim == 1 else len(rows)
+        if not samples == len(targets) == len(checked):
+            raise InputError(
+                f"{samples} rows, {len(targets)} targets, {len(checked)} weights: expected as many of each"
+            )
+        self._probe.columns |= new
+        self._probe.grow(0 if positional else len(new))
 
     @property
     def _has_no_names(self) -> bool:
@@ -182,7 +189,18 @@ def _has_tensor(x: Any) -> TypeGuard[Features]:
     return isinstance(x, Features) and x.tensor is not None
 
 
-def _real_numbers(values: Any, *, ndim: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
+def _finite(values: _Numbers, names: Sequence[Hashable]) -> _Numbers:
+    """Return numbers, the last axis by name; refuse what float32 has no room for."""
+    fits = np.abs(values) <= _LARGEST
+    if not fits.all():
+        *_, column = place = tuple(np.argwhere(~fits)[0])
+        raise NonFiniteError(
+            f"feature {names[column]!r} is {float(values[place])!r}: expected a finite number of at most {_LARGEST:.2g}"
+        )
+    return values
+
+
+def _real_numbers(values: Any, *, ndim: int) -> _Numbers:
     """Return numbers of any kind as float64; text that reads as a number is none."""
     try:
         array = np.asarray(values if len(values) else np.zeros(np.shape(values)))

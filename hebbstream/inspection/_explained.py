@@ -39,3 +39,19 @@ def explained_share(layer: SoftHebbLayer, forward: Forward) -> Tensor:
     norms: Tensor = torch.linalg.vector_norm(layer.weight_matrix, dim=1)
     along = best.clamp(min=0.0) / norms.clamp(min=1e-12)[winner]
     return along.square().sum() / forward.patches.square().sum().clamp(min=1e-12)
+
+
+@torch.no_grad()
+def unexplained_share(layer: SoftHebbLayer, forward: Forward) -> float:
+    """Return the share that no winner explains, from 0 to 1; 0 where there is nothing to explain, as in what never changes.
+
+    Examples
+    --------
+    >>> import hebbstream as hs
+    >>> layer = hs.SoftHebbNet([hs.LayerSpec(channels=1, kernel_size=1, normalization="none")], in_channels=2).layers[0]
+    >>> unexplained_share(layer, layer.forward(torch.zeros(1, 2, 2, 2)))
+    0.0
+    """
+    if not forward.patches.any():
+        return 0.0
+    return max(0.0, 1.0 - float(explained_share(layer, forward)))  # which rounding may bring above 1

@@ -1,6 +1,7 @@
 """`FadingSums`: what is solved from sums over the stream, in which earlier samples may fade."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -10,14 +11,18 @@ from torch import Tensor
 from hebbstream._numbers import check_number, quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._projection import Projection
+from hebbstream.probe._state import ordinary
 from hebbstream.probe._tensors import LearnedTensors
 
 
 class FadingSums(LearnedTensors):
-    """Keeps sums of products of features, from the first sample as origin, and solves when it is asked."""
+    """Keeps sums of products of features, from one of the samples as origin, and solves when it is asked."""
 
     dtype = torch.float64
+    steps: int
     _center: ClassVar[str] = "origin"
+    _one: ClassVar[int]
+    """Place of the 1 in every vector that is summed, and so of weights in each row of sums."""
 
     def _set_options(self, dimensions: int, seed: int, solve_every: int, half_life: float | None) -> None:
         """Take the options that `MomentProbe` explains."""
@@ -39,6 +44,36 @@ class FadingSums(LearnedTensors):
     @abstractmethod
     def _widened(self, rows: Tensor, features: int) -> Tensor:
         """Return rows of sums with columns for so many features."""
+
+    def _next_origin(self, samples: int) -> int | None:
+        """Return which of so many samples to learn becomes the origin: the first of all, and one in each half-life.
+
+        Products of features far from the origin lose their digits. A sample that has faded may lie any distance away;
+        one that has not is among what the features vary by.
+        """
+        if self.half_life is None:
+            return None if self.steps else 0
+        passed = (self.steps + samples) // self.half_life != self.steps // self.half_life
+        return samples - 1 if passed or not self.steps else None
+
+    @ordinary
+    def _move_origin(self, origin: Tensor, before: Sequence[Tensor] = (), after: Sequence[Tensor] = ()) -> Tensor:
+        """Sum from another origin; return by how much the vectors that are summed get less, numbers beside features as given."""
+        by = self._project((origin - self._shared["origin"]).unsqueeze(0))[0]
+        shift = torch.cat([*before, by, *after])
+        gram = self._moved(self._moved(self._shared["gram"], shift).T.contiguous(), shift)
+        self._shared |= {"origin": origin, "gram": gram}
+        if self._solution is not None:
+            weight, bias = self._solution
+            self._solution = weight, bias + weight @ by
+        return shift
+
+    def _projected_origin(self) -> Tensor:
+        return self._project(self._shared["origin"].unsqueeze(0))[0]
+
+    def _moved(self, rows: Tensor, shift: Tensor) -> Tensor:
+        """Return rows of sums as they are of vectors that are less by a shift."""
+        return rows - torch.outer(rows.select(1, self._one), shift)
 
     def _latest(self) -> tuple[Tensor, Tensor]:
         """Return the solution to predict with."""

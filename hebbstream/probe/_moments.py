@@ -16,7 +16,7 @@ from hebbstream.probe._sums import Moments
 from hebbstream.probe._tensors import Shapes
 
 _HALVINGS = 30  # samples that fade further are not learned in one go: a class would fade below that without being held
-_FADED = 1e-9  # weight below which no class's sums fade: they say where it lay, and would underflow
+FADED = 1e-9  # weight below which no class's sums fade: they say where it lay, and would underflow
 
 
 class MomentProbe(FadingSums, OnlineProbe):
@@ -43,6 +43,7 @@ class MomentProbe(FadingSums, OnlineProbe):
     """
 
     sequential: ClassVar[bool] = False
+    _one: ClassVar[int] = -1
     option_names: ClassVar[tuple[str, ...]] = (
         "dimensions",
         "seed",
@@ -102,8 +103,11 @@ class MomentProbe(FadingSums, OnlineProbe):
         return super()._at_once(most)
 
     def _learn(self, rows: Tensor, classes: list[int], weights: list[float]) -> None:
-        if not self.steps:  # products of features far from 0 would lose their digits
-            self._shared["origin"] = rows.select(0, 0).to(self.dtype, copy=True)
+        if (first := self._next_origin(len(rows))) is not None:
+            origin = rows.select(0, first).to(self.dtype, copy=True)
+            shift = self._move_origin(origin, after=[origin.new_zeros(1)])
+            sums = self._per_class["sums"]
+            sums.copy_(self._moved(sums, shift))  # where there is room for further classes
         x = self._project(rows - self._shared["origin"])
         x = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
         gram, sums, squares = self._shared["gram"], self._per_class["sums"], self._per_class.get("squares")
@@ -130,7 +134,7 @@ class MomentProbe(FadingSums, OnlineProbe):
         keeps = self._keeps**samples
         if self.half_life is not None:
             sums, squares = self._per_class["sums"], self._per_class["squares"]
-            kept = (_FADED / sums.select(1, -1)).clamp(keeps, 1.0)
+            kept = (FADED / sums.select(1, -1)).clamp(keeps, 1.0)
             sums *= kept.unsqueeze(1)
             squares *= kept.square()
         return keeps
@@ -149,7 +153,9 @@ class MomentProbe(FadingSums, OnlineProbe):
         gram, sums = self._shared["gram"], self._per_class["sums"]
         counts = sums[:, -1]
         samples = counts.square() / self._per_class.get("squares", counts)  # equal, where nothing fades
-        return Moments(gram[:-1, :-1], gram[-1, :-1], gram[-1, -1], sums[:, :-1], counts, samples)
+        return Moments(
+            self._projected_origin(), gram[:-1, :-1], gram[-1, :-1], gram[-1, -1], sums[:, :-1], counts, samples
+        )
 
     def _widen(self, features: int) -> None:
         before = len(self._shared["origin"])

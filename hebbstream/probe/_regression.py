@@ -1,6 +1,6 @@
 """`RidgeRegression`: least squares for a number, from sums over the stream."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,8 @@ from hebbstream.probe._fading import FadingSums
 from hebbstream.probe._inputs import checked_weight
 from hebbstream.probe._sums import Moments, least_squares
 from hebbstream.probe._tensors import Shapes
+
+_LARGEST = 1e100  # target: its products with weights, features and itself are finite
 
 
 class RidgeRegression(FadingSums):
@@ -34,6 +36,8 @@ class RidgeRegression(FadingSums):
     >>> round(model.predict_one([100.0, 1.0]), 3)
     302.0
     """
+
+    _one: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -96,9 +100,11 @@ class RidgeRegression(FadingSums):
     def _take(self, rows: Tensor, targets: list[float], weights: list[float]) -> None:
         if self.n_features is None:
             self._allocate(rows.shape[1], 0, rows.device)
-        if not self.steps:  # products of numbers far from 0 would lose their digits
-            self._shared["origin"] = rows.select(0, 0).to(self.dtype, copy=True)
-            self._shared["target"].fill_(targets[0])
+        if (first := self._next_origin(len(rows))) is not None:
+            origin, target = rows.select(0, first).to(self.dtype, copy=True), self._shared["target"]
+            shift = (targets[first] - target).unsqueeze(0)
+            self._move_origin(origin, before=[torch.zeros_like(shift), shift])
+            target.fill_(targets[first])
         x = self._project(rows - self._shared["origin"])
         y = torch.tensor(targets, dtype=self.dtype, device="cpu").to(x.device) - self._shared["target"]
         v = torch.cat([torch.ones_like(y).unsqueeze(1), y.unsqueeze(1), x], dim=1)
@@ -112,7 +118,7 @@ class RidgeRegression(FadingSums):
         """Return the weights (d,) and the bias, of features from the origin."""
         gram = self._shared["gram"]
         weight, of_y, total = gram[0, 0], gram[:1, 1], gram[0, 2:]
-        moments = Moments(gram[2:, 2:], total, weight, gram[1:2, 2:], of_y, of_y)
+        moments = Moments(self._projected_origin(), gram[2:, 2:], total, weight, gram[1:2, 2:], of_y, of_y)
         solved = least_squares(moments, self.l2)
         rows = solved.weight / solved.scale
         return rows[0], of_y[0] / weight - rows[0] @ (total / weight) + self._shared["target"]
@@ -128,7 +134,7 @@ def checked_target(y: Any) -> float:
     Raises
     ------
     ValueRangeError
-        If it is no finite number.
+        If it is no number, or so large that sums over samples would overflow.
 
     Examples
     --------
@@ -139,6 +145,6 @@ def checked_target(y: Any) -> float:
         target = float(y) if not isinstance(y, str | bytes) else None
     except (TypeError, ValueError, OverflowError, RuntimeError):
         target = None
-    if target is None or not abs(target) < float("inf"):
-        raise ValueRangeError(f"target {quote(y)}: expected a finite number")
+    if target is None or not abs(target) <= _LARGEST:
+        raise ValueRangeError(f"target {quote(y)}: expected a finite number of at most {_LARGEST:g}")
     return target

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hebbstream._numbers import quantity
 from hebbstream.errors import ConfigurationError
-from hebbstream.probe._moments import MomentProbe
+from hebbstream.probe._moments import FADED, MomentProbe
 from hebbstream.probe._sums import deviation
 
 
@@ -51,10 +51,11 @@ class SldaProbe(MomentProbe):
 
     def _solve(self) -> tuple[Tensor, Tensor]:
         moments = self._moments()
-        counts = moments.counts.unsqueeze(1)
-        means = moments.sums / counts
-        center = moments.sums.sum(dim=0) / counts.sum()
-        covariance = (moments.products - means.T @ moments.sums) / moments.weight
+        means = moments.sums / moments.counts.unsqueeze(1)
+        present = self._among_products()
+        sums, counts = present[:, :-1], present[:, -1:]
+        center = sums.sum(dim=0) / counts.sum()
+        covariance = (moments.products - means.T @ sums) / moments.weight
         between = ((means - center).square() * counts).sum(dim=0) / counts.sum()
         scale = deviation(covariance.diagonal() + between, moments)
         covariance = covariance / scale / scale.unsqueeze(1) * (1 - self.shrinkage)
@@ -70,6 +71,13 @@ class SldaProbe(MomentProbe):
 
     def _remove_row(self, row: int) -> None:
         # What the class had within it stays in the covariance of all; where it lay is taken out.
-        total, count = self._per_class["sums"][row].tensor_split([-1])
-        self._shared["gram"][:-1, :-1].addr_(total, total / count, alpha=-1.0)
+        total, count = self._among_products()[row].tensor_split([-1])
+        self._shared["gram"][:-1, :-1].addr_(total, total / count.clamp(min=FADED), alpha=-1.0)
         super()._remove_row(row)
+
+    def _among_products(self) -> Tensor:
+        """Return the sums of the classes, and zeros for those that fade no more: among the products, they have gone."""
+        sums, weight = self._per_class["sums"], self._shared["gram"][-1, -1]
+        if self.half_life is None:
+            return sums
+        return torch.where(sums[:, -1:] > 2 * FADED * weight.clamp(max=1.0), sums, 0.0)

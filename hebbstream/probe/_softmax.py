@@ -21,7 +21,8 @@ _OPTIMIZERS: dict[str, type[Descent]] = {"sgd": AveragedSgd, "adam": Adam}
 class SoftmaxProbe(OnlineProbe):
     """Softmax regression by the gradient of one sample at a time; classes appear as their first label arrives.
 
-    Features are standardised by their running mean and variance, so one learning rate suits every network. It follows a
+    Features are standardised by their running mean and variance, so one learning rate suits every network. Those that vary by
+    less than about a hundredth stay small, as do neurons that hardly answer: scale rows of such units first. It follows a
     stream that changes, and for the same reason forgets what the stream no longer shows. With ``"sgd"``, every class is
     first as likely as it was frequent, and one of few labels as any other; the weights learn what features say beyond that.
 

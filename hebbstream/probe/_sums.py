@@ -5,15 +5,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_CONSTANT = 1e-12  # of its mean square: a variance below this is rounding
+_CONSTANT = 1e-12  # of its mean square from the origin: a variance below this is rounding
+_DIGITS = 1e-14  # of its mean: a deviation below this is rounding of what a feature was computed from
+_LEAST_PENALTY, _LARGEST_PENALTY = 1e-15, 1e100  # per feature: by rounding, one column twice would have no solution
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """First and second moments of the features, from the origin, all float64; d features, C classes.
+    """First and second moments of the features, from an origin, all float64; d features, C classes.
 
     Parameters
     ----------
+    origin
+        Where it lies, (d,).
     products
         Σ w x xᵀ, (d, d).
     total
@@ -28,6 +32,7 @@ class Moments:
         Number of samples of equal weight whose mean is as uncertain as that of each class, (C,); without fading, `counts`.
     """
 
+    origin: Tensor
     products: Tensor
     total: Tensor
     weight: Tensor
@@ -65,13 +70,15 @@ def least_squares(moments: Moments, l2: float) -> Solved:
     scale = deviation(covariance.diagonal(), moments)
     targets = (moments.sums / moments.weight - torch.outer(share, mean)) / scale
     covariance = covariance / scale / scale.unsqueeze(1)
-    penalty = l2 * len(mean) / moments.weight
+    least = _LEAST_PENALTY * len(mean)
+    penalty = (l2 * len(mean) / moments.weight).clamp(least, _LARGEST_PENALTY)
     covariance.diagonal().add_(penalty)
     weight = torch.cholesky_solve(targets.T, torch.linalg.cholesky_ex(covariance)[0]).T
     return Solved(weight, scale, targets, penalty)
 
 
 def deviation(variance: Tensor, moments: Moments) -> Tensor:
-    """Return standard deviations (d,), and 1 for features that have not varied."""
-    rounding = _CONSTANT * moments.products.diagonal() / moments.weight
-    return torch.where(variance > rounding, variance, 1.0).sqrt()
+    """Return standard deviations (d,), and infinity, which leaves no weight, for features that have not varied."""
+    mean = moments.origin + moments.total / moments.weight
+    rounding = _CONSTANT * moments.products.diagonal() / moments.weight + (_DIGITS * mean).square()
+    return torch.where(variance > rounding, variance, torch.inf).sqrt()

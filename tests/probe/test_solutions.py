@@ -140,3 +140,22 @@ def test_between_two_solutions_it_predicts_by_the_last(solver):
     probe.predict_one(X[0])
     probe.learn_one(X[0], "new")
     assert "new" in probe.predict_proba_one(X[0])
+
+
+@pytest.mark.parametrize("dimensions", [1, 1024])
+@pytest.mark.parametrize("solver", EXACT)
+def test_what_varies_by_rounding_alone_is_constant(solver, dimensions):
+    X, y = blobs(200, classes=2)
+    probe = SOLVERS[solver](dimensions=dimensions)
+    constant = np.where(np.arange(200) % 3, 20.1, np.nextafter(20.1, 0.0))
+    rows = np.column_stack([constant, 1e9 * constant] + ([X] if dimensions > 1 else []))
+    probe.learn_many(rows, y)
+    warmer = rows * ([1.01, 1.01] + [1.0] * (rows.shape[1] - 2))
+    torch.testing.assert_close(probe.predict_proba_many(warmer), probe.predict_proba_many(rows))
+
+
+@pytest.mark.parametrize("l2", [1e-300, 1e308, float("inf")])
+def test_any_penalty_gives_probabilities(l2):
+    X, y = blobs(200, classes=2)
+    probe = learned("ridge", np.column_stack([X, X]), y, l2=l2)
+    torch.testing.assert_close(probe.predict_proba_many(np.column_stack([X, X])).sum(dim=1), torch.ones(200).double())

@@ -108,3 +108,20 @@ def test_what_cannot_work_is_refused():
     detector = SoftHebbAnomaly(SoftHebbTransformer("cifar10", width=2), layer=3)
     with pytest.raises(ConfigurationError, match="layer=3: expected an index from 0 to 2"):
         detector.score_one(np.zeros((32, 32, 3), np.uint8))
+
+
+@pytest.mark.parametrize("row", [{"a": 1.0, "b": 2.0}, {"a": 0.0, "b": 0.0}])
+def test_rows_that_are_all_the_same_are_nothing_unusual(row):
+    detector = SoftHebbAnomaly()
+    for _ in range(50):
+        detector.learn_one(row)
+    assert detector.score_one(row) == 0.0
+    assert detector.score_one({"a": 2.0, "b": -1.0}) > 0.0
+
+
+def test_a_score_is_never_below_zero():
+    detector, scores = SoftHebbAnomaly(), []
+    for value in np.random.default_rng(0).normal(size=300):
+        detector.learn_one({"a": value})
+        scores.append(detector.score_one({"a": value}))
+    assert min(scores) >= 0.0

@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -214,3 +215,30 @@ def test_a_transformer_whose_features_were_changed_is_copied(copied):
     features["extra"] = 1.0
     assert dict(copied(features)) == expected | {"extra": 1.0}
     assert dict(copied(transformer).transform_one({"a": 1.0})) == expected
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e39])
+@pytest.mark.parametrize("make", [LinearProbe, LinearRegressorProbe])
+def test_a_value_that_is_refused_is_named(make, value):
+    model, row = make(), {"steam": 1.0, "oil": 2.0}
+    bad = row | {"oil": value}
+    message = f"feature 'oil' is {value!r}: expected a finite number of at most 3.4e+38"
+    for learned in (False, True):
+        with pytest.raises(errors.NonFiniteError, match=f"^{re.escape(message)}$"):
+            model.learn_one(bad | {"late": 1.0}, 1)
+        with pytest.raises(errors.NonFiniteError, match=f"^{re.escape(message)}$"):
+            model.learn_many(pd.DataFrame([row, bad]), [1, 0])
+        assert list(model._columns._probe.columns) == list(row) * learned
+        model.learn_one(row, 1)
+    with pytest.raises(errors.NonFiniteError, match=f"^{re.escape(message)}$"):
+        model.predict_one(bad)
+    assert model.predict_one(row | {"never": value}) == 1
+
+
+@pytest.mark.parametrize("make", [LinearProbe, LinearRegressorProbe])
+def test_rows_with_new_names_and_too_few_labels_are_told_as_that(make):
+    model, frame = make(), pd.DataFrame([{"steam": 1.0}, {"steam": 2.0}])
+    model.learn_many(frame, [1, 0])
+    with pytest.raises(errors.InputError, match=r"^2 rows, 1 targets, 1 weights: expected as many of each$"):
+        model.learn_many(frame.assign(late=1.0), [1])
+    assert list(model._columns._probe.columns) == ["steam"]

@@ -99,3 +99,53 @@ def test_what_is_no_number_is_refused_before_anything_changes(y):
 def test_options_that_cannot_work_are_refused(options):
     with pytest.raises(errors.ConfigurationError, match="{}={!r}".format(*next(iter(options.items())))):
         LinearRegressorProbe(**options)
+
+
+@pytest.mark.parametrize("batch", [1, 40])
+@pytest.mark.parametrize("dimensions", [3, 1024])
+def test_with_a_half_life_a_first_sample_far_away_is_forgotten(dimensions, batch):
+    near, far = (LinearRegressorProbe(half_life=1.0, dimensions=dimensions, solve_every=9) for _ in range(2))
+    for model, away in ((near, 0.0), (far, 1e8)):
+        first, y = X.copy(), Y.copy()
+        first[0] += away
+        y[0] += away
+        for start in range(0, 80, batch):
+            model.learn_many(first[start : start + batch], y[start : start + batch])
+            model.predict_one(X[0])
+    np.testing.assert_allclose(far.predict_many(X), near.predict_many(X), rtol=1e-3)
+
+
+def test_the_largest_targets_leave_it_finite_and_larger_ones_are_refused():
+    model = LinearRegressorProbe(half_life=1.0)
+    for y in (1e100, -1e100, 1e100):
+        model.learn_one([3e38, 1.0], y, 1e12)
+    with pytest.raises(errors.ValueRangeError, match=r"^target 1e\+308: expected a finite number of at most 1e\+100$"):
+        model.learn_one([1.0, 1.0], 1e308)
+    for value in range(2000):
+        model.learn_one([float(value % 3), 1.0], 5.0)
+    assert model.predict_one([1.0, 1.0]) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("half_life", [None, 30.0])
+def test_what_varies_by_rounding_alone_is_constant(half_life):
+    model = LinearRegressorProbe(half_life=half_life)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        readings = int(rng.integers(1, 10))
+        row = {"load": rng.normal(), "degrees": sum([20.1] * readings) / readings}  # 20.1, or a digit less at the end
+        model.learn_one(row, 3.0 * row["load"])
+    usual, warmer = ({"load": 1.0, "degrees": degrees} for degrees in (20.1, 20.2))
+    assert model.predict_one(warmer) == model.predict_one(usual) == pytest.approx(3.0, abs=0.3)
+
+
+@pytest.mark.parametrize("l2", [1e-12, 1e-15, 1e-300])
+@pytest.mark.parametrize("features", [3, 12, 60])
+def test_columns_that_say_the_same_have_a_solution_with_hardly_a_penalty(l2, features):
+    rng = np.random.default_rng(features)
+    rows = rng.normal(size=(4000, features))
+    rows[:, 1], rows[:, 2] = rows[:, 0], 3 * rows[:, 0] + 1
+    if features > 3:
+        rows[:, 3], rows[:, 4] = rows[:, 4:].sum(axis=1), rows[:, 5] - rows[:, 6]
+    model = LinearRegressorProbe(l2=l2)
+    model.learn_many(rows, rows[:, 0])
+    np.testing.assert_allclose(model.predict_many(rows), rows[:, 0], atol=1e-5)
