@@ -29,8 +29,7 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
 
     The network learns what it is shown, so what it has seldom seen scores high. To score a sample and then learn it
     costs one forward pass and one update. A change of exposure does not show, as the normalisation removes it; nor
-    does, in flat rows, how far out a sample lies in a known direction. Rows
-    that have all been the same score 0.
+    does, in flat rows, how far out a sample lies in a known direction. Rows that have all been the same score 0.
 
     Parameters
     ----------
