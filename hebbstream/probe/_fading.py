@@ -59,9 +59,11 @@ class FadingSums(LearnedTensors):
     @ordinary
     def _move_origin(self, origin: Tensor, before: Sequence[Tensor] = (), after: Sequence[Tensor] = ()) -> Tensor:
         """Sum from another origin; return by how much the vectors that are summed get less, numbers beside features as given."""
-        by = self._project((origin - self._shared["origin"]).unsqueeze(0))[0]
+        by = self._project((origin - self._shared["origin"]).unsqueeze(0)).select(0, 0)
         shift = torch.cat([*before, by, *after])
-        gram = self._moved(self._moved(self._shared["gram"], shift).T.contiguous(), shift)
+        gram = self._moved(
+            self._moved(self._shared["gram"], shift).T.clone(memory_format=torch.contiguous_format), shift
+        )
         self._shared |= {"origin": origin, "gram": gram}
         if self._solution is not None:
             weight, bias = self._solution
@@ -69,7 +71,7 @@ class FadingSums(LearnedTensors):
         return shift
 
     def _projected_origin(self) -> Tensor:
-        return self._project(self._shared["origin"].unsqueeze(0))[0]
+        return self._project(self._shared["origin"].unsqueeze(0)).select(0, 0)
 
     def _moved(self, rows: Tensor, shift: Tensor) -> Tensor:
         """Return rows of sums as they are of vectors that are less by a shift."""

@@ -275,7 +275,7 @@ def test_what_a_network_is_not_for_is_refused(sensors, sound, tmp_path, capsys):
         ("predict", CLIP, "--novelty", "--video", tmp_path / "drawn.mp4", "--checkpoint", runs["sound"]),
         ("learn", CLIP, "--resume", "--quiet", "--checkpoint", runs["sound"]),
         ("learn", CLIP, "--preset", "signal", "--quiet", "--checkpoint", runs["video"]),
-        ("evaluate", runs["table"], sensors.parent, "--label", "activity"),
+        ("evaluate", runs["table"], CLIP, "--labels", CLIP.with_suffix(".json")),
         ("inspect", runs["sound"], "--source", CLIP),
         ("export", runs["sound"], tmp_path / "model.onnx", "--verify", "--source", CLIP),
         ("search", tmp_path / "features.npy", f"{CLIP}@1", "--checkpoint", runs["sound"]),
