@@ -61,9 +61,9 @@ class FadingSums(LearnedTensors):
         """Sum from another origin; return by how much the vectors that are summed get less, numbers beside features as given."""
         by = self._project((origin - self._shared["origin"]).unsqueeze(0)).select(0, 0)
         shift = torch.cat([*before, by, *after])
-        gram = self._moved(
-            self._moved(self._shared["gram"], shift).T.clone(memory_format=torch.contiguous_format), shift
-        )
+        gram = self._shared["gram"]
+        gram = gram - torch.outer(gram.select(1, self._one), shift)
+        gram = gram - torch.outer(shift, gram.select(0, self._one))
         self._shared |= {"origin": origin, "gram": gram}
         if self._solution is not None:
             weight, bias = self._solution
@@ -72,10 +72,6 @@ class FadingSums(LearnedTensors):
 
     def _projected_origin(self) -> Tensor:
         return self._project(self._shared["origin"].unsqueeze(0)).select(0, 0)
-
-    def _moved(self, rows: Tensor, shift: Tensor) -> Tensor:
-        """Return rows of sums as they are of vectors that are less by a shift."""
-        return rows - torch.outer(rows.select(1, self._one), shift)
 
     def _latest(self) -> tuple[Tensor, Tensor]:
         """Return the solution to predict with."""
