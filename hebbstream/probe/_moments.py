@@ -107,9 +107,7 @@ class MomentProbe(FadingSums, OnlineProbe):
             origin = rows.select(0, first).to(self.dtype, copy=True)
             shift = self._move_origin(origin, after=[origin.new_zeros(1)])
             sums = self._per_class["sums"]
-            sums.sub_(
-                torch.outer(sums.select(1, self._one), shift)
-            )  # in place, where there is room for further classes
+            sums -= torch.outer(sums.select(1, self._one), shift)  # there is room in it for further classes
         x = self._project(rows - self._shared["origin"])
         x = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
         gram, sums, squares = self._shared["gram"], self._per_class["sums"], self._per_class.get("squares")
