@@ -60,11 +60,10 @@ def is_start_of(known: str, fingerprint: str) -> bool:
     >>> is_start_of("aa~a+bb~b", "aa~a+bc~b+cc~c"), is_start_of("aa~a+bb~b", "ab~a+bb~b")
     (True, False)
     """
-    *before, last = known.split("+")
-    parts = fingerprint.split("+")
-    return parts[: len(before)] == before and [*map(_beginning, parts[len(before) : len(before) + 1])] == [
-        _beginning(last)
-    ]
+    before = known.split("+")
+    parts = fingerprint.split("+")[: len(before)]
+    alike = len(parts) == len(before) and parts[:-1] == before[:-1]
+    return alike and _beginning(parts[-1]) == _beginning(before[-1])
 
 
 def without_shorter(recordings: Mapping[str, int], fingerprint: str) -> dict[str, int]:

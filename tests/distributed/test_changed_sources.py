@@ -63,3 +63,23 @@ def test_rows_that_were_added_are_learned_and_no_others(tmp_path):
     write(range(6000, 7000), "a")
     assert together(1, learn_table, tmp_path) == [10]
     assert together(1, learn_table, tmp_path) == [0]
+
+
+def learn_logs(peers, folder):
+    def rows(first, count):
+        return "".join(f"{row / 7:.12f},{row % 7:.12f}\n" for row in range(first, first + count))
+
+    def learned():
+        net = hs.SoftHebbNet.from_preset("signal", in_channels=2, width=4)
+        return learn(peers, folder, net, {"logs": lambda: windows(open_table(folder / "*.csv"), 100)})
+
+    found = []
+    for name, first, count in ("1", 0, 3000), ("2", 0, 3000), ("2", 3000, 500), ("1", 3000, 100):
+        with (folder / f"{name}.csv").open("a") as file:
+            file.write(rows(first, count))
+        found.append(learned())
+    return found
+
+
+def test_the_last_table_of_a_glob_may_grow(tmp_path):
+    assert together(1, learn_logs, tmp_path) == [[30, 30, 5, 66]]
