@@ -18,7 +18,7 @@ from benchmarks.core import data, run, store
 from benchmarks.quality.worlds.__main__ import features
 from benchmarks.quality.worlds.readout import Array
 
-PRESETS = ("cifar10", "pictures", "video")
+PRESETS = ("cifar10", "pictures", "video", "motion")
 CLASSES = (0, 3, 6, 8)
 _PARTS = (0.3, 0.6, 0.8)
 

@@ -255,9 +255,9 @@ def _endless(results: Path) -> str:
             }
             for name, along in shares.items():
                 cells = [f"{100 * value:.1f}" for value in (along[0], along.max(), along[-1], falls(along))]
-                rows.append([row, file["settings"]["width"], name, *cells])
+                rows.append([row, file["settings"]["width"], file["settings"]["readout"], name, *cells])
     head = ["at the first point, %", "best, %", "at the end, %", "greatest fall from the best before, points"]
-    return markdown(["what learned", "width", "world", *head], rows)
+    return markdown(["what learned", "width", "readout", "world", *head], rows)
 
 
 WORLD_TABLES: Tables = {
