@@ -38,7 +38,8 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
     dimensions
         Most features to keep products of; more are projected (``"ridge"`` and ``"slda"``).
     solve_every
-        Labelled samples between two solutions; 1 is exact (``"ridge"`` and ``"slda"``).
+        Labelled samples between two solutions; 1 is exact, and ``None`` is so up to 256 features (``"ridge"`` and
+        ``"slda"``).
     half_life
         Labelled samples after which one counts half; ``None``: all count alike (``"ridge"`` and ``"slda"``).
     calibrate
@@ -71,7 +72,7 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
         l2: float = 1.0,
         shrinkage: float = 0.1,
         dimensions: int = 1024,
-        solve_every: int = 1,
+        solve_every: int | None = None,
         calibrate: bool = False,
         min_confidence: float = 0.0,
         seed: int = 0,

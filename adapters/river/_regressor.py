@@ -23,7 +23,7 @@ class LinearRegressorProbe(LearnsByName, CountsTensors, base.MiniBatchRegressor)
     dimensions
         Most features to keep products of; more are projected.
     solve_every
-        Samples between two solutions; 1 is exact.
+        Samples between two solutions; 1 is exact, and ``None`` is so up to 256 features; see `RidgeProbe`.
     half_life
         Samples after which one counts half; ``None``: all count alike.
     seed
@@ -43,7 +43,7 @@ class LinearRegressorProbe(LearnsByName, CountsTensors, base.MiniBatchRegressor)
         self,
         l2: float = 1.0,
         dimensions: int = 1024,
-        solve_every: int = 1,
+        solve_every: int | None = None,
         half_life: float | None = None,
         seed: int = 0,
     ) -> None:

@@ -52,7 +52,7 @@ def measure(features: int, dimensions: list[int], seconds: float) -> store.Resul
         for solver in ("ridge", "slda"):
             for d in dimensions:
                 taken = 1 if predicts else STEPS  # a prediction after a label has to solve
-                call = steps(LinearProbe(solver, dimensions=d), rows, labels, taken, predicts=predicts)
+                call = steps(LinearProbe(solver, dimensions=d, solve_every=1), rows, labels, taken, predicts=predicts)
                 timing = alternate({"call": call}, seconds=seconds)["call"]
                 found[f"{solver}, {min(d, features)} dimensions, {what}"] = timing.of_each(taken).as_dict()
     ratios = {

@@ -6,8 +6,6 @@ from typing import Any
 import hebbstream as hs
 from hebbstream.probe._solvers import SOLVERS
 
-_SOLVE_EVERY = 32  # labelled samples: for thousands of features, to solve takes many times as long as a step
-
 
 def add_solver(group: Any, title: str) -> None:
     """Add the option that chooses a new probe's solver to a parser, or to a group of one."""
@@ -23,5 +21,4 @@ def new_probe(options: argparse.Namespace, net: hs.SoftHebbNet) -> hs.OnlineProb
     """
     few_features = net.layers[-1].spec.pool == "time_avg"
     solver = options.solver or ("slda" if few_features else "gradient")
-    settings: dict[str, Any] = {} if few_features or solver == "gradient" else {"solve_every": _SOLVE_EVERY}
-    return SOLVERS[solver](**settings)
+    return SOLVERS[solver]()

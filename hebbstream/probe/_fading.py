@@ -14,6 +14,9 @@ from hebbstream.probe._projection import Projection
 from hebbstream.probe._state import ordinary
 from hebbstream.probe._tensors import LearnedTensors
 
+_QUICK = 256  # features for which to solve takes no longer than a step of a network
+_SHARE, _MOST = 100, 32  # of samples that wait for a new solution: one in so many, and at most
+
 
 class FadingSums(LearnedTensors):
     """Keeps sums of products of features, from one of the samples as origin, and solves when it is asked."""
@@ -24,11 +27,11 @@ class FadingSums(LearnedTensors):
     _one: ClassVar[int]
     """Place of the 1 in every vector that is summed, and so of weights in each row of sums."""
 
-    def _set_options(self, dimensions: int, seed: int, solve_every: int, half_life: float | None) -> None:
+    def _set_options(self, dimensions: int, seed: int, solve_every: int | None, half_life: float | None) -> None:
         """Take the options that `MomentProbe` explains."""
         check_number("dimensions", dimensions)
-        if not quantity(solve_every) >= 1:
-            raise ConfigurationError(f"solve_every={solve_every!r}: expected a positive integer")
+        if solve_every is not None and not quantity(solve_every) >= 1:
+            raise ConfigurationError(f"solve_every={solve_every!r}: expected a positive integer, or None")
         if half_life is not None and not quantity(half_life) > 0:
             raise ConfigurationError(f"half_life={half_life!r}: expected a number above 0, or None")
         self.dimensions, self.seed, self.solve_every, self.half_life = dimensions, seed, solve_every, half_life
@@ -36,6 +39,7 @@ class FadingSums(LearnedTensors):
         self._project = Projection(dimensions, seed)
         self._solution: tuple[Tensor, Tensor] | None = None
         self._pending = 0  # samples learned since then
+        self._newest = 0  # samples learned when the newest class came
 
     @abstractmethod
     def _solve(self) -> tuple[Tensor, Tensor]:
@@ -75,9 +79,22 @@ class FadingSums(LearnedTensors):
 
     def _latest(self) -> tuple[Tensor, Tensor]:
         """Return the solution to predict with."""
-        if self._solution is None or self._pending >= self.solve_every:
+        if self._solution is None or self._pending >= (self.solve_every or self._may_wait()):
             self._solution, self._pending = self._solve(), 0
         return self._solution
+
+    def _may_wait(self) -> int:
+        """Return how many samples may wait for a new solution where the user does not say: few after a new class has come."""
+        if self._is_quick():
+            return 1
+        return max(1, min(_MOST, (self.steps - self._newest) // _SHARE))
+
+    def _is_quick(self) -> bool:
+        return min(self.n_features or 0, self.dimensions) <= _QUICK
+
+    def _add_row(self) -> None:
+        super()._add_row()
+        self._newest = self.steps
 
     def _widen(self, features: int) -> None:
         before = len(self._shared["origin"])

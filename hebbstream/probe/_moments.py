@@ -34,8 +34,9 @@ class MomentProbe(FadingSums, OnlineProbe):
     seed
         Of the projection.
     solve_every
-        Labelled samples after which predictions are made with a new solution; 1 is exact. A class is known from its
-        first sample on, whatever this is.
+        Labelled samples after which predictions are made with a new solution; 1 is exact. ``None``: 1 up to 256 features.
+        With more, to solve takes many times as long as to learn: then it is a hundredth of the labels since the newest
+        class came, 32 at most. A class is known from its first sample on, whatever this is.
     half_life
         Labelled samples after which one counts half, for features that change as they learn; ``None``: all count alike.
     calibrate, min_confidence
@@ -57,7 +58,7 @@ class MomentProbe(FadingSums, OnlineProbe):
         *,
         dimensions: int = 1024,
         seed: int = 0,
-        solve_every: int = 1,
+        solve_every: int | None = None,
         half_life: float | None = None,
         calibrate: bool = False,
         min_confidence: float = 0.0,
@@ -69,9 +70,12 @@ class MomentProbe(FadingSums, OnlineProbe):
     def state_dict(self) -> dict[str, Any]:
         """Return the state that `OnlineProbe.state_dict` describes."""
         state = super().state_dict()
-        if self._solution is not None and self.solve_every > 1:  # may be in use for some more samples
+        if not self.steps or self.solve_every == 1 or (self.solve_every is None and self._is_quick()):
+            return state
+        state["tensors"]["newest"] = torch.tensor(self._newest, device="cpu")
+        if self._solution is not None:  # may be in use for some more samples
             weight, bias = self._solution
-            pending = torch.tensor(self._pending, dtype=torch.int64, device="cpu")
+            pending = torch.tensor(self._pending, device="cpu")
             state["tensors"] |= {"solution": torch.cat([weight, bias.unsqueeze(1)], dim=1), "pending": pending}
         return state
 
@@ -88,6 +92,7 @@ class MomentProbe(FadingSums, OnlineProbe):
             solution = fitted("solution", solution, self._per_class["sums"])
             self._solution = solution[:, :-1].contiguous(), solution[:, -1].contiguous()
             self._pending = int(tensors.pop("pending"))
+        self._newest = int(tensors.pop("newest", 0))  # earlier files have none
 
     @contextmanager
     def of_one_time(self) -> Iterator[None]:

@@ -45,7 +45,7 @@ class RidgeRegression(FadingSums):
         *,
         dimensions: int = 1024,
         seed: int = 0,
-        solve_every: int = 1,
+        solve_every: int | None = None,
         half_life: float | None = None,
     ) -> None:
         self._set_options(dimensions, seed, solve_every, half_life)

@@ -52,11 +52,6 @@ def test_pictures_by_class_that_are_named_one_by_one_lose_their_labels_not_witho
     )
 
 
-def test_a_probe_of_thousands_of_features_seldom_solves(learn, labels):
-    assert learn("--labels", labels, "--limit", 3, "--solver", "slda")[0] == 0
-    assert hs.Learner.load("run.safetensors").probe.solve_every == 32
-
-
 def test_how_many_are_seen_again_is_refused_where_none_is_kept(learn, labels):
     code, _, err = learn("--labels", labels, "--replay", 0, "--replay-per-sample", 2)
     assert (code, "--replay-per-sample 2: expected --replay, with which it goes" in err) == (1, True)

@@ -1,12 +1,14 @@
 """What the exact solvers promise: the closed form, whatever the order of the samples; and each solver's own weights."""
 
+from itertools import cycle, pairwise
+
 import numpy as np
 import pytest
 import torch
 from probes import EXACT, accuracy, blobs, learned, rows_in_order, tensors_of
 
 import hebbstream as hs
-from hebbstream.probe._solvers import SOLVERS
+from hebbstream.probe._solvers import SOLVERS, probe_from_state
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -140,6 +142,30 @@ def test_between_two_solutions_it_predicts_by_the_last(solver):
     probe.predict_one(X[0])
     probe.learn_one(X[0], "new")
     assert "new" in probe.predict_proba_one(X[0])
+
+
+@pytest.mark.parametrize("solver", EXACT)
+def test_of_many_features_it_solves_anew_as_labels_grow_and_soon_where_a_class_is_new(solver, monkeypatch):
+    rng, solved = np.random.default_rng(0), []
+    probe, few = SOLVERS[solver](), SOLVERS[solver]()
+    monkeypatch.setattr(probe, "_solve", lambda: solved.append(probe.steps) or type(probe)._solve(probe))
+
+    def learn(samples, *labels):
+        for row, label in zip(rng.normal(size=(samples, 257)), cycle(labels), strict=False):
+            probe.learn_one(row, label)
+            few.learn_one(row[:256], label)
+            probe.predict_one(row)
+        return [after - before for before, after in pairwise(solved)]
+
+    probe.learn_many(rng.normal(size=(990, 257)), ["a", "b"] * 495)
+    assert learn(60, "a", "b")[-2:] == [10, 10]
+    resumed = probe_from_state(probe.state_dict())
+    x = rng.normal(size=257)
+    assert resumed.predict_proba_one(x) == probe.predict_proba_one(x)
+    assert learn(60, "new", "a")[-59:] == [1] * 59
+    probe.learn_many(rng.normal(size=(4000, 257)), ["a", "b"] * 2000)
+    assert learn(100, "a", "b")[-2:] == [32, 32]
+    assert few.predict_proba_one(x[:256]) == probe_from_state(few.state_dict()).predict_proba_one(x[:256])
 
 
 @pytest.mark.parametrize("dimensions", [1, 1024])

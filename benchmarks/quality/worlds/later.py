@@ -25,8 +25,8 @@ PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
     "gradient": hs.SoftmaxProbe,
     _OF_THREE: hs.SoftmaxProbe,
     OF_ONE: hs.SoftmaxProbe,
-    "ridge": partial(hs.RidgeProbe, solve_every=32),
-    "slda": partial(hs.SldaProbe, solve_every=32),
+    "ridge": hs.RidgeProbe,
+    "slda": hs.SldaProbe,
 }
 REPLAYS: dict[str, Callable[[], hs.Replay]] = {
     _OF_THREE: hs.Replay,
