@@ -30,7 +30,7 @@ class Settings:
     solver
         Of the probe.
     dimensions
-        Of a probe that solves, which it does after each taught frame.
+        Of a probe that solves: most features to keep products of.
     size
         (height, width) of the frames that the network sees; ``None`` takes the preset's.
     every_frame
