@@ -113,7 +113,7 @@ class SoftHebbNet(LayerStack):
         seed: int = 0,
         device: str | torch.device = "cpu",
         engine: Engine | EngineName = "eager",
-    ) -> "SoftHebbNet":
+    ) -> Self:
         """Build one of the networks that are ready made.
 
         Parameters

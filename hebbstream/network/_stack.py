@@ -46,6 +46,9 @@ class LayerStack(nn.Module):
         Whether to leave out the values of all tensors, for a stack about to be loaded; `device` is then not looked at.
     """
 
+    samples_seen: int
+    """Samples that it has learned."""
+
     def __init__(
         self,
         layers: Sequence[LayerSpec],
