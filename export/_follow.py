@@ -105,7 +105,7 @@ class FollowingExtractor:
                 f"every_seconds={quote(every_seconds)}: expected a number above 0, up to {threading.TIMEOUT_MAX:g}"
             )
         self.manifest = expanded_path(manifest)
-        self.every_seconds = every_seconds
+        self.every_seconds = float(every_seconds)  # what waits for a lock takes no other
         self.swaps = 0
         """Models taken over after the first."""
         self.refused = 0
@@ -260,6 +260,10 @@ def read_manifest(manifest: Path) -> tuple[str, dict[str, Any]]:
     except OSError as error:
         raise ModelNotFoundError(f"no manifest at {manifest} ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
+        if manifest.suffix == ".onnx":
+            raise CorruptModelError(
+                f"{manifest}: a model: expected the manifest, the .json file that names it"
+            ) from error
         raise CorruptModelError(f"{manifest}: no JSON ({error})") from error
     if not isinstance(named, dict):
         raise CorruptModelError(f"{manifest}: a JSON {type(named).__name__}, expected an object")

@@ -54,10 +54,6 @@ def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
     """
     tensors: dict[str, Tensor] = {}
     header = {"format": FORMAT, "version": __version__, **_without_tensors(state, "", tensors)}
-    try:
-        header = json.loads(json.dumps(header, default=_plain))
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"state for {path}: {error}; expected JSON terms and tensors") from error
     header[_CHECKSUM] = _checksum(header, tensors)
     with atomic_write(path) as temporary:
         try:
@@ -119,7 +115,7 @@ def _without_tensors(state: Mapping[str, Any], prefix: str, tensors: dict[str, T
     terms: State = {}
     for key, value in state.items():
         if not isinstance(key, str):  # JSON would make it one
-            raise ConfigurationError(f"state with the key {key!r}: expected a str")
+            raise ConfigurationError(f"state {prefix}{key!r}: expected a str for a key")
         name = prefix + key.replace("%", "%25").replace("/", "%2F")
         if isinstance(value, Tensor):
             tensor = value.detach().cpu().contiguous()
@@ -127,9 +123,19 @@ def _without_tensors(state: Mapping[str, Any], prefix: str, tensors: dict[str, T
                 tensor.untyped_storage().data_ptr() == each.untyped_storage().data_ptr() for each in tensors.values()
             )
             tensors[name] = tensor.clone() if shared else tensor
+        elif isinstance(value, Mapping):
+            terms[key] = _without_tensors(value, f"{name}/", tensors)
         else:
-            terms[key] = _without_tensors(value, f"{name}/", tensors) if isinstance(value, Mapping) else value
+            terms[key] = _in_json(value, name)
     return terms
+
+
+def _in_json(value: Any, name: str) -> Any:
+    """Return a value as it will be read again."""
+    try:
+        return json.loads(json.dumps(value, default=_plain))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"state {name}: {error}; expected JSON terms and tensors") from error
 
 
 def _with_tensors(header: State, tensors: Mapping[str, Tensor]) -> State:

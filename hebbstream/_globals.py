@@ -1,14 +1,19 @@
 """What of torch is global, and may be set to anything by whoever runs us."""
 
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
 from hebbstream._quote import first_line
 from hebbstream.errors import ConfigurationError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # From torch 2.9 on, the older name fails where somebody has set the newer one.
 _MATMUL = torch.backends.cuda.matmul
@@ -93,6 +98,29 @@ def outside_modes() -> AbstractContextManager[object]:
     stack.enter_context(torch.no_grad())  # as in inference mode; to leave it would turn gradients on
     stack.enter_context(in_float32())
     return stack
+
+
+def uncompiled(method: Callable[P, R]) -> Callable[P, R]:
+    """Let a program that `torch.compile` compiles call a method as it is.
+
+    Tracing each layer would take many seconds for each size of a batch, warn, and end with the same kernels.
+
+    Examples
+    --------
+    >>> uncompiled(len)("abc")
+    3
+    """
+    eager: list[Callable[P, R]] = []
+
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if "torch._dynamo" not in sys.modules:  # nobody compiles; to load it takes seconds
+            return method(*args, **kwargs)
+        if not eager:
+            eager.append(torch.compiler.disable(method))  # type: ignore[no-untyped-call]
+        return eager[0](*args, **kwargs)
+
+    return call
 
 
 def usable_device(device: str | torch.device) -> torch.device:

@@ -58,6 +58,23 @@ def as_index(value: Any) -> int:
         return -1
 
 
+def plain_number(value: Any) -> Any:
+    """Return a number as Python's own, which files and models hold; NumPy's, of few digits, would round what it meets.
+
+    ``None`` stays what it is.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> plain_number(3), plain_number(Fraction(1, 2)), plain_number(None)
+    (3, 0.5, None)
+    """
+    try:
+        return value if value is None else operator.index(value)
+    except TypeError:
+        return float(value)
+
+
 def quantity(value: Any) -> float:
     """Return a number as a float, and NaN, which lies in no range, for what is none.
 

@@ -1,7 +1,10 @@
 """What is of another kind than asked for is refused by one message; NumPy's numbers are numbers."""
 
+import time
+
 import numpy as np
 import pytest
+import torch
 
 import hebbstream as hs
 from hebbstream import errors
@@ -9,7 +12,7 @@ from hebbstream.adapters.audio import open_audio
 from hebbstream.adapters.river import SoftHebbAnomaly, SoftHebbTransformer
 from hebbstream.adapters.video import open_video
 from hebbstream.clip import CLIP
-from hebbstream.export import follow, publish, to_onnx, verify
+from hebbstream.export import OnnxExtractor, follow, publish, to_onnx, verify
 
 FRAMES = np.zeros((1, 28, 28), np.uint8)
 
@@ -86,6 +89,49 @@ def test_numbers_of_numpy_make_the_same_network_and_are_saved(tmp_path):
     assert np.array_equal(net.layers[0].weight, hs.SoftHebbNet([net.layers[0].spec], 3, seed=7).layers[0].weight)
     hs.Learner(net, hs.SoftmaxProbe(), replay=hs.Replay(np.int64(5))).save(tmp_path / "run")
     assert hs.Learner.load(tmp_path / "run").replay.capacity == 5
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda half: hs.SoftmaxProbe(half, average_over=np.int64(9), calibrate=half > 0, min_confidence=half),
+        lambda half: hs.RidgeProbe(half, half_life=half, min_confidence=half),
+        lambda half: hs.SldaProbe(half, solve_every=np.float32(3), min_confidence=half),
+    ],
+)
+def test_numbers_of_numpy_as_options_of_a_probe_that_is_exported(make, net, tmp_path):
+    probe = make(np.float32(0.5))
+    probe.learn_one(net.transform_one(FRAMES[0]), "dark")
+    assert {type(value) for value in probe.options().values()} <= {int, float, bool, str, type(None)}
+    assert OnnxExtractor(to_onnx(net, tmp_path / "net.onnx", probe, size=28)).contract.min_confidence == 0.5
+
+
+def test_a_half_life_of_few_digits_forgets_as_the_same_number_of_python():
+    """A resumed run has Python's, and must go on bit for bit."""
+    given, read = (hs.SldaProbe(half_life=kind(7)) for kind in (np.float32, float))
+    for probe in (given, read):
+        probe.learn_many(np.eye(40), [0, 1] * 20)
+    assert torch.equal(given.affine()[0], read.affine()[0])
+
+
+def test_numbers_of_numpy_where_torch_and_locks_take_none(net, tmp_path):
+    assert hs.Replay(weight=np.float32(0.5)).weight == 0.5
+    net.reopen_plasticity(np.float32(0.5), half_life=np.float32(1))
+    assert net.layers[0].opening.tolist() == [0.5, 0.5]
+    publish(net, tmp_path / "net.json", size=28)
+    with follow(tmp_path / "net.json", every_seconds=np.float32(0.01)) as extractor:
+        net.learn_one(FRAMES[0])
+        publish(net, tmp_path / "net.json", size=28)
+        deadline = time.monotonic() + 20
+        while not extractor.swaps and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert extractor.contract.samples_seen == 1
+
+
+def test_the_model_where_its_manifest_is_asked_for(net, tmp_path):
+    model = publish(net, tmp_path / "net.json", size=28)
+    with pytest.raises(errors.CorruptModelError, match=r"\.onnx: a model: expected the manifest"):
+        follow(model)
 
 
 def test_an_exported_model_where_a_checkpoint_is_asked_for(net, tmp_path):

@@ -2,9 +2,16 @@
 
 from collections.abc import Callable, Hashable
 from functools import lru_cache, wraps
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
+
+from hebbstream.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Features(dict[Hashable, float]):
@@ -76,3 +83,23 @@ def feature_names(prefix: str, features: int) -> tuple[str, ...]:
     ('softhebb_0', 'softhebb_1')
     """
     return tuple(f"{prefix}_{number}" for number in range(features))
+
+
+def data_frame(features: npt.NDArray[np.float64], prefix: str, index: Any = None) -> "pd.DataFrame":
+    """Return the features of several samples, (n, F), as a data frame; see `feature_names`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If pandas is not installed, which river needs for its mini-batches alone.
+
+    Examples
+    --------
+    >>> list(data_frame(np.zeros((3, 2)), "softhebb").columns)
+    ['softhebb_0', 'softhebb_1']
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise MissingDependencyError("pandas is not installed: pip install 'river[pandas]'") from None
+    return pd.DataFrame(features, index=index, columns=feature_names(prefix, features.shape[1]))

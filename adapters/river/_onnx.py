@@ -6,7 +6,7 @@ import torch
 from river import base
 from torch import Tensor
 
-from hebbstream.adapters.river._features import Features, feature_names
+from hebbstream.adapters.river._features import Features, data_frame
 from hebbstream.adapters.river._frames import bare_image
 from hebbstream.export import OnnxExtractor
 
@@ -64,10 +64,7 @@ class OnnxTransformer(base.MiniBatchTransformer):
 
     def transform_many(self, X: Any) -> "pd.DataFrame":
         """Return the features of a batch of images as a DataFrame."""
-        import pandas as pd
-
-        found = _tensor(self._extractor.transform_many(X)).double().cpu().numpy()
-        return pd.DataFrame(found, columns=feature_names(self.prefix, found.shape[1]))
+        return data_frame(_tensor(self._extractor.transform_many(X)).double().cpu().numpy(), self.prefix)
 
 
 def _tensor(features: Any) -> Tensor:

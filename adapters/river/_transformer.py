@@ -14,7 +14,7 @@ from river import base, compose
 from hebbstream._numbers import check_number
 from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._columns import as_pandas, is_frame
-from hebbstream.adapters.river._features import Features, feature_names
+from hebbstream.adapters.river._features import Features, data_frame
 from hebbstream.adapters.river._frames import content, samples_of
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.adapters.river._reading import ReadsSamples
@@ -264,8 +264,6 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
     @in_turn
     def transform_many(self, X: Any) -> "pd.DataFrame":
         """Return the features of each row of a DataFrame, or each image of a batch, as a DataFrame."""
-        import pandas as pd
-
         self._learned = None
         X = as_pandas(X)
         index = X.index if is_frame(X) else None
@@ -283,7 +281,7 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         else:
             raw = self.net.transform_many(batch)
             found = (self._scale(raw) if self.standardise else raw).double().cpu().numpy()
-        return pd.DataFrame(found, index=index, columns=feature_names(self._prefix, found.shape[1]))
+        return data_frame(found, self._prefix, index)
 
     def _get_params(self) -> dict[str, Any]:
         return {**super()._get_params(), "net": self._given}  # not as it is by now

@@ -16,7 +16,7 @@ class Latency:
     def take(self, sample: Sample, now: float) -> None:
         """Take in a sample that has just been learned; recordings have no latency."""
         if sample.captured is not None:
-            latency = now - sample.captured
+            latency = float(now - sample.captured)  # a time of NumPy would end in no record of `Metrics`
             self.count += 1
             self.total += latency
             self.greatest = max(self.greatest, latency)

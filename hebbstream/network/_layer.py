@@ -291,7 +291,7 @@ class SoftHebbLayer(nn.Module):
     def reopen_plasticity(self, opening: float = 1.0, half_life: int = 2000) -> None:
         """Let converged neurons learn again for a while; see `SoftHebbNet.reopen_plasticity`."""
         for place, value in enumerate((opening, 0.5 ** (1.0 / half_life))):
-            self.opening[place] = value
+            self.opening[place] = float(value)  # NumPy's numbers are none to torch
         self.samples_learned.zero_()
 
     def _as_layer_input(self, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from hebbstream._globals import outside_modes
+from hebbstream._globals import outside_modes, uncompiled
 from hebbstream._numbers import as_index, quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
@@ -113,7 +113,7 @@ class SoftHebbNet(LayerStack):
         seed: int = 0,
         device: str | torch.device = "cpu",
         engine: Engine | EngineName = "eager",
-    ) -> "SoftHebbNet":
+    ) -> Self:
         """Build one of the networks that are ready made.
 
         Parameters
@@ -270,6 +270,7 @@ class SoftHebbNet(LayerStack):
             self.frame_size = passes.frame_size
             self.samples_seen += 1
 
+    @uncompiled
     def _learn(self, x: Tensor) -> Tensor:
         with self._between_steps("learn"), outside_modes():
             return merge_views(self.engine.learn(self.layers, self._taken_in(x)), self.mirror)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hebbstream._container import State, inconsistent, read_state, write_state
-from hebbstream._globals import outside_modes, usable_device
+from hebbstream._globals import outside_modes, uncompiled, usable_device
 from hebbstream._quote import first_line
 from hebbstream._turns import Turns
 from hebbstream.errors import ConfigurationError, ImageSizeError
@@ -45,6 +45,9 @@ class LayerStack(nn.Module):
     blank
         Whether to leave out the values of all tensors, for a stack about to be loaded; `device` is then not looked at.
     """
+
+    samples_seen: int
+    """Samples that it has learned."""
 
     def __init__(
         self,
@@ -134,6 +137,7 @@ class LayerStack(nn.Module):
         """Return the features of a batch and change nothing; see `SoftHebbNet.learn_many`."""
         return self(self.checked(frames, single=False))  # type: ignore[no-any-return]
 
+    @uncompiled
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Return the features of a checked (B, C, H, W) batch, shape (B, F)."""
@@ -165,6 +169,7 @@ class LayerStack(nn.Module):
     def _inference_product(self) -> Product:
         return product("float32")
 
+    @uncompiled
     def checked(self, frames: Any, *, single: bool) -> Tensor:
         """Return one frame, or a batch, as (B, C, H, W) of its own dtype, in the caller's memory where it can be.
 

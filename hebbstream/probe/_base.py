@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from hebbstream._numbers import quantity
+from hebbstream._numbers import plain_number, quantity
 from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.probe._inputs import checked_label, checked_weight
@@ -52,8 +52,8 @@ class OnlineProbe(LabelledRows):
         if not 0 <= quantity(min_confidence) <= 1:
             raise ConfigurationError(f"min_confidence={min_confidence!r}: expected a probability")
         super().__init__()
-        self.calibrate = calibrate
-        self.min_confidence = min_confidence
+        self.calibrate = bool(calibrate)
+        self.min_confidence = plain_number(min_confidence)
         self.classes = []
         self.columns: dict[Hashable, int] = {}
         """Index of each feature in the vectors, by its name, in their order; empty where features have no names."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream._numbers import check_number, quantity
+from hebbstream._numbers import check_number, plain_number, quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._projection import Projection
 from hebbstream.probe._state import ordinary
@@ -34,8 +34,9 @@ class FadingSums(LearnedTensors):
             raise ConfigurationError(f"solve_every={solve_every!r}: expected a positive integer, or None")
         if half_life is not None and not quantity(half_life) > 0:
             raise ConfigurationError(f"half_life={half_life!r}: expected a number above 0, or None")
-        self.dimensions, self.seed, self.solve_every, self.half_life = dimensions, seed, solve_every, half_life
-        self._keeps = 1.0 if half_life is None else 0.5 ** (1 / half_life)  # of everything, at each sample
+        self.dimensions, self.seed = dimensions, seed
+        self.solve_every, self.half_life = plain_number(solve_every), plain_number(half_life)
+        self._keeps = 1.0 if half_life is None else 0.5 ** (1 / self.half_life)  # of everything, at each sample
         self._project = Projection(dimensions, seed)
         self._solution: tuple[Tensor, Tensor] | None = None
         self._pending = 0  # samples learned since then

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream._numbers import quantity
+from hebbstream._numbers import plain_number, quantity
 from hebbstream._quote import quote
 from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError, InputError, ValueRangeError
@@ -52,7 +52,7 @@ class RidgeRegression(FadingSums):
         if not quantity(l2) > 0:
             raise ConfigurationError(f"l2={l2!r}: expected a number above 0")
         super().__init__()
-        self.l2 = l2
+        self.l2 = plain_number(l2)
         self.columns: dict[Any, int] = {}
         """Index of each feature in the vectors, by its name; empty where features have no names."""
         self.steps = 0

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hebbstream._numbers import check_number, checked_seed
+from hebbstream._numbers import as_index, check_number, checked_seed, quantity
 from hebbstream._quote import quote
 from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError, InputError, LabelError
@@ -66,7 +66,7 @@ class Replay(OfOneTime):
     ) -> None:
         for name, value in (("capacity", capacity), ("per_sample", per_sample), ("every_samples", every_samples)):
             check_number(name, value)
-        if not isinstance(weight, int | float) or not 0 < weight <= sys.float_info.max:
+        if not 0 < quantity(weight) <= sys.float_info.max:
             raise ConfigurationError(f"weight={quote(weight)}: expected a positive number")
         super().__init__()
         self.capacity, self.per_sample, self.every_samples, self.seed = capacity, per_sample, every_samples, seed
@@ -148,8 +148,10 @@ class Replay(OfOneTime):
         Raises
         ------
         ConfigurationError
-            If there is none yet.
+            If there is none yet, or `number` is no integer of at least 0.
         """
+        if as_index(number) < 0:
+            raise ConfigurationError(f"number={quote(number)}: expected an integer of at least 0")
         if not len(self):
             raise ConfigurationError("replay without a labelled frame: expected one that was added")
         places = self._random.integers(len(self), size=number).tolist()

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from hebbstream._numbers import quantity
+from hebbstream._numbers import plain_number, quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._moments import MomentProbe
 from hebbstream.probe._sums import least_squares
@@ -43,7 +43,7 @@ class RidgeProbe(MomentProbe):
         super().__init__(**options)
         if not quantity(l2) > 0:
             raise ConfigurationError(f"l2={l2!r}: expected a number above 0")
-        self.l2 = l2
+        self.l2 = plain_number(l2)
 
     def _solve(self) -> tuple[Tensor, Tensor]:
         moments = self._moments()

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from hebbstream._numbers import quantity
+from hebbstream._numbers import plain_number, quantity
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._moments import FADED, MomentProbe
 from hebbstream.probe._sums import deviation
@@ -47,7 +47,7 @@ class SldaProbe(MomentProbe):
         super().__init__(**options)
         if not 0 < quantity(shrinkage) < 1:
             raise ConfigurationError(f"shrinkage={shrinkage!r}: expected a number above 0 and below 1")
-        self.shrinkage = shrinkage
+        self.shrinkage = plain_number(shrinkage)
 
     def _solve(self) -> tuple[Tensor, Tensor]:
         moments = self._moments()

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream._numbers import quantity
+from hebbstream._numbers import plain_number, quantity
 from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe._base import OnlineProbe
@@ -80,10 +80,10 @@ class SoftmaxProbe(OnlineProbe):
             raise ConfigurationError(f"learning_rate={learning_rate!r}: expected a number above 0")
         if not quantity(average_over) >= 1:
             raise ConfigurationError(f"average_over={average_over!r}: expected a positive number of samples")
-        self.average_over = average_over
+        self.average_over = plain_number(average_over)
         self.optimizer = optimizer
         self._kind = _OPTIMIZERS[optimizer]
-        self.learning_rate = self._kind.rate if learning_rate is None else learning_rate
+        self.learning_rate = self._kind.rate if learning_rate is None else plain_number(learning_rate)
         self.dtype = self._kind.dtype
         self._descent: Descent | None = None
 

@@ -3,7 +3,6 @@
 import math
 import random
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,17 +14,17 @@ from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import like, planes, size_of, with_frame
 from hebbstream.streams._sample import Sample
-from hebbstream.streams._stream import Stream, as_stream
+from hebbstream.streams._stream import Item, Stream, as_stream
 
 
 def crops(
-    stream: Iterable[Any],
+    stream: Iterable[Item],
     size: int | tuple[int, int],
     *,
     per_frame: int = 1,
     scale: float | None = None,
     seed: int = 0,
-) -> Stream[Any]:
+) -> Stream[Item]:
     """Cut pieces of a network's input size out of larger frames, at random places.
 
     Parameters
@@ -69,8 +68,8 @@ def crops(
 
 
 def _cropped(
-    stream: Stream[Any], height: int, width: int, per_frame: int, scale: float | None, generator: random.Random
-) -> Iterator[Any]:
+    stream: Stream[Item], height: int, width: int, per_frame: int, scale: float | None, generator: random.Random
+) -> Iterator[Item]:
     for item in stream:
         frame = Sample.of(item).x
         x = planes(frame)
@@ -97,14 +96,14 @@ def _shrunk(x: Tensor, factor: float) -> Tensor:
 
 
 def augment(
-    stream: Iterable[Any],
+    stream: Iterable[Item],
     *,
     flip: bool = True,
     shift: int = 2,
     brightness: float = 0.1,
     contrast: float = 0.1,
     seed: int = 0,
-) -> Stream[Any]:
+) -> Stream[Item]:
     """Change each frame a little, so that no frame comes twice in the same form.
 
     Parameters
@@ -149,8 +148,8 @@ def augment(
 
 
 def _augmented(
-    stream: Stream[Any], flip: bool, shift: int, brightness: float, contrast: float, generator: random.Random
-) -> Iterator[Any]:
+    stream: Stream[Item], flip: bool, shift: int, brightness: float, contrast: float, generator: random.Random
+) -> Iterator[Item]:
     for item in stream:
         frame = Sample.of(item).x
         x = planes(frame, input_range=(0, 1))

@@ -1,18 +1,17 @@
 """`for_live`: what is worth doing to the frames of a camera, as far as it was measured."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from hebbstream.streams._augment import augment
 from hebbstream.streams._novelty import SHARE, novel
-from hebbstream.streams._stream import Stream
+from hebbstream.streams._stream import Item, Stream
 
 HEARTBEAT = 250  # frames, ten seconds of most cameras: `learn` saves only between two samples
 
 
 def for_live(
-    stream: Iterable[Any], *, threshold: float | None = None, share: float = SHARE, seed: int = 0
-) -> Stream[Any]:
+    stream: Iterable[Item], *, threshold: float | None = None, share: float = SHARE, seed: int = 0
+) -> Stream[Item]:
     """Prepare the frames of a camera that mostly shows the same: ``augment(novel(stream, at_least_every=250))``.
 
     With it, far fewer neurons stay idle than with frames as they come, and a linear probe loses nothing

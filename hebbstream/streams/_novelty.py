@@ -17,7 +17,7 @@ from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import planes
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stats import StreamStats
-from hebbstream.streams._stream import Stream, as_stream
+from hebbstream.streams._stream import Item, Stream, as_stream
 
 SHARE = 0.25
 _MOST, _LEAST = 0.02, 1e-4  # more is news to anybody; less is the noise of a codec
@@ -25,13 +25,13 @@ _GAIN = 0.2
 
 
 def novel(
-    stream: Iterable[Any],
+    stream: Iterable[Item],
     threshold: float | None = None,
     *,
     share: float = SHARE,
     grid: int = 8,
     at_least_every: int | None = None,
-) -> Stream[Any]:
+) -> Stream[Item]:
     """Skip frames that differ too little from the last one let through.
 
     A frame is laid out in `grid` × `grid` cells. The brightness of a cell is the mean of its pixels and channels, as a
@@ -116,8 +116,8 @@ class _Adaptive:
 
 
 def _gated(
-    stream: Stream[Any], passes: Callable[[float], bool], grid: int, at_least_every: int | None, stats: StreamStats
-) -> Iterator[Any]:
+    stream: Stream[Item], passes: Callable[[float], bool], grid: int, at_least_every: int | None, stats: StreamStats
+) -> Iterator[Item]:
     last, silence = None, 0
     for item in stream:
         cells = brightness(Sample.of(item).x, as_index(grid))

@@ -259,3 +259,10 @@ def test_records_of_a_network_that_has_diverged_are_json_for_everybody(tmp_path)
 def test_what_is_no_period_is_refused(seconds, tmp_path):
     with pytest.raises(errors.ConfigurationError, match="expected 0 or a positive number"):
         Metrics(tmp_path / "metrics.jsonl", every_seconds=seconds)
+
+
+def test_the_time_of_capture_may_be_a_number_of_numpy(tmp_path):
+    sample = hs.Sample(torch.rand(3, 32, 32), captured=np.float32(99.5))
+    learner = hs.Learner(network(), callbacks=[Metrics(tmp_path / "metrics.jsonl")], clock=lambda: 100.0)
+    learner.learn([sample], progress=False)
+    assert records(tmp_path / "metrics.jsonl")[-1]["latency_mean"] == 0.5

@@ -278,3 +278,9 @@ def test_a_frame_that_was_interrupted_takes_no_place_from_others(monkeypatch):
         memory.add(numbered(4), "c")
     assert (kept(memory), memory.waiting, memory.classes()) == ([0, 1, 2, 3], 4, ["a", "b"])
     assert kept(hs.Replay.from_state(memory.state_dict())) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("number", [-1, 1.5, "all", None])
+def test_no_number_of_frames_to_draw(number):
+    with pytest.raises(errors.ConfigurationError, match=f"number={number!r}: expected an integer of at least 0"):
+        filled("ab", capacity=5).draw(number)

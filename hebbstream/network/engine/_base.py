@@ -10,7 +10,7 @@ from torch import Tensor
 from hebbstream._globals import outside_modes
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._layer import SoftHebbLayer
-from hebbstream.rule._precision import PrecisionName, product
+from hebbstream.rule._precision import PrecisionName, Product, product
 
 
 class Engine(ABC):
@@ -48,7 +48,7 @@ class Engine(ABC):
             names = ", ".join(map(repr, get_args(PrecisionName)))
             raise ConfigurationError(f"precision={precision!r}: expected one of {names}")
         self.precision: PrecisionName = precision
-        self.multiply = product(precision)
+        self.multiply: Product = product(precision)
 
     @abstractmethod
     def learn(self, layers: Sequence[SoftHebbLayer], frames: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -242,3 +243,12 @@ def test_rows_with_new_names_and_too_few_labels_are_told_as_that(make):
     with pytest.raises(errors.InputError, match=r"^2 rows, 1 targets, 1 weights: expected as many of each$"):
         model.learn_many(frame.assign(late=1.0), [1])
     assert list(model._columns._probe.columns) == ["steam"]
+
+
+def test_mini_batches_without_pandas_name_the_package_that_brings_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    transformer = SoftHebbTransformer(neurons=4)
+    transformer.learn_one({"a": 1.0})
+    assert len(transformer.transform_one({"a": 1.0})) == 4
+    with pytest.raises(errors.MissingDependencyError, match=r"pip install 'river\[pandas\]'"):
+        transformer.transform_many([{"a": 1.0}])

@@ -1,0 +1,27 @@
+"""What type checkers of programs that use hebbstream see."""
+
+from collections.abc import Iterable
+from typing import Self, TypeVar, get_args, get_type_hints
+
+import pytest
+
+import hebbstream as hs
+from hebbstream import streams
+
+
+@pytest.mark.parametrize("name", ["augment", "crops", "for_live", "novel", "schedule", "shuffle"])
+def test_what_comes_out_of_a_stream_is_of_the_kind_that_goes_in(name):
+    """A `Sample` must not become `Any` on its way."""
+    hints = get_type_hints(getattr(streams, name))
+    (item,) = get_args(hints["stream"])
+    assert isinstance(item, TypeVar)
+    assert (hints["stream"], hints["return"]) == (Iterable[item], streams.Stream[item])
+
+
+def test_a_network_of_ones_own_class_is_made_of_a_preset():
+    assert get_type_hints(hs.SoftHebbNet.from_preset)["return"] is Self
+
+
+def test_the_number_of_samples_has_a_type():
+    """Pyright finds none where it is set together with another attribute."""
+    assert get_type_hints(hs.SoftHebbNet)["samples_seen"] is int
