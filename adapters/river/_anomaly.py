@@ -10,18 +10,8 @@ from hebbstream.adapters.river._transformer import SoftHebbTransformer
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._explained import unexplained_share
 from hebbstream.inspection._neurons import check_layer
-from hebbstream.network._spec import LayerSpec
 
-# Features come from weights that have hardly turned, too; a score does not.
-_QUICK = LayerSpec(
-    channels=20,
-    kernel_size=None,
-    inverse_temperature=4.0,
-    learning_rate=0.1,
-    radius=2.0,
-    pool="none",
-    update_scale="running_max",
-)
+_NEURONS = 20  # of a layer for flat rows: with many, every row is explained
 
 
 class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
@@ -34,7 +24,7 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
     Parameters
     ----------
     transformer
-        The network, for images or flat rows; ``None`` takes one dense layer that learns quickly, for flat rows.
+        The network, for images or flat rows; ``None`` takes a small dense layer, for flat rows.
     layer
         Index of the layer in ``net.layers``.
 
@@ -62,7 +52,7 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
             raise ConfigurationError(
                 f"transformer of type {type(transformer).__name__}: expected a SoftHebbTransformer"
             )
-        self.transformer = SoftHebbTransformer(layers=(_QUICK,)) if transformer is None else transformer
+        self.transformer = SoftHebbTransformer(neurons=_NEURONS) if transformer is None else transformer
         self.layer = layer
 
     @property

@@ -11,9 +11,21 @@ from hebbstream.network._spec import LayerSpec
 
 
 def row_layer(neurons: int) -> LayerSpec:
-    """Return the dense layer for flat rows."""
+    """Return the dense layer for flat rows.
+
+    Its features are how the neurons share a row between them. The other activations grow as the row does, so that they tell
+    directions apart, not what lies near from what lies far. Chosen on two of the tables in docs/evidence/streams.md.
+    """
     return LayerSpec(
-        channels=neurons, kernel_size=None, activation="triangle", power=1.0, pool="none", update_scale="running_max"
+        channels=neurons,
+        kernel_size=None,
+        inverse_temperature=4.0,
+        learning_rate=0.1,
+        radius=1.5,
+        activation="softmax",
+        activation_inverse_temperature=1.5,
+        pool="none",
+        update_scale="running_max",
     )
 
 
