@@ -18,11 +18,8 @@ from hebbstream.errors import ConfigurationError, PrecisionError
 from hebbstream.export._batch import model_batch
 from hebbstream.export._contract import Contract
 from hebbstream.export._fold import fold
-from hebbstream.export._graph import build_model
 from hebbstream.export._options import FRAMES, ExportOptions, Options, contract_of
-from hebbstream.export._quantize import quantize
 from hebbstream.export._runtime import make_session
-from hebbstream.export._seal import seal
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe
 
@@ -139,6 +136,10 @@ def export_model(net: SoftHebbNet, probe: Any = None, **options: Unpack[ExportOp
 
 def make_model(net: SoftHebbNet, probe: Any, options: Options) -> Exported:
     """Do what `export_model` does, with options that were checked."""
+    from hebbstream.export._graph import build_model  # with onnx, which takes long
+    from hebbstream.export._quantize import quantize
+    from hebbstream.export._seal import seal
+
     if not isinstance(net, SoftHebbNet):
         raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet")
     head = as_online_probe(probe, "model")

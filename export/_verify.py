@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 
 from hebbstream._numbers import quantity
@@ -20,7 +19,6 @@ from hebbstream.errors import ConfigurationError, CorruptModelError
 from hebbstream.export._contract import Contract, label_in_json
 from hebbstream.export._extractor import OnnxExtractor
 from hebbstream.export._runtime import make_session
-from hebbstream.export._seal import read_model
 from hebbstream.export._to_onnx import distance
 from hebbstream.network._frames import stacked
 from hebbstream.network._network import SoftHebbNet
@@ -152,6 +150,10 @@ def verify(
     >>> found.frames, found.greatest < 1e-4
     (3, True)
     """
+    import onnx  # it takes long
+
+    from hebbstream.export._seal import read_model
+
     data, contract = read_model(model)
     if not 0 < quantity(seconds) < math.inf:
         raise ConfigurationError(f"seconds={quote(seconds)}: expected a finite number above 0")
