@@ -28,7 +28,7 @@ from hebbstream.learning._turned import Turned
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream
 
-_WINDOW = 1000  # labelled samples of late
+_WINDOW = 1000  # predictions of late
 
 
 class Run:
@@ -233,6 +233,8 @@ class Run:
         x = as_read_by(probe, features)
         prediction = probe.predict_one(x)
         probe.learn_one(x, sample.y)
+        if prediction is None:
+            return None, None
         right = bool(prediction == sample.y)  # of NumPy labels, a NumPy bool, which JSON does not know
         counters.scored += 1
         counters.correct += right
