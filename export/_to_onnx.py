@@ -20,6 +20,7 @@ from hebbstream.export._contract import Contract
 from hebbstream.export._fold import fold
 from hebbstream.export._options import FRAMES, ExportOptions, Options, contract_of
 from hebbstream.export._runtime import make_session
+from hebbstream.learning._arguments import check_net
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe
 
@@ -140,8 +141,7 @@ def make_model(net: SoftHebbNet, probe: Any, options: Options) -> Exported:
     from hebbstream.export._quantize import quantize
     from hebbstream.export._seal import seal
 
-    if not isinstance(net, SoftHebbNet):
-        raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet")
+    check_net(net)
     head = as_online_probe(probe, "model")
     with ExitStack() as held:  # other threads may let them learn
         held.enter_context(net._between_steps("export"))

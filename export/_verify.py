@@ -20,6 +20,7 @@ from hebbstream.export._contract import Contract, label_in_json
 from hebbstream.export._extractor import OnnxExtractor
 from hebbstream.export._runtime import make_session
 from hebbstream.export._to_onnx import distance
+from hebbstream.learning._arguments import check_net, checked_stream
 from hebbstream.network._frames import stacked
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe
@@ -157,7 +158,9 @@ def verify(
     data, contract = read_model(model)
     if not 0 < quantity(seconds) < math.inf:
         raise ConfigurationError(f"seconds={quote(seconds)}: expected a finite number above 0")
-    frames = list(frames)
+    if net is not None:
+        check_net(net)
+    frames = list(checked_stream(frames))
     if not frames:
         raise ConfigurationError("frames=[]: expected at least one to run the model on")
     if net is not None and net.samples_seen != contract.samples_seen:

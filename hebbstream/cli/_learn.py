@@ -161,7 +161,7 @@ def _print_if_nothing_was_left(options: argparse.Namespace, report: hs.Report) -
 
 
 def _labels(learner: hs.Learner) -> int:
-    return 0 if learner.probe is None else learner.probe.steps
+    return int(getattr(learner.probe, "steps", 0))
 
 
 def _print_why_unlabelled(options: argparse.Namespace) -> None:

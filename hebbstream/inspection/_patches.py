@@ -15,6 +15,7 @@ from hebbstream.errors import ConfigurationError, EmptyStreamError
 from hebbstream.inspection._fields import ReceptiveField, receptive_field
 from hebbstream.inspection._forward import forward_frame
 from hebbstream.inspection._neurons import check_neurons
+from hebbstream.learning._arguments import checked_stream
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._parts import Forward
@@ -121,7 +122,7 @@ def best_patches(
         raise ConfigurationError(f"top={quote(top)}, apart={quote(apart)}: expected positive integers")
     kept = _Kept(len(chosen), top, apart)
     passes = None
-    bar = progress_bar(frames, desc=f"best patches, layer {layer + 1}", unit="frames", shown=progress)
+    bar = progress_bar(checked_stream(frames), desc=f"best patches, layer {layer + 1}", unit="frames", shown=progress)
     for index, item in enumerate(bar):
         passes = forward_frame(net, Sample.of(item).x, layer + 1, passes)
         x, forward, _ = passes[layer]
