@@ -19,6 +19,7 @@ from hebbstream.learning._arguments import checked_stream
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._parts import Forward
+from hebbstream.network._spec import LARGEST_SIZE
 from hebbstream.rule._activation import prepare
 from hebbstream.streams._sample import Sample
 
@@ -118,8 +119,8 @@ def best_patches(
     (torch.Size([2, 3]), (2, 3, 12, 12, 3))
     """
     chosen = check_neurons(net, layer, neurons)
-    if min(as_index(top), as_index(apart)) < 1:
-        raise ConfigurationError(f"top={quote(top)}, apart={quote(apart)}: expected positive integers")
+    if not all(1 <= as_index(value) < LARGEST_SIZE for value in (top, apart)):
+        raise ConfigurationError(f"top={quote(top)}, apart={quote(apart)}: expected positive integers, below 2**31")
     kept = _Kept(len(chosen), top, apart)
     passes = None
     bar = progress_bar(checked_stream(frames), desc=f"best patches, layer {layer + 1}", unit="frames", shown=progress)

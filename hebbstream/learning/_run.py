@@ -142,8 +142,8 @@ class Run:
         position = self._learner.counters.position
         until = [left for callback in self._callbacks if (left := callback.samples_left(position)) is not None]
         if self._limit is not None:
-            until.append(min(self._limit - self._samples, sys.maxsize))  # `islice` takes no more
-        samples = islice(self._feed(items), min(until, default=None))
+            until.append(self._limit - self._samples)
+        samples = islice(self._feed(items), min([sys.maxsize, *until]))  # it takes no more
         with closing(self._learner.net.learn_stream(samples, self._batch_size, ready=self._ready)) as learned:
             try:
                 for features in learned:

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from hebbstream._numbers import as_index, quantity
 from hebbstream._quote import printable, quote
 from hebbstream.errors import ConfigurationError, InputError
+from hebbstream.network._spec import LARGEST_SIZE
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._doubts import FarOff, Stuck
 from hebbstream.streams._rows import Row, RowReader
@@ -118,8 +119,8 @@ def windows(
 def row_count(name: str, value: Any) -> int:
     """Return a number of rows as Python's own; a `ConfigurationError` quotes what is none."""
     count = as_index(value)
-    if count < 1:
-        raise ConfigurationError(f"{name}={quote(value)}: expected a positive number of rows")
+    if not 1 <= count < LARGEST_SIZE:
+        raise ConfigurationError(f"{name}={quote(value)}: expected a positive number of rows, below 2**31")
     return count
 
 
