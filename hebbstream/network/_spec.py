@@ -79,7 +79,7 @@ class LayerSpec:
         ``"max"``, ``"avg"``, ``"time_avg"`` (over the whole width: of a signal or a sound, over all of its time, so that it does
         not matter when something happens) or ``"none"``; average pooling counts its padding.
     pool_size, pool_stride, pool_padding
-        Of the pooling window, in pixels: one number, or (vertical, horizontal). With ``"time_avg"`` only the vertical counts.
+        Size, stride and padding of the pooling window, in pixels: one number, or (vertical, horizontal). With ``"time_avg"`` only the vertical counts.
     average_size
         Side of the squares of outputs that are averaged once they are pooled, or (vertical, horizontal); 1 leaves them as they
         are. What is left over at the right and the bottom is dropped.
