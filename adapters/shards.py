@@ -57,7 +57,7 @@ def open_shards(
     Returns
     -------
     Stream
-        As of `hebbstream.adapters.images.open_images`; the source is ``shard.tar/name``. ``stats.corrupt`` counts labels
+        As of `hebbstream.adapters.images.open_images`; the source is ``shard.tar/name``, with the shard's path where two have one name. ``stats.corrupt`` counts labels
         without an image too; the logger ``hebbstream.adapters.shards`` says of each shard how many images or labels had
         no counterpart, as where they do not lie side by side.
 
@@ -102,9 +102,10 @@ def open_shards(
     if not paths:
         raise ConfigurationError(f"shards={shards!r}: expected at least one tar file")
     stats = StreamStats()
+    unique = len({path.name for path in paths}) == len(paths)
     others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     return image_stream(
-        chain.from_iterable(_shard(path, label, stats) for path in paths),
+        chain.from_iterable(_shard(path, path.name if unique else str(path), label, stats) for path in paths),
         form,
         f"open_shards({paths[0].name!r}{others})",
         stats=stats,
@@ -124,7 +125,7 @@ def _local(pattern: str) -> list[Path]:
     return found
 
 
-def _shard(path: Path, label: str, stats: StreamStats) -> Iterator[tuple[Any, Hashable, str]]:
+def _shard(path: Path, shown: str, label: str, stats: StreamStats) -> Iterator[tuple[Any, Hashable, str]]:
     """Yield image, label and source of a shard's samples, and say in the end what had no counterpart."""
     labelled = unlabelled = lost = beside = 0
     for group in read_groups(path):
@@ -133,7 +134,7 @@ def _shard(path: Path, label: str, stats: StreamStats) -> Iterator[tuple[Any, Ha
         stats.corrupt += group.count_lost_labels()
         beside += group.count_images() - len(images)
         for name, content, files in images:
-            source = f"{path.name}/{name}"
+            source = f"{shown}/{name}"
             y = _label(files, label, source)
             labelled, unlabelled = labelled + (y is not None), unlabelled + (y is None)
             yield io.BytesIO(content), y, source
@@ -143,7 +144,7 @@ def _shard(path: Path, label: str, stats: StreamStats) -> Iterator[tuple[Any, Ha
         "images with a further field beside one without, left out": beside,
     }
     if found := ", ".join(f"{count} {what}" for what, count in counts.items() if count):
-        _log.warning("%s: %s; expected a sample's files side by side, of one name", path.name, found)
+        _log.warning("%s: %s; expected a sample's files side by side, of one name", path, found)
 
 
 def _label(sample: Mapping[str, bytes], name: str, source: str) -> Hashable:

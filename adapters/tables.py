@@ -104,6 +104,8 @@ class _TableStream(Stream[Sample]):
 
     def __init__(self, paths: Sequence[Path], columns: tuple[str, ...] | None, *, name: str) -> None:
         self._paths: list[Path] = []
+        self.file, self.row = str(paths[0]), 0
+        """Where the latest row stands, for messages: the path of its file, and its number in it from 1, without the names."""
         self._grows = True
         damaged: list[StreamError] = []
         given = columns is not None
@@ -118,9 +120,7 @@ class _TableStream(Stream[Sample]):
             except ConfigurationError as error:
                 if given or not self._paths:
                     raise
-                raise ConfigurationError(
-                    f"{error}; {self._paths[0].name} has it: name the columns of all files"
-                ) from None
+                raise ConfigurationError(f"{error}; {self._paths[0]} has it: name the columns of all files") from None
             if not self._paths:
                 named = _named(found)
                 self.columns = columns = columns or named
@@ -143,8 +143,10 @@ class _TableStream(Stream[Sample]):
         unique = len({path.name for path in self._paths}) == len(self._paths)
         for number, path in enumerate(self._paths):
             source = path.name if unique else str(path)
+            self.file = str(path)
             try:
-                for row in rows if number == 0 else _opened(path, self.columns)[0]:
+                opened = rows if number == 0 else _opened(path, self.columns)[0]
+                for self.row, row in enumerate(opened, start=1):
                     if row is None:
                         self._stats.corrupt += 1
                         continue

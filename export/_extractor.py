@@ -15,7 +15,6 @@ from hebbstream.errors import ConfigurationError, CorruptModelError, InputError
 from hebbstream.export._batch import model_batch
 from hebbstream.export._binding import SharedRun
 from hebbstream.export._runtime import PROVIDERS, make_session
-from hebbstream.export._seal import read_model, unseal
 from hebbstream.network._frames import stacked
 from hebbstream.streams._sample import Sample
 
@@ -80,6 +79,8 @@ class OnnxExtractor:
         cuda_graph: bool = False,
         warm_up: bool = True,
     ) -> None:
+        from hebbstream.export._seal import read_model, unseal  # with onnx, which takes long
+
         self._model = model
         self._options: dict[str, Any] = {
             "providers": providers,

@@ -17,7 +17,6 @@ from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, CorruptModelError, HebbstreamError, ModelNotFoundError
 from hebbstream.export._contract import Contract
 from hebbstream.export._extractor import OnnxExtractor, described, in_batches
-from hebbstream.export._seal import unseal
 from hebbstream.streams._sample import Sample
 
 log = logging.getLogger("hebbstream.export")
@@ -223,6 +222,8 @@ class FollowingExtractor:
         return path, data
 
     def _open(self, path: Path, data: bytes, before: Contract | None = None) -> OnnxExtractor:
+        from hebbstream.export._seal import unseal  # with onnx, which takes long
+
         try:
             if before is not None:
                 _check_fits(unseal(data), before)  # not after a first run on a frame of whatever size it reads

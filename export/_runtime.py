@@ -1,7 +1,7 @@
 """ONNX Runtime: which execution providers to use, and a session on them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from typing import Any
@@ -108,6 +108,8 @@ def _wanted(providers: Sequence[str] | None, available: Sequence[str]) -> list[s
         if PROVIDERS["cuda"] not in available and torch.cuda.is_available():
             log.warning("this ONNX Runtime is built for the CPU alone, though there is a GPU: %s", _GPU_HINT)
         return [name for name in (PROVIDERS["cuda"], PROVIDERS["cpu"]) if name in available]
+    if not isinstance(providers, Iterable):
+        raise ConfigurationError(f"providers={quote(providers)}: expected names in a list, such as ['cpu'], or None")
     names = [PROVIDERS.get(name, name) for name in ([providers] if isinstance(providers, str) else providers)]
     if unknown := [name for name in names if name not in available]:
         raise ConfigurationError(f"provider {unknown[0]!r}: this ONNX Runtime has {', '.join(available)}; {_GPU_HINT}")

@@ -18,11 +18,9 @@ from hebbstream.errors import ConfigurationError, PrecisionError
 from hebbstream.export._batch import model_batch
 from hebbstream.export._contract import Contract
 from hebbstream.export._fold import fold
-from hebbstream.export._graph import build_model
 from hebbstream.export._options import FRAMES, ExportOptions, Options, contract_of
-from hebbstream.export._quantize import quantize
 from hebbstream.export._runtime import make_session
-from hebbstream.export._seal import seal
+from hebbstream.learning._arguments import check_net
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe
 
@@ -139,8 +137,11 @@ def export_model(net: SoftHebbNet, probe: Any = None, **options: Unpack[ExportOp
 
 def make_model(net: SoftHebbNet, probe: Any, options: Options) -> Exported:
     """Do what `export_model` does, with options that were checked."""
-    if not isinstance(net, SoftHebbNet):
-        raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet")
+    from hebbstream.export._graph import build_model  # with onnx, which takes long
+    from hebbstream.export._quantize import quantize
+    from hebbstream.export._seal import seal
+
+    check_net(net)
     head = as_online_probe(probe, "model")
     with ExitStack() as held:  # other threads may let them learn
         held.enter_context(net._between_steps("export"))

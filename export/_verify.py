@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 
 from hebbstream._numbers import quantity
@@ -20,8 +19,8 @@ from hebbstream.errors import ConfigurationError, CorruptModelError
 from hebbstream.export._contract import Contract, label_in_json
 from hebbstream.export._extractor import OnnxExtractor
 from hebbstream.export._runtime import make_session
-from hebbstream.export._seal import read_model
 from hebbstream.export._to_onnx import distance
+from hebbstream.learning._arguments import check_net, checked_stream
 from hebbstream.network._frames import stacked
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe
@@ -152,10 +151,16 @@ def verify(
     >>> found.frames, found.greatest < 1e-4
     (3, True)
     """
+    import onnx  # it takes long
+
+    from hebbstream.export._seal import read_model
+
     data, contract = read_model(model)
     if not 0 < quantity(seconds) < math.inf:
         raise ConfigurationError(f"seconds={quote(seconds)}: expected a finite number above 0")
-    frames = list(frames)
+    if net is not None:
+        check_net(net)
+    frames = list(checked_stream(frames))
     if not frames:
         raise ConfigurationError("frames=[]: expected at least one to run the model on")
     if net is not None and net.samples_seen != contract.samples_seen:

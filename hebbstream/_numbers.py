@@ -21,7 +21,7 @@ def check_number(name: str, value: Any, *, optional: bool = False) -> None:
     >>> check_number("limit", 3)
     >>> check_number("limit", None, optional=True)
     """
-    if as_index(value) < 1 and not (optional and value is None):
+    if (isinstance(value, bool) or as_index(value) < 1) and not (optional and value is None):
         raise ConfigurationError(f"{name}={quote(value)}: expected a positive integer{', or None' if optional else ''}")
 
 

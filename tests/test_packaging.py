@@ -157,7 +157,9 @@ def test_nothing_heavy_is_imported_before_it_is_used():
         "Net = hebbstream.SoftHebbNet\n"
         "[Net.from_state(Net.from_preset(name, width=4).to_state()) for name in hebbstream.PRESETS]\n"
         "print([m for m in ('sympy', 'torch._dynamo') if m in sys.modules])\n"
+        "import hebbstream.cli._learn, hebbstream.cli._model\n"
+        "print([m for m in ('onnx', 'onnxruntime') if m in sys.modules])\n"
     )
     code = "HEAVY = 'matplotlib', 'umap', 'numba', 'sklearn'\n" + code
     printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert printed == "[]\n" * 4
+    assert printed == "[]\n" * 5

@@ -80,6 +80,15 @@ def test_nor_is_anything_else(value):
         assert len(str(caught.value)) <= 1003
 
 
+@pytest.mark.parametrize("value", [10**40, 2**63])
+@pytest.mark.parametrize(
+    "name", ["learning_rate", "rate_power", "decay_samples", "averaging_samples", "inverse_temperature", "power"]
+)
+def test_a_number_that_torch_cannot_take_is_refused_before_the_first_step(name, value):
+    with pytest.raises(errors.ConfigurationError, match=rf"^{name}=.*: expected .*, below 2\*\*63"):
+        hs.LayerSpec(**{"channels": 3, name: value})
+
+
 def test_what_python_refuses_to_write_out_is_named():
     for name in ("channels", "learning_rate", "kernel_size", "decay_samples"):
         value = -(10**5000)

@@ -41,11 +41,12 @@ def recorded_frames(
         What is wrong with a single file, after its last good frame; with many, if none of them gave a frame.
     """
     offset, idle = 0.0, 0  # the latter in passes
+    unique = len({source.name for source in sources}) == len(sources)
     while True:
         before, gave, failure = stats.frames, False, None
         for source in sources:
             decoder, first = first, None
-            latest, name = 0.0, source.name
+            latest, name = 0.0, source.name if unique else source.shown
             try:
                 if decoder is None:
                     decoder = connect(source)

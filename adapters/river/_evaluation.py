@@ -83,7 +83,7 @@ def prequential(
             21         21         20           0.9500       0.9500
             40         40         39           0.9744       1.0000
     """
-    check_net(net)
+    check_net(net, then=" first, and then the stream")
     check_probe(probe)
     parts = _checked_metrics(metrics)
     check_number("window", window)

@@ -21,6 +21,7 @@ from hebbstream.adapters.river._reading import ReadsSamples
 from hebbstream.adapters.river._scale import RunningScale
 from hebbstream.adapters.river._windows import RowWindows, signal_layers
 from hebbstream.errors import ConfigurationError
+from hebbstream.learning._arguments import check_net
 from hebbstream.network._arguments import checked_specs, make_generator
 from hebbstream.network._forward import ForwardPass
 from hebbstream.network._frames import stacked
@@ -135,8 +136,8 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         if window is None and ((hop, group) != (1, None) or columns is not None or valid_range is not None):
             of_windows = f"hop={hop}, group={group!r}, columns={columns!r}, valid_range={valid_range!r}"
             raise ConfigurationError(f"{of_windows} without window: expected one for signals")
-        if net is not None and not isinstance(net, SoftHebbNet):
-            raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet")
+        if net is not None:
+            check_net(net)
         given = {f"preset={preset!r}": preset, "layers of your own": layers, "a net": net}
         if len(several := [name for name, value in given.items() if value is not None]) > 1:
             raise ConfigurationError(f"{' and '.join(several)}: expected one of them")

@@ -107,8 +107,8 @@ def open_video(
     Stream
         Of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, turned upright, and
         mirrored, as the file's metadata say; ``t`` in seconds from the start of the first file (of a live source: from opening it, by this machine's clock);
-        ``own_time`` from that of its own; and ``source``, the file's name, or the address without its credentials. A context manager: leaving it closes
-        the source.
+        ``own_time`` from that of its own; and ``source``, the file's name (of several files of which two have one name, the
+        path), or the address without its credentials. A context manager: leaving it closes the source.
 
     Raises
     ------

@@ -203,8 +203,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     options = run.begin(parser())
-    found = {data: Study(data, options).measure() for data in options.data}
-    store.write(options.output, {"seed": options.seed, "data": found})
+    found = {}
+    for data in options.data:
+        found[data] = Study(data, options).measure()
+        store.write(options.output, {"seed": options.seed, "data": found})  # the next takes hours
     if "few shots" in found.get("mnist", {}):
         plot(found, options.output)
 

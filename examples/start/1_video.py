@@ -61,7 +61,8 @@ right = []
 
 
 def note(step):
-    right.append(step.right)
+    if step.right is not None:  # there is no prediction before the first label
+        right.append(step.right)
 
 
 with open_video(CLIP, size=32, label=clip_label()) as frames:

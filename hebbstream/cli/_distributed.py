@@ -59,6 +59,7 @@ def joined(options: argparse.Namespace) -> Any:
     check_sources(options)  # all of them: each process opens one by one
     if options.device == "cuda":
         options.device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    options.anew = not options.resume
     # torchrun starts all of them again where one has died; what the new ones are to go on from is the checkpoint.
     options.resume = options.resume or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
     return join(timeout=options.peer_timeout, device="cuda" if options.device.startswith("cuda") else "cpu")
@@ -91,13 +92,17 @@ def learn_as_one(
     options: argparse.Namespace, learner: hs.Learner, peers: Peers, size: tuple[int, int] | None
 ) -> hs.Report:
     """Learn from the sources that the options name, each read by one process."""
+    anew, learned = peers.gather_terms([options.anew, learner.counters.position])[0]
+    limit = options.limit
+    if limit and anew:  # all that is learned, this run has, and was started again since: what is left
+        limit = max(1, limit - learned)
     return learn_together(
         learner,
         _sources(options, learner, size, peers.world),
         peers,
         every=options.sync_every,
         wire=options.wire,
-        limit=options.limit,
+        limit=limit,
         resume=options.resume,
         progress=not options.quiet,
     )

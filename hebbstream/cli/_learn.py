@@ -99,6 +99,7 @@ def run(options: argparse.Namespace) -> None:
     check_device(options.device)
     checkpoint = _checkpoint(options)
     learner = _learner(options, [*_callbacks(options), checkpoint])
+    labels_before = _labels(learner)
     size = learner.net.frame_size or default_size(options)
     with open_stream(options, learner.net, size) as stream, _claimed(checkpoint):
         try:
@@ -110,7 +111,8 @@ def run(options: argparse.Namespace) -> None:
                 print(f"checkpoint {learner.report.checkpoint}")
             raise
     print(report)
-    _print_if_unlabelled(options, report)
+    if report.samples and _labels(learner) == labels_before:
+        _print_why_unlabelled(options)
     if learner.replay:
         print(
             f"it keeps {len(learner.replay):,} labelled samples, for the probe to learn from again (--replay 0: none)"
@@ -141,10 +143,12 @@ def _run_together(options: argparse.Namespace, peers: Peers) -> None:
         return
     checkpoint = _checkpoint(options)
     learner = _learner(options, [*_callbacks(options), checkpoint])
+    labels_before = _labels(learner)
     with _claimed(checkpoint):
         report = learn_as_one(options, learner, peers, default_size(options))
     print(f"{peers.world} processes: {report}")
-    _print_if_unlabelled(options, report)
+    if report.samples and _labels(learner) == labels_before:
+        _print_why_unlabelled(options)
     _print_if_nothing_was_left(options, report)
     _print_written(options)
 
@@ -156,10 +160,12 @@ def _print_if_nothing_was_left(options: argparse.Namespace, report: hs.Report) -
         print("nothing was left to learn: all of it was learned before")
 
 
-def _print_if_unlabelled(options: argparse.Namespace, report: hs.Report) -> None:
+def _labels(learner: hs.Learner) -> int:
+    return int(getattr(learner.probe, "steps", 0))
+
+
+def _print_why_unlabelled(options: argparse.Namespace) -> None:
     """Say why no sample had a label, where the user will have expected some."""
-    if not report.samples or report.recent_accuracy is not None:
-        return
     if options.labels:
         why = f"{options.labels} has none for them; its times are seconds from the start of a file"
     elif options.label:

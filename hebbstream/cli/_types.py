@@ -5,7 +5,7 @@ import glob
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from mimetypes import guess_type
 from pathlib import Path
 
@@ -108,6 +108,8 @@ def source(text: str) -> str:
 def media_in(folder: str) -> str:
     """Return the pattern of a folder's videos, sounds or tables; the folder itself if pictures or folders are beside them.
 
+    Suffixes may differ in case, and where there are only tables, these may be of several kinds.
+
     Examples
     --------
     >>> import tempfile
@@ -130,13 +132,23 @@ def media_in(folder: str) -> str:
     )  # a table beside videos is their labels
     if "image" in kinds.values() or not suffixes or any(entry.is_dir() for entry in entries):
         return folder
-    patterns = [str(Path(glob.escape(folder), f"*{suffix}")) for suffix in sorted(suffixes)]
+    endings = {_of_any_case(suffix, suffixes) for suffix in suffixes}
+    if len(endings) > 1 and set(kinds.values()) == {"table"}:
+        endings = {""}
+    patterns = [str(Path(glob.escape(folder), f"*{ending}")) for ending in sorted(endings)]
     if len(patterns) > 1:
         raise argparse.ArgumentTypeError(
             f"{folder}: it holds {' and '.join(sorted(suffixes))}: expected files of one kind, or a pattern: "
             + " or ".join(map(repr, patterns))
         )
     return patterns[0]
+
+
+def _of_any_case(suffix: str, among: Collection[str]) -> str:
+    """Return the pattern of a suffix, which may be written in another case, too."""
+    if [one.lower() for one in among].count(suffix.lower()) == 1:
+        return suffix
+    return "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in suffix.lower())
 
 
 def _suffixes(kinds: Mapping[str, str], *wanted: str) -> set[str]:

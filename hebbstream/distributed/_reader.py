@@ -39,8 +39,7 @@ class Reader:
         self._stream: Stream[Any] | None = None
         self._ahead: Prefetch[Any] | None = None
         self._name: str | None = None
-        self.at_end = False
-        """Whether the source has ended since it was lent."""
+        self._ended = False
         self.failures: dict[str, BaseException] = {}
         self.known: dict[str, str] = {}
         """By what the recordings that it has opened are known, for all ranks to be told."""
@@ -57,6 +56,11 @@ class Reader:
         return self._closed if self._stream is None else self._closed + self._stream.stats
 
     @property
+    def at_end(self) -> bool:
+        """Whether the source that it is lent has ended; not one before, as a new one may have to wait for its turn."""
+        return self._ended and self._leases.of(self._rank) == self._name
+
+    @property
     def broken_off(self) -> bool:
         """Whether the source that is at its end may have more at another time: it has failed, or is live."""
         return self._name in self.failures or (self._stream is not None and self._stream.live)
@@ -64,7 +68,7 @@ class Reader:
     def next(self) -> Sample | None:
         """Return the next sample; ``None`` where there is none now. A source that fails has ended, as the log says."""
         name = self._leases.of(self._rank)
-        if name is None or (self.at_end and name == self._name):
+        if name is None or self.at_end:
             return None
         try:
             if name != self._name:
@@ -75,17 +79,17 @@ class Reader:
             assert self._stream is not None  # noqa: S101  # just opened
             return Sample.of(next(self._stream))
         except StopIteration:
-            self.at_end = True
+            self._ended = True
         except FileNotFoundError:
             raise
         except (StreamError, OSError) as error:  # the latter of a source of one's own
             log.warning("source %r is dropped: %s: %s", name, type(error).__name__, error)
-            self.failures[name], self.at_end = error, True
+            self.failures[name], self._ended = error, True
         return None
 
     def _open(self, name: str) -> None:
         self.close()
-        self._name, self.at_end = name, False
+        self._name, self._ended = name, False
         self._stream = as_stream(self._sources[name]())
         if (known := fingerprint_of(self._stream)) is not None:
             self.known[name] = known

@@ -11,6 +11,7 @@ from torch import Tensor
 from hebbstream._bar import progress_bar
 from hebbstream.errors import EmptyStreamError
 from hebbstream.inspection._forward import forward_frame
+from hebbstream.learning._arguments import check_net, checked_stream
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._parts import Forward
@@ -86,9 +87,10 @@ def observe(net: SoftHebbNet, frames: Iterable[Any], *, progress: bool = False) 
     >>> [layer.positions for layer in observe(net, torch.rand(2, 32, 32, 3))]
     [2048, 512, 128]
     """
+    check_net(net)
     tallies = [_Tally(layer) for layer in net.layers]
     passes = None
-    for item in progress_bar(frames, desc="activity", unit="frames", shown=progress):
+    for item in progress_bar(checked_stream(frames), desc="activity", unit="frames", shown=progress):
         passes = forward_frame(net, Sample.of(item).x, memory=passes)
         for tally, (_, forward, _) in zip(tallies, passes, strict=True):
             tally.take(forward)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from hebbstream.errors import ConfigurationError
 from hebbstream.inspection._neurons import check_layer
+from hebbstream.learning._arguments import check_net
 from hebbstream.network._folded import fold_normalisation
 from hebbstream.network._network import SoftHebbNet
 
@@ -104,6 +105,7 @@ def receptive_fields(net: SoftHebbNet) -> Tensor:
     >>> receptive_fields(SoftHebbNet.from_preset("cifar10", width=8)).shape
     torch.Size([8, 5, 5, 3])
     """
+    check_net(net)
     layer = net.layers[0]
     weights = layer.weight.detach().cpu()
     if layer.spec.normalization.startswith("whiten"):  # what the weights look for in the pixels themselves

@@ -52,7 +52,11 @@ def plot_receptive_fields(nets: Sequence[tuple[str, SoftHebbNet]], path: str | P
     >>> plot_receptive_fields([("untrained", net)], Path(tempfile.mkdtemp()) / "fields.png").name
     'fields.png'
     """
-    if isinstance(nets, SoftHebbNet) or not nets:
+    if (
+        not isinstance(nets, Sequence)
+        or not nets
+        or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in nets)
+    ):
         raise ConfigurationError(
             f"nets of type {type(nets).__name__}: expected at least one pair (title, network), in a list"
         )

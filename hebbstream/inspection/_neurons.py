@@ -5,11 +5,13 @@ from collections.abc import Iterable
 from hebbstream._numbers import as_index
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
+from hebbstream.learning._arguments import check_net
 from hebbstream.network._network import SoftHebbNet
 
 
 def check_layer(net: SoftHebbNet, layer: int) -> None:
     """Refuse an index that names no layer."""
+    check_net(net)
     if not 0 <= as_index(layer) < len(net.layers):
         raise ConfigurationError(f"layer={quote(layer)}: expected an index from 0 to {len(net.layers) - 1}")
 

@@ -15,9 +15,11 @@ from hebbstream.errors import ConfigurationError, EmptyStreamError
 from hebbstream.inspection._fields import ReceptiveField, receptive_field
 from hebbstream.inspection._forward import forward_frame
 from hebbstream.inspection._neurons import check_neurons
+from hebbstream.learning._arguments import checked_stream
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._parts import Forward
+from hebbstream.network._spec import LARGEST_SIZE
 from hebbstream.rule._activation import prepare
 from hebbstream.streams._sample import Sample
 
@@ -117,11 +119,11 @@ def best_patches(
     (torch.Size([2, 3]), (2, 3, 12, 12, 3))
     """
     chosen = check_neurons(net, layer, neurons)
-    if min(as_index(top), as_index(apart)) < 1:
-        raise ConfigurationError(f"top={quote(top)}, apart={quote(apart)}: expected positive integers")
+    if not all(1 <= as_index(value) < LARGEST_SIZE for value in (top, apart)):
+        raise ConfigurationError(f"top={quote(top)}, apart={quote(apart)}: expected positive integers, below 2**31")
     kept = _Kept(len(chosen), top, apart)
     passes = None
-    bar = progress_bar(frames, desc=f"best patches, layer {layer + 1}", unit="frames", shown=progress)
+    bar = progress_bar(checked_stream(frames), desc=f"best patches, layer {layer + 1}", unit="frames", shown=progress)
     for index, item in enumerate(bar):
         passes = forward_frame(net, Sample.of(item).x, layer + 1, passes)
         x, forward, _ = passes[layer]

@@ -25,6 +25,7 @@ from hebbstream.inspection._figures import (
 from hebbstream.inspection._neurons import some_neurons
 from hebbstream.inspection._optimal import optimal_inputs
 from hebbstream.inspection._patches import best_patches
+from hebbstream.learning._arguments import check_net, checked_stream
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.streams._sample import Sample
 
@@ -89,8 +90,9 @@ def write_report(
     optimal-inputs-layer-2.png
     optimal-inputs-layer-3.png
     """
+    check_net(net)
     check_number("neurons", neurons)
-    folder, samples = expanded_path(folder), [Sample.of(item) for item in samples]
+    folder, samples = expanded_path(folder), [Sample.of(item) for item in checked_stream(samples)]
     labelled = [sample for sample in samples if sample.y is not None]
     new_figure(1, (1, 1))  # a missing package is better told before the work
     if len(labelled) >= FEWEST:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream.learning._arguments import check_net
 from hebbstream.network._network import SoftHebbNet
 
 _COSINE = 0.95
@@ -45,6 +46,7 @@ def summarize(net: SoftHebbNet) -> list[LayerSummary]:
     >>> [layer.neurons for layer in summarize(SoftHebbNet.from_preset("cifar10", width=8))]
     [8, 32, 128]
     """
+    check_net(net)
     summaries = []
     for layer in net.layers:
         norms = layer.norms()

@@ -14,14 +14,14 @@ from hebbstream.network import SoftHebbNet
 from hebbstream.streams._stream import Stream, as_stream
 
 
-def check_net(net: Any) -> None:
-    """Refuse what is no network."""
+def check_net(net: Any, *, then: str = "") -> None:
+    """Refuse what is no network; `then` says what is expected besides."""
     if isinstance(net, type) and issubclass(net, SoftHebbNet):
         raise ConfigurationError(
             f"net={net.__name__}: expected an object, such as {net.__name__}.from_preset('cifar10')"
         )
     if not isinstance(net, SoftHebbNet):
-        raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet first, and then the stream")
+        raise ConfigurationError(f"net of type {type(net).__name__}: expected a SoftHebbNet{then}")
 
 
 def checked_stream(stream: Any) -> Stream[Any]:

@@ -25,9 +25,9 @@ class Step:
     features
         Its features, as returned by `SoftHebbNet.learn_one`.
     prediction
-        The probe's, made before it learned the label; ``None`` without a probe or a label.
+        The probe's, made before it learned the label; ``None`` without a probe or a label, and where the probe abstains.
     right
-        Whether the prediction was the label; ``None`` where none was asked for.
+        Whether the prediction was the label; ``None`` where there was none.
 
     Examples
     --------

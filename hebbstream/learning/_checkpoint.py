@@ -109,7 +109,7 @@ class Checkpoint(Callback):
                 with suppress(OSError):
                     locked.unlink()
             raise OutputError(f"cannot lock {self.path}: {getattr(error, 'strerror', None) or error}") from error
-        for number in range(self.kept):
+        for number in range(min(self.kept, 2)):  # older ones are renamed, and leave nothing over
             remove_leftovers(generation(file, number))
 
     def on_start(self, learner: Running) -> None:

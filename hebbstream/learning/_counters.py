@@ -19,7 +19,7 @@ class Counters:
     position
         Samples learned.
     scored
-        Labelled samples that a probe predicted before learning from them.
+        Labelled samples that a probe predicted before learning from them; those that it abstained from do not count.
     correct
         How many of those predictions were right.
 

@@ -53,7 +53,7 @@ def save_checkpoint(
     net, probe, callbacks, replay
         As of `Learner`.
     counters
-        Of all samples learned so far; ``None`` counts none.
+        How many samples are learned so far, and how they were predicted; ``None`` counts none.
 
     Examples
     --------

@@ -48,7 +48,7 @@ def keep_generations(path: str | Path, kept: int, *, good: bool = False) -> None
             return
         if second.is_file() and (filecmp.cmp(path, second, shallow=False) or not (good or _is_good(path))):
             return
-        for number in range(kept - 2, 0, -1):
+        for number in range(min(kept - 2, len(generations(path))), 0, -1):
             if (older := generation(path, number)).is_file():
                 older.replace(generation(path, number + 1))
         second.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from hebbstream.learning._arguments import check_net
 from hebbstream.learning._callback import Callback, Step, as_callbacks
 from hebbstream.learning._checkpoint import Checkpoint
 from hebbstream.learning._learner import Learner, Probe
@@ -53,6 +54,7 @@ def learn(
     >>> report.samples, report.stopped
     (10, 'end of stream')
     """
+    check_net(net, then=" first, and then the stream")
     watching = [*as_callbacks(callbacks)]
     if checkpoint is not None:
         watching.append(checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint))

@@ -70,7 +70,7 @@ class Learner:
     Attributes
     ----------
     counters : Counters
-        Of all samples that this learner has learned.
+        How many samples this learner has learned, and how they were predicted.
     recordings : dict
         For the fingerprint of each stream, how many of its samples were learned, from its first; by ``learn_together``, of all.
     stream : Stream or None

@@ -31,7 +31,7 @@ class Metrics(Callback):
     A record holds: ``time`` (UTC), ``samples`` and ``seconds`` of this run (see `Report`), ``position`` (samples of earlier
     runs included), ``samples_per_second`` since the last record, ``latency_mean`` and ``latency_max`` (seconds from a live
     sample's capture until it was learned; on a card, until that was asked for), ``stream`` (its counts: frames, dropped, …), ``accuracy`` (prequential, of
-    all labelled samples) and ``recent_accuracy`` (of the last 1,000), and for each layer ``r1`` (share of neurons whose
+    all predictions for labelled samples) and ``recent_accuracy`` (of the last 1,000), and for each layer ``r1`` (share of neurons whose
     norm has converged), ``turned`` (share of neurons turned away from their initial weights), ``still`` (share of neurons whose norm moved by less than a millionth since the last record:
     dead ones, and on a stream that shows nothing new, any) and ``norm`` (least, median and greatest; null
     where learning has diverged). What does not apply is left out.

@@ -24,9 +24,10 @@ class Report:
     learns
         For each layer, whether it learns; the text leaves out those that do not.
     accuracy
-        Prequential, over every labelled sample, earlier runs of the same counters included; ``None`` without a probe.
+        Prequential, over every prediction for a labelled sample, earlier runs of the same counters included; ``None`` without
+        any. A probe makes none before its first label, nor below its `min_confidence`.
     recent_accuracy
-        The same over the last 1,000 labelled samples of this run.
+        The same over the last 1,000 predictions of this run.
     stopped
         ``"end of stream"``, ``"limit"``, ``"interrupted"``, or the error that ended it.
     checkpoint

@@ -28,7 +28,7 @@ from hebbstream.learning._turned import Turned
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream
 
-_WINDOW = 1000  # labelled samples of late
+_WINDOW = 1000  # predictions of late
 
 
 class Run:
@@ -142,8 +142,8 @@ class Run:
         position = self._learner.counters.position
         until = [left for callback in self._callbacks if (left := callback.samples_left(position)) is not None]
         if self._limit is not None:
-            until.append(min(self._limit - self._samples, sys.maxsize))  # `islice` takes no more
-        samples = islice(self._feed(items), min(until, default=None))
+            until.append(self._limit - self._samples)
+        samples = islice(self._feed(items), min([sys.maxsize, *until]))  # it takes no more
         with closing(self._learner.net.learn_stream(samples, self._batch_size, ready=self._ready)) as learned:
             try:
                 for features in learned:
@@ -233,6 +233,8 @@ class Run:
         x = as_read_by(probe, features)
         prediction = probe.predict_one(x)
         probe.learn_one(x, sample.y)
+        if prediction is None:
+            return None, None
         right = bool(prediction == sample.y)  # of NumPy labels, a NumPy bool, which JSON does not know
         counters.scored += 1
         counters.correct += right

@@ -1,10 +1,12 @@
 """`Snapshot`: a copy of the network that stands still, to predict with while the network learns on."""
 
 import copy
+import math
 from collections import Counter
 from collections.abc import Hashable
 from typing import Any
 
+from hebbstream._numbers import quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.learning._callback import Callback
@@ -54,7 +56,7 @@ class Snapshot(Callback):
     """
 
     def __init__(self, *, growth: float = 1.25) -> None:
-        if not isinstance(growth, int | float) or not 1 < growth < float("inf"):
+        if not 1 < quantity(growth) < math.inf:
             raise ConfigurationError(f"growth={quote(growth)}: expected a number above 1")
         self.growth = float(growth)
         self.taken = 0

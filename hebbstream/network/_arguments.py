@@ -53,7 +53,7 @@ def checked_range(bounds: Any) -> tuple[float, float]:
     """Return the least and greatest value of a frame."""
     try:
         low, high = map(float, bounds)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         low = high = math.nan
     if not low < high:
         raise ConfigurationError(f"input_range={quote(bounds)}: expected (least, greatest), or None")

@@ -41,7 +41,7 @@ class SoftHebbNet(LayerStack):
         of those of the two, so that they do not depend on which way a thing faces. For natural images; not where left
         and right differ, as in writing. Learning and inference take twice as long.
     seed
-        Of the initial weights, which are the same on every device.
+        What the initial weights are drawn by; they are the same on every device.
     device
         Where the network lives and computes.
     engine

@@ -41,7 +41,7 @@ class Preset:
     input_size
         (height, width) that the network insists on, where it has a dense layer.
     normalization
-        Of single samples.
+        How layers normalise where a step is of a single sample.
     input_range
         Least and greatest value of a frame; ``None`` for any.
     """

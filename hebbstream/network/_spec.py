@@ -1,6 +1,5 @@
 """`LayerSpec`: everything that defines one layer, as validated data."""
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -22,6 +21,7 @@ Pair: TypeAlias = tuple[int, int]
 
 LARGEST_SIZE = 2**31
 """What a number of neurons, channels or pixels must be below."""
+_END = 2**63
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "plasticity": get_args(PlasticityName),
@@ -79,7 +79,7 @@ class LayerSpec:
         ``"max"``, ``"avg"``, ``"time_avg"`` (over the whole width: of a signal or a sound, over all of its time, so that it does
         not matter when something happens) or ``"none"``; average pooling counts its padding.
     pool_size, pool_stride, pool_padding
-        Of the pooling window, in pixels: one number, or (vertical, horizontal). With ``"time_avg"`` only the vertical counts.
+        Size, stride and padding of the pooling window, in pixels: one number, or (vertical, horizontal). With ``"time_avg"`` only the vertical counts.
     average_size
         Side of the squares of outputs that are averaged once they are pooled, or (vertical, horizontal); 1 leaves them as they
         are. What is left over at the right and the bottom is dropped.
@@ -163,13 +163,20 @@ class LayerSpec:
         )
         for name in ("decay_samples", "averaging_samples", "event_budget"):
             number = getattr(self, name)
-            self._require(name, number is None or _is_int(number, 1), "a positive integer or None")
+            self._require(
+                name,
+                number is None or (_is_int(number, 1) and number < _END),
+                "a positive integer, below 2**63, or None",
+            )
+        below = ", below 2**63"  # torch takes no greater integer
         for name in ("learning_rate", "rate_power"):
-            self._require(name, _is_number(getattr(self, name)) and getattr(self, name) >= 0, "a number of at least 0")
+            self._require(
+                name, _is_number(getattr(self, name)) and getattr(self, name) >= 0, f"a number of at least 0{below}"
+            )
         within = self.plasticity != "imprinting" or self.learning_rate <= 1
         self._require("learning_rate", within, "0 to 1 with plasticity='imprinting'")
         for name in ("inverse_temperature", "power", "activation_inverse_temperature", "radius"):
-            self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "a number above 0")
+            self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, f"a number above 0{below}")
         threshold = self.event_threshold
         self._require("event_threshold", _is_number(threshold) and 0 <= threshold < 1, "a number in [0, 1)")
         self._require("momentum", _is_number(self.momentum) and 0 < self.momentum <= 1, "a number in (0, 1]")
@@ -341,4 +348,4 @@ def _is_int(value: object, least: int) -> bool:
 def _is_number(value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
-    return abs(value) <= sys.float_info.max  # `math.isfinite` fails on greater integers
+    return abs(value) < _END

@@ -37,7 +37,7 @@ class Descent(ABC):
     rate: ClassVar[float]
     """Learning rate where none is given."""
     dtype: ClassVar[torch.dtype]
-    """Of the tensors."""
+    """The dtype of the tensors."""
 
     @staticmethod
     @abstractmethod

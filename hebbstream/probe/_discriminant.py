@@ -48,7 +48,7 @@ class Discriminant:
         Parameters
         ----------
         rows
-            Of the samples to learn from; the C classes are those that have one, in the order of their numbers.
+            Indices of the samples to learn from; the C classes are those that have one, in the order of their numbers.
         shrinkage
             Share of the covariance within classes that is replaced by the mean variance of a feature; above 0 and below 1.
         """

@@ -32,7 +32,7 @@ class MomentProbe(FadingSums, OnlineProbe):
         What it costs in accuracy, with 12,288 features and 8,000 samples of CIFAR-10: ridge is right for 62.6 % of the
         test at 1,024, 66.3 % at 4,096, and 68.5 % without a projection.
     seed
-        Of the projection.
+        What the projection is drawn by; the same seed gives the same.
     solve_every
         Labelled samples after which predictions are made with a new solution; 1 is exact. ``None``: 1 up to 256 features.
         With more, to solve takes many times as long as to learn: then it is a hundredth of the labels since the newest

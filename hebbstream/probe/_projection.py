@@ -23,7 +23,7 @@ class Projection:
     dimensions
         Sums; fewer features than that are left as they are.
     seed
-        Of the choice.
+        What the choice is drawn by; the same seed gives the same.
 
     Examples
     --------

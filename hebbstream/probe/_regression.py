@@ -119,7 +119,7 @@ class RidgeRegression(FadingSums):
         gram = self._shared["gram"]
         weight, of_y, total = gram[0, 0], gram[:1, 1], gram[0, 2:]
         moments = Moments(self._projected_origin(), gram[2:, 2:], total, weight, gram[1:2, 2:], of_y, of_y)
-        solved = least_squares(moments, self.l2)
+        solved = least_squares(moments, float(self.l2))
         rows = solved.weight / solved.scale
         return rows[0], of_y[0] / weight - rows[0] @ (total / weight) + self._shared["target"]
 

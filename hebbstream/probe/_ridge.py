@@ -48,7 +48,7 @@ class RidgeProbe(MomentProbe):
     def _solve(self) -> tuple[Tensor, Tensor]:
         moments = self._moments()
         mean, share = moments.total / moments.weight, moments.counts / moments.weight
-        solved = least_squares(moments, self.l2)
+        solved = least_squares(moments, float(self.l2))
         explained = (solved.weight * solved.targets).sum() + solved.penalty * solved.weight.square().sum()
         residual = (share * (1 - share)).mean() - explained / len(share)
         # Normal noise of the residuals' variance would give a temperature of that variance. On features of CIFAR-10 and

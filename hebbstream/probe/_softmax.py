@@ -108,7 +108,7 @@ class SoftmaxProbe(OnlineProbe):
         samples
             How many they were.
         mean, variance
-            Of each feature; shape (F,).
+            Mean and variance of each feature; shape (F,).
         weight, bias
             Scores as an affine map of features: (C, F) and (C,).
 

@@ -48,7 +48,7 @@ class Solved:
     Parameters
     ----------
     weight
-        Of features divided by `scale`, (C, d).
+        Weights of features divided by `scale`, (C, d).
     scale
         Their standard deviations, (d,).
     targets

@@ -17,7 +17,7 @@ class LearnedTensors(OfOneTime, ABC):
     """Makes them, takes them from a state, and gives classes and features room in them."""
 
     dtype: torch.dtype
-    """Of all of them."""
+    """The dtype of all its tensors."""
     n_features: int | None = None
     """Length of the feature vectors, ``None`` before the first."""
     _center: ClassVar[str]

@@ -24,8 +24,8 @@ class Stuck:
         self._seen: WeakKeyDictionary[Trail, tuple[Values, Any]] = WeakKeyDictionary()
         self._told: set[Hashable] = set()
 
-    def look(self, trail: Trail, x: Values, columns: tuple[Hashable, ...]) -> None:
-        """Look at the next window of a signal, shape (C, T)."""
+    def look(self, trail: Trail, x: Values, columns: tuple[Hashable, ...], where: str = "") -> None:
+        """Look at the next window of a signal, shape (C, T); a warning begins with `where`."""
         before, counts = self._seen.get(trail, (x[:, 0], 0))
         still = (x == x[:, :1]).all(axis=1) & (x[:, 0] == before)
         counts = np.where(still & ~still.all(), counts + 1, 0)
@@ -35,8 +35,13 @@ class Stuck:
                 self._told.add(name)
                 large = abs(value) >= _LARGE
                 log.warning(
-                    "column %r has not changed for %d windows: is the sensor stuck%s?",
-                    *(name, _STUCK, ", or its number so large that float32 rounds its changes away" if large else ""),
+                    "%scolumn %r has not changed for %d windows: is the sensor stuck%s?",
+                    *(
+                        where,
+                        name,
+                        _STUCK,
+                        ", or its number so large that float32 rounds its changes away" if large else "",
+                    ),
                 )
 
 
@@ -48,21 +53,21 @@ class FarOff:
         self._usual: Any = 0.0  # how far a window's least and greatest value are apart, on average
         self._told: set[Hashable] = set()
 
-    def look(self, x: Values, columns: tuple[Hashable, ...]) -> None:
-        """Look at the next window, shape (C, T)."""
+    def look(self, x: Values, columns: tuple[Hashable, ...], where: str = "") -> None:
+        """Look at the next window, shape (C, T); a warning begins with `where`."""
         apart = x.max(axis=1) - x.min(axis=1)
         if self._windows >= _KNOWN:
             for row in np.flatnonzero((apart > _FAR * self._usual) & (self._usual > 0)).tolist():
-                self._tell(columns[row], x[row], apart[row] / self._usual[row])
+                self._tell(where, columns[row], x[row], apart[row] / self._usual[row])
         self._windows += 1
         self._usual += (apart - self._usual) / self._windows
 
-    def _tell(self, name: Hashable, values: Values, times: float) -> None:
+    def _tell(self, where: str, name: Hashable, values: Values, times: float) -> None:
         if name not in self._told:
             self._told.add(name)
             furthest = np.abs(values - np.median(values)).argmax()
             log.warning(
-                "column %r has %g in a window whose values lie %d times further apart than usual: if that was not"
+                "%scolumn %r has %g in a window whose values lie %d times further apart than usual: if that was not"
                 " measured, give the valid_range (--valid-range)",
-                *(name, values[furthest], times),
+                *(where, name, values[furthest], times),
             )

@@ -20,6 +20,7 @@ from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Item, Stream, as_stream
 
 SHARE = 0.25
+_FINEST = 4096  # cells a side: as many as a camera has pixels
 _MOST, _LEAST = 0.02, 1e-4  # more is news to anybody; less is the noise of a codec
 _GAIN = 0.2
 
@@ -91,7 +92,8 @@ def novel(
     if not 0 < quantity(share) <= 1:
         expected = "the share of frames that are to pass, above 0 and at most 1"
         raise ConfigurationError(f"share={quote(share)}: expected {expected}")
-    check_number("grid", grid)
+    if not 1 <= as_index(grid) <= _FINEST:
+        raise ConfigurationError(f"grid={quote(grid)}: expected 1 to {_FINEST} cells a side")
     check_number("at_least_every", at_least_every, optional=True)
     source, stats = as_stream(stream), StreamStats()
     passes = _Adaptive(share).passes if threshold is None else partial(le, threshold)

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from hebbstream._numbers import as_index, quantity
 from hebbstream._quote import printable, quote
 from hebbstream.errors import ConfigurationError, InputError
+from hebbstream.network._spec import LARGEST_SIZE
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._doubts import FarOff, Stuck
 from hebbstream.streams._rows import Row, RowReader
@@ -118,8 +119,8 @@ def windows(
 def row_count(name: str, value: Any) -> int:
     """Return a number of rows as Python's own; a `ConfigurationError` quotes what is none."""
     count = as_index(value)
-    if count < 1:
-        raise ConfigurationError(f"{name}={quote(value)}: expected a positive number of rows")
+    if not 1 <= count < LARGEST_SIZE:
+        raise ConfigurationError(f"{name}={quote(value)}: expected a positive number of rows, below 2**31")
     return count
 
 
@@ -160,8 +161,8 @@ class Windows(Composed[Sample]):
                 if clock.went_back and not back:
                     back = True
                     log.warning(
-                        "time goes back to %s: a window begins there, and rows before it that fill none are left out",
-                        row.t,
+                        "%stime goes back to %s: a window begins there, and rows before it that fill none are left out",
+                        *(_where(rows, row), row.t),
                     )
             trail.push(row)
             longest = max(longest, trail.rows)
@@ -173,25 +174,38 @@ class Windows(Composed[Sample]):
                 stats.corrupt += 1
                 for place in sorted(set(absent) - told):
                     name = (self._reader.columns or ())[place]
-                    log.warning("column %r has no value in a window: windows without one are left out", name)
+                    log.warning(
+                        "%scolumn %r has no value in a window: windows without one are left out",
+                        *(_where(rows, row), name),
+                    )
                 told.update(absent)
                 continue
             x = trail.window()
-            stuck.look(trail, x, self._reader.columns or ())
-            far.look(x, self._reader.columns or ())
+            where, columns = _where(rows, row), self._reader.columns or ()
+            stuck.look(trail, x, columns, where)
+            far.look(x, columns, where)
             source = row.source if row.key is None else str(row.key)
             yield Sample(x, trail.label, trail.time, source, row.captured)
         if 0 < longest < self._size:
-            log.warning("no window of %d rows: at most %d came without a break", self._size, longest)
+            log.warning(
+                "%sno window of %d rows: at most %d came without a break", _where(rows, row), self._size, longest
+            )
 
     def _read(self, item: Any, rows: Stream[Any]) -> Row:
         """Read the latest of some rows; an error says which, for whoever looks for it in a file."""
         try:
             return self._reader(item)
         except InputError as error:
-            source, number = Sample.of(item).source, rows.taken + rows.stats.corrupt
+            source = getattr(rows, "file", Sample.of(item).source)
+            number = getattr(rows, "row", rows.taken + rows.stats.corrupt)
             of = "" if source is None else f" of {printable(source)}"
             raise type(error)(f"row {number:,}{of}: {error}") from error
+
+
+def _where(rows: Stream[Any], row: Row) -> str:
+    """Return what a message about a row begins with: the path of a table's file, or else the name of the row's source."""
+    source = getattr(rows, "file", row.source)
+    return "" if source is None else f"{printable(source)}: "
 
 
 class Trails:

@@ -136,7 +136,7 @@ class Session(Taught, threading.Thread):
         """Take in what the network has learned from the picture at hand."""
         assert self._at_hand is not None  # noqa: S101  # it was fed
         (picture, frame), label = self._at_hand, step.sample.y
-        self._look(picture, frame, step.features, None if step.right is None else (str(label), step.right))
+        self._look(picture, frame, step.features, None if label is None else (str(label), bool(step.right)))
         self.board.count(picture, learned=True)
         if self.net.samples_seen < _YOUNG or not self.net.samples_seen % _FRESHEN_EVERY:
             self._freshen_one()
@@ -144,9 +144,10 @@ class Session(Taught, threading.Thread):
     def _look_only(self, picture: Picture, frame: Pixels, held: Held | None) -> None:
         features, taught = self._features(frame), None
         if held is not None:
-            right = self.probe.predict_one(features) == held.label
+            found = self.probe.predict_one(features)
+            right = found == held.label
             self.probe.learn_one(features, held.label)
-            self.learner.counters.scored += 1
+            self.learner.counters.scored += found is not None
             self.learner.counters.correct += right
             taught = held.label, right
         self._look(picture, frame, features, taught)

@@ -97,7 +97,7 @@ def test_one_without_a_column_is_told_before_anything_is_read(tmp_path):
     write(tmp_path, "3.csv", columns="x,Y")
     with pytest.raises(
         errors.ConfigurationError,
-        match=r"3.csv: no column 'y': found x, Y; 1.csv has it: name the columns of all files",
+        match=r"3.csv: no column 'y': found x, Y; .*1.csv has it: name the columns of all files",
     ):
         open_table(tmp_path / "*.csv")
     with windows(open_table(tmp_path / "*.csv", ["x"]), 4) as stream:
@@ -179,3 +179,19 @@ def test_a_disk_that_fails_midway_is_told_in_a_line(tmp_path, monkeypatch):
         monkeypatch.setattr(tables._Lines, "__next__", fail)
         with pytest.raises(errors.StreamError, match=r"1\.csv: it cannot be read"):
             list(rows)
+
+
+def test_what_is_wrong_with_a_file_says_which_of_those_of_one_name_and_where_in_it(tmp_path, caplog):
+    write(tmp_path, "1/log.csv", "2/log.csv", rows=12)
+    second = tmp_path / "2" / "log.csv"
+    lines = second.read_text().splitlines()
+    lines[6], lines[9] = "1,2", "0,off"
+    second.write_text("\n".join([*lines, ""]))
+    for source in (tmp_path / "*" / "log.csv", second):
+        with (
+            windows(open_table(source), 2, time="x", columns=["y"]) as stream,
+            pytest.raises(errors.InputError, match=f"^row 9 of {second}: column 'y' is 'off'"),
+        ):
+            list(stream)
+        assert [record.message.partition(" goes")[0] for record in caplog.records] == [f"{second}: time"]
+        caplog.clear()

@@ -96,7 +96,9 @@ def test_masks_are_no_samples_and_are_counted(tmp_path, caplog):
         assert [sample.source for sample in stream] == ["a.tar/1", "a.tar/2", "a.tar/2.view"]
     assert stream.stats.corrupt == 0
     (record,) = caplog.records
-    assert record.getMessage().startswith("a.tar: 2 images with a further field beside one without, left out;")
+    assert record.getMessage().startswith(
+        f"{tmp_path}/a.tar: 2 images with a further field beside one without, left out;"
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,14 @@ def test_a_file_is_that_file_whatever_its_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     for source in (name, Path(name), str(tmp_path / name), [name]):
         assert [sample.source for sample in open_shards(source)] == [f"{name}/1"]
+
+
+def test_shards_of_one_name_are_told_apart(tmp_path):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        opened(tmp_path / folder, pairs("1")).close()
+    found = [sample.source for sample in open_shards(str(tmp_path / "*" / "a.tar"))]
+    assert found == [str(tmp_path / folder / "a.tar" / "1") for folder in "ab"]
 
 
 @pytest.mark.parametrize("shards", [5, None])

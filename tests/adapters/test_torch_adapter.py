@@ -120,7 +120,7 @@ def test_every_source_gives_the_same_samples(name, pairs):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_source_is_learned_from(name, pairs):
-    assert assert_learns(SOURCES[name](pairs), N).counters.scored == N
+    assert assert_learns(SOURCES[name](pairs), N).counters.scored == N - 1  # none before the first label
 
 
 def test_samples_without_labels(images):

@@ -1,13 +1,18 @@
 """Run, store, page: what every benchmark and every table of the documentation goes through."""
 
 import json
+import signal
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks import page as command
 from benchmarks.core import page, run, store, timing
 from hebbstream.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -156,3 +161,12 @@ def test_a_timed_call_follows_one_of_its_own_kind():
     timings = timing.alternate(calls, seconds=0, warm_up=0, least=2)
     assert "".join(made) == "aabbaabb"
     assert timings["a"].calls == 2
+
+
+def test_ctrl_c_is_told_in_a_line():
+    code = "import benchmarks, os, signal; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(60)"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "interrupted\n")
+    code = "import benchmarks; raise ValueError('torn')"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (1, "ValueError: torn")

@@ -84,6 +84,23 @@ def test_ranks_learn_all_films_go_on_and_one_of_them_writes(ranks, films, tmp_pa
     assert (net.samples_seen, net.frame_size) == (28, (16, 16))
 
 
+def test_started_again_they_learn_what_is_left_of_the_limit(ranks, films):
+    options = ["--distributed", "--width", 4, "--size", 16, "--quiet"]
+    ranks(2, *films, *options, "--limit", 10)
+    first, _ = ranks(2, *films, *options, "--limit", 16, TORCHELASTIC_RESTART_COUNT=("1", "1"))
+    assert "after 10 samples\n2 processes: learned 6 samples" in first.stdout, first.stderr
+    first, _ = ranks(2, *films, *options, "--limit", 4, "--resume", TORCHELASTIC_RESTART_COUNT=("1", "1"))
+    assert "after 16 samples\n2 processes: learned 4 samples" in first.stdout, first.stderr
+
+
+def test_a_source_that_waits_for_its_turn_at_the_limit_is_not_at_its_end(ranks, films):
+    """Near a limit, a rank that has ended a film may have no sample left to read of the next."""
+    options = ["--distributed", "--width", 4, "--size", 16, "--quiet", "--resume"]
+    for limit, learned in ((16, 16), (4, 4), (100, 8)):
+        first, _ = ranks(2, *films, *options, "--limit", limit)
+        assert f"2 processes: learned {learned} samples" in first.stdout, first.stderr
+
+
 @pytest.fixture
 def alone(run, monkeypatch):
     """Run the command here, as the only rank."""

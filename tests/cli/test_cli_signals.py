@@ -1,7 +1,9 @@
 """The command line on sound and tables: learn, predict, embed, evaluate, resume."""
 
+import glob
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -381,3 +383,17 @@ def test_a_table_beside_videos_in_a_folder_is_not_learned(tmp_path):
     for name in ("a.mp4", "labels.csv"):
         (tmp_path / name).touch()
     assert media_in(str(tmp_path)) == str(tmp_path / "*.mp4")
+
+
+@pytest.mark.parametrize(
+    ("names", "read"),
+    [
+        (["a.CSV", "b.csv", "notes.txt"], ["a.CSV", "b.csv"]),
+        (["a.CSV", "b.csv", "c.parquet"], ["a.CSV", "b.csv", "c.parquet"]),
+        (["a.MP4", "b.Mp4", "labels.csv"], ["a.MP4", "b.Mp4"]),
+    ],
+)
+def test_a_folder_of_one_kind_is_read_however_its_files_end(tmp_path, names, read):
+    for name in names:
+        (tmp_path / name).touch()
+    assert sorted(Path(found).name for found in glob.glob(media_in(str(tmp_path)))) == read  # noqa: PTH207

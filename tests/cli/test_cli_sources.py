@@ -364,12 +364,12 @@ def test_a_folder_of_recordings_is_known_whatever_the_system_calls_them(tmp_path
 
 def test_a_folder_of_recordings_of_several_kinds_says_which(run, tmp_path):
     (tmp_path / "films").mkdir()
-    for name in ("a.mp4", "B.MP4", "notes.txt"):
+    for name in ("a.mp4", "b.mkv", "notes.txt"):
         (tmp_path / "films" / name).touch()
     code, _, err = run("learn", "films")
     assert code == 2
-    patterns = "'films/*.MP4' or 'films/*.mp4'"
-    assert f"films: it holds .MP4 and .mp4: expected files of one kind, or a pattern: {patterns}" in err
+    patterns = "'films/*.mkv' or 'films/*.mp4'"
+    assert f"films: it holds .mkv and .mp4: expected files of one kind, or a pattern: {patterns}" in err
 
 
 def test_no_camera_waits_for_another_to_answer(run, clips, monkeypatch):

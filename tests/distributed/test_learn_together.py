@@ -390,7 +390,7 @@ def test_sums_of_probes_add_up_to_those_of_one(make):
         reference.learn_one(features, label)
     for state, scored, correct, _ in found:
         assert (scored, correct) == found[0][1:3]
-        assert scored == TOTAL
+        assert TOTAL - len(found) <= scored < TOTAL  # a rank predicts nothing before its first label
         for name, value in state.items():
             np.testing.assert_array_equal(value, found[0][0][name], err_msg=name)
     weight, bias = reference.affine()

@@ -56,6 +56,20 @@ def test_it_compares_places_and_times(learned, frames, tmp_path):
     assert "agreement" not in str(alone)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"net": 5}, "net of type int: expected a SoftHebbNet"),
+        ({"frames": 5}, "stream=5: expected samples"),
+        ({"providers": 5}, "providers=5: expected names in a list"),
+    ],
+)
+def test_what_is_no_network_and_what_are_no_frames_is_refused(learned, frames, tmp_path, options, message):
+    path = to_onnx(learned[0], tmp_path / "net.onnx")
+    with pytest.raises(errors.ConfigurationError, match=message):
+        verify(path, **{"frames": frames[:2], "seconds": 0.01} | options)
+
+
 class OnACard(torch.Tensor):
     """A tensor that NumPy cannot read, as on a card."""
 

@@ -60,7 +60,7 @@ def test_a_run_resumed_in_a_new_process_is_bit_identical(tmp_path, position, nor
     expected_header, expected = contents(whole)
     header, tensors = contents(parts)
     assert header == expected_header
-    assert header["counters"]["position"] == header["counters"]["scored"] == 60
+    assert header["counters"]["position"] == header["counters"]["scored"] + 1 == 60  # none before the first label
     assert tensors["network/tensors/_extra_state"].tolist() == [60, 32, 32]
     assert tensors.keys() == expected.keys()
     assert {"probe/tensors/weight", "probe/tensors/losses", "network/tensors/_layers.2.norm.var"} <= tensors.keys()

@@ -24,6 +24,17 @@ def refuse(*paths, **options):
     raise PermissionError
 
 
+def test_any_number_of_them_may_be_kept_and_saved_between(tmp_path):
+    """As "all" is written by whoever knows no better: nothing counts so far."""
+    path = tmp_path / "run.safetensors"
+    for _ in range(2):
+        checkpoint = hs.Checkpoint(path, every_samples=10**40, kept=10**40)
+        hs.learn(
+            hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3), torch.rand(2, 8, 8, 3), checkpoint=checkpoint, progress=False
+        )
+    assert [found.name for found in generations(path)] == [path.name, f"{path.name}.1"]
+
+
 def positions(path):
     return [hs.Learner.load(found).counters.position for found in generations(path)]
 

@@ -97,7 +97,7 @@ def test_it_changes_nothing_of_the_run(tmp_path):
     assert (tmp_path / "plain").read_bytes() == (tmp_path / "watched").read_bytes()
 
 
-@pytest.mark.parametrize("growth", [1, 0.5, float("inf"), float("nan"), "2", None])
+@pytest.mark.parametrize("growth", [1, 0.5, 10**400, float("inf"), float("nan"), "2", None])
 def test_a_growth_that_is_none_is_refused(growth):
     with pytest.raises(errors.ConfigurationError, match=r"growth=.*expected a number above 1"):
         hs.Snapshot(growth=growth)

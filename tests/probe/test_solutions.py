@@ -180,7 +180,7 @@ def test_what_varies_by_rounding_alone_is_constant(solver, dimensions):
     torch.testing.assert_close(probe.predict_proba_many(warmer), probe.predict_proba_many(rows))
 
 
-@pytest.mark.parametrize("l2", [1e-300, 1e308, float("inf")])
+@pytest.mark.parametrize("l2", [1e-300, 1e308, 10**40, float("inf")])
 def test_any_penalty_gives_probabilities(l2):
     X, y = blobs(200, classes=2)
     probe = learned("ridge", np.column_stack([X, X]), y, l2=l2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hebbstream.errors import ConfigurationError
-from hebbstream.streams import augment, crops, for_live, novel, shuffle
+from hebbstream.streams import augment, crops, for_live, novel, shuffle, windows
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
 SEEDED = {
@@ -39,6 +39,8 @@ def test_what_gives_no_order_of_its_own_is_no_seed(name, seed):
         (lambda: augment(FRAMES, brightness=None), "brightness=None: expected a share, 0 to 1"),
         (lambda: augment(FRAMES, contrast="a"), "contrast='a': expected a share, 0 to 1"),
         (lambda: novel(FRAMES, "a"), "threshold='a': expected a share of the full range"),
+        (lambda: novel(FRAMES, grid=10**40), "grid=1000.*: expected 1 to 4096 cells a side"),
+        (lambda: windows(FRAMES, 10**40), "size=1000.*: expected a positive number of rows, below"),
         (lambda: novel(FRAMES, share="a"), "share='a': expected the share of frames"),
     ],
 )

@@ -405,7 +405,7 @@ def test_a_row_that_is_refused_is_named(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n" + "1,2\n" * 299 + "1,2,3\n" + "oops,2\n" + "1,2\n" * 300)
     rows = open_table(tmp_path / "a.csv")
     rows.fast_forward(150)
-    with pytest.raises(errors.InputError, match=r"^row 301 of a.csv: column 'x' is .*: expected a number"):
+    with pytest.raises(errors.InputError, match=r"^row 301 of .*a.csv: column 'x' is .*: expected a number"):
         list(windows(rows, 100))
     with pytest.raises(errors.RankError, match=r"^row 2: row of shape \(2, 2\)"):
         list(windows([1.0, np.zeros((2, 2))], 1))

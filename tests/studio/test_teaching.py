@@ -81,7 +81,7 @@ def test_two_taught_classes_are_told_apart_and_measured_before_they_are_learned(
             bench.show(picture)
             right += session.board.seen[0].label == kind
     assert right >= 19
-    assert session.learner.counters.scored == 120
+    assert session.learner.probe.steps == 120 > session.learner.counters.scored > 0  # it abstains at first
     assert sum(session.examples.counts().values()) == 120
 
 
@@ -93,7 +93,7 @@ def test_while_learning_is_paused_classes_are_taught_and_the_network_stays(bench
     assert torch.equal(bench.session.net.layers[0].weight_matrix, before)
     assert bench.session.net.samples_seen == 5
     assert bench.session.examples.counts() == {"across": 8, "down": 8}
-    assert bench.session.learner.counters.scored == 16
+    assert 16 > bench.session.learner.counters.scored > 0  # it abstains at first
 
 
 def test_classes_are_renamed_merged_and_forgotten(bench):

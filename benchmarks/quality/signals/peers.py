@@ -153,12 +153,16 @@ def main() -> None:
         from benchmarks.core import run, store
 
         run.tree()
-        found = also["rows"] + list(rows(options.folder, names, options.sets, options.most))
+        found = also["rows"]
         result = {"settings": {"most": options.most}, "versions": also["versions"] | versions, "rows": found}
-        store.write(options.output, result)
+        for row in rows(options.folder, names, options.sets, options.most):
+            found.append(row)
+            store.write(options.output, result)
     else:
-        found = list(rows(options.folder, names, options.sets, options.most))
-        options.output.write_text(json.dumps({"versions": versions, "rows": found}, indent=1) + "\n")
+        found = []
+        for row in rows(options.folder, names, options.sets, options.most):
+            found.append(row)
+            options.output.write_text(json.dumps({"versions": versions, "rows": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ class Engine(ABC):
     Parameters
     ----------
     precision
-        Of matrix products while learning: ``"float32"``, ``"tf32"``, ``"bfloat16"``, ``"float16"`` or ``"auto"``.
+        Precision of matrix products while learning: ``"float32"``, ``"tf32"``, ``"bfloat16"``, ``"float16"`` or ``"auto"``.
         Weights, statistics and sums are float32 in every case, and so is everything when features are computed
         without learning; but ``"tf32"`` also rounds what a whitening multiplies as it learns. ``"auto"`` is bfloat16, for
         learning and for features, where numba is installed (extra ``fast``) and the processor multiplies bfloat16, in

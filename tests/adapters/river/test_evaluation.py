@@ -6,6 +6,7 @@ import torch
 from river import drift, evaluate, metrics
 from strategies import tiny_net
 
+import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe, prequential
 
@@ -76,6 +77,24 @@ def test_what_a_probe_abstains_from_is_not_scored():
     last = found.scores[-1]
     assert last.labelled == 20
     assert last.scored == 1  # while there was one class alone, its probability was 1
+
+
+def test_learn_scores_what_prequential_scores():
+    """A probe that answers rarely, and then rightly, is not wrong in either."""
+
+    def shy():
+        return LinearProbe(min_confidence=0.51)
+
+    def few():
+        return stream("ab" * 30)
+
+    found = prequential(tiny_net(), few(), shy(), progress=False).scores[-1]
+    steps = []
+    report = hs.learn(tiny_net(), few(), shy(), callbacks=[steps.append], progress=False)
+    assert 0 < found.scored < found.labelled
+    assert report.counters.scored == found.scored
+    assert report.accuracy == found.cumulative["Accuracy"]
+    assert all((step.right is None) == (step.prediction is None) for step in steps)
 
 
 def test_frozen_the_network_stays_as_it_is():

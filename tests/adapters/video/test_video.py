@@ -113,6 +113,15 @@ def test_loop_begins_again_with_rising_times_and_the_same_labels(clip):
     assert [sample.y for sample in samples] == ([True] * 25 + [False] * 25) * 2 + [True] * 20
 
 
+def test_files_of_one_name_are_told_apart(clip, tmp_path):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "clip.mp4").write_bytes(clip.read_bytes())
+    with open_video(tmp_path / "*" / "clip.mp4", size=8) as frames:
+        found = dict.fromkeys(sample.source for sample in frames)
+    assert [*found] == [str(tmp_path / folder / "clip.mp4") for folder in "ab"]
+
+
 def test_a_glob_is_one_stream_and_passes_over_what_cannot_be_read(clip, tmp_path, caplog):
     for name in ("b.mp4", "a.mp4"):
         (tmp_path / name).write_bytes(clip.read_bytes())
