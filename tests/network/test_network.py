@@ -386,12 +386,7 @@ def test_a_source_may_use_its_memory_again(engine, batch_size):
 
 
 @pytest.mark.parametrize(
-    "mode",
-    [
-        pytest.param(lambda: torch.autocast("cpu", dtype=torch.bfloat16), id="autocast"),
-        pytest.param(lambda: default_dtype(torch.bfloat16), id="bfloat16 by default"),
-        pytest.param(lambda: default_dtype(torch.float64), id="float64 by default"),
-    ],
+    "mode", [lambda: torch.autocast("cpu", dtype=torch.bfloat16), lambda: default_dtype(torch.float64)]
 )
 @pytest.mark.parametrize("event_threshold", [0.0, None])
 def test_modes_of_torch_change_nothing(mode, event_threshold):
