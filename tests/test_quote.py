@@ -36,7 +36,6 @@ def net():
     return hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3)
 
 
-@pytest.mark.parametrize("value", [HUGE, -HUGE, 2**2000 + 1], ids=["1e400", "-1e400", "2e2000"])
 @pytest.mark.parametrize(
     "call",
     [
@@ -63,13 +62,14 @@ def net():
         lambda value: to_onnx(net(), "net.onnx", precision=value),
     ],
 )
-def test_a_number_of_hundreds_of_digits_is_not_echoed_whole(call, value, tmp_path, monkeypatch):
+def test_a_number_of_hundreds_of_digits_is_not_echoed_whole(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(hs.HebbstreamError) as caught:
-        call(value)
-    message = str(caught.value)
-    assert len(message) < 250
-    assert str(abs(value))[:8] in message or "by name" in message
+    for value in (HUGE, -HUGE, 2**2000 + 1):
+        with pytest.raises(hs.HebbstreamError) as caught:
+            call(value)
+        message = str(caught.value)
+        assert len(message) < 250
+        assert str(abs(value))[:8] in message or "by name" in message
 
 
 @pytest.mark.parametrize("value", ["9" * 5000, "x" * 5000, [HUGE] * 50, (7,) * 5000, {"a": HUGE}])

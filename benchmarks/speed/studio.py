@@ -52,12 +52,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40, help="of learning without viewers, and with them")
     parser.add_argument("--seconds", type=float, default=1.0, help="of each half of a round")
     parser.add_argument("--frames", type=int, default=20_000, help="over which memory is watched")
+    parser.add_argument("--width", type=int, default=24, help="neurons of the first layer")
     parser.add_argument(
         "--only", choices=("speed", "memory"), help="measure this, and keep what is stored of the other"
     )
     options = run.begin(parser)
     result = store.Result()
-    with tempfile.TemporaryDirectory() as folder, learning(Path(folder) / "run") as studio:
+    with tempfile.TemporaryDirectory() as folder, learning(Path(folder) / "run", options.width) as studio:
         door = studio.door
         viewers = Viewers({"port": door.port, "token": door.token}, LINES)
         teach(studio)
@@ -73,9 +74,9 @@ def main() -> None:
 
 
 @contextmanager
-def learning(folder: Path) -> Iterator[Studio]:
+def learning(folder: Path, width: int) -> Iterator[Studio]:
     """Run a studio that learns all the time."""
-    with Studio([], folder, Settings(start=True, every_frame=True)) as studio:
+    with Studio([], folder, Settings(width=width, start=True, every_frame=True)) as studio:
         clip, session = studio.session.sources[0], studio.session
         clip.close()
         endless = Endless(0, "endless", session.arrived)

@@ -434,12 +434,6 @@ def test_any_damage_to_a_shard_gives_samples_or_one_error(data):
             assert "\n" not in str(error)  # noqa: PT017
 
 
-def test_closing_ends_the_stream(shards):
-    with open_shards(shards / "train-0.tar") as stream:
-        next(stream)
-    assert next(stream, None) is None
-
-
 @pytest.mark.parametrize(("module", "name"), [("PIL", "Pillow"), ("braceexpand", "braceexpand")])
 def test_a_missing_package_is_named(monkeypatch, folder, shards, module, name):
     monkeypatch.setitem(sys.modules, module, None)

@@ -134,12 +134,6 @@ def test_windows_of_columns_that_it_has_not_are_refused(tmp_path, options):
         windows(open_table(write(tmp_path / "a.csv")), 2, **options)
 
 
-def test_an_empty_label_is_none(tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text("x,label\n1,\n2,rest\n3,\n4,\n")
-    assert [sample.y for sample in windows(open_table(path), 2, label="label")] == ["rest", None]
-
-
 @pytest.mark.parametrize(
     ("content", "names"),
     [('"a (x, y, z)";b\n1;2\n', ("a (x, y, z)", "b")), ('"a\nb",c\n1,2\n', ("a\nb", "c")), ("a\n1\n", ("a",))],
@@ -213,14 +207,6 @@ def test_what_is_no_such_table_is_refused(tmp_path, content, options, error, mes
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(error, match=message):
         list(open_table(path, **options))
-
-
-def test_it_is_learned(tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text("a,b\n" + "".join(f"{i % 7},{i % 3}\n" for i in range(100)))
-    net = hs.SoftHebbNet.from_preset("signal", in_channels=2, width=4)
-    with windows(open_table(path), 20, 10) as stream:
-        assert hs.learn(net, stream, progress=False).samples == 9
 
 
 def test_one_that_is_left_open_as_the_interpreter_exits_ends_in_silence(tmp_path, monkeypatch):

@@ -50,7 +50,7 @@ def write_data(folder):
     for name in ("bikes", "carphone_pristine"):
         write_clip(folder / "video" / f"{name}.mp4", gratings(40, 64, 3, seed=4)[0])
     for part in ("train", "val"):
-        images, labels = gratings(24, 170, 3, seed=3)
+        images, labels = gratings(8, 170, 3, seed=3)
         for index, (image, label) in enumerate(zip(images, labels, strict=True)):
             path = folder / "imagenette2-160" / part / f"n{label}" / f"{index}.JPEG"
             path.parent.mkdir(parents=True, exist_ok=True)

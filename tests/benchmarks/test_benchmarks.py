@@ -25,7 +25,7 @@ REDUCED = {
     "speed.video": "--widths 8 --limit 30 --rounds 1",
     "speed.pipeline": "--widths 8 --frames 10 --rounds 1",
     "speed.soak": "--samples 60 --every 10",
-    "speed.studio": "--rounds 2 --seconds 0.2 --frames 20",
+    "speed.studio": "--rounds 2 --seconds 0.2 --frames 2 --width 4",
     "speed.checkpoints": "--widths 8 --seconds 0.05",
     "speed.probes": "--features 64 --dimensions 16 --seconds 0.1",
     "speed.gpu": "--device cpu --width 8 --batches 2 --precisions float32 bfloat16 --seconds 0.05",

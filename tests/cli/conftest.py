@@ -1,3 +1,6 @@
+import contextlib
+import functools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,16 +36,51 @@ def run(tmp_path, monkeypatch, capsys) -> Run:
     return call
 
 
+LEARN = ("learn", CLIP, "--width", 4, "--size", 32, "--quiet")
+
+
 @pytest.fixture
 def learn(run) -> Run:
     """Learn from the bundled clip into run.safetensors."""
-    return lambda *more: run("learn", CLIP, "--width", 4, "--size", 32, "--quiet", *more)
+    return lambda *more: run(*LEARN, *more)
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory) -> Callable[..., Path]:
+    """Give the folder of what a command writes, which runs once."""
+
+    @functools.cache
+    def call(*arguments):
+        folder = tmp_path_factory.mktemp("written")
+        with contextlib.chdir(folder):
+            assert main([str(argument) for argument in arguments]) == 0
+        return folder
+
+    return call
 
 
 @pytest.fixture
-def checkpoint(learn, labels) -> Path:
-    assert learn("--labels", labels, "--limit", 60)[0] == 0
-    return Path("run.safetensors")
+def given(run, written, tmp_path, capsys) -> Callable[..., None]:
+    """Begin with what a command has written, which runs once for all tests that do."""
+
+    def call(*arguments):
+        folder = written(*arguments)
+        capsys.readouterr()
+        shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def taught(written) -> Path:
+    """A checkpoint with a probe."""
+    return written(*LEARN, "--labels", CLIP.with_suffix(".json"), "--limit", 60) / "run.safetensors"
+
+
+@pytest.fixture
+def checkpoint(run, taught) -> Path:
+    """The same, in the folder of the test."""
+    return Path(shutil.copy(taught, "run.safetensors"))
 
 
 @pytest.fixture

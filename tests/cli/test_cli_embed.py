@@ -127,10 +127,10 @@ def test_what_came_before_a_break_is_kept(embed, clips):
     assert out.splitlines()[1] == "features f.npy"
 
 
-@pytest.fixture(params=["npy", "parquet"])
-def features(request, embed):
-    assert embed(CLIP, "--limit", 100, "--output", f"f.{request.param}")[0] == 0
-    return f"f.{request.param}"
+@pytest.fixture(params=["f.npy", "f.parquet"])
+def features(request, given, taught, checkpoint):
+    given("embed", CLIP, "--checkpoint", taught, "--limit", 100, "--output", request.param, "--quiet")
+    return request.param
 
 
 def rows(out):

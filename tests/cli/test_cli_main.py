@@ -56,8 +56,12 @@ def test_no_other_command_is_loaded(run, monkeypatch):
         (["export", "missing.safetensors", "net.onnx"], "no checkpoint at"),
         *(
             ([*command, "--device", device], f"device '{device}' cannot be used (")
-            for command in (["learn", CLIP], ["learn", CLIP, "--resume"], ["bench"])
-            for device in ("nonsense", "meta", "mps", "cuda:99")
+            for command, devices in (
+                (["learn", CLIP], ("nonsense", "meta", "mps", "cuda:99")),
+                (["learn", CLIP, "--resume"], ("meta",)),
+                (["bench"], ("cuda:99",)),
+            )
+            for device in devices
         ),
     ],
 )

@@ -328,8 +328,9 @@ def write_shapes(tmp_path):
         np.save(tmp_path / f"{name}.npy", np.zeros((3, *size, 3), np.uint8))
 
 
-@pytest.mark.parametrize("ending", [".mp4", " pictures", ".npy"])
-@pytest.mark.parametrize(("shape", "size"), [("wide", "40×24"), ("tall", "36×48")])
+@pytest.mark.parametrize(
+    ("shape", "size", "ending"), [("wide", "40×24", ".mp4"), ("tall", "36×48", " pictures"), ("wide", "40×24", ".npy")]
+)
 def test_nothing_is_stretched_without_a_word(run, tmp_path, shape, size, ending):
     write_shapes(tmp_path)
     options = ("--width", 4, "--quiet", "--limit", 3)

@@ -104,6 +104,7 @@ def test_a_checkpoint_with_rivers_classifier_is_refused_before_the_first_sample(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"limit": 0}, "limit=0: expected a positive integer, or None"),
         ({"limit": 1e1}, "limit=10.0: expected a positive integer, or None"),
         ({"limit": float("nan")}, "limit=nan: expected a positive integer"),
         ({"batch_size": 2.5}, "batch_size=2.5: expected a positive integer"),
@@ -120,8 +121,11 @@ def test_what_no_run_can_work_with_is_refused_first(net, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"every_samples": 0}, "every_samples=0: expected a positive integer, or None"),
         ({"every_samples": 1e1}, "every_samples=10.0: expected a positive integer, or None"),
+        ({"every_seconds": 0}, "every_seconds=0: expected a positive number of seconds, or None"),
         ({"every_seconds": "5"}, "every_seconds='5': expected a positive number of seconds, or None"),
+        ({"kept": 0}, "kept=0: expected a positive integer"),
         ({"kept": 2.0}, "kept=2.0: expected a positive integer"),
     ],
 )

@@ -43,7 +43,8 @@ def test_what_ends_a_run_saves_first(tmp_path, net, number):
     before, path = signal.getsignal(number), tmp_path / "run"
     report = hs.learn(net, frames(100), checkpoint=path, callbacks=[at(4, number)], progress=False)
     assert report.stopped == "interrupted"
-    assert report.samples == net.samples_seen == hs.Learner.load(path).counters.position < 10
+    assert report.samples in ([5] if isinstance(net.engine, hs.EagerEngine) else range(5, 10))
+    assert report.samples == net.samples_seen == hs.Learner.load(path).counters.position
     assert signal.getsignal(number) is before
 
 

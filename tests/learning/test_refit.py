@@ -165,18 +165,11 @@ def test_a_few_frames_will_do(count):
     assert right(found, frames, labels) == 1.0
 
 
-def test_a_class_of_which_few_were_kept_is_named_as_often_as_it_came():
-    random = np.random.default_rng(0)
-    labels = ["rare" if number % 20 == 0 else "common" for number in range(3000)]
-    frames = torch.from_numpy(random.normal(size=(3000, 1, 4, 4))).float()  # which tell nothing
-    found = refit_probe(AS_IT_IS, *taught(frames, labels, capacity=200), progress=False)
-    assert np.mean(np.array(found.predict_many(frames.flatten(1))) == "common") > 0.85
-
-
-def test_where_frames_tell_nothing_the_common_class_is_named():
-    labels = ["rare" if number % 20 == 0 else "common" for number in range(800)]
-    frames = torch.from_numpy(np.random.default_rng(0).normal(size=(800, 1, 4, 4))).float()
-    probe, replay = taught(frames, labels)
+@pytest.mark.parametrize(("count", "capacity"), [(3000, 200), (800, 2000)])
+def test_where_frames_tell_nothing_a_class_is_named_as_often_as_it_came_whatever_is_kept(count, capacity):
+    labels = ["rare" if number % 20 == 0 else "common" for number in range(count)]
+    frames = torch.from_numpy(np.random.default_rng(0).normal(size=(count, 1, 4, 4))).float()
+    probe, replay = taught(frames, labels, capacity=capacity)
     found = refit_probe(AS_IT_IS, probe, replay, progress=False)
     assert found is not probe
     assert np.mean(np.array(found.predict_many(frames.flatten(1))) == "common") > 0.85

@@ -197,12 +197,14 @@ def test_used_up_it_says_so(make):
     assert str(caught.value) == f"{stream!r}: used up: open it again to read it from the start"
 
 
-def test_closed_in_a_loop_it_just_ends(make):
-    stream, seen = make(), 0
-    for _ in stream:
-        seen += 1
-        stream.close()
-    assert seen == 1
+@pytest.mark.parametrize("kind", [KINDS["list"], KINDS["video"]], ids=["list", "video"])
+def test_closed_in_a_loop_it_just_ends_and_it_is_a_context_manager(make):
+    with make() as stream:
+        assert sum(1 for _ in stream if not stream.close()) == 1
+    with make() as stream:
+        next(stream)
+    with pytest.raises(EmptyStreamError, match="closed"):
+        iter(stream)
 
 
 def test_it_is_shown_in_one_short_line(make):
@@ -210,13 +212,6 @@ def test_it_is_shown_in_one_short_line(make):
     assert "\n" not in shown
     assert "0x" not in shown
     assert len(shown) < 100
-
-
-def test_it_is_a_context_manager(make):
-    with make() as stream:
-        next(stream)
-    with pytest.raises(EmptyStreamError, match="closed"):
-        iter(stream)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ def test_a_seed_may_come_from_an_array_of_seeds(name):
         np.testing.assert_array_equal(drawn, again)
 
 
-@pytest.mark.parametrize("name", SEEDED)
-@pytest.mark.parametrize("seed", [None, -1, 1.5, "a"])
+@pytest.mark.parametrize(
+    ("name", "seed"), [*((name, None) for name in SEEDED), *(("augment", seed) for seed in (-1, 1.5, "a"))]
+)
 def test_what_gives_no_order_of_its_own_is_no_seed(name, seed):
     with pytest.raises(ConfigurationError, match=f"seed={seed!r}: expected an integer of at least 0"):
         SEEDED[name](FRAMES, seed=seed)

@@ -263,13 +263,6 @@ def test_a_run_is_known_again_by_all_that_was_given():
     assert len({known(**options) for options in given}) == len(given)
 
 
-@pytest.mark.parametrize("options", [{"columns": ["a", "c"]}, {"label": "c"}, {"time": "c"}, {"group": "c"}])
-def test_a_name_that_a_table_has_not_is_refused(options, tmp_path):
-    (tmp_path / "t.csv").write_text("a,b\n1,2\n", encoding="utf-8")
-    with pytest.raises(errors.ConfigurationError, match="no column 'c': found a, b"):
-        windows(open_table(tmp_path / "t.csv"), 1, **options)
-
-
 def test_rows_may_bring_labels_and_columns_later():
     rows = [{"x": 1.0}, {"x": 2.0}, {"x": 3.0, "y": 5.0}, {"x": 4.0, "label": "up"}]
     first, second = windows(rows, 2, columns=["x"], label="label")

@@ -30,12 +30,6 @@ def test_every_frame_comes_once_in_order_with_its_time(clip):
     assert samples[0].source == "ramp.mp4"
 
 
-def test_size_is_height_and_width(clip):
-    for size, shape in ((16, (16, 16, 3)), ((8, 20), (8, 20, 3))):
-        with open_video(clip, size=size) as stream:
-            assert next(stream).x.shape == shape
-
-
 def test_gray(clip):
     with open_video(clip, gray=True, size=16) as stream:
         samples = list(stream)
@@ -57,36 +51,18 @@ def test_labels_follow_the_timestamp(clip):
         assert [sample.y for sample in stream] == [0] * 25 + [1] * 25
 
 
-def test_closing_ends_the_stream(clip):
-    stream = open_video(clip)
-    next(stream)
-    stream.close()
-    assert next(stream, None) is None
-    stream.close()
-
-
 @pytest.mark.parametrize(
     "options",
     [
-        {"stride": 0},
-        {"rate": -1},
-        {"rate": 5, "stride": 2},
-        {"size": 0},
-        {"size": (0, 4)},
-        {"fit": "squeeze"},
-        {"prefetch": -1},
         {"prefetch": "4"},
         {"stream": 0.5},
-        {"start": -1.0},
-        {"duration": 0.0},
-        {"duration": float("nan")},
         {"read_timeout": 0},
         {"retry_for": -1},
         {"hardware": "abacus"},
         {"live": True, "loop": True},
     ],
 )
-def test_options_are_checked(clip, options):
+def test_options_are_checked(clip, options):  # others in test_open_video
     with pytest.raises(errors.ConfigurationError, match="expected") as caught:
         open_video(clip, **options)
     assert "\n" not in str(caught.value)
@@ -240,18 +216,6 @@ def test_hardware_that_is_not_there_falls_back_and_says_so(clip, caplog, monkeyp
     with open_video(clip, hardware=hardware) as stream:
         assert len(list(stream)) == 50
     assert f"no hardware decodes it (asked for '{hardware}'); the CPU does" in caplog.text
-
-
-def test_fast_forward_passes_over_samples_and_the_rest_is_the_same(clip):
-    with open_video(clip, stride=3) as stream:
-        whole = [sample.x for sample in stream]
-    with open_video(clip, stride=3) as stream:
-        assert stream.fast_forward(7) == 7
-        rest = [sample.x for sample in stream]
-    assert len(rest) == len(whole) - 7
-    assert all((one == other).all() for one, other in zip(whole[7:], rest, strict=True))
-    with open_video(clip) as stream:
-        assert stream.fast_forward(60) == 50
 
 
 def test_synthetic_pictures():
