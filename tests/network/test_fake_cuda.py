@@ -66,7 +66,9 @@ def step(name, normalization="stream", batch=1, threshold=None, engine="eager", 
         assert all(new is old for new, old in zip(after, held, strict=True))  # updated in place, never replaced
 
 
-@pytest.mark.parametrize(("normalization", "batch", "threshold"), [("stream", 1, 1e-3), ("batch", 10, 0.0)])
+@pytest.mark.parametrize("threshold", [0.0, 1e-3])
+@pytest.mark.parametrize("batch", [1, 10])
+@pytest.mark.parametrize("normalization", ["stream", "batch"])
 @pytest.mark.parametrize("name", hs.PRESETS)
 def test_a_step_launches_without_synchronisation(name, normalization, batch, threshold):
     step(name, normalization, batch, threshold)
