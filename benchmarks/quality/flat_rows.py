@@ -33,16 +33,9 @@ SETS: dict[str, Callable[[], Any]] = {
     "LED": lambda: datasets.synth.LED(seed=1, noise_percentage=0.1, irrelevant_features=True),
 }
 CHOOSING = ["Phishing", "Bananas"]
-_QUICK: dict[str, Any] = {"radius": 1.5, "learning_rate": 0.4, "inverse_temperature": 4.0}
-# By name: the layer that `SoftHebbTransformer` takes for rows, with so many neurons. Quick ones have shorter initial weights, a
-# higher rate and a harder competition.
-LAYERS: dict[str, LayerSpec] = {
-    "20": row_layer(20),
-    "20-quick": replace(row_layer(20), **_QUICK),
-    "100": row_layer(100),
-    "100-quick": replace(row_layer(100), **_QUICK),
-    "400": row_layer(400),
-}
+# By name: the layer that `SoftHebbTransformer` takes for rows, with so many neurons, and one whose features grow with the row.
+LAYERS: dict[str, LayerSpec] = {str(neurons): row_layer(neurons) for neurons in (20, 100, 400)}
+LAYERS["100-triangle"] = replace(LAYERS["100"], activation="triangle", power=1.0)
 
 
 def offline(rows: Rows, spec: LayerSpec | None, seed: int) -> float:
