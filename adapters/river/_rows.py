@@ -23,7 +23,7 @@ def row_layer(neurons: int) -> LayerSpec:
         learning_rate=0.1,
         radius=1.5,
         activation="softmax",
-        activation_inverse_temperature=1.5,
+        activation_inverse_temperature=1.0,
         pool="none",
         update_scale="running_max",
     )
