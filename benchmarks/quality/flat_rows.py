@@ -1,6 +1,7 @@
 """Measure features of tables, row by row: the columns themselves, features as drawn, and features that learn.
 
-*Drawn* is the same dense layer with the same statistics, and a rate of 0. Offline: ridge on standardised features; seven
+*Drawn* is the same dense layer with the same statistics, and a rate of 0; *beside the columns*, a classifier sees what was learned and
+the columns. Offline: ridge on standardised features; seven
 rows of ten, in a random order, are learned once and teach the ridge, the others test. Prequential: all rows in one random
 order, once; each is predicted by `LinearProbe`, then learned by probe and layer. Nothing was chosen on sets that report.
 """
@@ -38,28 +39,34 @@ LAYERS: dict[str, LayerSpec] = {str(neurons): row_layer(neurons) for neurons in 
 LAYERS["100-triangle"] = replace(LAYERS["100"], activation="triangle", power=1.0)
 
 
-def offline(rows: Rows, spec: LayerSpec | None, seed: int) -> float:
+_BESIDE = "learned, beside the columns"
+
+
+def offline(rows: Rows, spec: LayerSpec | None, seed: int, beside: bool) -> float:
     """Return the accuracy of ridge on rows that nothing was learned from, %."""
     x, y = pd.DataFrame([row for row, _ in rows]).astype(float), np.array([label for _, label in rows])
     cut = len(rows) * 7 // 10
     if spec is not None:
         transformer = SoftHebbTransformer(layers=[spec], seed=seed, standardise=False)
         transformer.learn_many(x[:cut])
-        x = transformer.transform_many(x)
+        features = transformer.transform_many(x)
+        x = pd.concat([x, features], axis=1) if beside else features
     return ridge(x[:cut].to_numpy(), y[:cut], x[cut:].to_numpy(), y[cut:])
 
 
-def prequential(rows: Rows, spec: LayerSpec | None, seed: int) -> float:
+def prequential(rows: Rows, spec: LayerSpec | None, seed: int, beside: bool) -> float:
     """Return the share of rows that were predicted right before they were learned, %."""
-    first = preprocessing.StandardScaler() if spec is None else SoftHebbTransformer(layers=[spec], seed=seed)
+    columns = preprocessing.StandardScaler()
+    features = None if spec is None else SoftHebbTransformer(layers=[spec], seed=seed)
+    first = columns if features is None else columns + features if beside else features
     return round(100 * float(evaluate.progressive_val_score(rows, first | LinearProbe(), metrics.Accuracy()).get()), 2)
 
 
-def measure(rows: Rows, spec: LayerSpec | None, seed: int) -> store.Result:
+def measure(rows: Rows, spec: LayerSpec | None, seed: int, beside: bool) -> store.Result:
     """Return both accuracies, on rows in an order of the seed's."""
     rows = [rows[at] for at in np.random.default_rng(seed).permutation(len(rows))]
     began = time.process_time()
-    found = {"offline": offline(rows, spec, seed), "prequential": prequential(rows, spec, seed)}
+    found = {way.__name__: way(rows, spec, seed, beside) for way in (offline, prequential)}
     return {**found, "cpu_seconds": round(time.process_time() - began, 1)}
 
 
@@ -73,13 +80,20 @@ def main() -> None:
     settings = {"limit": options.limit, "chosen_on": CHOOSING}
     specs: dict[tuple[str, str], LayerSpec | None] = {("raw", "raw"): None}
     for name in options.layers:
-        specs |= {(name, "drawn"): replace(LAYERS[name], learning_rate=0.0), (name, "learned"): LAYERS[name]}
+        specs |= {
+            (name, "drawn"): replace(LAYERS[name], learning_rate=0.0),
+            (name, "learned"): LAYERS[name],
+            (name, _BESIDE): LAYERS[name],
+        }
 
     def jobs() -> Iterator[store.Job]:
         for name, seed in itertools.product(options.sets, options.seeds):
             rows = list(islice(SETS[name](), options.limit))
             for (kind, row), spec in specs.items():
-                yield {"set": name, "seed": seed, "layer": kind, "row": row}, partial(measure, rows, spec, seed)
+                yield (
+                    {"set": name, "seed": seed, "layer": kind, "row": row},
+                    partial(measure, rows, spec, seed, row == _BESIDE),
+                )
 
     store.complete(options.output, settings, jobs())
 

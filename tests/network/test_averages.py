@@ -78,7 +78,9 @@ def test_a_new_column_of_rows_begins_alike_in_what_learns_and_in_the_average():
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, "10"])
 def test_what_is_no_number_of_samples(value):
-    with pytest.raises(ConfigurationError, match=r"averaging_samples=.*: expected a positive integer or None"):
+    with pytest.raises(
+        ConfigurationError, match=r"averaging_samples=.*: expected a positive integer, below 2.*63, or None"
+    ):
         hs.LayerSpec(channels=4, averaging_samples=value)
 
 

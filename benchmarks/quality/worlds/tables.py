@@ -241,8 +241,10 @@ def _flat_rows(results: Path) -> str:
         gained = " / ".join(map(_gain, gains))
         half = "choosing" if name in measured["settings"]["chosen_on"] else "reporting"
         raw = cell(found[name, "raw", "raw"])
-        rows.append([name, half, len(learned), raw, layer, cell(drawn), cell(learned), gained])
-    return markdown(["set", "half", "seeds", "raw", "layer", "drawn", "learned", "gained by learning"], rows)
+        beside = cell(found[name, layer, "learned, beside the columns"])
+        rows.append([name, half, len(learned), raw, layer, cell(drawn), cell(learned), gained, beside])
+    head = ["set", "half", "seeds", "raw", "layer", "drawn", "learned", "gained by learning", "beside the columns"]
+    return markdown(head, rows)
 
 
 def _endless(results: Path) -> str:
