@@ -1,8 +1,8 @@
 """A river pipeline on tables: does a classifier gain from features that learn?
 
 Prints, for three data sets that come with river, the prequential accuracy and the seconds of a linear classifier on
-the standardised columns, and of the same classifier on SoftHebb features of them. The features are more than the
-columns and not linear in them, which helps a linear classifier whether or not they learn; nothing is tuned.
+the standardised columns, and of the same classifier on these and SoftHebb features of them. The features are not linear
+in the columns, which helps a linear classifier whether or not they learn; nothing is tuned.
 """
 
 import argparse
@@ -19,12 +19,12 @@ parser.add_argument("--neurons", type=int, default=100, metavar="N", help="featu
 parser.add_argument("--solver", default="slda", help="of the classifier: gradient, ridge or slda (default)")
 options = parser.parse_args()
 
-print(f"{'data set':14} {'rows':>6} {'columns alone':>20} {f'{options.neurons} features of them':>24}")
+print(f"{'data set':14} {'rows':>6} {'columns alone':>20} {f'and {options.neurons} features':>24}")
 for dataset in (datasets.ImageSegments(), datasets.Phishing(), datasets.Bananas()):
     rows = list(islice(dataset, options.limit))
     models = (
         preprocessing.StandardScaler() | LinearProbe(options.solver),
-        preprocessing.StandardScaler() | SoftHebbTransformer(neurons=options.neurons) | LinearProbe(options.solver),
+        (preprocessing.StandardScaler() + SoftHebbTransformer(neurons=options.neurons)) | LinearProbe(options.solver),
     )
     cells = []
     for model in models:
