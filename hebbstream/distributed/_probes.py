@@ -97,6 +97,8 @@ class SharedProbe:
             state = probe._temperature.state * labels[self._peers.rank]
             probe._temperature.state = self._peers.sum(state) / sum(labels)
         probe.steps = self._steps + sum(labels)
+        if isinstance(probe, MomentProbe) and len(probe.classes) > self._known:
+            probe._newest = probe.steps  # each rank has another count of when the class came
         probe._replaced()
         self._mark()
 

@@ -68,6 +68,24 @@ def test_a_probe_without_a_label_takes_part_where_features_are(probe):
     assert all(tensor.is_meta for tensor in shared._probe.tensors().values())
 
 
+def test_labels_since_a_class_came_are_counted_from_one_place_on_all_ranks():
+    class Peers:
+        rank, world = 0, 2
+
+        def gather_terms(self, own):
+            return [own, {"labels": 3, "classes": [["str", "up"]], "features": 2}]
+
+        def sum(self, tensor):
+            return tensor
+
+    probe = hs.RidgeProbe()
+    shared = SharedProbe(probe, Peers(), torch.device("cpu"))
+    for steps in (4, 8):
+        probe.learn_one([1.0, 2.0], "down")
+        shared.merge()
+        assert (probe.steps, probe._newest) == (steps, 4)
+
+
 def with_labels_on_one(peers):
     sources = {"a": lambda: torch.rand(9, 3, 8, 8), "b": lambda: [(frame, 1) for frame in torch.rand(9, 3, 8, 8)]}
     report = learn_together(learner(hs.RidgeProbe()), sources, peers, progress=False)
