@@ -264,6 +264,13 @@ def test_it_feeds_rivers_models_and_ours():
         assert score.get() > 0.3  # seven classes
 
 
+def test_features_of_rows_tell_near_from_far():
+    """Classes that no line tells apart; features that only grow with the row are right for seven rows in ten."""
+    model = SoftHebbTransformer(neurons=50) | LinearProbe("slda")
+    accuracy = evaluate.progressive_val_score(datasets.Bananas().take(800), model, metrics.Accuracy())
+    assert accuracy.get() > 0.75
+
+
 def test_beside_the_raw_features():
     model = compose.TransformerUnion(SoftHebbTransformer(neurons=10), compose.FuncTransformer(dict)) | LinearProbe()
     for x, y in datasets.Phishing().take(20):
