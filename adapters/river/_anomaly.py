@@ -1,6 +1,6 @@
 """`SoftHebbAnomaly`: how much of a sample a network does not explain, as river's anomaly score."""
 
-from typing import Any
+from typing import Any, Self
 
 from river import base
 
@@ -62,6 +62,13 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
     @property
     def _turns(self) -> Turns:
         return self.transformer._turns  # whose next forward pass takes the memory of the one that is looked at
+
+    def clone(self, new_params: dict[str, Any] | None = None, include_attributes: bool = False) -> Self:
+        """Return a fresh detector that begins as this one began; with its attributes, as it is now."""
+        clone: Self = super().clone(new_params, include_attributes)
+        if include_attributes and "transformer" not in (new_params or {}):
+            clone.transformer = self.transformer.clone(include_attributes=True)  # river begins parameters anew
+        return clone
 
     def learn_one(self, x: Any) -> None:
         """Learn from an image or a flat row."""

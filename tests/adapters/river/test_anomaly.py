@@ -1,5 +1,8 @@
 """An anomaly score in river's interface."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from river import anomaly, checks, datasets, metrics
@@ -162,3 +165,18 @@ def test_a_filter_refuses_few_of_the_first_rows():
     for row in noise(100):
         guarded.learn_one(row)
     assert guarded.anomaly_detector.transformer.net.samples_seen > 95
+
+
+def test_copies_go_on_exactly_and_a_clone_without_attributes_begins_anew():
+    detector = SoftHebbAnomaly(SoftHebbTransformer(neurons=6))
+    for row in noise(120):
+        detector.learn_one(row)
+    copies = [copy.deepcopy(detector), detector.clone(include_attributes=True)]
+    copies += [pickle.loads(pickle.dumps(detector))]  # noqa: S301  # our own
+    for row in noise(30, seed=1):
+        assert {made.score_one(row) for made in copies} == {detector.score_one(row)} != {0.0}
+        for made in (detector, *copies):
+            made.learn_one(row)
+    assert detector.clone().score_one(row) == 0.0
+    other = SoftHebbTransformer(neurons=3)
+    assert detector.clone({"transformer": other}, include_attributes=True).transformer.neurons == 3
