@@ -1,7 +1,7 @@
 """Measure detectors of unusual rows: `SoftHebbAnomaly` beside river's own, each row scored, then learned.
 
-In one half of the sets a class is made rare, in the other one row in twenty is spoiled. The figure is the area under the
-ROC curve, over the rows after the first third. The score was chosen on the sets of `CHOOSING` alone.
+In some sets a class is made rare, in others one row in twenty is spoiled. The figure is the area under the ROC curve, over
+the rows after the first third. The score was chosen on the sets of `CHOOSING` alone.
 """
 
 import itertools
