@@ -17,6 +17,7 @@ from hebbstream.probe._regression import RidgeRegression
 
 _Numbers: TypeAlias = npt.NDArray[np.float64]
 _LARGEST = float(np.finfo(np.float32).max)
+_NO_NUMBERS = (str, bytes, type(None))  # which NumPy takes for some
 
 
 class Columns:
@@ -202,11 +203,11 @@ def _finite(values: _Numbers, names: Sequence[Hashable]) -> _Numbers:
 
 
 def _real_numbers(values: Any, names: Sequence[Hashable], *, ndim: int) -> _Numbers:
-    """Return numbers of any kind, the last axis by name, as float64; text that reads as a number is none."""
+    """Return numbers of any kind, the last axis by name, as float64; text that reads as a number is none, nor is None."""
     try:
         array = np.asarray(values if len(values) else np.zeros(np.shape(values)))
-        text = array.dtype.kind not in "biufO" or any(isinstance(value, str | bytes) for value in array.flat)
-        if text or array.ndim != ndim:
+        other = array.dtype.kind not in "biufO" or any(isinstance(value, _NO_NUMBERS) for value in array.flat)
+        if other or array.ndim != ndim:
             raise TypeError(f"found {array.dtype} of {array.ndim} dimensions")
         return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
@@ -219,7 +220,7 @@ def _real_numbers(values: Any, names: Sequence[Hashable], *, ndim: int) -> _Numb
 
 def _is_number(value: Any) -> bool:
     try:
-        if isinstance(value, str | bytes) or np.ndim(value):
+        if isinstance(value, _NO_NUMBERS) or np.ndim(value):
             return False
         float(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):

@@ -256,8 +256,8 @@ def test_mini_batches_without_pandas_name_the_package_that_brings_it(monkeypatch
 
 @pytest.mark.parametrize(
     "value",
-    ["red", "1.5", b"1", [1.0, 2.0], np.zeros(2), 1j],
-    ids=["text", "digits", "bytes", "list", "array", "complex"],
+    ["red", "1.5", b"1", [1.0, 2.0], np.zeros(2), 1j, None],
+    ids=["text", "digits", "bytes", "list", "array", "complex", "none"],
 )
 def test_what_is_no_number_is_named(value):
     for model in (LinearProbe(), LinearRegressorProbe()):
