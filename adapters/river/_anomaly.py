@@ -1,6 +1,6 @@
-"""`SoftHebbAnomaly`: how little of a sample a network explains, as river's anomaly score."""
+"""`SoftHebbAnomaly`: how much of a sample a network does not explain, as river's anomaly score."""
 
-from typing import Any
+from typing import Any, Self
 
 from river import base
 
@@ -8,18 +8,22 @@ from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._memory import CountsTensors
 from hebbstream.adapters.river._transformer import SoftHebbTransformer
 from hebbstream.errors import ConfigurationError
-from hebbstream.inspection._explained import unexplained_share
+from hebbstream.inspection._explained import unusual
 from hebbstream.inspection._neurons import check_layer
 
 _NEURONS = 20  # of a layer for flat rows: with many, every row is explained
 
 
 class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
-    """Scores how unusual each sample is, from 0 to 1: the share of it that the winners of a layer do not explain.
+    """Scores how unusual each sample is, from 0 to 1, by what the winners of a layer do not explain of it.
 
     The network learns what it is shown, so what it has seldom seen scores high. To score a sample and then learn it
-    costs one forward pass and one update. A change of exposure does not show, as the normalisation removes it; nor
-    does, in flat rows, how far out a sample lies in a known direction. Rows that have all been the same score 0.
+    costs one forward pass and one update.
+
+    - Of an image it is the share that is not explained. A change of exposure does not show.
+    - Of a row or a window it is ``e / (1 + e + e/n)`` after n of them: ``e`` is the mean square of what is not explained,
+      in units of the columns' running variances. So it tells how far out a row lies, too. Rows that have all been the
+      same score 0.
 
     Parameters
     ----------
@@ -59,16 +63,23 @@ class SoftHebbAnomaly(CountsTensors, base.AnomalyDetector):
     def _turns(self) -> Turns:
         return self.transformer._turns  # whose next forward pass takes the memory of the one that is looked at
 
+    def clone(self, new_params: dict[str, Any] | None = None, include_attributes: bool = False) -> Self:
+        """Return a fresh detector that begins as this one began; with its attributes, as it is now."""
+        clone: Self = super().clone(new_params, include_attributes)
+        if include_attributes and "transformer" not in (new_params or {}):
+            clone.transformer = self.transformer.clone(include_attributes=True)  # river begins parameters anew
+        return clone
+
     def learn_one(self, x: Any) -> None:
         """Learn from an image or a flat row."""
         self.transformer.learn_one(x)
 
     @in_turn
     def score_one(self, x: Any) -> float:
-        """Return the share of a sample that is not explained; 0 before the first that was learned."""
+        """Return how unusual a sample is; 0 before the first row that was learned."""
         passes = self.transformer.forward_one(x)
         net = self.transformer.net
         if passes is None or net is None:
             return 0.0
         check_layer(net, self.layer)
-        return unexplained_share(net.layers[self.layer], passes.layers[self.layer][1])
+        return unusual(net, self.layer, passes.layers[self.layer][1])

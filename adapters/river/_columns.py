@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from hebbstream._quote import quote
 from hebbstream._turns import Turns, in_turn
 from hebbstream.adapters.river._features import Features
 from hebbstream.errors import DtypeError, InputError, NonFiniteError
@@ -16,6 +17,7 @@ from hebbstream.probe._regression import RidgeRegression
 
 _Numbers: TypeAlias = npt.NDArray[np.float64]
 _LARGEST = float(np.finfo(np.float32).max)
+_NO_NUMBERS = (str, bytes, type(None))  # which NumPy takes for some
 
 
 class Columns:
@@ -63,7 +65,7 @@ class Columns:
             return x.tensor
         places, names = self._places(x, new or {})
         vector = np.zeros(len(self._probe.columns) + len(new or {}))
-        vector[places] = _finite(_real_numbers([x[name] for name in names], ndim=1), names)
+        vector[places] = _finite(_real_numbers([x[name] for name in names], names, ndim=1), names)
         return vector
 
     def matrix(self, X: Any, new: Mapping[Hashable, int] | None = None) -> Any:
@@ -73,10 +75,10 @@ class Columns:
         if not X.columns.is_unique:
             raise InputError("data frame with two columns of one name: expected each name once")
         if self._has_no_names and X.shape[1] == self._probe.n_features:
-            return _finite(_real_numbers(X.to_numpy(), ndim=2), list(X.columns))
+            return _finite(_real_numbers(X.to_numpy(), names := list(X.columns), ndim=2), names)
         places, names = self._places(X.columns, new or {})
         matrix = np.zeros((len(X), len(self._probe.columns) + len(new or {})))
-        matrix[:, places] = _finite(_real_numbers(X[names].to_numpy(), ndim=2), names)
+        matrix[:, places] = _finite(_real_numbers(X[names].to_numpy(), names, ndim=2), names)
         return matrix
 
     def make_room(self, x: Any, new: dict[Hashable, int], rows: Any, targets: Sequence[Any], weights: Any) -> None:
@@ -200,13 +202,27 @@ def _finite(values: _Numbers, names: Sequence[Hashable]) -> _Numbers:
     return values
 
 
-def _real_numbers(values: Any, *, ndim: int) -> _Numbers:
-    """Return numbers of any kind as float64; text that reads as a number is none."""
+def _real_numbers(values: Any, names: Sequence[Hashable], *, ndim: int) -> _Numbers:
+    """Return numbers of any kind, the last axis by name, as float64; text that reads as a number is none, nor is None."""
     try:
         array = np.asarray(values if len(values) else np.zeros(np.shape(values)))
-        text = array.dtype.kind not in "biufO" or any(isinstance(value, str | bytes) for value in array.flat)
-        if text or array.ndim != ndim:
+        other = array.dtype.kind not in "biufO" or any(isinstance(value, _NO_NUMBERS) for value in array.flat)
+        if other or array.ndim != ndim:
             raise TypeError(f"found {array.dtype} of {array.ndim} dimensions")
         return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        for row in [values] if ndim == 1 else values:
+            for name, value in zip(names, row, strict=True):
+                if not _is_number(value):
+                    raise DtypeError(f"feature {name!r} is {quote(value)}: expected a number") from None
         raise DtypeError(f"features by name: expected a real number for each ({error})") from None
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        if isinstance(value, _NO_NUMBERS) or np.ndim(value):
+            return False
+        float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return False
+    return True

@@ -161,7 +161,26 @@ def _readouts(results: Path) -> str:
     return markdown(head, rows)
 
 
+def _anomaly(results: Path) -> str:
+    """Of each set, the mean over the seeds of what each detector reached; then the mean of each half, and the time of a row."""
+    measured = read(results / "quality" / "anomaly.json")
+    found = grouped(measured["rows"], "set", "detector")
+    names, detectors = (list(dict.fromkeys(key[at] for key in found)) for at in (0, 1))
+    reached = {key: np.mean([run["auc"] for run in runs]) for key, runs in found.items()}
+    halves = {"choosing": measured["settings"]["chosen_on"]}
+    halves["reporting"] = [name for name in names if name not in halves["choosing"]]
+    rows: list[list[object]] = []
+    for half, some in halves.items():
+        rows += [[name, half, *(f"{reached[name, way]:.1f}" for way in detectors)] for name in some]
+        means = (np.mean([reached[name, way] for name in some]) for way in detectors)
+        rows.append(["**mean**", half, *(f"**{mean:.1f}**" for mean in means)])
+    times = (np.median([run["ms_a_row"] for run in measured["rows"] if run["detector"] == way]) for way in detectors)
+    rows.append(["ms a row, median", "", *(f"{each:.2f}" for each in times)])
+    return markdown(["set", "half", *detectors], rows)
+
+
 TABLES: Tables = {
+    "quality/anomaly": _anomaly,
     "quality/readouts": _readouts,
     "quality/shortcuts": _shortcuts,
     "quality/streams": _streams,

@@ -25,7 +25,7 @@ from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._stills import kind_of
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import ConfigurationError, EmptyStreamError, StreamError
-from hebbstream.inspection._explained import unexplained_share
+from hebbstream.inspection._explained import unusual
 from hebbstream.inspection._threshold import OnlineThreshold
 from hebbstream.streams import Stream
 
@@ -153,7 +153,7 @@ class _Predictor:
         if self._threshold is None:
             return Prediction(*found)
         # The first layer's: deeper ones explain what is simple best, and simple is not the same as known.
-        score = unexplained_share(self._net.layers[0], passes.layers[0][1])
+        score = unusual(self._net, 0, passes.layers[0][1])
         flagged = self._threshold.judge(score)
         self.novel += flagged
         return Prediction(*found, novelty=round(score, 4), novel=flagged)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from hebbstream.network._layer import SoftHebbLayer
+from hebbstream.network._network import SoftHebbNet
 from hebbstream.network._parts import Forward
 
 
@@ -55,3 +56,38 @@ def unexplained_share(layer: SoftHebbLayer, forward: Forward) -> float:
     if not forward.patches.any():
         return 0.0
     return max(0.0, 1.0 - float(explained_share(layer, forward)))  # which rounding may bring above 1
+
+
+@torch.no_grad()
+def unusual(net: SoftHebbNet, layer: int, forward: Forward) -> float:
+    """Return how unusual a sample is, from 0 to 1: the share of a picture or of sound that no winner of a layer explains.
+
+    Of rows and signals it is ``e / (1 + e + e/n)`` after n samples, with ``e`` the mean square of what is not explained, in
+    which 1 is the variance of a standardised value. A share would hide how far out a row lies: what is explained grows
+    as well. In pictures and sound it hides the exposure, as it should. Variances of a few rows may be far too small, so
+    that the score is below ``n / (n + 1)``.
+
+    Parameters
+    ----------
+    net
+        The network.
+    layer
+        Index in ``net.layers``.
+    forward
+        The forward pass of that layer.
+
+    Examples
+    --------
+    >>> import hebbstream as hs
+    >>> spec = hs.LayerSpec(channels=1, kernel_size=None, normalization="none", pool="none")
+    >>> net = hs.SoftHebbNet([spec], in_channels=2, input_size=1, input_range=None)
+    >>> _ = net.layers[0].weight_matrix.copy_(torch.tensor([[2.0, 0.0]]))
+    >>> row = torch.tensor([3.0, 2.0]).view(1, 2, 1, 1)
+    >>> [round(unusual(net, 0, net.layers[0].forward(scale * row)), 3) for scale in (1.0, 3.0)]
+    [0.4, 0.486]
+    """
+    share = unexplained_share(net.layers[layer], forward)
+    if net.input_range is not None:
+        return share
+    size, samples = share * float(forward.patches.double().square().mean()), max(1, net.samples_seen)
+    return size / (1.0 + size + size / samples)

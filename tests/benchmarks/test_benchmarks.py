@@ -34,6 +34,7 @@ REDUCED = {
     "quality.replicas": "--width 4 --samples 12 --train 20 --test 20 --ranks 1 2 --every 3",
     "quality.drift": "--width 4 --seeds 1 --day 60 --night 40 --labels 20 --test 20 --frames 20",
     "quality.flat_rows": "--limit 40 --sets LED --seeds 0 --layers 20",
+    "quality.anomaly": "--sets wine --detectors SoftHebbAnomaly HalfSpaceTrees --seeds 0",
     "quality.streams": "--width 4 --samples 20 --labels 20 --tested 20 --epochs 1 --rows crops CIFAR-10",
     "quality.readouts": "--width 4 --pictures 40 --tested 20 --presets pictures",
     "quality.containers": "--count 3 --first 100",

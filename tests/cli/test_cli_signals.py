@@ -121,6 +121,20 @@ def test_values_beyond_the_valid_range_are_missing(sensors, tmp_path, capsys):
     assert (blank == far).all()
 
 
+def test_the_same_movements_three_times_as_strong_are_more_novel(sensors, tmp_path, capsys):
+    run_, strong = tmp_path / "run.safetensors", tmp_path / "strong.csv"
+    run(capsys, "learn", sensors, "--quiet", "--width", 4, "--window", 50, *COLUMNS, "--checkpoint", run_)
+    head, *rows = (line.split(",") for line in sensors.read_text().splitlines())
+    lines = [head, *([t, *(str(3 * float(value)) for value in (x, y)), what] for t, x, y, what in rows)]
+    strong.write_text("\n".join(map(",".join, lines)))
+    predict = ("--json", *COLUMNS, "--novelty", "--checkpoint", run_)
+    usual, novel = (
+        [json.loads(line)["novelty"] for line in run(capsys, "predict", table, *predict).splitlines()]
+        for table in (sensors, strong)
+    )
+    assert 0 <= max(usual) < min(novel) <= 1
+
+
 def test_a_table_is_read_again_as_it_was_learned(tmp_path, capsys):
     table, run_ = tmp_path / "two.csv", tmp_path / "run.safetensors"
     times = [t + 50 * (t > 25) for t in range(60)]

@@ -1,5 +1,8 @@
 """An anomaly score in river's interface."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from river import anomaly, checks, datasets, metrics
@@ -125,3 +128,55 @@ def test_a_score_is_never_below_zero():
         detector.learn_one({"a": value})
         scores.append(detector.score_one({"a": value}))
     assert min(scores) >= 0.0
+
+
+def noise(count, seed=0):
+    return [
+        dict(zip("abcde", map(float, row), strict=True)) for row in np.random.default_rng(seed).normal(size=(count, 5))
+    ]
+
+
+def test_what_lies_further_out_in_the_same_direction_scores_higher():
+    detector = SoftHebbAnomaly()
+    for row in noise(300):
+        detector.learn_one(row)
+    for row in noise(20, seed=1):
+        scores = [detector.score_one({name: far * value for name, value in row.items()}) for far in (1, 3, 10, 1e6)]
+        assert scores == sorted(set(scores))
+
+
+def test_a_spike_stands_out_where_nothing_has_changed_for_long():
+    detector = SoftHebbAnomaly()
+    for row in (still := noise(400)) + still[-1:] * 600:
+        detector.learn_one(row)
+    assert detector.score_one(still[-1]) < 0.1
+    assert detector.score_one(still[-1] | {"a": 50.0}) > 0.9
+
+
+def test_few_rows_call_nothing_very_unusual():
+    detector = SoftHebbAnomaly()
+    for learned, row in enumerate(noise(30), start=1):
+        detector.learn_one(row)
+        assert 0.4 < detector.score_one(dict.fromkeys(row, 1e9)) < learned / (learned + 1) + 1e-9
+
+
+def test_a_filter_refuses_few_of_the_first_rows():
+    guarded = anomaly.ThresholdFilter(SoftHebbAnomaly(), threshold=0.95)
+    for row in noise(100):
+        guarded.learn_one(row)
+    assert guarded.anomaly_detector.transformer.net.samples_seen > 95
+
+
+def test_copies_go_on_exactly_and_a_clone_without_attributes_begins_anew():
+    detector = SoftHebbAnomaly(SoftHebbTransformer(neurons=6))
+    for row in noise(120):
+        detector.learn_one(row)
+    copies = [copy.deepcopy(detector), detector.clone(include_attributes=True)]
+    copies += [pickle.loads(pickle.dumps(detector))]  # noqa: S301  # our own
+    for row in noise(30, seed=1):
+        assert {made.score_one(row) for made in copies} == {detector.score_one(row)} != {0.0}
+        for made in (detector, *copies):
+            made.learn_one(row)
+    assert detector.clone().score_one(row) == 0.0
+    other = SoftHebbTransformer(neurons=3)
+    assert detector.clone({"transformer": other}, include_attributes=True).transformer.neurons == 3

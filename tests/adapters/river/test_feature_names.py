@@ -252,3 +252,20 @@ def test_mini_batches_without_pandas_name_the_package_that_brings_it(monkeypatch
     assert len(transformer.transform_one({"a": 1.0})) == 4
     with pytest.raises(errors.MissingDependencyError, match=r"pip install 'river\[pandas\]'"):
         transformer.transform_many([{"a": 1.0}])
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["red", "1.5", b"1", [1.0, 2.0], np.zeros(2), 1j, None],
+    ids=["text", "digits", "bytes", "list", "array", "complex", "none"],
+)
+def test_what_is_no_number_is_named(value):
+    for model in (LinearProbe(), LinearRegressorProbe()):
+        for row in ({"level": 1.0, "colour": value}, {"colour": value}):
+            with pytest.raises(
+                errors.DtypeError, match=f"^feature 'colour' is {re.escape(repr(value))}: expected a number$"
+            ):
+                model.learn_one(row, 1)
+    frame = pd.DataFrame({"level": [1.0, 2.0], "colour": ["1", "blue"]})
+    with pytest.raises(errors.DtypeError, match="feature 'colour' is '1': expected a number"):
+        LinearProbe().learn_many(frame, [0, 1])
