@@ -312,5 +312,5 @@ def _rows_at_once(metadata: Any) -> int:
     """Return how many rows to read at a time, as each may be the longest text that the file declares to hold, which lies there once."""
     groups = map(metadata.row_group, range(metadata.num_row_groups))
     columns = (group.column(index) for group in groups for index in range(metadata.num_columns))
-    texts = (column.total_uncompressed_size for column in columns if column.physical_type == "BYTE_ARRAY")
+    texts = (int(column.total_uncompressed_size) for column in columns if column.physical_type == "BYTE_ARRAY")
     return max(1, min(_BATCH, _MOST_TEXT // max([1, *texts])))
