@@ -3,6 +3,7 @@
 import gzip
 import math
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +17,7 @@ Array = np.ndarray[Any, Any]
 
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 20
+_MEMORY = Path("/proc/meminfo")
 
 
 def read_array(path: str | Path, name: str | None = None) -> Array:
@@ -25,7 +27,7 @@ def read_array(path: str | Path, name: str | None = None) -> Array:
 
     Raises
     ------
-    SourceNotFoundError, DamagedFileError, ConfigurationError
+    SourceNotFoundError, DamagedFileError, StreamError, ConfigurationError
         As for `hebbstream.adapters.arrays.open_arrays`.
 
     Examples
@@ -51,8 +53,14 @@ def read_array(path: str | Path, name: str | None = None) -> Array:
         with np.load(path, allow_pickle=False) as arrays:
             names = arrays.files
             if name in names or (name is None and len(names) == 1):
-                chosen: Array = arrays[names[0] if name is None else name]
+                wanted = names[0] if name is None else name
+                # NumPy reads no more than the archive declares, and names a member without its suffix.
+                members = {member.filename: member.file_size for member in arrays.zip.infolist()}
+                _check_room(path, members[wanted if wanted in members else f"{wanted}.npy"])
+                chosen: Array = arrays[wanted]
                 return chosen
+    except StreamError:
+        raise
     except Exception as error:  # NumPy's readers raise many kinds on damage
         raise DamagedFileError(
             f"{path}: not a NumPy file that can be read without pickle ({first_line(error)})"
@@ -81,6 +89,8 @@ def read_idx(path: str | Path) -> Array:
         If there is no such file.
     DamagedFileError
         If the file does not begin as IDX, or holds fewer or more bytes than its header declares.
+    StreamError
+        If it cannot be read, or declares more than memory has left.
 
     Examples
     --------
@@ -110,6 +120,7 @@ def _parse_idx(path: Path, file: BinaryIO | gzip.GzipFile) -> Array:
     shape = tuple(np.frombuffer(header, ">u4").tolist())
     dtype = np.dtype(_IDX_DTYPES[magic[2]])
     expected, content = math.prod(shape) * dtype.itemsize, bytearray()
+    _check_room(path, expected)
     # In pieces: a damaged header may declare more than the memory holds.
     while len(content) <= expected and (chunk := file.read(_CHUNK)):
         content += chunk
@@ -117,6 +128,15 @@ def _parse_idx(path: Path, file: BinaryIO | gzip.GzipFile) -> Array:
         found = f"more than {expected}" if len(content) > expected else f"{len(content)}"
         raise DamagedFileError(f"{path}: it holds {found} bytes: its header {shape} of {dtype} declares {expected}")
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def _check_room(path: Path, size: int) -> None:
+    """Refuse what memory will not hold: some compressed kilobytes may stand for gigabytes."""
+    with suppress(OSError, KeyError, ValueError):  # of other systems, that is not known
+        fields = dict(line.split(":") for line in _MEMORY.read_text().splitlines())
+        room = sum(1024 * int(fields[name].removesuffix("kB")) for name in ("MemAvailable", "SwapFree"))
+        if size > room:
+            raise StreamError(f"{path}: it declares {size:,} bytes: expected at most the {room:,} that memory has left")
 
 
 def _open(path: Path) -> BinaryIO:

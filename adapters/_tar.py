@@ -1,8 +1,11 @@
 """Tar files in the layout of webdataset: their images, each with the label that lies beside it."""
 
+import bz2
+import lzma
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Self
@@ -99,7 +102,8 @@ def _without_fields(name: str) -> str:
 
 def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     """Yield name, size and content of images and labels, each to be read before the next, without the resource forks that macOS adds."""
-    with tarfile.open(path, "r|*", tarinfo=_StrictTarInfo) as tar:
+    with ExitStack() as held:
+        tar = held.enter_context(_opened(path, held))
         for member in tar:
             *folders, name = member.name.split("/")
             wanted = "." in name and suffix(name) in (*SUFFIXES, *_LABELS)
@@ -108,6 +112,15 @@ def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
             if file is not None:
                 yield member.name, member.size, file
             tar.members = []  # type: ignore[attr-defined]  # it would remember them all
+
+
+def _opened(path: Path, held: ExitStack) -> tarfile.TarFile:
+    # These two, of which some bytes stand for gigabytes, `tarfile` would decompress by the piece of file, whatever it gives.
+    for reader, magic in ((bz2.BZ2File, b"BZh"), (lzma.LZMAFile, b"\xfd7zXZ")):
+        with path.open("rb") as file:
+            if file.read(len(magic)) == magic:
+                return tarfile.open(fileobj=held.enter_context(reader(path)), mode="r|", tarinfo=_StrictTarInfo)
+    return tarfile.open(path, "r|*", tarinfo=_StrictTarInfo)
 
 
 class _StrictTarInfo(tarfile.TarInfo):

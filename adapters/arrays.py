@@ -71,6 +71,8 @@ def open_arrays(
         If there is no such file.
     DamagedFileError
         If a file is cut, too long, damaged, of another format, or holds pickled objects.
+    StreamError
+        If it cannot be read, or declares more than memory has left.
     ConfigurationError
         If an ``.npz`` file holds no array of that name.
     RankError, LabelError

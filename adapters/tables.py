@@ -33,7 +33,8 @@ _log = logging.getLogger("hebbstream.adapters.tables")
 _DELIMITERS = ",;\t|"
 _UNFINISHED = "no line end, and not all of its values"
 _AGAIN = "the names once more"  # as a logger writes them that was started again
-_BATCH = 1024  # rows of a Parquet file read at a time
+_BATCH = 1024  # rows of a Parquet file read at a time, or fewer: their text is then at most
+_MOST_TEXT = 1 << 30
 _LONGEST_LINE = 1 << 24  # characters: a file that is no text may have no line end at all
 _ROW_NUMBERS = re.compile(r"(__index_level_\d+__)?")  # as pandas calls an index without a name, in Parquet and in CSV
 
@@ -301,7 +302,15 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Generator[Any, N
     try:
         with parquet.ParquetFile(path) as file:
             yield file.schema_arrow.names
-            for batch in file.iter_batches(_BATCH, columns=columns):
+            for batch in file.iter_batches(_rows_at_once(file.metadata), columns=columns):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # Python has no such date, or text
         raise DamagedFileError(f"{path}: not a table ({first_line(error)})") from error
+
+
+def _rows_at_once(metadata: Any) -> int:
+    """Return how many rows to read at a time, as each may be the longest text that the file declares to hold, which lies there once."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    columns = (group.column(index) for group in groups for index in range(metadata.num_columns))
+    texts = (int(column.total_uncompressed_size) for column in columns if column.physical_type == "BYTE_ARRAY")
+    return max(1, min(_BATCH, _MOST_TEXT // max([1, *texts])))

@@ -90,6 +90,12 @@ class Contract:
         ``"float32"``, ``"float16"`` or ``"int8"``.
     preset, layers, samples_seen, hebbstream_version
         Where it comes from: the preset's name, the neurons of each layer, the samples learned, and who wrote it.
+
+    Examples
+    --------
+    >>> reads = ModelInput(channels=3, height=32, width=32, value_range=(0.0, 1.0))
+    >>> Contract(input=reads, features=64, outputs=("features",), hebbstream_version="0.1.0").precision
+    'float32'
     """
 
     input: ModelInput

@@ -34,10 +34,12 @@ def follow(
     ----------
     manifest
         File that `publish` or ``hebbstream learn --export`` writes beside the models.
-    providers, **options
+    providers
         As of `OnnxExtractor`.
     every_seconds
         Seconds between looks at the manifest.
+    **options
+        As of `OnnxExtractor`.
 
     Raises
     ------

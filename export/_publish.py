@@ -47,14 +47,18 @@ def publish(
 
     Parameters
     ----------
-    net, probe, **options
+    net
         As of `to_onnx`.
     manifest
         JSON file to write, such as ``net.json``; models become ``net-000001000-….onnx`` after 1,000 samples, with the
         first eight digits of their SHA-256. It holds the contract, the name, size and SHA-256 of the model, and when it was
         written.
+    probe
+        As of `to_onnx`.
     kept
         Models to keep, at least 2: a reader may be about to open the one before.
+    **options
+        As of `to_onnx`.
 
     Returns
     -------
@@ -92,11 +96,13 @@ class ExportEvery(Callback):
 
     Parameters
     ----------
-    manifest, kept, **options
-        As of `publish`. Frames for lower precision are 64 of all that were learned, drawn at random, unless `frames`
-        gives others.
+    manifest
+        As of `publish`.
     every_samples
         Samples between models.
+    kept, **options
+        As of `publish`. Frames for lower precision are 64 of all that were learned, drawn at random, unless `frames`
+        gives others.
 
     Raises
     ------

@@ -68,6 +68,16 @@ class Verification:
         Share of frames with the same likeliest class as the probe's; ``None`` without a probe.
     timings
         For batches of 1 and 16.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import hebbstream as hs
+    >>> from hebbstream.export import to_onnx
+    >>> path = to_onnx(hs.SoftHebbNet.from_preset("mnist", width=4), f"{tempfile.mkdtemp()}/net.onnx", size=28)
+    >>> found = verify(path, torch.rand(2, 1, 28, 28), seconds=0.01)
+    >>> found.contract.features, found.greatest  # without a network, nothing is compared
+    (576, None)
     """
 
     contract: Contract

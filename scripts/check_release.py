@@ -43,7 +43,7 @@ def build() -> Path:
     """Build wheel and sdist anew, and check them."""
     print("build and check")
     shutil.rmtree(DIST, ignore_errors=True)
-    run(sys.executable, "-m", "build", "--outdir", DIST, ROOT)
+    run(sys.executable, ROOT / "scripts" / "build_packages.py", DIST)
     packages = sorted(DIST.iterdir())
     run(tool("twine"), "check", "--strict", *packages)
     wheel = next(path for path in packages if path.suffix == ".whl")

@@ -1,6 +1,7 @@
 import doctest
 import importlib
 import inspect
+import re
 import tomllib
 from pathlib import Path
 
@@ -36,3 +37,23 @@ def test_every_public_name_has_an_example():
             if callable(thing) and not (inspect.isclass(thing) and issubclass(thing, Exception)):
                 without += [f"{name}.{exported}"] if ">>> " not in (inspect.getdoc(thing) or "") else []
     assert without == []
+
+
+def described(thing):
+    """Return the names under Parameters in a docstring, as they come there."""
+    section = re.search(
+        r"^Parameters\n-+\n(.*?)(\n\n\w+\n-+\n|\Z)", inspect.getdoc(thing) or "", re.DOTALL | re.MULTILINE
+    )
+    lines = section[1].splitlines() if section else []
+    return [name.strip(" *") for line in lines if line[:1].strip() for name in line.partition(" : ")[0].split(",")]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_parameters_are_described_in_the_order_of_the_signature(name):
+    made = [thing for thing in vars(importlib.import_module(name)).values() if getattr(thing, "__module__", "") == name]
+    classes = [thing for thing in made if inspect.isclass(thing)]
+    methods = [each for thing in classes for each in vars(thing).values() if inspect.isroutine(each)]
+    for thing in [*made, *(getattr(each, "__func__", each) for each in methods)]:
+        if found := described(thing) if callable(thing) else []:
+            wanted = list(inspect.signature(thing).parameters)
+            assert [one for one in found if one in wanted] == [one for one in wanted if one in found], thing

@@ -18,12 +18,23 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = {name.replace(".", "/"): folder for name, folder in PROJECT["tool"]["setuptools"]["package-dir"].items()}
 
 
+def build(folder, **options):
+    command = [sys.executable, str(ROOT / "scripts" / "build_packages.py"), str(folder), "--no-isolation"]
+    subprocess.run(command, check=True, capture_output=True, **options)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
+    return build(tmp_path_factory.mktemp("dist"), env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"})
+
+
+def test_the_same_files_give_the_same_packages_whoever_builds_them(built, tmp_path):
+    again = build(tmp_path, env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}, umask=0o077)
+    packages = sorted(path.name for path in built.iterdir())
+    assert len(packages) == 2
+    for name in packages:
+        assert (again / name).read_bytes() == (built / name).read_bytes()
 
 
 def test_wheel_and_sdist_hold_every_module_and_asset(built):
@@ -35,6 +46,7 @@ def test_wheel_and_sdist_hold_every_module_and_asset(built):
         for path in (ROOT / folder).glob("*.py"):
             assert f"{package}/{path.name}" in names
             assert f"{folder}/{path.name}" in sources
+    assert "CHANGELOG.md" in sources
     for asset in (
         "hebbstream/py.typed",
         *(f"hebbstream/clip/{name}" for name in ("demo.mp4", "demo.json", "example.safetensors", "LICENSES.md")),

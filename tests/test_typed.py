@@ -1,5 +1,6 @@
 """What type checkers of programs that use hebbstream see."""
 
+import inspect
 from collections.abc import Iterable
 from typing import Self, TypeVar, get_args, get_type_hints
 
@@ -25,3 +26,9 @@ def test_a_network_of_ones_own_class_is_made_of_a_preset():
 def test_the_number_of_samples_has_a_type():
     """Pyright finds none where it is set together with another attribute."""
     assert get_type_hints(hs.SoftHebbNet)["samples_seen"] is int
+
+
+def test_a_callback_knows_what_learner_it_is_given():
+    names = vars(inspect.getmodule(hs.Callback)) | {"Learner": hs.Learner}
+    methods = [method for name, method in vars(hs.Callback).items() if name.startswith("on_")]
+    assert {get_type_hints(method, names)["learner"] for method in methods} == {hs.Learner}

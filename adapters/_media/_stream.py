@@ -129,19 +129,16 @@ class MediaStream(Stream[Sample]):
         """What tells these recordings, read in this way, from any others."""
         return self._fingerprint(self._known_whole and not self.live)
 
-    def fast_forward(self, count: int) -> int:
-        """Pass over samples, to go on from a checkpoint; return how many there were.
-
-        Before the first sample nothing is made of them. A live source goes on from now: nothing is passed over, and
-        `count` returned.
+    def _forward(self, count: int) -> int:
+        """Pass over samples; before the first, nothing is made of them.
 
         A recording is decoded from its start, for a resumed run must see the samples of one that was never stopped, bit
         for bit. To seek would be faster and not exact: containers differ in where they land, packets are not frames
         (hidden frames, fields, damage that is left out), frames behind an open group of pictures refer to what was
         passed over, and the clock that mends time stamps depends on every stamp before.
         """
-        if self.live or self._taken:
-            return super().fast_forward(count)
+        if self._taken:
+            return super()._forward(count)
         iter(self)  # closed, it says so
         self._taken = sum(1 for _ in islice(self._selected, count))
         return self._taken

@@ -74,12 +74,16 @@ def open_audio(
         first two are taken.
     mels
         Bands of frequencies.
-    start, duration, loop, prefetch, live, format, open_timeout, read_timeout, retry_for, options
+    start, duration, loop
         As of `open_video`.
     label
         Gives the label for the time in seconds of a sample's middle, in its own file.
+    prefetch, live
+        As of `open_video`.
     stream
         Which of several sounds in the source, from 0; ``None`` takes the one marked as default, or the first.
+    format, open_timeout, read_timeout, retry_for, options
+        As of `open_video`.
 
     Returns
     -------

@@ -30,10 +30,12 @@ class SoundFormat:
     ----------
     form
         ``"mel"`` or ``"wave"``.
-    rate, channels, mels
+    rate, channels
         As of `open_audio`.
     seconds, hop
         Length of a sample, and from one's start to the next one's.
+    mels
+        As of `open_audio`.
 
     Raises
     ------

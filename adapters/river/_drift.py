@@ -15,6 +15,7 @@ from hebbstream.inspection._explained import explained_share
 from hebbstream.inspection._forward import forward_frame
 from hebbstream.inspection._neurons import check_layer
 from hebbstream.learning._callback import Callback, Step
+from hebbstream.learning._learner import Learner
 
 _LOGGER = logging.getLogger("hebbstream.drift")
 
@@ -109,12 +110,12 @@ class DriftMonitor(Callback):
         self._period = index(every_samples)
         self._watches = {layer: Watch(detector) for layer in sorted(map(index, chosen))}
 
-    def on_start(self, learner: Any) -> None:
+    def on_start(self, learner: Learner) -> None:
         """Find out now whether the network has the layers to watch."""
         for layer in self._watches:
             check_layer(learner.net, layer)
 
-    def on_step(self, learner: Any, step: Step) -> None:
+    def on_step(self, learner: Learner, step: Step) -> None:
         """Take a reading if one is due, and report what has changed."""
         if step.index % self._period:
             return

@@ -40,8 +40,6 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
     solve_every
         Labelled samples between two solutions; 1 is exact, and ``None`` is so up to 256 features (``"ridge"`` and
         ``"slda"``).
-    half_life
-        Labelled samples after which one counts half; ``None``: all count alike (``"ridge"`` and ``"slda"``).
     calibrate
         Whether to fit a temperature to the labels as they come.
     min_confidence
@@ -50,6 +48,8 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
         Of the projection.
     optimizer
         ``"sgd"``, normalised and averaged, or ``"adam"`` (``"gradient"``).
+    half_life
+        Labelled samples after which one counts half; ``None``: all count alike (``"ridge"`` and ``"slda"``).
     average_over
         Recent samples over which ``"sgd"`` averages the weights (``"gradient"``).
 

@@ -70,6 +70,9 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         Whether features are standardised by their running mean and variance, and cut to a length of √F at most. Many
         models need that: raw features reach 10 to 20. Set it to False before a probe that learned in `hebbstream.learn`,
         which shows it raw features.
+    prefix
+        Of the features' names, ``prefix_0`` and so on. ``None`` takes one that differs with the network's layers and
+        seed; two equal networks side by side need one each.
     window
         How many rows of a signal to see at a time, the present one last. Until there are so many, the first row fills the
         gap. The column's last value replaces a missing one. Without `preset`, `layers` and `net`, the preset is
@@ -86,9 +89,6 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
         learned in a pipeline, name them.
     valid_range
         Least and greatest value that a signal can have; another one, such as -9999, is missing. ``None`` takes all.
-    prefix
-        Of the features' names, ``prefix_0`` and so on. ``None`` takes one that differs with the network's layers and
-        seed; two equal networks side by side need one each.
 
     Raises
     ------

@@ -55,6 +55,15 @@ def complete(path: Path, settings: Result, jobs: Iterable[Job], name: str = "row
     return rows
 
 
+def gather(path: Path, rows: Iterable[Result], settings: Result, name: str = "rows") -> list[Result]:
+    """Gather rows that are all measured anew, print each as it comes, and write the file after each."""
+    found: list[Result] = []
+    for row in rows:
+        found += shown([row])
+        write(path, settings | {name: found})
+    return found
+
+
 def write(path: Path, result: Result) -> None:
     """Write a result with the machine that gave it, atomically."""
     save(path, {"machine": machine()} | result)

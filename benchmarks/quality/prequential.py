@@ -39,7 +39,7 @@ def measure(width: int, seconds: float) -> store.Result:
 
 def main() -> None:
     options = run.begin(run.width_arguments("quality/prequential", __doc__, seconds=30.0))
-    store.write(options.output, {"widths": store.shown(measure(width, options.seconds) for width in options.widths)})
+    store.gather(options.output, (measure(width, options.seconds) for width in options.widths), {}, "widths")
 
 
 if __name__ == "__main__":

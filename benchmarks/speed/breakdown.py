@@ -121,7 +121,7 @@ def main() -> None:
             results.append({"batch": batch, "update": name, **found})
             print(f"batch {batch}, {name}, ms for each operation (median of {steps}):")
             show(found["ms"])
-    store.write(options.output, {"preset": options.preset, "width": options.width, "breakdown": results})
+            store.write(options.output, {"preset": options.preset, "width": options.width, "breakdown": results})
     plot(results, options.output)
 
 

@@ -120,12 +120,12 @@ def main() -> None:
         with open_video(CLIP, size=(480, 640)) as stream:
             camera = write_camera(Path(name) / "camera.y4m", (s.x for s, _ in zip(stream, range(60), strict=False)), 30)
         with launch(playwright, camera) as browser:
-            rows = store.shown(
+            rows = (
                 measure(width, precision, options.rounds, options.seconds, browser)
                 for width, precision in product(options.widths, options.precisions)
             )
-            version = browser.version
-    store.write(options.output, {"chromium": version, "preset": "cifar10", "threads_each": 1, "rows": rows})
+            settings = {"chromium": browser.version, "preset": "cifar10", "threads_each": 1}
+            store.gather(options.output, rows, settings)
 
 
 if __name__ == "__main__":

@@ -59,9 +59,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="float32")
     options = run.begin(parser)
-    rows = store.shown(row for width in options.widths for row in measure(width, options))
+    rows = (row for width in options.widths for row in measure(width, options))
     settings = {"cameras": _CAMERAS, "frames": options.frames, "precision": options.precision}
-    store.write(options.output, {"settings": settings, "rows": rows})
+    store.gather(options.output, rows, {"settings": settings})
 
 
 if __name__ == "__main__":

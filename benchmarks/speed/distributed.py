@@ -242,11 +242,11 @@ def main() -> None:
         "throughput": lambda: throughput(options.widths, options.count, options.rounds),
         "slow": lambda: slow(8, 100),
     }
-    for part in options.parts:
-        found[part] = {"measured": run.machine(), "rows": store.shown(parts[part]())}
     for name in ("machine", "model"):  # earlier results held the model, of a speed that was measured anew later
         found.pop(name, None)
-    store.write(options.output, found)
+    for part in options.parts:
+        found[part] = {"measured": run.machine(), "rows": store.shown(parts[part]())}
+        store.write(options.output, found)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = run.begin(parser)
     frames = clip_frames(32, options.frames)
-    rows = store.shown(row for width in options.widths for row in measure(width, frames, options.rounds))
-    store.write(options.output, {"frames": options.frames, "engines": rows})
+    rows = (row for width in options.widths for row in measure(width, frames, options.rounds))
+    store.gather(options.output, rows, {"frames": options.frames}, "engines")
 
 
 if __name__ == "__main__":

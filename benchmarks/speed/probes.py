@@ -72,8 +72,8 @@ def main() -> None:
     parser.add_argument("--dimensions", type=int, nargs="+", default=[512, 1024, 2048])
     parser.add_argument("--seconds", type=float, default=5.0, help="of measurement for each step")
     options = run.begin(parser)
-    rows = store.shown(measure(features, options.dimensions, options.seconds) for features in options.features)
-    store.write(options.output, {"classes": CLASSES, "features": rows})
+    rows = (measure(features, options.dimensions, options.seconds) for features in options.features)
+    store.gather(options.output, rows, {"classes": CLASSES}, "features")
 
 
 if __name__ == "__main__":

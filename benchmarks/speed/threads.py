@@ -81,8 +81,8 @@ def main() -> None:
         child(options.child, options.width, options.seconds)
         return
     cores = len(os.sched_getaffinity(0))
-    rows = store.shown(measure(options, cores))
-    store.write(options.output, {"width": options.width, "cores": cores, "threads": rows})
+    settings = {"width": options.width, "cores": cores}
+    rows = store.gather(options.output, measure(options, cores), settings, "threads")
     plot(rows, cores, options.output)
 
 

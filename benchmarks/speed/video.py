@@ -65,9 +65,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=600, help="frames")
     parser.add_argument("--rounds", type=int, default=5)
     options = run.begin(parser)
-    rows = store.shown(measure(options.video, width, options.limit, options.rounds) for width in options.widths)
-    store.write(options.output, {"videos": rows})
-    plot(rows, options.output)
+    rows = (measure(options.video, width, options.limit, options.rounds) for width in options.widths)
+    plot(store.gather(options.output, rows, {}, "videos"), options.output)
 
 
 if __name__ == "__main__":

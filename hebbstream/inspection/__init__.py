@@ -1,13 +1,17 @@
 """Looking inside a network: numbers per layer, and pictures."""
 
-from hebbstream.inspection._activity import observe
+from hebbstream.inspection._activity import LayerActivity, observe
 from hebbstream.inspection._figures import plot_receptive_fields
-from hebbstream.inspection._optimal import optimal_inputs
-from hebbstream.inspection._patches import best_patches
+from hebbstream.inspection._optimal import OptimalInputs, optimal_inputs
+from hebbstream.inspection._patches import BestPatches, best_patches
 from hebbstream.inspection._report import write_report
-from hebbstream.inspection._summary import summarize
+from hebbstream.inspection._summary import LayerSummary, summarize
 
 __all__ = [
+    "BestPatches",
+    "LayerActivity",
+    "LayerSummary",
+    "OptimalInputs",
     "best_patches",
     "observe",
     "optimal_inputs",

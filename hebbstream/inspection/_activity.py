@@ -35,6 +35,12 @@ class LayerActivity:
     winner_share
         Mean activity ``y`` of the winner in the soft winner-take-all (eq. 1): 1 for a hard competition, 1/K where
         all neurons are alike.
+
+    Examples
+    --------
+    >>> half = torch.tensor([1.0, 0.5])
+    >>> LayerActivity(positions=4, wins=torch.tensor([4, 0]), active=half, winner_share=0.9).dead
+    1
     """
 
     positions: int

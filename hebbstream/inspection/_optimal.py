@@ -33,6 +33,11 @@ class OptimalInputs:
         One for each neuron, of the size of its receptive field and in the network's input range, shape (N, H, W, C).
     responses
         The weighted input that each picture gives its neuron, shape (N,).
+
+    Examples
+    --------
+    >>> optimal_inputs(SoftHebbNet.from_preset("cifar10", width=4), 0, neurons=[2], steps=2).responses.shape
+    torch.Size([1])
     """
 
     layer: int

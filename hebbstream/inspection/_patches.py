@@ -44,6 +44,13 @@ class BestPatches:
         The receptive field.
     images
         The frames by their index, each of shape (H, W, C).
+
+    Examples
+    --------
+    >>> frames = torch.rand(5, 32, 32, 3)
+    >>> best = best_patches(SoftHebbNet.from_preset("cifar10", width=4), frames, 0, neurons=[2], top=3)
+    >>> len(best.images) <= 3, best.corners.shape
+    (True, torch.Size([1, 3, 2]))
     """
 
     layer: int

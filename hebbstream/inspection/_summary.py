@@ -29,6 +29,11 @@ class LayerSummary:
         Least, median and greatest weight norm.
     duplicates
         Neurons whose weights point the way of an earlier neuron's.
+
+    Examples
+    --------
+    >>> summarize(SoftHebbNet.from_preset("cifar10", width=8))[0].synapses
+    75
     """
 
     neurons: int

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -10,6 +10,9 @@ from hebbstream._numbers import check_number, quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._sample import Sample
+
+if TYPE_CHECKING:
+    from hebbstream.learning._learner import Learner
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +77,22 @@ class Callback:
     every_seconds: float | None = None
     """Most seconds between calls of `on_pause`; ``None`` for no limit."""
 
-    def on_start(self, learner: Any) -> None:
+    def on_start(self, learner: "Learner") -> None:
         """Before the first sample."""
 
-    def on_sample(self, learner: Any, sample: Sample) -> None:
+    def on_sample(self, learner: "Learner", sample: Sample) -> None:
         """Before a sample is learned. An error here refuses it before anything changes, and ends the run."""
 
-    def on_step(self, learner: Any, step: Step) -> None:
+    def on_step(self, learner: "Learner", step: Step) -> None:
         """After each sample."""
 
-    def on_pause(self, learner: Any) -> None:
+    def on_pause(self, learner: "Learner") -> None:
         """When it is due, while no sample passes through the network: its weights are all of one time."""
 
-    def on_signal(self, learner: Any) -> None:
+    def on_signal(self, learner: "Learner") -> None:
         """When the process gets SIGUSR1, as soon as no sample passes through the network; the run goes on."""
 
-    def on_end(self, learner: Any) -> None:
+    def on_end(self, learner: "Learner") -> None:
         """At the end, whatever ended the run: ``learner.report.stopped`` says what."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -112,7 +115,7 @@ class _Function(Callback):
     def __init__(self, function: Callable[[Step], object]) -> None:
         self._function = function
 
-    def on_step(self, learner: Any, step: Step) -> None:  # noqa: ARG002  # the function asks for the step alone
+    def on_step(self, learner: "Learner", step: Step) -> None:  # noqa: ARG002  # the function asks for the step alone
         self._function(step)
 
 

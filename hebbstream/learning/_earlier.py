@@ -50,10 +50,12 @@ def save_checkpoint(
     ----------
     path
         As of `Learner.save`, and the same errors.
-    net, probe, callbacks, replay
+    net, probe
         As of `Learner`.
     counters
         How many samples are learned so far, and how they were predicted; ``None`` counts none.
+    callbacks, replay
+        As of `Learner`.
 
     Examples
     --------

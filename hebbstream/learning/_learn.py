@@ -29,12 +29,12 @@ def learn(
 
     Parameters
     ----------
-    net, probe, replay, callbacks
-        As of `Learner`.
-    stream, limit, batch_size, progress
-        As of `Learner.learn`.
+    net, stream, probe, replay, limit, batch_size
+        As of `Learner` and `Learner.learn`.
     checkpoint
         A path, to save every 1,000 samples and at the end; or a `Checkpoint`, which says when.
+    callbacks, progress
+        As of `Learner` and `Learner.learn`.
 
     Returns
     -------

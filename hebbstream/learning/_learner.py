@@ -246,8 +246,10 @@ class Learner:
 
         A probe that learns along remembers features that the network no longer makes. The new one is of the same
         kind. A `SoftmaxProbe` begins as a linear discriminant analysis of all features; how much of their covariance it shrinks, and whether
-        it expects each class as often as it came, is what is likelier on stretches that are held back. Where there is no replay, where labels were learned that it does not hold and the probe that learned along is better, or where more
-        was learned before the replay began than since, it is that one. Nothing of the learner changes: a run goes on with its
+        it expects each class as often as it came, is what is likelier on stretches that are held back. It is the
+        one that learned along where there is no replay, and where that holds other classes, as after `forget` or `rename`
+        of the probe alone. So it is where more was learned before the replay began than since, or where labels were
+        learned that it does not hold and the probe that learned along is better. Nothing of the learner changes: a run goes on with its
         own probe.
 
         Parameters

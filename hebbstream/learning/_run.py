@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -22,11 +22,13 @@ from hebbstream.learning._labelled import LabelledCheck
 from hebbstream.learning._latency import Latency
 from hebbstream.learning._recordings import without_shorter
 from hebbstream.learning._report import Report
-from hebbstream.learning._running import Running
 from hebbstream.learning._timer import Timer
 from hebbstream.learning._turned import Turned
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream
+
+if TYPE_CHECKING:
+    from hebbstream.learning._learner import Learner
 
 _WINDOW = 1000  # predictions of late
 
@@ -46,7 +48,9 @@ class Run:
         Samples in a step of the network.
     """
 
-    def __init__(self, learner: Running, callbacks: Sequence[Callback], limit: int | None, batch_size: int = 1) -> None:
+    def __init__(
+        self, learner: "Learner", callbacks: Sequence[Callback], limit: int | None, batch_size: int = 1
+    ) -> None:
         self._learner, self._callbacks, self._limit, self._batch_size = learner, callbacks, limit, batch_size
         self._timers = [Timer(callback.every_seconds, learner.clock) for callback in callbacks]
         self._samples, self._stopped, self._paused_at = 0, "", learner.counters.position

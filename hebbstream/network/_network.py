@@ -121,10 +121,12 @@ class SoftHebbNet(LayerStack):
         name
             ``"video"``, ``"motion"``, ``"pictures"``, ``"signal"``, ``"aligned-signal"``, ``"sound"``, or one of the paper's: ``"cifar10"``,
             ``"cifar100"``, ``"mnist"``, ``"mnist-dense"``, ``"stl10"`` or ``"imagenet160"``.
-        width, width_factor, batch_size, normalization, event_threshold
+        width, width_factor, batch_size, normalization
             As of `Preset.resolve`: the neurons of the first layer, and how the preset is adapted.
         in_channels
             Channels of a frame; ``None`` keeps the preset's (1 for MNIST, signals and sound, 3 otherwise).
+        event_threshold
+            As of `Preset.resolve`.
         mirror, seed, device, engine
             As for `SoftHebbNet`.
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hebbstream._globals import in_float32
 from hebbstream.probe._state import ordinary
 from hebbstream.probe._tensors import Shapes
 
@@ -36,8 +35,6 @@ class Descent(ABC):
 
     rate: ClassVar[float]
     """Learning rate where none is given."""
-    dtype: ClassVar[torch.dtype]
-    """The dtype of the tensors."""
 
     @staticmethod
     @abstractmethod
@@ -127,8 +124,6 @@ class AveragedSgd(Descent):
     """
 
     rate: ClassVar[float] = 3.0
-    # Steps this long double what rounding does in every few samples; in float32 it would soon be seen.
-    dtype: ClassVar[torch.dtype] = torch.float64
 
     @staticmethod
     def shapes(features: int) -> tuple[Shapes, Shapes]:
@@ -194,7 +189,6 @@ class Adam(Descent):
     """Kingma and Ba 2015."""
 
     rate: ClassVar[float] = 1e-3
-    dtype: ClassVar[torch.dtype] = torch.float32
 
     @staticmethod
     def shapes(features: int) -> tuple[Shapes, Shapes]:
@@ -204,20 +198,9 @@ class Adam(Descent):
             ("weight", "first_moment", "second_moment"), weight
         )
 
-    def scores(self, rows: Tensor) -> Tensor:
-        """See `Descent.scores`; `torch.autocast`, which leaves float64 alone, would round these."""
-        with in_float32():
-            return super().scores(rows)
-
-    def affine(self) -> tuple[Tensor, Tensor]:
-        """See `Descent.affine`."""
-        with in_float32():
-            return super().affine()
-
     def _step(self, z: Tensor, row: int, w: float, step: int, rate: float) -> None:
         weight, first, second = (self.tensors[name] for name in ("weight", "first_moment", "second_moment"))
-        with in_float32():
-            error = torch.softmax(weight @ z, dim=0)
+        error = torch.softmax(weight @ z, dim=0)
         error.select(0, row).sub_(1.0)
         error *= w
         first.addr_(error, z, beta=_BETA1, alpha=1.0 - _BETA1)

@@ -13,6 +13,7 @@ from hebbstream.errors import DtypeError, LabelError, NonFiniteError, RankError,
 
 _SQUARED = torch.finfo(torch.float32).max ** 2
 _HEAVIEST = 1e12  # weight of a sample; the lightest is its inverse
+_LONGEST = 2048  # bits of a label that is an integer: all settings of Python write those
 _BORROWED = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -59,7 +60,7 @@ def checked_label(y: Any) -> Hashable:
     Raises
     ------
     LabelError
-        If it is not hashable, ``None``, or not equal to itself.
+        If it is not hashable, ``None``, not equal to itself, or an integer of more than 2,048 bits.
 
     Examples
     --------
@@ -76,6 +77,8 @@ def checked_label(y: Any) -> Hashable:
         raise LabelError(
             f"label {y!r} is a missing value: expected a class (a sample without a label is not for a probe)"
         )
+    if isinstance(y, int) and y.bit_length() > _LONGEST:
+        raise LabelError(f"label of {y.bit_length():,} bits: expected an integer of at most {_LONGEST:,}, or text")
     label: Hashable = y
     return label
 

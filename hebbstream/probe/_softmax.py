@@ -31,12 +31,12 @@ class SoftmaxProbe(OnlineProbe):
     learning_rate
         ``None`` takes the optimizer's: 3 for ``"sgd"``, 0.001 for ``"adam"``.
     optimizer
-        ``"sgd"``: normalised and averaged, in float64. A step divided by the squared norm of the standardised features
+        ``"sgd"``: normalised and averaged. A step divided by the squared norm of the standardised features
         fits any number of them (Nagumo and Noda 1967). It predicts with the average of recent weights (Polyak and
         Juditsky 1992; early on, later weights count more, as in Shamir and Zhang 2013) or with the weights as they are:
         with whichever had the smaller loss on recent samples, before it learned them. The average is better for samples
-        in random order, the other where labels come in long runs, as in video. ``"adam"``: Kingma and Ba 2015, in
-        float32; worse in both (docs/evidence/labels.md).
+        in random order, the other where labels come in long runs, as in video. ``"adam"``: Kingma and Ba 2015;
+        worse in both (docs/evidence/labels.md).
     average_over
         Recent samples over which ``"sgd"`` averages the weights; those that a `Replay` shows again count too.
     calibrate, min_confidence
@@ -63,6 +63,9 @@ class SoftmaxProbe(OnlineProbe):
         *OnlineProbe.option_names,
     )
     _center: ClassVar[str] = "mean"
+    # Squares of features that float32 holds are too large for it; and steps of "sgd" are so long that they double
+    # what rounding does in every few samples.
+    dtype: torch.dtype = torch.float64
 
     def __init__(
         self,
@@ -84,7 +87,6 @@ class SoftmaxProbe(OnlineProbe):
         self.optimizer = optimizer
         self._kind = _OPTIMIZERS[optimizer]
         self.learning_rate = self._kind.rate if learning_rate is None else plain_number(learning_rate)
-        self.dtype = self._kind.dtype
         self._descent: Descent | None = None
 
     @in_turn
@@ -151,6 +153,8 @@ class SoftmaxProbe(OnlineProbe):
         return self._stepping().affine()
 
     def _restore(self, tensors: dict[str, Tensor], classes: int) -> None:
+        if self.optimizer == "adam":  # files of before hold it in float32
+            tensors |= {name: tensor.double() for name, tensor in tensors.items() if tensor.dtype == torch.float32}
         uncounted = "age" in tensors and "count" not in tensors  # a file of before shares were counted
         if uncounted:
             tensors["count"] = tensors["age"].new_full((classes,), self.steps / max(classes, 1))

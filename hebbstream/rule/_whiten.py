@@ -144,10 +144,12 @@ class PatchWhitening(StreamWhitening):
 
     Parameters
     ----------
-    channels, momentum, device
+    channels
         See `StreamNorm`.
     kernel
         (rows, columns) of a patch.
+    momentum, device
+        See `StreamNorm`.
 
     Examples
     --------

@@ -32,10 +32,12 @@ class Row:
     ----------
     values
         Of each channel, shape (C,); NaN where there is none.
-    y, t, source, captured
+    y, t, source
         As of `Sample`.
     key
         Of the signal that it belongs to.
+    captured
+        As of `Sample`.
     """
 
     values: Values

@@ -74,5 +74,7 @@ class Sample:
     def __repr__(self) -> str:
         dtype = str(getattr(self.x, "dtype", type(self.x).__name__)).removeprefix("torch.")
         frame = f"{dtype} {tuple(self.x.shape)}" if hasattr(self.x, "shape") else dtype
-        known = [f"{name}={value!r}" for name in ("y", "t", "source") if (value := getattr(self, name)) is not None]
+        known = [
+            f"{name}={quote(value)}" for name in ("y", "t", "source") if (value := getattr(self, name)) is not None
+        ]
         return f"Sample({', '.join([f'x={frame}', *known])})"

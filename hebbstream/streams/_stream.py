@@ -10,6 +10,8 @@ from types import GeneratorType
 from typing import Any, Generic, Self, TypeVar
 
 from hebbstream._credentials import mask_credentials
+from hebbstream._numbers import as_index
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, EmptyStreamError, StreamError
 from hebbstream.streams._stats import StreamStats
 
@@ -137,8 +139,19 @@ class Stream(Iterator[Item], Generic[Item]):
         self._known_whole = True
 
     def fast_forward(self, count: int) -> int:
-        """Pass over items, to go on from a checkpoint, and return how many there were; a live source goes on from now."""
-        return count if self.live else sum(1 for _ in islice(self, count))
+        """Pass over items, to go on from a checkpoint, and return how many there were; a live source goes on from now.
+
+        Raises
+        ------
+        ConfigurationError
+            If `count` is no integer of at least 0.
+        """
+        if as_index(count) < 0:
+            raise ConfigurationError(f"count={quote(count)}: expected an integer of at least 0")
+        return count if self.live else self._forward(min(count, sys.maxsize))
+
+    def _forward(self, count: int) -> int:
+        return sum(1 for _ in islice(self, count))
 
     def close(self) -> None:
         """Close the source; closing twice is harmless."""

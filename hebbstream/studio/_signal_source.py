@@ -28,10 +28,12 @@ class SignalSource(PlayedSource):
 
     Parameters
     ----------
-    number, arrived
+    number
         See `Source`.
     address
         What is opened, and what people call it.
+    arrived
+        See `Source`.
     kind
         How it is drawn.
     open_stream

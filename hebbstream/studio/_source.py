@@ -133,10 +133,12 @@ class VideoSource(PlayedSource):
 
     Parameters
     ----------
-    number, arrived
+    number
         See `Source`.
     address
         What `open_video` opens; it is checked now, and opened in a thread of its own.
+    arrived
+        See `Source`.
     options
         Of `open_video`.
 

@@ -14,6 +14,7 @@ from strategies import LAYOUTS, arrays, assert_learns, modest
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.adapters import _array_files
 from hebbstream.adapters._array_files import read_array, read_idx
 from hebbstream.adapters.arrays import open_arrays, samples_from_arrays
 
@@ -220,13 +221,22 @@ def test_idx_files_are_read_whole_or_refused(array, compressed, data):
         (b"\0\0\x08\3\0\0\0\1", "cut within its header of 3 dimensions"),
         (b"\0\0\x08\1\0\0\0\3\7\7", r"holds 2 bytes: its header \(3,\) of uint8 declares 3"),
         (b"\0\0\x08\1\0\0\0\3\7\7\7\7", "holds more than 3 bytes"),
-        (b"\0\0\x0e\4" + b"\xff" * 16, "holds 0 bytes"),
     ],
 )
 def test_idx_files_are_read_strictly(content, message):
     for form in (content, gzip.compress(content)):
         with pytest.raises(errors.DamagedFileError, match=message):
             read(form)
+
+
+@pytest.mark.parametrize("name", ["images.gz", "labels.idx1", "both.npz"])
+def test_what_memory_has_no_room_for_is_refused_by_what_the_file_declares(saved, tmp_path, monkeypatch, name):
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   0 kB\nSwapFree: 0 kB\n")
+    monkeypatch.setattr(_array_files, "_MEMORY", tmp_path / "meminfo")
+    with pytest.raises(errors.StreamError, match=rf"{name}: it declares [0-9,]+ bytes: expected at most the 0"):
+        read_array(tmp_path / name, "x" if "both" in name else None)
+    monkeypatch.setattr(_array_files, "_MEMORY", tmp_path / "of another system")
+    assert len(read_array(tmp_path / name, "x" if "both" in name else None)) == 20
 
 
 @modest

@@ -4,6 +4,7 @@ import io
 import logging
 import tarfile
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,21 @@ def test_a_header_that_declares_gigabytes_is_not_read(tmp_path, kind):
     (tmp_path / "a.tar").write_bytes(header.tobuf() + bytes(10240))
     with pytest.raises(errors.DamagedFileError, match="header of 3,221,225,472 bytes"):
         list(open_shards(tmp_path / "a.tar"))
+
+
+@pytest.mark.parametrize("kind", ["bz2", "xz"])
+def test_some_bytes_that_stand_for_megabytes_are_read_in_pieces(tmp_path, kind):
+    with tarfile.open(tmp_path / "a.tar", f"w:{kind}") as tar:
+        for name, content in (("0.bin", bytes(1 << 25)), ("0.png", image())):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    tracemalloc.start()
+    try:
+        assert len(list(open_shards(tmp_path / "a.tar"))) == 1
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_name_of_many_fields_takes_little_time(tmp_path):

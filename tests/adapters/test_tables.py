@@ -276,3 +276,17 @@ def test_a_line_that_has_no_end_is_not_read_whole(tmp_path, monkeypatch, beginni
     (tmp_path / "a.csv").write_text(beginning + "x" * 1000)
     with pytest.raises(errors.DamagedFileError, match=r"a\.csv: not a table \(a line of more than 100 characters\)"):
         list(open_table(tmp_path / "a.csv"))
+
+
+def test_text_that_many_rows_share_is_read_a_few_rows_at_a_time(tmp_path, monkeypatch):
+    """It lies once in the file, in some compressed bytes, and in memory for each row."""
+    monkeypatch.setattr(tables, "_MOST_TEXT", 1 << 24)
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 100, pa.int32()), pa.array(["a" * (1 << 21)]))
+    parquet.write_table(
+        pa.table({"note": text, "x": range(100)}), tmp_path / "walk.parquet", dictionary_pagesize_limit=1 << 24
+    )
+    before = pa.total_allocated_bytes()
+    with open_table(tmp_path / "walk.parquet") as rows:
+        assert len(next(rows).x["note"]) == 1 << 21
+        assert pa.total_allocated_bytes() - before < 1 << 26
+        assert sum(1 for _ in rows) == 99

@@ -82,6 +82,18 @@ def test_results_are_read_as_they_were_written(tmp_path, capsys):
     assert store.resume(tmp_path / "none.json", {"width": 8}) == {}
 
 
+def test_a_measurement_that_is_stopped_keeps_the_rows_it_has(tmp_path):
+    def rows():
+        yield {"ms": 1}
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.gather(tmp_path / "rows.json", rows(), {"width": 8}, "runs")
+    found = store.read(tmp_path / "rows.json")
+    assert (found["width"], found["runs"]) == (8, [{"ms": 1}])
+    assert store.gather(tmp_path / "rows.json", [{"ms": 2}], {}) == [{"ms": 2}]
+
+
 def test_a_run_that_goes_on_keeps_what_its_rows_are_of_and_says_that_they_are_kept(repository, capsys):
     path = repository / "rows.json"
     first = {"row": "a"}, lambda: {"ms": 1}

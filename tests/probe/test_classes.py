@@ -7,6 +7,7 @@ import pytest
 import torch
 from probes import EXACT, accuracy, assert_equal_probes, blobs, learned, rows_in_order
 
+import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters._array_files import read_idx
 from hebbstream.probe._solvers import SOLVERS
@@ -213,3 +214,9 @@ def test_a_scalar_array_is_the_weight_of_every_sample(weight):
     found.learn_many(X, y, weight)
     expected.learn_many(X, y, 2.0)
     assert_equal_probes(found, expected)
+
+
+def test_a_label_that_python_cannot_write_is_refused():
+    for learn in (hs.SoftmaxProbe().learn_one, hs.Replay().add):
+        with pytest.raises(errors.LabelError, match="label of 16,610 bits: expected an integer of at most 2,048"):
+            learn(torch.zeros(3), 10**5000)

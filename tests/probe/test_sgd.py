@@ -136,3 +136,19 @@ def test_a_copy_goes_on_by_itself(optimizer, duplicate):
     assert other.predict_many(X) == whole.predict_many(X)
     assert all(torch.equal(tensor, tensors_of(whole)[name]) for name, tensor in tensors_of(other).items())
     assert all(torch.equal(tensor, held[name]) for name, tensor in tensors_of(half).items())
+
+
+def test_the_largest_features_leave_what_adam_learned_finite():
+    probe, x = hs.SoftmaxProbe(optimizer="adam"), np.array([3e38, -3e38, 1.0])
+    for _ in range(20):
+        probe.learn_one(x, "a")
+        probe.learn_one(-x, "b")
+    assert probe.predict_many([x, -x]) == ["a", "b"]
+
+
+def test_what_adam_learned_in_float32_goes_on():
+    X, y = blobs(60, features=5)
+    state = learned("gradient", X, y, optimizer="adam").state_dict()
+    probe = probe_from_state(state | {"tensors": {name: tensor.float() for name, tensor in state["tensors"].items()}})
+    assert probe.predict_many(X) == probe_from_state(state).predict_many(X)
+    probe.learn_one(X[0], y[0])

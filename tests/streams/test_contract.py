@@ -21,7 +21,7 @@ from hebbstream.adapters.images import open_images
 from hebbstream.adapters.shards import open_shards
 from hebbstream.adapters.torch import samples_from_torch
 from hebbstream.adapters.video import open_video
-from hebbstream.errors import EmptyStreamError
+from hebbstream.errors import ConfigurationError, EmptyStreamError
 from hebbstream.streams import Stream, augment, crops, for_live, interleave, novel, schedule, shuffle
 from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import as_stream
@@ -172,6 +172,14 @@ def test_fast_forward_is_skipping(kind, make, begun):
     assert contents(forwarded) == contents(skipping)
     assert len(contents(make())) == kind.items
     assert make().fast_forward(1000) == (1000 if kind.live else kind.items)
+
+
+@pytest.mark.parametrize("count", [-1, 2.5, "2"])
+def test_only_so_many_can_be_passed_over(kind, make, count):
+    stream = make()
+    with pytest.raises(ConfigurationError, match=f"count={count!r}: expected an integer of at least 0"):
+        stream.fast_forward(count)
+    assert len(contents(stream)) == kind.items
 
 
 @pytest.mark.parametrize("begun", [False, True])

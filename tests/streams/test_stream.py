@@ -5,6 +5,7 @@ from operator import length_hint
 import pytest
 import torch
 
+import hebbstream as hs
 from hebbstream.errors import ConfigurationError, EmptyStreamError, ImageSizeError, StreamError
 from hebbstream.streams import Stream, augment, crops, for_live, interleave, novel, schedule, shuffle
 from hebbstream.streams._stats import StreamStats
@@ -155,3 +156,7 @@ def test_an_empty_stream_is_not_used_up_before_it_is_read():
     for stream in (as_stream([]), shuffle([], 3), interleave({"a": []})):
         assert length_hint(stream) == 0
         assert list(stream) == []
+
+
+def test_a_sample_is_shown_whatever_its_label():
+    assert repr(hs.Sample(1.0, 10**5000)) == "Sample(x=float, y=<int that is too long to show>)"

@@ -34,6 +34,8 @@ class PipelinedEngine(Engine):
 
     Parameters
     ----------
+    precision
+        As for `Engine`.
     stages
         How many; layers are split into runs of about equal work. ``None`` makes one for each device, or for each
         layer where there are no devices.
@@ -42,8 +44,6 @@ class PipelinedEngine(Engine):
         where they are.
     threads
         CPU threads of each stage. Products computed by different numbers of threads may differ in the last bit.
-    precision
-        As for `Engine`.
 
     Raises
     ------
