@@ -26,6 +26,8 @@ class FadingSums(LearnedTensors):
     _center: ClassVar[str] = "origin"
     _one: ClassVar[int]
     """Place of the 1 in every vector that is summed, and so of weights in each row of sums."""
+    _newest = 0
+    """Samples learned when the newest class came."""
 
     def _set_options(self, dimensions: int, seed: int, solve_every: int | None, half_life: float | None) -> None:
         """Take the options that `MomentProbe` explains."""
@@ -40,7 +42,6 @@ class FadingSums(LearnedTensors):
         self._project = Projection(dimensions, seed)
         self._solution: tuple[Tensor, Tensor] | None = None
         self._pending = 0  # samples learned since then
-        self._newest = 0  # samples learned when the newest class came
 
     @abstractmethod
     def _solve(self) -> tuple[Tensor, Tensor]:
