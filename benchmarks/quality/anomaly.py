@@ -67,12 +67,12 @@ def spoiled(make: Callable[[int], Any], way: str, seed: int) -> Table:
     return x, odd
 
 
-WAYS = {
-    "far": "one value lies six deviations further out",
-    "mixed": "each value is of another row",
-    "stuck": "one value stays what it was, fifteen rows long",
-    "shifted": "all values are a deviation and a half higher, or lower",
-}
+WAYS = (
+    "far",  # one value lies six deviations further out
+    "mixed",  # each value is of another row
+    "stuck",  # one value stays what it was, fifteen rows long
+    "shifted",  # all values are a deviation and a half higher, or lower
+)
 
 
 def standing(columns: int, seed: int) -> Table:

@@ -81,8 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--novelty",
         action="store_true",
-        help="score how unusual each frame is, from 0 to 1: the share that the first layer does not explain; mark those above"
-        " mean + 3 standard deviations of about the last 1,000 (never the first 50). Needs no labels",
+        help="score how unusual each frame is, from 0 to 1: the share that the first layer does not explain, and of tables how"
+        " much that is, in their columns' variances; mark those above mean + 3 standard deviations of about the last 1,000 (never the first 50). Needs no labels",
     )
 
 
