@@ -59,8 +59,8 @@ class Task:
         """The photographs' names."""
         return sorted(set(self.taught_labels))
 
-    def taught_probe(self, net: hs.SoftHebbNet) -> hs.SoftmaxProbe:
-        """Return a probe with the default settings that saw each frame of the first draw once."""
+    def taught_probe(self, net: hs.SoftHebbNet) -> hs.SldaProbe:
+        """Return a probe that saw each frame of the first draw once: of few labels, and features that stand still, it makes most."""
         one = len(self.taught) // _DRAWS
         return _taught(net.transform_many(self.taught[:one]), self.taught_labels[:one])
 
@@ -88,10 +88,9 @@ def _drawn(
     return random.permutation(np.concatenate(chosen))
 
 
-def _taught(features: torch.Tensor, labels: list[str]) -> hs.SoftmaxProbe:
-    probe = hs.SoftmaxProbe()
-    for row, label in zip(features, labels, strict=True):
-        probe.learn_one(row, label)
+def _taught(features: torch.Tensor, labels: list[str]) -> hs.SldaProbe:
+    probe = hs.SldaProbe()
+    probe.learn_many(features, labels)
     return probe
 
 
