@@ -92,7 +92,7 @@ class LayerSpec:
         is taken out: deep layers then tell inputs apart much better), ``"whiten_colors"`` (what red, green and blue have in
         common in natural pictures is taken out: for a first layer), ``"whiten_patches"`` (what neighbours have in common is, too: in
         a smooth signal they say nearly the same), ``"batch"`` (the statistics of each step while learning, running ones
-        otherwise) or ``"none"``.
+        otherwise, and where a step has but one value of each channel, as in a dense layer) or ``"none"``.
     momentum
         Weight of one sample in the running statistics once ``1/momentum`` samples have been seen.
     init
