@@ -39,7 +39,8 @@ class SoftHebbNet(LayerStack):
     mirror
         Whether to see each frame together with its mirror image: a step learns from both, and features are the mean
         of those of the two, so that they do not depend on which way a thing faces. For natural images; not where left
-        and right differ, as in writing. Learning and inference take twice as long.
+        and right differ, as in writing. Learning and inference take twice as long. Layers count both as samples: what a
+        `LayerSpec` or `reopen_plasticity` gives in samples passes in half as many frames.
     seed
         What the initial weights are drawn by; they are the same on every device.
     device

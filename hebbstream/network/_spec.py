@@ -98,7 +98,8 @@ class LayerSpec:
     init
         Family of the initial weights (eq. 3): ``"normal"``, ``"positive"`` or ``"negative"`` (both uniform).
     radius
-        ``R``: root-mean-square norm of an initial weight vector. Learning needs more than 2.5 (appendix A.1.2).
+        ``R``: root-mean-square norm of an initial weight vector. In the paper's setting all neurons learn above 2.5, and only
+        some between 1 and 2.5 (appendix A.1.2).
 
     Raises
     ------
