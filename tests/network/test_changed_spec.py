@@ -54,6 +54,25 @@ def test_a_frozen_layer_learns_again(preset, tmp_path):
     assert torch.equal(read.learn_one(frames[0]), net.learn_one(frames[0]))
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.003])
+def test_decay_and_half_life_wait_for_a_frozen_layer(threshold):
+    """As where layers learn one after another."""
+    frames = torch.rand(12, 3, 8, 8)
+    spec = hs.LayerSpec(channels=8, decay_samples=6, event_threshold=threshold, momentum=1.0)
+    waiting, plain = (hs.SoftHebbNet([spec], 3) for _ in range(2))
+    for net in (waiting, plain):
+        net.reopen_plasticity(half_life=2)
+    frozen(waiting)
+    for frame in frames[:9]:
+        waiting.learn_one(frame)
+    waiting.layers[0].spec = spec
+    for frame in frames[9:]:
+        waiting.learn_one(frame)
+        plain.learn_one(frame)
+    assert torch.equal(waiting.layers[0].weight, plain.layers[0].weight)
+    assert torch.equal(waiting.layers[0].opening, plain.layers[0].opening)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
