@@ -178,7 +178,7 @@ class SoftHebbNet(LayerStack):
         ----------
         frame
             (H, W, C) or (C, H, W), or (H, W) for one channel; for a network for signals (C, T) or (T, C), or (T,);
-            uint8, or floating point in `input_range`; NumPy or torch.
+            uint8, which is divided by 255 whatever the `input_range`, or floating point in it; NumPy or torch.
 
         Returns
         -------
