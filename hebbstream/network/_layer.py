@@ -106,7 +106,8 @@ class SoftHebbLayer(nn.Module):
         """What the layer is.
 
         It may be set between two steps: one with ``learning_rate=0`` freezes the layer, and the one before lets it learn again.
-        A layer that imprints then begins anew: it takes over other patches for those that it holds.
+        A layer that imprints then begins anew: it takes over other patches for those that it holds. One that does not fit the
+        other layers, as its outputs are more than a dense layer reads, is refused when the network reads or is saved.
 
         Raises
         ------

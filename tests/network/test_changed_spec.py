@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import hebbstream as hs
+from hebbstream.export import to_onnx
 
 
 def frozen(net):
@@ -87,6 +88,36 @@ def test_a_specification_of_other_weights_or_statistics_is_refused(changed, mess
     with pytest.raises(hs.HebbstreamError, match=message):
         layer.spec = replace(before, **changed)
     assert layer.spec is before
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"pool_stride": 1}, "layer 2 gets 968 values, as the layers before it are specified now: expected 288"),
+        ({"pool_size": 20}, r"input_size=\(12, 12\): too small for layer 1"),
+        ({"plasticity": "imprinting", "learning_rate": 1.0}, "mirror=True and plasticity='imprinting'"),
+    ],
+)
+def test_a_specification_that_does_not_fit_the_network_is_refused_before_anything_changes(changed, message, tmp_path):
+    specs = [hs.LayerSpec(channels=8), hs.LayerSpec(channels=5, kernel_size=None, pool="none")]
+    net, frame, path = hs.SoftHebbNet(specs, 3, input_size=12, mirror=True), torch.rand(3, 12, 12), tmp_path / "net.st"
+    net.learn_one(frame)
+    net.save(path)
+    saved, state = path.read_bytes(), {name: value.clone() for name, value in net.state_dict().items()}
+    net.layers[0].spec = replace(specs[0], **changed)
+    for call in (
+        net.learn_one,
+        net.transform_one,
+        lambda _: net.save(path),
+        lambda _: to_onnx(net, tmp_path / "n.onnx"),
+    ):
+        with pytest.raises(hs.HebbstreamError, match=message):
+            call(frame)
+    assert [file.name for file in tmp_path.iterdir()] == ["net.st"]
+    assert path.read_bytes() == saved
+    net.layers[0].spec = specs[0]
+    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items() if "imprinting" not in name)
+    net.learn_one(frame)
 
 
 def test_only_a_specification_is_taken():

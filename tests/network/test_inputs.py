@@ -137,7 +137,7 @@ def test_a_network_of_fixed_size_insists_on_it():
         net.learn_one(np.zeros((30, 28), np.uint8))
 
 
-@pytest.mark.parametrize("normalization", ["whiten", "streem", ""])
+@pytest.mark.parametrize("normalization", ["whiten", "other", ""])
 def test_a_dense_preset_refuses_a_normalisation_that_it_cannot_have(normalization):
     with pytest.raises(errors.ConfigurationError, match=f"^normalization='{normalization}': expected"):
         hs.SoftHebbNet.from_preset("mnist-dense", width=8, normalization=normalization)
