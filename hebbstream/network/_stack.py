@@ -46,8 +46,8 @@ class LayerStack(nn.Module):
         Whether to leave out the values of all tensors, for a stack about to be loaded; `device` is then not looked at.
     """
 
-    _fitting: tuple[LayerSpec, ...] = ()
-    """The layers' specifications when they were last found to fit together."""
+    _fitting: tuple[Any, ...] = ()
+    """What was last found to fit together."""
 
     samples_seen: int
     """Samples that it has learned."""
@@ -404,14 +404,14 @@ class LayerStack(nn.Module):
 
     def _check_together(self) -> None:
         """Refuse specifications that were set since, one by one, and do not fit together."""
-        specs = tuple(layer.spec for layer in self.layers)
-        if specs == self._fitting:  # as for nearly every frame
+        specs = [layer.spec for layer in self.layers]
+        if (fitting := (self.mirror, self.input_size, *specs)) == self._fitting:  # as for nearly every frame
             return
         for number, (layer, given) in enumerate(zip(self.layers, self._inputs(specs), strict=True), start=1):
             if given != layer.in_channels:
                 before = f"layer {number} gets {given} values, as the layers before it are specified now"
                 raise ConfigurationError(f"{before}: expected {layer.in_channels}, for which it was made")
-        self._fitting = specs
+        self._fitting = fitting
 
     def __repr__(self) -> str:
         name = f" {self.preset!r}" if self.preset else ""
