@@ -323,8 +323,8 @@ class SoftHebbNet(LayerStack):
         >>> net.layers[0].opening
         tensor([0.5000, 0.5000])
         """
-        if not 0 <= quantity(opening) < math.inf:
-            raise ConfigurationError(f"opening={quote(opening)}: expected a number of at least 0")
+        if not 0 <= quantity(opening) < 2**63:
+            raise ConfigurationError(f"opening={quote(opening)}: expected a number of at least 0, below 2**63")
         if not 1 <= quantity(half_life) < math.inf:
             raise ConfigurationError(f"half_life={half_life!r}: expected a positive number of samples")
         named = range(len(self.layers)) if layers is None else layers
