@@ -86,10 +86,16 @@ class LayerStack(nn.Module):
         """(height, width) of the latest frame learned."""
         with outside_modes():
             generator = make_generator(seed)
-            self._layers = nn.ModuleList(
-                SoftHebbLayer(spec, inputs, None if blank else generator, "meta" if blank else "cpu")
-                for spec, inputs in zip(layers, self._inputs(layers), strict=True)
-            )
+            try:
+                self._layers = nn.ModuleList(
+                    SoftHebbLayer(spec, inputs, None if blank else generator, "meta" if blank else "cpu")
+                    for spec, inputs in zip(layers, self._inputs(layers), strict=True)
+                )
+            except RuntimeError as error:  # of torch, whose MemoryError it is
+                neurons = "/".join(f"{spec.channels:,}" for spec in layers)
+                raise ConfigurationError(
+                    f"network of {neurons} neurons: expected one that fits into memory ({first_line(error)})"
+                ) from None
             if not blank:
                 self.to(place)
 
