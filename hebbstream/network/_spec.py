@@ -69,7 +69,7 @@ class LayerSpec:
         several times faster on a CPU; 0 leaves nothing out. See `hebbstream.rule._sparse` for the error this may cause.
     event_budget
         Most activities of a position that drive the update, the largest; ``None`` for all above the threshold. It keeps
-        the cost of a step from growing as norms fall and competition softens.
+        the cost of a step from growing as norms fall and competition softens. Budget and threshold are for the soft rules.
     activation
         ``"triangle"``, ``"repu"``, ``"relu"``, ``"tanh"`` or ``"softmax"``.
     power
