@@ -390,9 +390,8 @@ class LayerStack(nn.Module):
 
     def _inputs(self, specs: Sequence[LayerSpec]) -> list[int]:
         """Return how many channels each layer reads, a dense one values; refuse specifications that do not fit together."""
-        if self.mirror and any(
-            spec.imprints for spec in specs
-        ):  # between a frame and its mirror image all seems to move
+        imprints = any(spec.imprints for spec in specs)
+        if self.mirror and imprints:  # between a frame and its mirror image all seems to move
             raise ConfigurationError("mirror=True and plasticity='imprinting': expected only one of the two")
         found: list[int] = []
         channels, size = self.in_channels, self.input_size

@@ -18,7 +18,8 @@ class Imprinting(nn.Module):
     Each neuron holds one patch, drawn from all of the stream so far (weighted reservoir sampling; Chao 1982): with ``m`` the motion
     of a patch, ``M`` that of a sample and ``ΣM`` that of all samples so far, a neuron takes one with the chance ``M/ΣM``, and this one
     with ``m/M``. Where nothing moves, nothing changes. A patch of zeros has no motion: a neuron that held it would always answer
-    with 0. Changes become rare: after n samples, one neuron in n or so changes with each. To copy a patch is Hebb's rule in one step, for a neuron that answers to nothing else (weight imprinting; Qi et al. 2018).
+    with 0. Changes become rare: after n samples, one neuron in n or so changes with each. To copy a patch is Hebb's rule in one step,
+    for a neuron that answers to nothing else (weight imprinting; Qi et al. 2018).
 
     Chance is a hash of the number of steps, so that a run that is resumed goes on as it would have.
 

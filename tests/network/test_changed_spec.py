@@ -120,6 +120,14 @@ def test_a_specification_that_does_not_fit_the_network_is_refused_before_anythin
     net.learn_one(frame)
 
 
+def test_a_network_that_imprints_cannot_be_made_to_mirror(tmp_path):
+    net, frame = learned("motion", torch.rand(2, 3, 32, 32)), torch.rand(3, 32, 32)
+    net.mirror = True
+    for call in (net.learn_one, lambda _: net.save(tmp_path / "net.st")):
+        with pytest.raises(hs.HebbstreamError, match="mirror=True and plasticity='imprinting'"):
+            call(frame)
+
+
 def test_only_a_specification_is_taken():
     (layer,) = hs.SoftHebbNet([hs.LayerSpec(channels=8)], 3).layers
     with pytest.raises(hs.HebbstreamError, match=r"spec=\{'channels': 8\}: expected a LayerSpec"):
