@@ -70,7 +70,7 @@ class ReferenceLayer:
         self.mean = self.mean + each * (mean - self.mean)
         if s.normalization.startswith("whiten"):
             return self.whiten(x, np.where(np.outer(begin, begin), 1, a), shift, mean)
-        if s.normalization == "stream":
+        if s.normalization == "stream" or x[:, 0].size == 1:
             mean, var = self.mean, self.var
         return (x - mean[:, None, None]) / np.sqrt(var[:, None, None] + 1e-5)
 

@@ -1,4 +1,4 @@
-"""The paper's linear probe (section 4): dropout, a linear layer, Adam, cross-entropy."""
+"""The paper's linear probe (appendix A.6.2), and Adam of the authors' code: dropout, a linear layer, cross-entropy."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

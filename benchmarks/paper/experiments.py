@@ -214,7 +214,7 @@ def _ablation(seed: int, width: str) -> list[tuple[str, Run]]:
 EXPERIMENTS: dict[str, Experiment] = {
     "cifar10": Experiment("CIFAR-10 (Table 1)", _benchmark("cifar10", "random")),
     "mnist": Experiment("MNIST (section 4)", _benchmark("mnist", "random", "backprop")),
-    "stl10": Experiment("STL-10 (Table 2)", _benchmark("stl10", "random", "hard", "backprop", "finetune")),
+    "stl10": Experiment("STL-10 (section 4, Table 2)", _benchmark("stl10", "random", "hard", "backprop", "finetune")),
     "imagenette": Experiment(
         "ImageNette (section 4)", _benchmark("imagenette", "random", "backprop", preset="imagenet160")
     ),
@@ -230,8 +230,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     "rate": Experiment("Adaptive rate against linear decay (Fig. B.3B)", _rate),
     "activations": Experiment("Forward activations (appendix B.3)", _activations),
     "modes": Experiment("Training modes", _modes),
-    "finetune": Experiment("Fine-tuning by backpropagation (Table 2)", _finetune),
-    "dense": Experiment("One dense layer on MNIST (appendix)", _dense),
+    "finetune": Experiment("Fine-tuning by backpropagation (section 4)", _finetune),
+    "dense": Experiment("One dense layer on MNIST (section 4)", _dense),
     "ablation": Experiment("The streaming regime, one change at a time", _ablation),
     "order": Experiment("Order of the samples, one at a time", _order),
 }

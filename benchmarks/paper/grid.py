@@ -26,7 +26,7 @@ from hebbstream.errors import HebbstreamError
 
 Values = dict[str, Sequence[Any]]
 
-# The published grids; "quick" keeps three values of each.
+# The published grids, but for softmax and more than one epoch; "quick" keeps a few values.
 STAGES: dict[str, tuple[Values, ...]] = {
     "full": (
         {

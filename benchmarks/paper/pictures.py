@@ -1,4 +1,4 @@
-"""Draw what a learned network's neurons look for, as Fig. 2, Fig. 5 and appendices B.5 to B.11 of the paper do.
+"""Draw what a learned network's neurons look for, as Fig. 2, 5 and B.5 to B.11 of the paper do.
 
 The network is one that `python -m benchmarks.paper EXPERIMENT --keep FOLDER` kept, or any checkpoint; the best patches
 and the embedding come from the test set.

@@ -106,7 +106,8 @@ class SoftHebbLayer(nn.Module):
         """What the layer is.
 
         It may be set between two steps: one with ``learning_rate=0`` freezes the layer, and the one before lets it learn again.
-        A layer that imprints then begins anew: it takes over other patches for those that it holds.
+        A layer that imprints then begins anew: it takes over other patches for those that it holds. One that does not fit the
+        other layers, as its outputs are more than a dense layer reads, is refused when the network reads or is saved.
 
         Raises
         ------
@@ -269,9 +270,10 @@ class SoftHebbLayer(nn.Module):
                 self.plastic_weights.addcmul_(change.summed, rate.unsqueeze(1))
             else:
                 self.plastic_weights.index_add_(0, change.neurons, change.summed.mul_(rate.unsqueeze(1)))
-        self.samples_learned.add_(samples)
-        self.opening.select(0, 0).mul_(self.opening.select(0, 1) ** samples)
-        self._average(samples)
+        if self.spec.learning_rate > 0:  # a frozen layer's decay and half-life wait for it
+            self.samples_learned.add_(samples)
+            self.opening.select(0, 0).mul_(self.opening.select(0, 1) ** samples)
+            self._average(samples)
 
     @torch.no_grad()
     def forward(self, x: Tensor, workspace: Workspace | None = None, multiply: Product = _FLOAT32) -> Forward:

@@ -39,7 +39,8 @@ class SoftHebbNet(LayerStack):
     mirror
         Whether to see each frame together with its mirror image: a step learns from both, and features are the mean
         of those of the two, so that they do not depend on which way a thing faces. For natural images; not where left
-        and right differ, as in writing. Learning and inference take twice as long.
+        and right differ, as in writing. Learning and inference take twice as long. Layers count both as samples: what a
+        `LayerSpec` or `reopen_plasticity` gives in samples passes in half as many frames.
     seed
         What the initial weights are drawn by; they are the same on every device.
     device
@@ -177,7 +178,7 @@ class SoftHebbNet(LayerStack):
         ----------
         frame
             (H, W, C) or (C, H, W), or (H, W) for one channel; for a network for signals (C, T) or (T, C), or (T,);
-            uint8, or floating point in `input_range`; NumPy or torch.
+            uint8, which is divided by 255 whatever the `input_range`, or floating point in it; NumPy or torch.
 
         Returns
         -------
@@ -322,8 +323,8 @@ class SoftHebbNet(LayerStack):
         >>> net.layers[0].opening
         tensor([0.5000, 0.5000])
         """
-        if not 0 <= quantity(opening) < math.inf:
-            raise ConfigurationError(f"opening={quote(opening)}: expected a number of at least 0")
+        if not 0 <= quantity(opening) < 2**63:
+            raise ConfigurationError(f"opening={quote(opening)}: expected a number of at least 0, below 2**63")
         if not 1 <= quantity(half_life) < math.inf:
             raise ConfigurationError(f"half_life={half_life!r}: expected a positive number of samples")
         named = range(len(self.layers)) if layers is None else layers

@@ -80,6 +80,7 @@ class Preset:
             Samples in each learning step.
         normalization
             ``"stream"`` or ``"whiten"`` for single samples, or ``"batch"`` to repeat the paper; ``None`` for the preset's.
+            A layer that the preset does not normalise, as of ``"mnist-dense"``, stays so.
         event_threshold
             Activities up to this are left out of the update; and, in a convolution of 192 neurons or more, all but the
             largest 96th of a position, at least 8 (`LayerSpec.event_budget`). ``None`` takes 3e-3, and 0, the paper's exact
@@ -107,7 +108,8 @@ class Preset:
         check_number("width_factor", width_factor)
         check_number("batch_size", batch_size)
         first = width or self.layers[0].channels
-        asked, normalization = normalization is not None, normalization or self.normalization
+        asked = normalization is not None
+        normalization = self.normalization if normalization is None else normalization
         if event_threshold is None:
             event_threshold = 0.0 if normalization == "batch" else EVENT_THRESHOLD
         resolved = []
@@ -119,8 +121,9 @@ class Preset:
             neurons = first * width_factor**index
             if event_threshold and spec.kernel_size is not None and neurons >= _BUDGET_FROM:
                 changes["event_budget"] = max(_LEAST_BUDGET, neurons // _BUDGET_SHARE)
-            if spec.normalization != "none" and (asked or spec.normalization == "stream"):
-                changes["normalization"] = normalization
+            wanted = replace(spec, normalization=normalization) if asked or spec.normalization == "stream" else spec
+            if spec.normalization != "none":
+                changes["normalization"] = wanted.normalization
             resolved.append(
                 replace(
                     spec,

@@ -51,7 +51,8 @@ class LayerSpec:
     rate_power
         ``q`` (eq. 5); 0 makes the rate independent of the weight norm.
     decay_samples
-        If given, the rate is multiplied by ``1 − n/decay_samples`` and ends at zero (appendix A.2).
+        If given, the rate is multiplied by ``1 − n/decay_samples`` after n samples in which the layer was not frozen, and
+        ends at zero (appendix A.2).
     averaging_samples
         The features' weights are a running average of those that learn, over so many samples; over the latest third, while
         they are fewer. Features then move less from frame to frame. ``None`` takes the weights that learn.
@@ -68,7 +69,7 @@ class LayerSpec:
         several times faster on a CPU; 0 leaves nothing out. See `hebbstream.rule._sparse` for the error this may cause.
     event_budget
         Most activities of a position that drive the update, the largest; ``None`` for all above the threshold. It keeps
-        the cost of a step from growing as norms fall and competition softens.
+        the cost of a step from growing as norms fall and competition softens. Budget and threshold are for the soft rules.
     activation
         ``"triangle"``, ``"repu"``, ``"relu"``, ``"tanh"`` or ``"softmax"``.
     power
@@ -92,13 +93,14 @@ class LayerSpec:
         is taken out: deep layers then tell inputs apart much better), ``"whiten_colors"`` (what red, green and blue have in
         common in natural pictures is taken out: for a first layer), ``"whiten_patches"`` (what neighbours have in common is, too: in
         a smooth signal they say nearly the same), ``"batch"`` (the statistics of each step while learning, running ones
-        otherwise) or ``"none"``.
+        otherwise, and where a step has but one value of each channel, as in a dense layer) or ``"none"``.
     momentum
         Weight of one sample in the running statistics once ``1/momentum`` samples have been seen.
     init
         Family of the initial weights (eq. 3): ``"normal"``, ``"positive"`` or ``"negative"`` (both uniform).
     radius
-        ``R``: root-mean-square norm of an initial weight vector. Learning needs more than 2.5 (appendix A.1.2).
+        ``R``: root-mean-square norm of an initial weight vector. In the paper's setting all neurons learn above 2.5, and only
+        some between 1 and 2.5 (appendix A.1.2).
 
     Raises
     ------

@@ -46,6 +46,9 @@ class LayerStack(nn.Module):
         Whether to leave out the values of all tensors, for a stack about to be loaded; `device` is then not looked at.
     """
 
+    _fitting: tuple[Any, ...] = ()
+    """What was last found to fit together."""
+
     samples_seen: int
     """Samples that it has learned."""
 
@@ -68,9 +71,6 @@ class LayerStack(nn.Module):
         self.input_size = checked_size(input_size, signal=are_one_dimensional(layers))
         self.input_range = None if input_range is None else checked_range(input_range)
         self.mirror = bool(mirror)
-        imprints = any(spec.imprints for spec in layers)
-        if self.mirror and imprints:  # between a frame and its mirror image all seems to move
-            raise ConfigurationError("mirror=True and plasticity='imprinting': expected only one of the two")
         self.seed = seed
         self.samples_seen, self._memory = 0, PerThread()
         self._turns, self._under_way = Turns(), 0
@@ -86,7 +86,16 @@ class LayerStack(nn.Module):
         """(height, width) of the latest frame learned."""
         with outside_modes():
             generator = make_generator(seed)
-            self._layers = nn.ModuleList(self._stacked(layers, None if blank else generator))
+            try:
+                self._layers = nn.ModuleList(
+                    SoftHebbLayer(spec, inputs, None if blank else generator, "meta" if blank else "cpu")
+                    for spec, inputs in zip(layers, self._inputs(layers), strict=True)
+                )
+            except RuntimeError as error:  # of torch, whose MemoryError it is
+                neurons = "/".join(f"{spec.channels:,}" for spec in layers)
+                raise ConfigurationError(
+                    f"network of {neurons} neurons: expected one that fits into memory ({first_line(error)})"
+                ) from None
             if not blank:
                 self.to(place)
 
@@ -113,6 +122,8 @@ class LayerStack(nn.Module):
         ------
         ImageSizeError
             If the frame is smaller than the network can pool.
+        ConfigurationError
+            If specifications of layers that were set since do not fit together.
 
         Examples
         --------
@@ -120,6 +131,7 @@ class LayerStack(nn.Module):
         >>> SoftHebbNet.from_preset("cifar10").output_shape(32, 32)
         (1536, 4, 4)
         """
+        self._check_together()
         size = (height, width)
         for index, layer in enumerate(self.layers):
             size = layer.spec.output_size(*size)
@@ -225,8 +237,10 @@ class LayerStack(nn.Module):
         Raises
         ------
         ConfigurationError
-            If learning has diverged: see `check_finite`.
+            If learning has diverged: see `check_finite`. Or if what was made of it could not be read again, as specifications
+            of layers that were set since do not fit together.
         """
+        self._check_together()
         self.check_finite()
         config = {
             "layers": [asdict(layer.spec) for layer in self.layers],
@@ -374,23 +388,35 @@ class LayerStack(nn.Module):
 
             return super()._apply(taken, recurse)  # type: ignore[no-untyped-call, no-any-return]
 
-    def _stacked(self, specs: Sequence[LayerSpec], generator: torch.Generator | None) -> list[SoftHebbLayer]:
-        """Make the layers, each as wide as the one below it demands."""
-        built: list[SoftHebbLayer] = []
+    def _inputs(self, specs: Sequence[LayerSpec]) -> list[int]:
+        """Return how many channels each layer reads, a dense one values; refuse specifications that do not fit together."""
+        imprints = any(spec.imprints for spec in specs)
+        if self.mirror and imprints:  # between a frame and its mirror image all seems to move
+            raise ConfigurationError("mirror=True and plasticity='imprinting': expected only one of the two")
+        found: list[int] = []
         channels, size = self.in_channels, self.input_size
-        for index, spec in enumerate(specs):
+        for number, spec in enumerate(specs, start=1):
             if spec.kernel_size is None:
                 if size is None:
-                    raise ConfigurationError(f"layer {index + 1} is dense: expected input_size=(height, width)")
+                    raise ConfigurationError(f"layer {number} is dense: expected input_size=(height, width)")
                 channels *= size[0] * size[1]
-            built.append(SoftHebbLayer(spec, channels, generator, "cpu" if generator else "meta"))
+            found.append(channels)
             channels = spec.channels
             size = None if size is None else spec.output_size(*size)
             if size is not None and min(size) < 1:
-                raise ConfigurationError(
-                    f"input_size={self.input_size}: too small for layer {index + 1} of this network"
-                )
-        return built
+                raise ConfigurationError(f"input_size={self.input_size}: too small for layer {number} of this network")
+        return found
+
+    def _check_together(self) -> None:
+        """Refuse specifications that were set since, one by one, and do not fit together."""
+        specs = [layer.spec for layer in self.layers]
+        if (fitting := (self.mirror, self.input_size, *specs)) == self._fitting:  # as for nearly every frame
+            return
+        for number, (layer, given) in enumerate(zip(self.layers, self._inputs(specs), strict=True), start=1):
+            if given != layer.in_channels:
+                before = f"layer {number} gets {given} values, as the layers before it are specified now"
+                raise ConfigurationError(f"{before}: expected {layer.in_channels}, for which it was made")
+        self._fitting = fitting
 
     def __repr__(self) -> str:
         name = f" {self.preset!r}" if self.preset else ""

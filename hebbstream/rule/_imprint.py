@@ -17,8 +17,9 @@ class Imprinting(nn.Module):
 
     Each neuron holds one patch, drawn from all of the stream so far (weighted reservoir sampling; Chao 1982): with ``m`` the motion
     of a patch, ``M`` that of a sample and ``ΣM`` that of all samples so far, a neuron takes one with the chance ``M/ΣM``, and this one
-    with ``m/M``. Where nothing moves, nothing changes. Changes become rare: after n samples, one neuron in n or so changes with
-    each. To copy a patch is Hebb's rule in one step, for a neuron that answers to nothing else (weight imprinting; Qi et al. 2018).
+    with ``m/M``. Where nothing moves, nothing changes. A patch of zeros has no motion: a neuron that held it would always answer
+    with 0. Changes become rare: after n samples, one neuron in n or so changes with each. To copy a patch is Hebb's rule in one step,
+    for a neuron that answers to nothing else (weight imprinting; Qi et al. 2018).
 
     Chance is a hash of the number of steps, so that a run that is resumed goes on as it would have.
 
@@ -83,7 +84,7 @@ class Imprinting(nn.Module):
         before = self.before.unsqueeze(0)
         if samples > 1:
             before = torch.cat([before, seen.narrow(0, 0, samples - 1)])
-        motion = (seen - before).square_().sum(dim=2).sqrt_()
+        motion = (seen - before).square_().sum(dim=2).sqrt_().mul_(seen.any(dim=2))
         motion.select(0, 0).mul_(self.steps.clamp(max=1))  # before the first sample there was none
         self.before.copy_(seen.select(0, -1))
         sums = _running_sums(motion)

@@ -48,7 +48,7 @@ class StreamNorm(nn.Module):
         Weight of one sample in the exponential phase. A step of B samples weighs ``1 − (1 − momentum)^B``.
     use_batch_statistics
         Standardise by each step's own statistics while learning, as the paper does; the running ones are kept for
-        inference all the same.
+        inference all the same, and serve a step that has but one value of each channel.
     device
         Where the statistics lie.
 
@@ -101,7 +101,8 @@ class StreamNorm(nn.Module):
         """
         moments = moments or self.moments(x)
         self.follow(moments)
-        if self.use_batch_statistics:
+        values = moments.samples * x.shape[2] * x.shape[3]
+        if self.use_batch_statistics and values > 1:  # the only value is its own mean, and all would be 0
             return _standardise(x, moments.mean, torch.rsqrt(moments.spread + self.eps))
         return self.forward(x)
 

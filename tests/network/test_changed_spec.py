@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import hebbstream as hs
+from hebbstream.export import to_onnx
 
 
 def frozen(net):
@@ -54,6 +55,25 @@ def test_a_frozen_layer_learns_again(preset, tmp_path):
     assert torch.equal(read.learn_one(frames[0]), net.learn_one(frames[0]))
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.003])
+def test_decay_and_half_life_wait_for_a_frozen_layer(threshold):
+    """As where layers learn one after another."""
+    frames = torch.rand(12, 3, 8, 8)
+    spec = hs.LayerSpec(channels=8, decay_samples=6, event_threshold=threshold, momentum=1.0)
+    waiting, plain = (hs.SoftHebbNet([spec], 3) for _ in range(2))
+    for net in (waiting, plain):
+        net.reopen_plasticity(half_life=2)
+    frozen(waiting)
+    for frame in frames[:9]:
+        waiting.learn_one(frame)
+    waiting.layers[0].spec = spec
+    for frame in frames[9:]:
+        waiting.learn_one(frame)
+        plain.learn_one(frame)
+    assert torch.equal(waiting.layers[0].weight, plain.layers[0].weight)
+    assert torch.equal(waiting.layers[0].opening, plain.layers[0].opening)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -68,6 +88,44 @@ def test_a_specification_of_other_weights_or_statistics_is_refused(changed, mess
     with pytest.raises(hs.HebbstreamError, match=message):
         layer.spec = replace(before, **changed)
     assert layer.spec is before
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"pool_stride": 1}, "layer 2 gets 968 values, as the layers before it are specified now: expected 288"),
+        ({"pool_size": 20}, r"input_size=\(12, 12\): too small for layer 1"),
+        ({"plasticity": "imprinting", "learning_rate": 1.0}, "mirror=True and plasticity='imprinting'"),
+    ],
+)
+def test_a_specification_that_does_not_fit_the_network_is_refused_before_anything_changes(changed, message, tmp_path):
+    specs = [hs.LayerSpec(channels=8), hs.LayerSpec(channels=5, kernel_size=None, pool="none")]
+    net, frame, path = hs.SoftHebbNet(specs, 3, input_size=12, mirror=True), torch.rand(3, 12, 12), tmp_path / "net.st"
+    net.learn_one(frame)
+    net.save(path)
+    saved, state = path.read_bytes(), {name: value.clone() for name, value in net.state_dict().items()}
+    net.layers[0].spec = replace(specs[0], **changed)
+    for call in (
+        net.learn_one,
+        net.transform_one,
+        lambda _: net.save(path),
+        lambda _: to_onnx(net, tmp_path / "n.onnx"),
+    ):
+        with pytest.raises(hs.HebbstreamError, match=message):
+            call(frame)
+    assert [file.name for file in tmp_path.iterdir()] == ["net.st"]
+    assert path.read_bytes() == saved
+    net.layers[0].spec = specs[0]
+    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items() if "imprinting" not in name)
+    net.learn_one(frame)
+
+
+def test_a_network_that_imprints_cannot_be_made_to_mirror(tmp_path):
+    net, frame = learned("motion", torch.rand(2, 3, 32, 32)), torch.rand(3, 32, 32)
+    net.mirror = True
+    for call in (net.learn_one, lambda _: net.save(tmp_path / "net.st")):
+        with pytest.raises(hs.HebbstreamError, match="mirror=True and plasticity='imprinting'"):
+            call(frame)
 
 
 def test_only_a_specification_is_taken():

@@ -137,6 +137,18 @@ def test_a_network_of_fixed_size_insists_on_it():
         net.learn_one(np.zeros((30, 28), np.uint8))
 
 
+@pytest.mark.parametrize("normalization", ["whiten", "other", ""])
+def test_a_dense_preset_refuses_a_normalisation_that_it_cannot_have(normalization):
+    with pytest.raises(errors.ConfigurationError, match=f"^normalization='{normalization}': expected"):
+        hs.SoftHebbNet.from_preset("mnist-dense", width=8, normalization=normalization)
+
+
+def test_a_network_that_no_memory_holds_is_refused():
+    specs = [hs.LayerSpec(channels=8), hs.LayerSpec(channels=2**31 - 1, kernel_size=10_001)]
+    with pytest.raises(errors.ConfigurationError, match=r"^network of 8/2,147,483,647 neurons: expected one that fits"):
+        hs.SoftHebbNet(specs, 3)
+
+
 def test_input_range_none_takes_any_finite_value():
     net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 1, input_range=None)
     assert torch.isfinite(net.learn_one(np.linspace(-50, 50, 64).reshape(8, 8))).all()

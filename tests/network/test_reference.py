@@ -80,8 +80,9 @@ def test_two_convolutions(batch, normalization, plasticity):
 
 @pytest.mark.parametrize(
     ("batch", "normalization", "init"),
-    [  # not batch statistics of a single dense sample: they are the sample itself, and leave zeros
+    [
         (1, "stream", "normal"),
+        (1, "batch", "normal"),  # whose own statistics would leave zeros
         (10, "stream", "normal"),
         (10, "batch", "normal"),
         (1, "none", "positive"),

@@ -114,6 +114,10 @@ def test_a_run_resumed_across_a_reopening_is_bit_identical(tmp_path, position):
         ({"opening": -1}, "opening=-1"),
         ({"opening": math.nan}, "opening=nan"),
         ({"opening": "wide"}, "opening='wide'"),
+        (
+            {"opening": 1e39},
+            r"opening=1e\+39: expected a number of at least 0, below 2\*\*63",
+        ),  # more than float32 holds
         ({"half_life": 0}, "half_life=0"),
         ({"half_life": None}, "half_life=None: expected a positive number"),
         ({"layers": [0, 2]}, r"layers=\[0, 2\]: expected indices from 0 to 1"),

@@ -28,6 +28,18 @@ def test_nothing_is_taken_over_while_nothing_moves():
     assert taken.all()  # the first patch that has moved is the only one there is to hold
 
 
+def test_a_patch_of_zeros_is_not_taken_over():
+    imprinting = Imprinting(2)
+    bright, dark = torch.ones(4, 2), torch.zeros(4, 2)
+    draw(imprinting, bright, 1, 100)
+    _, taken = draw(imprinting, dark, 1, 100)
+    assert not taken.any()
+    half = torch.cat([2 * bright[:2], dark[2:]])
+    patches, taken = draw(imprinting, half, 1, 100)
+    assert taken.all()
+    assert (patches == 2.0).all()
+
+
 def test_a_patch_is_taken_over_as_often_as_it_moved():
     imprinting, neurons = Imprinting(1), 100_000
     draw(imprinting, picture([0.0, 0.0, 0.0, 0.0]), 1, neurons)
