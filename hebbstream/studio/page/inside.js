@@ -37,8 +37,8 @@ export class Inside {
     options(element("width"), widths.includes(width) ? widths : [...widths, width].toSorted((a, b) => a - b), width);
     for (const id of ["preset", "width"]) {
       element(id).disabled = !canChange || !mine;
-      element(id).title = canChange ? "" : "Fixed once the network has learned or classes were taught; start a run in another folder to change it";
     }
+    element("fixed").hidden = canChange;
     options(element("likes-layer"), layers.map((_, index) => index), likesLayer, (index) => index + 1);
     write("samples", samples.toLocaleString("en"));
     write("seen-size", `, ${input[1]} × ${input[0]}`);
