@@ -8,6 +8,8 @@ from clips import ramp, write_clip
 from studio_bench import ask, served
 
 from benchmarks.core.chromium import CHROMIUM, launch
+from hebbstream.errors import InputError
+from hebbstream.studio._actions import ACTIONS
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium: `make browser` installs it, on Debian and as root"
@@ -97,6 +99,11 @@ def test_whoever_only_reads_presses_nothing_and_keeps_the_focus_with_the_pen(pag
         expect(second.locator("#examples button").first).to_be_disabled()
         second.locator("#take-pen").press("Enter")
         becomes(second, FOCUSED, "learn")
+        page.focus("#likes-layer")
+        before = page.input_value("#likes-layer")
+        page.select_option("#likes-layer", "2")
+        shows(page, "notice", "somebody else holds the pen")
+        expect(page.locator("#likes-layer")).to_have_value(before)  # not what was refused
         expect(second.locator("#examples button").first).to_be_enabled()
 
 
@@ -133,6 +140,34 @@ def test_letters_are_those_of_the_layout_or_of_the_place_where_it_has_others(pag
         assert page.evaluate("document.activeElement.id") == field
         page.evaluate("document.activeElement.blur()")
     expect(page.locator("#classes .held")).to_have_count(0)
+
+
+def test_keys_can_be_turned_off_and_stay_so(page):
+    page.click("#show-help")
+    page.get_by_label("Use these keys").uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+    shows(page, "status", "ready")
+    for key in ("1", "l", "n", "?"):
+        page.keyboard.press(key)
+    expect(page.locator("#help")).to_be_hidden()
+    page.click("#show-help")
+    page.get_by_label("Use these keys").check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+
+
+def test_a_refused_confidence_is_not_shown(page, studio, monkeypatch):
+    def refuse(session, message):
+        raise InputError(f"value {message['value']}: expected another one")
+
+    shows(page, "confidence-value", "50 %")
+    monkeypatch.setitem(ACTIONS, "confidence", refuse)
+    page.locator("#confidence").press("ArrowRight")
+    shows(page, "notice", "value 0.55: expected another one")
+    expect(page.locator("#confidence")).to_have_value("50")
+    shows(page, "confidence-value", "50 %")
 
 
 def test_bars_are_seen_in_high_contrast(page):
@@ -172,7 +207,7 @@ def test_a_connection_that_has_fallen_silent_is_taken_for_lost_and_made_anew(bro
         shows(page, "status", "ready")
         silent.append(True)
         page.wait_for_timeout(200)
-        page.clock.fast_forward(25_000)
+        page.clock.fast_forward(35_000)
         shows(page, "status", "connection lost")
         silent.clear()
         page.clock.fast_forward(2_000)

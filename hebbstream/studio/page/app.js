@@ -227,6 +227,9 @@ element("open").addEventListener("change", async ({ target }) => {
   target.value = "";
 });
 
+element("keys").checked = localStorage.getItem("keys") !== "off";
+element("keys").addEventListener("change", ({ target }) => localStorage.setItem("keys", target.checked ? "on" : "off"));
+
 const typing = () => document.activeElement?.matches("input:not([type=range], [type=file]), select, textarea") || document.querySelector("dialog[open]");
 
 /** What a key is for here: its character, or its place where a layout has others there, as French digits and Cyrillic letters. */
@@ -236,7 +239,7 @@ function meant({ key, code, shiftKey }) {
 }
 
 window.addEventListener("keydown", (event) => {
-  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || typing()) {
+  if (!element("keys").checked || event.repeat || event.ctrlKey || event.metaKey || event.altKey || typing()) {
     return;
   }
   const key = meant(event);

@@ -14,11 +14,9 @@ export class Inside {
     this.filters = null;
     this.likesRows = [];
     // Only what was changed: the other one may still show what was so before the last change.
-    element("preset").addEventListener("change", ({ target }) => this.configure({ preset: target.value }));
-    element("width").addEventListener("change", ({ target }) => this.configure({ width: Number(target.value) }));
-    element("likes-layer").addEventListener("change", (event) => {
-      this.link.ask("likes", { layer: Number(event.target.value) }).catch(this.onError);
-    });
+    this.choose("preset", (preset) => ["configure", { preset }]);
+    this.choose("width", (width) => ["configure", { width: Number(width) }]);
+    this.choose("likes-layer", (layer) => ["likes", { layer: Number(layer) }]);
     new ResizeObserver(() => this.redraw()).observe(element("filters"));
   }
 
@@ -28,8 +26,14 @@ export class Inside {
     }
   }
 
-  configure(message) {
-    this.link.ask("configure", message).catch(this.onError);
+  /** Asks for what a list is set to; if that is refused, it shows again what is so. */
+  choose(id, question) {
+    element(id).addEventListener("change", ({ target }) => {
+      this.link.ask(...question(target.value)).catch((error) => {
+        target.value = target.dataset.chosen;
+        this.onError(error);
+      });
+    });
   }
 
   showNetwork({ preset, width, layers, input, samples, opening, presets, widths, can_change: canChange }, likesLayer, mine) {
@@ -170,7 +174,11 @@ function options(select, values, chosen, name = String) {
     select.replaceChildren(...values.map((value) => make("option", { value, textContent: name(value) })));
     select.value = before || String(values[0]);
   }
-  if (chosen !== undefined && document.activeElement !== select) {
-    select.value = String(chosen);
+  if (chosen === undefined) {
+    return;
+  }
+  select.dataset.chosen = chosen;
+  if (document.activeElement !== select) {
+    select.value = select.dataset.chosen;
   }
 }

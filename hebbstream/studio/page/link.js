@@ -1,7 +1,7 @@
 // The WebSocket: messages in, acknowledged once they are shown; requests out, each answered.
 
 const RETRY_MS = 1000;
-const SILENT_MS = 20_000; // the server says something every five seconds; a network that is gone says nothing
+const SILENT_MS = 30_000; // the server says something every five seconds; a network that is gone says nothing
 
 /** Whether the server is there and refuses this page: a WebSocket alone cannot tell, and a new start has a new token. */
 const isRefused = () => fetch("page/icon.svg", { signal: AbortSignal.timeout(RETRY_MS) }).then(({ status }) => status === 403, () => false);

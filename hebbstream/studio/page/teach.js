@@ -34,7 +34,12 @@ export class Teaching {
     element("name").addEventListener("keydown", (event) => event.key === "Escape" && event.target.blur());
     const slider = element("confidence");
     slider.addEventListener("input", () => write("confidence-value", percent(slider.value / 100)));
-    slider.addEventListener("change", () => this.ask("confidence", { value: slider.value / 100 }));
+    slider.addEventListener("change", () => {
+      this.ask("confidence", { value: slider.value / 100 }, () => {
+        slider.value = Math.round(100 * this.confidence);
+        write("confidence-value", percent(this.confidence));
+      });
+    });
     const dialog = element("class-dialog");
     dialog.addEventListener("close", () => {
       const { name } = dialog.dataset;
@@ -185,6 +190,7 @@ export class Teaching {
   }
 
   showConfidence(value) {
+    this.confidence = value;
     if (document.activeElement !== element("confidence")) {
       element("confidence").value = Math.round(100 * value);
     }
