@@ -93,6 +93,19 @@ def test_the_focus_goes_on_where_what_had_it_is_gone(page, studio):
     becomes(page, FOCUSED, f"Rename or forget {NAMES[1]}")
 
 
+def test_the_focus_goes_on_where_a_peak_has_passed(page):
+    show = """async (ages) => {
+        const { Novelty } = await import("/page/novelty.js");
+        window.novelty ??= new Novelty();
+        const peaks = ages.map((age) => ({ id: 1000 + age, age }));
+        window.novelty.show({ strip: [], bins: 1, seconds: 1, peaks });
+    }"""
+    page.evaluate(show, [20, 30, 40])
+    page.get_by_role("button", name="30 s ago").focus()
+    page.evaluate(show, [20, 40])
+    becomes(page, FOCUSED, "Unusual moment, 20 s ago")
+
+
 def test_whoever_only_reads_presses_nothing_and_keeps_the_focus_with_the_pen(page, browser, studio):
     with opened(browser, studio.door.address) as second:
         shows(second, "pen", "Somebody else holds the pen")
