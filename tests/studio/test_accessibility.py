@@ -157,6 +157,7 @@ def test_letters_are_those_of_the_layout_or_of_the_place_where_it_has_others(pag
 
 def test_keys_can_be_turned_off_and_stay_so(page):
     page.click("#show-help")
+    assert page.evaluate(FOCUSED) == "help-title"  # not further down, out of a small screen
     page.get_by_label("Use these keys").uncheck()
     page.keyboard.press("Escape")
     page.reload()

@@ -290,7 +290,7 @@ def test_the_camera_is_opened_once_and_let_go_with_the_page(browser, tmp_path):
         becomes("off")
         shows(page, "picture-message", "turned off")
         assert not clip.wanted  # it is not mixed with what the camera has taught
-        page.locator("#sources button", has_text="Turn on").click()
+        page.get_by_role("button", name="Turn on bundled clip").click()
         expect(page.locator("#picture-message")).to_be_hidden(timeout=WAIT_MS)
 
 
@@ -386,6 +386,8 @@ def test_a_signal_is_shown_as_curves(browser, tmp_path):
         expect(page.locator("#camera")).to_be_hidden()
         expect(page.locator("#picture-message")).to_be_hidden(timeout=WAIT_MS)
         shows(page, "filters-note", "8 filters")
+        expect(page.locator("#channels li")).to_have_text(["x", "y"])
+        expect(page.locator("#channels li").last).to_have_css("color", "rgb(120, 190, 255)")  # of the second curve
         drawn = """() => {
             const canvas = document.getElementById("filters");
             const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

@@ -36,7 +36,7 @@ export class Inside {
     });
   }
 
-  showNetwork({ preset, width, layers, input, samples, opening, presets, widths, can_change: canChange }, likesLayer, mine) {
+  showNetwork({ preset, width, layers, input, channels, samples, opening, presets, widths, can_change: canChange }, likesLayer, mine) {
     options(element("preset"), presets.includes(preset) || !preset ? presets : [...presets, preset], preset);
     options(element("width"), widths.includes(width) ? widths : [...widths, width].toSorted((a, b) => a - b), width);
     for (const id of ["preset", "width"]) {
@@ -44,6 +44,7 @@ export class Inside {
     }
     element("fixed").hidden = canChange;
     options(element("likes-layer"), layers.map((_, index) => index), likesLayer, (index) => index + 1);
+    showChannels(channels);
     write("samples", samples.toLocaleString("en"));
     write("seen-size", `, ${input[1]} × ${input[0]}`);
     element("reopen").classList.toggle("active", opening > 0.05);
@@ -117,6 +118,15 @@ export class Inside {
       canvas.setAttribute("aria-label", `Patches that neuron ${neuron} of layer ${layer + 1} has liked best`);
     });
     image.close();
+  }
+}
+
+/** Names the columns of a table in the colours of their curves. */
+function showChannels(names) {
+  const list = element("channels");
+  if (list.children.length !== names.length || names.some((name, index) => list.children[index].textContent !== name)) {
+    list.replaceChildren(...names.map((name) => make("li", { dir: "auto" }, name)));
+    names.forEach((_, index) => (list.children[index].style.color = INKS[index % INKS.length]));
   }
 }
 
