@@ -68,6 +68,12 @@ def latest(page):
     return np.array(pixels, np.uint8).reshape(height, width, -1), np.array(features)
 
 
+@pytest.mark.parametrize("wrong", ["seconds=often", "seconds=0", "seconds=-3", "seconds=1e9", "manifest=http://"])
+def test_an_address_that_asks_for_what_cannot_be_is_refused(wrong, browser, site):
+    with opened(browser, f"{site[1].partition('?')[0]}?{wrong}") as page:
+        shows(page, "model-message", f"{wrong}: expected")
+
+
 def test_names_are_shown_to_their_end_and_bars_in_high_contrast(browser, site):
     names = ["the cup that stands at the left hand", "the cup that stands at the left side", "كوب cup"]
     show = """async (classes) => {
