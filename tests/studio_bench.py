@@ -11,12 +11,14 @@ import numpy as np
 from hebbstream.cli import _studio
 from hebbstream.studio._actions import act
 from hebbstream.studio._keeper import Keeper
+from hebbstream.studio._server import Studio
 from hebbstream.studio._session import Session
 from hebbstream.studio._settings import Settings
 from hebbstream.studio._source import Source
 from hebbstream.studio._state import state_of
 
 SMALL = Settings(preset="cifar10", width=4, dimensions=96, start=True, every_frame=True)
+VIDEO = Settings(preset="video", width=8, dimensions=256)
 
 
 @contextmanager
@@ -33,6 +35,18 @@ def serving(studio):
     finally:
         studio.server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def served(addresses, folder, settings=VIDEO, **options):
+    """A whole studio of some sources, served."""
+    with Studio(addresses, folder, settings, **options) as studio, serving(studio):
+        yield studio
+
+
+def ask(studio, **message):
+    """What a studio answers when a page asks it for something."""
+    return studio.session.ask(lambda: act(studio.session, message)).result(60)
 
 
 def teach_and_wait(folder, taught):

@@ -5,8 +5,8 @@ import { follow } from "./follow.js";
 import { showFeatures, showLabels, showMessage, showModel, showSeen, showSpeed } from "./view.js";
 
 const query = new URLSearchParams(location.search);
-const MANIFEST = new URL(query.get("manifest") ?? "models/net.json", location.href);
-const POLL_SECONDS = Number(query.get("seconds") ?? 3);
+// From one look at the manifest to the next: a server is not to be flooded, which longer timers than browsers have do, too.
+const [LEAST_SECONDS, MOST_SECONDS] = [0.1, 86_400];
 const SPEED_EVERY_MS = 500;
 
 const video = document.getElementById("video");
@@ -112,13 +112,28 @@ video.addEventListener("resize", () => {
   video.parentElement.style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
 });
 
-follow(
-  MANIFEST,
-  POLL_SECONDS,
-  (loaded) => {
-    newer?.release();
-    newer = loaded;
-    adoptNewer();
-  },
-  (problem) => showMessage("model-message", problem && `${model ? "Keeping the model in use" : "No model yet"}: ${problem}.`),
-);
+/** What the page's address asks for: the manifest's URL, and the seconds from one look at it to the next. */
+function asked() {
+  const [manifest, seconds] = [query.get("manifest") ?? "models/net.json", query.get("seconds") ?? 3];
+  if (!URL.canParse(manifest, location.href)) {
+    throw new Error(`manifest=${manifest}: expected the address of a manifest`);
+  }
+  if (!(seconds >= LEAST_SECONDS && seconds <= MOST_SECONDS)) {
+    throw new Error(`seconds=${seconds}: expected a number from ${LEAST_SECONDS} to ${MOST_SECONDS}`);
+  }
+  return [new URL(manifest, location.href), Number(seconds)];
+}
+
+try {
+  follow(
+    ...asked(),
+    (loaded) => {
+      newer?.release();
+      newer = loaded;
+      adoptNewer();
+    },
+    (problem) => showMessage("model-message", problem && `${model ? "Keeping the model in use" : "No model yet"}: ${problem}.`),
+  );
+} catch (error) {
+  showMessage("model-message", `In the address of this page, ${error.message}.`);
+}

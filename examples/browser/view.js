@@ -40,6 +40,7 @@ function makeBar() {
   for (const name of ["name", "bar", "percent"]) {
     row.append(Object.assign(document.createElement("span"), { className: name }));
   }
+  row.children[0].dir = "auto";
   row.children[1].append(document.createElement("span"));
   return row;
 }

@@ -46,6 +46,7 @@ def _network(session: Session) -> dict[str, Any]:
         "width": net.layers[0].spec.channels,
         "layers": [layer.spec.channels for layer in net.layers],
         "input": [*session.size, net.in_channels],
+        "channels": list(net.channel_names or ()),
         "samples": net.samples_seen,
         "opening": round(float(net.layers[0].opening[0]), 3),
         "presets": session.settings.presets(),

@@ -13,6 +13,7 @@ from hebbstream.studio._shots import SIZES, Shot, Shots
 MOST_IN_FLIGHT = 2
 _ACK_SECONDS = 30.0
 _SLOW_SECONDS, _QUICK_SECONDS = 0.5, 0.2  # from sending until it is shown
+_QUIET_SECONDS = 5.0  # a page takes a connection that says nothing for several times as long to be lost
 _FIRST_LEVEL = 1  # how quick a line is, its first pictures tell
 _PATIENCE, _MOST_PATIENCE = 5, 320  # quick messages before larger pictures are tried
 _REST_SECONDS = (0.0, 2.0, 4.0)  # least time between two pictures of filters and patches, for each size
@@ -45,6 +46,7 @@ class Viewer:
     _has: dict[str, Any] = field(default_factory=dict)
     _numbers: dict[tuple[str, int], int] = field(default_factory=dict)
     _rested: float = 0.0
+    _told: float = field(default_factory=time.monotonic)
     _quick: int = 0
     _patience: int = _PATIENCE
 
@@ -57,12 +59,16 @@ class Viewer:
         """Whether another message may go on its way: none waits to be sent, and few have not been shown yet."""
         return self._offered is None and len(self._flying) < MOST_IN_FLIGHT
 
+    def is_quiet(self) -> bool:
+        """Whether this page has been told nothing for so long that it is to be told that there is nothing to tell."""
+        return time.monotonic() - self._told >= _QUIET_SECONDS
+
     def offer(self, header: dict[str, Any], parts: list[Part]) -> None:
         """Have a numbered message sent: the header's length in four bytes, the header as JSON, and the parts."""
         self.sent += 1
         header |= {"n": self.sent, "parts": [{**about, "length": len(data)} for about, data in parts]}
         head = json.dumps(header).encode()
-        self._flying[self.sent] = time.monotonic()
+        self._flying[self.sent] = self._told = time.monotonic()
         self._offered = b"".join([len(head).to_bytes(4, "big"), head, *(data for _, data in parts)])
         self._news.set()
 

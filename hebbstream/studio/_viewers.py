@@ -123,7 +123,7 @@ class Viewers:
         slow, live = board.slow, _live(self._session)
         for viewer, parts in zip(ready, made, strict=True):
             state, news = viewer.news(slow | {"pen": self._pen_for(viewer)}), viewer.news({"seen": live})
-            if parts or state or news:
+            if parts or state or news or viewer.is_quiet():
                 viewer.offer(news | ({"state": state} if state else {}), parts)
 
     def _pen_for(self, viewer: Viewer) -> dict[str, Any]:

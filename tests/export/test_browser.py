@@ -68,6 +68,30 @@ def latest(page):
     return np.array(pixels, np.uint8).reshape(height, width, -1), np.array(features)
 
 
+@pytest.mark.parametrize("wrong", ["seconds=often", "seconds=0", "seconds=-3", "seconds=1e9", "manifest=http://"])
+def test_an_address_that_asks_for_what_cannot_be_is_refused(wrong, browser, site):
+    with opened(browser, f"{site[1].partition('?')[0]}?{wrong}") as page:
+        shows(page, "model-message", f"{wrong}: expected")
+
+
+def test_names_are_shown_to_their_end_and_bars_in_high_contrast(browser, site):
+    names = ["the cup that stands at the left hand", "the cup that stands at the left side", "كوب cup"]
+    show = """async (classes) => {
+        const { showLabels, showModel } = await import("/view.js");
+        showModel({ layers: [], input: { channels: 3 }, classes });
+        showLabels([0.5, 0.3, 0.2], { classes, minConfidence: 0 });
+    }"""
+    with opened(browser, site[1]) as page:
+        page.evaluate(show, names)
+        shown = page.locator("#bars .name")
+        expect(shown).to_have_text(names)
+        assert all(name.evaluate("(name) => name.scrollWidth <= name.clientWidth") for name in shown.all())
+        expect(shown.last).to_have_css("direction", "rtl")
+        page.emulate_media(forced_colors="active")
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        expect(page.locator("#bars .bar span").first).not_to_have_css("background-color", background)
+
+
 def relative(found, expected):
     return np.abs(found - expected.numpy()).max() / expected.abs().max().item()
 

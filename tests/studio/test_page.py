@@ -5,7 +5,6 @@ import json
 import re
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import browsing
@@ -13,24 +12,20 @@ import numpy as np
 import pytest
 from browsing import WAIT_MS, expect, shows, sync_api
 from clips import write_clip
-from studio_bench import parsed, serving
+from studio_bench import VIDEO, ask, parsed, served
 
 from benchmarks.core.chromium import CHROMIUM, launch, write_camera
 from hebbstream.adapters.video import open_video
 from hebbstream.cli._studio import _opened
 from hebbstream.cli._studio_signals import signal_opener, signal_settings
 from hebbstream.clip import CLIP, clip_label
-from hebbstream.studio._actions import act
 from hebbstream.studio._picture import scaled
-from hebbstream.studio._server import Studio
-from hebbstream.studio._settings import Settings
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium: `make browser` installs it, on Debian and as root"
 )
 
 THINGS = ("flower", "rocket")
-SETTINGS = Settings(preset="video", width=8, dimensions=256)
 AXE = Path(__file__).parent / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -64,12 +59,6 @@ def browser(scenes, tmp_path_factory):
         yield browser
 
 
-@contextmanager
-def served(addresses, folder, settings=SETTINGS, **options):
-    with Studio(addresses, folder, settings, **options) as studio, serving(studio):
-        yield studio
-
-
 def opened(browser, studio):
     return browsing.opened(browser, studio.door.address)
 
@@ -78,10 +67,6 @@ def opened(browser, studio):
 def clip(scenes, tmp_path_factory):
     """A short video: the bundled one takes seconds to read."""
     return str(write_clip(tmp_path_factory.mktemp("clip") / "scenes.mp4", np.stack(scenes)))
-
-
-def ask(studio, **message):
-    return studio.session.ask(lambda: act(studio.session, message)).result(60)
 
 
 def cut_off(studio):
@@ -305,7 +290,7 @@ def test_the_camera_is_opened_once_and_let_go_with_the_page(browser, tmp_path):
         becomes("off")
         shows(page, "picture-message", "turned off")
         assert not clip.wanted  # it is not mixed with what the camera has taught
-        page.locator("#sources button", has_text="Turn on").click()
+        page.get_by_role("button", name="Turn on bundled clip").click()
         expect(page.locator("#picture-message")).to_be_hidden(timeout=WAIT_MS)
 
 
@@ -392,7 +377,7 @@ def test_a_signal_is_shown_as_curves(browser, tmp_path):
     path = tmp_path / "sensors.csv"
     path.write_text("x,y\n" + "\n".join(f"{np.sin(t / 3):.3f},{np.cos(t / 9):.3f}" for t in range(300)))
     options = parsed(path, "--window", "50", "--width", "8")
-    settings = signal_settings(options, "table", SETTINGS)
+    settings = signal_settings(options, "table", VIDEO)
     with (
         served([str(path)], tmp_path / "run", settings, signals=signal_opener(options, "table")) as studio,
         opened(browser, studio) as page,
@@ -401,6 +386,8 @@ def test_a_signal_is_shown_as_curves(browser, tmp_path):
         expect(page.locator("#camera")).to_be_hidden()
         expect(page.locator("#picture-message")).to_be_hidden(timeout=WAIT_MS)
         shows(page, "filters-note", "8 filters")
+        expect(page.locator("#channels li")).to_have_text(["x", "y"])
+        expect(page.locator("#channels li").last).to_have_css("color", "rgb(120, 190, 255)")  # of the second curve
         drawn = """() => {
             const canvas = document.getElementById("filters");
             const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

@@ -1,5 +1,6 @@
 """What viewers cost: pictures are made once for all of them, only when somebody looks, and smaller for slow lines."""
 
+import asyncio
 import json
 import threading
 import time
@@ -14,6 +15,7 @@ from hebbstream.studio import _shots, _source, _viewer
 from hebbstream.studio._shots import SIZES, Shots
 from hebbstream.studio._source import VideoSource
 from hebbstream.studio._viewer import MOST_IN_FLIGHT, Viewer
+from hebbstream.studio._viewers import Viewers
 
 
 @pytest.fixture
@@ -115,6 +117,19 @@ def test_no_more_than_two_messages_are_on_their_way_and_one_waits_for_the_line(m
     assert not viewer.has_room()
     viewer.acknowledged(MOST_IN_FLIGHT)
     assert viewer.has_room()
+
+
+def test_a_page_is_told_now_and_then_that_there_is_nothing_new(bench):
+    viewers, viewer = Viewers(bench.session, None), Viewer("v", None)
+    asyncio.run(viewers._offer([viewer]))
+    asyncio.run(viewers._offer([viewer]))
+    sent = viewer.sent
+    asyncio.run(viewers._offer([viewer]))
+    assert viewer.sent == sent
+    viewer._told -= 5
+    asyncio.run(viewers._offer([viewer]))
+    asyncio.run(viewers._offer([viewer]))
+    assert viewer.sent == sent + 1
 
 
 def test_a_picture_as_a_source_is_shown_for_as_long_as_a_frame(tmp_path):

@@ -121,10 +121,16 @@ function showState(changed) {
 function showPen({ mine, taken, viewers }) {
   const others = viewers === 1 ? "" : `${viewers} are watching. `;
   write("pen-text", mine ? (others ? `${others}You hold the pen.` : "") : taken ? `${others}Somebody else holds the pen.` : `${others}Nobody holds the pen.`);
+  const asked = document.activeElement === element("take-pen");
   element("take-pen").hidden = mine;
   document.body.classList.toggle("reader", !mine && taken);
-  for (const control of document.querySelectorAll("#learn, #reopen, #add button, #name, #confidence, #classes button, #sources .small, #open")) {
+  for (const control of document.querySelectorAll(
+    "#learn, #reopen, #add button, #name, #confidence, #classes button, #examples button, #sources .small, #open",
+  )) {
     control.disabled = !mine && taken;
+  }
+  if (asked && mine) {
+    element("learn").focus(); // the button is gone
   }
 }
 
@@ -143,7 +149,6 @@ function showStatus() {
   element("status").dataset.state = name;
   write("status", text);
   write("learn", state.learning ? "Pause learning" : samples ? "Go on learning" : "Start learning");
-  element("learn").setAttribute("aria-pressed", String(Boolean(state.learning)));
   element("learn").disabled = element("reopen").disabled = !connected || document.body.classList.contains("reader");
 }
 
@@ -222,29 +227,41 @@ element("open").addEventListener("change", async ({ target }) => {
   target.value = "";
 });
 
-const typing = () => document.activeElement?.matches("input:not([type=range]), select, textarea") || document.querySelector("dialog[open]");
+element("keys").checked = localStorage.getItem("keys") !== "off";
+element("keys").addEventListener("change", ({ target }) => localStorage.setItem("keys", target.checked ? "on" : "off"));
+
+const typing = () => document.activeElement?.matches("input:not([type=range], [type=file]), select, textarea") || document.querySelector("dialog[open]");
+
+/** What a key is for here: its character, or its place where a layout has others there, as French digits and Cyrillic letters. */
+function meant({ key, code, shiftKey }) {
+  const place = /^(?:Digit([1-9])|Key([LN]))$/.exec(code);
+  return !place || shiftKey || /^[1-9a-z]$/i.test(key) ? key.toLowerCase() : (place[1] ?? place[2].toLowerCase());
+}
 
 window.addEventListener("keydown", (event) => {
-  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || typing()) {
+  if (!element("keys").checked || event.repeat || event.ctrlKey || event.metaKey || event.altKey || typing()) {
     return;
   }
-  if (/^[1-9]$/.test(event.key)) {
-    teaching.holdNumber(Number(event.key), event.code);
-  } else if (event.key === "l" || event.key === "L") {
+  const key = meant(event);
+  if (/^[1-9]$/.test(key)) {
+    teaching.holdNumber(Number(key), event.code);
+  } else if (key === "l") {
     toggleLearning();
-  } else if (event.key === "n" || event.key === "N") {
+  } else if (key === "n") {
     event.preventDefault();
     element("name").focus();
-  } else if (event.key === "?") {
+  } else if (key === "?") {
     element("help").showModal();
   }
 });
 window.addEventListener("keyup", (event) => teaching.releaseKey(event.code));
 
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  showState({ ...state, seen: undefined }); // what is drawn has the colours of its theme
-  inside.redraw();
-});
+for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
+  matchMedia(query).addEventListener("change", () => {
+    showState({ ...state, seen: undefined }); // what is drawn has the colours of its theme
+    inside.redraw();
+  });
+}
 
 const reason = whyNot();
 if (reason) {

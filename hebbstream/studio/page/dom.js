@@ -24,6 +24,16 @@ export function place(list, at, item) {
   }
 }
 
+/** Changes a list; a focus that goes with an item goes to the one in its place, or else elsewhere. */
+export function keepFocus(list, change, elsewhere) {
+  const at = Array.from(list.children).findIndex((item) => item.contains(document.activeElement));
+  change();
+  if (at >= 0 && !list.contains(document.activeElement)) {
+    const next = list.children[Math.min(at, list.children.length - 1)];
+    (next?.querySelector("button:last-of-type") ?? elsewhere).focus();
+  }
+}
+
 export const percent = (share) => `${Math.round(100 * share)} %`;
 
 export function ago(seconds) {

@@ -14,11 +14,9 @@ export class Inside {
     this.filters = null;
     this.likesRows = [];
     // Only what was changed: the other one may still show what was so before the last change.
-    element("preset").addEventListener("change", ({ target }) => this.configure({ preset: target.value }));
-    element("width").addEventListener("change", ({ target }) => this.configure({ width: Number(target.value) }));
-    element("likes-layer").addEventListener("change", (event) => {
-      this.link.ask("likes", { layer: Number(event.target.value) }).catch(this.onError);
-    });
+    this.choose("preset", (preset) => ["configure", { preset }]);
+    this.choose("width", (width) => ["configure", { width: Number(width) }]);
+    this.choose("likes-layer", (layer) => ["likes", { layer: Number(layer) }]);
     new ResizeObserver(() => this.redraw()).observe(element("filters"));
   }
 
@@ -28,18 +26,25 @@ export class Inside {
     }
   }
 
-  configure(message) {
-    this.link.ask("configure", message).catch(this.onError);
+  /** Asks for what a list is set to; if that is refused, it shows again what is so. */
+  choose(id, question) {
+    element(id).addEventListener("change", ({ target }) => {
+      this.link.ask(...question(target.value)).catch((error) => {
+        target.value = target.dataset.chosen;
+        this.onError(error);
+      });
+    });
   }
 
-  showNetwork({ preset, width, layers, input, samples, opening, presets, widths, can_change: canChange }, likesLayer, mine) {
+  showNetwork({ preset, width, layers, input, channels, samples, opening, presets, widths, can_change: canChange }, likesLayer, mine) {
     options(element("preset"), presets.includes(preset) || !preset ? presets : [...presets, preset], preset);
     options(element("width"), widths.includes(width) ? widths : [...widths, width].toSorted((a, b) => a - b), width);
     for (const id of ["preset", "width"]) {
       element(id).disabled = !canChange || !mine;
-      element(id).title = canChange ? "" : "Fixed once the network has learned or classes were taught; start a run in another folder to change it";
     }
+    element("fixed").hidden = canChange;
     options(element("likes-layer"), layers.map((_, index) => index), likesLayer, (index) => index + 1);
+    showChannels(channels);
     write("samples", samples.toLocaleString("en"));
     write("seen-size", `, ${input[1]} × ${input[0]}`);
     element("reopen").classList.toggle("active", opening > 0.05);
@@ -116,6 +121,15 @@ export class Inside {
   }
 }
 
+/** Names the columns of a table in the colours of their curves. */
+function showChannels(names) {
+  const list = element("channels");
+  if (list.children.length !== names.length || names.some((name, index) => list.children[index].textContent !== name)) {
+    list.replaceChildren(...names.map((name) => make("li", { dir: "auto" }, name)));
+    names.forEach((_, index) => (list.children[index].style.color = INKS[index % INKS.length]));
+  }
+}
+
 /** Draws filters as pictures. */
 function picturesOf(context, { shape: [, rows, columns, channels], pixels }) {
   const tile = new OffscreenCanvas(columns, rows);
@@ -170,7 +184,11 @@ function options(select, values, chosen, name = String) {
     select.replaceChildren(...values.map((value) => make("option", { value, textContent: name(value) })));
     select.value = before || String(values[0]);
   }
-  if (chosen !== undefined && document.activeElement !== select) {
-    select.value = String(chosen);
+  if (chosen === undefined) {
+    return;
+  }
+  select.dataset.chosen = chosen;
+  if (document.activeElement !== select) {
+    select.value = select.dataset.chosen;
   }
 }

@@ -1,6 +1,7 @@
 // The WebSocket: messages in, acknowledged once they are shown; requests out, each answered.
 
 const RETRY_MS = 1000;
+const SILENT_MS = 30_000; // the server says something every five seconds; a network that is gone says nothing
 
 /** Whether the server is there and refuses this page: a WebSocket alone cannot tell, and a new start has a new token. */
 const isRefused = () => fetch("page/icon.svg", { signal: AbortSignal.timeout(RETRY_MS) }).then(({ status }) => status === 403, () => false);
@@ -14,6 +15,7 @@ export class Link {
     this.camera = null;
     this.refused = false;
     this.name = sessionStorage.getItem("viewer") ?? this.rename();
+    setInterval(() => performance.now() - this.heard > SILENT_MS && this.lose(this.socket), RETRY_MS);
     this.connect();
   }
 
@@ -33,20 +35,30 @@ export class Link {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/ws?viewer=${this.name}&token=${this.token}`);
     socket.binaryType = "arraybuffer";
-    socket.onmessage = ({ data }) => (typeof data === "string" ? this.text(JSON.parse(data)) : this.binary(data));
-    socket.onclose = async ({ code }) => {
-      this.fail("the connection is lost");
-      this.onLink("lost");
-      if (code === 4001) {
-        this.rename(); // another tab of this one's copy has the name
-      }
-      this.refused = !this.token || (await isRefused());
-      if (this.refused) {
-        this.onLink("lost");
-      }
-      setTimeout(() => this.connect(), RETRY_MS);
+    socket.onmessage = ({ data }) => {
+      this.heard = performance.now();
+      typeof data === "string" ? this.text(JSON.parse(data)) : this.binary(data);
     };
+    socket.onclose = ({ code }) => this.lose(socket, code);
     this.socket = socket;
+    this.heard = performance.now();
+  }
+
+  /** Gives a connection up, closed or silent, and makes another one. */
+  async lose(socket, code) {
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+    this.heard = Infinity; // until the next one
+    this.fail("the connection is lost");
+    this.onLink("lost");
+    if (code === 4001) {
+      this.rename(); // another tab of this one's copy has the name
+    }
+    this.refused = !this.token || (await isRefused());
+    if (this.refused) {
+      this.onLink("lost");
+    }
+    setTimeout(() => this.connect(), RETRY_MS);
   }
 
   fail(reason) {

@@ -1,6 +1,6 @@
 // The strip of the last minutes: how unusual each moment was, and pictures of its peaks.
 
-import { ago, colour, element, make, paper, write } from "./dom.js";
+import { ago, colour, element, keepFocus, make, paper, write } from "./dom.js";
 
 export class Novelty {
   constructor() {
@@ -12,7 +12,7 @@ export class Novelty {
   show(novelty) {
     this.last = novelty;
     this.draw(novelty);
-    this.showPeaks(novelty.peaks);
+    keepFocus(element("peaks"), () => this.showPeaks(novelty.peaks), element("show-help"));
   }
 
   draw({ strip, bins, seconds, peaks }) {

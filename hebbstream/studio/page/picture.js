@@ -57,6 +57,7 @@ export class Pictures {
       write(row.name, source.name);
       write(row.state, STATES[source.state]);
       write(row.toggle, source.state === "off" ? "Turn on" : "Turn off");
+      row.toggle.setAttribute("aria-label", `${row.toggle.textContent} ${source.name}`);
     }
     const shown = sources.filter((source) => source.state !== "off" || source.id !== this.link.camera);
     element("sources").hidden = shown.length < 2 && shown[0]?.state !== "off"; // else nothing would turn it on again
@@ -66,7 +67,7 @@ export class Pictures {
   addRow(source) {
     const canvas = make("canvas", { width: 80, height: 60 });
     canvas.setAttribute("aria-hidden", "true");
-    const [name, state] = [make("span", { className: "name" }), make("span", { className: "state" })];
+    const [name, state] = [make("span", { className: "name", dir: "auto" }), make("span", { className: "state" })];
     const button = make("button", { type: "button", className: "source" }, canvas, name, state);
     button.addEventListener("click", () => this.look(source.id));
     const toggle = make("button", { type: "button", className: "small" });

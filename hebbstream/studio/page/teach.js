@@ -1,8 +1,10 @@
 // Classes and their examples: held keys and buttons teach, predictions show at once.
 
-import { colour, element, make, notice, paper, percent, place, write } from "./dom.js";
+import { colour, element, keepFocus, make, notice, paper, percent, place, write } from "./dom.js";
 
 const REPEAT_MS = 500; // a held key is said again and again, so that a lost release ends by itself
+const TAP_MS = 2000; // what can only click, such as a screen reader or a voice, holds for so long
+const COUNTED_MS = 500; // after a release, until its last example has arrived
 
 export class Teaching {
   constructor(link, pictures) {
@@ -32,7 +34,12 @@ export class Teaching {
     element("name").addEventListener("keydown", (event) => event.key === "Escape" && event.target.blur());
     const slider = element("confidence");
     slider.addEventListener("input", () => write("confidence-value", percent(slider.value / 100)));
-    slider.addEventListener("change", () => this.ask("confidence", { value: slider.value / 100 }));
+    slider.addEventListener("change", () => {
+      this.ask("confidence", { value: slider.value / 100 }, () => {
+        slider.value = Math.round(100 * this.confidence);
+        write("confidence-value", percent(this.confidence));
+      });
+    });
     const dialog = element("class-dialog");
     dialog.addEventListener("close", () => {
       const { name } = dialog.dataset;
@@ -63,15 +70,32 @@ export class Teaching {
     const say = () => this.ask("hold", { label, source: this.pictures.focus }, () => this.release());
     this.holding = { label, timer: setInterval(say, REPEAT_MS) };
     this.mark();
+    write("said", `Teaching ${label}`);
     say();
+  }
+
+  tap(label) {
+    this.hold(label);
+    const { holding } = this;
+    setTimeout(() => this.holding === holding && this.release(), TAP_MS);
   }
 
   release() {
     if (this.holding) {
-      clearInterval(this.holding.timer);
+      const { label, timer } = this.holding;
+      clearInterval(timer);
       this.holding = this.code = null;
       this.link.ask("release").catch(() => {});
       this.mark();
+      setTimeout(() => this.sayCount(label), COUNTED_MS);
+    }
+  }
+
+  /** Says to whoever does not see it what a hold has brought. */
+  sayCount(label) {
+    const row = this.rows.get(label);
+    if (row && !this.holding) {
+      write("said", `${label}: ${row.count.textContent}`);
     }
   }
 
@@ -95,10 +119,15 @@ export class Teaching {
       const held = this.holding?.label === name || this.held === name;
       row.item.classList.toggle("held", held);
       write(row.hold, held ? "Teaching …" : "Hold to teach");
+      row.hold.setAttribute("aria-label", held ? `Teaching … ${name}` : `Hold to teach ${name}`);
     }
   }
 
   showClasses(classes) {
+    keepFocus(element("classes"), () => this.fillClasses(classes), element("name"));
+  }
+
+  fillClasses(classes) {
     this.classes = classes;
     const names = new Set(classes.map(({ name }) => name));
     for (const [name, row] of this.rows) {
@@ -119,7 +148,7 @@ export class Teaching {
 
   addRow(name) {
     const key = make("kbd");
-    const title = make("span", { className: "name" }, name);
+    const title = make("span", { className: "name", dir: "auto" }, name);
     const bar = make("span", { className: "bar" }, make("span"));
     const share = make("span", { className: "percent" });
     const count = make("span", { className: "count" });
@@ -128,7 +157,7 @@ export class Teaching {
     const more = make("button", { type: "button", className: "round", textContent: "⋯" });
     more.setAttribute("aria-label", `Rename or forget ${name}`);
     more.addEventListener("click", () => this.openDialog(name));
-    holdable(hold, () => this.hold(name), () => this.release());
+    holdable(hold, () => this.hold(name), () => this.release(), () => this.tap(name));
     const item = make("li", {}, key, title, share, bar, count, hold, more);
     const row = { item, key, bar: bar.firstChild, share, count, hold };
     this.rows.set(name, row);
@@ -161,6 +190,7 @@ export class Teaching {
   }
 
   showConfidence(value) {
+    this.confidence = value;
     if (document.activeElement !== element("confidence")) {
       element("confidence").value = Math.round(100 * value);
     }
@@ -193,6 +223,10 @@ export class Teaching {
   }
 
   showExamples(examples) {
+    keepFocus(element("examples"), () => this.fillExamples(examples), element("confidence"));
+  }
+
+  fillExamples(examples) {
     const wanted = new Map(examples);
     for (const [number, item] of this.thumbs) {
       if (wanted.get(number) !== item.dataset.label) {
@@ -211,7 +245,7 @@ export class Teaching {
 
   makeThumb(number, label) {
     const image = make("img", { src: `example/${number}`, alt: "", width: 48, height: 48 });
-    const button = make("button", { type: "button", title: `${label}: press to remove` }, image, make("span", { className: "tag" }, label));
+    const button = make("button", { type: "button", title: `${label}: press to remove` }, image, make("span", { className: "tag", dir: "auto" }, label));
     button.setAttribute("aria-label", `Remove example ${number} of ${label}`);
     button.addEventListener("click", () => this.ask("remove", { examples: [number] }));
     const item = make("li", {}, button);
@@ -220,8 +254,8 @@ export class Teaching {
   }
 }
 
-/** Calls back when a button goes down and up, by pointer or by key. */
-function holdable(button, down, up) {
+/** Calls back when a button goes down and up, by pointer or by key, or is clicked by neither. */
+function holdable(button, down, up, tap) {
   button.addEventListener("pointerdown", (event) => {
     if (event.button === 0) {
       button.setPointerCapture(event.pointerId);
@@ -240,7 +274,9 @@ function holdable(button, down, up) {
   });
   button.addEventListener("keyup", (event) => {
     if ([" ", "Enter"].includes(event.key)) {
+      event.preventDefault(); // Firefox would click
       up();
     }
   });
+  button.addEventListener("click", (event) => event.detail || tap());
 }
