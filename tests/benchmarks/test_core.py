@@ -121,6 +121,17 @@ def test_results_of_other_settings_are_not_written_over(tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("content", ['{"rows": [', "[1]", "\udcff"])
+def test_what_is_no_result_is_not_written_over(content, tmp_path):
+    path = tmp_path / "rows.json"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    before = path.read_bytes()
+    with pytest.raises(SystemExit) as refused:
+        store.complete(path, {}, [({"row": "a"}, lambda: {"ms": 1})])
+    assert str(refused.value).startswith(f"{path} is no result: expected ")
+    assert path.read_bytes() == before
+
+
 def test_every_stored_result_says_where_it_is_from():
     for path in run.RESULTS.rglob("*.json"):
         result = store.read(path)
