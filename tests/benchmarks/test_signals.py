@@ -72,9 +72,9 @@ def test_a_set_counts_where_learned_is_above_untrained_and_that_above_raw(tmp_pa
     (tmp_path / "quality" / "signals.json").write_text(json.dumps({"rows": rows}))
     counts = TABLES["quality/signals-counts"](tmp_path).splitlines()
     assert counts[2:] == [
-        "| choosing | signal, sound | 1 | 70.5 / 55.0 / 50.0 | 1 / 0 / 0 | 1 / 0 / 0 | +10.0 / -5.0 / +0.0 |",
+        "| choosing | signal | 1 | 70.5 / 55.0 / 50.0 | 1 / 0 / 0 | 1 / 0 / 0 | +10.0 / -5.0 / +0.0 |",
         "| choosing | aligned-signal | 1 | 70.5 / 57.0 / 50.0 | 1 / 0 / 0 | 0 / 0 / 0 | +21.0 / -3.0 / +0.0 |",
-        "| reporting | signal, sound | 1 | 70.5 / 42.0 / 50.0 | 1 / 1 / 0 | 1 / 1 / 0 | +10.0 / +1.0 / +0.0 |",
+        "| reporting | sound | 1 | 70.5 / 42.0 / 50.0 | 1 / 1 / 0 | 1 / 1 / 0 | +10.0 / +1.0 / +0.0 |",
     ]
     assert "+10.0 ± 0.0 / -5.0 ± 0.0 / +0.0 ± 0.0" in TABLES["quality/signals"](tmp_path)
 
