@@ -62,24 +62,24 @@ def _is_full(run: dict[str, Any]) -> bool:
     return bool(run["run"]["width"] == 96)
 
 
-def _measured(found: Any) -> Iterator[dict[str, str]]:
+def measured(found: Any) -> Iterator[dict[str, str]]:
     """Yield every description of a measurement in a result."""
     if isinstance(found, dict):
         if {"date", "commit"} <= found.keys():
             yield found
         for value in found.values():
-            yield from _measured(value)
+            yield from measured(value)
     elif isinstance(found, list):
         for value in found:
-            yield from _measured(value)
+            yield from measured(value)
 
 
 def _dates(results: Path) -> str:
     rows = []
     for path in sorted(results.rglob("*.json")):
-        measured = list(_measured(read(path)))
-        dates = sorted({one["date"] for one in measured})
-        commits = dict.fromkeys(one["commit"] for one in measured)
+        each = list(measured(read(path)))
+        dates = sorted({one["date"] for one in each})
+        commits = dict.fromkeys(one["commit"] for one in each)
         if dates:
             name = path.relative_to(results).with_suffix("").as_posix()
             when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"

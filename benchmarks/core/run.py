@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from hebbstream import __version__
+from hebbstream import Report, __version__
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -58,6 +58,13 @@ def begin(parser: argparse.ArgumentParser, given: list[str] | None = None) -> ar
             " commit first, or try it out with --output ELSEWHERE or --uncommitted"
         )
     return options
+
+
+def whole(report: Report) -> Report:
+    """Return the report of a run that nobody stopped, or end here: `learn` returns at Ctrl-C, and half a run is no result."""
+    if report.stopped == "interrupted":
+        sys.exit(f"interrupted after {report.samples:,} samples: what was being measured is left out")
+    return report
 
 
 @cache

@@ -14,8 +14,19 @@ Job = tuple[Result, Callable[[], Result]]
 
 
 def read(path: Path) -> Result:
-    """Return what a result file holds, nothing if there is none."""
-    found: Result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """Return what a result file holds, nothing if there is none.
+
+    Raises
+    ------
+    SystemExit
+        If it holds something else, which would be lost.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise SystemExit(f"{path} is no result: expected JSON ({error}): name another --output, or remove it") from None
+    if not isinstance(found, dict):
+        raise SystemExit(f"{path} is no result: expected an object of JSON: name another --output, or remove it")
     return found
 
 

@@ -58,6 +58,11 @@ def _run(path: Path, label: str, run: Run, options: argparse.Namespace) -> None:
     if result is None:
         result = store.find_elsewhere(options.output, run)
         if result is None:
+            if any(earlier["run"] == run.described() for earlier in store.load(path)):
+                print(
+                    f"{path}: {label}, width {run.width}, seed {run.seed} is of other layers, and is measured anew",
+                    flush=True,
+                )
             keep = None
             if options.keep is not None:
                 options.keep.mkdir(parents=True, exist_ok=True)

@@ -157,6 +157,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000, help="seeds to try")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     options = run.begin(parser)
+    seeds = [options.first, options.first + options.count - 1]
+    if (earlier := store.read(options.output)) and earlier.get("seeds") != seeds:
+        raise SystemExit(
+            f"{options.output} is of seeds {earlier.get('seeds')}, not {seeds}: name another --output, or remove it"
+        )
     logging.getLogger("hebbstream").setLevel(logging.CRITICAL)
     av.logging.set_level(av.logging.PANIC)
     rows = []

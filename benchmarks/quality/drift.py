@@ -79,7 +79,7 @@ def learn(
             layer = net.layers[0]
             trace.append(float(explained_share(layer, layer.forward(as_input(step.sample.x[None])))))
 
-    hs.learn(net, frames, callbacks=[monitor, follow], progress=False)
+    run.whole(hs.learn(net, frames, callbacks=[monitor, follow], progress=False))
     return monitor, trace
 
 
@@ -216,7 +216,7 @@ def _accuracies(axis: Any, rows: list[store.Result]) -> None:
 def main() -> None:
     parser = run.arguments("quality/drift", __doc__)
     parser.add_argument("--width", type=int, default=16, help="neurons of the first layer")
-    parser.add_argument("--seeds", type=int, default=2, help="how many")
+    parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--day", type=int, default=8000, help="samples of the first world")
     parser.add_argument("--night", type=int, default=4000, help="samples of the second")
     parser.add_argument("--labels", type=int, default=4000, help="labelled samples for the probe")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import hebbstream as hs
+from benchmarks.core import run
 from benchmarks.core.data import Split
 from benchmarks.core.probe import cached_features, extractor_of
 from hebbstream.network._presets import get_preset
@@ -89,7 +90,8 @@ def one_pass(
     specs = [replace(spec, decay_samples=len(order) if decay else None) for spec in preset.resolve(width=width)]
     net = hs.SoftHebbNet(specs, preset.in_channels, input_size=preset.input_size, seed=seed)
     listener = learning or Listener(len(order), {})
-    hs.learn(net, ((train.images[index], int(train.labels[index])) for index in order), listener, replay=replay)
+    frames = ((train.images[index], int(train.labels[index])) for index in order)
+    run.whole(hs.learn(net, frames, listener, replay=replay))
     last, extract = len(net.layers), extractor_of(net)
     now, later = (cached_features(extract, split, (last,))[last] for split in (train.at(order), test))
     found = Pass(labels, listener.seen, now, later)

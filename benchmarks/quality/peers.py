@@ -1,6 +1,6 @@
 """The same odd files read by hebbstream, OpenCV's VideoCapture, imageio and torchcodec: whose frames and times are right?
 
-Readers that are not installed are left out, and the result says so:
+Readers that are not installed are left out; what was measured of them before is kept:
 ``pip install opencv-python-headless "imageio[ffmpeg,pyav]" torchcodec``. Every reader reads with its defaults. Times count
 from the first frame's; a reader that gives none is taken at its word about the rate.
 """
@@ -162,14 +162,12 @@ def judged(truth: Truth, frames: Callable[[str], Frames]) -> store.Result:
     return {"frames": right, "times": bool(in_time), "read": len(numbers)} | found
 
 
-def compare(folder: Path, names: list[str], limit: int | None) -> store.Result:
+def compare(folder: Path, names: list[str], limit: int | None) -> Iterator[store.Result]:
     """Let readers read the files; `limit` of each kind."""
-    readers, missing = [], {}
     for name in names:
         try:
             version, frames = READERS[name]()
         except (ImportError, OSError, RuntimeError) as error:
-            missing[name] = type(error).__name__
             print(f"missing: {name} ({type(error).__name__})")
             continue
         files = []
@@ -177,10 +175,8 @@ def compare(folder: Path, names: list[str], limit: int | None) -> store.Result:
             for mutation in mutations[:limit]:
                 found = judged(write(mutation, folder), frames)
                 files.append({"kind": kind, "file": asdict(mutation)["container"], **mutation.changes, **found})
-        row = {"reader": name, "version": version, "files": files}
         print(f"{name} {version}: {_count(files, 'frames')} and {_count(files, 'times')} of {len(files)}", flush=True)
-        readers.append(row)
-    return {"readers": readers, "missing": missing}
+        yield {"reader": name, "version": version, "files": files}
 
 
 def _count(files: list[store.Result], key: str) -> int:
@@ -194,13 +190,16 @@ def main() -> None:
     options = run.begin(parser)
     logging.getLogger("hebbstream").setLevel(logging.CRITICAL)
     av.logging.set_level(av.logging.PANIC)
-    output = options.output.absolute()
+    output, settings = options.output.absolute(), {"limit": options.limit}
+    rows = store.resume(output, settings).get("readers", [])
+    left = [name for name in options.readers if name not in {row["reader"] for row in rows}]
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.chdir(folder),
     ):  # names mean something only without a folder
-        result = compare(Path(folder), options.readers, options.limit)
-    store.write(output, result)
+        for row in compare(Path(folder), left, options.limit):
+            rows.append(row)
+            store.write(output, {"settings": settings, "readers": rows})
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def learn(net: hs.SoftHebbNet, frames: Any, batch: int, steps: list[int]) -> Non
     net.engine.learn = counted  # type: ignore[method-assign]  # to see how large steps are
     try:
         with interleave(cameras, by="arrival", ahead=_AHEAD, batch=batch) as samples:
-            hs.learn(net, samples, progress=False)
+            run.whole(hs.learn(net, samples, progress=False))
     finally:
         del net.engine.learn
     steps.append(len(taken))

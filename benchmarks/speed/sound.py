@@ -60,7 +60,7 @@ def measure(path: Path, width: int | None, limit: int | None) -> store.Result:
     watch = Watch(60)
     wall, processor = time.perf_counter(), time.process_time()
     with open_audio(path, rate=RATE) as stream:
-        report = hs.learn(net, stream, limit=limit, callbacks=[watch], progress=False)
+        report = run.whole(hs.learn(net, stream, limit=limit, callbacks=[watch], progress=False))
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     watch.note()  # the end, which sound of less than a minute has alone
     settled = watch.resident_mib[len(watch.resident_mib) // 10 :]

@@ -1,6 +1,7 @@
 """Every benchmark runs, in a reduced form; the figures it gives here mean nothing."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ from forked import run_program
 
 import hebbstream as hs
 from benchmarks.core import store, timing
+from benchmarks.core.data import Split
+from benchmarks.quality import drift
+from benchmarks.quality.feature_pass import one_pass
 from benchmarks.speed import gpu, scaling
 from benchmarks.speed.tables import TABLES
 
@@ -208,3 +212,35 @@ def test_the_memory_of_a_cell_of_the_gpu_table_is_its_own(monkeypatch):
         monkeypatch.setattr(torch.cuda, name, lambda device, name=name: asked.append((name, device)) or 5e6)
     assert gpu.measure(lambda: None, 1, "cuda:1", 0)["memory_mb"] == 5
     assert [asked[0], asked[-1]] == [("reset_peak_memory_stats", "cuda:1"), ("max_memory_allocated", "cuda:1")]
+
+
+class Interrupted:
+    """Pictures of which the fifth comes with Ctrl-C."""
+
+    def __init__(self):
+        self.shown = 0
+
+    def __getitem__(self, _):
+        self.shown += 1
+        if self.shown == 5:
+            signal.raise_signal(signal.SIGTERM)
+        return np.full((28, 28, 1), self.shown, np.uint8)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_half_a_run_is_no_result(kept, tmp_path):
+    pictures, cache = Interrupted(), tmp_path / "pass.npz" if kept else None
+    split = Split(pictures, np.arange(20) % 2)
+    with pytest.raises(SystemExit, match=r"^interrupted after \d samples: "):
+        one_pass("mnist", 4, split, split, np.arange(20), seed=0, decay=False, cache=cache)
+    assert pictures.shown < 20
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_day_that_was_cut_short_is_no_result():
+    frames, net = (
+        (picture.repeat(3, axis=2) for picture in map(Interrupted().__getitem__, range(20))),
+        drift.network(4, 0, None),
+    )
+    with pytest.raises(SystemExit, match=r"^interrupted after \d samples: "):
+        drift.learn(net, frames, lambda _: None)

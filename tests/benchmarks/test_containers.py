@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks.core import barcode
+from benchmarks.core import barcode, store
 from benchmarks.quality import containers, peers
 from benchmarks.quality.containers import Reading, faults, report, shown_from, tried
 from benchmarks.quality.mutations import CONTAINERS, Mutation
@@ -161,3 +161,38 @@ def test_names_are_opened_where_no_folder_is_before_them(monkeypatch):
         tried(seed)
     assert [type(source) for source in seen] == [str, type(Path())]
     assert not any(Path(source).is_absolute() for source in seen)
+
+
+def test_readers_that_are_not_here_keep_what_was_measured_of_them(tmp_path, monkeypatch, capsys):
+    read = []
+
+    def reader():
+        read.append("here")
+        return "1", lambda path: iter(())
+
+    def absent():
+        raise ImportError
+
+    def call(*given):
+        monkeypatch.setattr("sys.argv", ["peers", "--output", str(tmp_path / "peers.json"), *given])
+        peers.main()
+
+    monkeypatch.setattr(peers, "READERS", {"here": reader, "away": reader})
+    call("--limit", "1")
+    monkeypatch.setattr(peers, "READERS", {"here": reader, "away": absent, "gone": absent})
+    capsys.readouterr()
+    call("--limit", "1")
+    assert "missing: gone (ImportError)" in capsys.readouterr().out
+    assert [row["reader"] for row in store.read(tmp_path / "peers.json")["readers"]] == ["here", "away"]
+    assert len(read) == 2
+    with pytest.raises(SystemExit, match="of other settings \\(limit 1, not 2\\)"):
+        call("--limit", "2")
+
+
+def test_a_thousand_seeds_are_not_written_over_by_three(tmp_path, monkeypatch):
+    path = tmp_path / "containers.json"
+    store.save(path, {"seeds": [0, 999]})
+    monkeypatch.setattr("sys.argv", ["containers", "--count", "3", "--output", str(path)])
+    with pytest.raises(SystemExit, match=r"of seeds \[0, 999\], not \[0, 2\]: name another --output"):
+        containers.main()
+    assert store.read(path) == {"seeds": [0, 999]}

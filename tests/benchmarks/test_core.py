@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import overview
 from benchmarks import page as command
 from benchmarks.core import page, run, store, timing
 from hebbstream.errors import ConfigurationError
@@ -121,11 +122,39 @@ def test_results_of_other_settings_are_not_written_over(tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("content", ['{"rows": [', "[1]", "\udcff"])
+def test_what_is_no_result_is_not_written_over(content, tmp_path):
+    path = tmp_path / "rows.json"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    before = path.read_bytes()
+    with pytest.raises(SystemExit) as refused:
+        store.complete(path, {}, [({"row": "a"}, lambda: {"ms": 1})])
+    assert str(refused.value).startswith(f"{path} is no result: expected ")
+    assert path.read_bytes() == before
+
+
 def test_every_stored_result_says_where_it_is_from():
     for path in run.RESULTS.rglob("*.json"):
         result = store.read(path)
         for described in [result["machine"]] if "machine" in result else [one["measured"] for one in result["runs"]]:
             assert {"processor", "torch", "commit", "date", "command"} <= described.keys(), path
+
+
+def test_the_code_of_every_stored_result_can_be_found():
+    shallow = subprocess.run(["git", "rev-parse", "--is-shallow-repository"], cwd=ROOT, capture_output=True, text=True)  # noqa: S607
+    if shallow.stdout.strip() != "false":
+        pytest.skip("no clone with its whole history")
+    named = {
+        commit.removesuffix("-dirty"): path.name
+        for path in run.RESULTS.rglob("*.json")
+        for measured in overview.measured(store.read(path))
+        for commit in measured["commit"].split(", ")
+    }
+    command = ["git", "cat-file", "--batch-check"]
+    done = subprocess.run(command, cwd=ROOT, input="\n".join(named), capture_output=True, text=True, check=True)
+    found = dict(zip(named, done.stdout.splitlines(), strict=True))
+    assert len(found) > 50
+    assert {commit: named[commit] for commit, line in found.items() if " commit " not in line} == {}
 
 
 TABLES = {"speed/step": lambda results: page.markdown(["ms"], [[results.name]])}

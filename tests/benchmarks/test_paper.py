@@ -55,6 +55,17 @@ def test_a_result_of_other_layers_does_not_count():
     assert store.find([result | {"layers": Run(width=8, protocol="stream").layers()}], run) is None
 
 
+def test_a_stored_result_of_other_layers_is_said_to_be_measured_anew(data, tmp_path, capsys):
+    arguments = ["mnist", "--protocol", "paper", "--only", "paper", "--reduced", "--quiet", "--output", str(tmp_path)]
+    command.main(arguments)
+    (result,) = store.load(tmp_path / "mnist.json")
+    store.save(tmp_path / "mnist.json", {"runs": [result | {"layers": ["channels=1"]}]})
+    assert "of other layers" not in capsys.readouterr().out
+    command.main(arguments)
+    assert "mnist.json: paper, width 6, seed 0 is of other layers, and is measured anew\n" in capsys.readouterr().out
+    assert store.load(tmp_path / "mnist.json")[0]["layers"] == result["layers"]
+
+
 def test_learned_features_beat_chance(data):
     run = Run(width=8, protocol="stream", epochs=20)
     assert executing.execute(run, progress=False)["test_accuracy"]["3"] > 2 / CLASSES

@@ -1,8 +1,12 @@
+import inspect
+
 import numpy as np
 import pytest
 import torch
 
 import hebbstream as hs
+from benchmarks.core import run, store
+from benchmarks.quality import readouts
 from benchmarks.quality.readouts import KERNEL_PENALTY, Sums, kernel_scores, moved, pooled
 
 
@@ -43,3 +47,10 @@ def test_features_are_averages_over_views():
     picture = np.random.default_rng(0).integers(0, 255, (1, 32, 32, 3), dtype=np.uint8)
     first, mirrored = pooled(net, picture, 2), pooled(net, picture[:, :, ::-1].copy(), 2)
     assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(first, mirrored, strict=True))
+
+
+def test_what_is_stored_goes_on():
+    stored = [store.read(path)["settings"] for path in (run.RESULTS / "quality").glob("readouts*.json")]
+    wanted = inspect.signature(readouts.measure).parameters.keys() - {"preset", "seed"}
+    assert len(stored) > 1
+    assert all(settings.keys() == wanted for settings in stored)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import torch
 
 from benchmarks.quality.signals import __main__ as signals
@@ -71,9 +72,9 @@ def test_a_set_counts_where_learned_is_above_untrained_and_that_above_raw(tmp_pa
     (tmp_path / "quality" / "signals.json").write_text(json.dumps({"rows": rows}))
     counts = TABLES["quality/signals-counts"](tmp_path).splitlines()
     assert counts[2:] == [
-        "| choosing | signal, sound | 1 | 70.5 / 55.0 / 50.0 | 1 / 0 / 0 | 1 / 0 / 0 | +10.0 / -5.0 / +0.0 |",
+        "| choosing | signal | 1 | 70.5 / 55.0 / 50.0 | 1 / 0 / 0 | 1 / 0 / 0 | +10.0 / -5.0 / +0.0 |",
         "| choosing | aligned-signal | 1 | 70.5 / 57.0 / 50.0 | 1 / 0 / 0 | 0 / 0 / 0 | +21.0 / -3.0 / +0.0 |",
-        "| reporting | signal, sound | 1 | 70.5 / 42.0 / 50.0 | 1 / 1 / 0 | 1 / 1 / 0 | +10.0 / +1.0 / +0.0 |",
+        "| reporting | sound | 1 | 70.5 / 42.0 / 50.0 | 1 / 1 / 0 | 1 / 1 / 0 | +10.0 / +1.0 / +0.0 |",
     ]
     assert "+10.0 ± 0.0 / -5.0 ± 0.0 / +0.0 ± 0.0" in TABLES["quality/signals"](tmp_path)
 
@@ -113,3 +114,37 @@ def test_probes_are_counted_by_half(tmp_path):
         "| choosing | random | slda | 2 | 50.0 / -50.0 | 50.0 / -50.0 | 70.0 / -70.0 | 1 / 0 |",
         "| reporting | random | slda | 1 | 5.0 / -5.0 | 6.0 / -6.0 | 5.0 / -5.0 | 0 / 0 |",
     ]
+
+
+def test_what_others_do_is_kept_and_not_measured_again(tmp_path, monkeypatch):
+    measured = []
+    monkeypatch.setattr(peers, "CONTENDERS", {"of river": ("river", lambda x, y: lambda test: test)})
+    monkeypatch.setattr(peers, "measure", lambda name, arrays: measured.append((name, len(arrays["train"]))) or {})
+    np.savez(tmp_path / "Waves.npz", **arrays())
+    (tmp_path / "aeon.json").write_text(
+        '{"versions": {"aeon": "1"}, "rows": [{"set": "Waves", "contender": "MiniRocket"}]}'
+    )
+    output = tmp_path / "found" / "peers.json"
+
+    def call(*more):
+        given = ["peers", tmp_path, "--output", output, "--also", tmp_path / "aeon.json", *more]
+        monkeypatch.setattr("sys.argv", list(map(str, given)))
+        peers.main()
+
+    call("--most", 8)
+    call("--most", 8)
+    found = json.loads(output.read_text())
+    assert measured == [("of river", 8)]
+    assert [row["contender"] for row in found["rows"]] == ["MiniRocket", "of river"]
+    assert found["versions"].keys() == {"aeon", "river"}
+    before = output.read_bytes()
+    for more, message in (
+        (["--most", 9], "of other settings"),
+        (["--most", 8, "--sets", "Noise"], "no Noise in .*: expected some of Waves"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            call(*more)
+    assert output.read_bytes() == before
+    (tmp_path / "Waves.npz").unlink()
+    with pytest.raises(SystemExit, match="no files of arrays"):
+        call("--most", 8)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -115,54 +116,82 @@ def _kilobytes(name: str) -> int:
     return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 
 
-def rows(folder: Path, names: list[str], sets: list[str] | None, most: int | None) -> Iterator[dict[str, Any]]:
+def rows(
+    files: dict[str, Path], names: list[str], most: int | None, done: set[tuple[str, str]]
+) -> Iterator[dict[str, Any]]:
+    """Yield what each contender makes of each set, but for those of a set and a contender that are done."""
     for name in names:
-        for channels in (1, 2):  # imports and compiles
+        left = {each: path for each, path in files.items() if (each, name) not in done}
+        for channels in (1, 2) if left else ():  # imports and compiles
             small = np.random.default_rng(0).normal(size=(12, channels, 40)).astype(np.float32)
             CONTENDERS[name][1](small, np.arange(12) % 2)(small)
-        for path in sorted(folder.glob("*.npz")):
-            if sets is None or path.stem in sets:
-                arrays = dict(np.load(path))
-                for part in ("train", "test"):  # as benchmarks.quality.signals chooses them
-                    chosen = np.random.default_rng(0).permutation(len(arrays[part]))[:most]
-                    arrays |= {key: arrays[key][chosen] for key in (part, f"{part}_y")}
-                try:
-                    row = {"set": path.stem, "contender": name, **measure(name, arrays)}
-                except ValueError as error:  # MiniRocket's, of eight moments
-                    row = {"set": path.stem, "contender": name, "refused": str(error)}
-                print(row, flush=True)
-                yield row
+        for each, path in left.items():
+            arrays = dict(np.load(path))
+            for part in ("train", "test"):  # as benchmarks.quality.signals chooses them
+                chosen = np.random.default_rng(0).permutation(len(arrays[part]))[:most]
+                arrays |= {key: arrays[key][chosen] for key in (part, f"{part}_y")}
+            try:
+                row = {"set": each, "contender": name, **measure(name, arrays)}
+            except ValueError as error:  # MiniRocket's, of eight moments
+                row = {"set": each, "contender": name, "refused": str(error)}
+            print(row, flush=True)
+            yield row
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def _options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("folder", type=Path, help="of the files that make.py wrote")
     parser.add_argument("--sets", nargs="+", metavar="NAME", help="all in the folder, if not given")
     parser.add_argument(
         "--contenders", nargs="+", choices=CONTENDERS, help="default: aeon's where aeon is, else the others"
     )
     parser.add_argument("--most", type=int, metavar="N", help="samples of each part, at most")
-    parser.add_argument("--also", type=Path, metavar="FILE", help="what was measured with aeon")
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/quality/signals-peers.json"))
-    options = parser.parse_args()
-    aeon = find_spec("aeon") is not None
+    return parser
+
+
+def _wanted(options: argparse.Namespace, aeon: bool) -> tuple[dict[str, Path], list[str], dict[str, str]]:
+    """Return the files of the sets, the contenders, and the versions of their packages."""
+    found = {path.stem: path for path in sorted(options.folder.glob("*.npz"))}
+    if not found:
+        raise SystemExit(f"{options.folder}: no files of arrays; benchmarks/quality/signals/make.py writes them")
+    if missing := set(options.sets or ()).difference(found):
+        raise SystemExit(f"no {', '.join(sorted(missing))} in {options.folder}: expected some of {', '.join(found)}")
     names = options.contenders or [name for name, (package, _) in CONTENDERS.items() if (package == "aeon") == aeon]
     versions = {package: version(package) for package in sorted({CONTENDERS[name][0] for name in names})}
-    also = json.loads(options.also.read_text()) if options.also else {"rows": [], "versions": {}}
-    if not aeon:
-        from benchmarks.core import run, store
+    return {name: path for name, path in found.items() if name in (options.sets or found)}, names, versions
 
-        run.tree()
-        found = also["rows"]
-        result = {"settings": {"most": options.most}, "versions": also["versions"] | versions, "rows": found}
-        for row in rows(options.folder, names, options.sets, options.most):
-            found.append(row)
-            store.write(options.output, result)
-    else:
-        found = []
-        for row in rows(options.folder, names, options.sets, options.most):
-            found.append(row)
-            options.output.write_text(json.dumps({"versions": versions, "rows": found}, indent=1) + "\n")
+
+def _beside_aeon() -> None:
+    parser = _options(argparse.ArgumentParser(description=__doc__))
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="for --also")
+    options = parser.parse_args()
+    files, names, versions = _wanted(options, aeon=True)
+    found: list[dict[str, Any]] = []
+    for row in rows(files, names, options.most, set()):
+        found.append(row)
+        options.output.write_text(json.dumps({"versions": versions, "rows": found}, indent=1) + "\n")
+
+
+def main() -> None:
+    if find_spec("aeon") is not None:
+        _beside_aeon()
+        return
+    from benchmarks.core import run, store  # which that environment need not have
+
+    parser = _options(run.arguments("quality/signals-peers", __doc__))
+    parser.add_argument("--also", type=Path, metavar="FILE", help="what was measured with aeon")
+    options = run.begin(parser)
+    files, names, versions = _wanted(options, aeon=False)
+    settings = {"most": options.most}
+    earlier = store.resume(options.output, settings)
+    found = earlier.get("rows", [])
+    also = json.loads(options.also.read_text()) if options.also else {"rows": [], "versions": {}}
+    done = {(row["set"], row["contender"]) for row in found}
+    more = [row for row in also["rows"] if (row["set"], row["contender"]) not in done]
+    versions = earlier.get("versions", {}) | also["versions"] | versions
+    for row in chain(more, rows(files, names, options.most, done)):
+        found.append(row)
+        store.write(options.output, {"settings": settings, "versions": versions, "rows": found})
 
 
 if __name__ == "__main__":

@@ -54,7 +54,10 @@ def _signals(results: Path) -> str:
 
 
 def _counts(results: Path) -> str:
-    """On how many sets learned features are above untrained ones, and those above raw values, on average of the seeds."""
+    """On how many sets learned features are above untrained ones, and those above raw values, on average of the seeds.
+
+    Both presets for signals have the same sets, so that their means can be compared; sounds have a line of their own.
+    """
     rows, names = _measured(results)
 
     def above(name: str, way: str, kind: str) -> bool:
@@ -64,11 +67,12 @@ def _counts(results: Path) -> str:
 
     table = []
     for half, chosen in (("choosing", True), ("reporting", False)):
-        for kind, preset in _PRESETS.items():
+        for preset, kind in (("signal", ""), ("aligned-signal", ", aligned"), ("sound", "")):
             some = [
                 name
                 for name in names
-                if _chosen_on(name) == chosen and "," not in name and (name, f"learned{kind}") in rows
+                if (_chosen_on(name), (name, "learned, aligned") in rows) == (chosen, preset != "sound")
+                and "," not in name
             ]
             if not some:
                 continue
