@@ -34,7 +34,11 @@ def _steps(results: Path) -> list[dict[str, Any]]:
 def _most_threads(results: Path) -> list[dict[str, Any]]:
     steps = _steps(results)
     most = max(step.get("threads", 0) for step in steps)  # earlier results do not say
-    return [step for step in steps if step.get("threads", 0) == most]
+    return _of_threads(steps, most)
+
+
+def _of_threads(steps: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
+    return [step for step in steps if step.get("threads", 0) == threads]
 
 
 def _head(step: dict[str, Any]) -> list[Any]:
@@ -71,7 +75,15 @@ _RATIOS = {
 
 
 def _step_ratios(results: Path) -> str:
-    medians = [(step, _medians(step)) for step in _most_threads(results)]
+    return _ratios(_most_threads(results))
+
+
+def _one_thread(results: Path) -> str:
+    return _ratios(_of_threads(_steps(results), 1))
+
+
+def _ratios(steps: list[dict[str, Any]]) -> str:
+    medians = [(step, _medians(step)) for step in steps]
     shown = {name: (a, b) for name, (a, b) in _RATIOS.items() if any(a in ms and b in ms for _, ms in medians)}
     rows = [
         [*_head(step), *(f"{ms[a] / ms[b]:.2f}" if a in ms and b in ms else "" for a, b in shown.values())]
@@ -251,6 +263,7 @@ TABLES: Tables = {
     "speed/sound": _sound,
     "speed/step": _step,
     "speed/step-ratios": _step_ratios,
+    "speed/step-one-thread": _one_thread,
     "speed/events": _events,
     "speed/video": _video,
     "speed/pipeline": _pipeline,

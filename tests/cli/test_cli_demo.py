@@ -6,7 +6,7 @@ import hebbstream as hs
 
 
 def test_the_demo_writes_everything_it_names(run):
-    code, out, _ = run("demo", "--limit", 9, "--quiet", "--output", "out")
+    code, out, _ = run("demo", "--limit", 1, "--quiet", "--output", "out")
     assert code == 0
     for name in ("receptive-fields.png", "accuracy.png", "demo.safetensors", "demo.onnx"):
         assert f"out/{name}" in out
@@ -23,7 +23,7 @@ def test_the_demo_writes_everything_it_names(run):
     ):
         assert words in out
     learner = hs.Learner.load("out/demo.safetensors")
-    assert (learner.net.samples_seen, learner.probe.steps) == (9, 240)
+    assert (learner.net.samples_seen, learner.probe.steps) == (1, 240)
     before = learner.net.layers[0].weight.clone()
     learner.net.learn_one(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
     assert not learner.net.layers[0].weight.equal(before)
