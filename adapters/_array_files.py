@@ -18,6 +18,7 @@ Array = np.ndarray[Any, Any]
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 20
 _MEMORY = Path("/proc/meminfo")
+_MOST = Path("/sys/fs/cgroup/memory.max")  # of a container
 
 
 def read_array(path: str | Path, name: str | None = None) -> Array:
@@ -135,8 +136,12 @@ def _check_room(path: Path, size: int) -> None:
     with suppress(OSError, KeyError, ValueError):  # of other systems, that is not known
         fields = dict(line.split(":") for line in _MEMORY.read_text().splitlines())
         room = sum(1024 * int(fields[name].removesuffix("kB")) for name in ("MemAvailable", "SwapFree"))
+        with suppress(OSError, ValueError):  # "max" is none
+            room = min(room, int(_MOST.read_text()))
         if size > room:
-            raise StreamError(f"{path}: it declares {size:,} bytes: expected at most the {room:,} that memory has left")
+            raise StreamError(
+                f"{path}: it declares {size:,} bytes: expected at most {room:,}, which memory has room for"
+            )
 
 
 def _open(path: Path) -> BinaryIO:

@@ -63,6 +63,21 @@ def write_state(path: str | Path, state: Mapping[str, Any]) -> None:
             raise OSError(str(error)) from error
 
 
+def check_state(state: Mapping[str, Any]) -> None:
+    """Refuse state that could not be written.
+
+    Raises
+    ------
+    ConfigurationError
+        If it holds something else than JSON terms and tensors.
+
+    Examples
+    --------
+    >>> check_state({"place": {"name": "yard", "map": torch.ones(2)}})
+    """
+    _without_tensors(state, "", {})
+
+
 def read_state(path: str | Path) -> State:
     """Read what `write_state` wrote, now or in an earlier format; its tensors lie in memory of their own.
 

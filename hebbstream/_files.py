@@ -100,7 +100,9 @@ def output_path(path: str | Path) -> Path:
     try:
         str(named).encode()
     except UnicodeEncodeError as error:  # bytes that are no text
-        raise OutputError(f"cannot write {str(path)!r}: {error}") from error
+        raise OutputError(
+            f"cannot write {str(path)!r}: expected a name in UTF-8; where the locale is another, set PYTHONUTF8=1"
+        ) from error
     if "\0" in str(named):
         raise OutputError(f"cannot write {str(path)!r}: no name holds a NUL")
     home = named.parts[0] if named.parts[1:] else ""

@@ -22,6 +22,7 @@ EXAMPLE = Path(__file__).parent.parent / "hebbstream" / "clip" / "example.safete
 WIDTH, WIDTH_FACTOR = 16, 2
 SAMPLES = 9_000  # a pass and a half
 RADIUS, RATE_SCALE = 3.0, 5.0
+ROUNDS = 2  # of the film, besides the first: what moves for ever keeps people from reading what stands beside it
 EVERY, SCALE, GAP, ACROSS = (
     60,
     10,
@@ -64,7 +65,7 @@ class Film(hs.Callback):
     def write(self, path: Path) -> None:
         first, *rest = [shown.quantize(64) for shown in self.pictures]
         lasts = [120] * len(rest) + [2500]
-        first.save(path, save_all=True, append_images=rest, duration=lasts, loop=0, optimize=True)
+        first.save(path, save_all=True, append_images=rest, duration=lasts, loop=ROUNDS, optimize=True)
         print(f"{path}: {len(self.pictures)} pictures, {path.stat().st_size:,} bytes")
 
 

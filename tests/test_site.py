@@ -9,6 +9,7 @@ import sys
 import pytest
 from forked import run_program
 from pages import PAGES, RENDERED, ROOT, typed_figures
+from PIL import Image
 from test_structure import PUBLIC
 
 GUIDES = {page.stem: page for page in PAGES if page.parent.name == "guides" and "**Task:**" in page.read_text()}
@@ -125,3 +126,8 @@ def test_a_planted_sentence_is_found(planted, said, tmp_path):
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith(f"{page}:5: ")
     assert said in done.stdout
+
+
+def test_the_film_on_the_first_page_comes_to_an_end():
+    with Image.open(ROOT / "docs" / "_static" / "filters.gif") as film:
+        assert film.info["loop"] > 0  # 0 is for ever

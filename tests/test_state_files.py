@@ -147,3 +147,10 @@ def test_a_key_that_would_come_back_as_another_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="state callbacks/Tally/seen/1: expected a str for a key"):
         write_state(path, {"callbacks": {"Tally": {"seen": {1: 5}}}})
     assert not path.exists()
+
+
+def test_a_name_that_the_locale_did_not_let_through_is_told_with_what_helps():
+    with pytest.raises(
+        OutputError, match=r"^cannot write '\\udcc3\\udcbc': expected a name in UTF-8; .* PYTHONUTF8=1$"
+    ):
+        check_writable("\udcc3\udcbc")

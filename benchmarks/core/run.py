@@ -17,9 +17,13 @@ from typing import Any
 import torch
 
 from hebbstream import Report, __version__
+from hebbstream._files import check_writable
+from hebbstream.errors import OutputError
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
+_FROM_ZERO = ("seed", "first_seed", "first", "epochs", "apart", "shift")
+"""Whole numbers that may be 0, besides several seeds."""
 
 
 def arguments(result: str, description: str | None) -> argparse.ArgumentParser:
@@ -48,8 +52,12 @@ def output_options(parser: argparse.ArgumentParser, default: Path, metavar: str,
 
 
 def begin(parser: argparse.ArgumentParser, given: list[str] | None = None) -> argparse.Namespace:
-    """Parse the arguments, and end here if the result would be stored without a commit to find its code by."""
+    """Parse the arguments, and end here if a number means nothing, or the result could not be stored.
+
+    A result that is stored needs a commit to find its code by.
+    """
     options = parser.parse_args(given)
+    _check_numbers(parser, options)
     changed = tree()[1]
     if changed and not options.uncommitted and options.output.resolve().is_relative_to(RESULTS.resolve()):
         more = f" and {len(changed) - 1} more" if changed[1:] else ""
@@ -57,7 +65,22 @@ def begin(parser: argparse.ArgumentParser, given: list[str] | None = None) -> ar
             f"not committed: {changed[0]}{more}; a result in benchmarks/results names the commit it is of:"
             " commit first, or try it out with --output ELSEWHERE or --uncommitted"
         )
+    try:
+        check_writable(options.output if options.output.suffix else options.output / "result.json")
+    except OutputError as error:
+        sys.exit(f"{error}: name another --output")
     return options
+
+
+def _check_numbers(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    for name, value in vars(options).items():
+        several = isinstance(value, list)
+        from_zero = name in _FROM_ZERO or (several and name == "seeds")
+        for number in value if several else [value]:
+            whole = isinstance(number, int) and not isinstance(number, bool)
+            if (isinstance(number, float) and not number >= 0) or (whole and number < (not from_zero)):
+                expected = "a positive integer" + " or 0" * from_zero if whole else "0 or a positive number"
+                parser.error(f"argument --{name.replace('_', '-')}: {number}: expected {expected}")
 
 
 def whole(report: Report) -> Report:

@@ -1,9 +1,14 @@
 """The result files: JSON, each with the machine, commit, date and command that it is of."""
 
+import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from benchmarks.core.run import machine
 from hebbstream._files import atomic_write
@@ -11,6 +16,9 @@ from hebbstream._files import atomic_write
 Result = dict[str, Any]
 Job = tuple[Result, Callable[[], Result]]
 """What tells a row from the others, and what measures the rest of it."""
+
+_HELD: dict[Path, FileLock] = {}
+"""Of each file that rows are added to, until the process ends."""
 
 
 def read(path: Path) -> Result:
@@ -36,8 +44,9 @@ def resume(path: Path, settings: Result) -> Result:
     Raises
     ------
     SystemExit
-        If the file holds what was measured with other settings, which would be lost.
+        If the file holds what was measured with other settings, which would be lost, or another process adds rows to it.
     """
+    _hold(path)
     found = read(path)
     if not found:
         return {}
@@ -54,6 +63,17 @@ def resume(path: Path, settings: Result) -> Result:
         flush=True,
     )
     return found
+
+
+def _hold(path: Path) -> None:
+    """Refuse a second process until this one ends: each would write the file without the other's rows."""
+    path = path.resolve()
+    name = f"hebbstream-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.lock"
+    lock = _HELD.setdefault(path, FileLock(Path(tempfile.gettempdir()) / name, timeout=0))
+    try:
+        lock.acquire()
+    except Timeout:
+        raise SystemExit(f"another process adds rows to {path}: name another --output, or wait for its end") from None
 
 
 def complete(path: Path, settings: Result, jobs: Iterable[Job], name: str = "rows") -> list[Result]:

@@ -116,9 +116,10 @@ class _Tally:
     def take(self, forward: Forward) -> None:
         spec, u = self.layer.spec, forward.weighted_input
         self.positions += len(u)
-        self.wins += torch.bincount(u.argmax(dim=1), minlength=spec.channels)
         activation = rectify(prepare(u, spec.activation, spec.activation_inverse_temperature), spec.activation)
         self.active += (activation != 0).sum(dim=0)
+        self.layer.compete(forward)  # averaged weights make the features alone
+        self.wins += torch.bincount(u.argmax(dim=1), minlength=spec.channels)
         self.winner_share += float(soft_winner_take_all(u, spec.inverse_temperature).amax(dim=1).sum())
 
     def result(self) -> LayerActivity:

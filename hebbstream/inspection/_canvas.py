@@ -11,6 +11,12 @@ from hebbstream.errors import MissingDependencyError, OutputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Of Chinese, Japanese and Korean, on Linux, macOS and Windows.
+_OTHER_SCRIPTS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Hiragino Sans", "Hiragino Sans GB", "Apple SD Gothic Neo",
+    "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS",
+)  # fmt: skip
+
 
 def new_figure(panels: int, size: tuple[float, float], *, rows: int = 1) -> "tuple[Figure, list[Any]]":
     """Return a matplotlib figure with `rows` rows of panels, drawn without a display, and its axes row by row."""
@@ -60,6 +66,21 @@ def _form(figure: "Figure", path: str | Path) -> str:
         endings = ", ".join(f".{name}" for name in sorted(known, key=lambda name: (name != "png", name)))
         raise OutputError(f"picture {path}: expected a name that ends in {endings}")
     return form
+
+
+def families() -> list[str]:
+    """Return fonts for text of any script: matplotlib's own, then what is installed for what it lacks.
+
+    Examples
+    --------
+    >>> families()[0]
+    'sans-serif'
+    """
+    from matplotlib import rcParams
+    from matplotlib.font_manager import fontManager
+
+    installed = set(fontManager.get_font_names())
+    return [*rcParams["font.family"], *(name for name in _OTHER_SCRIPTS if name in installed)]
 
 
 def show(axis: Any, picture: "np.ndarray[Any, Any]") -> None:

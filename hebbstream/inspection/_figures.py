@@ -10,7 +10,7 @@ from torch import Tensor
 from hebbstream._numbers import check_number
 from hebbstream._quote import printable
 from hebbstream.errors import ConfigurationError
-from hebbstream.inspection._canvas import as_pictures, grid, in_unit_range, new_figure, save_figure, show
+from hebbstream.inspection._canvas import as_pictures, families, grid, in_unit_range, new_figure, save_figure, show
 from hebbstream.inspection._fields import receptive_fields
 from hebbstream.inspection._patches import BestPatches
 from hebbstream.network._network import SoftHebbNet
@@ -179,5 +179,5 @@ def plot_embedding(
     )
     for text, name in zip(legend.get_texts(), classes, strict=True):
         # Given as labels, those that begin with _ are left out, and what stands between $ is taken for a formula.
-        text.set(text=printable(name), parse_math=False)
+        text.set(text=printable(name), parse_math=False, fontfamily=families())
     return save_figure(figure, path)

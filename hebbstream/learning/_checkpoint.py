@@ -8,11 +8,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from hebbstream._container import check_state
 from hebbstream._files import check_writable, expanded_path, remove_leftovers
 from hebbstream._numbers import check_number, quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, OutputError
-from hebbstream.learning._callback import Callback
+from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._generations import generation, keep_generations
 from hebbstream.learning._running import Running
 from hebbstream.probe._inputs import checked_label
@@ -125,6 +126,11 @@ class Checkpoint(Callback):
         """Refuse a label that cannot be saved: later, all that was learned could not be saved with it."""
         if sample.y is not None and learner.probe is not None:
             encode_label(checked_label(sample.y))
+
+    def on_step(self, learner: Running, step: Step) -> None:
+        """Refuse state of a callback that cannot be saved, after one sample and not after a thousand."""
+        if step.index == self._began_at:
+            check_state({"callbacks": learner._state_of_callbacks()})
 
     def on_pause(self, learner: Running) -> None:
         """Save, if it can be."""

@@ -235,8 +235,7 @@ class Learner:
                 state["probe"] = probe.state_dict()
             if self.replay is not None:
                 state["replay"] = self.replay.state_dict()
-            kept = {name: callback.state_dict() for name, callback in self._named_callbacks().items()}
-            state["callbacks"] = self._unclaimed | {name: kept[name] for name in kept if kept[name]}
+            state["callbacks"] = self._state_of_callbacks()
             write_state(path, state)
         if self._run is not None:
             self._run.saved_to = Path(path)
@@ -355,6 +354,10 @@ class Learner:
         for name, callback in self._named_callbacks().items():
             if name in self._unclaimed:
                 callback.load_state_dict(self._unclaimed.pop(name))
+
+    def _state_of_callbacks(self) -> State:
+        kept = {name: callback.state_dict() for name, callback in self._named_callbacks().items()}
+        return self._unclaimed | {name: kept[name] for name in kept if kept[name]}
 
     def _named_callbacks(self) -> dict[str, Callback]:
         """Return callbacks by the names of their state: their kind, and a number from the second of a kind on."""

@@ -9,7 +9,7 @@ from numba import float64, int64, njit, types
 from hebbstream.rule._lanes import compiled, floats, longs, matrix, power, rounded, short_matrix, shorts
 from hebbstream.rule._tile import FEATURES, broadcast_tile, dot_tile, has_bfloat16, host_shape
 
-BUILT_OF = "f583aa976842"  # _lanes and _tile: what numba kept of this module is wrong if they change
+BUILT_OF = "47935bd9d5aa"  # _lanes and _tile: what numba kept of this module is wrong if they change
 SHAPE = host_shape(FEATURES)
 BFLOAT16 = has_bfloat16(FEATURES)
 
@@ -203,7 +203,8 @@ def whiten(pixels, mean, together, out):
 def pool(u, centre, exponent, samples, height, width, tall, wide, down, right, above, left, average, unit, rows, out):
     """Take off each position's mean if `centre`, rectify, pool, and raise to a power; bring a position's outputs to length 1 if `unit`.
 
-    Pooling takes the greatest, or the average with the border.
+    Pooling takes the greatest, or the average with the border. Comparisons let NaN pass: a layer that has diverged must not
+    seem to see nothing.
     """
     neurons, exponent = u.shape[1], np.float32(exponent)
     means = np.zeros(samples * height * width, np.float32)
@@ -225,10 +226,12 @@ def pool(u, centre, exponent, samples, height, width, tall, wide, down, right, a
                 source, mean = u[p], means[p]
                 if average:
                     for k in range(neurons):
-                        target[k] += max(np.float32(0.0), source[k] - mean)
+                        value = source[k] - mean
+                        target[k] += np.float32(0.0) if value < np.float32(0.0) else value
                 else:
                     for k in range(neurons):
-                        target[k] = max(target[k], source[k] - mean)
+                        value = source[k] - mean
+                        target[k] = target[k] if value < target[k] else value
         if average:
             for k in range(neurons):
                 target[k] *= np.float32(1.0 / (tall * wide))
@@ -239,6 +242,7 @@ def pool(u, centre, exponent, samples, height, width, tall, wide, down, right, a
             square = np.float32(0.0)
             for k in range(neurons):
                 square += target[k] * target[k]
-            scale = np.float32(1.0) / max(np.sqrt(square), _LEAST_LENGTH)
+            length = np.sqrt(square)
+            scale = np.float32(1.0) / (_LEAST_LENGTH if length < _LEAST_LENGTH else length)
             for k in range(neurons):
                 target[k] *= scale

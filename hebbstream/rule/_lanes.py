@@ -113,7 +113,7 @@ def exp(x):
 
 @njit(inline="always")
 def power(x, exponent):
-    """Return x^p for x ≥ 0 and normal, to six digits: 2^(p·log₂ x), the logarithm by its series in (m − 1)/(m + 1)."""
+    """Return x^p for x ≥ 0 and normal, NaN for NaN, to six digits: 2^(p·log₂ x), the logarithm by its series in (m − 1)/(m + 1)."""
     bits = np.int32(_as_bits(max(x, np.float32(1.2e-38)))) - np.int32(0x3F3504F3)  # √½ ≤ m < √2
     exponent_of_two = bits >> np.int32(23)
     m = _as_float((bits & np.int32(0x7FFFFF)) + np.int32(0x3F3504F3))
@@ -137,7 +137,7 @@ def power(x, exponent):
     p = p * f + np.float32(0.5)
     p = p * f * f + f + np.float32(1.0)
     power = p * _as_float((np.int32(n) + np.int32(127)) << np.int32(23))
-    return power if x > np.float32(0.0) else np.float32(0.0)
+    return power if x > np.float32(0.0) else x
 
 
 @njit(inline="always")

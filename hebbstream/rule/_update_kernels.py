@@ -21,7 +21,7 @@ from hebbstream.rule._lanes import (
 )
 from hebbstream.rule._tile import FEATURES, TOGETHER, event_sums, host_shape
 
-BUILT_OF = "f583aa976842"  # _lanes and _tile: what numba kept of this module is wrong if they change
+BUILT_OF = "47935bd9d5aa"  # _lanes and _tile: what numba kept of this module is wrong if they change
 _LANES = host_shape(FEATURES).lanes
 _SUMS = event_sums(host_shape(FEATURES))
 _PATCHES, _EVENTS = (floats, longs, longs, int64), (longs, longs, ints, floats)

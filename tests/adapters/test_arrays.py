@@ -1,6 +1,7 @@
 import gzip
 import operator
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -233,10 +234,21 @@ def test_idx_files_are_read_strictly(content, message):
 def test_what_memory_has_no_room_for_is_refused_by_what_the_file_declares(saved, tmp_path, monkeypatch, name):
     (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   0 kB\nSwapFree: 0 kB\n")
     monkeypatch.setattr(_array_files, "_MEMORY", tmp_path / "meminfo")
-    with pytest.raises(errors.StreamError, match=rf"{name}: it declares [0-9,]+ bytes: expected at most the 0"):
+    with pytest.raises(errors.StreamError, match=rf"{name}: it declares [0-9,]+ bytes: expected at most 0, which"):
         read_array(tmp_path / name, "x" if "both" in name else None)
     monkeypatch.setattr(_array_files, "_MEMORY", tmp_path / "of another system")
     assert len(read_array(tmp_path / name, "x" if "both" in name else None)) == 20
+
+
+@pytest.mark.parametrize(("limit", "refused"), [("5\n", True), ("max\n", False)])
+def test_a_container_has_no_more_room_than_its_limit(saved, tmp_path, monkeypatch, limit, refused):
+    (tmp_path / "meminfo").write_text("MemAvailable: 90000 kB\nSwapFree: 0 kB\n")
+    (tmp_path / "memory.max").write_text(limit)
+    monkeypatch.setattr(_array_files, "_MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr(_array_files, "_MOST", tmp_path / "memory.max")
+    expected = pytest.raises(errors.StreamError, match="expected at most 5, which") if refused else nullcontext()
+    with expected:
+        assert len(read_array(tmp_path / "labels.idx1")) == 20
 
 
 @modest

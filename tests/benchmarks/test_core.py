@@ -215,3 +215,34 @@ def test_ctrl_c_is_told_in_a_line():
     code = "import benchmarks; raise ValueError('torn')"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr.splitlines()[-1]) == (1, "ValueError: torn")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--seeds", "0", "-1"], "--seeds: -1: expected a positive integer or 0"),
+        (["--frames", "0"], "--frames: 0: expected a positive integer"),
+        (["--rate", "-0.5"], "--rate: -0.5: expected 0 or a positive number"),
+        (["--rate", "nan"], "--rate: nan: expected 0 or a positive number"),
+        (["--output", "/dev/null/a.json"], "cannot write /dev/null/a.json: "),
+    ],
+)
+def test_what_cannot_be_measured_or_stored_is_told_before_anything_is_measured(given, said, capsys):
+    parser = run.arguments("quality/endless", "What it does.")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--frames", type=int, default=5)
+    parser.add_argument("--rate", type=float, default=0.0)
+    with pytest.raises(SystemExit) as refused:
+        run.begin(parser, ["--output", "/dev/null/never.json", *given])
+    assert said in f"{refused.value}{capsys.readouterr().err}"
+
+
+def test_a_second_process_does_not_write_over_the_rows_of_the_first(tmp_path):
+    path = tmp_path / "rows.json"
+    job = {"row": "a"}, lambda: {"ms": 1}
+    store.complete(path, {}, [job])
+    program = f"from pathlib import Path; from benchmarks.core import store; store.resume(Path({str(path)!r}), {{}})"
+    second = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"another process adds rows to {path}: name another --output")
+    assert store.complete(path, {}, [job]) == [{"row": "a", "ms": 1, "measured": store.read(path)["machine"]}]

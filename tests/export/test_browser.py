@@ -131,6 +131,8 @@ def test_the_webcam_becomes_labels_and_features_that_match_torch(browser, learne
             page.wait_for_timeout(20)
         expect(page.locator("#camera-message")).to_be_hidden()
         expect(page.locator("#model-message")).to_be_hidden()
+        page.click("#toggle")
+        expect(page.locator("#label")).to_be_hidden()  # what was seen last is no longer there
 
 
 def test_a_known_frame_gives_what_torch_gives(browser, learned, site):

@@ -1,10 +1,13 @@
+import contextlib
+
 import numpy as np
 import pytest
 import torch
 from small import pixels, small_net, weighted_input
 
-from hebbstream import errors, inspection
+from hebbstream import LayerSpec, SoftHebbNet, errors, inspection
 from hebbstream.inspection import _summary
+from hebbstream.rule import _fast as fast
 
 
 def test_duplicates_are_counted_in_one_direction_only(net):
@@ -70,3 +73,19 @@ def test_modes_of_torch_change_nothing(net, frames, mode):
         assert [layer.winner_share for layer in found] == [layer.winner_share for layer in expected]
         assert torch.equal(inspection.best_patches(net, frames[:3], 1).responses, best.responses)
         assert torch.equal(inspection.optimal_inputs(net, 1, [4], steps=2).pictures, pictures)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_who_wins_is_told_of_the_weights_that_compete_and_not_of_their_average(frames, compiled):
+    plain, averaged = (
+        SoftHebbNet([LayerSpec(channels=6, learning_rate=0.2, averaging_samples=samples)], 3) for samples in (None, 500)
+    )
+    for net in (plain, averaged):
+        net.layers[0].weight_matrix.copy_(torch.linspace(-1, 1, net.layers[0].weight_matrix.numel()).view(6, -1))
+    averaged.layers[0].plastic_matrix.copy_(plain.layers[0].weight_matrix.flip(0))
+    with contextlib.nullcontext() if compiled else fast.without_kernels():
+        expected, found = (inspection.observe(net, frames[:3])[0] for net in (plain, averaged))
+    assert torch.equal(found.wins, expected.wins.flip(0))
+    assert not torch.equal(found.wins, expected.wins)
+    assert torch.equal(found.active, expected.active)  # features are of the average
+    assert found.winner_share == pytest.approx(expected.winner_share)

@@ -10,7 +10,7 @@ import hebbstream as hs
 from hebbstream import errors, inspection
 from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
-from hebbstream.inspection import _embedding, _figures
+from hebbstream.inspection import _canvas, _embedding, _figures
 from hebbstream.inspection._fields import receptive_field
 
 PNG = b"\x89PNG"
@@ -147,3 +147,10 @@ def test_a_legend_shows_labels_as_they_are(tmp_path, monkeypatch):
     drawn[0].canvas.draw()  # what is no formula would be an error
     (legend,) = drawn[0].legends
     assert [text.get_text() for text in legend.get_texts()] == ["$\\frac{$", "_hidden", "a\\nb"]
+
+
+def test_labels_in_other_scripts_are_drawn_with_a_font_that_has_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(_canvas, "_OTHER_SCRIPTS", ("not installed", "STIXGeneral"))
+    # Matplotlib's own font lacks the second, and a warning, which is an error here, would say so.
+    _figures.plot_embedding([("after", np.zeros((2, 2)))], ["a", "\u20dd"], tmp_path / "e.png")
+    assert _canvas.families() == ["sans-serif", "STIXGeneral"]

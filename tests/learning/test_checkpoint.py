@@ -409,3 +409,24 @@ def test_what_a_killed_run_left_half_written_is_removed(tmp_path):
     checkpoint.claim()
     checkpoint.release()
     assert list(tmp_path.iterdir()) == [others]
+
+
+class Census(hs.Callback):
+    """Keeps what no file can hold, from its first sample on."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def on_step(self, learner, step):
+        self.seen.add(step.index)
+
+    def state_dict(self):
+        return {"seen": self.seen} if self.seen else {}
+
+
+def test_state_of_a_callback_that_cannot_be_saved_is_told_after_one_sample(tmp_path):
+    net, census = tiny_net(), Census()
+    with pytest.raises(errors.ConfigurationError, match=r"^state callbacks/Census/seen: set is no JSON term; expected"):
+        hs.learn(net, torch.rand(9, 3, 8, 8), checkpoint=tmp_path / "run", callbacks=[census], progress=False)
+    assert census.seen == {0}
+    assert not (tmp_path / "run").exists()

@@ -118,6 +118,18 @@ def test_whoever_only_reads_presses_nothing_and_keeps_the_focus_with_the_pen(pag
         shows(page, "notice", "somebody else holds the pen")
         expect(page.locator("#likes-layer")).to_have_value(before)  # not what was refused
         expect(second.locator("#examples button").first).to_be_enabled()
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("n")
+        shows(page, "notice", "Somebody else holds the pen: take it first.")
+
+
+def test_a_browser_that_keeps_nothing_is_told_what_to_allow(browser, studio):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('denied'); } })")
+        page.goto(studio.door.address)
+        shows(page, "status", "not connected")
+        shows(page, "notice", "allow cookies and storage")
 
 
 @pytest.mark.parametrize("size", [(320, 256), (320, 700), (390, 844), (1400, 700)])
@@ -226,3 +238,17 @@ def test_a_connection_that_has_fallen_silent_is_taken_for_lost_and_made_anew(bro
         silent.clear()
         page.clock.fast_forward(2_000)
         shows(page, "status", "ready")
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_text_twice_as_large_fits_a_phone(width, browser, studio):
+    large = ["--no-sandbox", "--blink-settings=defaultFontSize=32"]
+    again = browser.browser_type.launch(executable_path=CHROMIUM, args=large)
+    try:
+        page = again.new_page(viewport={"width": width, "height": 844})
+        page.goto(studio.door.address)
+        expect(page.locator("#examples li").nth(1)).to_be_visible(timeout=WAIT_MS)
+        expect(page.locator("#likes li").first).to_be_visible(timeout=WAIT_MS)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    finally:
+        again.close()

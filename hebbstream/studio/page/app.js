@@ -9,6 +9,13 @@ import { Pictures } from "./picture.js";
 import { Teaching } from "./teach.js";
 
 const given = new URLSearchParams(location.search).get("token");
+try {
+  localStorage.getItem("token");
+} catch (error) {
+  write("status", "not connected");
+  standingNotice("This browser keeps nothing for this page, which needs it to know its studio: allow cookies and storage, then load the page again.");
+  throw error;
+}
 if (given) {
   localStorage.setItem("token", given);
   history.replaceState(null, "", location.pathname);
@@ -249,7 +256,7 @@ window.addEventListener("keydown", (event) => {
     toggleLearning();
   } else if (key === "n") {
     event.preventDefault();
-    element("name").focus();
+    element("name").disabled ? notice("Somebody else holds the pen: take it first.") : element("name").focus();
   } else if (key === "?") {
     element("help").showModal();
   }
