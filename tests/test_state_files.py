@@ -184,7 +184,7 @@ def test_a_file_that_is_read_while_it_is_replaced_is_replaced_once_that_ends(tmp
         write_state(tmp_path / "state", {"new": 1})
         assert read_state(tmp_path / "state") == {"new": 1}
     else:
-        with pytest.raises(OutputError, match="cannot write .*state: The process cannot access the file"):
+        with pytest.raises(OutputError, match=r"cannot write .*state: The process cannot access the file"):
             write_state(tmp_path / "state", {"new": 1})
     assert sum(pauses) < 2
 

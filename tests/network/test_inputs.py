@@ -166,13 +166,13 @@ def test_a_device_without_float64_is_refused_before_anything_is_learned(monkeypa
     net = hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3)
     monkeypatch.setattr(torch, "empty", without_float64(torch.empty))
     for use in (lambda: hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3), lambda: net.to("cpu")):
-        with pytest.raises(errors.ConfigurationError, match="device='cpu': it cannot be used here .* float64"):
+        with pytest.raises(errors.ConfigurationError, match=r"device='cpu': it cannot be used here .* float64"):
             use()
 
 
 def test_a_command_refuses_a_device_without_float64_too(monkeypatch):
     monkeypatch.setattr(torch, "zeros", without_float64(torch.zeros))
-    with pytest.raises(errors.ConfigurationError, match="device 'cpu' cannot be used .* float64"):
+    with pytest.raises(errors.ConfigurationError, match=r"device 'cpu' cannot be used .* float64"):
         check_device("cpu")
 
 
