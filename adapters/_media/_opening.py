@@ -92,8 +92,7 @@ def ask(source: MediaSource, connection: Connection, acceleration: Any = None, f
         source.target(),
         mode="r",
         format=form or source.format,
-        # Not for its streams, too: PyAV before 17.1 dies where they are found later, as in FLV and MPEG program streams.
-        container_options=options,
+        options=options,
         timeout=(connection.open_timeout, connection.read_timeout) if source.may_break_off else None,
         hwaccel=acceleration,
     )
