@@ -16,8 +16,7 @@ from hebbstream.errors import ConfigurationError, OutputError
 if sys.platform != "win32":
     import fcntl
 
-_PAUSES = (0.01, 0.04, 0.15, 0.6)
-"""Seconds between tries to replace a file."""
+_TRIES, _PAUSE = 20, 0.05  # seconds: to replace a file that others read again and again
 
 
 @contextmanager
@@ -148,11 +147,11 @@ def _reserved(path: str | Path, ending: str) -> Iterator[tuple[Path, Path]]:
 
 def _replace(temporary: Path, target: Path) -> None:
     """Rename; Windows refuses while somebody has one of the two open, be it a reader or a virus scanner: try again."""
-    for pause in _PAUSES:
+    for _ in range(_TRIES):
         with suppress(PermissionError):
             temporary.replace(target)
             return
-        time.sleep(pause)
+        time.sleep(_PAUSE)
     temporary.replace(target)
 
 
