@@ -89,8 +89,9 @@ def test_mnist_is_compared_where_it_is(run):
 
 def test_a_site_learns_in_one_process_as_in_many(run, tmp_path):
     site = (FOLDER / "site" / "site.toml").read_text().replace("site.safetensors", str(tmp_path / "site.safetensors"))
-    (tmp_path / "site.toml").write_text(site)
-    started = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    (tmp_path / "site.toml").write_text(f"# für die Küche\n{site}", encoding="utf-8")
+    other_encoding = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}  # as Windows has another than UTF-8
+    started = other_encoding | {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
     for position in ("20", "40"):
         done = run("site/learn", "--site", tmp_path / "site.toml", "--limit", 20, **started)
         assert done.returncode == 0, done.stderr
