@@ -1,6 +1,8 @@
 """Every example runs as it stands, in a reduced form; the figures it gives here mean nothing."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,11 +91,19 @@ def test_mnist_is_compared_where_it_is(run):
 
 def test_a_site_learns_in_one_process_as_in_many(run, tmp_path):
     site = (FOLDER / "site" / "site.toml").read_text().replace("site.safetensors", str(tmp_path / "site.safetensors"))
-    (tmp_path / "site.toml").write_text(f"# für die Küche\n{site}", encoding="utf-8")
-    other_encoding = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}  # as Windows has another than UTF-8
-    started = other_encoding | {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    (tmp_path / "site.toml").write_text(site)
+    started = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
     for position in ("20", "40"):
         done = run("site/learn", "--site", tmp_path / "site.toml", "--limit", 20, **started)
         assert done.returncode == 0, done.stderr
         assert "1 processes: learned 20 samples" in done.stdout
         assert hs.load(tmp_path / "site.safetensors").samples_seen == int(position)
+
+
+def test_a_site_is_read_as_utf_8_whatever_the_system_takes_for_text(tmp_path):
+    """As Windows, which has another encoding."""
+    (tmp_path / "site.toml").write_text("# für die Küche: [run] is missing", encoding="utf-8")
+    command = [sys.executable, FOLDER / "site" / "learn.py", "--site", tmp_path / "site.toml"]
+    other = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, env=other, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == "KeyError: 'run'"
