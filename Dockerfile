@@ -18,8 +18,6 @@ COPY pyproject.toml README.md LICENSE ./
 COPY hebbstream hebbstream
 COPY adapters adapters
 COPY export export
-# hebbstream/studio/browser is a link to it
-COPY examples/browser examples/browser
 RUN /opt/hebbstream/bin/pip install --no-cache-dir ".[plot,images,${ORT}]"
 
 FROM ${BASE}

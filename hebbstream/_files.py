@@ -5,6 +5,7 @@ import glob
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from hebbstream.errors import ConfigurationError, OutputError
 
 if sys.platform != "win32":
     import fcntl
+
+_TRIES, _PAUSE = 20, 0.05  # seconds: to replace a file that others read again and again
 
 
 @contextmanager
@@ -43,7 +46,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         with suppress(OSError):  # a share, or another's disk, may refuse even the same
             temporary.chmod(mode)  # some writers put a file of their own there
         _flush(temporary)
-        temporary.replace(target)
+        _replace(temporary, target)
         with suppress(OSError):  # a folder that may be written to, but not be read
             _flush(target.parent)
 
@@ -144,14 +147,27 @@ def _reserved(path: str | Path, ending: str) -> Iterator[tuple[Path, Path]]:
                 temporary.unlink()
 
 
+def _replace(temporary: Path, target: Path) -> None:
+    """Rename; Windows refuses while somebody has one of the two open, be it a reader or a virus scanner: try again."""
+    for _ in range(_TRIES):
+        with suppress(PermissionError):
+            temporary.replace(target)
+            return
+        time.sleep(_PAUSE)
+    temporary.replace(target)
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a file, or raise an `OSError` where another process does; Windows itself removes none that is open."""
+    """Empty a file and hold it, or raise an `OSError` where another process does; Windows itself removes none that is open."""
     if sys.platform == "win32":
         yield
         return
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # a share by NFS locks only what is open for writing
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # A share by SMB lets what is locked be written through this handle alone, so nobody could: an error says so.
+        path.write_bytes(b"?")
+        path.write_bytes(b"")
         yield
 
 

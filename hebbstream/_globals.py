@@ -140,10 +140,13 @@ def usable_device(device: str | torch.device) -> torch.device:
     """
     try:
         found = torch.device(device)
-        torch.empty(0, dtype=torch.float32, device=found)
     except TypeError:
         raise ConfigurationError(f"device={device!r}: expected a name, such as 'cpu' or 'cuda'") from None
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except RuntimeError as error:
+        raise ConfigurationError(f"device={str(device)!r}: it cannot be used here ({first_line(error)})") from None
+    try:
+        torch.empty(0, dtype=torch.float64, device=found)  # as probes and whitening need; Apple's mps has none
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ConfigurationError(f"device={str(device)!r}: it cannot be used here ({first_line(error)})") from None
     if found.type == "meta":
         raise ConfigurationError("device='meta': expected one that holds values, such as 'cpu' or 'cuda'")

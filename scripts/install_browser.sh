@@ -2,7 +2,7 @@
 # What tests of pages in a browser need beside Python: onnxruntime-web and axe-core from npm, Chromium from Debian's packages.
 # Ends well whatever happens: the tests skip what is missing, and say so.
 set -u
-cd "$(dirname "$0")/../examples/browser"
+cd "$(dirname "$0")/../hebbstream/studio/browser"
 
 attempt() {  # attempt "what" command…: quiet when it works, the end of its output when it does not
   local what=$1 output
@@ -29,7 +29,7 @@ packages() {  # packages "what" folder: what the folder's lock names; npm writes
 }
 
 packages onnxruntime-web .
-packages axe-core ../../tests/studio/npm
+packages axe-core ../../../tests/studio/npm
 
 if command -v chromium chromium-browser google-chrome >/dev/null; then
   :

@@ -1,6 +1,8 @@
 """Every example runs as it stands, in a reduced form; the figures it gives here mean nothing."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,12 @@ def test_a_site_learns_in_one_process_as_in_many(run, tmp_path):
         assert done.returncode == 0, done.stderr
         assert "1 processes: learned 20 samples" in done.stdout
         assert hs.load(tmp_path / "site.safetensors").samples_seen == int(position)
+
+
+def test_a_site_is_read_as_utf_8_whatever_the_system_takes_for_text(tmp_path):
+    """As Windows, which has another encoding."""
+    (tmp_path / "site.toml").write_text("# für die Küche: [run] is missing", encoding="utf-8")
+    command = [sys.executable, FOLDER / "site" / "learn.py", "--site", tmp_path / "site.toml"]
+    other = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, env=other, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == "KeyError: 'run'"

@@ -134,6 +134,61 @@ def test_what_a_killed_process_left_is_removed_but_not_what_one_writes(tmp_path)
     assert (tmp_path / "f.npy").read_text() == "under way"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no such locks")
+def test_what_was_left_on_a_share_that_locks_only_what_is_open_for_writing_is_removed(tmp_path, monkeypatch):
+    """As by NFS."""
+
+    def by_nfs(file, operation):
+        if not file.writable():
+            raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr("fcntl.flock", by_nfs)
+    (tmp_path / ".f.npy.0123abcd.part").write_bytes(bytes(1000))
+    remove_leftovers(tmp_path / "f.npy")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such locks")
+def test_a_share_whose_locks_keep_out_ourselves_is_written_without_them(tmp_path, monkeypatch):
+    """As by SMB, where what is locked can be read and written through that handle alone."""
+    held, written = [], Path.write_bytes
+    monkeypatch.setattr("fcntl.flock", lambda file, operation: held.append(file))
+
+    def by_smb(path, data):
+        if any(not file.closed and os.path.samestat(os.fstat(file.fileno()), path.stat()) for file in held):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return written(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", by_smb)
+    with atomic_write(tmp_path / "f.npy") as temporary:
+        temporary.write_bytes(b"kept")
+        remove_leftovers(tmp_path / "f.npy")
+    assert (tmp_path / "f.npy").read_bytes() == b"kept"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("reads", [2, 100])
+def test_a_file_that_is_read_while_it_is_replaced_is_replaced_once_that_ends(tmp_path, monkeypatch, reads):
+    """Windows refuses to replace a file that is open."""
+    replace, tries, pauses = Path.replace, [], []
+
+    def on_windows(path, target):
+        tries.append(target)
+        if len(tries) <= reads:
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", on_windows)
+    monkeypatch.setattr("time.sleep", pauses.append)
+    if reads == 2:
+        write_state(tmp_path / "state", {"new": 1})
+        assert read_state(tmp_path / "state") == {"new": 1}
+    else:
+        with pytest.raises(OutputError, match=r"cannot write .*state: The process cannot access the file"):
+            write_state(tmp_path / "state", {"new": 1})
+    assert sum(pauses) < 2
+
+
 def test_a_link_that_leads_nowhere_but_to_itself_is_replaced(tmp_path):
     (tmp_path / "f.npy").symlink_to("f.npy")
     remove_leftovers(tmp_path / "f.npy")

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-import av
+import av.device
 
 from hebbstream.adapters._media._opening import reason
 from hebbstream.errors import SourceNotFoundError
@@ -17,10 +17,8 @@ def direct_show(number: int, called: str, medium: Literal["video", "audio"]) -> 
         If there are not so many, or they cannot be listed.
     """
     try:
-        from av.device import enumerate_input_devices  # PyAV before 17 has it not
-
-        found = [device.name for device in enumerate_input_devices("dshow") if medium in device.media_types]
-    except (ImportError, ValueError, OSError, av.error.FFmpegError) as error:
+        found = [device.name for device in av.device.enumerate_input_devices("dshow") if medium in device.media_types]
+    except (ValueError, OSError, av.error.FFmpegError) as error:
         raise SourceNotFoundError(
             f"no {called} {number}: cannot list {called}s ({reason(error)}); name it: {medium}=NAME"
         ) from None

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 Result = TypeVar("Result")
+_SIGNAL_SECONDS = 0.5
 
 
 def interruptible(function: Callable[[], Result]) -> Result:
@@ -18,7 +19,20 @@ def interruptible(function: Callable[[], Result]) -> Result:
     """
     if threading.current_thread() is not threading.main_thread():
         return function()
-    return started(function).result()
+    return result_of(started(function))
+
+
+def result_of(future: "Future[Result]") -> Result:
+    """Return what a future comes to, waited for in pieces: before Python 3.14, Windows lets no Ctrl-C into a wait.
+
+    Examples
+    --------
+    >>> result_of(started(lambda: "opened"))
+    'opened'
+    """
+    while not future.done():
+        wait([future], _SIGNAL_SECONDS)
+    return future.result()
 
 
 def started(function: Callable[[], Result]) -> "Future[Result]":

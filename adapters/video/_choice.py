@@ -43,7 +43,7 @@ def choose_video(container: Any, shown: str, number: int | None = None) -> Any:
         raise NotAVideoError(f"{shown}: FFmpeg here has no decoder for its video")
     if container.format.name in _FETCHED_APART:
         for other in container.streams:
-            if other.index != chosen.index and hasattr(other, "discard"):  # older PyAV has it not
+            if other.index != chosen.index:
                 other.discard = _DISCARD_ALL
     return chosen
 

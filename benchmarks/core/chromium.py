@@ -1,4 +1,4 @@
-"""The page of examples/browser in a headless Chromium whose webcam is a file: for its benchmark and its tests."""
+"""The page of hebbstream/studio/browser in a headless Chromium whose webcam is a file: for its benchmark and its tests."""
 
 import shutil
 import threading
@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
-PAGE = Path(__file__).parents[2] / "examples" / "browser"
+PAGE = Path(__file__).parents[2] / "hebbstream" / "studio" / "browser"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Root has no sandbox, and nothing should look for the network.
 _FLAGS = [

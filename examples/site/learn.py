@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--site", type=Path, default=Path(__file__).with_name("site.toml"), metavar="FILE")
     parser.add_argument("--limit", type=int, metavar="N", help="stop after N frames of all sources together")
     options = parser.parse_args()
-    site = tomllib.loads(options.site.read_text())
+    site = tomllib.loads(options.site.read_text(encoding="utf-8"))
     with join(timeout=site["run"]["timeout"]) as peers:
         parts = shares(site["sources"], peers.world)
         sources = {name: opener(part, site["network"]["size"]) for name, part in parts.items()}

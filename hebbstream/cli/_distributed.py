@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import Any
 
 import hebbstream as hs
 from hebbstream._credentials import mask_credentials
+from hebbstream.adapters.audio._microphones import MICROPHONES
+from hebbstream.adapters.video._cameras import CAMERAS
 from hebbstream.cli._source import check_sources, open_stream
 from hebbstream.cli._types import positive, seconds
 from hebbstream.distributed import Peers, join, learn_together
 from hebbstream.distributed._learn import refuse_differences
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams import Stream
+
+_DEVICES = (*CAMERAS.pattern, *MICROPHONES.pattern)
 
 # What says how a source is read, and what a new network is. The rest may be each machine's own, or is compared where it is used.
 _ALIKE = (
@@ -148,7 +153,7 @@ def is_pipe(source: str) -> bool:
 
 
 def is_camera(source: str) -> bool:
-    """Whether a source's name is that of a camera or a network stream, which may go on whether or not it is read.
+    """Whether a source's name is that of a camera, a microphone or a network stream, which may go on whether or not it is read.
 
     Examples
     --------
@@ -156,4 +161,4 @@ def is_camera(source: str) -> bool:
     (True, True, False)
     """
     address = "://" in source and not source.lower().startswith("file:")
-    return source.isdecimal() or source.startswith("/dev/video") or address
+    return source.isdecimal() or address or any(re.match(pattern, source) for pattern in _DEVICES)

@@ -38,8 +38,8 @@ def engine_of(options: argparse.Namespace) -> Engine:
 def check_device(name: str) -> None:
     """Refuse a device that does not exist, or that computes nothing here."""
     try:
-        float(torch.zeros((), device=name))
-    except (RuntimeError, AssertionError, ImportError) as error:
+        float(torch.zeros((), dtype=torch.float64, device=name))  # as probes and whitening need; Apple's mps has none
+    except (RuntimeError, AssertionError, ImportError, TypeError) as error:
         reason = first_line(error).split(". ")[0]
         usable = ", ".join(["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))])
         raise ConfigurationError(f"device {name!r} cannot be used ({reason}); expected one of {usable}") from None

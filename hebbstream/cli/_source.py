@@ -12,7 +12,7 @@ from itertools import count, islice
 from typing import Any
 
 from hebbstream._credentials import mask_credentials
-from hebbstream.adapters._media._interruptible import started
+from hebbstream.adapters._media._interruptible import result_of, started
 from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.arrays import open_arrays
 from hebbstream.adapters.video import open_video
@@ -201,7 +201,7 @@ def _begin_to_open(open_one: Callable[[str], Stream[Any]], source: str, opened: 
         return lambda: opened.enter_context(open_one(source))
     opening = started(partial(open_one, source))
     opened.callback(opening.add_done_callback, _close)  # one that still waits is closed as soon as it opens
-    return opening.result
+    return partial(result_of, opening)
 
 
 def _close(opening: "Future[Stream[Any]]") -> None:

@@ -380,8 +380,7 @@ class LayerStack(nn.Module):
             if trial.dtype != torch.float32:
                 kind = str(trial.dtype).removeprefix("torch.")
                 raise ConfigurationError(f"network as {kind}: expected float32; an engine's precision= is for products")
-            if trial.is_meta:
-                usable_device("meta")
+            usable_device(trial.device)
 
             def taken(tensor: Tensor) -> Tensor:  # a subclass may have parameters, too
                 return moved[id(tensor)] if id(tensor) in moved else fn(tensor)

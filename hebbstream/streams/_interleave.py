@@ -15,6 +15,7 @@ from hebbstream._numbers import check_number
 from hebbstream.errors import ConfigurationError
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._item import owned, time_of
+from hebbstream.streams._prefetch import next_of
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream, as_stream
 
@@ -194,7 +195,7 @@ class _Interleaved(Composed[Sample]):
         running = len(self._threads)
         while running:
             # A queue in the order of arrival is fair: a source has no more than its permits in it.
-            name, found = self._pending.popleft() if self._pending else self._arrived.get()
+            name, found = self._pending.popleft() if self._pending else next_of(self._arrived)
             if isinstance(found, Sample):
                 self._permits[name].release()
                 yield found

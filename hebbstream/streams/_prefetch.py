@@ -6,7 +6,7 @@ import weakref
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
-from queue import Empty, Full, Queue
+from queue import Empty, Full, Queue, SimpleQueue
 from typing import Generic, Literal, Self, TypeVar, get_args
 
 from hebbstream._numbers import check_number
@@ -15,6 +15,7 @@ from hebbstream.errors import ConfigurationError, StreamError
 Item = TypeVar("Item")
 Overflow = Literal["block", "drop_oldest"]
 _POLL_SECONDS = 0.05
+_SIGNAL_SECONDS = 0.5
 _BURST, _BURST_SECONDS = 32, 0.01  # items of a burst, at most, and when none is added any more
 _WORTH_A_THREAD, _SLOW_BURSTS = 5e-4, 3  # seconds an item; and for how many bursts, one after another
 
@@ -69,7 +70,7 @@ class Prefetch(Iterator[Item], Generic[Item]):
 
     def __next__(self) -> Item:
         self._begin()
-        return self._given(*self._worker.queue.get())
+        return self._given(*next_of(self._worker.queue))
 
     def next_within(self, seconds: float) -> Item | None:
         """Return the next item, or ``None`` if there is none after so many seconds; raise what `next` would."""
@@ -159,6 +160,21 @@ class _Worker(Generic[Item]):
         with suppress(Empty):
             self.queue.get_nowait()
             self.dropped += 1
+
+
+def next_of(queue: Queue[Item] | SimpleQueue[Item]) -> Item:
+    """Return the next item of a queue, waited for in pieces: before Python 3.14, Windows lets no Ctrl-C into a wait.
+
+    Examples
+    --------
+    >>> queue = Queue()
+    >>> queue.put("frame")
+    >>> next_of(queue)
+    'frame'
+    """
+    while True:
+        with suppress(Empty):
+            return queue.get(timeout=_SIGNAL_SECONDS)
 
 
 class Bursts(Iterator[Item], Generic[Item]):

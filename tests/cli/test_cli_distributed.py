@@ -231,7 +231,17 @@ def test_sources_that_do_not_go_together_are_refused_though_each_is_opened_alone
 
 @pytest.mark.parametrize(
     ("source", "camera"),
-    [("/dev/video0", True), ("udp://0.0.0.0:9", True), ("lavfi:noise", False), ("FILE:///a.mp4", False)],
+    [
+        ("/dev/video0", True),
+        ("video=Front", True),
+        ("mic", True),
+        ("plughw:1", True),
+        ("udp://0.0.0.0:9", True),
+        ("lavfi:noise", False),
+        ("FILE:///a.mp4", False),
+        ("mic.wav", False),
+        ("microphone", False),
+    ],
 )
 def test_what_is_a_camera(source, camera):
     assert is_camera(source) == camera

@@ -1,4 +1,4 @@
-"""The page of examples/browser in a real Chromium, whose webcam is a file."""
+"""The page of hebbstream/studio/browser in a real Chromium, whose webcam is a file."""
 
 import hashlib
 import json

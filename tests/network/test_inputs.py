@@ -8,6 +8,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.cli._execution import check_device
 
 
 @pytest.fixture
@@ -158,3 +159,27 @@ def test_input_range_none_takes_any_finite_value():
 def test_what_names_no_device_is_refused(device):
     with pytest.raises(errors.ConfigurationError, match=f"device={device}: expected a name, such as 'cpu' or 'cuda'"):
         hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3, device=device)
+
+
+def test_a_device_without_float64_is_refused_before_anything_is_learned(monkeypatch):
+    """Apple's mps has none, and makes tensors of any other type."""
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3)
+    monkeypatch.setattr(torch, "empty", without_float64(torch.empty))
+    for use in (lambda: hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3), lambda: net.to("cpu")):
+        with pytest.raises(errors.ConfigurationError, match=r"device='cpu': it cannot be used here .* float64"):
+            use()
+
+
+def test_a_command_refuses_a_device_without_float64_too(monkeypatch):
+    monkeypatch.setattr(torch, "zeros", without_float64(torch.zeros))
+    with pytest.raises(errors.ConfigurationError, match=r"device 'cpu' cannot be used .* float64"):
+        check_device("cpu")
+
+
+def without_float64(make):
+    def made(*args, dtype=None, **kwargs):
+        if dtype == torch.float64:
+            raise TypeError("Cannot convert a Tensor to float64 dtype as the framework doesn't support float64.")
+        return make(*args, dtype=dtype, **kwargs)
+
+    return made

@@ -2,10 +2,16 @@ import gc
 import itertools
 import threading
 import time
+from concurrent.futures import Future
+from queue import Queue
 
+import numpy as np
 import pytest
 
+from hebbstream.adapters.video import open_video
+from hebbstream.clip import CLIP
 from hebbstream.errors import ConfigurationError, StreamError
+from hebbstream.streams import _interleave, interleave
 from hebbstream.streams._prefetch import Bursts, Prefetch
 
 
@@ -282,3 +288,25 @@ def test_held_counts_what_was_made_and_neither_got_nor_dropped():
     bursts = Bursts(quick(10), ahead=3)
     next(bursts)
     assert bursts.held == 9
+
+
+def test_no_wait_is_so_long_that_a_signal_would_have_to_wait_for_its_end(monkeypatch):
+    """As it would on Windows, before Python 3.14: a camera that is silent could not be left."""
+    get, result = Queue.get, Future.result
+
+    def get_in_pieces(queue, block=True, timeout=None):
+        assert timeout is not None
+        return get(queue, block, timeout)
+
+    def result_once_done(future, timeout=None):
+        assert future.done()
+        return result(future, timeout)
+
+    monkeypatch.setattr(Queue, "get", get_in_pieces)
+    monkeypatch.setattr(Future, "result", result_once_done)
+    monkeypatch.setattr(_interleave, "SimpleQueue", Queue)
+    assert list(Prefetch([1, 2, 3])) == [1, 2, 3]
+    cameras = {name: iter(np.zeros((2, 4, 4, 3), np.uint8)) for name in "ab"}
+    assert len(list(interleave(cameras, by="arrival"))) == 4
+    with open_video(CLIP, size=8) as frames:
+        next(frames)

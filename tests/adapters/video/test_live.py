@@ -14,13 +14,14 @@ import pytest
 from clips import ramp, sender, write_clip
 
 import hebbstream as hs
-from hebbstream import cli, errors
+from hebbstream import errors
 from hebbstream.adapters._media import _live
 from hebbstream.adapters._media._live import live_frames
 from hebbstream.adapters.audio import open_audio
 from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._cameras import find_sources
 from hebbstream.adapters.video._conversion import FrameConverter
+from hebbstream.cli import _source
 from hebbstream.cli._main import main
 from hebbstream.network.engine._make import make_engine
 from hebbstream.streams._stats import StreamStats
@@ -367,7 +368,7 @@ def test_the_command_learns_what_is_new_of_a_live_source(tmp_path, monkeypatch, 
     levels = np.linspace(80, brightest, 10).astype(np.uint8)
     clip = write_clip(tmp_path / "clip.ts", [np.full((24, 40, 3), level, np.uint8) for level in levels])
     still = open_video(clip, live=True, size=32, retry_for=0, prefetch=0)
-    monkeypatch.setattr(cli._source, "open_source", lambda *_, **__: still)
+    monkeypatch.setattr(_source, "open_source", lambda *_, **__: still)
     checkpoint = tmp_path / "run.safetensors"
     assert main(["learn", "0", "--width", "4", "--quiet", "--checkpoint", str(checkpoint), *arguments]) == 0
     assert hs.load(checkpoint).samples_seen == learned
