@@ -22,7 +22,7 @@ from hebbstream.errors import OutputError
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
-_FROM_ZERO = ("seed", "first_seed", "first", "epochs", "apart", "shift")
+_FROM_ZERO = ("hold_out", "seed", "first_seed", "first", "epochs", "apart", "shift")
 """Whole numbers that may be 0, besides several seeds."""
 
 

@@ -1,5 +1,6 @@
 """The fuzz of containers: its numbers can be read, its judge sees what is wrong, its report says so."""
 
+import logging
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -163,6 +164,17 @@ def test_names_are_opened_where_no_folder_is_before_them(monkeypatch):
     assert not any(Path(source).is_absolute() for source in seen)
 
 
+@pytest.fixture
+def log_levels():
+    """Of the package and of FFmpeg, which a benchmark of files changes for its process."""
+    logger = logging.getLogger("hebbstream")
+    levels = logger.level, av.logging.get_level()
+    yield
+    logger.setLevel(levels[0])
+    av.logging.set_level(levels[1])
+
+
+@pytest.mark.usefixtures("log_levels")
 def test_readers_that_are_not_here_keep_what_was_measured_of_them(tmp_path, monkeypatch, capsys):
     read = []
 
