@@ -42,21 +42,24 @@ def _from_1(old: State) -> State:
         if rest == "weight":
             rest, tensor = "weight_matrix", tensor.permute(0, 2, 3, 1).flatten(1).contiguous()
         layers[f"_layers.{index}.{rest}"] = tensor
+    for index in range(len(old["layers"])):  # the first files have no openings, nor what `.get` asks for below
+        layers.setdefault(f"_layers.{index}.opening", torch.zeros(2, dtype=torch.float32, device="cpu"))
     extra = [old["samples_seen"], *(old["frame_size"] or (0, 0))]
-    config = ("layers", "in_channels", "input_size", "input_range", "mirror", "seed", "preset")
+    config = ("layers", "in_channels", "input_size", "input_range", "seed")
     state: State = {
         "network": {
-            "config": {name: old[name] for name in config},
+            "config": {name: old[name] for name in config}
+            | {"mirror": old.get("mirror", False), "preset": old.get("preset")},
             "tensors": {**layers, "_extra_state": torch.tensor(extra, dtype=torch.int64, device="cpu")},
         },
         "counters": old["counters"],
-        "callbacks": old["callbacks"],
+        "callbacks": old.get("callbacks", {}),
     }
     if old["probe"] is not None:
-        options = dict(old["probe"])
+        options = {"solver": "gradient", "optimizer": "adam", **old["probe"]}
         known = {name: options.pop(name) for name in ("solver", "steps", "classes")}
         state["probe"] = known | {"options": options, "names": [], "tensors": named("probe.")}
-    if old["replay"] is not None:
+    if old.get("replay") is not None:
         kept, options = old["replay"], dict(old["replay"]["options"])
         options["every_samples"] = options.pop("every")
         state["replay"] = kept["state"] | {"options": options, "classes": kept["classes"], "tensors": named("replay.")}

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 import hebbstream as hs
-from hebbstream._upgrades import FORMAT
+from hebbstream._container import read_state, write_state
+from hebbstream._upgrades import FORMAT, checksum_of_format_1
 from hebbstream.export import OnnxExtractor, verify
 from hebbstream.export._contract import FORMAT as MODEL_FORMAT
 
@@ -29,6 +32,36 @@ def test_a_checkpoint_of_each_format_gives_what_it_gave(number):
     assert asdict(learner.counters) == expected["counters"]
     pixels = (255 * FRAME).to(torch.uint8)  # of the type that its replay keeps
     assert learner.learn([(pixels, "coffee")] * 3, progress=False).samples == 3
+
+
+def test_the_first_checkpoints_lacked_what_later_ones_of_their_format_have(tmp_path):
+    """No mirror, preset, opening, callbacks or replay, and one kind of probe."""
+    with safe_open(DATA / "format-1.safetensors", "pt") as file:
+        header = json.loads(file.metadata()["hebbstream"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+    missing = ("opening", "replay.", "probe.age", "probe.average", "probe.losses", "probe.count")
+    tensors = {name: tensor for name, tensor in tensors.items() if not any(part in name for part in missing)}
+    for name in ("first_moment", "second_moment"):
+        tensors[f"probe.{name}"] = torch.zeros_like(tensors["probe.weight"])
+    header = {name: header[name] for name in header.keys() - {"mirror", "preset", "callbacks", "replay"}}
+    header["probe"] = {"learning_rate": 0.001, **{name: header["probe"][name] for name in ("steps", "classes")}}
+    header["crc32"] = checksum_of_format_1(tensors)
+    path = tmp_path / "first.safetensors"
+    save_file(tensors, path, metadata={"hebbstream": json.dumps(header)})
+    learner, later = hs.Learner.load(path), hs.Learner.load(DATA / "format-1.safetensors")
+    assert torch.equal(learner.net.transform_one(FRAME), later.net.transform_one(FRAME))
+    assert (learner.net.preset, learner.net.mirror, learner.replay) == (None, False, None)
+    assert learner.probe.options()["optimizer"] == "adam"
+    assert learner.learn([(FRAME, "coffee")] * 3, progress=False).samples == 3
+
+
+def test_the_first_checkpoints_of_format_2_have_no_names_of_features(tmp_path):
+    state = read_state(DATA / "format-2.safetensors")
+    del state["probe"]["names"]
+    write_state(path := tmp_path / "first.safetensors", state)
+    features = hs.SoftHebbNet.load(path).transform_one(FRAME)
+    probe, later = hs.Learner.load(path).probe, hs.Learner.load(DATA / "format-2.safetensors").probe
+    assert probe.predict_proba_one(features) == later.predict_proba_one(features)
 
 
 @pytest.mark.parametrize("number", range(1, int(MODEL_FORMAT.rpartition("-")[2]) + 1))

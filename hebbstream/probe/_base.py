@@ -270,9 +270,10 @@ class OnlineProbe(LabelledRows):
             raise ValueError(f"{len(tensors)} tensors after {self.steps} steps: expected some from the first step on")
         if tensors:
             self._restore(tensors, len(self.classes))
-        self.columns = {decode_name(name): column for column, name in enumerate(state["names"])}
-        if state["names"] and not len(self.columns) == len(state["names"]) == self.n_features:
-            raise ValueError(f"{len(state['names'])} names: expected another for each of {self.n_features} features")
+        names = state.get("names", [])  # earlier files have none
+        self.columns = {decode_name(name): column for column, name in enumerate(names)}
+        if names and not len(self.columns) == len(names) == self.n_features:
+            raise ValueError(f"{len(names)} names: expected another for each of {self.n_features} features")
         if tensors:
             raise ValueError(f"tensors {', '.join(tensors)}: expected none of that name")
 
