@@ -42,8 +42,8 @@ def _from_1(old: State) -> State:
         if rest == "weight":
             rest, tensor = "weight_matrix", tensor.permute(0, 2, 3, 1).flatten(1).contiguous()
         layers[f"_layers.{index}.{rest}"] = tensor
-    for index in range(len(old["layers"])):  # the first files have no openings, nor what `.get` asks for below
-        layers.setdefault(f"_layers.{index}.opening", torch.zeros(2, dtype=torch.float32, device="cpu"))
+    for number in range(len(old["layers"])):  # the first files have no openings, nor what `.get` asks for below
+        layers.setdefault(f"_layers.{number}.opening", torch.zeros(2, dtype=torch.float32, device="cpu"))
     extra = [old["samples_seen"], *(old["frame_size"] or (0, 0))]
     config = ("layers", "in_channels", "input_size", "input_range", "seed")
     state: State = {

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from hebbstream._container import State, inconsistent, read_state, write_state
 from hebbstream._globals import outside_modes, uncompiled, usable_device
+from hebbstream._pickled import tell_if_of_another_version
 from hebbstream._quote import first_line
 from hebbstream._turns import Turns
+from hebbstream._version import __version__
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.network._arguments import (
     Size,
@@ -73,7 +75,7 @@ class LayerStack(nn.Module):
         self.mirror = bool(mirror)
         self.seed = seed
         self.samples_seen, self._memory = 0, PerThread()
-        self._turns, self._under_way = Turns(), 0
+        self._turns, self._under_way, self._made_by = Turns(), 0, __version__
         self.preset: str | None = None
         """Name of the preset that the layers were taken from."""
         self.channel_names: tuple[str, ...] | None = None
@@ -343,6 +345,7 @@ class LayerStack(nn.Module):
             yield
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
+        tell_if_of_another_version(state)
         super().__setstate__(dict(state))  # type: ignore[no-untyped-call]
         # What is unpickled in inference mode could not learn outside it.
         with outside_modes():

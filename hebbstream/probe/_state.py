@@ -9,8 +9,10 @@ from typing import Any, ParamSpec, Self, TypeVar
 import torch
 from torch import Tensor
 
+from hebbstream._pickled import tell_if_of_another_version
 from hebbstream._quote import first_line
 from hebbstream._turns import Turns, in_turn
+from hebbstream._version import __version__
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,7 +76,7 @@ class OfOneTime:
     """Something that learns, and that one thread at a time may use: a copy of it is of one time, and learns as it does."""
 
     def __init__(self) -> None:
-        self._turns = Turns()
+        self._turns, self._made_by = Turns(), __version__
 
     @in_turn
     @ordinary
@@ -88,6 +90,7 @@ class OfOneTime:
         return self.__dict__
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        tell_if_of_another_version(state)
         if torch.is_inference_mode_enabled():  # outside it, what is unpickled there could not learn
             with torch.inference_mode(False):
                 state = copy.deepcopy(state)
