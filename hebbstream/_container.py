@@ -110,12 +110,21 @@ def read_state(path: str | Path) -> State:
 
 @contextmanager
 def inconsistent(path: str | Path) -> Iterator[None]:
-    """Turn whatever goes wrong while state is taken over into a `CorruptCheckpointError` that names the file."""
+    """Turn whatever goes wrong while state is taken over into a `CorruptCheckpointError` that names the file.
+
+    What another version has written is not damaged: it is a `CheckpointVersionError`.
+    """
     try:
         yield
     except CorruptCheckpointError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        written_by = _written_by(expanded_path(path))
+        if written_by != __version__:
+            raise CheckpointVersionError(
+                f"{path}: checkpoint of hebbstream {written_by}, which {__version__} cannot read "
+                f"({first_line(error)}): expected hebbstream {written_by}"
+            ) from error
         raise CorruptCheckpointError(f"{path}: checkpoint with an inconsistent header ({first_line(error)})") from error
 
 
@@ -187,6 +196,11 @@ def _header(path: Path, metadata: Mapping[str, str]) -> State:
     if not isinstance(header, dict):
         raise CorruptCheckpointError(f"{path}: checkpoint header is a {type(header).__name__}, expected an object")
     return header
+
+
+def _written_by(path: Path) -> str:
+    metadata, _ = _read(path)
+    return str(_header(path, metadata).get("version", __version__))
 
 
 def _checksum(header: State, tensors: Mapping[str, Tensor]) -> int:

@@ -145,7 +145,7 @@ class CorruptCheckpointError(CheckpointError, ValueError):
 
 
 class CheckpointVersionError(CheckpointError, ValueError):
-    """The checkpoint was written in a format that this version does not read."""
+    """The checkpoint was written in a format, or by a version, that this one does not read."""
 
 
 class ModelError(HebbstreamError):

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import hebbstream as hs
-from hebbstream import errors
+from hebbstream import _container, errors
+from hebbstream._container import write_state
 from hebbstream.learning import _generations
 from hebbstream.learning._generations import generation, generations, keep_generations, set_aside
 
@@ -33,6 +34,25 @@ def test_any_number_of_them_may_be_kept_and_saved_between(tmp_path):
             hs.SoftHebbNet([hs.LayerSpec(channels=2)], 3), torch.rand(2, 8, 8, 3), checkpoint=checkpoint, progress=False
         )
     assert [found.name for found in generations(path)] == [path.name, f"{path.name}.1"]
+
+
+def test_one_of_a_later_version_is_not_damaged_and_is_not_passed_over(tmp_path, monkeypatch):
+    path = tmp_path / "run.safetensors"
+    save(path, 1)
+    keep_generations(path, 2)
+    learner = hs.Learner(hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3))
+    state = learner.net.to_state()
+    state["config"]["layers"][0]["gating"] = "new"
+    with monkeypatch.context() as later:
+        later.setattr(_container, "__version__", "99.0")
+        write_state(path, {"network": state})
+    before = [found.read_bytes() for found in generations(path)]
+    told = "run.safetensors: checkpoint of hebbstream 99.0, which .* cannot read .*gating.*: expected hebbstream 99.0"
+    for read in (hs.Learner.load, hs.SoftHebbNet.load):
+        with pytest.raises(errors.CheckpointVersionError, match=told):
+            read(path)
+    assert [found.read_bytes() for found in generations(path)] == before
+    assert len(before) == 2
 
 
 def positions(path):
