@@ -147,9 +147,9 @@ def _as_tensor(frames: Any) -> Tensor:
         x = frames.detach()
         return x.resolve_neg() if x.is_neg() else x  # NumPy cannot read what is yet to be negated
     if not isinstance(frames, np.ndarray):
-        pair = isinstance(frames, list) and len(frames) == 2
-        hint = "; a pair (frame, label) is a tuple, and samples_from_torch reads a DataLoader's" if pair else ""
-        raise DtypeError(f"frame of type {type(frames).__name__}: expected a numpy array or a torch tensor{hint}")
+        raise DtypeError(
+            f"frame of type {type(frames).__name__}: expected a numpy array or a torch tensor{_hint(frames)}"
+        )
     if frames.dtype.kind not in "uf" or frames.dtype.itemsize > 8:
         raise DtypeError(f"frame of dtype {frames.dtype}: expected uint8 or a floating-point type")
     if isinstance(frames, np.ma.MaskedArray) and np.ma.is_masked(frames):
@@ -159,6 +159,17 @@ def _as_tensor(frames: Any) -> Tensor:
     # torch can neither borrow read-only memory without a warning nor step backwards or by parts of an element.
     borrowable = frames.flags.writeable and all(step >= 0 and not step % frames.itemsize for step in frames.strides)
     return torch.from_numpy(frames if borrowable else frames.copy())
+
+
+def _hint(frame: Any) -> str:
+    """Say what makes a frame of what people have."""
+    if isinstance(frame, list) and len(frame) == 2:
+        return "; a pair (frame, label) is a tuple, and samples_from_torch reads a DataLoader's"
+    if isinstance(frame, dict):
+        return "; samples_from_huggingface reads the rows of a data set"
+    if hasattr(frame, "__array_interface__"):  # of Pillow
+        return ", such as numpy.asarray(frame)"
+    return ", such as its x" if hasattr(frame, "x") else ""
 
 
 def _as_rows(x: Tensor, single: bool, channels: int) -> Tensor:
