@@ -64,6 +64,8 @@ def test_what_holds_samples_by_name_is_no_stream(net, source, message):
 def test_what_is_no_frame_is_refused_with_what_makes_one_of_it(net, frame, message):
     with pytest.raises(DtypeError, match=message):
         net.learn_one(frame)
+    with pytest.raises(DtypeError, match=r"such as numpy.stack\(frames\)$"):
+        net.transform_many([frame, frame])
 
 
 @pytest.mark.parametrize(
@@ -177,3 +179,6 @@ def test_what_is_no_period_of_a_callback_is_refused_first(net, seconds):
 def test_numbers_of_numpy_are_numbers(net, tmp_path):
     checkpoint = hs.Checkpoint(tmp_path / "run", every_samples=np.int64(2), kept=np.int64(2))
     assert hs.learn(net, FRAMES, limit=np.int64(3), checkpoint=checkpoint, progress=False).samples == 3
+    net = hs.SoftHebbNet.from_preset("mnist", width=2, seed=np.int64(3))
+    assert type(net.seed) is int
+    assert hs.learn(net, FRAMES, progress=False).samples == len(FRAMES)
