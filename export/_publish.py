@@ -188,6 +188,9 @@ class ExportEvery(Callback):
             self._published_at = samples
             self.models += 1
 
+    def __repr__(self) -> str:
+        return f"ExportEvery({str(self.manifest)!r}, every_samples={self.every_samples}, models={self.models})"
+
 
 def _checked(manifest: str | Path, kept: int) -> Path:
     check_number("kept", kept)

@@ -153,6 +153,9 @@ class DriftMonitor(Callback):
             watch.replay(kept["readings"])
             watch.earlier, watch.mean = kept["earlier"], kept["mean"]
 
+    def __repr__(self) -> str:
+        return f"DriftMonitor(layers={list(self._watches)}, drifts={len(self.drifts)})"
+
     def _report(self, found: Drift) -> None:
         _LOGGER.warning(
             "sample %d: layer %d explains %.2f of its input, and %.2f before",

@@ -5,6 +5,7 @@ Each check raises a `ConfigurationError` that says what is expected.
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -25,11 +26,18 @@ def check_net(net: Any, *, then: str = "") -> None:
 
 
 def checked_stream(stream: Any) -> Stream[Any]:
-    """Return samples as a stream; refuse the name of a file, the number of a camera and a network."""
+    """Return samples as a stream; refuse the name of a file, the number of a camera, a data frame and a dict."""
     if isinstance(stream, str | bytes | os.PathLike | int):
         name = repr(os.fspath(stream) if isinstance(stream, os.PathLike) else stream)
         raise ConfigurationError(
             f"stream={name}: expected samples, such as open_video({name}) of hebbstream.adapters.video gives"
+        )
+    kind = type(stream).__name__
+    if hasattr(stream, "columns") and hasattr(stream, "shape"):  # its items are the names of its columns
+        raise ConfigurationError(f"stream of type {kind}: expected samples, such as windows(…) cuts out of its rows")
+    if isinstance(stream, Mapping):  # its items are its keys
+        raise ConfigurationError(
+            f"stream of type {kind}: expected samples, such as interleave(…) makes of several streams"
         )
     return as_stream(stream)
 

@@ -110,6 +110,9 @@ class Callback:
         """Whether, after so many samples, `on_pause` is due."""
         return self.every_samples is not None and position % self.every_samples == 0
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
 
 class _Function(Callback):
     def __init__(self, function: Callable[[Step], object]) -> None:
@@ -117,6 +120,9 @@ class _Function(Callback):
 
     def on_step(self, learner: "Learner", step: Step) -> None:  # noqa: ARG002  # the function asks for the step alone
         self._function(step)
+
+    def __repr__(self) -> str:
+        return str(getattr(self._function, "__name__", repr(self._function)))
 
 
 def as_callbacks(callbacks: Iterable[Callback | Callable[[Step], object]]) -> tuple[Callback, ...]:

@@ -117,6 +117,11 @@ class Metrics(Callback):
             except OSError as error:
                 self._give_up_board(error)
 
+    def __repr__(self) -> str:
+        path = [] if self.path is None else [repr(str(self.path))]
+        board = [] if self._folder is None else [f"tensorboard={str(self._folder)!r}"]
+        return f"Metrics({', '.join(path + board)})"
+
     def _write(self, learner: Running, report: Report) -> None:
         record = self._record(learner, report)
         self._samples, self._seconds, self._latency = report.samples, report.seconds, Latency()

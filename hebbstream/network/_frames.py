@@ -73,7 +73,7 @@ def check_frames(
     ...
     hebbstream.errors.ChannelError: frame of shape (4, 6, 2): expected 3 channels, as (3, H, W) or (H, W, 3)
     """
-    x = _as_tensor(frames)
+    x = _as_tensor(frames, single)
     if x.dtype not in (torch.uint8, *_FLOATS):
         name = str(x.dtype).removeprefix("torch.")
         raise DtypeError(f"frame of dtype {name}: expected uint8 (0 to 255) or a floating-point type")
@@ -139,7 +139,7 @@ def merge_views(features: Tensor, mirror: bool) -> Tensor:
     return features.view(2, -1, features.shape[1]).mean(dim=0) if mirror else features
 
 
-def _as_tensor(frames: Any) -> Tensor:
+def _as_tensor(frames: Any, single: bool) -> Tensor:
     if isinstance(frames, Tensor):
         if frames.layout != torch.strided or frames.is_nested or frames.is_meta:
             kind = "meta" if frames.is_meta else "nested" if frames.is_nested else str(frames.layout)
@@ -147,9 +147,9 @@ def _as_tensor(frames: Any) -> Tensor:
         x = frames.detach()
         return x.resolve_neg() if x.is_neg() else x  # NumPy cannot read what is yet to be negated
     if not isinstance(frames, np.ndarray):
-        pair = isinstance(frames, list) and len(frames) == 2
-        hint = "; a pair (frame, label) is a tuple, and samples_from_torch reads a DataLoader's" if pair else ""
-        raise DtypeError(f"frame of type {type(frames).__name__}: expected a numpy array or a torch tensor{hint}")
+        raise DtypeError(
+            f"frame of type {type(frames).__name__}: expected a numpy array or a torch tensor{_hint(frames, single)}"
+        )
     if frames.dtype.kind not in "uf" or frames.dtype.itemsize > 8:
         raise DtypeError(f"frame of dtype {frames.dtype}: expected uint8 or a floating-point type")
     if isinstance(frames, np.ma.MaskedArray) and np.ma.is_masked(frames):
@@ -159,6 +159,19 @@ def _as_tensor(frames: Any) -> Tensor:
     # torch can neither borrow read-only memory without a warning nor step backwards or by parts of an element.
     borrowable = frames.flags.writeable and all(step >= 0 and not step % frames.itemsize for step in frames.strides)
     return torch.from_numpy(frames if borrowable else frames.copy())
+
+
+def _hint(frame: Any, single: bool) -> str:
+    """Say what makes a frame, or a batch, of what people have."""
+    if isinstance(frame, list | tuple) and not single:
+        return ", such as numpy.stack(frames)"
+    if isinstance(frame, list) and len(frame) == 2:
+        return "; a pair (frame, label) is a tuple, and samples_from_torch reads a DataLoader's"
+    if isinstance(frame, dict):
+        return "; samples_from_huggingface reads the rows of a data set"
+    if hasattr(frame, "__array_interface__"):  # of Pillow
+        return ", such as numpy.asarray(frame)"
+    return ", such as its x" if hasattr(frame, "x") else ""
 
 
 def _as_rows(x: Tensor, single: bool, channels: int) -> Tensor:

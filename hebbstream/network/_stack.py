@@ -2,6 +2,7 @@
 
 import copy
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -73,7 +74,6 @@ class LayerStack(nn.Module):
         self.input_size = checked_size(input_size, signal=are_one_dimensional(layers))
         self.input_range = None if input_range is None else checked_range(input_range)
         self.mirror = bool(mirror)
-        self.seed = seed
         self.samples_seen, self._memory = 0, PerThread()
         self._turns, self._under_way, self._made_by = Turns(), 0, __version__
         self.preset: str | None = None
@@ -88,6 +88,7 @@ class LayerStack(nn.Module):
         """(height, width) of the latest frame learned."""
         with outside_modes():
             generator = make_generator(seed)
+            self.seed = operator.index(seed)  # of NumPy's integers torch knows no seed
             try:
                 self._layers = nn.ModuleList(
                     SoftHebbLayer(spec, inputs, None if blank else generator, "meta" if blank else "cpu")

@@ -14,6 +14,7 @@ from hebbstream.errors import DtypeError, LabelError, NonFiniteError, RankError,
 _SQUARED = torch.finfo(torch.float32).max ** 2
 _HEAVIEST = 1e12  # weight of a sample; the lightest is its inverse
 _LONGEST = 2048  # bits of a label that is an integer: all settings of Python write those
+_SCALARS = (np.bool_, np.number, np.str_)  # not dates, of which Python's hold less
 _BORROWED = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -55,7 +56,7 @@ def feature_rows(x: Any, *, single: bool, features: int | None, dtype: torch.dty
 
 
 def checked_label(y: Any) -> Hashable:
-    """Return a label as a class's name: a scalar tensor, whose hash is its address, as the number it holds.
+    """Return a label as a class's name: a scalar of NumPy as Python's, which JSON knows, and a tensor as what it holds.
 
     Raises
     ------
@@ -64,10 +65,10 @@ def checked_label(y: Any) -> Hashable:
 
     Examples
     --------
-    >>> checked_label(torch.tensor(3))
-    3
+    >>> checked_label(torch.tensor(3)), checked_label(np.str_("cat"))
+    (3, 'cat')
     """
-    if isinstance(y, Tensor) and y.ndim == 0:
+    if (isinstance(y, Tensor) and y.ndim == 0) or isinstance(y, _SCALARS):
         y = y.item()
     try:
         hash(y)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream._numbers import check_number, checked_seed, quantity
+from hebbstream._numbers import as_index, check_number, checked_seed, quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, ImageSizeError
 from hebbstream.streams._composed import Composed
@@ -63,7 +63,7 @@ def crops(
         _cropped(source, height, width, per_frame, scale, generator),
         source,
         name=f"crops({source!r}, {height}×{width}, per_frame={per_frame})",
-        count=lambda frames: per_frame * frames,
+        count=lambda frames: as_index(per_frame) * frames,  # as an integer of Python: how many are left is one
     )
 
 

@@ -151,21 +151,24 @@ class _Interleaved(Composed[Sample]):
             for name in list(self._open):
                 self._done(name)
 
-    def _surviving(self, name: str, *, timed: bool = False) -> Iterator[Sample]:
+    def _surviving(self, name: str, stream: Stream[Any], *, timed: bool = False) -> Iterator[Sample]:
         """Yield a source's samples to its end, whether good or bad."""
         try:
-            for sample in _tagged(name, self._open[name]):
+            for sample in _tagged(name, stream):
                 if timed:
                     time_of(sample)
                 yield sample
         except Exception as error:
             self._done(name)
-            self._drop(name, error)
+            if not self._closed:
+                self._drop(name, error)
         else:
             self._done(name)
 
     def _done(self, name: str) -> None:
-        _close(name, self._open.pop(name))
+        stream = self._open.pop(name, None)
+        if stream is not None:  # another thread may have closed them all
+            _close(name, stream)
 
     def _drop(self, name: str, error: BaseException) -> None:
         self._died[name] = error
@@ -174,7 +177,7 @@ class _Interleaved(Composed[Sample]):
             raise error
 
     def _by_turn(self) -> Iterator[Sample]:
-        waiting = deque(self._surviving(name) for name in list(self._open))
+        waiting = deque(self._surviving(*source) for source in list(self._open.items()))
         while waiting:
             samples = waiting.popleft()
             sample = next(samples, None)
@@ -183,7 +186,9 @@ class _Interleaved(Composed[Sample]):
                 waiting.append(samples)
 
     def _by_time(self) -> Iterator[Sample]:
-        yield from heapq.merge(*(self._surviving(name, timed=True) for name in self._open), key=time_of)
+        yield from heapq.merge(
+            *(self._surviving(*source, timed=True) for source in list(self._open.items())), key=time_of
+        )
 
     def _by_arrival(self) -> Iterator[Sample]:
         for name in self._open:

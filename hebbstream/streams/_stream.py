@@ -16,6 +16,7 @@ from hebbstream.errors import ConfigurationError, EmptyStreamError, StreamError
 from hebbstream.streams._stats import StreamStats
 
 Item = TypeVar("Item")
+_INSIDE = "generator already executing"  # what Python says of a generator that another thread is in
 
 
 class Stream(Iterator[Item], Generic[Item]):
@@ -154,7 +155,7 @@ class Stream(Iterator[Item], Generic[Item]):
         return sum(1 for _ in islice(self, count))
 
     def close(self) -> None:
-        """Close the source; closing twice is harmless."""
+        """Close the source; closing twice is harmless. Another thread that reads is given no more, and ends."""
         if not self._closed:
             self._closed = True
             self._release()
@@ -165,7 +166,11 @@ class Stream(Iterator[Item], Generic[Item]):
         for part in (source,) if items is None or items is source else (items, source):
             close: Any = getattr(part, "close", None)
             if callable(close):
-                close()
+                try:
+                    close()
+                except ValueError as error:
+                    if str(error) != _INSIDE:  # else who is inside closes it, see `__next__`
+                        raise
 
     def __iter__(self) -> Self:
         if self._closed:
@@ -179,16 +184,26 @@ class Stream(Iterator[Item], Generic[Item]):
     def __next__(self) -> Item:
         if self._closed or self._ended:
             raise StopIteration
-        if self._items is None:
-            self._items = iter(self._source)
+        items = self._items
+        if items is None:
+            items = self._items = iter(self._source)
         try:
-            item = next(self._items)
+            item = next(items)
         except StopIteration:
             self._ended = True
             raise
-        except BaseException as error:
-            self._interrupted = None if isinstance(error, Exception) else self._taken
+        except Exception as error:
+            self._interrupted = None
+            if self._closed:  # meanwhile, by another thread: what it was made of is gone
+                raise StopIteration from error
             raise
+        except BaseException:
+            self._interrupted = self._taken
+            raise
+        if self._closed:  # likewise
+            if isinstance(items, GeneratorType):  # type: ignore[unreachable]  # it knows of no other thread
+                items.close()
+            raise StopIteration
         self._taken += 1
         return item
 

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
+from PIL import Image
 from river import cluster, compose, linear_model, naive_bayes, preprocessing, tree
 
 import hebbstream as hs
 from hebbstream.adapters.river import LinearProbe, LinearRegressorProbe, prequential
-from hebbstream.errors import ConfigurationError
+from hebbstream.errors import ConfigurationError, DtypeError
 
 FRAMES = [(frame, index % 2) for index, frame in enumerate(np.random.default_rng(0).random((12, 28, 28), np.float32))]
 
@@ -35,6 +37,35 @@ def test_the_name_of_a_source_is_no_stream(net, source, message):
     with pytest.raises(ConfigurationError, match=message):
         prequential(net, source, LinearProbe())
     assert net.samples_seen == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (pandas.DataFrame({"x": [0.5], "y": [1.5]}), r"stream of type DataFrame: .* windows\(…\) cuts out of its rows"),
+        ({"door": FRAMES}, r"stream of type dict: .* interleave\(…\) makes"),
+    ],
+)
+def test_what_holds_samples_by_name_is_no_stream(net, source, message):
+    with pytest.raises(ConfigurationError, match=message):
+        hs.learn(net, source)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (Image.new("L", (28, 28)), r"frame of type Image: .* such as numpy.asarray\(frame\)$"),
+        ({"image": FRAMES[0][0], "label": 0}, "frame of type dict: .* samples_from_huggingface reads"),
+        (hs.Sample(FRAMES[0][0]), "frame of type Sample: .* such as its x$"),
+        ([FRAMES[0][0], 0], "a pair .* is a tuple"),
+        ("0.5", "expected a numpy array or a torch tensor$"),
+    ],
+)
+def test_what_is_no_frame_is_refused_with_what_makes_one_of_it(net, frame, message):
+    with pytest.raises(DtypeError, match=message):
+        net.learn_one(frame)
+    with pytest.raises(DtypeError, match=r"such as numpy.stack\(frames\)$"):
+        net.transform_many([frame, frame])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +139,7 @@ def test_a_checkpoint_with_rivers_classifier_is_refused_before_the_first_sample(
         ({"limit": 1e1}, "limit=10.0: expected a positive integer, or None"),
         ({"limit": float("nan")}, "limit=nan: expected a positive integer"),
         ({"batch_size": 2.5}, "batch_size=2.5: expected a positive integer"),
-        ({"callbacks": hs.Callback()}, "callbacks=<.*Callback.*>: expected a list of callbacks"),
+        ({"callbacks": hs.Callback()}, r"callbacks=Callback\(\): expected a list of callbacks"),
         ({"checkpoint": 5}, "path 5: expected the path of a file"),
     ],
 )
@@ -148,3 +179,6 @@ def test_what_is_no_period_of_a_callback_is_refused_first(net, seconds):
 def test_numbers_of_numpy_are_numbers(net, tmp_path):
     checkpoint = hs.Checkpoint(tmp_path / "run", every_samples=np.int64(2), kept=np.int64(2))
     assert hs.learn(net, FRAMES, limit=np.int64(3), checkpoint=checkpoint, progress=False).samples == 3
+    net = hs.SoftHebbNet.from_preset("mnist", width=2, seed=np.int64(3))
+    assert type(net.seed) is int
+    assert hs.learn(net, FRAMES, progress=False).samples == len(FRAMES)

@@ -11,6 +11,8 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.adapters.river import DriftMonitor
+from hebbstream.export import ExportEvery
 from hebbstream.learning import Metrics
 from hebbstream.streams import Stream, shuffle
 from hebbstream.streams._stats import StreamStats
@@ -29,6 +31,16 @@ def network():
 
 def records(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_learner_shows_its_callbacks_by_what_they_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    callbacks = [Metrics("m.jsonl"), DriftMonitor(layers=[0, 2]), ExportEvery("net.json"), hs.Callback(), print]
+    shown = (
+        "Metrics('m.jsonl'), DriftMonitor(layers=[0, 2], drifts=0), "
+        "ExportEvery('net.json', every_samples=10000, models=0), Callback(), print"
+    )
+    assert shown in repr(hs.Learner(network(), callbacks=callbacks))
 
 
 def test_every_record_holds_what_it_says(tmp_path):

@@ -1,5 +1,6 @@
 """Classes that come, one after another, and go."""
 
+import json
 import pickle
 
 import numpy as np
@@ -35,6 +36,21 @@ def test_labels_of_any_hashable_type_and_none_that_is_not_one(solver):
     with pytest.raises(errors.InputError, match="6 rows, 1 labels, 1 weights"):
         probe.learn_many(X, ["new"])
     assert pickle.dumps(probe) == before
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_labels_of_numpy_become_those_of_python_which_json_knows(solver):
+    probe, replay = SOLVERS[solver](), hs.Replay()
+    labels = [np.str_("b"), np.int64(3), np.float64(2.5), np.bool_(False)]
+    probe.learn_many(np.eye(4), labels)
+    for label in labels:
+        replay.add(torch.zeros(2), label)
+    probe.rename(np.int64(3), np.int64(4))
+    assert json.dumps([probe.classes, replay.kept()[1]]) == '[["b", 4, 2.5, false], ["b", 3, 2.5, false]]'
+    assert json.dumps(probe.predict_one([1.0, 0, 0, 0])) == '"b"'
+    moment = np.datetime64("2026-01-01", "ns")  # Python's dates hold less
+    probe.learn_one(np.eye(4)[0], moment)
+    assert type(probe.classes[-1]) is np.datetime64
 
 
 @pytest.mark.parametrize("half_life", [None, 50.0])

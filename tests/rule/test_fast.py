@@ -57,6 +57,25 @@ def test_a_fork_waits_until_kernels_are_loaded(tmp_path):
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
+def test_a_forked_process_learns_with_one_thread_where_its_parent_used_several(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import multiprocessing, warnings\n"
+        "import torch\n"
+        "import hebbstream as hs\n"
+        "warnings.simplefilter('ignore', DeprecationWarning)\n"  # of a fork beside threads, which is what happens here
+        "def learned(seed):\n"
+        "    net = hs.SoftHebbNet.from_preset('cifar10', width=4, seed=seed)\n"
+        "    return hs.learn(net, torch.rand(20, 3, 32, 32), progress=False).samples\n"
+        "torch.set_num_threads(2)\n"
+        "torch.rand(999, 999).exp(), learned(0)\n"
+        "with multiprocessing.get_context('fork').Pool(2, torch.set_num_threads, (1,)) as pool:\n"
+        "    print(pool.map_async(learned, range(2)).get(60))\n"
+    )
+    done = run_program(program, folder=tmp_path)
+    assert (done.stdout, done.stderr) == ("[20, 20]\n", "")
+
+
 def test_a_fork_by_what_the_kernels_wait_for_does_without_them(monkeypatch):
     monkeypatch.setattr(fast, "_FORK_PATIENCE", 0.01)
     loader, go_on = fast._Loader(), threading.Event()

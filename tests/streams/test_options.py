@@ -22,6 +22,10 @@ def test_a_seed_may_come_from_an_array_of_seeds(name):
         np.testing.assert_array_equal(drawn, again)
 
 
+def test_pieces_a_frame_may_be_an_integer_of_numpy():
+    assert len(list(crops(FRAMES, 8, per_frame=np.int64(2)))) == 2 * len(FRAMES)
+
+
 @pytest.mark.parametrize(
     ("name", "seed"), [*((name, None) for name in SEEDED), *(("augment", seed) for seed in (-1, 1.5, "a"))]
 )

@@ -1,9 +1,11 @@
 """What functions hand on of the streams they are given, and what becomes a stream."""
 
+import threading
 from operator import length_hint
 
 import pytest
 import torch
+from waiting import calling
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError, EmptyStreamError, ImageSizeError, StreamError
@@ -160,3 +162,81 @@ def test_an_empty_stream_is_not_used_up_before_it_is_read():
 
 def test_a_sample_is_shown_whatever_its_label():
     assert repr(hs.Sample(1.0, 10**5000)) == "Sample(x=float, y=<int that is too long to show>)"
+
+
+class Held:
+    """Frames of a generator that waits, before each of them, until it may go on."""
+
+    def __init__(self, frames):
+        self.inside, self.go_on, self.closed = threading.Event(), threading.Event(), threading.Event()
+        self.frames = frames
+
+    def read(self):
+        try:
+            for frame in self.frames:
+                self.inside.set()
+                assert self.go_on.wait(10)
+                yield frame
+        finally:
+            self.closed.set()
+
+
+FRAMES = [hs.Sample(frame, t=float(t)) for t, frame in enumerate(still())]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        as_stream,
+        lambda read: shuffle(novel(read), 2),
+        lambda read: interleave({"held": read, "other": FRAMES}, by="turn"),
+        lambda read: interleave({"held": read, "other": FRAMES}, by="time"),
+    ],
+)
+def test_another_thread_that_reads_it_as_it_is_closed_gets_no_more(made, caplog):
+    held = Held(FRAMES)
+    stream = made(held.read())
+    thread, found = calling(lambda: list(stream))
+    assert held.inside.wait(10)
+    stream.close()
+    held.go_on.set()
+    thread.join(10)
+    assert found == [[]]
+    assert held.closed.wait(10)
+    assert not caplog.records  # no source is said to have died
+
+
+def test_what_a_source_says_as_it_is_closed_under_a_reader_is_its_end():
+    inside, gone = threading.Event(), threading.Event()
+
+    class Camera:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            inside.set()
+            assert gone.wait(10)
+            raise OSError("no such device")
+
+        def close(self):
+            gone.set()
+
+    stream = as_stream(Camera())
+    thread, found = calling(lambda: list(stream))
+    assert inside.wait(10)
+    stream.close()
+    thread.join(10)
+    assert found == [[]]
+
+
+def test_what_a_source_refuses_to_close_with_surfaces():
+    def refusing():
+        try:
+            yield 1
+        finally:
+            raise ValueError("still in use")
+
+    stream = as_stream(refusing())
+    next(stream)
+    with pytest.raises(ValueError, match="still in use"):
+        stream.close()
