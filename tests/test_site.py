@@ -88,6 +88,16 @@ def test_a_guide_begins_with_a_task_and_a_program_that_runs(name, tmp_path):
         assert float(re.search(r"prequential accuracy (.+?)%", done.stdout)[1]) > 90
 
 
+def test_the_forecast_of_the_guide_on_river_is_better_than_the_last_value(tmp_path):
+    text = GUIDES["river"].read_text(encoding="utf-8")
+    program = re.search(r"## How do I predict a number\?\n.*?```python\n(.*?)```", text, flags=re.DOTALL)[1]
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    done = run_program(tmp_path / "program.py", folder=tmp_path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    forecast, last_value = map(float, re.findall(r"MAE: (\S+)", done.stdout))
+    assert forecast < last_value / 4
+
+
 def test_an_exponent_of_bars_is_of_all_that_they_enclose(monkeypatch):
     for package in ("sphinx", "latex2mathml"):
         pytest.importorskip(package, reason=f"{package} is not installed: make docs installs it")

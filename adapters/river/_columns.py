@@ -169,6 +169,11 @@ class LearnsByName:
     def learn_many(self, X: Any, y: Iterable[Any], w: Any = 1.0) -> None:
         """Learn from the rows of a data frame, array or tensor, to the same effect as one after another."""
         X = as_pandas(X)
+        # Iteration over these gives names, letters or rows.
+        if not isinstance(y, Iterable) or isinstance(y, str | bytes | Mapping) or getattr(y, "ndim", 1) != 1:
+            raise InputError(
+                f"targets of type {type(y).__name__}: expected one for each row, as a list, a series or an array (n,)"
+            )
         new = self._columns.unknown(X)
         matrix, targets = self._columns.matrix(X, new), [self._checked(value) for value in y]
         weights = list(w) if isinstance(w, Iterable) else [w] * len(targets)

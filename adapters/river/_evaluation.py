@@ -118,7 +118,10 @@ def _checked_metrics(metrics: river_metrics.base.Metric | None) -> list[Any]:
     parts = list(metrics) if isinstance(metrics, river_metrics.base.Metrics) else [metrics]
     for part in parts:
         if not isinstance(part, river_metrics.base.ClassificationMetric) or not is_number(part):
-            raise ConfigurationError(f"metric {type(part).__name__}: expected one of classification, and a number")
+            raise ConfigurationError(
+                f"metric {type(part).__name__}: expected one of classification, and a number;"
+                " of a regressor in a pipeline river's progressive_val_score finds the error"
+            )
     return parts
 
 

@@ -69,7 +69,8 @@ class SoftHebbTransformer(ReadsSamples, CountsTensors, base.MiniBatchTransformer
     standardise
         Whether features are standardised by their running mean and variance, and cut to a length of √F at most. Many
         models need that: raw features reach 10 to 20. Set it to False before a probe that learned in `hebbstream.learn`,
-        which shows it raw features.
+        which shows it raw features, and before a `LinearRegressorProbe`, which does it itself: the mean follows about the
+        latest thousand samples, which hides slow changes of level.
     prefix
         Of the features' names, ``prefix_0`` and so on. ``None`` takes one that differs with the network's layers and
         seed; two equal networks side by side need one each.

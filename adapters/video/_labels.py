@@ -88,9 +88,13 @@ def _check(segments: list[_Segment]) -> None:
             raise ValueError(f"end {segment.end:g} of the segment from {segment.start:g}; expected it after the start")
     for earlier, later in pairwise(segments):
         if later.start <= earlier.start:
-            raise ValueError(f"start {later.start:g} after {earlier.start:g}; expected segments in the order of time")
-        if earlier.end is not None and earlier.end > later.start:
-            raise ValueError(f"end {earlier.end:g} after the next start {later.start:g}; expected one label at a time")
+            raise ValueError(
+                f"start {later.start:.15g} after {earlier.start:.15g}; expected segments in the order of time"
+            )
+        if earlier.end is not None and earlier.end > later.start + _ROUNDING:
+            raise ValueError(
+                f"end {earlier.end:.15g} after the next start {later.start:.15g}; expected one label at a time"
+            )
 
 
 def _from_json(text: str) -> Iterator[_Segment]:

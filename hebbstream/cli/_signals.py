@@ -57,7 +57,7 @@ def add_signals(parser: argparse.ArgumentParser, *, window: bool = True, hop: st
         metavar="NAME",
         help="columns to learn (default: as learned, or all but label, time and group)",
     )
-    group.add_argument("--label", metavar="NAME", help="column of the labels")
+    group.add_argument("--label", metavar="NAME", help="column of the labels: names of classes, not numbers to predict")
     group.add_argument("--time", metavar="NAME", help="column of the time: seconds, or a date and time")
     group.add_argument(
         "--group", metavar="NAME", help="column that tells signals apart, such as a user; no sample mixes two"

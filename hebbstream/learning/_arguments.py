@@ -49,11 +49,11 @@ def check_probe(probe: Any) -> None:
     if isinstance(probe, type):
         raise ConfigurationError(f"probe={probe.__name__}: expected an object, {probe.__name__}()")
     river = sys.modules.get("river.base")
-    numbers = river is not None and isinstance(probe, river.Regressor | river.Clusterer)
-    if numbers or not all(callable(getattr(probe, name, None)) for name in ("predict_one", "learn_one")):
+    others = river is not None and isinstance(probe, river.Regressor | river.MultiTargetRegressor | river.Clusterer)
+    if others or not all(callable(getattr(probe, name, None)) for name in ("predict_one", "learn_one")):
         raise ConfigurationError(
             f"probe of type {type(probe).__name__}: expected a classifier with predict_one and learn_one,"
-            " such as LinearProbe() or one of river's"
+            " such as LinearProbe() or one of river's; a regressor stands behind SoftHebbTransformer in a river pipeline"
         )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,6 +16,7 @@ from hebbstream.probe._inputs import checked_weight
 from hebbstream.probe._sums import Moments, least_squares
 from hebbstream.probe._tensors import Shapes
 
+_NO_NUMBERS = (str, bytes, bytearray, np.datetime64, np.timedelta64, np.complexfloating)  # which `float` takes for some
 _LARGEST = 1e100  # target: its products with weights, features and itself are finite
 
 
@@ -142,7 +144,7 @@ def checked_target(y: Any) -> float:
     2.0
     """
     try:
-        target = float(y) if not isinstance(y, str | bytes) else None
+        target = float(y) if not isinstance(y, _NO_NUMBERS) else None
     except (TypeError, ValueError, OverflowError, RuntimeError):
         target = None
     if target is None or not abs(target) <= _LARGEST:

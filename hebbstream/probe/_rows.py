@@ -1,8 +1,8 @@
 """`LabelledRows`: the classes of what is learned, each with a row of its own: they come, go, and change their names."""
 
 import logging
-from collections.abc import Hashable
-from typing import ClassVar
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar
 
 from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError, LabelError
@@ -10,6 +10,7 @@ from hebbstream.probe._inputs import checked_label
 from hebbstream.probe._tensors import LearnedTensors
 
 _log = logging.getLogger("hebbstream.probe")
+_MANY = 50  # classes: if so many are numbers, some of them fractions, they measure something
 
 
 class LabelledRows(LearnedTensors):
@@ -79,6 +80,7 @@ class LabelledRows(LearnedTensors):
             self._tell_if_alike(label)
             self._row[label] = len(self.classes)
             self.classes.append(label)
+            self._tell_if_measured()
         return self._row[label]
 
     def _tell_if_alike(self, label: Hashable) -> None:
@@ -89,6 +91,14 @@ class LabelledRows(LearnedTensors):
                 "label %r is another class than %r: labels of CSV files are text, those of other files may be numbers",
                 label,
                 self.classes[self._row[other]],
+            )
+
+    def _tell_if_measured(self) -> None:
+        if len(self.classes) == _MANY and _are_measured(self.classes):
+            _log.warning(
+                "%d labels so far are numbers, such as %r, and each is a class of its own: to predict a number, use"
+                " LinearRegressorProbe of hebbstream.adapters.river",
+                *(_MANY, self.classes[-1]),
             )
 
     def _keep(self, count: int) -> None:
@@ -105,6 +115,21 @@ class LabelledRows(LearnedTensors):
 
     def _renumber(self) -> None:
         self._row = {name: index for index, name in enumerate(self.classes)}
+
+
+def _are_measured(labels: Iterable[Any]) -> bool:
+    """Whether all labels are numbers, or their text, and some of them fractions.
+
+    Examples
+    --------
+    >>> _are_measured(["20.5", "21"]), _are_measured(["1", 2.0]), _are_measured(["20.5", "warm"])
+    (True, False, False)
+    """
+    try:
+        numbers = [float(label) for label in labels]
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return not all(map(float.is_integer, numbers))
 
 
 def _in_other_type(label: Hashable) -> Hashable:

@@ -1,4 +1,4 @@
-"""What looks wrong in windows of a sensor, and is told once: `Stuck` columns, and values that are `FarOff`."""
+"""What looks wrong in windows of a sensor, and is told once: `Stuck` columns, values that are `FarOff`, labels that are `Measured`."""
 
 import logging
 from collections.abc import Hashable
@@ -43,6 +43,26 @@ class Stuck:
                         ", or its number so large that float32 rounds its changes away" if large else "",
                     ),
                 )
+
+
+class Measured:
+    """Warns of labels that differ at each row, as a number does that is to be predicted."""
+
+    def __init__(self) -> None:
+        self._windows = 0
+
+    def look(self, labels: list[Hashable], where: str = "") -> None:
+        """Look at the labels of the next window's rows; a warning begins with `where`."""
+        if self._windows == _KNOWN or not labels:
+            return
+        differ = len(labels) > 2 and len(set(labels)) == len(labels)  # two do where one activity follows another
+        self._windows = self._windows + 1 if differ else 0
+        if self._windows == _KNOWN:
+            log.warning(
+                "%slabels differ at each row of %d windows, such as %r, and a window takes that of its last row as its"
+                " class: to predict a number, use LinearRegressorProbe of hebbstream.adapters.river",
+                *(where, _KNOWN, labels[0]),
+            )
 
 
 class FarOff:

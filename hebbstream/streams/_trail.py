@@ -86,5 +86,10 @@ class Trail:
     @property
     def label(self) -> Hashable:
         """Of most rows that have one; of several, the one seen last."""
-        labels = [y for y, _ in reversed(self._about) if y is not None]
+        labels = self.labels
         return Counter(labels).most_common(1)[0][0] if labels else None
+
+    @property
+    def labels(self) -> list[Hashable]:
+        """Of the rows that have one, the latest first."""
+        return [y for y, _ in reversed(self._about) if y is not None]

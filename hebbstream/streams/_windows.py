@@ -12,7 +12,7 @@ from hebbstream._quote import printable, quote
 from hebbstream.errors import ConfigurationError, InputError
 from hebbstream.network._spec import LARGEST_SIZE
 from hebbstream.streams._composed import Composed
-from hebbstream.streams._doubts import FarOff, Stuck
+from hebbstream.streams._doubts import FarOff, Measured, Stuck
 from hebbstream.streams._rows import Row, RowReader
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stats import StreamStats
@@ -57,6 +57,8 @@ def windows(
     rows of several sources                     each source has windows of its own
     a column that stays the same for ten        learned as it is; the log of ``hebbstream.streams`` warns once
     windows, while others change
+    labels that differ at each row of a         the label of its last row; the log warns once
+    window, ten times in a row
     rows at the end that fill no window         are left out; if there was none at all, the log says how many came
     ==========================================  ==========================================================================
 
@@ -148,7 +150,8 @@ class Windows(Composed[Sample]):
         return self._reader.columns
 
     def _cut(self, rows: Stream[Any], stats: StreamStats) -> Iterator[Sample]:
-        trails, stuck, far, told, longest, back = Trails(self._size), Stuck(), FarOff(), set[int](), 0, False
+        trails, stuck, far, measured = Trails(self._size), Stuck(), FarOff(), Measured()
+        told, longest, back = set[int](), 0, False
         clocks: WeakKeyDictionary[Trail, _Clock] = WeakKeyDictionary()
         for item in rows:
             row = self._read(item, rows)
@@ -184,6 +187,7 @@ class Windows(Composed[Sample]):
             where, columns = _where(rows, row), self._reader.columns or ()
             stuck.look(trail, x, columns, where)
             far.look(x, columns, where)
+            measured.look(trail.labels, where)
             source = row.source if row.key is None else str(row.key)
             yield Sample(x, trail.label, trail.time, source, row.captured)
         if 0 < longest < self._size:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 from PIL import Image
-from river import cluster, compose, linear_model, naive_bayes, preprocessing, tree
+from river import cluster, compose, linear_model, multioutput, naive_bayes, preprocessing, tree
 
 import hebbstream as hs
 from hebbstream.adapters.river import LinearProbe, LinearRegressorProbe, prequential
@@ -90,7 +90,11 @@ def test_what_is_no_network_is_refused(net, other, message):
         (LinearProbe, r"probe=LinearProbe: expected an object, LinearProbe\(\)"),
         ("ridge", "probe of type str: expected a classifier with predict_one and learn_one, such as LinearProbe"),
         (linear_model.LinearRegression(), "probe of type LinearRegression: expected a classifier"),
-        (LinearRegressorProbe(), "probe of type LinearRegressorProbe: expected a classifier"),
+        (
+            LinearRegressorProbe(),
+            "LinearRegressorProbe: expected a classifier.*; a regressor stands .* a river pipeline",
+        ),
+        (multioutput.RegressorChain(LinearRegressorProbe()), "probe of type RegressorChain: expected a classifier"),
         (cluster.KMeans(), "probe of type KMeans: expected a classifier"),
         (preprocessing.StandardScaler(), "probe of type StandardScaler: expected a classifier"),
     ],

@@ -223,6 +223,24 @@ def test_labels_that_differ_are_not_remarked_on(caplog):
     assert not caplog.records
 
 
+@pytest.mark.parametrize("measured", [lambda n: n / 4, lambda n: f"{n / 4:.2f}", lambda n: np.float32(n / 4)])
+def test_labels_that_are_measurements_are_told_once(measured, caplog):
+    probe = SOLVERS["gradient"]()
+    for n in range(120):
+        probe.learn_one([1.0, 0.0], measured(n))
+    (told,) = caplog.records
+    assert told.message.startswith("50 labels so far are numbers, such as ")
+    assert told.message.endswith("to predict a number, use LinearRegressorProbe of hebbstream.adapters.river")
+
+
+@pytest.mark.parametrize("named", [int, str, float, lambda n: f"person {n / 4}", lambda n: n / 4 if n else "none"])
+def test_many_classes_that_are_none_are_not_remarked_on(named, caplog):
+    probe = SOLVERS["gradient"]()
+    for n in range(120):
+        probe.learn_one([1.0, 0.0], named(n))
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("weight", [np.array(2.0), torch.tensor(2.0), np.float32(2.0)])
 def test_a_scalar_array_is_the_weight_of_every_sample(weight):
     X, y = blobs(12)

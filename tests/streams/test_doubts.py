@@ -81,3 +81,20 @@ def test_what_is_out_of_the_valid_range_is_missing(as_rows, caplog):
 def test_what_is_no_range_is_refused(given):
     with pytest.raises(errors.ConfigurationError, match=r"^valid_range=.*: expected \(least, greatest\), two numbers$"):
         windows([1.0], 1, valid_range=given)
+
+
+def test_labels_that_differ_at_each_row_are_told_once(caplog):
+    rows = [({"x": at % 3}, 5000 - at) for at in range(300)]
+    assert [sample.y for sample in windows(rows, 4)][:2] == [4997, 4993]
+    (told,) = caplog.records
+    assert told.message == (
+        "labels differ at each row of 10 windows, such as 4961, and a window takes that of its last row as its class: to predict a number, use LinearRegressorProbe of hebbstream.adapters.river"
+    )
+
+
+@pytest.mark.parametrize(
+    "label", [lambda at: at // 2, lambda at: "rest", lambda at: None, lambda at: at if at % 40 > 1 else 0]
+)
+def test_labels_that_some_rows_share_are_not_told(label, caplog):
+    assert len(list(windows([({"x": at % 3}, label(at)) for at in range(352)], 4))) == 88
+    assert caplog.records == []

@@ -178,7 +178,7 @@ def test_the_picture_shows_each_score_and_one_alone(tmp_path):
         ({"delay": -1}, "delay=-1"),
         ({"delay": None}, "delay=None"),
         ({"limit": 0}, "limit=0"),
-        ({"metrics": metrics.MAE()}, "metric MAE: expected one of classification"),
+        ({"metrics": metrics.MAE()}, "metric MAE: expected one of classification.* progressive_val_score"),
         (
             {"metrics": metrics.ConfusionMatrix()},
             "metric ConfusionMatrix: expected one of classification, and a number",

@@ -245,6 +245,20 @@ def test_rows_with_new_names_and_too_few_labels_are_told_as_that(make):
     assert list(model._columns._probe.columns) == ["steam"]
 
 
+@pytest.mark.parametrize("make", [LinearProbe, LinearRegressorProbe])
+@pytest.mark.parametrize(
+    "targets", [{0: 1, 1: 0}, "10", 1.0, None, np.ones((2, 1)), np.array(1.0), pd.DataFrame({0: [1], 1: [0]})], ids=repr
+)
+def test_targets_that_are_no_list_are_refused_before_anything_is_learned(make, targets):
+    model = make()
+    with pytest.raises(
+        errors.InputError, match=r"^targets of type \w+: expected one for each row, as a list, a series"
+    ):
+        model.learn_many(pd.DataFrame({"a": [1.0, 2.0]}), targets)
+    assert model._model.steps == 0
+    assert not model._columns._probe.columns
+
+
 def test_mini_batches_without_pandas_name_the_package_that_brings_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     transformer = SoftHebbTransformer(neurons=4)

@@ -12,6 +12,7 @@ from hebbstream import errors
 from hebbstream.adapters.river import LinearRegressorProbe, SoftHebbTransformer
 
 CHECKS = list(checks.yield_checks(LinearRegressorProbe()))
+OTHER = [np.datetime64(1, "ns"), np.timedelta64(1, "ns"), np.complex128(1), bytearray(b"3")]
 VAST = pytest.param(10**5000, id="vast")  # Python refuses to write it
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 6)) * [1, 10, 0.1, 1e4, 1, 0] + [0, 5, 1, -2e4, 3, 7]
@@ -75,7 +76,9 @@ def test_it_is_better_than_a_gradient_and_stands_behind_the_network():
     assert error(scaled) < 1.5
 
 
-@pytest.mark.parametrize("y", [None, "3", float("nan"), float("inf"), 10**400, [1.0, 2.0], 1j, torch.ones(2), VAST])
+@pytest.mark.parametrize(
+    "y", [None, "3", float("nan"), float("inf"), 10**400, [1.0, 2.0], 1j, torch.ones(2), VAST, *OTHER]
+)
 def test_what_is_no_number_is_refused_before_anything_changes(y):
     model = LinearRegressorProbe()
     model.learn_one({"a": 1.0}, 2)

@@ -40,6 +40,16 @@ def test_half_a_millisecond_is_the_rounding_of_a_clock(tmp_path):
     assert [label(t) for t in (0.9996, 1.9996, 2.9996)] == ["day", "night", None]
 
 
+def test_times_that_were_computed_may_overlap_by_their_rounding(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("start,end,label\n" + "".join(f"{n * 0.2},{n * 0.2 + 0.2},{n}\n" for n in range(60)))
+    label = read_labels(path)
+    assert [label(n * 0.2 + 0.1) for n in range(60)] == [str(n) for n in range(60)]
+    path.write_text("start,end,label\n0,12345.679,day\n12345.678,,night\n")
+    with pytest.raises(errors.ConfigurationError, match=r"end 12345\.679 after the next start 12345\.678; "):
+        read_labels(path)
+
+
 def test_frames_outside_every_span_have_no_label(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"segments": [{"start": 0.4, "end": 0.8, "label": "here"}]}')
