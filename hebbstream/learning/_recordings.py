@@ -8,6 +8,7 @@ from typing import Any
 from hebbstream.streams._stream import Stream
 
 log = logging.getLogger("hebbstream.checkpoint")
+_MOST_CHARACTERS = 1 << 22  # of all fingerprints; safetensors refuses a header of more than 100 MB
 TOGETHER = "learn_together"
 """Stands among the recordings for all that several ranks learned, of which they keep a table of their own."""
 
@@ -66,20 +67,32 @@ def is_start_of(known: str, fingerprint: str) -> bool:
     return alike and _beginning(parts[-1]) == _beginning(before[-1])
 
 
-def without_shorter(recordings: Mapping[str, int], fingerprint: str) -> dict[str, int]:
-    """Leave out what a stream was known by before its last file grew: else there would be one more each time.
+def worth_knowing(recordings: Mapping[str, int], fingerprint: str) -> dict[str, int]:
+    """Leave out of what was learned, before a stream is, what need not be known any more.
+
+    That is what the stream was known by before its last file grew, as there would be one more each time. Likewise a folder
+    that gets a file an hour would be known by all of its files as often as it was learned, until no file could hold that.
+    Of more text than a checkpoint is to carry, what the stream begins with goes first, and then what was learned first.
 
     Examples
     --------
-    >>> without_shorter({"aa~a+bb~b": 3, "aa~a": 2}, "aa~a+bc~b")
+    >>> worth_knowing({"aa~a+bb~b": 3, "aa~a": 2}, "aa~a+bc~b")
     {'aa~a': 2}
     """
     files = fingerprint.count("+")
-    return {
+    kept = {
         known: taken
         for known, taken in recordings.items()
         if known == fingerprint or known.count("+") != files or not is_start_of(known, fingerprint)
     }
+    characters = len(fingerprint) + sum(map(len, kept.keys() - {fingerprint}))
+    for known in sorted(kept, key=lambda known: not is_start_of(known, fingerprint)):
+        if characters <= _MOST_CHARACTERS:
+            break
+        if known not in (fingerprint, TOGETHER):
+            del kept[known]
+            characters -= len(known)
+    return kept
 
 
 def _beginning(part: str) -> str:

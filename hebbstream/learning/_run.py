@@ -20,7 +20,7 @@ from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._interruption import StopWaiting, interruption
 from hebbstream.learning._labelled import LabelledCheck
 from hebbstream.learning._latency import Latency
-from hebbstream.learning._recordings import without_shorter
+from hebbstream.learning._recordings import worth_knowing
 from hebbstream.learning._report import Report
 from hebbstream.learning._timer import Timer
 from hebbstream.learning._turned import Turned
@@ -123,8 +123,11 @@ class Run:
         except StopWaiting:
             self._stopped = "interrupted"
         self._fingerprint = stream.fingerprint
-        if self._fingerprint is not None:
-            self._learner.recordings = without_shorter(self._learner.recordings, self._fingerprint)
+        if self._fingerprint is not None and not self._stopped:
+            recordings = worth_knowing(self._learner.recordings, self._fingerprint)
+            if to_pass and not stream.live:  # it may hold nothing more, and what it was known by is left out
+                recordings[self._fingerprint] = stream.taken
+            self._learner.recordings = recordings
         self._before = self._learner.recordings.get(self._fingerprint or "", 0) if stream.live else stream.taken
         self._started = self._learner.clock()
         for timer in self._timers:

@@ -1,6 +1,5 @@
 """`SoftHebbNet`: a stack of SoftHebb layers that all learn from the same sample as it passes."""
 
-import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Self
@@ -20,6 +19,8 @@ from hebbstream.network._stack import LayerStack
 from hebbstream.network.engine import EagerEngine, Engine
 from hebbstream.network.engine._make import EngineName, make_engine
 from hebbstream.rule._precision import Product
+
+_LONGEST_HALF_LIFE = 1_000_000  # samples; the factor of 24 million would round to 1, and plasticity stay open for good
 
 
 class SoftHebbNet(LayerStack):
@@ -306,7 +307,7 @@ class SoftHebbNet(LayerStack):
         opening
             ``ρ`` of the next sample, 0 to close.
         half_life
-            Samples in which it halves.
+            Samples in which it halves, a million at most: float32 has no factor for a slower fall.
         layers
             Indices of the layers to reopen; ``None`` for all.
 
@@ -325,8 +326,8 @@ class SoftHebbNet(LayerStack):
         """
         if not 0 <= quantity(opening) < 2**63:
             raise ConfigurationError(f"opening={quote(opening)}: expected a number of at least 0, below 2**63")
-        if not 1 <= quantity(half_life) < math.inf:
-            raise ConfigurationError(f"half_life={half_life!r}: expected a positive number of samples")
+        if not 1 <= quantity(half_life) <= _LONGEST_HALF_LIFE:
+            raise ConfigurationError(f"half_life={quote(half_life)}: expected 1 to {_LONGEST_HALF_LIFE:,} samples")
         named = range(len(self.layers)) if layers is None else layers
         chosen = list(named) if isinstance(named, Iterable) else [-1]
         if not all(0 <= as_index(index) < len(self.layers) for index in chosen):

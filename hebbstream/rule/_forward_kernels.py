@@ -20,6 +20,7 @@ _FACTORS = [(floats, matrix), (shorts, short_matrix)][: 1 + BFLOAT16]
 _TOGETHER = 4096  # pixels of which products are summed at a time, so that a large image needs no more memory
 _LEAST_LENGTH = np.float32(1e-12)
 _FLAT = 1e-6  # of `StreamNorm`
+_GOLDEN = 0.6180339887498949  # of `rounded_in_turn`
 _CHUNK = 16384  # bytes of weights that a tile goes through at a time: half of a first-level cache
 
 
@@ -30,6 +31,14 @@ def _weight(count, begin, var, momentum, samples):
         count[0] = 0
     count[0] += samples
     return max(samples / count[0], 1.0 - (1.0 - momentum) ** samples)
+
+
+@njit(inline="always")
+def _rounded_in_turn(exact, turn):
+    """Round to float32 as the function of that name does."""
+    near = np.float32(exact)
+    beyond = np.nextafter(near, np.float32(np.inf) if near < exact else np.float32(-np.inf))
+    return beyond if (turn * _GOLDEN) % 1.0 < (exact - near) / np.float64(beyond - near) else near
 
 
 @compiled(types.void(matrix, floats, floats, longs, float64, int64))
@@ -52,7 +61,7 @@ def follow(pixels, mean, var, count, momentum, samples):
         shift = own[c] - mean[c]
         pooled = var[c] + weight * shift * shift
         var[c] = pooled + weight * (spread[c] / len(pixels) - pooled)
-        mean[c] += weight * shift
+        mean[c] = _rounded_in_turn(mean[c] + weight * shift, count[0])
 
 
 @compiled(types.void(matrix, floats, floats, float64, int64, int64, int64, int64, int64, floats, shorts))
@@ -172,7 +181,7 @@ def follow_together(pixels, mean, var, count, covariance, momentum, samples):
     )  # a weight of nothing for what was before may still be rounded, beside the square of a large mean
     for c in range(channels):
         shift[c] = own[c] - mean[c]
-        mean[c] += weight * shift[c]
+        mean[c] = _rounded_in_turn(np.float64(mean[c]) + np.float64(weight) * shift[c], count[0])
         if begin[c]:
             mean[c], shift[c] = own[c], 0.0
     share = np.float32(1.0) / np.float32(len(pixels))

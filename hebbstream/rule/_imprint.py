@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from hebbstream.rule._rounding import rounded_in_turn
+
 _PLACES = 256  # of a sample, at which patches are looked at: all of a second layer's for frames of 32×32
 _RANGE = 2**32
 _MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)  # below 2**31: products fit into a signed 64-bit number
@@ -90,7 +92,7 @@ class Imprinting(nn.Module):
         sums = _running_sums(motion)
         total = sums.select(0, -1)
         at, whether = _random(self.steps, neurons)
-        self.moved += total
+        self.moved.copy_(rounded_in_turn(self.moved.double() + total, self.steps))
         self.steps += 1
         chosen = torch.searchsorted(sums, at * total, right=True).clamp_(max=len(sums) - 1)
         return seen.flatten(0, 1), chosen, whether * self.moved < total * factor
@@ -130,8 +132,14 @@ def _random(step: Tensor, count: int) -> Tensor:
     >>> bool((numbers.mean(dim=1) - 0.5).abs().max() < 0.01), bool(torch.corrcoef(numbers)[0, 1].abs() < 0.03)
     (True, True)
     """
-    x = (step * (2 * count) + torch.arange(2 * count, device=step.device)) % _RANGE
+    place = step * (2 * count) + torch.arange(2 * count, device=step.device)
+    # What is beyond the range changes the order of all in it: else, months later, the same neurons would change again and again.
+    x = _mixed(place % _RANGE ^ _mixed(place // _RANGE))
+    return (x.double() / _RANGE).view(2, count)
+
+
+def _mixed(x: Tensor) -> Tensor:
+    """Return a hash of integers in [0, 2³²), of that range; each has another, and that of 0 is 0."""
     for multiplier, shift in zip(_MULTIPLIERS, (16, 15), strict=True):
         x = ((x ^ (x >> shift)) * multiplier) & (_RANGE - 1)
-    x ^= x >> 15
-    return (x.double() / _RANGE).view(2, count)
+    return x ^ (x >> 15)

@@ -6,6 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from hebbstream.rule._rounding import rounded_in_turn
+
 FLAT = 1e-6
 """Variance below which a channel has shown nothing so far: a tenth of what is added to variances anyway."""
 
@@ -140,7 +142,8 @@ class StreamNorm(nn.Module):
         weights = weight.expand_as(begin).masked_fill(begin, 1.0)
         # The variance of two pooled groups; with weight = samples/count this is the exact variance so far.
         self.var.addcmul_(shift, weight * shift).lerp_(var, weights)
-        self.mean.lerp_(mean, weights)
+        mean = torch.lerp(self.mean.double(), mean.double(), weights.double())
+        self.mean.copy_(rounded_in_turn(mean, self.count))
         return begin, weight, shift
 
     def affine(self) -> tuple[Tensor, Tensor]:

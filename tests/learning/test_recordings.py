@@ -13,7 +13,9 @@ from clips import ramp, write_clip
 import hebbstream as hs
 from hebbstream.adapters.tables import open_table
 from hebbstream.adapters.video import open_video
-from hebbstream.streams import augment, crops, interleave, novel, schedule, shuffle, windows
+from hebbstream.learning import _recordings
+from hebbstream.learning._recordings import TOGETHER, samples_to_pass, worth_knowing
+from hebbstream.streams import Stream, augment, crops, interleave, novel, schedule, shuffle, windows
 
 
 def tiny():
@@ -271,3 +273,40 @@ def test_a_table_that_grows_beside_others_is_learned_again(tmp_path, caplog, by)
     write("b.csv", range(3000, 6000), "a")
     assert learn_both() == 120
     assert "is new" in caplog.text
+
+
+def test_a_table_that_has_grown_by_less_than_a_window_is_known_all_the_same(tmp_path):
+    def learn_all():
+        with windows(open_table(str(tmp_path / "*.csv")), 100) as stream:
+            return learner.learn(stream, resume=True, progress=False).samples
+
+    learner = hs.Learner(hs.SoftHebbNet.from_preset("signal", in_channels=2, width=4))
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("".join(f"{row / 10:.12f},{row % 7:.12f}\n" for row in range(3000)))
+    assert learn_all() == 60
+    for _ in range(2):
+        with (tmp_path / "b.csv").open("a") as file:
+            file.write("1.0,2.0\n")
+        assert learn_all() == 0
+
+
+def test_a_folder_that_grows_for_years_stays_known_in_a_header_of_bounded_size(monkeypatch):
+    """Known by all of its files after each of thousands of runs, it filled more than safetensors writes."""
+    monkeypatch.setattr(_recordings, "_MOST_CHARACTERS", 5000)
+    files = [f"windows({number:016x}~{number:016x})" for number in range(50)]
+    recordings = {"clip": 7, TOGETHER: 9}
+    for count in range(1, 51):
+        stream = Stream("abcdefgh" * count, known_by="+".join(files[:count]))
+        assert samples_to_pass(stream, recordings, position=1) == 8 * (count - 1)
+        recordings = worth_knowing(recordings, stream.fingerprint) | {stream.fingerprint: 8 * count}
+        assert sum(map(len, recordings)) < 5000 + len(TOGETHER)
+    assert (recordings["clip"], recordings[TOGETHER]) == (7, 9)
+    assert samples_to_pass(Stream("abcdefgh" * 49, known_by="+".join(files[:49])), recordings, position=1) == 8 * 49
+
+
+def test_what_was_learned_first_is_forgotten_first_where_nothing_else_can_be(monkeypatch):
+    monkeypatch.setattr(_recordings, "_MOST_CHARACTERS", 8)
+    assert worth_knowing({"aaa": 1, "bbb": 2, "ccc": 3}, "ddd") == {"ccc": 3}
+    assert worth_knowing({"aaa": 1, "much longer than that": 2}, "much longer than that") == {
+        "much longer than that": 2
+    }

@@ -119,7 +119,8 @@ def test_a_run_resumed_across_a_reopening_is_bit_identical(tmp_path, position):
             r"opening=1e\+39: expected a number of at least 0, below 2\*\*63",
         ),  # more than float32 holds
         ({"half_life": 0}, "half_life=0"),
-        ({"half_life": None}, "half_life=None: expected a positive number"),
+        ({"half_life": None}, "half_life=None: expected 1 to 1,000,000 samples"),
+        ({"half_life": 10**8}, "half_life=100000000: expected 1 to 1,000,000 samples"),  # it never closed
         ({"layers": [0, 2]}, r"layers=\[0, 2\]: expected indices from 0 to 1"),
         ({"layers": 1}, "layers=1: expected indices from 0 to 1, in a list"),
         ({"layers": [0.5]}, r"layers=\[0.5\]: expected indices from 0 to 1"),
