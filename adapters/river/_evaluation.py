@@ -17,6 +17,7 @@ from hebbstream.adapters.river._scoring import Prediction, Scoring
 from hebbstream.errors import ConfigurationError
 from hebbstream.learning._arguments import as_read_by, check_net, check_probe, checked_stream
 from hebbstream.network._network import SoftHebbNet
+from hebbstream.probe._inputs import checked_label
 from hebbstream.streams._sample import Sample
 
 
@@ -70,6 +71,8 @@ def prequential(
         If a number cannot work, a metric is none of classification or no number, or the detector is none.
     EmptyStreamError
         If there was nothing to score: no label came, or none for a prediction.
+    LabelError
+        If a label cannot be a class, such as NaN; of that sample nothing is learned.
 
     Examples
     --------
@@ -103,6 +106,8 @@ def prequential(
     waiting: deque[tuple[Any, Any, Prediction]] = deque()
     for item in progress_bar(islice(checked_stream(stream), limit), total=total, unit="samples", shown=progress):
         sample = Sample.of(item)
+        if sample.y is not None:
+            checked_label(sample.y)  # before the network learns
         x = as_read_by(probe, net.transform_one(sample.x) if frozen else net.learn_one(sample.x))
         waiting.append((sample.y, x, scoring.predict(x)))
         if len(waiting) > delay:

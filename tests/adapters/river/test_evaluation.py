@@ -189,3 +189,10 @@ def test_the_picture_shows_each_score_and_one_alone(tmp_path):
 def test_options_are_checked(options, message):
     with pytest.raises(errors.ConfigurationError, match=message):
         prequential(tiny_net(), stream("ab"), Echo(), progress=False, **options)
+
+
+def test_a_label_that_is_no_class_is_refused_before_the_network_learns():
+    net = tiny_net()
+    with pytest.raises(errors.LabelError, match="label nan is a missing value"):
+        prequential(net, stream([float("nan")]), LinearProbe(), progress=False)
+    assert net.samples_seen == 0
