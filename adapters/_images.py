@@ -1,7 +1,7 @@
 """What image folders and shards share: which files are images, and how they become samples."""
 
 import logging
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from hebbstream._quote import first_line
@@ -24,7 +24,7 @@ def image_stream(
     name: str,
     length: int | None = None,
     stats: StreamStats | None = None,
-    known_by: str | None = None,
+    known_by: str | Callable[[int | None], str | None] | None = None,
 ) -> Stream[Sample]:
     """Return the samples of image files.
 
@@ -42,7 +42,7 @@ def image_stream(
     stats
         That the items count in too.
     known_by
-        The stream's fingerprint.
+        See `Stream`.
     """
     stats = StreamStats() if stats is None else stats
     return Stream(_decoded(items, form, stats), name=name, length=length, stats=stats, known_by=known_by)

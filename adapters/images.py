@@ -4,13 +4,14 @@ import logging
 import os
 import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from hebbstream._files import expanded_path
 from hebbstream._numbers import checked_seed
 from hebbstream._quote import printable
 from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
-from hebbstream.adapters._known import files_fingerprint
+from hebbstream.adapters._known import digest, files_fingerprint
 from hebbstream.adapters._picture import Fit
 from hebbstream.errors import EmptyStreamError, SourceNotFoundError
 from hebbstream.streams._sample import Sample
@@ -20,7 +21,7 @@ from hebbstream.streams._stream import Stream
 __all__ = ["open_images"]
 
 _log = logging.getLogger("hebbstream.adapters.images")
-_FIRST = 16  # pictures that a folder is known by
+_FIRST = 16  # pictures by whose content a folder is known; of the others, by their names
 
 
 def open_images(
@@ -93,8 +94,17 @@ def open_images(
     items = ((root / name, name.split("/")[0] if "/" in name else None, name) for name in names)
     name = f"open_images({root.name or str(root)!r})"
     stats = StreamStats(corrupt=len(unread))
-    known_by = files_fingerprint([root / name for name in names[:_FIRST]], "image")  # more may come after them
+    first = files_fingerprint([root / name for name in names[:_FIRST]], "image")
+    known_by = partial(_fingerprint, first, names[_FIRST:])
     return image_stream(items, form, name, len(names), stats, known_by)
+
+
+def _fingerprint(first: str | None, others: list[str], count: int | None) -> str | None:
+    """Return by what a folder is known: the first pictures, and the names of so many others, as one among them moves those behind it."""
+    others = others[:count]
+    if first is None or not others:
+        return first
+    return f"{first}#{len(others)}:{digest(os.fsencode(chr(0).join(others)))}"
 
 
 def _names(root: Path, unread: list[OSError]) -> Iterator[str]:

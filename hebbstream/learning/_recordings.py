@@ -8,6 +8,8 @@ from typing import Any
 from hebbstream.streams._stream import Stream
 
 log = logging.getLogger("hebbstream.checkpoint")
+NAMES = re.compile(r"#([0-9]+):[0-9a-f]+")
+"""How many more names of files a folder is known by, and all of these as one number."""
 TOGETHER = "learn_together"
 """Stands among the recordings for all that several ranks learned, of which they keep a table of their own."""
 
@@ -38,7 +40,7 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
             )
         return position
     # Of sources one after another the first may be known, and more have come since.
-    known = {part: taken for part, taken in recordings.items() if is_start_of(part, fingerprint)}
+    known = {part: taken for part, taken in recordings.items() if _goes_on_with(part, stream, fingerprint)}
     covered = max((part.count("+") + 1 for part in known), default=0)
     learned = {part for other in recordings for part in other.split("+") if "loop" not in part}
     again = not learned.isdisjoint(fingerprint.split("+")[covered:])
@@ -48,6 +50,15 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
     elif again:
         log.warning("%r: recordings in it that were learned before, but not as a part of it, are learned again", stream)
     return max(0, max(known.values(), default=0) - stream.taken)
+
+
+def _goes_on_with(known: str, stream: Stream[Any], fingerprint: str) -> bool:
+    """Whether a stream begins with what was known, all of a folder's names among it, to which others may have come behind them."""
+    if is_start_of(known, fingerprint):
+        return True
+    names = NAMES.search(known)
+    before = stream.fingerprint_of(int(names[1]) if names else 0)
+    return before is not None and is_start_of(known, before)
 
 
 def is_start_of(known: str, fingerprint: str) -> bool:
@@ -67,18 +78,18 @@ def is_start_of(known: str, fingerprint: str) -> bool:
 
 
 def without_shorter(recordings: Mapping[str, int], fingerprint: str) -> dict[str, int]:
-    """Leave out what a stream was known by before its last file grew: else there would be one more each time.
+    """Leave out what a stream was known by before its last file, or its folder, grew: else there would be one more each time.
 
     Examples
     --------
     >>> without_shorter({"aa~a+bb~b": 3, "aa~a": 2}, "aa~a+bc~b")
     {'aa~a': 2}
     """
-    files = fingerprint.count("+")
+    files, grown = fingerprint.count("+"), NAMES.sub("", fingerprint)
     return {
         known: taken
         for known, taken in recordings.items()
-        if known == fingerprint or known.count("+") != files or not is_start_of(known, fingerprint)
+        if known == fingerprint or known.count("+") != files or not is_start_of(NAMES.sub("", known), grown)
     }
 
 
