@@ -221,6 +221,20 @@ def test_a_folder_to_which_pictures_are_added_goes_on(run, tmp_path):
     assert "learned 3 samples" in run("learn", *options)[1]
 
 
+def test_each_command_says_how_many_damaged_pictures_it_left_out(run, tmp_path):
+    for index, name in enumerate(("cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png")):
+        (tmp_path / "pics" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(PICTURES[index]).save(tmp_path / "pics" / name)
+    assert run("learn", "pics", "--width", 4, "--quiet")[0] == 0
+    (tmp_path / "pics" / "dog" / "5.png").write_bytes(b"no picture")
+    for command in (
+        ("embed", "pics", "--output", "f.npy"),
+        ("predict", "pics"),
+        ("evaluate", "run.safetensors", "pics"),
+    ):
+        assert "4 frames (1 damaged left out)" in run(*command)[1]
+
+
 @pytest.mark.parametrize("change", ["one among them", "one fewer"])
 def test_a_folder_whose_pictures_move_up_or_down_is_learned_again(run, tmp_path, change):
     """Else those that moved would be passed over, or learned twice."""
