@@ -54,11 +54,20 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
 
 def _goes_on_with(known: str, stream: Stream[Any], fingerprint: str) -> bool:
     """Whether a stream begins with what was known, all of a folder's names among it, to which others may have come behind them."""
-    if is_start_of(known, fingerprint):
-        return True
+    before = stream.fingerprint_of(names_in(known))
+    return is_start_of(known, fingerprint) or (before is not None and is_start_of(known, before))
+
+
+def names_in(known: str) -> int:
+    """Return how many names of files a folder was known by.
+
+    Examples
+    --------
+    >>> names_in("aa+bb#12:cc"), names_in("aa+bb")
+    (12, 0)
+    """
     names = NAMES.search(known)
-    before = stream.fingerprint_of(int(names[1]) if names else 0)
-    return before is not None and is_start_of(known, before)
+    return int(names[1]) if names else 0
 
 
 def is_start_of(known: str, fingerprint: str) -> bool:
