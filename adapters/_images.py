@@ -1,7 +1,7 @@
 """What image folders and shards share: which files are images, and how they become samples."""
 
 import logging
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from hebbstream._quote import first_line
@@ -15,7 +15,14 @@ _log = logging.getLogger("hebbstream.adapters.images")
 # Only formats that Pillow decodes itself: for EPS it would start Ghostscript, whatever the file is called.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _FIRST_LYING = 5  # orientation of EXIF
-SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pbm")
+SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pbm")
+
+_HIDDEN = (
+    "@eaDir",
+    "#recycle",
+    "$RECYCLE.BIN",
+    "__MACOSX",
+)  # thumbnails and deleted files of Synology, Windows and macOS
 
 
 def image_stream(
@@ -24,7 +31,7 @@ def image_stream(
     name: str,
     length: int | None = None,
     stats: StreamStats | None = None,
-    known_by: str | None = None,
+    known_by: str | Callable[[int | None], str | None] | None = None,
 ) -> Stream[Sample]:
     """Return the samples of image files.
 
@@ -42,7 +49,7 @@ def image_stream(
     stats
         That the items count in too.
     known_by
-        The stream's fingerprint.
+        See `Stream`.
     """
     stats = StreamStats() if stats is None else stats
     return Stream(_decoded(items, form, stats), name=name, length=length, stats=stats, known_by=known_by)
@@ -77,3 +84,8 @@ def picture_format(size: int | tuple[int, int] | None, fit: Fit | None, gray: bo
 def suffix(name: str) -> str:
     """Return what follows a file name's last dot, in lower case."""
     return name.lower().rpartition(".")[2]
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder is none of its owner's: thumbnails, what was deleted, copies of Jupyter."""
+    return name.startswith(".") or name in _HIDDEN

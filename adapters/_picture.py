@@ -68,7 +68,7 @@ class PictureFormat:
     def convert(self, image: "Image") -> "np.ndarray[Any, Any]":
         """Return an image, turned upright by its EXIF orientation, as uint8 of shape (H, W, 3), or (H, W) if `gray`.
 
-        16 bits for a channel become 8. Transparency is left out.
+        16 bits for a channel become 8. Transparency is left out, and colour profiles (ICC) are not applied.
 
         Raises
         ------

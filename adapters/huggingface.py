@@ -1,22 +1,28 @@
 """Samples from Hugging Face `datasets`: map-style and streaming."""
 
-from collections.abc import Generator
+import logging
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream._quote import first_line
 from hebbstream.adapters._common import plain_label
 from hebbstream.adapters._picture import Fit, PictureFormat
-from hebbstream.errors import ConfigurationError, DtypeError, LabelError, MissingDependencyError
+from hebbstream.errors import ConfigurationError, DamagedFileError, DtypeError, LabelError, MissingDependencyError
 from hebbstream.streams._sample import Sample
+from hebbstream.streams._stats import StreamStats
 from hebbstream.streams._stream import Stream
 
 if TYPE_CHECKING:
     import datasets
 
 __all__ = ["samples_from_huggingface"]
+
+_log = logging.getLogger("hebbstream.adapters.huggingface")
 
 
 def samples_from_huggingface(
@@ -46,7 +52,8 @@ def samples_from_huggingface(
     Returns
     -------
     Stream
-        Of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, where the images are Pillow's.
+        Of `Sample` with ``x`` of shape (H, W, 3), or (H, W) if `gray`, uint8, where the images are Pillow's. Damaged images
+        are left out: each is reported to the logger ``hebbstream.adapters.huggingface``, and ``stats.corrupt`` counts them.
 
     Raises
     ------
@@ -55,6 +62,8 @@ def samples_from_huggingface(
         While iterating, if arrays come where `size` or `gray` is given.
     DtypeError, LabelError
         While iterating, if a row's image or label is none.
+    DamagedFileError
+        While iterating, if an image of a streaming data set is damaged, behind which it gives no more rows.
     MissingDependencyError
         If datasets is not installed.
 
@@ -83,7 +92,8 @@ def samples_from_huggingface(
     label = _column(label, "label", features, (datasets.ClassLabel,))
     length = len(dataset) if isinstance(dataset, datasets.Dataset) else None
     name = f"samples_from_huggingface({type(dataset).__name__})"
-    return Stream(_samples(dataset, image, label, form), name=name, length=length)
+    stats = StreamStats()
+    return Stream(_samples(dataset, image, label, form, stats), name=name, length=length, stats=stats)
 
 
 def _columns(features: dict[str, Any]) -> str:
@@ -105,16 +115,53 @@ def _column(name: str | None, option: str, features: dict[str, Any], *kinds: tup
     return None
 
 
-def _samples(dataset: Any, image: str, label: str | None, form: PictureFormat) -> Generator[Sample, None, None]:
+def _samples(
+    dataset: Any, image: str, label: str | None, form: PictureFormat, stats: StreamStats
+) -> Generator[Sample, None, None]:
     features = dataset.features or {}
     dtype = _leaf_dtype(features.get(image))
     names = getattr(features.get(label), "names", None)
-    for row in dataset:
-        missing = [column for column in (image, label) if column is not None and column not in row]
-        if missing:
-            raise ConfigurationError(f"row with {_columns(row)}: expected {missing[0]!r}")
+    for number, read in _rows(dataset):
+        try:
+            row = read()
+            missing = [column for column in (image, label) if column is not None and column not in row]
+            if missing:
+                raise ConfigurationError(f"row with {_columns(row)}: expected {missing[0]!r}")
+            x = _array(row[image], form, dtype)
+        except _undecodable() as error:
+            stats.corrupt += 1
+            _log.warning("row %d: skipped, it cannot be decoded (%s)", number, first_line(error))
+            continue
         y = None if label is None else plain_label(row[label])
-        yield Sample(_array(row[image], form, dtype), y if names is None else _class(y, names))
+        yield Sample(x, y if names is None else _class(y, names))
+
+
+def _rows(dataset: Any) -> Iterator[tuple[int, Callable[[], Any]]]:
+    """Yield what reads each row, with its number: the data set decodes its image then."""
+    import datasets
+
+    if isinstance(dataset, datasets.Dataset):
+        yield from ((number, partial(dataset.__getitem__, number)) for number in range(len(dataset)))
+        return
+    number = -1
+    try:
+        for number, row in enumerate(dataset):  # told below
+            yield number, [row].pop
+    except _undecodable() as error:
+        of_network = isinstance(error, OSError) and type(error).__name__ not in ("OSError", "UnidentifiedImageError")
+        if of_network:
+            raise
+        raise DamagedFileError(
+            f"row {number + 1} of the data set cannot be decoded ({first_line(error)}): a streaming one gives no more rows"
+            " then; expected it without that row, or downloaded"
+        ) from error
+
+
+def _undecodable() -> tuple[type[Exception], ...]:
+    """Return what Pillow raises for a damaged image."""
+    from PIL import Image
+
+    return OSError, SyntaxError, Image.DecompressionBombError
 
 
 def _class(y: Any, names: list[str]) -> Any:

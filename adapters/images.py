@@ -3,14 +3,16 @@
 import logging
 import os
 import random
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from hebbstream._files import expanded_path
 from hebbstream._numbers import checked_seed
 from hebbstream._quote import printable
-from hebbstream.adapters._images import SUFFIXES, image_stream, picture_format, suffix
-from hebbstream.adapters._known import files_fingerprint
+from hebbstream.adapters._images import SUFFIXES, hidden, image_stream, picture_format, suffix
+from hebbstream.adapters._known import digest, files_fingerprint
 from hebbstream.adapters._picture import Fit
 from hebbstream.errors import EmptyStreamError, SourceNotFoundError
 from hebbstream.streams._sample import Sample
@@ -20,7 +22,10 @@ from hebbstream.streams._stream import Stream
 __all__ = ["open_images"]
 
 _log = logging.getLogger("hebbstream.adapters.images")
-_FIRST = 16  # pictures that a folder is known by
+_CONTAINERS = ("heic", "heif", "avif", "jxl", "jp2", "psd")
+_RAW = ("cr2", "cr3", "nef", "arw", "dng", "orf", "raf", "rw2", "pef", "srw")
+_NOT_READ = (*_CONTAINERS, *_RAW)
+_FIRST = 16  # pictures by whose content a folder is known; of the others, by their names
 
 
 def open_images(
@@ -35,12 +40,13 @@ def open_images(
     """Open a folder of image files as a stream of samples.
 
     A picture's label is the name of the folder's sub-folder that it lies in, at any depth; one that lies in the folder
-    itself has none. Files of other suffixes, hidden files and folders, links to folders, and pipes are passed over.
+    itself has none. Files of other suffixes, hidden files and folders, thumbnails of a Synology disk, links to folders, and pipes
+    are passed over; the logger ``hebbstream.adapters.images`` says how many links, and pictures of formats that are not read.
 
     Parameters
     ----------
     folder
-        Of .jpg, .jpeg, .png, .webp, .bmp, .gif (its first picture), .tif, .tiff, .ppm, .pgm or .pbm files.
+        Of .jpg, .jpeg, .jpe, .jfif, .png, .webp, .bmp, .gif (its first picture), .tif, .tiff, .ppm, .pgm or .pbm files.
     size, fit, gray
         See `PictureFormat`.
     shuffle
@@ -81,9 +87,15 @@ def open_images(
     if not os.path.isdir(root):  # noqa: PTH112  # `Path.is_dir` raises for a name that is too long
         raise SourceNotFoundError(f"no folder at {printable(root)}")
     unread: list[OSError] = []
-    names = sorted(_names(root, unread))
+    passed_over: Counter[str] = Counter()
+    names = sorted(_names(root, unread, passed_over))
     for error in unread:
         _log.warning("%s: skipped, the folder cannot be read (%s)", error.filename, error.strerror)
+    if passed_over:
+        found = ", ".join(f"{count} {what}" for what, count in sorted(passed_over.items()))
+        _log.warning(
+            "%s: passed over: %s; expected pictures as .jpg, .png or .tif, and folders themselves", root, found
+        )
     if not names:
         raise EmptyStreamError(
             f"{root}: it holds no image: expected files named .{', .'.join(SUFFIXES)}; of videos or tables, a pattern such as '{root / '*.mp4'}'"
@@ -93,17 +105,35 @@ def open_images(
     items = ((root / name, name.split("/")[0] if "/" in name else None, name) for name in names)
     name = f"open_images({root.name or str(root)!r})"
     stats = StreamStats(corrupt=len(unread))
-    known_by = files_fingerprint([root / name for name in names[:_FIRST]], "image")  # more may come after them
+    first = files_fingerprint([root / name for name in names[:_FIRST]], "image")
+    known_by = partial(_fingerprint, first, names[_FIRST:])
     return image_stream(items, form, name, len(names), stats, known_by)
 
 
-def _names(root: Path, unread: list[OSError]) -> Iterator[str]:
-    """Yield the path of each picture within a folder; `unread` gets what was wrong with folders that cannot be read."""
+def _fingerprint(first: str | None, others: list[str], count: int | None) -> str | None:
+    """Return by what a folder is known: the first pictures, and the names of so many others, as one among them moves those behind it."""
+    others = others[:count]
+    if first is None or not others:
+        return first
+    return f"{first}#{len(others)}:{digest(os.fsencode(chr(0).join(others)))}"
+
+
+def _names(root: Path, unread: list[OSError], passed_over: Counter[str]) -> Iterator[str]:
+    """Yield the path of each picture within a folder.
+
+    `unread` gets what was wrong with folders that cannot be read, `passed_over` how many there were of what people may miss.
+    """
     for place, folders, files in os.walk(root, onerror=unread.append):
-        folders[:] = [name for name in folders if not name.startswith(".")]  # those of Jupyter, of thumbnails
+        folders[:] = [name for name in folders if not hidden(name)]
+        passed_over.update("links to folders" for name in folders if os.path.islink(os.path.join(place, name)))  # noqa: PTH114, PTH118
         for name in files:
+            kind = suffix(name)
+            if hidden(name) or kind not in (*SUFFIXES, *_NOT_READ):
+                continue
             path = Path(place, name)
-            if suffix(name) in SUFFIXES and not name.startswith(".") and not _is_special(path):
+            if kind in _NOT_READ:
+                passed_over[f"pictures as .{kind}"] += 1
+            elif not _is_special(path):
                 yield path.relative_to(root).as_posix()
 
 

@@ -9,11 +9,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from hebbstream.adapters._common import plain_label
+from hebbstream.adapters._picture import PictureFormat
 from hebbstream.errors import ConfigurationError, RankError, StreamError
 from hebbstream.streams._sample import Sample
 from hebbstream.streams._stream import Stream, known_length
 
 __all__ = ["samples_from_torch"]
+
+_GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")  # Pillow's modes of brightness
 
 
 def samples_from_torch(
@@ -41,8 +44,8 @@ def samples_from_torch(
     Returns
     -------
     Stream
-        Of `Sample` with tensors or arrays as they came (Pillow images as arrays), and labels as Python
-        objects.
+        Of `Sample` with tensors or arrays as they came (Pillow images upright, as uint8 of shape (H, W, 3), or (H, W) of gray
+        ones), and labels as Python objects.
 
     Raises
     ------
@@ -85,6 +88,8 @@ def _samples(data: Any, image: Hashable, label: Hashable, batched: bool) -> Gene
 
 
 def _sample(x: Any, y: Any) -> Sample:
+    if hasattr(x, "getexif") and x.mode != "F":  # Pillow's, whose array would be the numbers of a palette's colours
+        x = PictureFormat(gray=x.mode in _GRAY).convert(x)
     return Sample(np.asarray(x) if hasattr(x, "__array_interface__") else x, plain_label(y))
 
 

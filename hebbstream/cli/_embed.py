@@ -10,7 +10,7 @@ from hebbstream.cli._execution import add_quiet, check_device
 from hebbstream.cli._features import feature_file
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import called
-from hebbstream.cli._source import open_source, read_samples, time_shown
+from hebbstream.cli._source import left_out, open_source, read_samples, time_shown
 from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._types import path, positive
 from hebbstream.errors import EmptyStreamError, StreamError
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
                     count += 1
             except StreamError as error:  # what came before it is good
                 failure = error
-    print(f"{count:,} {one}s, {file.features:,} features each")
+    print(f"{count:,} {one}s{left_out(stream)}, {file.features:,} features each")
     print("\n".join(f"{what} {written}" for what, written in file.written.items()))
     if failure is not None:
         raise failure

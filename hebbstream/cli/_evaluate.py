@@ -12,7 +12,7 @@ from hebbstream.cli._execution import add_quiet
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._new_probe import add_solver, new_probe
 from hebbstream.cli._signals import called
-from hebbstream.cli._source import has_labels, imprints, open_source
+from hebbstream.cli._source import has_labels, imprints, left_out, open_source
 from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import natural, path, positive
 from hebbstream.errors import ConfigurationError
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
     last = found.scores[-1]
     print(found)
     print(
-        f"prequential accuracy {last.cumulative['Accuracy']:.1%} over {last.scored:,} {called(options)}s,"
+        f"prequential accuracy {last.cumulative['Accuracy']:.1%} over {last.scored:,} {called(options)}s{left_out(frames)},"
         f" {len(probe.learns.classes)} classes"
     )
     if held is not None and probe.scored and not options.learn_features:

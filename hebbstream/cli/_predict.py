@@ -20,7 +20,7 @@ from hebbstream.cli._drawing import Caption, DrawnVideo, drawn_video
 from hebbstream.cli._execution import check_device
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import called, signal_of
-from hebbstream.cli._source import open_source, read_samples, time_shown
+from hebbstream.cli._source import left_out, open_source, read_samples, time_shown
 from hebbstream.cli._source_options import add_checkpoint_and_source, add_size
 from hebbstream.cli._stills import kind_of
 from hebbstream.cli._types import path, positive
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> None:
                 failure = error
         if failure is None and not predict.count:
             raise EmptyStreamError(f"{options.source}: it holds no {called(options)}")
-    print(predict.summary(called(options)), file=said)
+    print(predict.summary(called(options)) + left_out(stream), file=said)
     print(f"video {options.video}" if options.video else "nothing was written", file=said)
     if failure is not None:
         raise failure

@@ -137,6 +137,11 @@ def time_shown(sample: Sample) -> float | None:
     return sample.t if sample.own_time is None else sample.own_time
 
 
+def left_out(stream: Stream[Any]) -> str:
+    """Return what is said of a stream's damaged samples behind how many there were; nothing where none was damaged."""
+    return f" ({stream.stats.corrupt:,} damaged left out)" if stream.stats.corrupt else ""
+
+
 def read_frames(options: argparse.Namespace, channels: int, size: tuple[int, int] | None, count: int) -> list[Any]:
     """Return the first frames of the source, `count` at most."""
     with open_source(options, channels, size) as stream:

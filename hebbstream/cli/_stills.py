@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebbstream.adapters._images import SUFFIXES, suffix
+from hebbstream.adapters._images import SUFFIXES, hidden, suffix
 from hebbstream.adapters._picture import PictureFormat, StretchWarning
 from hebbstream.adapters.arrays import open_arrays
 from hebbstream.adapters.images import open_images
@@ -126,7 +126,7 @@ def open_stills(
 
 def _has_folders(folder: str) -> bool:
     with os.scandir(folder) as entries:
-        return any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
+        return any(entry.is_dir(follow_symlinks=False) and not hidden(entry.name) for entry in entries)
 
 
 def _in_form(frame: Any, form: PictureFormat, warning: StretchWarning) -> Any:

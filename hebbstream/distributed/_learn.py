@@ -214,5 +214,5 @@ def _found(sources: Sources, leases: Leases) -> dict[str, str]:
     for name in leases.known.keys() & sources.keys():
         # Whoever reads it will say what is wrong.
         with suppress(HebbstreamError, OSError), as_stream(sources[name]()) as stream:
-            found[name] = fingerprint_of(stream) or leases.known[name]
+            found[name] = fingerprint_of(stream, leases.known[name]) or leases.known[name]
     return found

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hebbstream.learning._callback import Callback
-from hebbstream.learning._recordings import is_start_of
+from hebbstream.learning._recordings import is_start_of, names_in
 from hebbstream.streams._stream import Stream
 
 log = logging.getLogger("hebbstream.distributed")
@@ -126,15 +126,19 @@ class Leases(Callback):
         self.known = {str(name): str(by) for name, by in known.items()}
 
 
-def fingerprint_of(stream: Stream[Any]) -> str | None:
+def fingerprint_of(stream: Stream[Any], before: str | None = None) -> str | None:
     """Return by what a recording is known: as it begins, and then to its end; ``None`` of what is live, or known by nothing.
+
+    Of a folder that was known as `before`, it begins with as many files as there were then.
 
     Examples
     --------
     >>> fingerprint_of(Stream("ab", known_by="sun")), fingerprint_of(Stream("ab"))
     ('sun sun', None)
     """
-    begins = None if stream.live else stream.fingerprint
+    if stream.live:
+        return None
+    begins = stream.fingerprint if before is None else stream.fingerprint_of(names_in(before))
     if begins is None:
         return None
     stream.know_whole()

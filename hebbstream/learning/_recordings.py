@@ -9,6 +9,8 @@ from hebbstream.streams._stream import Stream
 
 log = logging.getLogger("hebbstream.checkpoint")
 _MOST_CHARACTERS = 1 << 22  # of all fingerprints; safetensors refuses a header of more than 100 MB
+NAMES = re.compile(r"#([0-9]+):[0-9a-f]+")
+"""How many more names of files a folder is known by, and all of these as one number."""
 TOGETHER = "learn_together"
 """Stands among the recordings for all that several ranks learned, of which they keep a table of their own."""
 
@@ -39,7 +41,7 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
             )
         return position
     # Of sources one after another the first may be known, and more have come since.
-    known = {part: taken for part, taken in recordings.items() if is_start_of(part, fingerprint)}
+    known = {part: taken for part, taken in recordings.items() if _goes_on_with(part, stream, fingerprint)}
     covered = max((part.count("+") + 1 for part in known), default=0)
     learned = {part for other in recordings for part in other.split("+") if "loop" not in part}
     again = not learned.isdisjoint(fingerprint.split("+")[covered:])
@@ -49,6 +51,24 @@ def samples_to_pass(stream: Stream[Any], recordings: Mapping[str, int], position
     elif again:
         log.warning("%r: recordings in it that were learned before, but not as a part of it, are learned again", stream)
     return max(0, max(known.values(), default=0) - stream.taken)
+
+
+def _goes_on_with(known: str, stream: Stream[Any], fingerprint: str) -> bool:
+    """Whether a stream begins with what was known, all of a folder's names among it, to which others may have come behind them."""
+    before = stream.fingerprint_of(names_in(known))
+    return is_start_of(known, fingerprint) or (before is not None and is_start_of(known, before))
+
+
+def names_in(known: str) -> int:
+    """Return how many names of files a folder was known by.
+
+    Examples
+    --------
+    >>> names_in("aa+bb#12:cc"), names_in("aa+bb")
+    (12, 0)
+    """
+    names = NAMES.search(known)
+    return int(names[1]) if names else 0
 
 
 def is_start_of(known: str, fingerprint: str) -> bool:
@@ -70,7 +90,7 @@ def is_start_of(known: str, fingerprint: str) -> bool:
 def worth_knowing(recordings: Mapping[str, int], fingerprint: str) -> dict[str, int]:
     """Leave out of what was learned, before a stream is, what need not be known any more.
 
-    That is what the stream was known by before its last file grew, as there would be one more each time. Likewise a folder
+    That is what the stream was known by before its last file, or its folder, grew, as there would be one more each time. Likewise a folder
     that gets a file an hour would be known by all of its files as often as it was learned, until no file could hold that.
     Of more text than a checkpoint is to carry, what the stream begins with goes first, and then what was learned first.
 
@@ -79,11 +99,11 @@ def worth_knowing(recordings: Mapping[str, int], fingerprint: str) -> dict[str, 
     >>> worth_knowing({"aa~a+bb~b": 3, "aa~a": 2}, "aa~a+bc~b")
     {'aa~a': 2}
     """
-    files = fingerprint.count("+")
+    files, grown = fingerprint.count("+"), NAMES.sub("", fingerprint)
     kept = {
         known: taken
         for known, taken in recordings.items()
-        if known == fingerprint or known.count("+") != files or not is_start_of(known, fingerprint)
+        if known == fingerprint or known.count("+") != files or not is_start_of(NAMES.sub("", known), grown)
     }
     characters = len(fingerprint) + sum(map(len, kept.keys() - {fingerprint}))
     for known in sorted(kept, key=lambda known: not is_start_of(known, fingerprint)):

@@ -79,8 +79,15 @@ class Composed(Stream[Item]):
     @property
     def fingerprint(self) -> str | None:
         """That of the source, and what is made from it; ``None`` where the source has none."""
-        source, *others = self._sources
-        found = None if others else source.fingerprint
+        return self._made_from([source.fingerprint for source in self._sources])
+
+    def fingerprint_of(self, items: int) -> str | None:
+        """Likewise, of a source when it held so many items."""
+        return self._made_from([source.fingerprint_of(items) for source in self._sources])
+
+    def _made_from(self, fingerprints: list[str | None]) -> str | None:
+        found = fingerprints[0] if len(fingerprints) == 1 else None
+        source = self._sources[0]
         if found is None:
             return None
         # Of recordings one after another each has its own, so that one more at the end changes nothing about those before.

@@ -136,10 +136,8 @@ class _Interleaved(Composed[Sample]):
     def failures(self) -> dict[str, BaseException]:
         return super().failures | self._died
 
-    @property
-    def fingerprint(self) -> str | None:
-        parts = [source.fingerprint for source in self._sources]
-        return None if None in parts else f"interleave({', '.join(map(str, parts))}, by={self._by!r})"
+    def _made_from(self, fingerprints: list[str | None]) -> str | None:
+        return None if None in fingerprints else f"interleave({', '.join(map(str, fingerprints))}, by={self._by!r})"
 
     def _release(self) -> None:
         self._items, self._source = None, ()  # another thread may be inside: it ends when its sources do

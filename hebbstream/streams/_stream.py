@@ -1,7 +1,7 @@
 """`Stream`: the one base class of everything that is learned from."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from inspect import GEN_CLOSED, getgeneratorstate
 from itertools import islice
@@ -39,7 +39,7 @@ class Stream(Iterator[Item], Generic[Item]):
     stats
         Where `items` counts what becomes of them; items that come are counted here.
     known_by
-        Its `fingerprint`.
+        Its `fingerprint`; of a source that grows, a function of how many items count, ``None`` for all.
 
     Raises
     ------
@@ -68,7 +68,7 @@ class Stream(Iterator[Item], Generic[Item]):
         length: int | None = None,
         live: bool = False,
         stats: StreamStats | None = None,
-        known_by: str | None = None,
+        known_by: str | Callable[[int | None], str | None] | None = None,
     ) -> None:
         if not (hasattr(items, "__iter__") or hasattr(items, "__getitem__")):
             raise ConfigurationError(f"stream of type {type(items).__name__}: expected something to iterate over")
@@ -125,7 +125,17 @@ class Stream(Iterator[Item], Generic[Item]):
         By it a learner knows how many items it has learned of this source. Sources one after another have theirs
         joined by ``+``, so that one more at the end changes nothing about those before.
         """
-        return self._known_by
+        return self._known_by(None) if callable(self._known_by) else self._known_by
+
+    def fingerprint_of(self, items: int) -> str | None:
+        """Return what the fingerprint was when the source, which may have grown, held so many items.
+
+        Examples
+        --------
+        >>> Stream("abc", known_by=lambda items: "abc"[:items]).fingerprint_of(2)
+        'ab'
+        """
+        return self._known_by(items) if callable(self._known_by) and not self._known_whole else self.fingerprint
 
     def know_whole(self) -> None:
         """Let the fingerprint be of all that is read, to its end: what is made of this stream depends on how long it is.

@@ -1,3 +1,4 @@
+import io
 import operator
 import sys
 import tempfile
@@ -206,3 +207,34 @@ def test_a_missing_package_is_named(monkeypatch, dataset):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(errors.MissingDependencyError, match=r"pip install 'hebbstream\[huggingface\]'"):
         samples_from_huggingface(dataset)
+
+
+@pytest.mark.parametrize("damaged", ["cut", "junk", "empty"])
+def test_a_damaged_picture_is_skipped_counted_and_told(frames, damaged, caplog):
+    files = []
+    for frame in frames[:3]:
+        Image.fromarray(frame).save(buffer := io.BytesIO(), "PNG")
+        files.append({"bytes": buffer.getvalue(), "path": None})
+    whole = files[1]["bytes"]
+    files[1]["bytes"] = {"cut": whole[: len(whole) // 2], "junk": b"junk", "empty": b""}[damaged]
+    features = datasets.Features({"image": datasets.Image(), "label": CLASSES})
+    dataset = datasets.Dataset.from_dict({"image": files, "label": [0, 1, 2]}, features=features)
+    stream = samples_from_huggingface(dataset)
+    assert [sample.y for sample in stream] == ["cat", "owl"]
+    assert stream.stats.corrupt == 1
+    assert [record.getMessage()[:37] for record in caplog.records] == ["row 1: skipped, it cannot be decoded "]
+    streaming = samples_from_huggingface(dataset.to_iterable_dataset())
+    assert next(streaming).y == "cat"
+    with pytest.raises(errors.DamagedFileError, match=r"row 1 of the data set cannot be decoded .*no more rows"):
+        next(streaming)
+
+
+def test_a_lost_network_is_not_called_damage():
+    def rows():
+        yield {"image": Image.new("RGB", (4, 4))}
+        raise ConnectionResetError("lost")
+
+    streaming = samples_from_huggingface(datasets.IterableDataset.from_generator(rows), image="image")
+    next(streaming)
+    with pytest.raises(ConnectionResetError):
+        next(streaming)

@@ -226,3 +226,20 @@ def test_a_data_set_that_ends_before_its_length_says_so(pairs):
     with pytest.raises(errors.StreamError, match=rf"ended at index {N}: its length is {N + 2}"):
         samples.extend(samples_from_torch(Longer(pairs)))
     assert len(samples) == N
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK", "L", "1", "I;16"])
+def test_pillow_images_become_what_a_folder_of_them_gives(mode):
+    """The array of a palette's image would be the numbers of its colours, and that of a turned one would lie on its side."""
+    image = Image.new("RGB", (6, 4), (255, 255, 255))
+    image = image.convert("L").convert("I;16") if mode == "I;16" else image.convert(mode)
+    image = image.point(lambda value: value * 257) if mode == "I;16" else image
+    image.getexif()[0x0112] = 6
+    x = next(samples_from_torch(SizedItems([(image, 3)]))).x
+    assert (x.shape, x.dtype) == ((6, 4) if mode in ("L", "1", "I;16") else (6, 4, 3), np.uint8)
+    assert x.min() == 255
+
+
+def test_a_pillow_image_of_floating_point_stays_one():
+    x = next(samples_from_torch(SizedItems([(Image.new("F", (6, 4), 0.5), 3)]))).x
+    assert (x.shape, x.dtype, x.max()) == ((4, 6), np.float32, 0.5)

@@ -221,6 +221,37 @@ def test_a_folder_to_which_pictures_are_added_goes_on(run, tmp_path):
     assert "learned 3 samples" in run("learn", *options)[1]
 
 
+def test_each_command_says_how_many_damaged_pictures_it_left_out(run, tmp_path):
+    for index, name in enumerate(("cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png")):
+        (tmp_path / "pics" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(PICTURES[index]).save(tmp_path / "pics" / name)
+    assert run("learn", "pics", "--width", 4, "--quiet")[0] == 0
+    (tmp_path / "pics" / "dog" / "5.png").write_bytes(b"no picture")
+    for command in (
+        ("embed", "pics", "--output", "f.npy"),
+        ("predict", "pics"),
+        ("evaluate", "run.safetensors", "pics"),
+    ):
+        assert "4 frames (1 damaged left out)" in run(*command)[1]
+
+
+@pytest.mark.parametrize("change", ["one among them", "one fewer"])
+def test_a_folder_whose_pictures_move_up_or_down_is_learned_again(run, tmp_path, change):
+    """Else those that moved would be passed over, or learned twice."""
+    (tmp_path / "pics").mkdir()
+    for index in range(20):
+        Image.fromarray(PICTURES[index % COUNT]).save(tmp_path / "pics" / f"{index:03}.png")
+    options = ("pics", "--width", 4, "--quiet", "--resume")
+    assert "learned 18 samples" in run("learn", *options, "--limit", 18)[1]
+    if change == "one fewer":
+        (tmp_path / "pics" / "016.png").unlink()
+    else:
+        Image.fromarray(PICTURES[0]).save(tmp_path / "pics" / "016b.png")
+    code, out, err = run("learn", *options)
+    left = 19 if change == "one fewer" else 21
+    assert (code, f"learned {left} samples" in out, "is new, or has changed" in err) == (0, True, True)
+
+
 @pytest.mark.parametrize(
     ("name", "more", "message"),
     [

@@ -5,9 +5,11 @@ import shutil
 import numpy as np
 import pytest
 from clips import ramp, write_clip
+from PIL import Image
 from ranks import together
 
 import hebbstream as hs
+from hebbstream.adapters.images import open_images
 from hebbstream.adapters.tables import open_table
 from hebbstream.adapters.video import open_video
 from hebbstream.distributed import learn_together
@@ -83,3 +85,23 @@ def learn_logs(peers, folder):
 
 def test_the_last_table_of_a_glob_may_grow(tmp_path):
     assert together(1, learn_logs, tmp_path) == [[30, 30, 5, 66]]
+
+
+def learn_pictures(peers, folder):
+    net = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3)
+    return learn(peers, folder, net, {"pics": lambda: open_images(folder / "pics")})
+
+
+def test_pictures_behind_those_learned_are_learned_and_one_among_them_begins_anew(tmp_path):
+    def add(*names):
+        for name in names:
+            Image.fromarray(np.full((8, 8, 3), len(name), np.uint8)).save(tmp_path / "pics" / f"{name}.png")
+
+    (tmp_path / "pics").mkdir()
+    add(*(f"{index:02}" for index in range(20)))
+    assert together(1, learn_pictures, tmp_path) == [20]
+    add("20", "21")
+    assert together(1, learn_pictures, tmp_path) == [2]
+    add("18b")
+    assert together(1, learn_pictures, tmp_path) == [23]
+    assert together(1, learn_pictures, tmp_path) == [0]
