@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from hebbstream.adapters._media._ending import has_end
+from hebbstream.adapters._media._ending import extent, has_end
 from hebbstream.adapters._media._options import Connection, Cut
 from hebbstream.adapters._media._origin import origin
 from hebbstream.adapters._media._source import MediaSource
@@ -57,6 +57,11 @@ class MediaDecoder(ABC):
     def live(self) -> bool:
         """Whether it goes on whether or not it is read: a device or network stream, but not a file over HTTP."""
         return self.source.may_break_off and not (self.source.over_http and has_end(self._container))
+
+    @property
+    def extent(self) -> str:
+        """What tells a recording from another at its address; empty where that tells, or where it is a file."""
+        return extent(self._container) if self.source.over_http and not self.live else ""
 
     @property
     def thread_type(self) -> str:

@@ -1,5 +1,7 @@
 """Whether a source goes on by itself, and what it means that one has ended."""
 
+import errno
+
 import av
 
 from hebbstream.adapters._media._opening import STALLED, reason
@@ -12,12 +14,21 @@ _LISTS = ("hls", "dash", "mpjpeg")
 
 def has_end(container: av.container.InputContainer) -> bool:
     """Tell whether a source over HTTP has an end, as a file has."""
+    return bool(container.duration) or _size(container) > 0
+
+
+def extent(container: av.container.InputContainer) -> str:
+    """Return what tells a recording over HTTP from another that stands at its address before or after it."""
+    return f" {_size(container)} {container.duration} "
+
+
+def _size(container: av.container.InputContainer) -> int:
     listed = container.format.name in _LISTS  # what has a size is the list
-    return bool(container.duration) or (not listed and container.size > 0)
+    return 0 if listed else max(0, container.size)
 
 
-def check_end(reading: Reading, source: MediaSource, timeout: float, *, live: bool, what: str) -> None:
-    """Raise what it means that nothing more comes, if that is the connection's fault.
+def check_end(reading: Reading, source: MediaSource, timeout: float, *, live: bool, what: str) -> Exception | None:
+    """Raise what it means that nothing more comes, if that is the connection's fault; else return what is damaged.
 
     Parameters
     ----------
@@ -39,5 +50,9 @@ def check_end(reading: Reading, source: MediaSource, timeout: float, *, live: bo
     stalled = isinstance(damage, av.error.ExitError) or reading.waited > STALLED * timeout
     if isinstance(damage, BlockingIOError) or (source.may_break_off and stalled):
         raise StalledStreamError(f"{shown}: no {what} for {timeout:g} s") from None
-    if source.may_break_off and damage is not None and (live or isinstance(damage, ConnectionError)):
+    early = source.over_http and isinstance(damage, OSError) and damage.errno == errno.EIO
+    if early and not live and reading.container.size <= 0:
+        return None  # the server told no length, and FFmpeg takes each end for one that comes too early
+    if source.may_break_off and damage is not None and (live or early or isinstance(damage, ConnectionError)):
         raise ConnectionLostError(f"{shown}: broke off ({reason(damage)})") from None
+    return damage

@@ -9,15 +9,21 @@ from hebbstream.adapters._media._source import MediaSource
 
 
 def fingerprint(
-    sources: Sequence[MediaSource], cut: Cut, thinning: Thinning, whole: bool = False, *, other: str = ""
+    sources: Sequence[MediaSource],
+    cut: Cut,
+    thinning: Thinning,
+    whole: bool = False,
+    extent: str = "",
+    *,
+    other: str = "",
 ) -> str | None:
     """Return a text that is the same for the same videos read in the same way, and holds no path and no password.
 
-    A file is known by its size, its beginning and its end; anything else by its address. ``None`` if one of them can
-    be read only once. With `whole`, how long the first is read counts, too.
+    A file is known by its size, its beginning and its end; anything else by its address, and one that is opened by its
+    `extent`, too. ``None`` if one of them can be read only once. With `whole`, how long the first is read counts, too.
     """
     # To what size it is brought changes nothing about which frames come first; how long it is read, about what follows it.
-    manner = f"{cut.start:g} {thinning.stride} {thinning.rate}{other}"
+    manner = f"{extent}{cut.start:g} {thinning.stride} {thinning.rate}{other}"
     until = "" if cut.end is None else f" to {cut.end!r}"
     parts: list[str] = []
     for source in sources:

@@ -62,11 +62,12 @@ def live_frames(
     reason: StreamError | None = None
     current: MediaDecoder | None = decoder
     while True:
+        gave = False
         if current is not None:
             reason = None
             try:
                 for _, frame in current.frames():
-                    now = patience.renew()
+                    now, gave = patience.renew(), True
                     if closing.is_set() or now >= ends:
                         return
                     t = now - opened
@@ -76,11 +77,12 @@ def live_frames(
             finally:
                 current.close()
             log.warning("%s", reason or f"{source.shown}: ended")
-        if patience.left <= 0:
+        # To notice a stall may have taken longer than it is to be tried again: once it is.
+        if patience.left <= 0 and not (gave and retry_for):
             if reason is None or time.monotonic() >= ends:
                 return
             raise reason
-        log.info("%s: trying again, for %.0f s more", source.shown, patience.left)
+        log.info("%s: trying again, for %.0f s more", source.shown, max(0.0, patience.left))
         if patience.pause(closing, ends):
             return
         try:

@@ -2,9 +2,12 @@
 
 import errno
 import math
+import socket
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import av
 
@@ -114,12 +117,26 @@ def _explained(
             return StalledStreamError(f"{shown}: no answer for {connection.open_timeout:g} s")
         if isinstance(error, av.error.InvalidDataError):  # perhaps a page that asks for a password
             return ConnectionLostError(f"{shown}: it answers, but what it sends is not {medium.called} ({why})")
-        return ConnectionLostError(f"{shown}: cannot connect ({why})")
+        return ConnectionLostError(f"{shown}: cannot connect ({_without_host(source, error) or why})")
     if source.kind == "synthetic":
         made = "a picture" if medium.called == "a video" else "a sound"
         return ConfigurationError(f"{shown}: not {made} FFmpeg can make ({why})")
     if isinstance(error, OSError) and error.errno in _NO_SUCH_NAME:
         return SourceNotFoundError(f"no file at {shown:.200} ({why})")
+    return None
+
+
+def _without_host(source: MediaSource, error: Exception) -> str | None:
+    """Return why a source's host has no address, which FFmpeg tells as any other error of input."""
+    if getattr(error, "errno", None) != errno.EIO or (source.over_http and getproxies()):  # a proxy asks for itself
+        return None
+    try:
+        host = urlsplit(source.shown).hostname  # of what is shown, as a part of an odd password could pass for it
+        socket.getaddrinfo(host, None)
+    except socket.gaierror as unknown:
+        return f"no address of {host} is known: {unknown.strerror}"
+    except ValueError:  # it cannot be a name
+        return None
     return None
 
 

@@ -87,22 +87,28 @@ class Reading(Iterator[Any]):
         self.waited = time.monotonic() - since
 
     def _decoded(self) -> Generator[Any, None, None]:
-        progress, begun = self.progress, self.progress.whole
+        begun = self.progress.whole
         for packet in self.packets():
             begun = begun or packet.is_keyframe
-            if not begun:
-                continue
-            try:
-                frames = packet.decode()
-            except (av.error.FFmpegError, EOFError, ValueError):
+            if begun:
+                yield from self._frames_of(packet)
+        if begun and self.damage is not None and not self._live:  # where all is well, an empty packet comes last
+            yield from self._frames_of(None)
+
+    def _frames_of(self, packet: Any) -> Generator[Any, None, None]:
+        """Yield what a packet makes the decoder give; with ``None``, what it still holds."""
+        progress = self.progress
+        try:
+            frames = self._stream.decode(packet)
+        except (av.error.FFmpegError, EOFError, ValueError):
+            progress.corrupt += 1
+            return
+        for frame in frames:
+            if frame.is_corrupt:
                 progress.corrupt += 1
-                continue
-            for frame in frames:
-                if frame.is_corrupt:
-                    progress.corrupt += 1
-                else:
-                    progress.frames += 1
-                    yield frame
+            else:
+                progress.frames += 1
+                yield frame
 
 
 def can_seek(container: Any) -> bool:

@@ -58,7 +58,8 @@ class MediaStream(Stream[Sample]):
     announce
         Returns the number of samples that an opened recording's header announces, if it does.
     fingerprint
-        Returns what tells the sources, read in this way, from others; told whether how long they are read matters, too.
+        Returns what tells the sources, read in this way, from others; told whether how long they are read matters, too, and
+        what else tells the first from another at its address.
     shown
         For messages: what else is special.
     prefetch
@@ -85,7 +86,7 @@ class MediaStream(Stream[Sample]):
         select: Callable[[Decoded], Generator[Any, None, None]],
         make: Callable[[Generator[Any, None, None], bool], Generator[Sample, None, None]],
         announce: Callable[[Any], int | None],
-        fingerprint: Callable[[bool], str | None],
+        fingerprint: Callable[[bool, str], str | None],
         shown: Sequence[str] = (),
         prefetch: int,
         live: bool | None,
@@ -112,7 +113,7 @@ class MediaStream(Stream[Sample]):
         elif prefetch:
             never_waits = all(source.is_regular_file for source in sources)
             self._queue = Bursts(samples, prefetch) if never_waits else Prefetch(samples, prefetch)
-        self._fingerprint = fingerprint
+        self._fingerprint, self._extent = fingerprint, "" if first is None else first.extent
         names = repr(sources[0].name) + (f" and {len(sources) - 1} more" if len(sources) > 1 else "")
         name = f"{type(self).__name__}({', '.join([names, *shown, 'live' if live else 'recorded'])})"
         length = None if first is None or live or part.loop else announce(first)
@@ -127,7 +128,7 @@ class MediaStream(Stream[Sample]):
     @property
     def fingerprint(self) -> str | None:
         """What tells these recordings, read in this way, from any others."""
-        return self._fingerprint(self._known_whole and not self.live)
+        return self._fingerprint(self._known_whole and not self.live, self._extent)
 
     def _forward(self, count: int) -> int:
         """Pass over samples; before the first, nothing is made of them.

@@ -133,7 +133,7 @@ class SoundDecoder(MediaDecoder):
         return first if self.live else origin(self._container, first)
 
     def _end(self, reading: Reading, ended: float) -> None:
-        check_end(reading, self.source, self._connection.read_timeout, live=self.live, what="sound")
+        damage = check_end(reading, self.source, self._connection.read_timeout, live=self.live, what="sound")
         shown, length = self.source.shown, ended - (self._begins or 0.0)
         declared = self._declared()
         short = declared is not None and length < declared - _SLACK
@@ -141,9 +141,9 @@ class SoundDecoder(MediaDecoder):
             return
         if not reading.progress.frames:
             raise NotASoundError(f"{shown}: no sound of it can be decoded")
-        if reading.damage is not None or short:
+        if damage is not None or short:
             known = f"; its header declares {declared:.1f} s" if short else ""
-            raise DamagedFileError(f"{shown}: truncated or damaged after {length:.1f} s{known}") from reading.damage
+            raise DamagedFileError(f"{shown}: truncated or damaged after {length:.1f} s{known}") from damage
 
     def _declared(self) -> float | None:
         """Return the seconds that the header declares, if it knows them; of WAV, FFmpeg tells those that are there."""

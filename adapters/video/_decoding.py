@@ -113,8 +113,8 @@ class Decoder(MediaDecoder):
         return Opened(self._container, self.video, timeout, self.frame_seconds, self.live, local)
 
     def _end(self, reading: Reading, clock: Clock) -> None:
-        damage, progress, shown = reading.damage, reading.progress, self.source.shown
-        check_end(reading, self.source, self._connection.read_timeout, live=self.live, what="frame")
+        progress, shown = reading.progress, self.source.shown
+        damage = check_end(reading, self.source, self._connection.read_timeout, live=self.live, what="frame")
         if self.live:
             return
         ended = clock.latest + self.frame_seconds

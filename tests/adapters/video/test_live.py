@@ -271,6 +271,11 @@ def test_trying_again_is_bounded_from_the_last_frame_on():
     assert stats.reconnects == 1
 
 
+def test_a_stall_that_took_longer_to_notice_is_tried_again_once():
+    noticed = (frame for pause, frame in [(0, "a"), (0.3, None)] if time.sleep(pause) or frame)
+    assert frames_over([Line(noticed, errors.StalledStreamError("no")), Line("b")], retry_for=0.1)[0] == ["a", "b"]
+
+
 def test_a_source_that_has_come_to_refuse_is_not_asked_again():
     refusal = errors.SourcePermissionError("no")
     with pytest.raises(errors.SourcePermissionError):
