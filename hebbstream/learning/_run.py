@@ -209,13 +209,20 @@ class Run:
     def _ready(self) -> bool:
         return self._learner.stream is None or self._learner.stream.ready
 
+    def _broke_off(self) -> bool:
+        """Whether one of several recordings did: what came since stands elsewhere in a run in which it comes whole."""
+        stream = self._learner.stream
+        assert stream is not None  # noqa: S101  # a run has one
+        errors = () if stream.live else stream.failures.values()
+        return any(isinstance(error, ConnectionError | TimeoutError) for error in errors)
+
     def _take(self, features: Tensor) -> None:
         """Take in a sample that the network has learned. What fails ends the run once all under way are taken in."""
         counters, sample = self._learner.counters, self._under_way[0]
         index = counters.position
         counters.position += 1
         self._samples += 1
-        if self._fingerprint is not None:
+        if self._fingerprint is not None and not self._broke_off():
             self._learner.recordings[self._fingerprint] = self._before + self._samples
         self._latency.take(sample, self._learner.clock())
         found: tuple[Any, bool | None] = (None, None)

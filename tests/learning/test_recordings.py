@@ -13,6 +13,7 @@ from clips import ramp, write_clip
 import hebbstream as hs
 from hebbstream.adapters.tables import open_table
 from hebbstream.adapters.video import open_video
+from hebbstream.errors import ConnectionLostError, TruncatedVideoError
 from hebbstream.learning import _recordings
 from hebbstream.learning._recordings import TOGETHER, samples_to_pass, worth_knowing
 from hebbstream.streams import Stream, augment, crops, interleave, novel, schedule, shuffle, windows
@@ -201,6 +202,22 @@ def test_what_is_made_from_a_stream_has_a_fingerprint_of_its_own(clips, caplog):
     assert not caplog.records
     with interleave({"a": open_video(clips["a"]), "bare": [np.zeros((24, 40, 3), np.uint8)]}) as stream:
         assert stream.fingerprint is None
+
+
+@pytest.mark.parametrize(("error", "passed"), [(ConnectionLostError, 4), (TruncatedVideoError, 8)])
+def test_where_one_of_several_broke_off_the_next_run_misses_nothing_of_it(error, passed):
+    frames = np.random.default_rng(0).integers(256, size=(2, 6, 8, 8, 3), dtype=np.uint8)
+
+    def breaks_off():
+        yield from frames[0][:2]
+        raise error("monday: broke off")
+
+    learner = tiny()
+    for monday in (breaks_off(), frames[0]):
+        sources = {"monday": Stream(monday, known_by="m"), "tuesday": Stream(frames[1], known_by="t")}
+        with interleave(sources) as stream:
+            found = learner.learn(stream, resume=True, progress=False)
+    assert found.samples == 12 - passed  # what is damaged stays so
 
 
 def test_without_a_fingerprint_all_that_was_learned_is_passed_over(clips, caplog):
