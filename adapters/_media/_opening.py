@@ -112,6 +112,11 @@ def _explained(
         return SourceNotFoundError(f"no {_NOUNS[source.kind]} at {shown}")
     if isinstance(error, IsADirectoryError):
         return medium.error(f"{shown} is a folder: expected a file, or a glob such as {medium.example!r}")
+    if isinstance(error, av.error.ProtocolNotFoundError):
+        scheme = shown.partition(":")[0]
+        return ConfigurationError(
+            f"{shown}: the FFmpeg that PyAV uses does not know {scheme}; expected another protocol"
+        )
     if source.may_break_off:
         if waited > STALLED * connection.open_timeout:
             return StalledStreamError(f"{shown}: no answer for {connection.open_timeout:g} s")

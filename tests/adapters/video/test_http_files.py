@@ -105,3 +105,8 @@ def test_a_host_that_nobody_knows_is_told_as_such(monkeypatch):
     with pytest.raises(errors.ConnectionLostError, match=r"no address of nowhere\.invalid is known") as caught:
         open_video("http://someone:hunter2@nowhere.invalid/live", open_timeout=30)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_protocol_that_ffmpeg_lacks_is_no_lost_connection():
+    with pytest.raises(errors.ConfigurationError, match=r"hls://h/x: the FFmpeg that PyAV uses does not know hls"):
+        open_video("hls://h/x")
