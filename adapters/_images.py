@@ -16,13 +16,7 @@ _log = logging.getLogger("hebbstream.adapters.images")
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _FIRST_LYING = 5  # orientation of EXIF
 SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pbm")
-
-_HIDDEN = (
-    "@eaDir",
-    "#recycle",
-    "$RECYCLE.BIN",
-    "__MACOSX",
-)  # thumbnails and deleted files of Synology, Windows and macOS
+_HIDDEN = ("@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX")  # of Synology, Windows and macOS
 
 
 def image_stream(

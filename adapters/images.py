@@ -22,9 +22,9 @@ from hebbstream.streams._stream import Stream
 __all__ = ["open_images"]
 
 _log = logging.getLogger("hebbstream.adapters.images")
-_CONTAINERS = ("heic", "heif", "avif", "jxl", "jp2", "psd")
-_RAW = ("cr2", "cr3", "nef", "arw", "dng", "orf", "raf", "rw2", "pef", "srw")
-_NOT_READ = (*_CONTAINERS, *_RAW)
+_NOT_READ = (
+    "heic", "heif", "avif", "jxl", "jp2", "psd", "cr2", "cr3", "nef", "arw", "dng", "orf", "raf", "rw2", "pef", "srw"
+)  # fmt: skip
 _FIRST = 16  # pictures by whose content a folder is known; of the others, by their names
 
 

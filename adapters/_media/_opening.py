@@ -137,7 +137,8 @@ def _without_host(source: MediaSource, error: Exception) -> str | None:
         return None
     try:
         host = urlsplit(source.shown).hostname  # of what is shown, as a part of an odd password could pass for it
-        socket.getaddrinfo(host, None)
+        if host is not None:  # `udp://:1234` listens
+            socket.getaddrinfo(host, None)
     except socket.gaierror as unknown:
         return f"no address of {host} is known: {unknown.strerror}"
     except ValueError:  # it cannot be a name

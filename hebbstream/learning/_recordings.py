@@ -9,8 +9,7 @@ from hebbstream.streams._stream import Stream
 
 log = logging.getLogger("hebbstream.checkpoint")
 _MOST_CHARACTERS = 1 << 22  # of all fingerprints; safetensors refuses a header of more than 100 MB
-NAMES = re.compile(r"#([0-9]+):[0-9a-f]+")
-"""How many more names of files a folder is known by, and all of these as one number."""
+_NAMES = re.compile(r"#([0-9]+):[0-9a-f]+")  # how many more names of files a folder is known by, and their hash
 TOGETHER = "learn_together"
 """Stands among the recordings for all that several ranks learned, of which they keep a table of their own."""
 
@@ -67,7 +66,7 @@ def names_in(known: str) -> int:
     >>> names_in("aa+bb#12:cc"), names_in("aa+bb")
     (12, 0)
     """
-    names = NAMES.search(known)
+    names = _NAMES.search(known)
     return int(names[1]) if names else 0
 
 
@@ -99,11 +98,11 @@ def worth_knowing(recordings: Mapping[str, int], fingerprint: str) -> dict[str, 
     >>> worth_knowing({"aa~a+bb~b": 3, "aa~a": 2}, "aa~a+bc~b")
     {'aa~a': 2}
     """
-    files, grown = fingerprint.count("+"), NAMES.sub("", fingerprint)
+    files, grown = fingerprint.count("+"), _NAMES.sub("", fingerprint)
     kept = {
         known: taken
         for known, taken in recordings.items()
-        if known == fingerprint or known.count("+") != files or not is_start_of(NAMES.sub("", known), grown)
+        if known == fingerprint or known.count("+") != files or not is_start_of(_NAMES.sub("", known), grown)
     }
     characters = len(fingerprint) + sum(map(len, kept.keys() - {fingerprint}))
     for known in sorted(kept, key=lambda known: not is_start_of(known, fingerprint)):

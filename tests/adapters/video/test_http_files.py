@@ -1,11 +1,13 @@
 """Recordings over HTTP, whole or in parts: they wait for learning as a file on a disk does."""
 
+import errno
 import socket
 import struct
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import av
 import pytest
 from clips import ramp, write_clip
 
@@ -110,3 +112,12 @@ def test_a_host_that_nobody_knows_is_told_as_such(monkeypatch):
 def test_a_protocol_that_ffmpeg_lacks_is_no_lost_connection():
     with pytest.raises(errors.ConfigurationError, match=r"hls://h/x: the FFmpeg that PyAV uses does not know hls"):
         open_video("hls://h/x")
+
+
+def test_what_listens_has_no_host_to_miss(monkeypatch):
+    def fails(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(av, "open", fails)
+    with pytest.raises(errors.ConnectionLostError, match=r"udp://:1234: cannot connect \(Input/output error\)"):
+        open_video("udp://:1234")
