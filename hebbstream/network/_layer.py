@@ -45,6 +45,8 @@ class SoftHebbLayer(nn.Module):
         Source of the initial weights. ``None`` leaves them unset, for a layer about to be loaded.
     device
         Where a layer without a `generator` lies; one with initial weights begins on the CPU.
+    seed
+        Of chance, where neurons imprint.
 
     Examples
     --------
@@ -67,9 +69,10 @@ class SoftHebbLayer(nn.Module):
         in_channels: int,
         generator: torch.Generator | None,
         device: str | torch.device = "cpu",
+        seed: int = 0,
     ) -> None:
         super().__init__()
-        self._spec = spec
+        self._spec, self._seed = spec, seed
         self.in_channels = in_channels
         self.norm = _normalisation(spec, in_channels, device)
         shape = (spec.channels, in_channels * spec.kernel[0] * spec.kernel[1])
@@ -89,7 +92,7 @@ class SoftHebbLayer(nn.Module):
         self.register_buffer("samples_learned", count)  # since plasticity was reopened
         self.register_buffer("update_peak", number(()))  # the running maximum of |Δw|
         self.register_buffer("opening", number(2))  # ρ of the rate, and its factor for each sample
-        self.imprinting = Imprinting(shape[1], device) if spec.imprints else None
+        self.imprinting = self._new_imprinting(spec, device)
 
     def __repr__(self) -> str:
         spec = self.spec
@@ -130,8 +133,8 @@ class SoftHebbLayer(nn.Module):
             if spec.averages != before.averages:
                 self.plastic_matrix = self.weight_matrix.clone() if spec.averages else None
                 self.plastic_rounded = RoundedWeights() if spec.averages else self.rounded
-            if spec.imprints != before.imprints:
-                self.imprinting = Imprinting(self.weight_matrix.shape[1], self.device) if spec.imprints else None
+            if (spec.imprints, spec.whitened > 0) != (before.imprints, before.whitened > 0):
+                self.imprinting = self._new_imprinting(spec, self.device)
         if self.norm is not None:
             self.norm.momentum = spec.momentum
         self._spec = spec
@@ -238,6 +241,8 @@ class SoftHebbLayer(nn.Module):
             return None
         if self.imprinting is not None:
             end, learned = spec.decay_samples, self.samples_learned
+            if end is not None and learned.is_cpu and int(learned) >= end:
+                return None
             chance = 1.0 if end is None else plasticity.linear_decay(learned, end)
             samples = forward.output.shape[0]
             places = places_of(len(forward.weighted_input) // samples, learned.device)
@@ -316,13 +321,27 @@ class SoftHebbLayer(nn.Module):
         patches.view(runs.shape).copy_(runs)
         return patches
 
+    def _new_imprinting(self, spec: LayerSpec, device: str | torch.device) -> Imprinting | None:
+        if not spec.imprints:
+            return None
+        return Imprinting(self.weight_matrix.shape[1], device, whitens=spec.whitened > 0, seed=self._seed)
+
     def _imprinted(self, patches: Tensor, chosen: Tensor, taken: Tensor) -> Change:
-        """Return the change from what neurons are to the patches that they take over, at the length of initial weights."""
+        """Return the change from what neurons are to the patches that they take over, at the length of initial weights.
+
+        The last ones take theirs over whitened.
+        """
         neurons, rows = None, self.plastic_weights
+        whitens = torch.arange(len(rows), device=rows.device) >= len(rows) - self.spec.whitened
         if taken.is_cpu:  # elsewhere, how many take one over would have to be told to the host
             neurons = taken.nonzero().flatten()
-            rows, chosen, taken = (tensor.index_select(0, neurons) for tensor in (rows, chosen, taken))
-        wanted = F.normalize(patches.index_select(0, chosen)).mul_(self.spec.radius)
+            rows, chosen, taken, whitens = (
+                tensor.index_select(0, neurons) for tensor in (rows, chosen, taken, whitens)
+            )
+        wanted = patches.index_select(0, chosen)
+        if self.imprinting is not None and self.spec.whitened:
+            wanted = torch.where(whitens.unsqueeze(1), self.imprinting.whitened(wanted), wanted)
+        wanted = F.normalize(wanted).mul_(self.spec.radius)
         return Change(wanted.sub_(rows).mul_(taken.unsqueeze(1)), rows, neurons)
 
     def _rate(self, change: Change) -> Tensor:

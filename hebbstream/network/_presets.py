@@ -182,10 +182,18 @@ _VIDEO = (
     replace(_STREAM[-1], unit_length=True),
 )
 
-# What moves matters: the neurons of the second layer hold patches of that, above a first layer as it was drawn. Above one that has
-# learned, most of the gain is lost. A third layer, which does not learn, would lose some of it.
+# What moves matters: neurons hold patches of that. In the first layer half of them hold theirs whitened: objects need what is
+# coarse, games what is fine. It soon comes to rest, for what neurons of the second layer hold is of one first layer. A third layer,
+# which does not learn, would lose some of what is gained.
 _MOTION = (
-    replace(_VIDEO[0], learning_rate=0.0, averaging_samples=None),
+    replace(
+        _VIDEO[0],
+        learning_rate=1.0,
+        plasticity="imprinting",
+        whitened_share=0.5,
+        decay_samples=1000,
+        averaging_samples=None,
+    ),
     replace(_VIDEO[1], learning_rate=1.0, plasticity="imprinting", power=1.0, average_size=2),
 )
 

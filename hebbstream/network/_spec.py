@@ -59,8 +59,11 @@ class LayerSpec:
     plasticity
         ``"soft_anti_hebbian"`` (the paper's), ``"soft_hebbian"``, ``"hard_wta"``, ``"hebbian"`` or ``"imprinting"``: there, a
         neuron takes over a patch of the stream at once, most often one that has moved since the last sample. Of the rule's
-        settings, only `learning_rate` counts, of which 1 takes a patch over wholly and less goes so far towards it, and
-        `decay_samples`, after which no more are taken over.
+        settings, only `learning_rate` counts, of which 1 takes a patch over wholly and less goes so far towards it,
+        `decay_samples`, after which no more are taken over, and `whitened_share`.
+    whitened_share
+        Of neurons that imprint, the share that take over a patch whitened, without what neighbours in all patches have in
+        common: they answer to what is fine, the others to what is coarse. It needs the square of the values of a patch in memory.
     update_scale
         ``"max"`` divides each update by its largest magnitude, which the published rates assume; ``"running_max"`` by
         the largest magnitude of recent updates, so that a blank frame moves little; ``"none"`` by nothing.
@@ -127,6 +130,7 @@ class LayerSpec:
     decay_samples: int | None = None
     averaging_samples: int | None = None
     plasticity: PlasticityName = "soft_anti_hebbian"
+    whitened_share: float = 0.0
     update_scale: UpdateScaleName = "max"
     event_threshold: float = 0.0
     event_budget: int | None = None
@@ -177,6 +181,8 @@ class LayerSpec:
             )
         within = self.plasticity != "imprinting" or self.learning_rate <= 1
         self._require("learning_rate", within, "0 to 1 with plasticity='imprinting'")
+        share = self.whitened_share
+        self._require("whitened_share", _is_number(share) and 0 <= share <= 1, "a number from 0 to 1")
         for name in ("inverse_temperature", "power", "activation_inverse_temperature", "radius"):
             self._require(name, _is_number(getattr(self, name)) and getattr(self, name) > 0, f"a number above 0{below}")
         threshold = self.event_threshold
@@ -196,6 +202,11 @@ class LayerSpec:
     def imprints(self) -> bool:
         """Whether its neurons take over patches of the stream."""
         return self.plasticity == "imprinting" and self.learning_rate > 0
+
+    @property
+    def whitened(self) -> int:
+        """How many of its neurons take over patches whitened: the last ones."""
+        return round(self.whitened_share * self.channels) if self.imprints else 0
 
     @property
     def averages(self) -> bool:

@@ -91,7 +91,7 @@ class LayerStack(nn.Module):
             self.seed = operator.index(seed)  # of NumPy's integers torch knows no seed
             try:
                 self._layers = nn.ModuleList(
-                    SoftHebbLayer(spec, inputs, None if blank else generator, "meta" if blank else "cpu")
+                    SoftHebbLayer(spec, inputs, None if blank else generator, "meta" if blank else "cpu", self.seed)
                     for spec, inputs in zip(layers, self._inputs(layers), strict=True)
                 )
             except RuntimeError as error:  # of torch, whose MemoryError it is

@@ -1,13 +1,20 @@
 """Imprinting: a neuron takes over a patch of the stream at once, most often one in which something moves."""
 
+import math
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
 from hebbstream.rule._rounding import rounded_in_turn
 
+Number = TypeVar("Number", int, Tensor)
+
 _PLACES = 256  # of a sample, at which patches are looked at: all of a second layer's for frames of 32×32
 _RANGE = 2**32
 _MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)  # below 2**31: products fit into a signed 64-bit number
+_STRIDE = 101  # has no factor in common with the number of places: one after another, all have their turn
+_SHRINKAGE = 0.3
 
 
 class Imprinting(nn.Module):
@@ -25,12 +32,20 @@ class Imprinting(nn.Module):
 
     Chance is a hash of the number of steps, so that a run that is resumed goes on as it would have.
 
+    Neighbours in a picture are nearly equal, so patches as they are tell coarse things apart. A neuron can hold one whitened, too:
+    ``S⁻¹p``, of a patch p and the second moments S of all patches. That is the linear filter that tells p best from all others
+    (Hariharan et al. 2012), and it is fine. The inverse follows the stream by one patch a step, as in recursive least squares.
+
     Parameters
     ----------
     synapses
         Values in a patch.
     device
         Where its memory lies.
+    whitens
+        Whether it keeps the inverse of the second moments, for `whitened`.
+    seed
+        Of chance.
 
     Examples
     --------
@@ -49,12 +64,21 @@ class Imprinting(nn.Module):
     before: Tensor
     moved: Tensor
     steps: Tensor
+    inverse: Tensor | None
 
-    def __init__(self, synapses: int, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, synapses: int, device: str | torch.device = "cpu", *, whitens: bool = False, seed: int = 0
+    ) -> None:
         super().__init__()
+        self.seed = seed
         self.register_buffer("before", torch.zeros(_PLACES, synapses, dtype=torch.float32, device=device))
         self.register_buffer("moved", torch.zeros((), dtype=torch.float32, device=device))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device=device))
+        inverse = None
+        if whitens:
+            inverse = torch.zeros(synapses, synapses, dtype=torch.float32, device=device)
+            inverse.diagonal().fill_(1.0)  # `eye` without memory (device meta) imports sympy
+        self.register_buffer("inverse", inverse)
 
     def draw(
         self, patches: Tensor, samples: int, neurons: int, factor: Tensor | float = 1.0
@@ -89,13 +113,20 @@ class Imprinting(nn.Module):
         motion = (seen - before).square_().sum(dim=2).sqrt_().mul_(seen.any(dim=2))
         motion.select(0, 0).mul_(self.steps.clamp(max=1))  # before the first sample there was none
         self.before.copy_(seen.select(0, -1))
+        if self.inverse is not None:
+            patch = self.before.index_select(0, (self.steps * _STRIDE % _PLACES).view(1)).view(-1)
+            _add_moments(self.inverse, patch, self.steps)
         sums = _running_sums(motion)
         total = sums.select(0, -1)
-        at, whether = _random(self.steps, neurons)
+        at, whether = _random(self.steps, neurons, self.seed)
         self.moved.copy_(rounded_in_turn(self.moved.double() + total, self.steps))
         self.steps += 1
         chosen = torch.searchsorted(sums, at * total, right=True).clamp_(max=len(sums) - 1)
         return seen.flatten(0, 1), chosen, whether * self.moved < total * factor
+
+    def whitened(self, patches: Tensor) -> Tensor:
+        """Return ``S⁻¹p`` of each patch p, but for a factor; shape (n, N) in and out."""
+        return patches if self.inverse is None else patches @ self.inverse
 
 
 def places_of(count: int, device: torch.device) -> Tensor:
@@ -107,6 +138,17 @@ def places_of(count: int, device: torch.device) -> Tensor:
     tensor([0, 2, 4])
     """
     return torch.arange(_PLACES, device=device) * count // _PLACES
+
+
+def _add_moments(inverse: Tensor, patch: Tensor, step: Tensor) -> None:
+    """Change the inverse of a sum of second moments to that of the sum with those of a patch (Sherman and Morrison 1950).
+
+    Each time one direction has a part of the patch's energy added, too, in turn: where patches hardly vary, noise stays small.
+    """
+    turn = torch.arange(len(patch), device=patch.device) == step % len(patch)
+    for added in (patch, turn * (torch.linalg.vector_norm(patch) * math.sqrt(_SHRINKAGE))):
+        seen = torch.mv(inverse, added)
+        inverse.addr_(seen, seen / (1.0 + torch.dot(seen, added)), alpha=-1)
 
 
 def _running_sums(values: Tensor) -> Tensor:
@@ -123,8 +165,8 @@ def _running_sums(values: Tensor) -> Tensor:
     return (within + before.unsqueeze(1)).flatten()
 
 
-def _random(step: Tensor, count: int) -> Tensor:
-    """Return two rows of numbers in [0, 1) for a step, the same on every device; shape (2, count), float64.
+def _random(step: Tensor, count: int, seed: int = 0) -> Tensor:
+    """Return two rows of numbers in [0, 1) for a step and a seed, the same on every device; shape (2, count), float64.
 
     Examples
     --------
@@ -134,11 +176,11 @@ def _random(step: Tensor, count: int) -> Tensor:
     """
     place = step * (2 * count) + torch.arange(2 * count, device=step.device)
     # What is beyond the range changes the order of all in it: else, months later, the same neurons would change again and again.
-    x = _mixed(place % _RANGE ^ _mixed(place // _RANGE))
+    x = _mixed(place % _RANGE ^ _mixed(place // _RANGE) ^ _mixed(seed % _RANGE))
     return (x.double() / _RANGE).view(2, count)
 
 
-def _mixed(x: Tensor) -> Tensor:
+def _mixed(x: Number) -> Number:
     """Return a hash of integers in [0, 2³²), of that range; each has another, and that of 0 is 0."""
     for multiplier, shift in zip(_MULTIPLIERS, (16, 15), strict=True):
         x = ((x ^ (x >> shift)) * multiplier) & (_RANGE - 1)

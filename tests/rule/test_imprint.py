@@ -70,6 +70,28 @@ def test_of_a_large_picture_places_are_looked_at_that_lie_all_over_it():
     assert len(patches.unique()) > _PLACES / 2
 
 
+def test_what_all_patches_have_in_common_is_taken_out():
+    """As by the inverse of their second moments and a ridge of 0.3, whatever their number."""
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.randn(6, 6, generator=generator)
+    imprinting = Imprinting(6, whitens=True)
+    for _ in range(5000):
+        imprinting.draw(torch.randn(_PLACES, 6, generator=generator) @ mixing, 1, 1)
+    moments = mixing.t() @ mixing
+    wanted = torch.linalg.inv(moments + 0.3 * moments.diagonal().mean() * torch.eye(6))
+    patches = torch.randn(20, 6, generator=generator)
+    alike = torch.cosine_similarity(imprinting.whitened(patches), patches @ wanted, dim=1)
+    assert alike.min() > 0.99
+
+
+def test_chance_has_a_seed():
+    one, two = Imprinting(1), Imprinting(1, seed=2**40 + 7)
+    for imprinting in (one, two):
+        draw(imprinting, picture([0.0] * 50), 1, 100)
+    moved = picture([float(value) for value in range(50)])
+    assert (draw(one, moved, 1, 100)[0] != draw(two, moved, 1, 100)[0]).float().mean() > 0.8
+
+
 class OnACard(torch.Tensor):
     """A tensor that says it is on a card, and is not."""
 
