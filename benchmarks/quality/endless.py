@@ -21,7 +21,10 @@ from benchmarks.quality.worlds.readout import Array, World, standardised
 from benchmarks.quality.worlds.tables import DRAWN, LEARNED, means
 from hebbstream.streams import crops
 
-_WHOLE = {DRAWN: ("motion", ()), LEARNED: ("motion", (1,))}  # of whole frames: what is motion where pieces are cut out?
+_WHOLE = {
+    DRAWN: ("motion", ()),
+    LEARNED: ("motion", (0, 1)),
+}  # of whole frames: what is motion where pieces are cut out?
 _ROWS = ROWS | _WHOLE
 _NEAREST, _LDA = "nearest neighbour", "LDA"
 _EARLY = (1 / 80, 1 / 40)  # of the stream, where features change most

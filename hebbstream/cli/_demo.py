@@ -111,8 +111,11 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = True, limit:
 
 
 def _specs(frames: int) -> list[hs.LayerSpec]:
-    first, second = hs.PRESETS["motion"].resolve(width=_WIDTH)
-    return [replace(first, radius=_RADIUS, learning_rate=_RATE, decay_samples=frames), second]
+    first, second = (hs.PRESETS[preset].resolve(width=_WIDTH)[at] for at, preset in enumerate(("video", "motion")))
+    return [
+        replace(first, radius=_RADIUS, learning_rate=_RATE, decay_samples=frames, averaging_samples=None),
+        second,
+    ]
 
 
 class _Pass(NamedTuple):

@@ -155,7 +155,7 @@ def test_a_rate_above_one_is_refused():
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, "half", True])
 def test_a_share_that_is_none_is_refused(share):
-    with pytest.raises(ConfigurationError, match="whitened_share=.*: expected a number from 0 to 1"):
+    with pytest.raises(ConfigurationError, match=r"whitened_share=.*: expected a number from 0 to 1"):
         hs.LayerSpec(channels=4, plasticity="imprinting", whitened_share=share)
 
 

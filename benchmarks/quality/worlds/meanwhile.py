@@ -17,7 +17,7 @@ from benchmarks.quality.worlds.readout import World
 from benchmarks.quality.worlds.tables import DRAWN, FORGETS, LEARNED, OF_ONE
 
 _FIFTHS = 5
-LEARNING = {DRAWN: (), LEARNED: (1,)}
+LEARNING = {DRAWN: (), LEARNED: (0, 1)}
 PROBES = {OF_ONE: hs.SoftmaxProbe, FORGETS: partial(hs.SldaProbe, solve_every=32, half_life=1000)}
 
 

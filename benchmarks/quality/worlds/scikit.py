@@ -32,7 +32,7 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
 
 def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Job]:  # noqa: ARG001  # whole frames
     """Yield a row for the network as drawn and one for that which has learned."""
-    for row, learning in ((DRAWN, ()), (LEARNED, (1,))):
+    for row, learning in ((DRAWN, ()), (LEARNED, (0, 1))):
         yield {"row": row}, partial(_row, world, network("motion", learning, width, world.train.shape[-1], seed))
 
 
