@@ -43,6 +43,7 @@ def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.J
         for row, probe, net in (
             ("untrained", OF_ONE, network("video", (), width, channels, seed)),
             ("motion", OF_ONE, network("motion", (0, 1), width, channels, seed)),
+            ("motion, first layer alone", OF_ONE, network("motion", (0,), width, channels, seed)),
             ("motion, second layer alone", OF_ONE, network("motion", (1,), width, channels, seed)),
             ("motion, untrained", OF_ONE, network("motion", (), width, channels, seed)),
             ("motion, three layers", OF_ONE, motion.network((1,), width, channels, seed)),

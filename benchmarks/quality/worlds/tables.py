@@ -13,6 +13,7 @@ from benchmarks.core.store import Result, read
 OF_ONE = "gradient, with Replay(per_sample=1, weight=1)"  # the end of a row whose probe is fitted anew, too
 FORGETS = "slda, half-life 1000, with Replay(per_sample=1, weight=1)"
 DRAWN, LEARNED = "motion, untrained", "motion"
+_READOUTS = "refit", "of_five"  # of 2,000 labels, and of five a class
 
 
 def means(points: list[Result]) -> Any:
@@ -187,6 +188,23 @@ def _depth(results: Path) -> str:
     return markdown(["world", "seeds", *head, "CPU seconds to learn, three / two"], rows)
 
 
+def _layers(results: Path) -> str:
+    """Of each world: what `"motion"` as drawn makes of 2,000 labels and of five a class, and what each layer's learning gains."""
+    found = of_refit(results)
+    ways = {
+        "first layer": f"{LEARNED}, first layer alone",
+        "second layer": f"{LEARNED}, second layer alone",
+        "both": LEARNED,
+    }
+    rows = []
+    for world in dict.fromkeys(world for world, _ in found):
+        drawn = found[world, DRAWN]
+        before = " / ".join(f"{100 * np.mean([run[way] for run in drawn]):.1f}" for way in _READOUTS)
+        gains = [" / ".join(_gain_of(drawn, found[world, row], way) for way in _READOUTS) for row in ways.values()]
+        rows.append([world, len(drawn), before, *gains])
+    return markdown(["world", "seeds", "untrained", *(f"gained: {name}" for name in ways)], rows)
+
+
 def _full_width(results: Path) -> str:
     """Of each world: what two layers as wide as the preset has them make of 2,000 labels, and of five a class."""
     found = of_refit(results, "refit-full-width.json")
@@ -197,14 +215,18 @@ def _full_width(results: Path) -> str:
 
 def _by_learning(found: dict[tuple[str, str], list[Result]], world: str) -> list[str]:
     """Return what `"motion"` gives as drawn and what it gains, with 2,000 labels and with five a class."""
-    return [_gained(found[world, DRAWN], found[world, LEARNED], way) for way in ("refit", "of_five")]
+    return [_gained(found[world, DRAWN], found[world, LEARNED], way) for way in _READOUTS]
 
 
 def _gained(drawn: list[Result], learned: list[Result], way: str) -> str:
     """Return what networks as drawn give, and what learning gained, seed by seed."""
-    before = {run["seed"]: 100 * run[way] for run in drawn}
-    gain = [100 * run[way] - before[run["seed"]] for run in learned]
-    return f"{np.mean(list(before.values())):.1f} {_gain(gain)}"
+    return f"{100 * np.mean([run[way] for run in drawn]):.1f} {_gain_of(drawn, learned, way)}"
+
+
+def _gain_of(drawn: list[Result], learned: list[Result], way: str) -> str:
+    """Return what learning gained, seed by seed."""
+    before = {run["seed"]: run[way] for run in drawn}
+    return _gain([100 * (run[way] - before[run["seed"]]) for run in learned])
 
 
 def _with_spread(runs: list[Result]) -> str:
@@ -271,6 +293,7 @@ WORLD_TABLES: Tables = {
     "quality/meanwhile": _meanwhile,
     "quality/scikit": _scikit,
     "quality/depth": _depth,
+    "quality/motion-layers": _layers,
     "quality/refit-full-width": _full_width,
     "quality/later-every-frame": partial(_later, "later-every-frame.json"),
     "quality/layers": _layers,
