@@ -248,8 +248,8 @@ class Learner:
                     f"{doing} while samples are under way: expected it in on_pause of a callback, or after the run"
                 )
             held.enter_context(self.net._between_steps(doing))
-            probe = self.probe.as_probe() if hasattr(self.probe, "as_probe") else self.probe
-            for part in (probe, self.replay):
+            probe: Any = self.probe
+            for part in (probe.as_probe() if hasattr(probe, "as_probe") else probe, self.replay):
                 if isinstance(part, OnlineProbe | Replay):  # river's own hold no lock
                     held.enter_context(part._turns.lock)
             yield
