@@ -73,16 +73,21 @@ def test_links_within_the_repository_lead_somewhere(page):
             assert anchor in anchors(file), f"{target}#{anchor}"
 
 
+# Sections whose program goes on with what the first has made.
+GOES_ON = {"deploy": "Without hebbstream", "cameras": "Frames from a callback"}
+
+
 @pytest.mark.parametrize("name", GUIDES)
 def test_a_guide_begins_with_a_task_and_a_program_that_runs(name, tmp_path):
     text = GUIDES[name].read_text(encoding="utf-8")
     start, program = re.search(r"\A# .+?\n\n\*\*Task:\*\* (.+?)```python\n(.*?)```", text, flags=re.DOTALL).groups()
     assert len(start.split()) < 40
-    if name == "deploy":  # what goes on with what the first has written
-        program += re.search(r"## Without hebbstream\n.*?```python\n(.*?)```", text, flags=re.DOTALL)[1]
+    if name in GOES_ON:
+        program += re.search(rf"## {GOES_ON[name]}\n.*?```python\n(.*?)```", text, flags=re.DOTALL)[1]
     (tmp_path / "program.py").write_text(program, encoding="utf-8")
     done = run_program(tmp_path / "program.py", folder=tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr  # of another thread
     assert done.stdout
     if name == "signals":  # to repeat the last label is right in nine of ten windows
         assert float(re.search(r"prequential accuracy (.+?)%", done.stdout)[1]) > 90

@@ -1,10 +1,11 @@
 """`Learner`: a network with all that a run of it is, and `learn`, its short form."""
 
+import copy
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -219,16 +220,7 @@ class Learner:
             If a class is not a str, int, float or bool.
         """
         probe = as_online_probe(self.probe, "checkpoint")
-        with ExitStack() as held:  # other threads may use the parts
-            held.enter_context(self._turns.lock)
-            if self._run is not None and self._run.running and not self._run.may_save:
-                raise ConfigurationError(
-                    "save while samples are under way: expected it in on_pause of a callback, or after the run"
-                )
-            held.enter_context(self.net._between_steps("save"))
-            for part in (probe, self.replay):
-                if part is not None:
-                    held.enter_context(part._turns.lock)
+        with self._between_samples("save"):
             state: State = {"network": self.net.to_state(), "counters": asdict(self.counters)}
             state["recordings"] = self.recordings
             if probe is not None:
@@ -239,6 +231,28 @@ class Learner:
             write_state(path, state)
         if self._run is not None:
             self._run.saved_to = Path(path)
+
+    @contextmanager
+    def _between_samples(self, doing: str) -> Iterator[None]:
+        """Do something while no other thread changes a part: network, probe, replay and counters are all of one time.
+
+        Raises
+        ------
+        ConfigurationError
+            If samples are under way, so that there is no such time.
+        """
+        with ExitStack() as held:
+            held.enter_context(self._turns.lock)
+            if self._run is not None and self._run.running and not self._run.may_save:
+                raise ConfigurationError(
+                    f"{doing} while samples are under way: expected it in on_pause of a callback, or after the run"
+                )
+            held.enter_context(self.net._between_steps(doing))
+            probe: Any = self.probe
+            for part in (probe.as_probe() if hasattr(probe, "as_probe") else probe, self.replay):
+                if isinstance(part, OnlineProbe | Replay):  # river's own hold no lock
+                    held.enter_context(part._turns.lock)
+            yield
 
     def refit_probe(self, *, progress: bool = True) -> OnlineProbe | None:
         """Return the probe to take away: it has learned the frames of the replay as the network sees them now.
@@ -369,8 +383,16 @@ class Learner:
             named[kind if seen[kind] == 1 else f"{kind} {seen[kind]}"] = callback
         return named
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = self.__class__.__new__(self.__class__)
+        memo[id(self)] = twin
+        with self._between_samples("copy"):
+            twin.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
+        return twin
+
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_run": None, "stream": None}  # a copy has what was learned, not the run
+        with self._between_samples("copy"):
+            return vars(self) | {"_run": None, "stream": None}  # a copy has what was learned, not the run
 
     def __repr__(self) -> str:
         parts = [f"{self.counters.position:,} samples", f"probe={self.probe!r}", f"replay={self.replay!r}"]

@@ -92,7 +92,7 @@ class Metrics(Callback):
     def on_start(self, learner: Running) -> None:
         """Begin a run."""
         self._samples, self._seconds = 0, 0.0  # of the run, at the last record
-        self._latency = Latency()
+        self._latency = Latency(told=True)  # by the run
         self._norms = [layer.norms() for layer in learner.net.layers]
         if self._folder is not None:
             self._board = _summary_writer(self._folder, learner.counters.position + 1)
@@ -124,7 +124,7 @@ class Metrics(Callback):
 
     def _write(self, learner: Running, report: Report) -> None:
         record = self._record(learner, report)
-        self._samples, self._seconds, self._latency = report.samples, report.seconds, Latency()
+        self._samples, self._seconds, self._latency = report.samples, report.seconds, Latency(told=True)
         if self.path is not None:
             try:
                 self._append(json.dumps(record) + "\n")

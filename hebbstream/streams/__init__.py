@@ -2,6 +2,7 @@
 
 from hebbstream.streams._augment import augment, crops
 from hebbstream.streams._beside import beside
+from hebbstream.streams._inbox import Inbox
 from hebbstream.streams._interleave import interleave
 from hebbstream.streams._live import for_live
 from hebbstream.streams._novelty import novel
@@ -9,4 +10,16 @@ from hebbstream.streams._order import schedule, shuffle
 from hebbstream.streams._stream import Stream
 from hebbstream.streams._windows import windows
 
-__all__ = ["Stream", "augment", "beside", "crops", "for_live", "interleave", "novel", "schedule", "shuffle", "windows"]
+__all__ = [
+    "Inbox",
+    "Stream",
+    "augment",
+    "beside",
+    "crops",
+    "for_live",
+    "interleave",
+    "novel",
+    "schedule",
+    "shuffle",
+    "windows",
+]

@@ -24,6 +24,7 @@ _SHOWN = 3  # sources
 _GRACE_SECONDS = 2.0  # for a thread that is waiting for its source when the stream is closed
 
 _Arrival = tuple[str, Sample | BaseException | None]  # a source's sample, or how it ended
+_NOTHING: _Arrival = ("", None)
 
 
 def interleave(
@@ -142,6 +143,7 @@ class _Interleaved(Composed[Sample]):
     def _release(self) -> None:
         self._items, self._source = None, ()  # another thread may be inside: it ends when its sources do
         _stop(self._stopped, self._permits.values())
+        self._arrived.put(_NOTHING)  # another thread may be waiting for a sample that never comes
         deadline = time.monotonic() + _GRACE_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -199,6 +201,8 @@ class _Interleaved(Composed[Sample]):
         while running:
             # A queue in the order of arrival is fair: a source has no more than its permits in it.
             name, found = self._pending.popleft() if self._pending else next_of(self._arrived)
+            if self._stopped.is_set():
+                return
             if isinstance(found, Sample):
                 self._permits[name].release()
                 yield found

@@ -15,7 +15,7 @@ from hebbstream.errors import ConfigurationError, StreamError
 Item = TypeVar("Item")
 Overflow = Literal["block", "drop_oldest"]
 _POLL_SECONDS = 0.05
-_SIGNAL_SECONDS = 0.5
+SIGNAL_SECONDS = 0.5
 _BURST, _BURST_SECONDS = 32, 0.01  # items of a burst, at most, and when none is added any more
 _WORTH_A_THREAD, _SLOW_BURSTS = 5e-4, 3  # seconds an item; and for how many bursts, one after another
 
@@ -174,7 +174,7 @@ def next_of(queue: Queue[Item] | SimpleQueue[Item]) -> Item:
     """
     while True:
         with suppress(Empty):
-            return queue.get(timeout=_SIGNAL_SECONDS)
+            return queue.get(timeout=SIGNAL_SECONDS)
 
 
 class Bursts(Iterator[Item], Generic[Item]):

@@ -276,3 +276,14 @@ def test_the_time_of_capture_may_be_a_number_of_numpy(tmp_path):
     learner = hs.Learner(network(), callbacks=[Metrics(tmp_path / "metrics.jsonl")], clock=lambda: 100.0)
     learner.learn([sample], progress=False)
     assert records(tmp_path / "metrics.jsonl")[-1]["latency_mean"] == 0.5
+
+
+@pytest.mark.parametrize("captured", [1.8e9, float("inf"), float("nan"), -float("inf"), 10**400])
+def test_a_time_of_capture_by_another_clock_is_told_once_and_in_no_latency(captured, tmp_path, caplog):
+    stream = [hs.Sample(torch.rand(3, 32, 32), captured=time) for time in (captured, 99.5, captured)]
+    metrics = Metrics(tmp_path / "metrics.jsonl", every_seconds=0)
+    report = hs.Learner(network(), callbacks=[metrics], clock=lambda: 100.0).learn(stream, progress=False)
+    assert report.latency == (0.5, 0.5)
+    assert [record.get("latency_mean") for record in records(metrics.path)] == [None, 0.5, None]
+    (told,) = caplog.messages
+    assert "where the clock reads 100.0: expected a time by time.monotonic" in told

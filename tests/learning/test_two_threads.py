@@ -1,12 +1,14 @@
 """A learner that several threads use."""
 
+import copy
+import pickle
 import threading
 import time
 
 import numpy as np
 import pytest
 from strategies import tiny_net
-from waiting import elsewhere
+from waiting import elsewhere, waiting
 
 import hebbstream as hs
 from hebbstream.errors import ConfigurationError, OutputError
@@ -67,6 +69,29 @@ def test_another_thread_cannot_save_between_two_samples(tmp_path):
     assert len(found) == 3
     assert not path.exists()
     assert elsewhere(lambda: learner.save(path)) is None
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickle.dumps])
+def test_another_thread_cannot_copy_a_learner_between_two_samples(copied):
+    found = []
+    learner = hs.Learner(tiny_net(), callbacks=[lambda step: found.append(elsewhere(lambda: copied(learner)))])
+    learner.learn(frames(2), progress=False)
+    assert ["copy while samples are under way" in str(error) for error in found] == [True, True]
+
+
+def test_a_copy_of_a_learner_is_of_one_time():
+    learner = hs.Learner(tiny_net(), hs.SldaProbe(), replay=hs.Replay(4))
+
+    def slow():
+        for number, sample in enumerate(labelled(3)):
+            twin = elsewhere(lambda: copy.deepcopy(learner))
+            assert twin.net.samples_seen == twin.counters.position == sum(twin.replay.came.values()) == number
+            yield sample
+
+    learner.learn(slow(), progress=False)
+    with waiting(learner.probe._turns, lambda: copy.deepcopy(learner)) as copied:  # as if it were taught
+        pass
+    assert copied[0].counters.position == 3
 
 
 def test_of_two_threads_that_begin_to_learn_at_the_same_time_one_is_refused():

@@ -258,3 +258,22 @@ def test_by_arrival_a_source_that_hangs_does_not_hold_up_closing():
     assert not hanging.closed.is_set()  # its own thread is inside it
     hanging.queue.put("too late")
     assert hanging.closed.wait(SECONDS)
+
+
+def test_closing_by_arrival_ends_another_thread_that_waits_for_a_sample():
+    silent = Live()
+    stream = interleave({"silent": silent}, by="arrival")
+    found = []
+    reading = threading.Thread(target=lambda: found.extend(stream))
+    reading.start()
+    silent.queue.put("the last before the cable is pulled")
+    deadline = time.monotonic() + SECONDS
+    while not found and time.monotonic() < deadline:
+        time.sleep(0.001)
+    stream.close()
+    reading.join(SECONDS / 2)
+    ended = not reading.is_alive()
+    silent.queue.put(None)
+    reading.join()
+    assert ended
+    assert len(found) == 1
