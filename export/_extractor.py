@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -17,6 +17,14 @@ from hebbstream.export._binding import SharedRun
 from hebbstream.export._runtime import PROVIDERS, make_session
 from hebbstream.network._frames import stacked
 from hebbstream.streams._sample import Sample
+
+
+class ExtractorOptions(TypedDict, total=False):
+    """The options of `OnnxExtractor` besides its providers."""
+
+    threads: int | None
+    cuda_graph: bool
+    warm_up: bool
 
 
 class OnnxExtractor:

@@ -9,14 +9,14 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from hebbstream._files import expanded_path
 from hebbstream._numbers import quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, CorruptModelError, HebbstreamError, ModelNotFoundError
 from hebbstream.export._contract import Contract
-from hebbstream.export._extractor import OnnxExtractor, described, in_batches
+from hebbstream.export._extractor import ExtractorOptions, OnnxExtractor, described, in_batches
 from hebbstream.streams._sample import Sample
 
 log = logging.getLogger("hebbstream.export")
@@ -26,7 +26,11 @@ _INHERITED: list[OnnxExtractor] = []
 
 
 def follow(
-    manifest: str | Path, providers: Sequence[str] | None = None, *, every_seconds: float = 1.0, **options: Any
+    manifest: str | Path,
+    providers: Sequence[str] | None = None,
+    *,
+    every_seconds: float = 1.0,
+    **options: Unpack[ExtractorOptions],
 ) -> "FollowingExtractor":
     """Return an extractor that takes over each new model that a manifest names, between two samples.
 
@@ -99,7 +103,7 @@ class FollowingExtractor:
         providers: Sequence[str] | None = None,
         *,
         every_seconds: float = 1.0,
-        **options: Any,
+        **options: Unpack[ExtractorOptions],
     ) -> None:
         if not 0 < quantity(every_seconds) <= threading.TIMEOUT_MAX:
             raise ConfigurationError(
@@ -111,7 +115,7 @@ class FollowingExtractor:
         """Models taken over after the first."""
         self.refused = 0
         """Models that were not, or not at once."""
-        self._options = {"providers": providers, **options}
+        self._options: dict[str, Any] = {"providers": providers, **options}
         self._seen, named = read_manifest(self.manifest)
         self._reported: str | None = None
         self._current = self._open(*self._model(named))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypedDict, get_args
 
-from hebbstream._numbers import quantity
+from hebbstream._numbers import as_index, quantity
 from hebbstream._quote import quote
 from hebbstream._version import __version__
 from hebbstream.errors import ConfigurationError
@@ -109,7 +109,8 @@ class Options:
 
     def pixels_of(self, net: SoftHebbNet) -> tuple[int, int] | None:
         """(height, width) asked for; one number is the length of a signal where the network is for signals."""
-        return (1, self.size) if isinstance(self.size, int) and net.one_dimensional else self.pixels
+        one = not (self.size is None or isinstance(self.size, Iterable))
+        return (1, as_index(self.size)) if one and net.one_dimensional else self.pixels
 
 
 def contract_of(

@@ -20,9 +20,10 @@ from hebbstream.export._contract import Contract
 from hebbstream.export._fold import fold
 from hebbstream.export._options import FRAMES, ExportOptions, Options, contract_of
 from hebbstream.export._runtime import make_session
-from hebbstream.learning._arguments import check_net
+from hebbstream.learning._arguments import check_net, checked_stream
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe
+from hebbstream.streams._sample import Sample
 
 _CONTRAST = 1 / 32  # of the range of values
 
@@ -81,8 +82,8 @@ def to_onnx(net: SoftHebbNet, path: str | Path, probe: Any = None, **options: Un
         ``"float32"``, ``"float16"`` (half the size; for GPUs) or ``"int8"`` (a quarter; the quickest on a CPU).
         Input, output and probe are float32 in any case.
     frames
-        What the network is for, as it reads it: lower precision is calibrated on, and compared with float32 on, the
-        first 200. float16 needs none where any error is allowed; int8 refuses nearly constant ones unless it is.
+        What the network is for, as it reads it, or samples of that: lower precision is calibrated on, and compared with
+        float32 on, the first 200. float16 needs none where any error is allowed; int8 refuses nearly constant ones unless it is.
     error_limit
         Greatest error allowed of lower precision, see `ERROR_LIMITS`, which ``None`` takes; ``math.inf`` allows any.
 
@@ -191,7 +192,8 @@ def _batches(options: Options, contract: Contract) -> list[Tensor]:
             return []
         purpose = "calibrate it" if options.precision == "int8" else "compare it with float32"
         raise ConfigurationError(f"precision={options.precision!r} without frames: expected some to {purpose} on")
-    batches = [model_batch(frame, contract.input, single=True) for frame in islice(options.frames, FRAMES)]
+    frames = (Sample.of(item).x for item in islice(checked_stream(options.frames), FRAMES))
+    batches = [model_batch(frame, contract.input, single=True) for frame in frames]
     if not batches:
         raise ConfigurationError("frames=[]: expected at least one")
     if options.precision == "int8" and options.limit < math.inf:

@@ -24,6 +24,7 @@ from hebbstream.learning._arguments import check_net, checked_stream
 from hebbstream.network._frames import stacked
 from hebbstream.network._network import SoftHebbNet
 from hebbstream.probe._solvers import as_online_probe
+from hebbstream.streams._sample import Sample
 
 BATCHES = (1, 16)
 
@@ -130,7 +131,8 @@ def verify(
     model
         File that `to_onnx` wrote.
     frames
-        Real ones, all of one size, as the model and the network read them; the network's own where the model scales them.
+        Real ones, or samples of them, all of one size, as the model and the network read them; the network's own where the
+        model scales them.
     net, probe
         What it was made from, to compare with; ``None`` checks and times the model alone.
     providers
@@ -170,7 +172,7 @@ def verify(
         raise ConfigurationError(f"seconds={quote(seconds)}: expected a finite number above 0")
     if net is not None:
         check_net(net)
-    frames = list(checked_stream(frames))
+    frames = [Sample.of(item).x for item in checked_stream(frames)]
     if not frames:
         raise ConfigurationError("frames=[]: expected at least one to run the model on")
     if net is not None and net.samples_seen != contract.samples_seen:

@@ -35,7 +35,7 @@ def printable(text: object) -> str:
 
 
 def quote(value: Any) -> str:
-    """Return a value as Python writes it; Python itself refuses to write integers of thousands of digits.
+    """Return a value as Python writes it, in one line; Python itself refuses to write integers of thousands of digits.
 
     Examples
     --------
@@ -43,9 +43,10 @@ def quote(value: Any) -> str:
     ("'same'", '<int that is too long to show>')
     """
     try:
-        return repr(value)
+        written = repr(value)
     except ValueError:
         return f"<{type(value).__name__} that is too long to show>"
+    return " ".join(written.split()) if "\n" in written else written  # an array, or a network
 
 
 def first_line(error: BaseException) -> str:

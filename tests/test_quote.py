@@ -89,6 +89,12 @@ def test_a_number_that_torch_cannot_take_is_refused_before_the_first_step(name, 
         hs.LayerSpec(**{"channels": 3, name: value})
 
 
+def test_an_array_is_quoted_in_one_line():
+    with pytest.raises(errors.ConfigurationError) as caught:
+        hs.LayerSpec(channels=3, radius=torch.zeros(2, 2))
+    assert str(caught.value) == "radius=tensor([[0., 0.], [0., 0.]]): expected a number above 0, below 2**63"
+
+
 def test_what_python_refuses_to_write_out_is_named():
     for name in ("channels", "learning_rate", "kernel_size", "decay_samples"):
         value = -(10**5000)

@@ -2,12 +2,15 @@
 
 import inspect
 from collections.abc import Iterable
-from typing import Self, TypeVar, get_args, get_type_hints
+from typing import Self, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 import pytest
 
 import hebbstream as hs
 from hebbstream import streams
+from hebbstream.export import OnnxExtractor, follow
+from hebbstream.export._extractor import ExtractorOptions
+from hebbstream.probe._moments import MomentOptions, MomentProbe
 
 
 @pytest.mark.parametrize("name", ["augment", "crops", "for_live", "novel", "schedule", "shuffle"])
@@ -32,3 +35,19 @@ def test_a_callback_knows_what_learner_it_is_given():
     names = vars(inspect.getmodule(hs.Callback)) | {"Learner": hs.Learner}
     methods = [method for name, method in vars(hs.Callback).items() if name.startswith("on_")]
     assert {get_type_hints(method, names)["learner"] for method in methods} == {hs.Learner}
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "others"),
+    [(MomentOptions, MomentProbe, set()), (ExtractorOptions, OnnxExtractor, {"model", "providers"})],
+)
+def test_options_that_are_handed_on_have_their_types(options, kind, others):
+    """Where they were `Any`, no checker saw a misspelt one."""
+    assert get_type_hints(options) == {
+        name: hint for name, hint in get_type_hints(kind.__init__).items() if name not in others | {"return"}
+    }
+
+
+@pytest.mark.parametrize("function", [hs.RidgeProbe.__init__, hs.SldaProbe.__init__, follow])
+def test_no_option_is_of_any_type(function):
+    assert get_origin(inspect.signature(function).parameters["options"].annotation) is Unpack

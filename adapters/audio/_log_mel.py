@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hebbstream._numbers import check_number, quantity
+from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 
 Array = NDArray[np.float32]
@@ -50,11 +52,13 @@ def log_mel(sound: Any, rate: int, *, mels: int = 64, window: int | None = None,
     >>> picture.shape, int(picture.mean(axis=1).argmax()) in (8, 9)
     ((64, 98), True)
     """
-    window = round(rate * 0.025) if window is None else window
+    if not 1 <= quantity(rate) < np.inf:
+        raise ConfigurationError(f"rate={quote(rate)}: expected a positive number")
+    check_number("mels", mels)
+    for name, value in (("window", window), ("step", step)):
+        check_number(name, value, optional=True)
+    window = max(1, round(rate * 0.025)) if window is None else window
     step = max(1, round(rate * 0.01)) if step is None else step
-    for name, value in (("rate", rate), ("mels", mels), ("window", window), ("step", step)):
-        if value < 1:
-            raise ConfigurationError(f"{name}={value}: expected a positive number")
     wave = np.asarray(sound, np.float32)
     if wave.ndim != 1 or len(wave) < window:
         raise ConfigurationError(f"sound of shape {wave.shape}: expected (n,) with at least {window} samples")

@@ -5,10 +5,10 @@ from typing import Any, Self
 
 from river import base
 
+from hebbstream._choices import check_choice
 from hebbstream._turns import in_turn
 from hebbstream.adapters.river._columns import Columns, LearnsByName, as_pandas, is_frame
 from hebbstream.adapters.river._memory import CountsTensors
-from hebbstream.errors import ConfigurationError
 from hebbstream.probe import OnlineProbe
 from hebbstream.probe._inputs import checked_label
 from hebbstream.probe._softmax import OptimizerName
@@ -80,8 +80,7 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
         half_life: float | None = None,
         average_over: int = 3000,
     ) -> None:
-        if solver not in SOLVERS:
-            raise ConfigurationError(f"solver={solver!r}: expected one of {', '.join(map(repr, SOLVERS))}")
+        check_choice("solver", solver, SOLVERS)
         self.solver = solver
         self.learning_rate = learning_rate
         self.l2 = l2

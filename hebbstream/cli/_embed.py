@@ -6,7 +6,7 @@ from itertools import chain
 
 import hebbstream as hs
 from hebbstream._bar import expected, progress_bar
-from hebbstream.cli._execution import add_quiet, check_device
+from hebbstream.cli._execution import add_device, add_quiet, check_device
 from hebbstream.cli._features import feature_file
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import called
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="NAME.npy: float32 of shape (frames, features); NAME.times.npy gets the time of each frame in its file, NAME.sources.txt"
         " the name of that file; or NAME.parquet: columns time, source and features (extra parquet)",
     )
-    parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
+    add_device(parser)
     add_quiet(parser)
     add_size(parser, "that of the frames learned")
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")

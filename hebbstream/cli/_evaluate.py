@@ -2,22 +2,25 @@
 
 import argparse
 import copy
-from collections.abc import Hashable
+from collections.abc import Generator, Hashable
+from contextlib import closing
 from typing import Any
 
 from torch import Tensor
 
 import hebbstream as hs
-from hebbstream.cli._execution import add_quiet
+from hebbstream._bar import expected
+from hebbstream.cli._execution import add_device, add_quiet, check_device
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._new_probe import add_solver, new_probe
 from hebbstream.cli._signals import called
-from hebbstream.cli._source import has_labels, imprints, left_out, open_source
+from hebbstream.cli._source import has_labels, imprints, left_out, open_source, read_samples
 from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import natural, path, positive
-from hebbstream.errors import ConfigurationError
+from hebbstream.errors import ConfigurationError, EmptyStreamError, StreamError
 from hebbstream.inspection._canvas import check_picture
 from hebbstream.probe._solvers import as_online_probe
+from hebbstream.streams import Stream
 
 USAGE = "CHECKPOINT SOURCE [--labels FILE]"
 WRITES = ("plot",)
@@ -26,6 +29,7 @@ WRITES = ("plot",)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("checkpoint", type=path, metavar="CHECKPOINT", help="file that `hebbstream learn` wrote")
+    add_device(parser)
     add_quiet(parser)
     add_size(parser, "that of the frames learned")
     add_labels(parser)
@@ -66,24 +70,31 @@ def run(options: argparse.Namespace) -> None:
         )
     if options.plot:
         check_picture(options.plot)
-    saved = hs.Learner.load(options.checkpoint)
+    check_device(options.device)
+    saved = hs.Learner.load(options.checkpoint, options.device)
     options = as_learned(options, saved.net, options.source)
     held = _held_probe(options, saved)
     probe = _Beside(held or new_probe(options, saved.net))
     wanted = {type(metric): metric for metric in (Accuracy(), *options.metrics)}  # type: ignore[no-untyped-call]
     mixed = not (options.learn_features and imprints(saved.net))
-    with open_source(options, saved.net.in_channels, saved.net.frame_size, mixed=mixed) as frames:
-        found = prequential(
-            saved.net,
-            frames,
-            probe,
-            Metrics(list(wanted.values())),  # type: ignore[no-untyped-call]
-            window=options.window,
-            delay=options.delay,
-            frozen=not options.learn_features,
-            limit=options.limit,
-            progress=not options.quiet,
-        )
+    failures: list[StreamError] = []
+    with (
+        open_source(options, saved.net.in_channels, saved.net.frame_size, mixed=mixed) as frames,
+        closing(_before_failure(frames, options.limit, failures)) as samples,
+    ):
+        try:
+            found = prequential(
+                saved.net,
+                Stream(samples, length=expected(frames, options.limit)),
+                probe,
+                Metrics(list(wanted.values())),  # type: ignore[no-untyped-call]
+                window=options.window,
+                delay=options.delay,
+                frozen=not options.learn_features,
+                progress=not options.quiet,
+            )
+        except EmptyStreamError as error:
+            raise (failures or [error])[0] from None
     last = found.scores[-1]
     print(found)
     print(
@@ -94,6 +105,16 @@ def run(options: argparse.Namespace) -> None:
         print(f"without learning any of these labels, as an exported model: {probe.right / probe.scored:.1%}")
     written = f"picture {found.plot(options.plot)}; " if options.plot else "nothing was written: "
     print(f"{written}the checkpoint is as it was")
+    if failures:
+        raise failures[0]
+
+
+def _before_failure(frames: Stream[Any], limit: int | None, failures: list[StreamError]) -> Generator[Any, None, None]:
+    """Yield the samples of a stream, and keep the error that ends it: what came before it is good."""
+    try:
+        yield from read_samples(frames, limit)
+    except StreamError as error:
+        failures.append(error)
 
 
 class _Beside:

@@ -15,7 +15,7 @@ from hebbstream.rule._precision import PrecisionName
 def add_execution(parser: argparse.ArgumentParser) -> None:
     """Let a command choose device, engine and precision."""
     group = parser.add_argument_group("execution")
-    group.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
+    add_device(group)
     group.add_argument("--engine", default="eager", choices=get_args(EngineName), help="how to execute a step")
     group.add_argument(
         "--precision",
@@ -23,6 +23,11 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         choices=get_args(PrecisionName),
         help="precision of matrix products while learning",
     )
+
+
+def add_device(parser: "argparse._ActionsContainer") -> None:
+    """Let a command choose where it computes."""
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:

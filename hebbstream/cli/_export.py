@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 import hebbstream as hs
+from hebbstream.cli._execution import add_quiet
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._outputs import refuse_overwriting
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="ONNX file to write (default: the checkpoint's name, .onnx)",
     )
+    add_quiet(parser)
     group = parser.add_argument_group("model")
     add_model_options(group)
     group.add_argument(
@@ -56,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
         )
     refuse_overwriting(options)  # which may be of that name
     saved = hs.Learner.load(options.checkpoint)
-    probe = None if options.feature_map else saved.refit_probe()
+    probe = None if options.feature_map else saved.refit_probe(progress=not options.quiet)
     chosen["frames"] = frames = _frames(options, saved.net)
     exported = write_model(saved.net, options.model, probe, **chosen)
     if options.model_precision != "float32" and frames:

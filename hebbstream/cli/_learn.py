@@ -92,6 +92,7 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigurationError(f"--sync-every {options.sync_every}: expected --distributed, with which it goes")
     if options.wire != "float32" and not options.sync_every:
         raise ConfigurationError(f"--wire {options.wire}: expected --sync-every, with which it goes")
+    _refuse_unused(options)
     if options.distributed:
         with joined(options) as peers:
             _run_together(options, peers)
@@ -256,6 +257,20 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--export-every", type=positive, metavar="N", default=10_000, help="write one after every N frames"
     )
     add_model_options(group, "export-")
+
+
+def _refuse_unused(options: argparse.Namespace) -> None:
+    """Refuse to be told how to write what is not to be written."""
+    for what, written, add in (
+        ("export", options.export, _add_export),
+        ("metrics", options.metrics or options.tensorboard, _add_metrics),
+    ):
+        parser = argparse.ArgumentParser()
+        add(parser)
+        for name, usual in vars(parser.parse_args([])).items():
+            if not written and getattr(options, name) != usual:
+                option = name.removeprefix("model_").removeprefix(f"{what}_").replace("_", "-")
+                raise ConfigurationError(f"--{what}-{option}: expected --{what}, with which it goes")
 
 
 def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Learner:

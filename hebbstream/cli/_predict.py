@@ -17,7 +17,7 @@ from hebbstream._quote import printable
 from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.cli._drawing import Caption, DrawnVideo, drawn_video
-from hebbstream.cli._execution import check_device
+from hebbstream.cli._execution import add_device, add_quiet, check_device
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import called, signal_of
 from hebbstream.cli._source import left_out, open_source, read_samples, time_shown
@@ -64,7 +64,8 @@ class Prediction:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
+    add_device(parser)
+    add_quiet(parser)
     add_size(parser, "that of the frames learned")
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
     add_checkpoint_and_source(parser, "hebbstream learn --labels")
@@ -130,7 +131,7 @@ def _as_printed(stream: Stream[Any]) -> Iterator[Any]:
 
 class _Predictor:
     def __init__(self, options: argparse.Namespace, saved: hs.Learner) -> None:
-        self._net, self._probe = saved.net, saved.refit_probe()
+        self._net, self._probe = saved.net, saved.refit_probe(progress=not options.quiet)
         if self._probe is None and not options.novelty:
             option = "--label" if signal_of(options, options.source) == "table" else "--labels"
             raise ConfigurationError(

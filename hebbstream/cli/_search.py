@@ -50,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Find the nearest frames."""
+    if not options.apart >= 0:  # NaN is neither
+        raise ConfigurationError(f"--apart {options.apart:g}: expected 0 or a positive number of seconds")
     query, vector = _query(options)
     cosines, times, sources = _cosines(options.file, vector)
     at = "" if query.t is None else f" at {query.t:.3f} s"

@@ -22,6 +22,8 @@ _SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".a
 COLUMN_SECONDS = 0.01
 _TABLES_ONLY = ("columns", "label", "time", "group", "gap", "valid_range", "window_rows")
 _SIGNALS_ONLY = (*_TABLES_ONLY, "hop", "form", "length", "mels")
+MEDIA_ONLY = ("rate", "start", "duration", "loop", "stream", "format", "option")
+"""Options of what FFmpeg reads."""
 _PICTURES_ONLY = ("size", "fit", "hardware", "arrays", "crops")
 
 
@@ -204,8 +206,7 @@ def windows_as_learned(options: argparse.Namespace, source: str, learned: Mappin
 
 
 def _open_table(options: argparse.Namespace, source: str, size: tuple[int, int] | None) -> Stream[Any]:
-    wrong = ("sound", "form", "length", "mels", "rate", "start", "duration", "loop", "format", "option", "labels")
-    refuse(options, wrong, source, "sound or a video", "a table")
+    refuse(options, ("sound", "form", "length", "mels", "labels", *MEDIA_ONLY), source, "sound or a video", "a table")
     window = options.window_rows or (size and size[1])
     if window is None:
         raise ConfigurationError(f"{source} without --window: expected the number of rows in a sample, such as 100")

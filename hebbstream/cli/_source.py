@@ -19,7 +19,7 @@ from hebbstream.adapters.video import open_video
 from hebbstream.adapters.video._conversion import ChooseSize
 from hebbstream.cli._media import media_options
 from hebbstream.cli._medium import as_learned
-from hebbstream.cli._signals import open_signal, refuse, refuse_signal_options, signal_of
+from hebbstream.cli._signals import MEDIA_ONLY, open_signal, refuse, refuse_signal_options, signal_of
 from hebbstream.cli._source_options import MUCH_LARGER
 from hebbstream.cli._stills import kind_of, open_stills
 from hebbstream.errors import ConfigurationError, ConnectionLostError, StalledStreamError, StreamError
@@ -104,7 +104,7 @@ def _open_windows(options: argparse.Namespace, source: str) -> Stream[Any]:
 def _check_stills(options: argparse.Namespace, kind: str, source: str) -> None:
     """Refuse what only a video knows."""
     found = _CALLED[kind]
-    refuse(options, ("rate", "start", "duration", "loop", "hardware", "option"), source, "a video", found)
+    refuse(options, (*MEDIA_ONLY, "hardware"), source, "a video", found)
     if kind != "arrays":
         refuse(options, ["labels"], source, "a video or an array file", found)
         refuse(options, ["arrays"], source, "an .npz file", found)

@@ -70,7 +70,9 @@ def add_source(
     group.add_argument("--start", type=float, default=0.0, metavar="S", help="skip the first S seconds of each file")
     group.add_argument("--duration", type=float, metavar="S", help="seconds to read of each file or live source")
     group.add_argument("--loop", action="store_true", help="at the end, begin again, without end")
-    group.add_argument("--stream", type=natural, metavar="N", help="which of several videos in a file, from 0")
+    group.add_argument(
+        "--stream", type=natural, metavar="N", help="which of several videos or sounds in a file, from 0"
+    )
     group.add_argument("--format", metavar="NAME", help="the source's format, as FFmpeg calls it, such as mjpeg")
     group.add_argument("--hardware", metavar="KIND", help="decode by auto, cuda, vaapi, ... where that is possible")
     group.add_argument(

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import hebbstream as hs
-from hebbstream.cli._execution import check_device
+from hebbstream.cli._execution import add_device, check_device
 from hebbstream.cli._signals import add_signals
 from hebbstream.cli._studio_signals import signal_opener, signal_settings, studio_kind
 from hebbstream.cli._types import key_value, natural, path, positive, size, source
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=size, metavar="N or WxH", help="scale frames to this size (default: the preset's)"
     )
     parser.add_argument("--solver", choices=SOLVERS, default="ridge", help="how a new run learns classes")
-    parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device to compute on")
+    add_device(parser)
     parser.add_argument("--every-frame", action="store_true", help="learn from frames, too, that show nothing new")
     parser.add_argument(
         "--start", action="store_true", help="begin to learn at once, not when you press Start learning"

@@ -3,6 +3,7 @@
 import argparse
 
 import hebbstream as hs
+from hebbstream.cli._execution import add_quiet
 from hebbstream.cli._medium import as_learned, as_named
 from hebbstream.cli._source import read_frames
 from hebbstream.cli._source_options import add_size, add_source
@@ -20,6 +21,7 @@ _FAR = 0.01  # of features that rounding alone has not moved
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("model", type=path, metavar="MODEL", help="ONNX file that `hebbstream export` wrote")
+    add_quiet(parser)
     parser.add_argument("--checkpoint", type=path, metavar="FILE", help="checkpoint that the model was made from")
     parser.add_argument(
         "--providers",
@@ -41,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
         options = as_learned(options, net, options.source)
     else:
         options = as_named(options, options.source, contract.input.channel_names, contract.input.sample_rate)
-    probe = saved.refit_probe() if saved and contract.classes else None
+    probe = saved.refit_probe(progress=not options.quiet) if saved and contract.classes else None
     height, width = contract.input.height, contract.input.width
     fixed = None if height is None or width is None else (height, width)
     frames = read_frames(options, contract.input.channels, fixed or (net.frame_size if net else None), FRAMES)

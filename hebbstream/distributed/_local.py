@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hebbstream._choices import check_choice
 from hebbstream._globals import tensor_float32
 from hebbstream.distributed._sums import as_sums, blank_moments, from_sums
 from hebbstream.errors import ConfigurationError
@@ -49,8 +50,7 @@ class LocalEngine(Engine):
 
     def __init__(self, wire: str = "float32", precision: PrecisionName = "float32") -> None:
         super().__init__(precision)
-        if wire not in _WIRES:
-            raise ConfigurationError(f"wire={wire!r}: expected one of {', '.join(map(repr, _WIRES))}")
+        check_choice("wire", wire, _WIRES)
         self.wire = wire
         self._workspaces: list[Workspace] = []
         self._start: list[dict[str, Tensor]] = []

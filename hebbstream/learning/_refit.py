@@ -137,7 +137,7 @@ class _Known:
             present, weight, bias, prior = solved(learned)
         probe = type(like)(**like.options() | {"calibrate": True})
         scale = temperature.inverse
-        probe.begin(
+        probe._begin(
             [self._classes[number] for number in present],
             self._on_device(self._came[present]),
             samples=len(learned),

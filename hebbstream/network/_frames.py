@@ -10,7 +10,6 @@ from torch import Tensor
 from hebbstream._quote import digits, first_line
 from hebbstream.errors import (
     ChannelError,
-    ConfigurationError,
     DtypeError,
     ImageSizeError,
     InputError,
@@ -265,8 +264,6 @@ def batched(frames: Iterable[Tensor], size: int, ready: Callable[[], bool] = lam
     >>> [len(batch) for batch in batched([torch.zeros(1, 3, 4, 4)] * 3 + [torch.zeros(1, 3, 5, 5)], 2)]
     [2, 1, 1]
     """
-    if size < 1:
-        raise ConfigurationError(f"batch_size={size}: expected a positive number of frames")
     waiting: list[Tensor] = []
     failure: BaseException | None = None
     source = iter(frames)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hebbstream._globals import outside_modes, uncompiled
-from hebbstream._numbers import as_index, quantity
+from hebbstream._numbers import as_index, check_number, quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.network._forward import ForwardPass, forward_through
@@ -214,6 +214,7 @@ class SoftHebbNet(LayerStack):
         >>> [features.shape for features in net.learn_stream(torch.rand(2, 32, 32, 3))]
         [torch.Size([1024]), torch.Size([1024])]
         """
+        check_number("batch_size", batch_size)
         waits = batch_size > 1 or self.engine.overlaps  # the source may then fill its memory with the next frame
         checked = (x.clone() if waits else x for x in (self.checked(frame, single=True) for frame in frames))
         batches = batched(checked, batch_size, ready)

@@ -313,6 +313,6 @@ def get_preset(name: str) -> Preset:
     ...
     hebbstream.errors.ConfigurationError: no preset 'cifar': expected one of pictures, video, motion, ...
     """
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:  # a list could not be looked up
         raise ConfigurationError(f"no preset {name!r}: expected one of {', '.join(PRESETS)}")
     return PRESETS[name]

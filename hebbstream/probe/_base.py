@@ -10,7 +10,7 @@ from torch import Tensor
 from hebbstream._numbers import plain_number, quantity
 from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError, InputError
-from hebbstream.probe._inputs import checked_label, checked_weight
+from hebbstream.probe._inputs import checked_label, checked_labels, checked_weight
 from hebbstream.probe._labels import decode_labels, decode_name, encode_label, encode_name
 from hebbstream.probe._rows import LabelledRows
 from hebbstream.probe._state import fitted, ordinary, shown
@@ -113,7 +113,7 @@ class OnlineProbe(LabelledRows):
         InputError
             As of `learn_one`; nothing of the mini-batch is learned then.
         """
-        rows, labels = self._rows(X, single=False), [checked_label(label) for label in y]
+        rows, labels = self._rows(X, single=False), checked_labels(y)
         weights = (
             [checked_weight(value) for value in w]
             if isinstance(w, Iterable) and getattr(w, "ndim", True)  # a scalar tensor says that it may be iterated over
@@ -200,7 +200,7 @@ class OnlineProbe(LabelledRows):
         judged = self if like is None else like
         if not (self.classes and judged.classes):
             raise ConfigurationError("calibrate_on before the first label: expected a probe that has learned")
-        rows, labels = judged._rows(X, single=False), [checked_label(label) for label in y]
+        rows, labels = judged._rows(X, single=False), checked_labels(y)
         if len(rows) != len(labels):
             raise InputError(f"{len(rows)} rows, {len(labels)} labels: expected as many of each")
         known = [index for index, label in enumerate(labels) if label in judged._row]

@@ -1,13 +1,13 @@
 """From what a user hands over to checked features, labels and weights."""
 
-import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hebbstream._numbers import quantity
 from hebbstream._quote import quote
 from hebbstream.errors import DtypeError, LabelError, NonFiniteError, RankError, ValueRangeError
 
@@ -84,6 +84,24 @@ def checked_label(y: Any) -> Hashable:
     return label
 
 
+def checked_labels(y: Any) -> list[Hashable]:
+    """Return the labels of several samples, each as `checked_label` does.
+
+    Raises
+    ------
+    LabelError
+        If one is no label, or they are not several: a text would be taken for its letters.
+
+    Examples
+    --------
+    >>> checked_labels(["left", np.int64(2)])
+    ['left', 2]
+    """
+    if isinstance(y, str | bytes) or not isinstance(y, Iterable):
+        raise LabelError(f"labels of type {type(y).__name__}: expected one for each row, in a list")
+    return [checked_label(label) for label in y]
+
+
 def checked_weight(w: Any) -> float:
     """Return a sample's weight as a float.
 
@@ -97,10 +115,7 @@ def checked_weight(w: Any) -> float:
     >>> checked_weight(2)
     2.0
     """
-    try:
-        weight = float(w)
-    except (TypeError, ValueError, OverflowError):
-        weight = math.nan
+    weight = quantity(w)
     if not 1 / _HEAVIEST <= weight <= _HEAVIEST:
         raise ValueRangeError(f"sample weight {quote(w)}: expected a number from {1 / _HEAVIEST:g} to {_HEAVIEST:g}")
     return weight

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,17 @@ from hebbstream.probe._tensors import Shapes
 
 _HALVINGS = 30  # samples that fade further are not learned in one go: a class would fade below that without being held
 FADED = 1e-9  # weight below which no class's sums fade: they say where it lay, and would underflow
+
+
+class MomentOptions(TypedDict, total=False):
+    """The options of `MomentProbe`, where they are explained."""
+
+    dimensions: int
+    seed: int
+    solve_every: int | None
+    half_life: float | None
+    calibrate: bool
+    min_confidence: float
 
 
 class MomentProbe(FadingSums, OnlineProbe):

@@ -213,8 +213,9 @@ class Replay(OfOneTime):
         """Return the arguments that this was made with."""
         return {name: getattr(self, name) for name in _OPTIONS}
 
+    @property
     def classes(self) -> list[Hashable]:
-        """Return the labels that have come, in the order of their first appearance."""
+        """The labels that have come, in the order of their first appearance."""
         return list(self._came)
 
     @in_turn

@@ -1,12 +1,12 @@
 """`RidgeProbe`: recursive least squares on one-hot labels."""
 
-from typing import Any, ClassVar
+from typing import ClassVar, Unpack
 
 from torch import Tensor
 
 from hebbstream._numbers import plain_number, quantity
 from hebbstream.errors import ConfigurationError
-from hebbstream.probe._moments import MomentProbe
+from hebbstream.probe._moments import MomentOptions, MomentProbe
 from hebbstream.probe._sums import least_squares
 
 
@@ -39,7 +39,7 @@ class RidgeProbe(MomentProbe):
     solver: ClassVar[str] = "ridge"
     option_names: ClassVar[tuple[str, ...]] = ("l2", *MomentProbe.option_names)
 
-    def __init__(self, l2: float = 1.0, **options: Any) -> None:
+    def __init__(self, l2: float = 1.0, **options: Unpack[MomentOptions]) -> None:
         super().__init__(**options)
         if not quantity(l2) > 0:
             raise ConfigurationError(f"l2={l2!r}: expected a number above 0")

@@ -1,13 +1,13 @@
 """`SldaProbe`: streaming linear discriminant analysis."""
 
-from typing import Any, ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor
 
 from hebbstream._numbers import plain_number, quantity
 from hebbstream.errors import ConfigurationError
-from hebbstream.probe._moments import FADED, MomentProbe
+from hebbstream.probe._moments import FADED, MomentOptions, MomentProbe
 from hebbstream.probe._sums import deviation
 
 
@@ -43,7 +43,7 @@ class SldaProbe(MomentProbe):
     solver: ClassVar[str] = "slda"
     option_names: ClassVar[tuple[str, ...]] = ("shrinkage", *MomentProbe.option_names)
 
-    def __init__(self, shrinkage: float = 0.1, **options: Any) -> None:
+    def __init__(self, shrinkage: float = 0.1, **options: Unpack[MomentOptions]) -> None:
         super().__init__(**options)
         if not 0 < quantity(shrinkage) < 1:
             raise ConfigurationError(f"shrinkage={shrinkage!r}: expected a number above 0 and below 1")

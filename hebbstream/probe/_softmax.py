@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hebbstream._choices import check_choice
 from hebbstream._numbers import plain_number, quantity
 from hebbstream._turns import in_turn
 from hebbstream.errors import ConfigurationError
@@ -77,8 +78,7 @@ class SoftmaxProbe(OnlineProbe):
         min_confidence: float = 0.0,
     ) -> None:
         super().__init__(calibrate=calibrate, min_confidence=min_confidence)
-        if optimizer not in _OPTIMIZERS:
-            raise ConfigurationError(f"optimizer={optimizer!r}: expected one of {', '.join(map(repr, _OPTIMIZERS))}")
+        check_choice("optimizer", optimizer, _OPTIMIZERS)
         if learning_rate is not None and not quantity(learning_rate) > 0:
             raise ConfigurationError(f"learning_rate={learning_rate!r}: expected a number above 0")
         if not quantity(average_over) >= 1:
@@ -90,7 +90,7 @@ class SoftmaxProbe(OnlineProbe):
         self._descent: Descent | None = None
 
     @in_turn
-    def begin(
+    def _begin(
         self,
         classes: Iterable[Hashable],
         counts: Tensor,
@@ -123,7 +123,7 @@ class SoftmaxProbe(OnlineProbe):
         --------
         >>> probe, one = SoftmaxProbe(), torch.ones(2)
         >>> affine = {"weight": torch.eye(2), "bias": torch.zeros(2)}
-        >>> probe.begin(["left", "right"], one, samples=2, mean=0.5 * one, variance=0.25 * one, **affine)
+        >>> probe._begin(["left", "right"], one, samples=2, mean=0.5 * one, variance=0.25 * one, **affine)
         >>> probe.predict_one([0.9, 0.1])
         'left'
         """

@@ -9,8 +9,9 @@ from contextlib import suppress
 from queue import Empty, Full, Queue, SimpleQueue
 from typing import Generic, Literal, Self, TypeVar, get_args
 
+from hebbstream._choices import check_choice
 from hebbstream._numbers import check_number
-from hebbstream.errors import ConfigurationError, StreamError
+from hebbstream.errors import StreamError
 
 Item = TypeVar("Item")
 Overflow = Literal["block", "drop_oldest"]
@@ -50,8 +51,7 @@ class Prefetch(Iterator[Item], Generic[Item]):
 
     def __init__(self, source: Iterable[Item], ahead: int = 4, overflow: Overflow = "block") -> None:
         check_number("ahead", ahead)
-        if overflow not in get_args(Overflow):
-            raise ConfigurationError(f"overflow={overflow!r}: expected one of {get_args(Overflow)}")
+        check_choice("overflow", overflow, get_args(Overflow))
         self._worker: _Worker[Item] = _Worker(source, ahead, drops=overflow == "drop_oldest")
         self._thread: threading.Thread | None = None
         self._ended, self._taken = False, 0

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import hebbstream as hs
+from hebbstream._choices import check_choice
 from hebbstream.adapters._picture import PictureFormat
 from hebbstream.errors import ConfigurationError
 from hebbstream.probe import OnlineProbe
@@ -66,8 +67,7 @@ class Settings:
 
     def probe(self) -> OnlineProbe:
         """Make a probe that has learned nothing."""
-        if self.solver not in SOLVERS:
-            raise ConfigurationError(f"solver={self.solver!r}: expected one of {', '.join(map(repr, SOLVERS))}")
+        check_choice("solver", self.solver, SOLVERS)
         kind = SOLVERS[self.solver]
         options: dict[str, Any] = {"dimensions": self.dimensions} if "dimensions" in kind.option_names else {}
         return kind(min_confidence=_LEAST_CONFIDENCE, **options)

@@ -155,6 +155,12 @@ def test_a_frame_finds_itself_first(run, features, moment, frame):
     assert out.endswith("nothing was written\n")
 
 
+@pytest.mark.parametrize("apart", ["nan", "-5"])
+def test_no_results_are_so_far_apart(run, features, apart):
+    code, _, err = run("search", features, 0, f"--apart={apart}")
+    assert (code, f"--apart {apart}: expected 0 or a positive number of seconds" in err) == (1, True)
+
+
 def test_found_frames_are_apart(run, features):
     found = rows(run("search", features, f"{CLIP}@2", "--count", 4, "--apart", 0.5)[1])
     times = sorted(float(row[1]) for row in found)

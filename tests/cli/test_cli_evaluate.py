@@ -1,4 +1,5 @@
 import re
+import signal
 from itertools import islice
 
 import numpy as np
@@ -71,9 +72,40 @@ def test_evaluate_where_only_some_frames_have_labels(evaluate, tmp_path):
     assert 0 < int(labelled) < 30
 
 
+def test_evaluate_scores_what_came_before_a_break(run, checkpoint, clips, tmp_path):
+    (tmp_path / "l.json").write_text('{"segments": [{"start": 0, "label": "dog"}]}')
+    code, out, err = run("evaluate", checkpoint, clips[2], "--labels", "l.json", "--fit", "pad", "--quiet")
+    assert code == 1
+    assert "truncated" in err
+    assert re.search(r"^prequential accuracy .* over [1-9]\d* frames, 7 classes$", out, re.MULTILINE)
+
+
+def test_evaluate_says_what_broke_where_nothing_was_scored(run, checkpoint, clips, tmp_path):
+    (tmp_path / "l.json").write_text('{"segments": [{"start": 1000, "label": "dog"}]}')
+    code, out, err = run("evaluate", checkpoint, clips[2], "--labels", "l.json", "--fit", "pad", "--quiet")
+    assert (code, out) == (1, "")
+    assert "truncated" in err
+
+
+def test_evaluate_scores_what_came_before_an_interrupt(evaluate, monkeypatch):
+    transform, seen = hs.SoftHebbNet.transform_one, []
+
+    def interrupted(net, frame):
+        seen.append(frame)
+        if len(seen) == 10:
+            signal.raise_signal(signal.SIGINT)
+        return transform(net, frame)
+
+    monkeypatch.setattr(hs.SoftHebbNet, "transform_one", interrupted)
+    code, out, _ = evaluate("--fresh-probe", "--quiet")
+    assert code == 0
+    assert "over 9 frames" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (["--device", "nowhere"], 1, "device 'nowhere' cannot be used"),
         (["--metrics", "Acuracy"], 2, "argument --metrics: 'Acuracy': expected one of Accuracy, AdjustedMutualInfo"),
         (["--metrics", "ConfusionMatrix"], 2, "'ConfusionMatrix': expected one of"),
         (["--metrics", "ROCAUC"], 2, "'ROCAUC': expected one of"),

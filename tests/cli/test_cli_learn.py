@@ -53,6 +53,21 @@ def test_pictures_by_class_that_are_named_one_by_one_lose_their_labels_not_witho
     )
 
 
+@pytest.mark.parametrize(
+    ("option", "needed"),
+    [
+        (["--export-precision", "int8"], "--export-precision: expected --export"),
+        (["--export-every", 5], "--export-every: expected --export"),
+        (["--export-resize"], "--export-resize: expected --export"),
+        (["--metrics-seconds", 3], "--metrics-seconds: expected --metrics"),
+    ],
+)
+def test_how_to_write_what_is_not_written_is_refused(learn, tmp_path, option, needed):
+    code, _, err = learn("--limit", 1, *option)
+    assert (code, f"{needed}, with which it goes" in err) == (1, True)
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_how_many_are_seen_again_is_refused_where_none_is_kept(learn, labels):
     code, _, err = learn("--labels", labels, "--replay", 0, "--replay-per-sample", 2)
     assert (code, "--replay-per-sample 2: expected --replay, with which it goes" in err) == (1, True)

@@ -69,3 +69,16 @@ def test_bench_prints_a_line_for_each_batch_size(run):
     assert out.splitlines()[0].startswith("cifar10, pipelined engine, float32, cpu")
     assert [line.split(":")[0] for line in out.splitlines()[1:]] == ["batch    1", "batch    3"]
     assert "learning over inference" in out
+
+
+@pytest.mark.parametrize("command", ["predict", "export", "verify"])
+def test_no_bar_is_shown_on_a_terminal_that_is_to_be_quiet(run, checkpoint, monkeypatch, command):
+    assert run("export", checkpoint, "net.onnx")[0] == 0
+    monkeypatch.setattr("hebbstream.learning._refit.drawn_over", lambda: True)
+    given = {
+        "predict": [checkpoint, CLIP, "--limit", 1],
+        "export": [checkpoint, "net.onnx"],
+        "verify": ["net.onnx", CLIP, "--checkpoint", checkpoint, "--seconds", 0.01],
+    }[command]
+    assert "what was taught" in run(command, *given)[2]
+    assert run(command, *given, "--quiet")[::2] == (0, "")

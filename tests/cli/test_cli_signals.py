@@ -411,3 +411,8 @@ def test_a_folder_of_one_kind_is_read_however_its_files_end(tmp_path, names, rea
     for name in names:
         (tmp_path / name).touch()
     assert sorted(Path(found).name for found in glob.glob(media_in(str(tmp_path)))) == read  # noqa: PTH207
+
+
+def test_a_table_has_no_streams_to_choose_from(run, sensors):
+    code, _, err = run("learn", sensors, "--window", 10, "--stream", 1)
+    assert (code, "--stream for" in err, "expected sound or a video, found a table" in err) == (1, True, True)

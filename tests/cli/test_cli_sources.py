@@ -257,6 +257,8 @@ def test_a_folder_whose_pictures_move_up_or_down_is_learned_again(run, tmp_path,
     [
         ("a.npy", ["--rate", 2], "--rate for a.npy: expected a video, found an array file"),
         ("a.npy", ["--start", 2], "--start for a.npy: expected a video, found an array file"),
+        ("pics", ["--stream", 1], "--stream for pics: expected a video, found a folder of images"),
+        ("pics", ["--format", "mjpeg"], "--format for pics: expected a video, found a folder of images"),
         ("pics", ["--loop"], "--loop for pics: expected a video, found a folder of images"),
         (
             "pics",

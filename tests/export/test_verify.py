@@ -12,10 +12,12 @@ import torch
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream.adapters.river import LinearProbe
+from hebbstream.adapters.video import open_video
 from hebbstream.cli._main import main
 from hebbstream.clip import CLIP
 from hebbstream.export import to_onnx, verify
 from hebbstream.export._seal import _checksum
+from hebbstream.export._to_onnx import export_model
 from hebbstream.export._verify import median_seconds
 
 LABELS = CLIP.with_suffix(".json")
@@ -54,6 +56,22 @@ def test_it_compares_places_and_times(learned, frames, tmp_path):
     alone = verify(path, frames[:2], seconds=0.01)
     assert alone.greatest is None
     assert "agreement" not in str(alone)
+
+
+def test_frames_may_be_a_streams_samples(learned, tmp_path):
+    net, probe = learned
+    with open_video(CLIP, size=32) as video:
+        path = to_onnx(net, tmp_path / "net.onnx", probe, precision="int8", frames=video, error_limit=math.inf)
+    with open_video(CLIP, size=32, duration=0.2) as video:
+        assert verify(path, video, net, probe, seconds=0.01).frames == 5
+    labelled = [(np.zeros((32, 32, 3), np.uint8), "black")]
+    assert verify(path, labelled, net, probe, seconds=0.01).frames == 1
+
+
+@pytest.mark.parametrize("number", [int, np.int64])
+def test_one_number_is_the_length_of_a_signal(number):
+    net = hs.SoftHebbNet.from_preset("signal", width=4)
+    assert export_model(net, size=number(96)).contract.input.shape == ("batch", 1, 1, 96)
 
 
 @pytest.mark.parametrize(

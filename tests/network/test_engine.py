@@ -207,6 +207,7 @@ def test_a_copy_of_a_network_has_an_engine_of_its_own(frames, clone, engine):
     [
         (lambda: make_engine("fast"), "engine='fast': expected one of 'eager', 'cuda-graph', 'pipelined'"),
         (lambda: hs.EagerEngine("float8"), "precision='float8': expected one of 'float32', 'tf32'"),
+        (lambda: make_engine(["eager"]), "engine=['eager']: expected one of 'eager'"),
         (lambda: hs.PipelinedEngine(stages=0), "stages=0"),
         (lambda: hs.PipelinedEngine(threads=0), "threads=0"),
         (lambda: hs.PipelinedEngine(stages=3, devices=["cpu"]), "1 devices for 3 stages"),

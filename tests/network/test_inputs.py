@@ -183,3 +183,15 @@ def without_float64(make):
         return make(*args, dtype=dtype, **kwargs)
 
     return made
+
+
+@pytest.mark.parametrize("batch_size", [0, 1.5, "2", True, None])
+def test_no_step_is_of_so_many_samples(batch_size):
+    """Of 1.5, a stream without end filled the memory: no batch ever had as many."""
+    with pytest.raises(errors.ConfigurationError, match=f"batch_size={batch_size!r}: expected a positive integer"):
+        next(hs.SoftHebbNet.from_preset("cifar10", width=4).learn_stream(torch.rand(2, 3, 32, 32), batch_size))
+
+
+def test_a_preset_is_named_by_a_text():
+    with pytest.raises(errors.ConfigurationError, match=r"no preset \['cifar10'\]: expected one of pictures"):
+        hs.SoftHebbNet.from_preset(["cifar10"])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from probes import assert_equal_probes, blobs, learned
 from strategies import LAYOUTS, modest
 
+import hebbstream as hs
 from hebbstream import errors
 from hebbstream.probe._moments import _add_rows
 from hebbstream.probe._projection import Projection
@@ -149,3 +150,24 @@ def test_features_may_be_appended_before_and_beyond_the_bound(solver, dimensions
         grown.learn_one(row, label)
     assert grown.n_features == 12
     np.testing.assert_allclose(grown.predict_proba_many(X), whole.predict_proba_many(X), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("labels", ["ab", 3, None])
+def test_labels_of_a_batch_are_several(labels):
+    probe = hs.RidgeProbe()
+    probe.learn_many(np.eye(2), ["a", "b"])
+    for learn in (probe.learn_many, probe.calibrate_on):
+        with pytest.raises(
+            errors.LabelError, match=f"labels of type {type(labels).__name__}: expected one for each row"
+        ):
+            learn(np.eye(2), labels)
+    assert probe.steps == 2
+
+
+def test_a_weight_is_no_text():
+    for learn, x, y in (
+        (hs.RidgeProbe().learn_one, np.ones(2), "a"),
+        (hs.RidgeProbe().learn_many, np.eye(2), ["a", "b"]),
+    ):
+        with pytest.raises(errors.ValueRangeError, match=r"sample weight '.': expected a number"):
+            learn(x, y, "12"[: np.ndim(x)])

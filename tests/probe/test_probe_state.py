@@ -168,6 +168,7 @@ def test_only_a_probe_or_what_holds_one_is_a_probe():
         (lambda: hs.RidgeProbe(half_life="100"), "half_life='100': expected a number above 0, or None"),
         (lambda: hs.RidgeProbe(l2=None), "l2=None: expected a number above 0"),
         (lambda: hs.RidgeProbe(solve_every="5"), "solve_every='5': expected a positive integer"),
+        (lambda: hs.SoftmaxProbe(optimizer=["sgd"]), r"optimizer=\['sgd'\]: expected one of 'sgd', 'adam'"),
         (lambda: hs.SoftmaxProbe("3"), "learning_rate='3': expected a number above 0"),
         (lambda: hs.SoftmaxProbe(average_over="9"), "average_over='9': expected a positive number of samples"),
         (lambda: hs.SoftmaxProbe(min_confidence=None), "min_confidence=None: expected a probability"),

@@ -230,7 +230,7 @@ def test_a_forgotten_class_is_drawn_no_more_until_it_comes_again():
     labels = ["abc"[number // 20] for number in range(60)]
     memory = filled(labels, capacity=30)
     memory.forget("b")
-    assert (len(memory), memory.classes()) == (20, ["a", "c"])
+    assert (len(memory), memory.classes) == (20, ["a", "c"])
     frames, drawn = memory.draw(100)
     assert [labels[int(frame.max())] for frame in frames] == drawn
     assert set(drawn) == {"a", "c"}
@@ -276,7 +276,7 @@ def test_a_frame_that_was_interrupted_takes_no_place_from_others(monkeypatch):
     monkeypatch.setattr(memory, "_make_room", interrupted)
     with pytest.raises(KeyboardInterrupt):
         memory.add(numbered(4), "c")
-    assert (kept(memory), memory.waiting, memory.classes()) == ([0, 1, 2, 3], 4, ["a", "b"])
+    assert (kept(memory), memory.waiting, memory.classes) == ([0, 1, 2, 3], 4, ["a", "b"])
     assert kept(hs.Replay.from_state(memory.state_dict())) == [0, 1, 2, 3]
 
 

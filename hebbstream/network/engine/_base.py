@@ -7,8 +7,8 @@ from typing import Any, ClassVar, get_args
 
 from torch import Tensor
 
+from hebbstream._choices import check_choice
 from hebbstream._globals import outside_modes
-from hebbstream.errors import ConfigurationError
 from hebbstream.network._layer import SoftHebbLayer
 from hebbstream.rule._precision import PrecisionName, Product, product
 
@@ -44,9 +44,7 @@ class Engine(ABC):
     """Whether it takes in further frames of a stream before it is done with one."""
 
     def __init__(self, precision: PrecisionName = "float32") -> None:
-        if precision not in get_args(PrecisionName):
-            names = ", ".join(map(repr, get_args(PrecisionName)))
-            raise ConfigurationError(f"precision={precision!r}: expected one of {names}")
+        check_choice("precision", precision, get_args(PrecisionName))
         self.precision: PrecisionName = precision
         self.multiply: Product = product(precision)
 

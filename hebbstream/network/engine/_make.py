@@ -1,8 +1,8 @@
 """`make_engine`: an engine by its name."""
 
-from typing import Literal, get_args
+from typing import Literal
 
-from hebbstream.errors import ConfigurationError
+from hebbstream._choices import check_choice
 from hebbstream.network.engine._base import Engine
 from hebbstream.network.engine._cuda_graph import CudaGraphEngine
 from hebbstream.network.engine._eager import EagerEngine
@@ -38,6 +38,5 @@ def make_engine(engine: Engine | EngineName, precision: PrecisionName = "float32
     fast.prepare()  # a network is about to need them
     if isinstance(engine, Engine):
         return engine
-    if engine not in _ENGINES:
-        raise ConfigurationError(f"engine={engine!r}: expected one of {', '.join(map(repr, get_args(EngineName)))}")
+    check_choice("engine", engine, _ENGINES)
     return _ENGINES[engine](precision)

@@ -41,10 +41,12 @@ def test_silence_is_the_floor():
     [
         (np.zeros(399), {}, r"sound of shape \(399,\): expected \(n,\) with at least 400 samples"),
         (np.zeros((2, 4000)), {}, r"sound of shape \(2, 4000\)"),
-        (np.zeros(4000), {"mels": 0}, "mels=0: expected a positive number"),
-        (np.zeros(4000), {"step": 0}, "step=0: expected a positive number"),
+        (np.zeros(4000), {"mels": 0}, "mels=0: expected a positive integer"),
+        (np.zeros(4000), {"step": 0}, "step=0: expected a positive integer"),
+        (np.zeros(4000), {"window": 400.5}, "window=400.5: expected a positive integer"),
+        (np.zeros(4000), {"rate": "16000"}, "rate='16000': expected a positive number"),
     ],
 )
 def test_what_cannot_work_is_refused(wave, options, message):
     with pytest.raises(errors.ConfigurationError, match=message):
-        log_mel(wave, 16_000, **options)
+        log_mel(wave, **{"rate": 16_000} | options)
