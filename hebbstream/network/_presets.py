@@ -183,7 +183,7 @@ _VIDEO = (
 )
 
 # What moves matters: neurons hold patches of that. In the first layer half of them hold theirs whitened: objects need what is
-# coarse, games what is fine. It soon comes to rest, for what neurons of the second layer hold is of one first layer. A third layer,
+# coarse, games what is fine. It comes to rest at last, for what neurons of the second layer hold is of one first layer. A third layer,
 # which does not learn, would lose some of what is gained.
 _MOTION = (
     replace(
@@ -191,7 +191,7 @@ _MOTION = (
         learning_rate=1.0,
         plasticity="imprinting",
         whitened_share=0.5,
-        decay_samples=1000,
+        decay_samples=10_000,
         averaging_samples=None,
     ),
     replace(_VIDEO[1], learning_rate=1.0, plasticity="imprinting", power=1.0, average_size=2),
