@@ -235,7 +235,7 @@ class SoftHebbLayer(nn.Module):
 
     @torch.no_grad()
     def change(self, forward: Forward, workspace: Workspace, multiply: Product = _FLOAT32) -> Change | None:
-        """Sum the local updates of a step, without rates; ``None`` where the layer does not learn. No weight changes."""
+        """Sum the local updates of a step, without rates; ``None`` where nothing is learned. No weight changes."""
         spec, weights = self.spec, self.plastic_weights
         if not spec.learning_rate > 0:
             return None
@@ -326,23 +326,24 @@ class SoftHebbLayer(nn.Module):
             return None
         return Imprinting(self.weight_matrix.shape[1], device, whitens=spec.whitened > 0, seed=self._seed)
 
-    def _imprinted(self, patches: Tensor, chosen: Tensor, taken: Tensor) -> Change:
+    def _imprinted(self, patches: Tensor, chosen: Tensor, taken: Tensor) -> Change | None:
         """Return the change from what neurons are to the patches that they take over, at the length of initial weights.
 
         The last ones take theirs over whitened.
         """
-        neurons, rows = None, self.plastic_weights
-        whitens = torch.arange(len(rows), device=rows.device) >= len(rows) - self.spec.whitened
-        if taken.is_cpu:  # elsewhere, how many take one over would have to be told to the host
+        neurons, rows = torch.arange(len(taken), device=taken.device), self.plastic_weights
+        on_host = taken.is_cpu  # elsewhere, how many take one over would have to be told to the host
+        if on_host:
             neurons = taken.nonzero().flatten()
-            rows, chosen, taken, whitens = (
-                tensor.index_select(0, neurons) for tensor in (rows, chosen, taken, whitens)
-            )
+            if not len(neurons):
+                return None
+            rows, chosen, taken = (tensor.index_select(0, neurons) for tensor in (rows, chosen, taken))
         wanted = patches.index_select(0, chosen)
         if self.imprinting is not None and self.spec.whitened:
+            whitens = neurons >= self.spec.channels - self.spec.whitened
             wanted = torch.where(whitens.unsqueeze(1), self.imprinting.whitened(wanted), wanted)
         wanted = F.normalize(wanted).mul_(self.spec.radius)
-        return Change(wanted.sub_(rows).mul_(taken.unsqueeze(1)), rows, neurons)
+        return Change(wanted.sub_(rows).mul_(taken.unsqueeze(1)), rows, neurons if on_host else None)
 
     def _rate(self, change: Change) -> Tensor:
         spec = self.spec

@@ -110,7 +110,8 @@ class Imprinting(nn.Module):
         before = self.before.unsqueeze(0)
         if samples > 1:
             before = torch.cat([before, seen.narrow(0, 0, samples - 1)])
-        motion = (seen - before).square_().sum(dim=2).sqrt_().mul_(seen.any(dim=2))
+        lit = torch.linalg.vector_norm(seen, dim=2) > 0  # several times as fast as `any`
+        motion = (seen - before).square_().sum(dim=2).sqrt_().mul_(lit)
         motion.select(0, 0).mul_(self.steps.clamp(max=1))  # before the first sample there was none
         self.before.copy_(seen.select(0, -1))
         if self.inverse is not None:
