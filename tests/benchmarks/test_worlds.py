@@ -111,6 +111,8 @@ def test_probes_that_learn_along_are_tested_on_a_later_recording(rows):
         "slda",
         "untrained, gradient, with Replay(per_sample=1, weight=1)",
         "motion, gradient, with Replay(per_sample=1, weight=1)",
+        "motion, first layer alone, gradient, with Replay(per_sample=1, weight=1)",
+        "motion, second layer alone, gradient, with Replay(per_sample=1, weight=1)",
         "motion, untrained, gradient, with Replay(per_sample=1, weight=1)",
         "motion, three layers, gradient, with Replay(per_sample=1, weight=1)",
     ]
