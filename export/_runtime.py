@@ -78,7 +78,7 @@ def make_session(
     """
     onnxruntime = import_runtime()
     check_number("threads", threads, optional=True)
-    if threads is not None and (isinstance(threads, bool) or threads > _MOST_THREADS):
+    if threads is not None and threads > _MOST_THREADS:
         raise ConfigurationError(f"threads={quote(threads)}: expected an integer from 1 to {_MOST_THREADS}, or None")
     wanted = _wanted(providers, onnxruntime.get_available_providers())
     if wanted[0] != PROVIDERS["cpu"] and hasattr(onnxruntime, "preload_dlls"):

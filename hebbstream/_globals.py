@@ -143,11 +143,17 @@ def usable_device(device: str | torch.device) -> torch.device:
     except TypeError:
         raise ConfigurationError(f"device={device!r}: expected a name, such as 'cpu' or 'cuda'") from None
     except RuntimeError as error:
-        raise ConfigurationError(f"device={str(device)!r}: it cannot be used here ({first_line(error)})") from None
+        raise _not_usable(device, error) from None
     try:
         torch.empty(0, dtype=torch.float64, device=found)  # as probes and whitening need; Apple's mps has none
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        raise ConfigurationError(f"device={str(device)!r}: it cannot be used here ({first_line(error)})") from None
+    except (RuntimeError, AssertionError, ImportError, TypeError) as error:
+        raise _not_usable(device, error) from None
     if found.type == "meta":
         raise ConfigurationError("device='meta': expected one that holds values, such as 'cpu' or 'cuda'")
     return found
+
+
+def _not_usable(device: str | torch.device, error: Exception) -> ConfigurationError:
+    reason = first_line(error).split(". ")[0]
+    usable = ", ".join(["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))])
+    return ConfigurationError(f"device={str(device)!r}: it cannot be used here ({reason}); expected one of {usable}")

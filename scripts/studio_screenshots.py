@@ -7,7 +7,6 @@ tests/export/test_browser.py does.
 """
 
 import argparse
-import asyncio
 import tempfile
 import threading
 import time
@@ -36,7 +35,7 @@ LABELS = ("astronaut", "cat", "rocket")
 def served(addresses: list[str], folder: Path, *, start: bool = True) -> Iterator[Studio]:
     """Run a studio in a thread."""
     with Studio(addresses, folder, Settings(start=start)) as studio:
-        thread = threading.Thread(target=lambda: asyncio.run(studio.serve_here()))
+        thread = threading.Thread(target=studio.serve)
         thread.start()
         try:
             yield studio

@@ -1,7 +1,6 @@
 """A session of the studio into which tests put pictures, one at a time."""
 
 import argparse
-import asyncio
 import threading
 import time
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ VIDEO = Settings(preset="video", width=8, dimensions=256)
 @contextmanager
 def serving(studio):
     """Serve a whole studio meanwhile."""
-    thread = threading.Thread(target=lambda: asyncio.run(studio.serve_here()))
+    thread = threading.Thread(target=studio.serve)
     thread.start()
     try:
         until = time.monotonic() + 30

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
+from hebbstream.streams._prefetch import SIGNAL_SECONDS
+
 Result = TypeVar("Result")
-_SIGNAL_SECONDS = 0.5
 
 
 def interruptible(function: Callable[[], Result]) -> Result:
@@ -31,7 +32,7 @@ def result_of(future: "Future[Result]") -> Result:
     'opened'
     """
     while not future.done():
-        wait([future], _SIGNAL_SECONDS)
+        wait([future], SIGNAL_SECONDS)
     return future.result()
 
 

@@ -4,7 +4,6 @@ A network learns as fast as it can, from pictures of 640 × 480 that never run o
 One viewer has a line of 50 kB/s. Then, with the viewers, memory over many frames.
 """
 
-import asyncio
 import gc
 import statistics
 import tempfile
@@ -82,7 +81,7 @@ def learning(folder: Path, width: int) -> Iterator[Studio]:
         endless = Endless(0, "endless", session.arrived)
         endless.pictures = pictures()
         session.sources[0] = endless
-        thread = threading.Thread(target=lambda: asyncio.run(studio.serve_here()))
+        thread = threading.Thread(target=studio.serve)
         thread.start()
         try:
             yield studio

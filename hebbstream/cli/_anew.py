@@ -5,7 +5,6 @@ from pathlib import Path
 
 import hebbstream as hs
 from hebbstream.learning._generations import set_aside
-from hebbstream.learning._running import Running
 
 
 class FirstCheckpoint(hs.Checkpoint):
@@ -22,7 +21,7 @@ class FirstCheckpoint(hs.Checkpoint):
 
     aside: Path | None = None
 
-    def on_start(self, learner: Running) -> None:
+    def on_start(self, learner: hs.Learner) -> None:
         """Set it aside now where, started again before its first save, this run would go on from the earlier one's."""
         super().on_start(learner)
         if os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":

@@ -7,7 +7,8 @@ from itertools import cycle
 import numpy as np
 
 import hebbstream as hs
-from hebbstream.cli._execution import add_execution, check_device, engine_of
+from hebbstream._globals import usable_device
+from hebbstream.cli._execution import add_execution, engine_of
 from hebbstream.cli._types import positive, seconds
 from hebbstream.clip._clip import clip_frames
 from hebbstream.export._verify import median_seconds
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Time steps."""
-    check_device(options.device)
+    usable_device(options.device)
     print(f"{options.preset}, {options.engine} engine, {options.precision}, {options.device}, median of a step")
     for batch in options.batches:
         learn, transform = time_steps(

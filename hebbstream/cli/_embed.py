@@ -6,7 +6,7 @@ from itertools import chain
 
 import hebbstream as hs
 from hebbstream._bar import expected, progress_bar
-from hebbstream.cli._execution import add_device, add_quiet, check_device
+from hebbstream.cli._execution import add_device, add_quiet
 from hebbstream.cli._features import feature_file
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import called
@@ -38,31 +38,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the features of each frame."""
-    check_device(options.device)
     net = hs.Learner.load(options.checkpoint, options.device).net
     options = as_learned(options, net, options.source)
-    failure: StreamError | None = None
+    failures: list[StreamError] = []
     count = 0
     with (
         open_source(options, net.in_channels, net.frame_size) as stream,
-        closing(read_samples(stream, options.limit)) as samples,
+        closing(read_samples(stream, options.limit, failures)) as samples,
     ):
         total = expected(stream, options.limit)
         embedded = ((sample, net.transform_one(sample.x).cpu().numpy()) for sample in samples)
         first = next(embedded, None)
         one = called(options)
         if first is None:
-            raise EmptyStreamError(f"{options.source}: it holds no {one}")
+            raise failures[0] if failures else EmptyStreamError(f"{options.source}: it holds no {one}")
         with feature_file(options.output, first[1].size) as file:
-            try:
-                for sample, features in progress_bar(
-                    chain([first], embedded), desc="embed", unit=f"{one}s", shown=not options.quiet, total=total
-                ):
-                    file.write(features, time_shown(sample), sample.source)
-                    count += 1
-            except StreamError as error:  # what came before it is good
-                failure = error
+            for sample, features in progress_bar(
+                chain([first], embedded), desc="embed", unit=f"{one}s", shown=not options.quiet, total=total
+            ):
+                file.write(features, time_shown(sample), sample.source)
+                count += 1
     print(f"{count:,} {one}s{left_out(stream)}, {file.features:,} features each")
     print("\n".join(f"{what} {written}" for what, written in file.written.items()))
-    if failure is not None:
-        raise failure
+    if failures:
+        raise failures[0]

@@ -2,7 +2,7 @@
 
 import argparse
 import copy
-from collections.abc import Generator, Hashable
+from collections.abc import Hashable
 from contextlib import closing
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 import hebbstream as hs
 from hebbstream._bar import expected
-from hebbstream.cli._execution import add_device, add_quiet, check_device
+from hebbstream.cli._execution import add_device, add_quiet
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._new_probe import add_solver, new_probe
 from hebbstream.cli._signals import called
@@ -70,7 +70,6 @@ def run(options: argparse.Namespace) -> None:
         )
     if options.plot:
         check_picture(options.plot)
-    check_device(options.device)
     saved = hs.Learner.load(options.checkpoint, options.device)
     options = as_learned(options, saved.net, options.source)
     held = _held_probe(options, saved)
@@ -80,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
     failures: list[StreamError] = []
     with (
         open_source(options, saved.net.in_channels, saved.net.frame_size, mixed=mixed) as frames,
-        closing(_before_failure(frames, options.limit, failures)) as samples,
+        closing(read_samples(frames, options.limit, failures)) as samples,
     ):
         try:
             found = prequential(
@@ -107,14 +106,6 @@ def run(options: argparse.Namespace) -> None:
     print(f"{written}the checkpoint is as it was")
     if failures:
         raise failures[0]
-
-
-def _before_failure(frames: Stream[Any], limit: int | None, failures: list[StreamError]) -> Generator[Any, None, None]:
-    """Yield the samples of a stream, and keep the error that ends it: what came before it is good."""
-    try:
-        yield from read_samples(frames, limit)
-    except StreamError as error:
-        failures.append(error)
 
 
 class _Beside:

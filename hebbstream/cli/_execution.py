@@ -3,10 +3,6 @@
 import argparse
 from typing import get_args
 
-import torch
-
-from hebbstream._quote import first_line
-from hebbstream.errors import ConfigurationError
 from hebbstream.network.engine import Engine
 from hebbstream.network.engine._make import EngineName, make_engine
 from hebbstream.rule._precision import PrecisionName
@@ -38,13 +34,3 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
 def engine_of(options: argparse.Namespace) -> Engine:
     """Return the engine that the options choose."""
     return make_engine(options.engine, options.precision)
-
-
-def check_device(name: str) -> None:
-    """Refuse a device that does not exist, or that computes nothing here."""
-    try:
-        float(torch.zeros((), dtype=torch.float64, device=name))  # as probes and whitening need; Apple's mps has none
-    except (RuntimeError, AssertionError, ImportError, TypeError) as error:
-        reason = first_line(error).split(". ")[0]
-        usable = ", ".join(["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))])
-        raise ConfigurationError(f"device {name!r} cannot be used ({reason}); expected one of {usable}") from None

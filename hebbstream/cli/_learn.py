@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hebbstream as hs
+from hebbstream._globals import usable_device
 from hebbstream._quote import printable
 from hebbstream.cli._anew import FirstCheckpoint
 from hebbstream.cli._contradiction import refuse_contradictions
@@ -19,7 +20,7 @@ from hebbstream.cli._distributed import (
     refuse_other_options,
     samples_a_step,
 )
-from hebbstream.cli._execution import add_execution, add_quiet, check_device, engine_of
+from hebbstream.cli._execution import add_execution, add_quiet, engine_of
 from hebbstream.cli._model import add_model_options, model_options
 from hebbstream.cli._new import add_network, default_size, new_network
 from hebbstream.cli._new_probe import add_solver, new_probe
@@ -97,7 +98,7 @@ def run(options: argparse.Namespace) -> None:
         with joined(options) as peers:
             _run_together(options, peers)
         return
-    check_device(options.device)
+    usable_device(options.device)
     checkpoint = _checkpoint(options)
     learner = _learner(options, [*_callbacks(options), checkpoint])
     labels_before = _labels(learner)
@@ -134,7 +135,7 @@ def _goes_on(options: argparse.Namespace, stream: Stream[Any], learner: hs.Learn
 
 def _run_together(options: argparse.Namespace, peers: Peers) -> None:
     """Learn as one of several processes. The first of them writes, and says so."""
-    check_device(options.device)
+    usable_device(options.device)
     refuse_other_options(options, peers)
     options.resume = goes_on(options, peers)
     if peers.rank:

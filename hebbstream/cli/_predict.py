@@ -17,7 +17,7 @@ from hebbstream._quote import printable
 from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.video._conversion import FrameConverter
 from hebbstream.cli._drawing import Caption, DrawnVideo, drawn_video
-from hebbstream.cli._execution import add_device, add_quiet, check_device
+from hebbstream.cli._execution import add_device, add_quiet
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import called, signal_of
 from hebbstream.cli._source import left_out, open_source, read_samples, time_shown
@@ -89,31 +89,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Predict the label of each frame."""
-    check_device(options.device)
     saved = hs.Learner.load(options.checkpoint, options.device)
     options = as_learned(options, saved.net, options.source)
     predict = _Predictor(options, saved)
     if options.video and kind_of(options.source) != "video":
         raise ConfigurationError(f"--video {options.video} for {options.source}: expected a video or a camera")
     said = sys.stderr if options.json else sys.stdout
-    failure: StreamError | None = None
+    failures: list[StreamError] = []
     with _opened(options, saved.net) as (stream, picture, video):
-        with closing(read_samples(Stream(_as_printed(stream)), options.limit)) as samples:
-            try:
-                for sample in samples:
-                    found = predict(sample, picture(sample.x))
-                    named = found.time != sample.t or _is_one_of_several(options, sample)  # of a later file
-                    print(found.to_json() if options.json else found.to_text(named=named), flush=True)
-                    if video is not None:
-                        video.write(sample.x, sample.t, _caption(found))
-            except StreamError as error:  # what came before it is good
-                failure = error
-        if failure is None and not predict.count:
+        with closing(read_samples(Stream(_as_printed(stream)), options.limit, failures)) as samples:
+            for sample in samples:
+                found = predict(sample, picture(sample.x))
+                named = found.time != sample.t or _is_one_of_several(options, sample)  # of a later file
+                print(found.to_json() if options.json else found.to_text(named=named), flush=True)
+                if video is not None:
+                    video.write(sample.x, sample.t, _caption(found))
+        if not failures and not predict.count:
             raise EmptyStreamError(f"{options.source}: it holds no {called(options)}")
     print(predict.summary(called(options)) + left_out(stream), file=said)
     print(f"video {options.video}" if options.video else "nothing was written", file=said)
-    if failure is not None:
-        raise failure
+    if failures:
+        raise failures[0]
 
 
 def _is_one_of_several(options: argparse.Namespace, sample: hs.Sample) -> bool:

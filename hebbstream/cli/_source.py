@@ -117,8 +117,11 @@ def _every(stream: Stream[Any], stride: int) -> Stream[Any]:
     return Composed(kept, stream, name=f"{stream!r}, one in {stride}", count=lambda frames: -(-frames // stride))
 
 
-def read_samples(stream: Stream[Any], limit: int | None) -> Generator[Any, None, None]:
-    """Yield the samples of a stream, `limit` at most; the first Ctrl-C or SIGTERM ends them, as `learn` does."""
+def read_samples(stream: Stream[Any], limit: int | None, failures: list[StreamError]) -> Generator[Any, None, None]:
+    """Yield the samples of a stream, `limit` at most; the first Ctrl-C or SIGTERM ends them, as `learn` does.
+
+    So does an error of the stream, which is added to `failures`: what came before it is good.
+    """
     with interruption() as interrupted:
         items = iter(stream)
         for _ in count() if limit is None else range(limit):
@@ -126,6 +129,9 @@ def read_samples(stream: Stream[Any], limit: int | None) -> Generator[Any, None,
                 with interrupted.waiting():
                     item = next(items)
             except (StopIteration, StopWaiting):
+                return
+            except StreamError as error:
+                failures.append(error)
                 return
             yield item
             if interrupted.requested:

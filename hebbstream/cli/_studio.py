@@ -9,7 +9,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import hebbstream as hs
-from hebbstream.cli._execution import add_device, check_device
+from hebbstream._globals import usable_device
+from hebbstream.cli._execution import add_device
 from hebbstream.cli._signals import add_signals
 from hebbstream.cli._studio_signals import signal_opener, signal_settings, studio_kind
 from hebbstream.cli._types import key_value, natural, path, positive, size, source
@@ -88,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
         if error.name is None or error.name.startswith("hebbstream"):
             raise
         raise MissingDependencyError(f"{error.name} is not installed: pip install 'hebbstream[studio]'") from None
-    check_device(options.device)
+    usable_device(options.device)
     kind = studio_kind(options)
     settings = Settings(
         preset=options.preset or "video",

@@ -4,7 +4,7 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -15,11 +15,13 @@ from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError, OutputError
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._generations import generation, keep_generations
-from hebbstream.learning._running import Running
 from hebbstream.probe._inputs import checked_label
 from hebbstream.probe._labels import encode_label
 from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams._sample import Sample
+
+if TYPE_CHECKING:
+    from hebbstream.learning._learner import Learner
 
 log = logging.getLogger("hebbstream.checkpoint")
 
@@ -79,7 +81,7 @@ class Checkpoint(Callback):
             raise ConfigurationError(f"checkpoint {quote(path)}: expected the path of a file ({error})") from None
         self.every_samples, self.every_seconds, self.kept = every_samples, every_seconds, kept
         self._lock: tuple[FileLock, os.stat_result] | None = None
-        self._saves: Running | None = None  # the learner of the run under way
+        self._saves: Learner | None = None  # the learner of the run under way
         self._began_at = 0
         self._saved_at: int | None = None
         self._written: tuple[int, ...] | None = None  # by what the file is known that was saved last
@@ -113,7 +115,7 @@ class Checkpoint(Callback):
         for number in range(min(self.kept, 2)):  # older ones are renamed, and leave nothing over
             remove_leftovers(generation(file, number))
 
-    def on_start(self, learner: Running) -> None:
+    def on_start(self, learner: "Learner") -> None:
         """Find out, before the first sample, whether the learner can be saved there."""
         as_online_probe(learner.probe, "checkpoint")
         if self._saves is not None and self._saves is not learner:
@@ -122,17 +124,17 @@ class Checkpoint(Callback):
         self._saves = learner
         self._began_at = self._saved_at = learner.counters.position
 
-    def on_sample(self, learner: Running, sample: Sample) -> None:
+    def on_sample(self, learner: "Learner", sample: Sample) -> None:
         """Refuse a label that cannot be saved: later, all that was learned could not be saved with it."""
         if sample.y is not None and learner.probe is not None:
             encode_label(checked_label(sample.y))
 
-    def on_step(self, learner: Running, step: Step) -> None:
+    def on_step(self, learner: "Learner", step: Step) -> None:
         """Refuse state of a callback that cannot be saved, after one sample and not after a thousand."""
         if step.index == self._began_at:
             check_state({"callbacks": learner._state_of_callbacks()})
 
-    def on_pause(self, learner: Running) -> None:
+    def on_pause(self, learner: "Learner") -> None:
         """Save, if it can be."""
         try:
             if learner.counters.position != self._saved_at:
@@ -140,11 +142,11 @@ class Checkpoint(Callback):
         except OutputError as error:
             log.error("%s; learning goes on, the last good checkpoint is kept", error)  # no traceback
 
-    def on_signal(self, learner: Running) -> None:
+    def on_signal(self, learner: "Learner") -> None:
         """Save now, too."""
         self.on_pause(learner)
 
-    def on_end(self, learner: Running) -> None:
+    def on_end(self, learner: "Learner") -> None:
         """Save, if anything was learned, again: what other callbacks did at the end is new."""
         if self._saves is not None and self._saves is not learner:  # which was refused
             return
@@ -170,7 +172,7 @@ class Checkpoint(Callback):
             lock.release()
             self._lock = None
 
-    def _save(self, learner: Running) -> None:
+    def _save(self, learner: "Learner") -> None:
         position = learner.counters.position
         if position != self._saved_at:
             self._make_room()

@@ -1,12 +1,15 @@
 """`LabelledCheck`: a labelled sample that the probe could not learn is found out before the network learns it."""
 
 import math
+from typing import TYPE_CHECKING
 
 from hebbstream.errors import ImageSizeError
-from hebbstream.learning._running import Running
 from hebbstream.probe import OnlineProbe
 from hebbstream.probe._inputs import checked_label
 from hebbstream.streams._sample import Sample
+
+if TYPE_CHECKING:
+    from hebbstream.learning._learner import Learner
 
 
 class LabelledCheck:
@@ -18,7 +21,7 @@ class LabelledCheck:
         Whose samples they are.
     """
 
-    def __init__(self, learner: Running) -> None:
+    def __init__(self, learner: "Learner") -> None:
         self._learner = learner
         self._shape: object = None  # of the latest frame looked at: one alike needs no look
         self.features: int | None = None  # of that frame: with samples under way the probe may not know yet

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -19,7 +19,9 @@ from hebbstream.errors import ConfigurationError, MissingDependencyError, Output
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._latency import Latency
 from hebbstream.learning._report import Report
-from hebbstream.learning._running import Running
+
+if TYPE_CHECKING:
+    from hebbstream.learning._learner import Learner
 
 log = logging.getLogger("hebbstream.metrics")
 _MOVED = 1e-6  # of a neuron's norm
@@ -89,7 +91,7 @@ class Metrics(Callback):
             # Now, not after hours, is the time to find out.
             self._append("\n" if _ends_within_a_line(self.path) else "")
 
-    def on_start(self, learner: Running) -> None:
+    def on_start(self, learner: "Learner") -> None:
         """Begin a run."""
         self._samples, self._seconds = 0, 0.0  # of the run, at the last record
         self._latency = Latency(told=True)  # by the run
@@ -97,18 +99,18 @@ class Metrics(Callback):
         if self._folder is not None:
             self._board = _summary_writer(self._folder, learner.counters.position + 1)
 
-    def on_step(self, learner: Running, step: Step) -> None:
+    def on_step(self, learner: "Learner", step: Step) -> None:
         """Take in a sample."""
         self._latency.take(step.sample, learner.clock())
 
-    def on_pause(self, learner: Running) -> None:
+    def on_pause(self, learner: "Learner") -> None:
         """Write a record."""
         report = learner.report
         assert report is not None  # noqa: S101  # there is a run
         if report.samples > self._samples:
             self._write(learner, report)
 
-    def on_end(self, learner: Running) -> None:
+    def on_end(self, learner: "Learner") -> None:
         """Write the last record."""
         self.on_pause(learner)
         if self._board is not None:
@@ -122,7 +124,7 @@ class Metrics(Callback):
         board = [] if self._folder is None else [f"tensorboard={str(self._folder)!r}"]
         return f"Metrics({', '.join(path + board)})"
 
-    def _write(self, learner: Running, report: Report) -> None:
+    def _write(self, learner: "Learner", report: Report) -> None:
         record = self._record(learner, report)
         self._samples, self._seconds, self._latency = report.samples, report.seconds, Latency(told=True)
         if self.path is not None:
@@ -142,7 +144,7 @@ class Metrics(Callback):
         log.error("%s; learning goes on, TensorBoard gets no more of this run", _cannot_write(self._folder, error))
         self._board = None
 
-    def _record(self, learner: Running, report: Report) -> dict[str, Any]:
+    def _record(self, learner: "Learner", report: Report) -> dict[str, Any]:
         norms = [layer.norms() for layer in learner.net.layers]
         seconds = max(report.seconds - self._seconds, 1e-9)  # a clock may be coarse
         record: dict[str, Any] = {

@@ -1,10 +1,14 @@
 """`ProgressBar`: how a run goes, on one line."""
 
+from typing import TYPE_CHECKING
+
 from hebbstream._bar import drawn_over, expected, progress_bar
 from hebbstream.learning._callback import Callback, Step
-from hebbstream.learning._running import Running
 from hebbstream.learning._timer import Timer
 from hebbstream.streams._sample import Sample
+
+if TYPE_CHECKING:
+    from hebbstream.learning._learner import Learner
 
 _STATUS_SECONDS = 1.0
 
@@ -29,7 +33,7 @@ class ProgressBar(Callback):
     def __init__(self, limit: int | None, *, passed: int, enabled: bool) -> None:
         self._limit, self._passed, self._enabled = limit, passed, enabled
 
-    def on_start(self, learner: Running) -> None:
+    def on_start(self, learner: "Learner") -> None:
         """Show an empty bar."""
         self._bar = progress_bar(
             unit="samples", shown=self._enabled, total=expected(learner.stream, self._limit, self._passed)
@@ -37,30 +41,30 @@ class ProgressBar(Callback):
         self._timer = Timer(_STATUS_SECONDS, learner.clock)
         self._begun = False
 
-    def on_sample(self, learner: Running, sample: Sample) -> None:  # noqa: ARG002  # the first, whatever it is
+    def on_sample(self, learner: "Learner", sample: Sample) -> None:  # noqa: ARG002  # the first, whatever it is
         """Time samples from the first one on: before it come those that a resumed run passes over."""
         if not self._begun:
             self._begun = True
             self._bar.unpause()
 
-    def on_step(self, learner: Running, step: Step) -> None:  # noqa: ARG002  # one more, whatever it was
+    def on_step(self, learner: "Learner", step: Step) -> None:  # noqa: ARG002  # one more, whatever it was
         """Advance by one."""
         self.advance(learner, 1)
 
-    def advance(self, learner: Running, samples: int) -> None:
+    def advance(self, learner: "Learner", samples: int) -> None:
         """Show that so many more samples were learned."""
         self._bar.update(samples)
         if self._enabled and self._timer.due():
             self._timer.restart()
             self._show(learner)
 
-    def on_end(self, learner: Running) -> None:
+    def on_end(self, learner: "Learner") -> None:
         """Leave the bar as it stands."""
         if self._enabled:
             self._show(learner)
         self._bar.close()
 
-    def _show(self, learner: Running) -> None:
+    def _show(self, learner: "Learner") -> None:
         report = learner.report
         if report is None:
             return

@@ -1,10 +1,14 @@
 """`Remembering` and `Replaying`: the probe of a run learns again from frames of the past."""
 
+from typing import TYPE_CHECKING
+
 from hebbstream.learning._callback import Callback
-from hebbstream.learning._running import Running
 from hebbstream.probe import Replay
 from hebbstream.probe._solvers import as_online_probe
 from hebbstream.streams._sample import Sample
+
+if TYPE_CHECKING:
+    from hebbstream.learning._learner import Learner
 
 
 class Remembering(Callback):
@@ -19,7 +23,7 @@ class Remembering(Callback):
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
 
-    def on_sample(self, learner: Running, sample: Sample) -> None:
+    def on_sample(self, learner: "Learner", sample: Sample) -> None:
         """Keep a labelled frame."""
         if sample.y is not None:
             self._replay.add(learner.net.checked(sample.x, single=True).squeeze(0), sample.y)
@@ -37,7 +41,7 @@ class Replaying(Callback):
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
 
-    def on_start(self, learner: Running) -> None:
+    def on_start(self, learner: "Learner") -> None:
         """Note where the run begins: one that learns nothing changes nothing."""
         self._began_at = learner.counters.position
 
@@ -49,7 +53,7 @@ class Replaying(Callback):
         """Whether enough have come."""
         return self._replay.waiting >= self._replay.every_samples
 
-    def on_pause(self, learner: Running) -> None:
+    def on_pause(self, learner: "Learner") -> None:
         """Let the probe learn from frames of the past, as the network sees them by now."""
         replay, probe = self._replay, as_online_probe(learner.probe, "replay")
         assert probe is not None  # noqa: S101  # the learner has looked
@@ -59,7 +63,7 @@ class Replaying(Callback):
             probe.learn_many(learner.net.transform_many(frames[part]), labels[part], replay.weight)
         replay.waiting = 0
 
-    def on_end(self, learner: Running) -> None:
+    def on_end(self, learner: "Learner") -> None:
         """Catch up, where an error ended the run at the sample after which this was due."""
         position = learner.counters.position
         if position > self._began_at and learner.is_whole and self.is_due(position):

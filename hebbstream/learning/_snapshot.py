@@ -4,15 +4,17 @@ import copy
 import math
 from collections import Counter
 from collections.abc import Hashable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hebbstream._numbers import quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.learning._callback import Callback
-from hebbstream.learning._running import Running
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import OnlineProbe
+
+if TYPE_CHECKING:
+    from hebbstream.learning._learner import Learner
 
 _FIRST = 32  # labels, before which a probe would know next to nothing
 _NEWS = 10  # labels of a class that the copy does not know
@@ -95,7 +97,7 @@ class Snapshot(Callback):
         held = self._held
         return {} if held is None else held[1].predict_proba_one(held[0].transform_one(frame))
 
-    def on_start(self, learner: Running) -> None:
+    def on_start(self, learner: "Learner") -> None:
         """Take one of what was learned before, as of a run that is resumed."""
         if learner.replay is None:
             raise ConfigurationError("a snapshot without a replay: expected Learner(…, replay=Replay())")
@@ -111,7 +113,7 @@ class Snapshot(Callback):
         """Whether there are labels enough."""
         return self._missing() <= 0
 
-    def on_pause(self, learner: Running) -> None:
+    def on_pause(self, learner: "Learner") -> None:
         """Copy the network, and fit a probe to it."""
         probe = learner.refit_probe(progress=False)
         if probe is not None:

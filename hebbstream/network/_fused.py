@@ -1,19 +1,22 @@
 """A layer's forward pass through compiled kernels: the same as the torch operations of `SoftHebbLayer`, in a few calls."""
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hebbstream.network._parts import Forward, finished, output
-from hebbstream.network._rounded import RoundedWeights
 from hebbstream.network._spec import LayerSpec
 from hebbstream.rule import _fast as fast
 from hebbstream.rule._normalize import StreamNorm
 from hebbstream.rule._precision import PrecisionName
 from hebbstream.rule._whiten import StreamWhitening
 from hebbstream.rule._workspace import Workspace, aligned
+
+if TYPE_CHECKING:
+    from hebbstream.network._fused_update import UpdateMemory
+    from hebbstream.network._layer import SoftHebbLayer
 
 _NONE = np.empty(0, np.float32)
 _NO_COPY = np.empty(0, np.uint16)
@@ -24,39 +27,10 @@ _LEAST_RUN = 64  # two vectors of bfloat16: shorter runs gain nothing by roundin
 _SHORT_RUN, _IN_CACHE = 5, 131072  # vectors of float32, and bytes of weights: then a value at a time is faster
 
 
-class Layer(Protocol):
-    """What a kernel needs of a `SoftHebbLayer`."""
-
-    spec: LayerSpec
-    norm: StreamNorm | None
-    _buffers: dict[str, Tensor | None]
-    rounded: RoundedWeights
-    plastic_rounded: RoundedWeights
-    weight_matrix: Tensor
-    plastic_matrix: Tensor | None
-    samples_learned: Tensor
-    update_peak: Tensor
-    opening: Tensor
-
-    @property
-    def plastic_weights(self) -> Tensor:
-        """The weights that compete and learn."""
-        ...
-
-
-class Memory(Protocol):
-    """What a plan needs of the memory of its updates."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        ...
-
-
 class Arrays:
     """A layer's tensors as NumPy arrays over the same memory, made once and not at every step."""
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: "SoftHebbLayer") -> None:
         self._addresses = _addresses(layer)
         self.weights: Any = layer.weight_matrix.numpy()
         self.plastic: Any = layer.plastic_weights.numpy()
@@ -70,12 +44,12 @@ class Arrays:
             self.statistics += (norm.covariance.numpy(),)
             self.map: Any = norm.matrix.numpy()
 
-    def are_of(self, layer: Layer) -> bool:
+    def are_of(self, layer: "SoftHebbLayer") -> bool:
         """Whether they are the layer's still: one that is moved, or shared between processes, has its tensors elsewhere."""
         return self._addresses == _addresses(layer)
 
 
-def _addresses(layer: Layer) -> list[int]:
+def _addresses(layer: "SoftHebbLayer") -> list[int]:
     tensors = list(layer._buffers.values()) + (list(layer.norm._buffers.values()) if layer.norm is not None else [])
     return [tensor.data_ptr() for tensor in tensors if tensor is not None]
 
@@ -83,7 +57,9 @@ def _addresses(layer: Layer) -> list[int]:
 class Plan:
     """The memory of a layer's steps of one shape, and where each position's patch begins in the padded image."""
 
-    def __init__(self, kernels: Any, layer: Layer, batch: int, height: int, width: int, *, rounding: bool) -> None:
+    def __init__(
+        self, kernels: Any, layer: "SoftHebbLayer", batch: int, height: int, width: int, *, rounding: bool
+    ) -> None:
         spec = layer.spec
         k, across = spec.cut
         above, left = k // 2, across // 2
@@ -121,7 +97,7 @@ class Plan:
         self.arrays = Arrays(layer)
         whitened = isinstance(layer.norm, StreamWhitening) and channels <= _FEW_CHANNELS
         self.white: Any = aligned((len(self.offsets) if whitened else 0, channels), torch.float32)
-        self.memory: Memory | None = None  # of an update, from the first one on
+        self.memory: UpdateMemory | None = None  # of an update, from the first one on
 
     @property
     def nbytes(self) -> int:
@@ -162,7 +138,7 @@ class FusedForward(Forward):
         return self.plan.patches[:, rows, columns].reshape(-1, self._shape[1])
 
 
-def kernels_for(layer: Layer, x: Tensor, precision: PrecisionName) -> Any:
+def kernels_for(layer: "SoftHebbLayer", x: Tensor, precision: PrecisionName) -> Any:
     """Return the kernels if they can do this layer's step at this precision, or ``None``.
 
     The exact update, without a threshold, stays with torch; so do the features of such a layer, which are then the same
@@ -182,7 +158,7 @@ def kernels_for(layer: Layer, x: Tensor, precision: PrecisionName) -> Any:
 
 
 def forward(
-    kernels: Any, layer: Layer, x: Tensor, workspace: Workspace, precision: PrecisionName,
+    kernels: Any, layer: "SoftHebbLayer", x: Tensor, workspace: Workspace, precision: PrecisionName,
     *, follow: bool = False,
 ) -> Forward:  # fmt: skip
     """Do a forward pass; with `follow`, the statistics of the normalisation take `x` in."""
@@ -199,7 +175,7 @@ def forward(
     return FusedForward(_leave(plan, layer.spec), plan, (plan.positions, weights.shape[1]))
 
 
-def weigh_again(layer: Layer, plan: Plan) -> None:
+def weigh_again(layer: "SoftHebbLayer", plan: Plan) -> None:
     """Compute the weighted input of the plan's image once more, by the weights that learn."""
     rounded = layer.plastic_rounded.of(layer.plastic_weights, plan.kernels) if plan.rounding else None
     _multiply(plan, plan.arrays.plastic if rounded is None else rounded)
@@ -221,7 +197,7 @@ def _multiply(plan: Plan, factors: Any) -> None:
     fast.spread(part, count, max(least, worth * count // (plan.positions * factors.size)))
 
 
-def _enter(plan: Plan, layer: Layer, x: Tensor, *, follow: bool) -> None:
+def _enter(plan: Plan, layer: "SoftHebbLayer", x: Tensor, *, follow: bool) -> None:
     """Normalise, pad, and round into the plan's image."""
     norm, eps, mean, var = layer.norm, 0.0, _NONE, _NONE
     if isinstance(norm, StreamWhitening) and plan.channels <= _FEW_CHANNELS:

@@ -1,14 +1,18 @@
 """A layer's update through compiled kernels, by the events of a step."""
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hebbstream.network._fused import FusedForward, Layer, Plan
+from hebbstream.network._fused import FusedForward, Plan
 from hebbstream.network._rounded import mark_changed
 from hebbstream.network._spec import LayerSpec
 from hebbstream.rule import _fast as fast
 from hebbstream.rule._plasticity import NEGLIGIBLE
+
+if TYPE_CHECKING:
+    from hebbstream.network._layer import SoftHebbLayer
 
 _NO_COPY = np.empty((0, 0), np.uint16)
 _DENSEST, _SMALL = 0.5, 128  # share of activities above which a dense product is faster, if there are more synapses
@@ -35,11 +39,11 @@ class UpdateMemory:
         return sum(array.nbytes for array in vars(self).values() if isinstance(array, np.ndarray))
 
 
-def update(layer: Layer, step: FusedForward) -> bool:
+def update(layer: "SoftHebbLayer", step: FusedForward) -> bool:
     """Do the second half of a step, and step the layer's counters on; do nothing where events are too many."""
     spec, plan, weights = layer.spec, step.plan, layer.plastic_weights
     kernels, memory, w = plan.kernels, plan.memory, plan.arrays.plastic
-    if not isinstance(memory, UpdateMemory):
+    if memory is None:
         memory = plan.memory = UpdateMemory(plan.positions, w.shape[1], spec)
     found = _compete(plan, memory, spec)
     if found < 0:

@@ -64,10 +64,8 @@ class Inbox(Stream[Sample]):
 
         Raises
         ------
-        LabelError
-            If the label is not hashable.
-        InputError
-            If a time of a `Sample` is no number.
+        LabelError, InputError
+            As of `Sample.of`.
 
         Examples
         --------

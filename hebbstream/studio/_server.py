@@ -100,11 +100,7 @@ class Studio:
 
     def serve(self) -> None:
         """Serve until Ctrl-C or SIGTERM."""
-        asyncio.run(self.serve_here())
-
-    async def serve_here(self) -> None:
-        """Serve in the event loop that runs."""
-        await self.server.serve(sockets=[self._socket])
+        asyncio.run(self.server.serve(sockets=[self._socket]))
 
     def _open(self, addresses: Sequence[str], signals: Signals | None, options: dict[str, Any]) -> Source | None:
         """Open the sources; return that of the browser's own camera, which only networks for pictures have."""

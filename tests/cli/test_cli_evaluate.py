@@ -105,7 +105,7 @@ def test_evaluate_scores_what_came_before_an_interrupt(evaluate, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--device", "nowhere"], 1, "device 'nowhere' cannot be used"),
+        (["--device", "nowhere"], 1, "device='nowhere': it cannot be used here"),
         (["--metrics", "Acuracy"], 2, "argument --metrics: 'Acuracy': expected one of Accuracy, AdjustedMutualInfo"),
         (["--metrics", "ConfusionMatrix"], 2, "'ConfusionMatrix': expected one of"),
         (["--metrics", "ROCAUC"], 2, "'ROCAUC': expected one of"),

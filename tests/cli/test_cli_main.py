@@ -55,7 +55,7 @@ def test_no_other_command_is_loaded(run, monkeypatch):
         (["inspect", CLIP], "not a checkpoint"),
         (["export", "missing.safetensors", "net.onnx"], "no checkpoint at"),
         *(
-            ([*command, "--device", device], f"device '{device}' cannot be used (")
+            ([*command, "--device", device], f"device='{device}': ")
             for command, devices in (
                 (["learn", CLIP], ("nonsense", "meta", "mps", "cuda:99")),
                 (["learn", CLIP, "--resume"], ("meta",)),

@@ -135,7 +135,7 @@ def test_a_drawn_video_and_the_lines_say_the_same(predict):
         ("missing.mp4", ["--video", "out.mp4"], "no file at missing.mp4"),
         (CLIP, ["--video", "out.gif"], "video out.gif: expected a name that ends in .mp4, .mov, .mkv"),
         (CLIP, ["--video", "/dev/null/out.mp4"], "cannot write /dev/null/out.mp4"),
-        (CLIP, ["--device", "cuda:99"], "device 'cuda:99' cannot be used"),
+        (CLIP, ["--device", "cuda:99"], "device='cuda:99': it cannot be used here"),
         ("pictures", ["--video", "out.mp4"], "--video out.mp4 for pictures: expected a video or a camera"),
     ],
 )

@@ -86,7 +86,7 @@ def odd(tmp_path, clips):
         ([CLIP, "--labels", "missing.csv"], "labels missing.csv"),
         ([CLIP, "--replay", 20], "--replay 20: expected --labels"),
         ([CLIP, "--solver", "ridge"], "--solver ridge: expected --labels"),
-        ([CLIP, "--device", "meta"], "device 'meta' cannot be used"),
+        ([CLIP, "--device", "meta"], "device='meta': expected one that holds values"),
         ([CLIP, "--export", "net.onnx"], "expected a name that ends in .json"),
         ([CLIP, "--export", "/dev/null/net.json"], "cannot write /dev/null/net.json"),
         ([CLIP, "--metrics", "/dev/null/m.jsonl"], "cannot write /dev/null/m.jsonl"),

@@ -71,7 +71,7 @@ def test_what_cannot_work_is_said_in_one_line(run):
         (["none.mp4"], "none.mp4"),
         (["--host", "203.0.113.1", "--port", 0], "cannot listen on 203.0.113.1:0"),
         (["--run", "/dev/null/x"], "cannot write"),
-        (["--device", "nowhere"], "device 'nowhere'"),
+        (["--device", "nowhere"], "device='nowhere'"),
     ):
         code, out, err = run("studio", *arguments)
         assert (code, out) == (1, "")

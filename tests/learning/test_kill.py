@@ -10,7 +10,7 @@ import hebbstream as hs
 from hebbstream.adapters.video import open_video
 from hebbstream.learning._generations import generations
 
-KILLS = 20
+KILLS = 10
 FRAMES = 24
 
 

@@ -1,11 +1,11 @@
 """Sound that is sent over loopback, breaks off, and is connected again."""
 
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 
 import pytest
+from serving import serving
 from sounds import encode, tone
 
 import hebbstream as hs
@@ -36,18 +36,11 @@ class Radio(BaseHTTPRequestHandler):
         except OSError:
             return  # nobody listens any more
 
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture
 def radio():
-    Radio.visits = 0
-    with ThreadingHTTPServer(("127.0.0.1", 0), Radio) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/radio"
-        server.shutdown()
+    with serving(Radio) as address:
+        yield f"{address}/radio"
 
 
 def test_learning_goes_on_when_a_station_comes_back(radio):

@@ -1,14 +1,13 @@
 """Which of several videos is read, and that a cover is none."""
 
-import functools
-import http.server
-import threading
+from http.server import SimpleHTTPRequestHandler
 
 import av
 import numpy as np
 import pytest
 from av.stream import Disposition
 from clips import ramp, write_clip
+from serving import serving
 
 from hebbstream import errors
 from hebbstream.adapters.video import open_video
@@ -138,19 +137,13 @@ def variants(tmp_path_factory):
         lines += [f"#EXT-X-STREAM-INF:BANDWIDTH={bits}", f"{name}.m3u8"]
     (folder / "all.m3u8").write_text("\n".join(lines))
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
+    class Handler(SimpleHTTPRequestHandler):
         def do_GET(self):
             asked.append(self.path)
             super().do_GET()
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield folder / "all.m3u8", f"http://127.0.0.1:{server.server_port}/all.m3u8", asked
-    server.shutdown()
-    server.server_close()
+    with serving(Handler, directory=folder) as address:
+        yield folder / "all.m3u8", f"{address}/all.m3u8", asked
 
 
 @pytest.mark.parametrize(

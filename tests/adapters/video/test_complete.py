@@ -2,9 +2,8 @@
 
 import io
 import struct
-import threading
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 
 import av
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from clips import ramp, write_clip
 from PIL import Image
+from serving import serving
 
 from hebbstream import errors
 from hebbstream.adapters.video import open_video
@@ -129,10 +129,11 @@ class Files(BaseHTTPRequestHandler):
     """``/folder/…`` sends a file, ``/early/folder/…`` hangs up halfway, ``/plain/folder/…`` knows no ranges."""
 
     protocol_version = "HTTP/1.1"
+    files: dict[str, bytes]
 
     def do_GET(self):
         how, _, path = self.path[1:].partition("/")
-        content, asked = self.server.files[path], self.headers.get("Range")
+        content, asked = self.files[path], self.headers.get("Range")
         ranged = asked is not None and how != "plain"
         start = int(asked[6:].split("-")[0]) if ranged else 0
         self.send_response(206 if ranged else 200)
@@ -144,30 +145,21 @@ class Files(BaseHTTPRequestHandler):
         self.close_connection = True
         self.wfile.write(content[start : max(start, len(content) // 2) if how == "early" else None])
 
-    def log_message(self, *arguments):
-        pass
-
 
 @pytest.fixture
 def site():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
-    server.files, server.address = {}, f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Files) as address:
+        yield address
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "avi", "ts", "webm"])
 def test_what_is_missing_over_http_is_told(tmp_path, site, container):
     content = make(tmp_path / f"clip.{container}").read_bytes()
-    site.files = {f"clip.{container}": content, f"cut.{container}": content[: int(0.6 * len(content)) | 1]}
+    Files.files = {f"clip.{container}": content, f"cut.{container}": content[: int(0.6 * len(content)) | 1]}
     for how in ("whole", "plain"):
-        assert read(f"{site.address}/{how}/clip.{container}") == (COUNT, False)
-        count, told = read(f"{site.address}/{how}/cut.{container}")
+        assert read(f"{site}/{how}/clip.{container}") == (COUNT, False)
+        count, told = read(f"{site}/{how}/cut.{container}")
         assert 0 < count < COUNT
         assert told
     with pytest.raises(errors.ConnectionLostError):  # the file itself is whole
-        read(f"{site.address}/early/clip.{container}")
+        read(f"{site}/early/clip.{container}")

@@ -3,22 +3,18 @@
 import errno
 import socket
 import struct
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 
 import av
 import pytest
 from clips import ramp, write_clip
+from serving import serving
 
 from hebbstream import errors
 from hebbstream.adapters.video import open_video
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
+class Files(SimpleHTTPRequestHandler):
     def send_header(self, keyword, value):
         if keyword != "Content-Length" or "untold" not in self.path:
             super().send_header(keyword, value)
@@ -33,10 +29,8 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def address(tmp_path):
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(Files, directory=tmp_path) as address:
+        yield address
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "parts.m3u8"])

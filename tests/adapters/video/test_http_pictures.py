@@ -1,12 +1,13 @@
 """JPEG pictures one after another over HTTP, as cameras send them and as they should not."""
 
-import http.server
 import io
 import threading
+from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 import pytest
 from PIL import Image
+from serving import serving
 
 from hebbstream import errors
 from hebbstream.adapters.video import open_video
@@ -49,10 +50,7 @@ def address():
     forms = {f"/{number}": form for number, form in enumerate([*FORMS.values(), *OTHERS.values()])}
     pictures = [picture(index) for index in range(20)]
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             kind, form = forms[self.path]
             self.send_response(200)
@@ -65,11 +63,8 @@ def address():
             except OSError:
                 pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as address:
+        yield address
 
 
 def frames(url, **options):

@@ -6,12 +6,13 @@ import threading
 import time
 import traceback
 import weakref
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 import psutil
 import pytest
 from clips import ramp, sender, write_clip
+from serving import serving
 
 import hebbstream as hs
 from hebbstream import errors
@@ -389,32 +390,24 @@ class Refuse(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"<p>log in</p>\n")
 
-    def log_message(self, *arguments):
-        pass
-
 
 @pytest.fixture
 def web_server():
-    server = HTTPServer(("127.0.0.1", 0), Refuse)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Refuse) as address:
+        yield address.removeprefix("http://")
 
 
 def test_over_http_refused_and_missing_are_told_apart(web_server):
     with pytest.raises(errors.SourcePermissionError, match="no permission"):
-        open_video(f"http://127.0.0.1:{web_server}/private.ts")
+        open_video(f"http://{web_server}/private.ts")
     with pytest.raises(errors.SourceNotFoundError, match=r"no stream at http://.*/missing\.ts"):
-        open_video(f"http://127.0.0.1:{web_server}/missing.ts")
+        open_video(f"http://{web_server}/missing.ts")
 
 
 def test_a_page_in_place_of_a_stream_is_no_failure_to_connect(web_server):
     for open_it, what in ((open_video, "a video"), (open_audio, "sound")):
         with pytest.raises(errors.ConnectionLostError, match=f"it answers, but what it sends is not {what}"):
-            open_it(f"http://127.0.0.1:{web_server}/page")
+            open_it(f"http://{web_server}/page")
 
 
 def test_no_password_ever_appears(web_server, tmp_path, caplog, capfd):
@@ -423,8 +416,8 @@ def test_no_password_ever_appears(web_server, tmp_path, caplog, capfd):
     urls = [
         f"rtsp://{USER}:{SECRET}@127.0.0.1:{port}/live",
         f"rtsp://{USER}:p@{SECRET}/x@127.0.0.1:{port}/live?password={SECRET}",
-        f"http://{USER}:{SECRET}@127.0.0.1:{web_server}/private.ts?token={SECRET}",
-        f"http://{USER}:{SECRET}@127.0.0.1:{web_server}/missing.ts",
+        f"http://{USER}:{SECRET}@{web_server}/private.ts?token={SECRET}",
+        f"http://{USER}:{SECRET}@{web_server}/missing.ts",
         f"gopher://{USER}:{SECRET}@127.0.0.1/x",
     ]
     seen = []
