@@ -4,7 +4,17 @@ from hebbstream import _starting as _starting  # isort: skip  # first: the other
 from hebbstream import _threads as _threads  # isort: skip  # next: it must come before torch
 from hebbstream._version import __version__
 from hebbstream.errors import HebbstreamError
-from hebbstream.learning import Callback, Checkpoint, Learner, Report, Snapshot, Step, learn
+from hebbstream.learning import (
+    Callback,
+    Checkpoint,
+    Learner,
+    Report,
+    Snapshot,
+    Step,
+    learn,
+    load_checkpoint,
+    save_checkpoint,
+)
 from hebbstream.network import PRESETS, LayerSpec, SoftHebbLayer, SoftHebbNet, load
 from hebbstream.network.engine import CudaGraphEngine, EagerEngine, Engine, PipelinedEngine
 from hebbstream.probe import OnlineProbe, Replay, RidgeProbe, SldaProbe, SoftmaxProbe
@@ -35,4 +45,6 @@ __all__ = [
     "__version__",
     "learn",
     "load",
+    "load_checkpoint",
+    "save_checkpoint",
 ]

@@ -2,6 +2,7 @@
 
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._checkpoint import Checkpoint
+from hebbstream.learning._earlier import load_checkpoint, save_checkpoint
 from hebbstream.learning._learn import learn
 from hebbstream.learning._learner import Learner
 from hebbstream.learning._metrics import Metrics
@@ -17,4 +18,6 @@ __all__ = [
     "Snapshot",
     "Step",
     "learn",
+    "load_checkpoint",
+    "save_checkpoint",
 ]
