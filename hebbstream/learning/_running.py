@@ -1,5 +1,6 @@
 """`Running`: what the parts of a run see of the learner that they belong to."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +40,8 @@ class Running(Protocol):
         ...
 
     def _state_of_callbacks(self) -> dict[str, Any]: ...
+
+    def _between_samples(self, doing: str) -> AbstractContextManager[None]: ...
 
     def refit_probe(self, *, progress: bool) -> OnlineProbe | None:
         """Return a new probe of what the network makes of the replay's frames by now."""
