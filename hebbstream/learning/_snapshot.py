@@ -12,7 +12,7 @@ from hebbstream.errors import ConfigurationError
 from hebbstream.learning._callback import Callback
 from hebbstream.learning._running import Running
 from hebbstream.network import SoftHebbNet
-from hebbstream.probe import OnlineProbe
+from hebbstream.probe import OnlineProbe, Replay
 
 _FIRST = 32  # labels, before which a probe would know next to nothing
 _NEWS = 10  # labels of a class that the copy does not know
@@ -61,6 +61,7 @@ class Snapshot(Callback):
         self.growth = float(growth)
         self.taken = 0
         self._held: tuple[SoftHebbNet, OnlineProbe] | None = None  # in one piece: another thread may predict
+        self._replay = Replay()  # the learner's, from its first run on
         self._known: Counter[Hashable] = Counter()  # labels that each class had then
 
     @property
