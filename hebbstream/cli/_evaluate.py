@@ -2,7 +2,7 @@
 
 import argparse
 import copy
-from collections.abc import Generator, Hashable
+from collections.abc import Hashable
 from contextlib import closing
 from typing import Any
 
@@ -14,7 +14,7 @@ from hebbstream.cli._execution import add_device, add_quiet, check_device
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._new_probe import add_solver, new_probe
 from hebbstream.cli._signals import called
-from hebbstream.cli._source import has_labels, imprints, left_out, open_source, read_samples
+from hebbstream.cli._source import before_failure, has_labels, imprints, left_out, open_source
 from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import natural, path, positive
 from hebbstream.errors import ConfigurationError, EmptyStreamError, StreamError
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
     failures: list[StreamError] = []
     with (
         open_source(options, saved.net.in_channels, saved.net.frame_size, mixed=mixed) as frames,
-        closing(_before_failure(frames, options.limit, failures)) as samples,
+        closing(before_failure(frames, options.limit, failures)) as samples,
     ):
         try:
             found = prequential(
@@ -107,14 +107,6 @@ def run(options: argparse.Namespace) -> None:
     print(f"{written}the checkpoint is as it was")
     if failures:
         raise failures[0]
-
-
-def _before_failure(frames: Stream[Any], limit: int | None, failures: list[StreamError]) -> Generator[Any, None, None]:
-    """Yield the samples of a stream, and keep the error that ends it: what came before it is good."""
-    try:
-        yield from read_samples(frames, limit)
-    except StreamError as error:
-        failures.append(error)
 
 
 class _Beside:

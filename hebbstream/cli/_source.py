@@ -29,6 +29,7 @@ from hebbstream.rule import _fast as fast
 from hebbstream.streams import Stream, augment, crops, interleave, novel
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._live import HEARTBEAT
+from hebbstream.streams._novelty import SHARE
 from hebbstream.streams._sample import Sample
 
 log = logging.getLogger("hebbstream.video")
@@ -132,6 +133,14 @@ def read_samples(stream: Stream[Any], limit: int | None) -> Generator[Any, None,
                 return
 
 
+def before_failure(stream: Stream[Any], limit: int | None, failures: list[StreamError]) -> Generator[Any, None, None]:
+    """Yield the samples of a stream, and keep the error that ends it: what came before it is good."""
+    try:
+        yield from read_samples(stream, limit)
+    except StreamError as error:
+        failures.append(error)
+
+
 def time_shown(sample: Sample) -> float | None:
     """Return the time that is told beside a sample's source: in its own file, where several come one after another."""
     return sample.t if sample.own_time is None else sample.own_time
@@ -218,7 +227,8 @@ def _open_one(
     options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None, scaled: ChooseSize, source: str
 ) -> Stream[Any]:
     options = as_learned(options, net, source)
-    if signal_of(options, source):
+    if kind := signal_of(options, source):
+        refuse(options, ["share"], source, "a camera", kind)
         return open_source(options, net.in_channels, size, source)  # what is done to pictures would not do for it
     into = options.size or size or (32, 32)
     whole = options.size or options.fit or options.labels
@@ -264,7 +274,10 @@ def _worth_learning(
 ) -> Stream[Any]:
     """Return the pieces cut of frames, and of a live source of those frames that are new, varied as `for_live` does."""
     new = stream.live and not options.every_frame
+    if options.share and not stream.live:
+        stream.close()
+        raise ConfigurationError(f"--share {options.share:g} for {stream!r}: expected a camera or another live source")
     if new:
-        stream = novel(stream, share=options.share, at_least_every=HEARTBEAT)
+        stream = novel(stream, share=options.share or SHARE, at_least_every=HEARTBEAT)
     shown = stream if cut is None else cut(stream)
     return augment(shown) if new and varied else shown
