@@ -129,6 +129,8 @@ def _samples(
                 raise ConfigurationError(f"row with {_columns(row)}: expected {missing[0]!r}")
             x = _array(row[image], form, dtype)
         except _undecodable() as error:
+            if _of_network(error):
+                raise
             stats.corrupt += 1
             _log.warning("row %d: skipped, it cannot be decoded (%s)", number, first_line(error))
             continue
@@ -148,8 +150,7 @@ def _rows(dataset: Any) -> Iterator[tuple[int, Callable[[], Any]]]:
         for number, row in enumerate(dataset):  # told below
             yield number, [row].pop
     except _undecodable() as error:
-        of_network = isinstance(error, OSError) and type(error).__name__ not in ("OSError", "UnidentifiedImageError")
-        if of_network:
+        if _of_network(error):
             raise
         raise DamagedFileError(
             f"row {number + 1} of the data set cannot be decoded ({first_line(error)}): a streaming one gives no more rows"
@@ -162,6 +163,12 @@ def _undecodable() -> tuple[type[Exception], ...]:
     from PIL import Image
 
     return OSError, SyntaxError, Image.DecompressionBombError
+
+
+def _of_network(error: Exception) -> bool:
+    """Whether it is no damage of an image: what lost a connection is an `OSError`, too, of whatever package asked."""
+    package = type(error).__module__.partition(".")[0]
+    return isinstance(error, ConnectionError | TimeoutError) or package not in ("builtins", "PIL")
 
 
 def _class(y: Any, names: list[str]) -> Any:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from hebbstream._files import atomic_write, check_writable, expanded_path
@@ -187,6 +189,21 @@ class ExportEvery(Callback):
         else:
             self._published_at = samples
             self.models += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the frames for lower precision, so that a resumed run is not calibrated on its own first ones alone."""
+        if not self._sample:
+            return {}
+        # Not in one tensor: integers and floating-point numbers mean different ranges.
+        frames = {str(place): torch.as_tensor(frame).cpu() for place, frame in enumerate(self._sample)}
+        return {"frames": frames, "came": self._came, "random": self._random.bit_generator.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        frames = state["frames"]
+        self._sample[:] = (frames[str(place)].clone() for place in range(len(frames)))  # the file may change
+        self._came = state["came"]
+        self._random.bit_generator.state = state["random"]
 
     def __repr__(self) -> str:
         return f"ExportEvery({str(self.manifest)!r}, every_samples={self.every_samples}, models={self.models})"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hebbstream._numbers import check_number, quantity
 from hebbstream._quote import quote
-from hebbstream.errors import ConfigurationError
+from hebbstream.errors import ConfigurationError, NonFiniteError
 
 Array = NDArray[np.float32]
 FLOOR_DB, TOP_DB = -80.0, 20.0
@@ -44,6 +44,8 @@ def log_mel(sound: Any, rate: int, *, mels: int = 64, window: int | None = None,
     ------
     ConfigurationError
         If the sound is shorter than a piece, or a number is not positive.
+    NonFiniteError
+        If a value is NaN or infinite.
 
     Examples
     --------
@@ -62,6 +64,10 @@ def log_mel(sound: Any, rate: int, *, mels: int = 64, window: int | None = None,
     wave = np.asarray(sound, np.float32)
     if wave.ndim != 1 or len(wave) < window:
         raise ConfigurationError(f"sound of shape {wave.shape}: expected (n,) with at least {window} samples")
+    if not np.isfinite(wave).all():
+        raise NonFiniteError(
+            f"sound with {np.count_nonzero(~np.isfinite(wave)):,} values of NaN or infinity: expected none"
+        )
     pieces = np.lib.stride_tricks.sliding_window_view(wave, window)[::step]
     power = np.abs(np.fft.rfft(pieces * _hann(window), axis=1)) ** 2
     bands = power.astype(np.float32) @ _filters(rate, window, mels)

@@ -93,7 +93,11 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
         self.seed = seed
         self.optimizer = optimizer
         self.average_over = average_over
-        self._model = SOLVERS[solver](**{name: getattr(self, name) for name in SOLVERS[solver].option_names})
+        made = {
+            name: probe(**{option: getattr(self, option) for option in probe.option_names})
+            for name, probe in SOLVERS.items()  # all of them: an option of another solver that cannot work is told, too
+        }
+        self._model = made[solver]
         self._columns = Columns(self._model)
 
     @classmethod

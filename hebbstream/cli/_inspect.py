@@ -1,7 +1,6 @@
 """`hebbstream inspect`."""
 
 import argparse
-from itertools import islice
 from pathlib import Path
 
 import hebbstream as hs
@@ -10,10 +9,11 @@ from hebbstream._quote import printable
 from hebbstream.cli._execution import add_quiet
 from hebbstream.cli._medium import as_learned
 from hebbstream.cli._signals import called
-from hebbstream.cli._source import open_source
+from hebbstream.cli._source import open_source, read_samples
 from hebbstream.cli._source_options import add_labels, add_size, add_source
 from hebbstream.cli._types import path, positive
-from hebbstream.errors import ConfigurationError
+from hebbstream.cli._unused import refuse_unused
+from hebbstream.errors import StreamError
 from hebbstream.inspection import observe, plot_receptive_fields, summarize, write_report
 from hebbstream.probe._solvers import as_online_probe
 
@@ -25,12 +25,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("checkpoint", type=path, metavar="CHECKPOINT", help="file that `hebbstream learn` wrote")
     add_quiet(parser)
+    _add_samples(parser)
+    _add_pictures(parser)
+
+
+def _add_samples(parser: argparse.ArgumentParser) -> None:
     add_size(parser, "that of the frames learned")
     add_labels(parser)
     parser.add_argument("--limit", type=positive, default=500, metavar="N", help="frames of --source to look at")
     add_source(parser, "--source")
+
+
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("pictures")
     group.add_argument("--picture", type=path, metavar="FILE", help="draw the first layer's weights to this file")
+    _add_report(group)
+
+
+def _add_report(group: "argparse._ActionsContainer") -> None:
     group.add_argument("--report", type=path, metavar="FOLDER", help="draw all pictures into this folder")
     group.add_argument("--neurons", type=positive, default=48, metavar="N", help="neurons of each layer to show")
     group.add_argument(
@@ -40,8 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Show and draw a checkpoint."""
-    if options.labels and not options.source:
-        raise ConfigurationError(f"--labels {options.labels}: expected --source, the video that they belong to")
+    if not options.source:
+        refuse_unused(options, "--source", _add_samples)
+    if not options.report:
+        refuse_unused(options, "--report", _add_report)
     saved = hs.Learner.load(options.checkpoint)
     net = saved.net
     columns = f", columns {', '.join(map(printable, net.channel_names))}" if net.channel_names else ""
@@ -53,11 +67,13 @@ def run(options: argparse.Namespace) -> None:
     if probe is not None:
         again = ", frames seen again included" if saved.replay is not None else ""
         print(f"probe: {probe.steps:,} labels{again}, classes {', '.join(map(printable, probe.classes))}")
-    samples = _samples(options, net)
+    samples, failures = _samples(options, net)
     if options.source:
         print(f"\non {len(samples):,} {called(options)}s of {printable(mask_credentials(options.source))}")
         _print_activity(net, samples, progress=not options.quiet)
     print("\n".join(f"picture {picture}" for picture in _draw(options, net, samples)) or "nothing was written")
+    if failures:
+        raise failures[0]
 
 
 def _print_layers(net: hs.SoftHebbNet) -> None:
@@ -70,12 +86,17 @@ def _print_layers(net: hs.SoftHebbNet) -> None:
         )
 
 
-def _samples(options: argparse.Namespace, net: hs.SoftHebbNet) -> list[hs.Sample]:
+def _samples(options: argparse.Namespace, net: hs.SoftHebbNet) -> tuple[list[hs.Sample], list[StreamError]]:
+    """Return the samples to look at, and the error that ended them, if one did."""
+    failures: list[StreamError] = []
     if not options.source:
-        return []
+        return [], failures
     options = as_learned(options, net, options.source)
     with open_source(options, net.in_channels, net.frame_size) as stream:
-        return list(islice(stream, options.limit))
+        samples = list(read_samples(stream, options.limit, failures))
+    if failures and not samples:
+        raise failures[0]
+    return samples, failures
 
 
 def _print_activity(net: hs.SoftHebbNet, samples: list[hs.Sample], *, progress: bool) -> None:

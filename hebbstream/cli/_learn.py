@@ -28,6 +28,7 @@ from hebbstream.cli._source import has_labels, open_stream
 from hebbstream.cli._source_options import add_crops, add_labels, add_size, add_source
 from hebbstream.cli._stills import folder_by_class
 from hebbstream.cli._types import natural, path, positive, seconds, share
+from hebbstream.cli._unused import refuse_unused
 from hebbstream.distributed import Peers
 from hebbstream.errors import CheckpointNotFoundError, ConfigurationError, InputError, StreamError
 from hebbstream.export import ExportEvery
@@ -68,9 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument(
         "--share",
         type=share,
-        default=SHARE,
         metavar="F",
-        help="of a live source, learn at least this share of the frames: those that show most that is new (default: %(default)s)",
+        help=f"of a live source, learn at least this share of the frames: those that show most that is new (default: {SHARE})",
     )
     add_source(parser, several=True)
     add_network(parser)
@@ -93,7 +93,10 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigurationError(f"--sync-every {options.sync_every}: expected --distributed, with which it goes")
     if options.wire != "float32" and not options.sync_every:
         raise ConfigurationError(f"--wire {options.wire}: expected --sync-every, with which it goes")
-    _refuse_unused(options)
+    if not options.export:
+        refuse_unused(options, "--export", _add_export)
+    if not (options.metrics or options.tensorboard):
+        refuse_unused(options, "--metrics", _add_metrics)
     if options.distributed:
         with joined(options) as peers:
             _run_together(options, peers)
@@ -258,20 +261,6 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--export-every", type=positive, metavar="N", default=10_000, help="write one after every N frames"
     )
     add_model_options(group, "export-")
-
-
-def _refuse_unused(options: argparse.Namespace) -> None:
-    """Refuse to be told how to write what is not to be written."""
-    for what, written, add in (
-        ("export", options.export, _add_export),
-        ("metrics", options.metrics or options.tensorboard, _add_metrics),
-    ):
-        parser = argparse.ArgumentParser()
-        add(parser)
-        for name, usual in vars(parser.parse_args([])).items():
-            if not written and getattr(options, name) != usual:
-                option = name.removeprefix("model_").removeprefix(f"{what}_").replace("_", "-")
-                raise ConfigurationError(f"--{what}-{option}: expected --{what}, with which it goes")
 
 
 def _learner(options: argparse.Namespace, callbacks: list[hs.Callback]) -> hs.Learner:

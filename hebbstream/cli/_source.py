@@ -29,6 +29,7 @@ from hebbstream.rule import _fast as fast
 from hebbstream.streams import Stream, augment, crops, interleave, novel
 from hebbstream.streams._composed import Composed
 from hebbstream.streams._live import HEARTBEAT
+from hebbstream.streams._novelty import SHARE
 from hebbstream.streams._sample import Sample
 
 log = logging.getLogger("hebbstream.video")
@@ -161,9 +162,16 @@ def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, 
     """
     check_sources(options)
     if len(options.source) == 1:
-        return _open_one(options, net, size, _scaling(options, size), options.source[0])
-    streams = _open_several(options, net, size)
-    return interleave(streams, by="arrival" if any(stream.live for stream in streams.values()) else "turn")
+        stream = _open_one(options, net, size, _scaling(options, size), options.source[0])
+        live = stream.live
+    else:
+        streams = _open_several(options, net, size)
+        live = any(stream.live for stream in streams.values())
+        stream = interleave(streams, by="arrival" if live else "turn")
+    if options.share and not live:
+        stream.close()
+        raise ConfigurationError(f"--share {options.share:g} for {stream!r}: expected a camera or another live source")
+    return stream
 
 
 def check_sources(options: argparse.Namespace) -> None:
@@ -224,7 +232,8 @@ def _open_one(
     options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, int] | None, scaled: ChooseSize, source: str
 ) -> Stream[Any]:
     options = as_learned(options, net, source)
-    if signal_of(options, source):
+    if kind := signal_of(options, source):
+        refuse(options, ["share"], source, "a camera", kind)
         return open_source(options, net.in_channels, size, source)  # what is done to pictures would not do for it
     into = options.size or size or (32, 32)
     whole = options.size or options.fit or options.labels
@@ -271,6 +280,6 @@ def _worth_learning(
     """Return the pieces cut of frames, and of a live source of those frames that are new, varied as `for_live` does."""
     new = stream.live and not options.every_frame
     if new:
-        stream = novel(stream, share=options.share, at_least_every=HEARTBEAT)
+        stream = novel(stream, share=options.share or SHARE, at_least_every=HEARTBEAT)
     shown = stream if cut is None else cut(stream)
     return augment(shown) if new and varied else shown

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from hebbstream._container import check_state
 from hebbstream._files import check_writable, expanded_path, remove_leftovers
 from hebbstream._numbers import check_number, quantity
 from hebbstream._quote import quote
-from hebbstream.errors import ConfigurationError, OutputError
+from hebbstream.errors import ConfigurationError, HebbstreamError, OutputError
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._generations import generation, keep_generations
 from hebbstream.probe._inputs import checked_label
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hebbstream.learning._learner import Learner
 
 log = logging.getLogger("hebbstream.checkpoint")
+_THREAD = "hebbstream-checkpoint"
 
 
 class Checkpoint(Callback):
@@ -40,7 +42,7 @@ class Checkpoint(Callback):
     every_samples
         Samples between two; ``None`` for no such limit.
     every_seconds
-        Most seconds between two; ``None`` counts samples only.
+        Most seconds between two, also while the source is silent; ``None`` counts samples only.
     kept
         How many saves to keep, with the newest: the one before is ``path.1``, and so on.
 
@@ -82,6 +84,7 @@ class Checkpoint(Callback):
         self.every_samples, self.every_seconds, self.kept = every_samples, every_seconds, kept
         self._lock: tuple[FileLock, os.stat_result] | None = None
         self._saves: Learner | None = None  # the learner of the run under way
+        self._watch: tuple[threading.Thread, threading.Event] | None = None
         self._began_at = 0
         self._saved_at: int | None = None
         self._written: tuple[int, ...] | None = None  # by what the file is known that was saved last
@@ -123,6 +126,11 @@ class Checkpoint(Callback):
         self.claim()
         self._saves = learner
         self._began_at = self._saved_at = learner.counters.position
+        if self.every_seconds is not None:
+            ended = threading.Event()
+            given = (learner, min(quantity(self.every_seconds), threading.TIMEOUT_MAX), ended)
+            self._watch = threading.Thread(target=self._while_silent, args=given, name=_THREAD, daemon=True), ended
+            self._watch[0].start()
 
     def on_sample(self, learner: "Learner", sample: Sample) -> None:
         """Refuse a label that cannot be saved: later, all that was learned could not be saved with it."""
@@ -137,8 +145,9 @@ class Checkpoint(Callback):
     def on_pause(self, learner: "Learner") -> None:
         """Save, if it can be."""
         try:
-            if learner.counters.position != self._saved_at:
-                self._save(learner)
+            with learner._turns.lock:  # the thread for silent sources may be at it
+                if learner.counters.position != self._saved_at:
+                    self._save(learner)
         except OutputError as error:
             log.error("%s; learning goes on, the last good checkpoint is kept", error)  # no traceback
 
@@ -151,6 +160,7 @@ class Checkpoint(Callback):
         if self._saves is not None and self._saves is not learner:  # which was refused
             return
         try:
+            self._end_watch()
             if self._saved_at is not None and learner.counters.position != self._began_at and learner.is_whole:
                 self._save(learner)
         except OutputError as error:
@@ -171,6 +181,19 @@ class Checkpoint(Callback):
                     locked.unlink()
             lock.release()
             self._lock = None
+
+    def _while_silent(self, learner: "Learner", seconds: float, ended: threading.Event) -> None:
+        """Save where the run waits for its next sample: it asks what is due only once that has come."""
+        while not ended.wait(seconds):
+            with suppress(HebbstreamError), learner._between_samples("save"):  # else it is learning, and asks by itself
+                self.on_pause(learner)
+
+    def _end_watch(self) -> None:
+        if self._watch is not None:
+            thread, ended = self._watch
+            ended.set()
+            thread.join()
+            self._watch = None
 
     def _save(self, learner: "Learner") -> None:
         position = learner.counters.position
@@ -193,7 +216,7 @@ class Checkpoint(Callback):
         return self._absolute
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_lock": None, "_saves": None}  # a copy holds none
+        return vars(self) | {"_lock": None, "_saves": None, "_watch": None}  # a copy holds none
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r})"

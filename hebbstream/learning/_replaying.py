@@ -50,8 +50,8 @@ class Replaying(Callback):
         return max(1, self._replay.every_samples - self._replay.waiting)  # a replay may come filled
 
     def is_due(self, position: int) -> bool:  # noqa: ARG002
-        """Whether enough have come."""
-        return self._replay.waiting >= self._replay.every_samples
+        """Whether enough have come, of which any is left: a class may be forgotten meanwhile."""
+        return self._replay.waiting >= self._replay.every_samples and len(self._replay) > 0
 
     def on_pause(self, learner: "Learner") -> None:
         """Let the probe learn from frames of the past, as the network sees them by now."""

@@ -11,7 +11,7 @@ from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
 from hebbstream.learning._callback import Callback
 from hebbstream.network import SoftHebbNet
-from hebbstream.probe import OnlineProbe
+from hebbstream.probe import OnlineProbe, Replay
 
 if TYPE_CHECKING:
     from hebbstream.learning._learner import Learner
@@ -63,6 +63,7 @@ class Snapshot(Callback):
         self.growth = float(growth)
         self.taken = 0
         self._held: tuple[SoftHebbNet, OnlineProbe] | None = None  # in one piece: another thread may predict
+        self._replay = Replay()  # the learner's, from its first run on
         self._known: Counter[Hashable] = Counter()  # labels that each class had then
 
     @property

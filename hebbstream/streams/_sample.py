@@ -10,9 +10,9 @@ from hebbstream._quote import quote
 from hebbstream.errors import InputError, LabelError
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Sample:
-    """One frame with what is known about it.
+    """One frame with what is known about it. Two are equal only if they are the same object.
 
     Parameters
     ----------

@@ -2,6 +2,8 @@ import io
 import operator
 import sys
 import tempfile
+from itertools import islice
+from urllib.error import URLError
 
 import datasets
 import numpy as np
@@ -229,12 +231,19 @@ def test_a_damaged_picture_is_skipped_counted_and_told(frames, damaged, caplog):
         next(streaming)
 
 
-def test_a_lost_network_is_not_called_damage():
+@pytest.mark.parametrize("lost", [ConnectionResetError("lost"), TimeoutError("lost"), URLError("lost")])
+def test_a_lost_network_is_not_called_damage(lost):
     def rows():
         yield {"image": Image.new("RGB", (4, 4))}
-        raise ConnectionResetError("lost")
+        raise lost
+
+    def fetched(rows):
+        raise lost
 
     streaming = samples_from_huggingface(datasets.IterableDataset.from_generator(rows), image="image")
     next(streaming)
-    with pytest.raises(ConnectionResetError):
-        next(streaming)
+    downloaded = samples_from_huggingface(datasets.Dataset.from_list([*islice(rows(), 1)]).with_transform(fetched))
+    for stream in (streaming, downloaded):
+        with pytest.raises(type(lost)):
+            next(stream)
+        assert stream.stats.corrupt == 0

@@ -1,5 +1,6 @@
 """The commands that read a checkpoint or a preset, and what they show of it."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,30 @@ def test_inspect_shows_no_token_of_its_source(run, checkpoint):
     shutil.copy(CLIP, "a&token=hunter2")
     out = run("inspect", checkpoint, "--source", "a&token=hunter2", "--limit", 2, "--quiet")[1]
     assert "on 2 frames of a&token=***\n" in out
+
+
+def test_inspect_shows_what_came_before_a_recording_broke_off(run, checkpoint, clips):
+    code, out, err = run("inspect", checkpoint, "--source", clips[2], "--picture", "fields.png", "--quiet")
+    assert code == 1
+    assert re.search(r"on [1-9]\d* frames of .*cut.mp4\nlayer    dead .*\n +1 .*%\n", out)
+    assert out.endswith("picture fields.png\n")
+    assert "cut.mp4: truncated or damaged after " in err
+
+
+@pytest.mark.parametrize(
+    ("option", "needed"),
+    [
+        (("--limit", 3), "--limit: expected --source"),
+        (("--labels", "labels.json"), "--labels: expected --source"),
+        (("--window", 9, "--report", "out"), "--window: expected --source"),
+        (("--neurons", 3), "--neurons: expected --report"),
+        (("--seed", 1, "--picture", "fields.png"), "--seed: expected --report"),
+    ],
+)
+def test_inspect_refuses_options_that_say_nothing(run, checkpoint, option, needed):
+    code, out, err = run("inspect", checkpoint, *option)
+    assert (code, out) == (1, "")
+    assert f"{needed}, with which it goes" in err
 
 
 def test_export_and_verify_compare_with_torch(run, checkpoint):

@@ -206,6 +206,24 @@ def test_lower_precision_is_calibrated_on_frames_of_the_whole_run(tmp_path):
     assert np.linalg.norm(found - expected) < 0.1 * np.linalg.norm(expected)
 
 
+def test_a_resumed_run_has_the_frames_of_the_one_before(tmp_path):
+    def callbacks(name):
+        export = ExportEvery(tmp_path / name / "net.json", precision="int8")
+        return [export, hs.Checkpoint(tmp_path / name / "run", every_samples=None)]
+
+    frames = ordinary_frames_and_a_covered_lens(100, 0)
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    whole, parts = callbacks("whole"), callbacks("parts")
+    for limit, watching in ((100, whole), (99, parts)):
+        net = hs.SoftHebbNet([hs.LayerSpec(channels=8)], 3)
+        hs.Learner(net, callbacks=watching).learn(frames, limit=limit, progress=False)
+    parts = callbacks("parts")
+    hs.Learner.load(tmp_path / "parts" / "run", callbacks=parts).learn(frames, resume=True, progress=False)
+    np.testing.assert_array_equal(np.stack(parts[0]._sample), np.stack(whole[0]._sample))
+    assert published(tmp_path / "parts", 100).read_bytes() == published(tmp_path / "whole", 100).read_bytes()
+
+
 def test_it_keeps_few_frames_however_many_come(tmp_path):
     callback = ExportEvery(tmp_path / "net.json", precision="int8")
     frames = ordinary_frames_and_a_covered_lens(100, 0)

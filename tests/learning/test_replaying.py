@@ -69,3 +69,16 @@ def test_a_run_that_learns_nothing_replays_nothing():
     with pytest.raises(errors.EmptyStreamError):
         hs.learn(hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3), [], probe, replay=replay, progress=False)
     assert probe.steps == 0
+
+
+def test_all_that_is_kept_may_be_forgotten_while_it_is_in_use():
+    replay, probe = hs.Replay(8, every_samples=2), hs.SoftmaxProbe()
+
+    def forget(step):
+        if step.index == 3:
+            for part in (replay, probe):
+                part.forget("a")
+
+    net, labelled = hs.SoftHebbNet([hs.LayerSpec(channels=4)], 3), [(x, "a") for x in FRAMES[:4]]
+    report = hs.learn(net, [*labelled, *FRAMES[4:6]], probe, replay=replay, callbacks=[forget], progress=False)
+    assert (report.samples, probe.classes) == (6, [])

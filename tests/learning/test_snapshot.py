@@ -77,6 +77,7 @@ def test_it_is_taken_as_labels_grow_and_when_a_new_class_comes(label, expected):
 
 def test_before_the_first_it_says_nothing():
     snapshot = hs.Snapshot()
+    assert (snapshot.is_due(0), snapshot.samples_left(0)) == (False, 32)
     learner(snapshot).learn(labelled(31), progress=False)
     assert snapshot.taken == 0
     assert snapshot.net is snapshot.probe is snapshot.predict_one(FRAMES[0]) is None

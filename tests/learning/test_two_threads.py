@@ -60,6 +60,44 @@ def test_a_sample_that_comes_while_another_thread_saves_is_learned_afterwards():
     assert learner.counters.position == 1
 
 
+def test_what_a_silent_source_has_taught_is_saved_while_the_run_waits(tmp_path):
+    path, deadline = tmp_path / "run.safetensors", time.monotonic() + 20
+    checkpoint = hs.Checkpoint(path, every_seconds=0.01)
+    parts = {"probe": hs.SoftmaxProbe(), "replay": hs.Replay()}
+    learner = hs.Learner(tiny_net(), **parts, callbacks=[checkpoint], clock=lambda: 0.0)  # with a frame, nothing is due
+
+    def camera():
+        yield from labelled(3)
+        while not (path.exists() and hs.Learner.load(path).counters.position == 3) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    learner.learn(camera(), progress=False)
+    assert time.monotonic() < deadline
+    assert not [thread.name for thread in threading.enumerate() if thread.name == "hebbstream-checkpoint"]
+
+
+def test_a_disk_that_is_full_while_a_source_is_silent_is_told_and_tried_again(tmp_path, monkeypatch, caplog):
+    path, deadline = tmp_path / "run.safetensors", time.monotonic() + 20
+    learner, save, tried = hs.Learner(tiny_net(), callbacks=[hs.Checkpoint(path, every_seconds=0.01)]), None, []
+
+    def full(path):
+        tried.append(path)
+        if len(tried) < 3:
+            raise OutputError(f"cannot write {path}: No space left on device")
+        save(path)
+
+    def camera():
+        yield from frames(1)
+        while not path.exists() and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    save = learner.save
+    monkeypatch.setattr(learner, "save", full)
+    assert learner.learn(camera(), progress=False).samples == 1
+    assert time.monotonic() < deadline
+    assert caplog.text.count("learning goes on, the last good checkpoint is kept") == 2
+
+
 def test_another_thread_cannot_save_between_two_samples(tmp_path):
     found = []
     path = tmp_path / "run.safetensors"

@@ -164,6 +164,13 @@ def test_a_sample_is_shown_whatever_its_label():
     assert repr(hs.Sample(1.0, 10**5000)) == "Sample(x=float, y=<int that is too long to show>)"
 
 
+def test_a_sample_is_found_in_a_list_and_equal_to_itself_alone():
+    first, second = (hs.Sample(torch.zeros(4, 4), "a") for _ in range(2))
+    assert [first, second].index(second) == 1
+    assert {first: 1, second: 2}[second] == 2
+    assert first != second
+
+
 class Held:
     """Frames of a generator that waits, before each of them, until it may go on."""
 

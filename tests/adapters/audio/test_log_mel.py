@@ -41,6 +41,7 @@ def test_silence_is_the_floor():
     [
         (np.zeros(399), {}, r"sound of shape \(399,\): expected \(n,\) with at least 400 samples"),
         (np.zeros((2, 4000)), {}, r"sound of shape \(2, 4000\)"),
+        (np.array([0.0, np.nan, -np.inf] * 200), {}, "sound with 400 values of NaN or infinity: expected none"),
         (np.zeros(4000), {"mels": 0}, "mels=0: expected a positive integer"),
         (np.zeros(4000), {"step": 0}, "step=0: expected a positive integer"),
         (np.zeros(4000), {"window": 400.5}, "window=400.5: expected a positive integer"),
@@ -48,5 +49,5 @@ def test_silence_is_the_floor():
     ],
 )
 def test_what_cannot_work_is_refused(wave, options, message):
-    with pytest.raises(errors.ConfigurationError, match=message):
+    with pytest.raises(errors.HebbstreamError, match=message):
         log_mel(wave, **{"rate": 16_000} | options)

@@ -148,6 +148,8 @@ def test_bad_features_are_refused():
     assert all(torch.equal(tensor, before[name]) for name, tensor in probe.state_dict()["tensors"].items())
     with pytest.raises(errors.ConfigurationError, match="solver='svm'"):
         LinearProbe(solver="svm")
+    with pytest.raises(errors.ConfigurationError, match="learning_rate=-1: expected a number above 0"):
+        LinearProbe("ridge", learning_rate=-1)  # which it does not use
 
 
 NAMES = st.one_of(
