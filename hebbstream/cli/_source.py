@@ -170,7 +170,8 @@ def open_stream(options: argparse.Namespace, net: SoftHebbNet, size: tuple[int, 
         stream = interleave(streams, by="arrival" if live else "turn")
     if options.share and not live:
         stream.close()
-        raise ConfigurationError(f"--share {options.share:g} for {stream!r}: expected a camera or another live source")
+        names = ", ".join(map(mask_credentials, options.source))
+        raise ConfigurationError(f"--share {options.share:g} for {names}: expected a camera or another live source")
     return stream
 
 

@@ -1,4 +1,3 @@
-import re
 from pathlib import Path
 
 import numpy as np
@@ -69,13 +68,11 @@ def test_how_to_write_what_is_not_written_is_refused(learn, tmp_path, option, ne
     assert [*tmp_path.iterdir()] == []
 
 
-@pytest.mark.parametrize(
-    ("source", "found"), [(CLIP, r"VideoStream\('demo.mp4', .*recorded\)"), ("log.csv", "log.csv")]
-)
-def test_a_share_is_refused_of_what_is_learned_whole(run, tmp_path, source, found):
+@pytest.mark.parametrize("source", [CLIP, "log.csv"])
+def test_a_share_is_refused_of_what_is_learned_whole(run, tmp_path, source):
     (tmp_path / "log.csv").write_text("a,b\n" + "1,2\n" * 60)
     code, _, err = run("learn", source, "--width", 4, "--share", 0.3)
-    assert (code, bool(re.search(rf"--share.* for {found}: expected a camera", err))) == (1, True)
+    assert (code, f"for {source}: expected a camera" in err) == (1, True)
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
 
 
