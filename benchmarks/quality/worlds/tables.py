@@ -206,11 +206,20 @@ def _layers(results: Path) -> str:
 
 
 def _full_width(results: Path) -> str:
-    """Of each world: what two layers as wide as the preset has them make of 2,000 labels, and of five a class."""
+    """Of each world: what two layers as wide as the preset has them make of 2,000 labels, and of five a class.
+
+    What the first one adds is told of the seeds with which the second was measured alone, too.
+    """
     found = of_refit(results, "refit-full-width.json")
-    worlds = dict.fromkeys(world for world, _ in found)
-    rows = [[world, len(found[world, "motion"]), *_by_learning(found, world)] for world in worlds]
-    return markdown(["world", "seeds", "untrained, gained by learning", "likewise, five labels"], rows)
+    rows = []
+    for world in dict.fromkeys(world for world, _ in found):
+        without, both = (found[world, row] for row in (f"{LEARNED}, second layer alone", LEARNED))
+        seeds = {run["seed"] for run in without}
+        compared = [run for run in both if run["seed"] in seeds]
+        added = " / ".join(_gain_of(without, compared, way) for way in _READOUTS)
+        rows.append([world, len(both), *_by_learning(found, world), added])
+    head = ["untrained, gained by learning", "likewise, five labels", "of that, by the first layer beside the second"]
+    return markdown(["world", "seeds", *head], rows)
 
 
 def _by_learning(found: dict[tuple[str, str], list[Result]], world: str) -> list[str]:
