@@ -386,6 +386,62 @@ def test_callbacks_see_all_samples_that_are_learned_before_one_is_refused(engine
     assert [index for what, index, *_ in note.heard if what == "step"] == [0, 1, 2]
 
 
+def test_what_a_callback_fails_to_do_at_the_end_is_told_beside_the_error_that_ended_the_run(tmp_path, caplog):
+    """Else nobody would know that what was learned is not saved."""
+
+    def fail(step):
+        (tmp_path / "disk").rename(tmp_path / "gone")
+        (tmp_path / "disk").touch()  # no folder any more
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        hs.learn(tiny_net(), frames(3), callbacks=[fail], checkpoint=tmp_path / "disk" / "run", progress=False)
+    (record,) = (record for record in caplog.records if record.name == "hebbstream.learning")
+    assert "Checkpoint('" in record.message
+    assert "failed at the end of the run: OutputError: cannot write " in record.message
+
+
+@pytest.mark.parametrize("left", [0, -3])
+def test_a_callback_that_is_due_too_often_does_not_stop_the_stream(left):
+    class Hasty(hs.Callback):
+        pauses = 0
+
+        def samples_left(self, position):
+            return left
+
+        def is_due(self, position):
+            return True
+
+        def on_pause(self, learner):
+            self.pauses += 1
+            assert self.pauses < 9
+
+    hasty = Hasty()
+    assert hs.learn(tiny_net(), frames(3), callbacks=[hasty], progress=False).samples == hasty.pauses == 3
+
+
+def test_what_a_callback_would_save_and_never_read_is_refused_first():
+    class Forgets(hs.Callback):
+        def state_dict(self):
+            return {"seen": 1}
+
+    with pytest.raises(errors.ConfigurationError, match=r"Forgets\(\) with state_dict alone: expected load_state_dict"):
+        hs.Learner(tiny_net(), callbacks=[Forgets()])
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ((frames(1)[0], []), "sample 2, the first being 0: label of type list"),
+        (hs.Sample(frames(1)[0], float("nan"), 7.5, "cam"), "sample 2 of cam at 7.500 s, the first being 0: label nan"),
+        (hs.Sample(frames(1)[0], t="now"), "sample 2, the first being 0: sample with t='now'"),
+    ],
+)
+def test_an_error_says_of_which_sample_a_label_or_a_time_is(item, message):
+    with pytest.raises(errors.InputError, match=f"^{message}"):
+        hs.learn(tiny_net(), [*frames(2), item], hs.SoftmaxProbe(), progress=False)
+
+
 def test_learning_within_a_run_of_the_same_learner_is_refused():
     learner = hs.Learner(tiny_net(), callbacks=[lambda step: learner.learn(frames(1), progress=False)])
     with pytest.raises(errors.ConfigurationError, match="learn within a run"):
