@@ -31,7 +31,7 @@ from hebbstream.learning._run import Run
 from hebbstream.learning._timer import Clock
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import OnlineProbe, Replay
-from hebbstream.probe._solvers import as_online_probe, probe_from_state
+from hebbstream.probe._solvers import as_online_probe, probe_from_state, savable_probe
 from hebbstream.streams._stream import Stream
 
 log = logging.getLogger("hebbstream.checkpoint")
@@ -59,7 +59,7 @@ class Learner:
     probe
         Predicts each labelled sample first and learns it afterwards. Anything with
         ``predict_one`` and ``learn_one`` on a 1-D tensor works, and any classifier of river, which gets a dict by the
-        features' numbers; to be saved it must be an `OnlineProbe` or a ``LinearProbe``.
+        features' numbers; to be saved it must be one of ours or a ``LinearProbe``, and no class derived from them.
     replay
         Keeps labelled frames, from which such a probe learns again, with their features as they are then. See `Replay`.
     callbacks
@@ -215,11 +215,11 @@ class Learner:
         OutputError
             If the file cannot be written; an earlier file at `path` is then untouched.
         ConfigurationError
-            If the probe is neither an `OnlineProbe` nor a ``LinearProbe``, or learning has diverged.
+            If the probe is neither one of ours nor a ``LinearProbe``, or learning has diverged.
         LabelError
             If a class is not a str, int, float or bool.
         """
-        probe = as_online_probe(self.probe, "checkpoint")
+        probe = savable_probe(self.probe)
         with self._between_samples("save"):
             state: State = {"network": self.net.to_state(), "counters": asdict(self.counters)}
             state["recordings"] = self.recordings
