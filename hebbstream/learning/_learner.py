@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import torch
 
@@ -18,7 +18,7 @@ from hebbstream._numbers import check_number
 from hebbstream._quote import quote
 from hebbstream._turns import Turns
 from hebbstream.errors import ConfigurationError, CorruptCheckpointError
-from hebbstream.learning._arguments import check_net, check_probe, checked_stream
+from hebbstream.learning._arguments import Probe, check_net, check_probe, checked_stream
 from hebbstream.learning._callback import Callback, Step, as_callbacks
 from hebbstream.learning._counters import Counters, check_count
 from hebbstream.learning._generations import generations
@@ -35,18 +35,6 @@ from hebbstream.probe._solvers import as_online_probe, probe_from_state, savable
 from hebbstream.streams._stream import Stream
 
 log = logging.getLogger("hebbstream.checkpoint")
-
-
-class Probe(Protocol):
-    """What a run asks of a classifier: river's two methods, on a 1-D tensor of features."""
-
-    def predict_one(self, x: Any) -> Any:
-        """Return the predicted label."""
-        ...
-
-    def learn_one(self, x: Any, y: Any) -> None:
-        """Learn from a label."""
-        ...
 
 
 class Learner:
@@ -178,6 +166,7 @@ class Learner:
             if self._running:
                 raise ConfigurationError("learn within a run of this learner: expected it to end first")
             self.stream = checked_stream(stream)
+            self._inform_callbacks()  # of what the file has for those that were set since
             passed = samples_to_pass(self.stream, self.recordings, self.counters.position) if resume else 0
             callbacks = [*self.callbacks, ProgressBar(limit, passed=passed, enabled=progress)]
             if self.replay is not None:

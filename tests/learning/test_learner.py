@@ -312,6 +312,10 @@ def test_what_a_callback_knows_goes_on_by_its_kind(tmp_path):
     hs.Learner.load(path).save(path)  # a learner without them keeps what they know
     hs.Learner.load(path, callbacks=again[:1])
     assert float(again[0].seen) == 3
+    learner, late = hs.Learner.load(path), Count()
+    learner.callbacks = (late,)  # set later: what the file has is not lost
+    learner.learn(frames(4), resume=True, progress=False)
+    assert float(late.seen) == 4
 
 
 def test_a_second_run_on_a_checkpoint_is_refused(tmp_path):
