@@ -4,7 +4,7 @@ import copy
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -356,10 +356,18 @@ class Learner:
         """Give callbacks the state that a file held for them. What goes wrong is their fault, not the file's."""
         for name, callback in self._named_callbacks().items():
             if name in self._unclaimed:
-                callback.load_state_dict(self._unclaimed.pop(name))
+                try:
+                    callback.load_state_dict(self._unclaimed[name])
+                except Exception as error:  # perhaps another class of that name had it saved
+                    error.add_note(f"as {callback!r} read what the checkpoint keeps of a {name}")
+                    raise
+                del self._unclaimed[name]
 
     def _state_of_callbacks(self) -> State:
         kept = {name: callback.state_dict() for name, callback in self._named_callbacks().items()}
+        for name, state in kept.items():
+            if not isinstance(state, Mapping):
+                raise ConfigurationError(f"state of {name}: {type(state).__name__}; expected a dict, empty for nothing")
         return self._unclaimed | {name: kept[name] for name in kept if kept[name]}
 
     def _named_callbacks(self) -> dict[str, Callback]:

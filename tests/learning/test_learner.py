@@ -433,6 +433,41 @@ def test_what_a_callback_would_save_and_never_read_is_refused_first():
         hs.Learner(tiny_net(), callbacks=[Forgets()])
 
 
+class Keeps(hs.Callback):
+    """Has something to save, and reads something else."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, state):
+        self.state = state["more"]
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (torch.ones(2), "state of Keeps: Tensor; expected a dict, empty for nothing"),
+        ([1], "state of Keeps: list; expected a dict"),
+        ({"a": torch.eye(2).to_sparse()}, r"state callbacks/Keeps/a: sparse tensor; expected a dense one"),
+    ],
+)
+def test_what_no_checkpoint_can_keep_of_a_callback_is_refused_after_one_sample(tmp_path, state, message):
+    net = tiny_net()
+    with pytest.raises(errors.ConfigurationError, match=message):
+        hs.learn(net, frames(3), callbacks=[Keeps(state)], checkpoint=tmp_path / "run", progress=False)
+    assert net.samples_seen == 1
+
+
+def test_an_error_of_a_callback_that_reads_its_state_says_of_which_and_keeps_it(tmp_path):
+    hs.learn(tiny_net(), frames(1), callbacks=[Keeps({"seen": 1})], checkpoint=tmp_path / "run", progress=False)
+    with pytest.raises(KeyError, match="more") as caught:
+        hs.Learner.load(tmp_path / "run", callbacks=[Keeps({})])
+    assert caught.value.__notes__ == ["as Keeps() read what the checkpoint keeps of a Keeps"]
+
+
 @pytest.mark.parametrize(
     ("item", "message"),
     [
