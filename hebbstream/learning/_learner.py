@@ -47,7 +47,7 @@ class Learner:
     probe
         Predicts each labelled sample first and learns it afterwards. Anything with
         ``predict_one`` and ``learn_one`` on a 1-D tensor works, and any classifier of river, which gets a dict by the
-        features' numbers; to be saved it must be one of ours or a ``LinearProbe``, and no class derived from them.
+        features' numbers; to be saved it must be one of `hebbstream.probe` or a ``LinearProbe``.
     replay
         Keeps labelled frames, from which such a probe learns again, with their features as they are then. See `Replay`.
     callbacks
@@ -204,7 +204,7 @@ class Learner:
         OutputError
             If the file cannot be written; an earlier file at `path` is then untouched.
         ConfigurationError
-            If the probe is neither one of ours nor a ``LinearProbe``, or learning has diverged.
+            If the probe is neither one of `hebbstream.probe` nor a ``LinearProbe``, or learning has diverged.
         LabelError
             If a class is not a str, int, float or bool.
         """
