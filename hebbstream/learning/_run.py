@@ -171,6 +171,8 @@ class Run:
     def _named(self, error: InputError, sample: Sample | None) -> InputError:
         """Return the error with which sample it is of: else nobody could leave it out, and a resumed run would end there."""
         assert self._learner.stream is not None  # noqa: S101  # it came from one
+        if type(error).__module__ != InputError.__module__:  # a program's own may take other arguments
+            return error
         of = at = ""
         number = self._learner.stream.taken
         if sample is not None:  # else a function of the stream refused what comes next

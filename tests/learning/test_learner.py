@@ -433,6 +433,25 @@ def test_what_a_callback_would_save_and_never_read_is_refused_first():
         hs.Learner(tiny_net(), callbacks=[Forgets()])
 
 
+@pytest.mark.parametrize("where", ["callback", "stream"])
+def test_an_error_of_a_class_of_ones_own_comes_as_it_was_raised(where):
+    class TooDark(errors.InputError):
+        def __init__(self, least, found):
+            super().__init__(f"{found}: expected {least}")
+
+    class Refuses(hs.Callback):
+        def on_sample(self, learner, sample):
+            raise TooDark(1, 0)
+
+    def failing():
+        yield frames(1)[0]
+        raise TooDark(1, 0)
+
+    stream, callbacks = (frames(1), [Refuses()]) if where == "callback" else (failing(), [])
+    with pytest.raises(TooDark, match=r"^0: expected 1$"):
+        hs.learn(tiny_net(), stream, callbacks=callbacks, progress=False)
+
+
 class Keeps(hs.Callback):
     """Has something to save, and reads something else."""
 
