@@ -142,6 +142,8 @@ def _without_tensors(state: Mapping[str, Any], prefix: str, tensors: dict[str, T
             raise ConfigurationError(f"state {prefix}{key!r}: expected a str for a key")
         name = prefix + key.replace("%", "%25").replace("/", "%2F")
         if isinstance(value, Tensor):
+            if value.layout is not torch.strided:
+                raise ConfigurationError(f"state {name}: sparse tensor; expected a dense one, such as its to_dense()")
             tensor = value.detach().cpu().contiguous()
             shared = any(
                 tensor.untyped_storage().data_ptr() == each.untyped_storage().data_ptr() for each in tensors.values()

@@ -74,7 +74,7 @@ def test_links_within_the_repository_lead_somewhere(page):
 
 
 # Sections whose program goes on with what the first has made.
-GOES_ON = {"deploy": "Without hebbstream", "cameras": "Frames from a callback"}
+GOES_ON = {"deploy": "Without hebbstream", "cameras": "Frames from a callback", "extend": "A network"}
 
 
 @pytest.mark.parametrize("name", GUIDES)
@@ -89,6 +89,9 @@ def test_a_guide_begins_with_a_task_and_a_program_that_runs(name, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr  # of another thread
     assert done.stdout
+    if name == "extend":  # what was stopped and went on knows what the whole run does
+        resumed, whole = re.search(r"^(\d+) of 60 .+ (\d+)$", done.stdout, flags=re.MULTILINE).groups()
+        assert resumed == whole != "0"
     if name == "signals":  # to repeat the last label is right in nine of ten windows
         assert float(re.search(r"prequential accuracy (.+?)%", done.stdout)[1]) > 90
 

@@ -10,6 +10,7 @@ import hebbstream as hs
 from hebbstream import streams
 from hebbstream.export import OnnxExtractor, follow
 from hebbstream.export._extractor import ExtractorOptions
+from hebbstream.learning import Probe
 from hebbstream.probe._moments import MomentOptions, MomentProbe
 
 
@@ -24,6 +25,12 @@ def test_what_comes_out_of_a_stream_is_of_the_kind_that_goes_in(name):
 
 def test_a_network_of_ones_own_class_is_made_of_a_preset():
     assert get_type_hints(hs.SoftHebbNet.from_preset)["return"] is Self
+
+
+@pytest.mark.parametrize("method", [Probe.predict_one, Probe.learn_one])
+def test_a_probe_of_ones_own_may_name_its_arguments_as_it_likes(method):
+    parameters = list(inspect.signature(method).parameters.values())[1:]
+    assert {parameter.kind for parameter in parameters} == {inspect.Parameter.POSITIONAL_ONLY}
 
 
 def test_the_number_of_samples_has_a_type():

@@ -68,7 +68,8 @@ def prequential(
     Raises
     ------
     ConfigurationError
-        If a number cannot work, a metric is none of classification or no number, or the detector is none.
+        If a number cannot work, a metric is none of classification, no number or one of probabilities that the probe does not
+        give, or the detector is none.
     EmptyStreamError
         If there was nothing to score: no label came, or none for a prediction.
     LabelError
@@ -89,6 +90,11 @@ def prequential(
     check_net(net, then=" first, and then the stream")
     check_probe(probe)
     parts = _checked_metrics(metrics)
+    for part in parts:
+        if not (part.requires_labels or callable(getattr(probe, "predict_proba_one", None))):
+            raise ConfigurationError(
+                f"metric {type(part).__name__} with a {type(probe).__name__}: expected a probe with predict_proba_one"
+            )
     check_number("window", window)
     check_number("limit", limit, optional=True)
     if as_index(delay) < 0:

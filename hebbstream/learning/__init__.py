@@ -1,5 +1,6 @@
 """A run: what drives a stream through a network, watches it, and saves what was learned."""
 
+from hebbstream.learning._arguments import Probe
 from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._checkpoint import Checkpoint
 from hebbstream.learning._earlier import load_checkpoint, save_checkpoint
@@ -14,6 +15,7 @@ __all__ = [
     "Checkpoint",
     "Learner",
     "Metrics",
+    "Probe",
     "Report",
     "Snapshot",
     "Step",

@@ -6,13 +6,41 @@ Each check raises a `ConfigurationError` that says what is expected.
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from hebbstream.errors import ConfigurationError
 from hebbstream.network import SoftHebbNet
 from hebbstream.streams._stream import Stream, as_stream
+
+
+class Probe(Protocol):
+    """What a run asks of a classifier: river's two methods, on a 1-D tensor of features.
+
+    A class needs no base for it. `OnlineProbe` is that of the probes that a checkpoint can hold, and of no others.
+
+    Examples
+    --------
+    >>> import hebbstream as hs
+    >>> class Latest:
+    ...     label = None
+    ...     def predict_one(self, features):
+    ...         return self.label
+    ...     def learn_one(self, features, label):
+    ...         self.label = label
+    >>> net, samples = hs.SoftHebbNet.from_preset("mnist", width=4), [(torch.rand(28, 28), "dark")] * 3
+    >>> hs.Learner(net, Latest()).learn(samples, progress=False).accuracy
+    1.0
+    """
+
+    def predict_one(self, x: Any, /) -> Any:
+        """Return the predicted label; ``None`` for no prediction, which counts in no accuracy."""
+        ...
+
+    def learn_one(self, x: Any, y: Any, /) -> None:
+        """Learn from a label."""
+        ...
 
 
 def check_net(net: Any, *, then: str = "") -> None:

@@ -96,14 +96,17 @@ class Callback:
         """At the end, whatever ended the run: ``learner.report.stopped`` says what."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint is to keep of this callback, in JSON terms and tensors; empty for nothing."""
+        """Return what a checkpoint is to keep of this callback, in JSON terms and tensors by str; empty for nothing.
+
+        The file knows it by the name of the class, so give yours a name of its own. A tuple comes back as a list.
+        """
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned; `Learner.load` calls it."""
+        """Go on from what `state_dict` returned; `Learner.load` calls it, if the file has something for this class."""
 
     def samples_left(self, position: int) -> int | None:
-        """Return after how many more samples `on_pause` is due; ``None`` for never."""
+        """Return after how many more samples `is_due` is to be asked, at the latest; ``None`` for never."""
         return None if self.every_samples is None else self.every_samples - position % self.every_samples
 
     def is_due(self, position: int) -> bool:
@@ -131,7 +134,7 @@ def as_callbacks(callbacks: Iterable[Callback | Callable[[Step], object]]) -> tu
     Raises
     ------
     ConfigurationError
-        If there is no list of them, one is neither, or its periods cannot work.
+        If there is no list of them, one is neither, its periods cannot work, or it saves what it does not read.
     """
     if not isinstance(callbacks, Iterable):
         raise ConfigurationError(f"callbacks={quote(callbacks)}: expected a list of callbacks")
@@ -143,6 +146,11 @@ def _as_callback(callback: Callback | Callable[[Step], object]) -> Callback:
         if isinstance(callback, type) or not callable(callback):
             raise ConfigurationError(f"callback {callback!r}: expected a Callback, or a function of a Step")
         return _Function(callback)
+    kind = type(callback)
+    if kind.state_dict is not Callback.state_dict and kind.load_state_dict is Callback.load_state_dict:
+        raise ConfigurationError(
+            f"callback {callback!r} with state_dict alone: expected load_state_dict, too, or nothing reads what is saved"
+        )
     check_number("every_samples", callback.every_samples, optional=True)
     seconds = callback.every_seconds
     if seconds is not None and not quantity(seconds) >= 0:

@@ -18,7 +18,7 @@ from hebbstream.learning._callback import Callback, Step
 from hebbstream.learning._generations import generation, keep_generations
 from hebbstream.probe._inputs import checked_label
 from hebbstream.probe._labels import encode_label
-from hebbstream.probe._solvers import as_online_probe
+from hebbstream.probe._solvers import savable_probe
 from hebbstream.streams._sample import Sample
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Checkpoint(Callback):
 
     def on_start(self, learner: "Learner") -> None:
         """Find out, before the first sample, whether the learner can be saved there."""
-        as_online_probe(learner.probe, "checkpoint")
+        savable_probe(learner.probe)
         if self._saves is not None and self._saves is not learner:
             raise OutputError(f"cannot write {self.path}: another run is writing to it")
         self.claim()

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from hebbstream.learning._arguments import check_net
+from hebbstream.learning._arguments import Probe, check_net
 from hebbstream.learning._callback import Callback, Step, as_callbacks
 from hebbstream.learning._checkpoint import Checkpoint
-from hebbstream.learning._learner import Learner, Probe
+from hebbstream.learning._learner import Learner
 from hebbstream.learning._report import Report
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import Replay

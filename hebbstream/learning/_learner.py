@@ -4,11 +4,11 @@ import copy
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import torch
 
@@ -18,7 +18,7 @@ from hebbstream._numbers import check_number
 from hebbstream._quote import quote
 from hebbstream._turns import Turns
 from hebbstream.errors import ConfigurationError, CorruptCheckpointError
-from hebbstream.learning._arguments import check_net, check_probe, checked_stream
+from hebbstream.learning._arguments import Probe, check_net, check_probe, checked_stream
 from hebbstream.learning._callback import Callback, Step, as_callbacks
 from hebbstream.learning._counters import Counters, check_count
 from hebbstream.learning._generations import generations
@@ -31,22 +31,10 @@ from hebbstream.learning._run import Run
 from hebbstream.learning._timer import Clock
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import OnlineProbe, Replay
-from hebbstream.probe._solvers import as_online_probe, probe_from_state
+from hebbstream.probe._solvers import as_online_probe, probe_from_state, savable_probe
 from hebbstream.streams._stream import Stream
 
 log = logging.getLogger("hebbstream.checkpoint")
-
-
-class Probe(Protocol):
-    """What a run asks of a classifier: river's two methods, on a 1-D tensor of features."""
-
-    def predict_one(self, x: Any) -> Any:
-        """Return the predicted label."""
-        ...
-
-    def learn_one(self, x: Any, y: Any) -> None:
-        """Learn from a label."""
-        ...
 
 
 class Learner:
@@ -59,7 +47,7 @@ class Learner:
     probe
         Predicts each labelled sample first and learns it afterwards. Anything with
         ``predict_one`` and ``learn_one`` on a 1-D tensor works, and any classifier of river, which gets a dict by the
-        features' numbers; to be saved it must be an `OnlineProbe` or a ``LinearProbe``.
+        features' numbers; to be saved it must be one of `hebbstream.probe` or a ``LinearProbe``.
     replay
         Keeps labelled frames, from which such a probe learns again, with their features as they are then. See `Replay`.
     callbacks
@@ -178,6 +166,7 @@ class Learner:
             if self._running:
                 raise ConfigurationError("learn within a run of this learner: expected it to end first")
             self.stream = checked_stream(stream)
+            self._inform_callbacks()  # of what the file has for those that were set since
             passed = samples_to_pass(self.stream, self.recordings, self.counters.position) if resume else 0
             callbacks = [*self.callbacks, ProgressBar(limit, passed=passed, enabled=progress)]
             if self.replay is not None:
@@ -215,11 +204,11 @@ class Learner:
         OutputError
             If the file cannot be written; an earlier file at `path` is then untouched.
         ConfigurationError
-            If the probe is neither an `OnlineProbe` nor a ``LinearProbe``, or learning has diverged.
+            If the probe is neither one of `hebbstream.probe` nor a ``LinearProbe``, or learning has diverged.
         LabelError
             If a class is not a str, int, float or bool.
         """
-        probe = as_online_probe(self.probe, "checkpoint")
+        probe = savable_probe(self.probe)
         with self._between_samples("save"):
             state: State = {"network": self.net.to_state(), "counters": asdict(self.counters)}
             state["recordings"] = self.recordings
@@ -367,10 +356,18 @@ class Learner:
         """Give callbacks the state that a file held for them. What goes wrong is their fault, not the file's."""
         for name, callback in self._named_callbacks().items():
             if name in self._unclaimed:
-                callback.load_state_dict(self._unclaimed.pop(name))
+                try:
+                    callback.load_state_dict(self._unclaimed[name])
+                except Exception as error:  # perhaps another class of that name had it saved
+                    error.add_note(f"as {callback!r} read what the checkpoint keeps of a {name}")
+                    raise
+                del self._unclaimed[name]
 
     def _state_of_callbacks(self) -> State:
         kept = {name: callback.state_dict() for name, callback in self._named_callbacks().items()}
+        for name, state in kept.items():
+            if not isinstance(state, Mapping):
+                raise ConfigurationError(f"state of {name}: {type(state).__name__}; expected a dict, empty for nothing")
         return self._unclaimed | {name: kept[name] for name in kept if kept[name]}
 
     def _named_callbacks(self) -> dict[str, Callback]:

@@ -47,7 +47,7 @@ class Replaying(Callback):
 
     def samples_left(self, position: int) -> int:  # noqa: ARG002  # labelled samples count, not all
         """At least as many samples as labelled ones are missing."""
-        return max(1, self._replay.every_samples - self._replay.waiting)  # a replay may come filled
+        return self._replay.every_samples - self._replay.waiting
 
     def is_due(self, position: int) -> bool:  # noqa: ARG002
         """Whether enough have come, of which any is left: a class may be forgotten meanwhile."""

@@ -1,5 +1,6 @@
 """`Run`: one call of `Learner.learn`."""
 
+import logging
 import sys
 import threading
 from collections import deque
@@ -29,6 +30,8 @@ from hebbstream.streams._stream import Stream
 
 if TYPE_CHECKING:
     from hebbstream.learning._learner import Learner
+
+log = logging.getLogger("hebbstream.learning")
 
 _WINDOW = 1000  # predictions of late
 
@@ -109,8 +112,11 @@ class Run:
             try:
                 callback.on_end(self._learner)
             except BaseException as error:  # the others have theirs all the same
-                failure = failure or error
-        if failure is not None and raising:
+                if raising and failure is None:
+                    failure = error
+                else:  # one error ends the run; of a checkpoint that could not be written, too, somebody must hear
+                    log.error("%r failed at the end of the run: %s: %s", callback, type(error).__name__, error)
+        if failure is not None:
             raise failure
 
     def _learn(self, to_pass: int) -> None:
@@ -150,7 +156,8 @@ class Run:
         until = [left for callback in self._callbacks if (left := callback.samples_left(position)) is not None]
         if self._limit is not None:
             until.append(self._limit - self._samples)
-        samples = islice(self._feed(items), min([sys.maxsize, *until]))  # it takes no more
+        # It takes no more, and at least one: what is due now has been done, and a run that takes none would never end.
+        samples = islice(self._feed(items), max(1, min([sys.maxsize, *until])))
         with closing(self._learner.net.learn_stream(samples, self._batch_size, ready=self._ready)) as learned:
             try:
                 for features in learned:
@@ -164,6 +171,8 @@ class Run:
     def _named(self, error: InputError, sample: Sample | None) -> InputError:
         """Return the error with which sample it is of: else nobody could leave it out, and a resumed run would end there."""
         assert self._learner.stream is not None  # noqa: S101  # it came from one
+        if type(error).__module__ != InputError.__module__:  # a program's own may take other arguments
+            return error
         of = at = ""
         number = self._learner.stream.taken
         if sample is not None:  # else a function of the stream refused what comes next
@@ -192,13 +201,14 @@ class Run:
             finally:
                 with self._learner._turns.lock:  # who saves meanwhile does so to the end
                     self._waits = False
+            known = Sample(None)
             try:
-                sample = Sample.of(item)
+                known = sample = Sample.of(item)
                 self._check(sample)
                 for callback in self._callbacks:
                     callback.on_sample(self._learner, sample)
             except BaseException as error:
-                self._not_fed = error
+                self._not_fed = self._named(error, known) if isinstance(error, InputError) else error
                 return
             self._under_way.append(sample)
             yield sample.x

@@ -108,7 +108,7 @@ class Snapshot(Callback):
 
     def samples_left(self, position: int) -> int:  # noqa: ARG002  # labels count, not samples
         """As many samples, at least, as labels are missing."""
-        return max(1, self._missing())
+        return self._missing()
 
     def is_due(self, position: int) -> bool:  # noqa: ARG002
         """Whether there are labels enough."""

@@ -49,3 +49,25 @@ def as_online_probe(probe: Any, asked_by: str) -> OnlineProbe | None:
     if found is None or isinstance(found, OnlineProbe):
         return found
     raise ConfigurationError(f"{asked_by} with a {type(probe).__name__}: expected an OnlineProbe or a LinearProbe")
+
+
+def savable_probe(probe: Any) -> OnlineProbe | None:
+    """Return what a checkpoint can hold of a probe; errors as of `as_online_probe`.
+
+    A class of one's own is refused: `probe_from_state` would make another of it, which does something else.
+
+    Examples
+    --------
+    >>> savable_probe(RidgeProbe())
+    RidgeProbe()
+    >>> savable_probe(type("Mine", (RidgeProbe,), {})())
+    Traceback (most recent call last):
+    hebbstream.errors.ConfigurationError: checkpoint with a Mine: expected a RidgeProbe itself, which it would be when loaded
+    """
+    found = as_online_probe(probe, "checkpoint")
+    if found is not None and type(found) is not SOLVERS[found.solver]:
+        name = SOLVERS[found.solver].__name__
+        raise ConfigurationError(
+            f"checkpoint with a {type(found).__name__}: expected a {name} itself, which it would be when loaded"
+        )
+    return found

@@ -70,6 +70,8 @@ class Stream(Iterator[Item], Generic[Item]):
         stats: StreamStats | None = None,
         known_by: str | Callable[[int | None], str | None] | None = None,
     ) -> None:
+        if isinstance(items, type) and not hasattr(type(items), "__iter__"):
+            raise ConfigurationError(f"stream={items.__name__}: expected an object, such as {items.__name__}()")
         if not (hasattr(items, "__iter__") or hasattr(items, "__getitem__")):
             raise ConfigurationError(f"stream of type {type(items).__name__}: expected something to iterate over")
         self._source = items

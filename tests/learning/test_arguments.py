@@ -44,9 +44,10 @@ def test_the_name_of_a_source_is_no_stream(net, source, message):
     [
         (pandas.DataFrame({"x": [0.5], "y": [1.5]}), r"stream of type DataFrame: .* windows\(…\) cuts out of its rows"),
         ({"door": FRAMES}, r"stream of type dict: .* interleave\(…\) makes"),
+        (list, r"stream=list: expected an object, such as list\(\)"),
     ],
 )
-def test_what_holds_samples_by_name_is_no_stream(net, source, message):
+def test_what_holds_samples_by_name_or_makes_them_is_no_stream(net, source, message):
     with pytest.raises(ConfigurationError, match=message):
         hs.learn(net, source)
 
@@ -134,6 +135,24 @@ def test_a_checkpoint_with_rivers_classifier_is_refused_before_the_first_sample(
     ):
         hs.learn(net, FRAMES, naive_bayes.GaussianNB(), checkpoint=tmp_path / "run", progress=False)
     assert net.samples_seen == 0
+
+
+class Own(hs.SoftmaxProbe):
+    """Predicts something else, which no file knows."""
+
+    def predict_one(self, x):
+        return "own"
+
+
+@pytest.mark.parametrize("probe", [Own(), LinearProbe.from_probe(Own())])
+def test_a_checkpoint_that_would_give_back_another_probe_is_refused(net, tmp_path, probe):
+    message = "checkpoint with a Own: expected a SoftmaxProbe itself"
+    with pytest.raises(ConfigurationError, match=message):
+        hs.learn(net, FRAMES, probe, checkpoint=tmp_path / "run", progress=False)
+    with pytest.raises(ConfigurationError, match=message):
+        hs.Learner(net, probe).save(tmp_path / "run")
+    assert net.samples_seen == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -423,6 +423,9 @@ class Census(hs.Callback):
     def state_dict(self):
         return {"seen": self.seen} if self.seen else {}
 
+    def load_state_dict(self, state):
+        self.seen = state["seen"]
+
 
 def test_state_of_a_callback_that_cannot_be_saved_is_told_after_one_sample(tmp_path):
     net, census = tiny_net(), Census()

@@ -312,6 +312,10 @@ def test_what_a_callback_knows_goes_on_by_its_kind(tmp_path):
     hs.Learner.load(path).save(path)  # a learner without them keeps what they know
     hs.Learner.load(path, callbacks=again[:1])
     assert float(again[0].seen) == 3
+    learner, late = hs.Learner.load(path), Count()
+    learner.callbacks = (late,)  # set later: what the file has is not lost
+    learner.learn(frames(4), resume=True, progress=False)
+    assert float(late.seen) == 4
 
 
 def test_a_second_run_on_a_checkpoint_is_refused(tmp_path):
@@ -384,6 +388,116 @@ def test_callbacks_see_all_samples_that_are_learned_before_one_is_refused(engine
     with pytest.raises(errors.LabelError):
         hs.learn(net, [*frames(3), (frames(1)[0], [])], callbacks=[note], progress=False)
     assert [index for what, index, *_ in note.heard if what == "step"] == [0, 1, 2]
+
+
+def test_what_a_callback_fails_to_do_at_the_end_is_told_beside_the_error_that_ended_the_run(tmp_path, caplog):
+    """Else nobody would know that what was learned is not saved."""
+
+    def fail(step):
+        (tmp_path / "disk").rename(tmp_path / "gone")
+        (tmp_path / "disk").touch()  # no folder any more
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        hs.learn(tiny_net(), frames(3), callbacks=[fail], checkpoint=tmp_path / "disk" / "run", progress=False)
+    (record,) = (record for record in caplog.records if record.name == "hebbstream.learning")
+    assert "Checkpoint('" in record.message
+    assert "failed at the end of the run: OutputError: cannot write " in record.message
+
+
+@pytest.mark.parametrize("left", [0, -3])
+def test_a_callback_that_is_due_too_often_does_not_stop_the_stream(left):
+    class Hasty(hs.Callback):
+        pauses = 0
+
+        def samples_left(self, position):
+            return left
+
+        def is_due(self, position):
+            return True
+
+        def on_pause(self, learner):
+            self.pauses += 1
+            assert self.pauses < 9
+
+    hasty = Hasty()
+    assert hs.learn(tiny_net(), frames(3), callbacks=[hasty], progress=False).samples == hasty.pauses == 3
+
+
+def test_what_a_callback_would_save_and_never_read_is_refused_first():
+    class Forgets(hs.Callback):
+        def state_dict(self):
+            return {"seen": 1}
+
+    with pytest.raises(errors.ConfigurationError, match=r"Forgets\(\) with state_dict alone: expected load_state_dict"):
+        hs.Learner(tiny_net(), callbacks=[Forgets()])
+
+
+@pytest.mark.parametrize("where", ["callback", "stream"])
+def test_an_error_of_a_class_of_ones_own_comes_as_it_was_raised(where):
+    class TooDark(errors.InputError):
+        def __init__(self, least, found):
+            super().__init__(f"{found}: expected {least}")
+
+    class Refuses(hs.Callback):
+        def on_sample(self, learner, sample):
+            raise TooDark(1, 0)
+
+    def failing():
+        yield frames(1)[0]
+        raise TooDark(1, 0)
+
+    stream, callbacks = (frames(1), [Refuses()]) if where == "callback" else (failing(), [])
+    with pytest.raises(TooDark, match=r"^0: expected 1$"):
+        hs.learn(tiny_net(), stream, callbacks=callbacks, progress=False)
+
+
+class Keeps(hs.Callback):
+    """Has something to save, and reads something else."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, state):
+        self.state = state["more"]
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (torch.ones(2), "state of Keeps: Tensor; expected a dict, empty for nothing"),
+        ([1], "state of Keeps: list; expected a dict"),
+        ({"a": torch.eye(2).to_sparse()}, r"state callbacks/Keeps/a: sparse tensor; expected a dense one"),
+    ],
+)
+def test_what_no_checkpoint_can_keep_of_a_callback_is_refused_after_one_sample(tmp_path, state, message):
+    net = tiny_net()
+    with pytest.raises(errors.ConfigurationError, match=message):
+        hs.learn(net, frames(3), callbacks=[Keeps(state)], checkpoint=tmp_path / "run", progress=False)
+    assert net.samples_seen == 1
+
+
+def test_an_error_of_a_callback_that_reads_its_state_says_of_which_and_keeps_it(tmp_path):
+    hs.learn(tiny_net(), frames(1), callbacks=[Keeps({"seen": 1})], checkpoint=tmp_path / "run", progress=False)
+    with pytest.raises(KeyError, match="more") as caught:
+        hs.Learner.load(tmp_path / "run", callbacks=[Keeps({})])
+    assert caught.value.__notes__ == ["as Keeps() read what the checkpoint keeps of a Keeps"]
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ((frames(1)[0], []), "sample 2, the first being 0: label of type list"),
+        (hs.Sample(frames(1)[0], float("nan"), 7.5, "cam"), "sample 2 of cam at 7.500 s, the first being 0: label nan"),
+        (hs.Sample(frames(1)[0], t="now"), "sample 2, the first being 0: sample with t='now'"),
+    ],
+)
+def test_an_error_says_of_which_sample_a_label_or_a_time_is(item, message):
+    with pytest.raises(errors.InputError, match=f"^{message}"):
+        hs.learn(tiny_net(), [*frames(2), item], hs.SoftmaxProbe(), progress=False)
 
 
 def test_learning_within_a_run_of_the_same_learner_is_refused():

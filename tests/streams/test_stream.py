@@ -1,6 +1,7 @@
 """What functions hand on of the streams they are given, and what becomes a stream."""
 
 import threading
+from dataclasses import dataclass
 from operator import length_hint
 
 import pytest
@@ -54,6 +55,18 @@ def test_functions_hand_on_what_is_known_of_the_source(name, live):
     next(begun)
     assert length_hint(augment(begun)) == N - 1
     assert augment(begun).stats == StreamStats(frames=1, dropped=7)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Placed(hs.Sample):
+    place: str = "nowhere"
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_functions_hand_on_what_a_program_of_ones_own_knows_of_a_sample(name):
+    make, _ = COMPOSED[name]
+    found = list(make(Placed(x, t=float(index), place="yard") for index, x in enumerate(still())))
+    assert {(type(sample), sample.place) for sample in found} == {(Placed, "yard")}
 
 
 def test_several_sources_are_live_if_all_are_and_their_counts_and_failures_add_up():

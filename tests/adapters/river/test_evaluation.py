@@ -196,3 +196,10 @@ def test_a_label_that_is_no_class_is_refused_before_the_network_learns():
     with pytest.raises(errors.LabelError, match="label nan is a missing value"):
         prequential(net, stream([float("nan")]), LinearProbe(), progress=False)
     assert net.samples_seen == 0
+
+
+def test_a_metric_of_probabilities_needs_a_probe_that_gives_them():
+    net = tiny_net()
+    with pytest.raises(errors.ConfigurationError, match="LogLoss with a Echo: expected a probe with predict_proba_one"):
+        prequential(net, stream("ab"), Echo(), metrics.Accuracy() + metrics.LogLoss(), progress=False)
+    assert net.samples_seen == 0
