@@ -1,16 +1,16 @@
 """The page of hebbstream/studio/browser in a headless Chromium whose webcam is a file: for its benchmark and its tests."""
 
 import shutil
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+
+from benchmarks.core.serving import serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
@@ -62,22 +62,11 @@ def write_camera(path: Path, pictures: Iterable["np.ndarray[Any, Any]"], rate: i
     return path
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
     """Lay the page into a folder that has, or will have, ``models`` in it; serve it, as ``python -m http.server`` does."""
     for item in PAGE.iterdir():
         if item.name != "models":
             (folder / item.name).symlink_to(item)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(SimpleHTTPRequestHandler, directory=folder) as address:
+        yield f"{address}/"

@@ -5,10 +5,10 @@ from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 
 import pytest
-from serving import serving
 from sounds import encode, tone
 
 import hebbstream as hs
+from benchmarks.core.serving import serving
 from hebbstream import errors
 from hebbstream.adapters.audio import open_audio
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 from clips import ramp, write_clip
-from serving import serving
 
+from benchmarks.core.serving import serving
 from hebbstream import errors
 from hebbstream.adapters.video import open_video
 

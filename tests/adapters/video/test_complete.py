@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from clips import ramp, write_clip
 from PIL import Image
-from serving import serving
 
+from benchmarks.core.serving import serving
 from hebbstream import errors
 from hebbstream.adapters.video import open_video
 

@@ -8,8 +8,8 @@ from http.server import SimpleHTTPRequestHandler
 import av
 import pytest
 from clips import ramp, write_clip
-from serving import serving
 
+from benchmarks.core.serving import serving
 from hebbstream import errors
 from hebbstream.adapters.video import open_video
 

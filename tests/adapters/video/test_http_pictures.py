@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler
 import numpy as np
 import pytest
 from PIL import Image
-from serving import serving
 
+from benchmarks.core.serving import serving
 from hebbstream import errors
 from hebbstream.adapters.video import open_video
 

@@ -12,9 +12,9 @@ import numpy as np
 import psutil
 import pytest
 from clips import ramp, sender, write_clip
-from serving import serving
 
 import hebbstream as hs
+from benchmarks.core.serving import serving
 from hebbstream import errors
 from hebbstream.adapters._media import _live
 from hebbstream.adapters._media._live import live_frames
