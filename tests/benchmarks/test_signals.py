@@ -81,8 +81,10 @@ def test_a_set_counts_where_learned_is_above_untrained_and_that_above_raw(tmp_pa
 
 def test_every_probe_learns_in_both_orders():
     rows = list(solvers.measure(arrays(count=48), 4, seed=0))
-    assert [(row["order"], row["row"]) for row in rows[:: len(solvers.PROBES)]] == [
-        (order, row) for order in ("random", "in runs") for row in ("raw", "untrained", "learned")
+    probes = [*solvers.PROBES, solvers.SNAPSHOTS]
+    assert [row["probe"] for row in rows[: len(probes)]] == probes
+    assert [(row["order"], row["row"]) for row in rows[:: len(probes)]] == [
+        (order, row) for order in ("random", "in runs") for row in solvers.ROWS
     ]
     assert all(0 <= row[way] <= 100 for row in rows for way in ("prequential", "later"))
 
@@ -93,6 +95,26 @@ def test_a_probe_looks_at_samples_again_as_they_look_by_now():
         x = np.full(3, at, np.float32)
         contender.learn(x, torch.from_numpy(x), at % 2, lambda sample: seen.append(sample) or torch.zeros(3))
     assert len(seen) == 96 == contender.probe.steps - 32
+
+
+def test_the_latest_snapshot_predicts_by_what_its_copy_sees():
+    class Grows:
+        scale = 1.0
+
+        def look(self, sample):
+            return torch.from_numpy(sample) * self.scale
+
+    grows, snapshots, rng = Grows(), solvers.Snapshots(), np.random.default_rng(0)
+    for at in range(60):
+        grows.scale += 1
+        x = np.array([at % 2, *rng.normal(0, 0.1, 2)], np.float32)
+        snapshots.learn(x, grows.look(x), at % 2, grows.look)
+    copied, probe = snapshots.held
+    x = np.array([1, 0, 0], np.float32)
+    assert copied(x)[0] == 52 + 1  # copies after 32, 41 and 52 labels
+    assert probe.predict_one(copied(x)) == 1
+    assert snapshots.right > 40
+    assert snapshots.predict_many(x[None], grows.look) == [1]
 
 
 def test_labels_come_in_two_runs():
@@ -113,6 +135,29 @@ def test_probes_are_counted_by_half(tmp_path):
     assert TABLES["quality/signals-solvers"](tmp_path).splitlines()[2:] == [
         "| choosing | random | slda | 2 | 50.0 / -50.0 | 50.0 / -50.0 | 70.0 / -70.0 | 1 / 0 |",
         "| reporting | random | slda | 1 | 5.0 / -5.0 | 6.0 / -6.0 | 5.0 / -5.0 | 0 / 0 |",
+    ]
+
+
+def test_snapshots_are_counted_by_half_and_preset(tmp_path):
+    (tmp_path / "quality").mkdir()
+    values = {"raw": 1, "untrained": 2, "learned": 4, "untrained, aligned": 3, "learned, aligned": 2}
+    rows = [
+        {
+            "set": "Trace",
+            "order": order,
+            "row": row,
+            "probe": probe,
+            "seed": 0,
+            "prequential": value,
+            "later": 2 * value,
+        }
+        for order, probe in (("random", "snapshots"), ("in runs", "snapshots"), ("random", "slda"))
+        for row, value in values.items()
+    ]
+    (tmp_path / "quality" / "signals-solvers.json").write_text(json.dumps({"rows": rows}))
+    assert TABLES["quality/signals-snapshots"](tmp_path).splitlines()[2:] == [
+        "| choosing | signal | 1 | 4.0 / 8.0 | 1 / 1 | 1 / 1 | +2.0 / +4.0 |",
+        "| choosing | aligned-signal | 1 | 2.0 / 4.0 | 0 / 0 | 0 / 0 | -1.0 / -2.0 |",
     ]
 
 

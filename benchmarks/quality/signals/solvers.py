@@ -2,9 +2,12 @@
 
 Samples of the training part come once, in a random order, or with all samples of a label in two runs, as in a recording.
 *Prequential* is the share that was predicted right before it was learned; *later* is that of the test part, once all is learned.
+Of *snapshots*, the latest predicts, as `hebbstream.Snapshot` does it: a copy of what makes features, with a probe fitted to it.
 """
 
+import copy
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import numpy as np
 import torch
@@ -12,6 +15,7 @@ import torch
 import hebbstream as hs
 from benchmarks.core import run, store
 from benchmarks.quality.signals.__main__ import Array, arguments, network, sets_of, values
+from hebbstream.learning._refit import refit_probe
 
 PROBES: dict[str, tuple[Callable[[], hs.OnlineProbe], bool]] = {
     "gradient": (hs.SoftmaxProbe, False),
@@ -19,6 +23,12 @@ PROBES: dict[str, tuple[Callable[[], hs.OnlineProbe], bool]] = {
     "slda": (hs.SldaProbe, False),
     "slda, with Replay()": (hs.SldaProbe, True),
 }
+SNAPSHOTS = "snapshots"
+ROWS = ("raw", "untrained", "learned", "untrained, aligned", "learned, aligned")
+_FIRST, _GROWTH = (
+    32,
+    1.25,
+)  # labels before the first copy, and how many times as many there are at the next: those of `Snapshot`
 Look = Callable[[Array], torch.Tensor]
 
 
@@ -50,25 +60,64 @@ class Contender:
             self.probe.learn_many(torch.stack([look(frame.numpy()) for frame in frames]), labels, self.replay.weight)
             self.replay.waiting = 0
 
+    def predict_many(self, samples: Array, look: Look) -> list[object]:
+        """Return what it takes samples for, once all is learned."""
+        return list(self.probe.predict_many(torch.stack([look(sample) for sample in samples])))
+
+
+class Snapshots(Contender):
+    """The latest copy with its probe; before the first, a probe that learns along."""
+
+    def __init__(self) -> None:
+        self.probe, self.replay, self.right = hs.SoftmaxProbe(), hs.Replay(), 0
+        self.held: tuple[Look, hs.OnlineProbe] | None = None
+        self.due = _FIRST
+
+    def learn(self, sample: Array, features: torch.Tensor, label: int, look: Look) -> None:
+        """Predict a sample and keep it; where labels have grown enough, make the next copy."""
+        probe, seen = (self.probe, features) if self.held is None else (self.held[1], self.held[0](sample))
+        self.right += bool(probe.classes) and probe.predict_one(seen) == label
+        self.probe.learn_one(features, label)
+        self.replay.add(torch.from_numpy(sample), label)
+        if self.probe.steps >= self.due:
+            self.due = int(self.probe.steps * _GROWTH) + 1
+            self.held = copy.deepcopy(look), self._refit(look)
+
+    def predict_many(self, samples: Array, look: Look) -> list[object]:
+        """Return what a last one takes samples for."""
+        return list(self._refit(look).predict_many(torch.stack([look(sample) for sample in samples])))
+
+    def _refit(self, look: Look) -> hs.OnlineProbe:
+        return refit_probe(cast("hs.SoftHebbNet", _Looking(look)), self.probe, self.replay, progress=False)
+
+
+class _Looking:
+    """Stands for a network, where features are raw values."""
+
+    def __init__(self, look: Look) -> None:
+        self.look = look
+
+    def transform_many(self, samples: torch.Tensor) -> torch.Tensor:
+        return torch.stack([self.look(sample.numpy()) for sample in samples]).float()
+
 
 def measure(arrays: dict[str, Array], width: int | None, seed: int) -> Iterator[store.Result]:
     """Yield a result for each order, row and probe."""
     train, y, test, test_y = (arrays[name] for name in ("train", "train_y", "test", "test_y"))
     orders = {"random": np.random.default_rng(seed).permutation(len(train)), "in runs": in_runs(y, seed)}
     for order, indices in orders.items():
-        for row in ("raw", "untrained", "learned"):
+        for row in ROWS if train.ndim == 3 else ROWS[:3]:  # pictures of sound have one preset
             learn = look = values(train)
             if row != "raw":
                 net = network(train, row, width, seed)
                 learn, look = net.learn_one, net.transform_one
-            contenders = {name: Contender(name) for name in PROBES}
+            contenders = {name: Contender(name) for name in PROBES} | {SNAPSHOTS: Snapshots()}
             for index in indices:
                 features = learn(train[index])
                 for contender in contenders.values():
                     contender.learn(train[index], features, y[index].item(), look)
-            tested = torch.stack([look(sample) for sample in test])
             for name, contender in contenders.items():
-                later = float(np.mean(np.array(contender.probe.predict_many(tested)) == test_y))
+                later = float(np.mean(np.array(contender.predict_many(test, look)) == test_y))
                 found = {"prequential": contender.right / len(train), "later": later}
                 percent = {way: round(100 * share, 2) for way, share in found.items()}
                 yield {"order": order, "row": row, "probe": name, "seed": seed, **percent}

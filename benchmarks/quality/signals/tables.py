@@ -54,11 +54,20 @@ def _signals(results: Path) -> str:
 
 
 def _counts(results: Path) -> str:
-    """On how many sets learned features are above untrained ones, and those above raw values, on average of the seeds.
+    """On how many sets learned features are above untrained ones, and those above raw values, on average of the seeds."""
+    return _counted(*_measured(results), _WAYS)
 
-    Both presets for signals have the same sets, so that their means can be compared; sounds have a line of their own.
-    """
-    rows, names = _measured(results)
+
+def _snapshots(results: Path) -> str:
+    """The same of the latest snapshot, where samples come in a random order: prequential, and of the test part in the end."""
+    measured = read(results / "quality" / "signals-solvers.json")["rows"]
+    some = [row for row in measured if (row["order"], row["probe"]) == ("random", "snapshots")]
+    rows = {(name, row): runs for (name, row), runs in grouped(some, "set", "row").items()}
+    return _counted(rows, sorted({name for name, _ in rows}), ("prequential", "later"))
+
+
+def _counted(rows: Rows, names: list[str], ways: tuple[str, ...]) -> str:
+    """Both presets for signals have the same sets, so that their means can be compared; sounds have a line of their own."""
 
     def above(name: str, way: str, kind: str) -> bool:
         of = ("raw", f"untrained{kind}", f"learned{kind}")
@@ -76,10 +85,10 @@ def _counts(results: Path) -> str:
             ]
             if not some:
                 continue
-            better = [sum(gains(rows, name, way, kind).mean() > 0 for name in some) for way in _WAYS]
-            each = [sum(above(name, way, kind) for name in some) for way in _WAYS]
-            gained = [f"{np.mean([gains(rows, name, way, kind).mean() for name in some]):+.1f}" for way in _WAYS]
-            means = [f"{np.mean([_mean(rows[name, f'learned{kind}'], way) for name in some]):.1f}" for way in _WAYS]
+            better = [sum(gains(rows, name, way, kind).mean() > 0 for name in some) for way in ways]
+            each = [sum(above(name, way, kind) for name in some) for way in ways]
+            gained = [f"{np.mean([gains(rows, name, way, kind).mean() for name in some]):+.1f}" for way in ways]
+            means = [f"{np.mean([_mean(rows[name, f'learned{kind}'], way) for name in some]):.1f}" for way in ways]
             table.append(
                 [half, preset, len(some), *(" / ".join(map(str, cell)) for cell in (means, better, each, gained))]
             )
@@ -151,4 +160,5 @@ TABLES: Tables = {
     "quality/signals-whitening": _whitening,
     "quality/signals-peers": _peers,
     "quality/signals-solvers": _solvers,
+    "quality/signals-snapshots": _snapshots,
 }
