@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 from hebbstream._numbers import quantity
 from hebbstream._quote import quote
 from hebbstream.errors import ConfigurationError
-from hebbstream.learning._callback import Callback
+from hebbstream.learning._callback import Callback, Step
 from hebbstream.network import SoftHebbNet
 from hebbstream.probe import OnlineProbe, Replay
+from hebbstream.probe._solvers import as_online_probe
 
 if TYPE_CHECKING:
     from hebbstream.learning._learner import Learner
 
 _FIRST = 32  # labels, before which a probe would know next to nothing
 _NEWS = 10  # labels of a class that the copy does not know
+_AT_ONCE = 32  # frames of a forward pass
 
 
 class Snapshot(Callback):
@@ -28,10 +30,15 @@ class Snapshot(Callback):
     (`Learner.refit_probe`). That takes a forward pass of each. In between nothing changes: what has just been taught is known from the
     next copy on. A new class is reason for one, soon after it has ten labels.
 
+    With a `probe` of its own, it also learns each label as it comes, as the copy sees the frame: another forward pass.
+
     Parameters
     ----------
     growth
         Make the next copy when there are so many times as many labels.
+    probe
+        That has learned nothing. With each copy another one like it learns the kept frames, and then each label. Take one that
+        keeps sums, such as `SldaProbe`: gradients follow the last labels.
 
     Attributes
     ----------
@@ -41,7 +48,8 @@ class Snapshot(Callback):
     Raises
     ------
     ConfigurationError
-        If `growth` is not above 1, or, before the first sample, the learner has no replay.
+        If `growth` is not above 1, or `probe` is no probe or has learned something; before the first sample, if the learner has no
+        replay.
 
     Examples
     --------
@@ -57,10 +65,15 @@ class Snapshot(Callback):
     (1, 0)
     """
 
-    def __init__(self, *, growth: float = 1.25) -> None:
+    def __init__(self, *, growth: float = 1.25, probe: OnlineProbe | None = None) -> None:
         if not 1 < quantity(growth) < math.inf:
             raise ConfigurationError(f"growth={quote(growth)}: expected a number above 1")
         self.growth = float(growth)
+        self._new = as_online_probe(probe, "Snapshot")
+        if self._new is not None and self._new.steps:
+            raise ConfigurationError(
+                f"Snapshot with a probe of {self._new.steps} labels: expected one that has learned nothing"
+            )
         self.taken = 0
         self._held: tuple[SoftHebbNet, OnlineProbe] | None = None  # in one piece: another thread may predict
         self._replay = Replay()  # the learner's, from its first run on
@@ -114,11 +127,23 @@ class Snapshot(Callback):
         """Whether there are labels enough."""
         return self._missing() <= 0
 
+    def on_step(self, learner: "Learner", step: Step) -> None:  # noqa: ARG002
+        """Let a probe of its own learn the label."""
+        if self._held is not None and self._new is not None and step.sample.y is not None:
+            net, probe = self._held
+            probe.learn_one(net.transform_one(step.sample.x), step.sample.y)
+
     def on_pause(self, learner: "Learner") -> None:
         """Copy the network, and fit a probe to it."""
-        probe = learner.refit_probe(progress=False)
-        if probe is not None:
-            self._held = copy.deepcopy((learner.net, probe))  # where labels are many, it may be the learner's own
+        fitted = learner.refit_probe(progress=False) if self._new is None else self._new
+        if fitted is not None:
+            net, probe = copy.deepcopy((learner.net, fitted))  # where labels are many, it may be the learner's own
+            if self._new is not None:
+                frames, labels = self._replay.kept()
+                for start in range(0, len(labels), _AT_ONCE):
+                    part = slice(start, start + _AT_ONCE)
+                    probe.learn_many(net.transform_many(frames[part]), labels[part])
+            self._held = net, probe
             self._known = Counter(self._replay.came)
             self.taken += 1
 
@@ -130,4 +155,5 @@ class Snapshot(Callback):
         return min([grown, *news])
 
     def __repr__(self) -> str:
-        return f"Snapshot(growth={self.growth:g}, taken={self.taken})"
+        probe = "" if self._new is None else f", probe={self._new!r}"
+        return f"Snapshot(growth={self.growth:g}{probe}, taken={self.taken})"

@@ -80,8 +80,8 @@ def test_a_set_counts_where_learned_is_above_untrained_and_that_above_raw(tmp_pa
 
 
 def test_every_probe_learns_in_both_orders():
-    rows = list(solvers.measure(arrays(count=48), 4, seed=0))
-    probes = [*solvers.PROBES, solvers.SNAPSHOTS]
+    probes = [*solvers.PROBES, *solvers.SNAPSHOTS]
+    rows = list(solvers.measure(arrays(count=48), probes, 4, seed=0))
     assert [row["probe"] for row in rows[: len(probes)]] == probes
     assert [(row["order"], row["row"]) for row in rows[:: len(probes)]] == [
         (order, row) for order in ("random", "in runs") for row in solvers.ROWS
@@ -97,14 +97,15 @@ def test_a_probe_looks_at_samples_again_as_they_look_by_now():
     assert len(seen) == 96 == contender.probe.steps - 32
 
 
-def test_the_latest_snapshot_predicts_by_what_its_copy_sees():
+@pytest.mark.parametrize(("name", "learned"), [("snapshots", 52), ("snapshots, slda", 60)])
+def test_the_latest_snapshot_predicts_by_what_its_copy_sees(name, learned):
     class Grows:
         scale = 1.0
 
         def look(self, sample):
             return torch.from_numpy(sample) * self.scale
 
-    grows, snapshots, rng = Grows(), solvers.Snapshots(), np.random.default_rng(0)
+    grows, snapshots, rng = Grows(), solvers.Snapshots(name), np.random.default_rng(0)
     for at in range(60):
         grows.scale += 1
         x = np.array([at % 2, *rng.normal(0, 0.1, 2)], np.float32)
@@ -113,6 +114,7 @@ def test_the_latest_snapshot_predicts_by_what_its_copy_sees():
     x = np.array([1, 0, 0], np.float32)
     assert copied(x)[0] == 52 + 1  # copies after 32, 41 and 52 labels
     assert probe.predict_one(copied(x)) == 1
+    assert probe.steps == learned
     assert snapshots.right > 40
     assert snapshots.predict_many(x[None], grows.look) == [1]
 

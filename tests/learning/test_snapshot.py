@@ -92,9 +92,38 @@ def test_a_resumed_run_has_one_from_the_start(tmp_path):
     assert seen == [1, 1]
 
 
-def test_it_changes_nothing_of_the_run(tmp_path):
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_a_probe_of_its_own_learns_on_as_the_copy_sees_frames(batch_size):
+    template = hs.SldaProbe(solve_every=1)
+    snapshot = hs.Snapshot(probe=template)
+    run = learner(snapshot)
+    run.learn([*labelled(32), (FRAMES[40], "new"), (FRAMES[41], None)], batch_size=batch_size, progress=False)
+    assert (snapshot.taken, template.steps, snapshot.probe.steps) == (1, 0, 33)
+    expected = hs.SldaProbe(solve_every=1)
+    for frame, label in [*labelled(32), (FRAMES[40], "new")]:
+        expected.learn_one(snapshot.net.transform_one(frame), label)
+    assert snapshot.predict_proba_one(FRAMES[0]) == pytest.approx(
+        expected.predict_proba_one(snapshot.net.transform_one(FRAMES[0]))
+    )
+    assert not torch.equal(snapshot.net.layers[0].weight, run.net.layers[0].weight)
+    run.learn(iter(labelled(8)), progress=False)
+    assert (snapshot.taken, snapshot.probe.steps) == (2, 41)  # and once more from the start
+
+
+def test_a_probe_that_cannot_be_its_own_is_refused():
+    taught = hs.SldaProbe()
+    taught.learn_one(np.ones(3), "a")
+    with pytest.raises(errors.ConfigurationError, match="probe of 1 labels: expected one that has learned nothing"):
+        hs.Snapshot(probe=taught)
+    with pytest.raises(errors.ConfigurationError, match="Snapshot with a str: expected an OnlineProbe"):
+        hs.Snapshot(probe="slda")
+    assert repr(hs.Snapshot(probe=hs.SldaProbe())) == f"Snapshot(growth=1.25, probe={hs.SldaProbe()!r}, taken=0)"
+
+
+@pytest.mark.parametrize("probe", [None, hs.SldaProbe()])
+def test_it_changes_nothing_of_the_run(tmp_path, probe):
     learner(hs.Checkpoint(tmp_path / "plain")).learn(labelled(60), progress=False)
-    learner(hs.Snapshot(), hs.Checkpoint(tmp_path / "watched")).learn(labelled(60), progress=False)
+    learner(hs.Snapshot(probe=probe), hs.Checkpoint(tmp_path / "watched")).learn(labelled(60), progress=False)
     assert (tmp_path / "plain").read_bytes() == (tmp_path / "watched").read_bytes()
 
 

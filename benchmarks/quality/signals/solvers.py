@@ -2,7 +2,8 @@
 
 Samples of the training part come once, in a random order, or with all samples of a label in two runs, as in a recording.
 *Prequential* is the share that was predicted right before it was learned; *later* is that of the test part, once all is learned.
-Of *snapshots*, the latest predicts, as `hebbstream.Snapshot` does it: a copy of what makes features, with a probe fitted to it.
+Of *snapshots*, the latest predicts, as `hebbstream.Snapshot` does it: a copy of what makes features, with a probe fitted to it, or
+one of sums that has learned what is kept and learns on.
 """
 
 import copy
@@ -23,7 +24,7 @@ PROBES: dict[str, tuple[Callable[[], hs.OnlineProbe], bool]] = {
     "slda": (hs.SldaProbe, False),
     "slda, with Replay()": (hs.SldaProbe, True),
 }
-SNAPSHOTS = "snapshots"
+SNAPSHOTS = {"snapshots": None, "snapshots, slda": hs.SldaProbe}
 ROWS = ("raw", "untrained", "learned", "untrained, aligned", "learned, aligned")
 _FIRST, _GROWTH = (
     32,
@@ -66,10 +67,11 @@ class Contender:
 
 
 class Snapshots(Contender):
-    """The latest copy with its probe; before the first, a probe that learns along."""
+    """The latest copy with its probe; before the first, one that learns along."""
 
-    def __init__(self) -> None:
-        self.probe, self.replay, self.right = hs.SoftmaxProbe(), hs.Replay(), 0
+    def __init__(self, name: str) -> None:
+        self.make = SNAPSHOTS[name]
+        self.probe, self.replay, self.right = (self.make or hs.SoftmaxProbe)(), hs.Replay(), 0
         self.held: tuple[Look, hs.OnlineProbe] | None = None
         self.due = _FIRST
 
@@ -78,17 +80,24 @@ class Snapshots(Contender):
         probe, seen = (self.probe, features) if self.held is None else (self.held[1], self.held[0](sample))
         self.right += bool(probe.classes) and probe.predict_one(seen) == label
         self.probe.learn_one(features, label)
+        if self.held is not None and self.make is not None:
+            probe.learn_one(seen, label)
         self.replay.add(torch.from_numpy(sample), label)
         if self.probe.steps >= self.due:
             self.due = int(self.probe.steps * _GROWTH) + 1
-            self.held = copy.deepcopy(look), self._refit(look)
+            self.held = copy.deepcopy(look), self._fitted(look)
 
     def predict_many(self, samples: Array, look: Look) -> list[object]:
         """Return what a last one takes samples for."""
-        return list(self._refit(look).predict_many(torch.stack([look(sample) for sample in samples])))
+        return list(self._fitted(look).predict_many(torch.stack([look(sample) for sample in samples])))
 
-    def _refit(self, look: Look) -> hs.OnlineProbe:
-        return refit_probe(cast("hs.SoftHebbNet", _Looking(look)), self.probe, self.replay, progress=False)
+    def _fitted(self, look: Look) -> hs.OnlineProbe:
+        net = _Looking(look)
+        if self.make is None:
+            return refit_probe(cast("hs.SoftHebbNet", net), self.probe, self.replay, progress=False)
+        (frames, labels), probe = self.replay.kept(), self.make()
+        probe.learn_many(net.transform_many(frames), labels)
+        return probe
 
 
 class _Looking:
@@ -101,7 +110,7 @@ class _Looking:
         return torch.stack([self.look(sample.numpy()) for sample in samples]).float()
 
 
-def measure(arrays: dict[str, Array], width: int | None, seed: int) -> Iterator[store.Result]:
+def measure(arrays: dict[str, Array], probes: list[str], width: int | None, seed: int) -> Iterator[store.Result]:
     """Yield a result for each order, row and probe."""
     train, y, test, test_y = (arrays[name] for name in ("train", "train_y", "test", "test_y"))
     orders = {"random": np.random.default_rng(seed).permutation(len(train)), "in runs": in_runs(y, seed)}
@@ -111,7 +120,7 @@ def measure(arrays: dict[str, Array], width: int | None, seed: int) -> Iterator[
             if row != "raw":
                 net = network(train, row, width, seed)
                 learn, look = net.learn_one, net.transform_one
-            contenders = {name: Contender(name) for name in PROBES} | {SNAPSHOTS: Snapshots()}
+            contenders = {name: Contender(name) if name in PROBES else Snapshots(name) for name in probes}
             for index in indices:
                 features = learn(train[index])
                 for contender in contenders.values():
@@ -125,13 +134,16 @@ def measure(arrays: dict[str, Array], width: int | None, seed: int) -> Iterator[
 
 def main() -> None:
     parser = arguments("quality/signals-solvers", __doc__)
+    names = [*PROBES, *SNAPSHOTS]
+    parser.add_argument("--probes", nargs="+", choices=names, default=names)
     options = run.begin(parser)
     settings = {"width": options.width, "most": options.most}
     rows = store.resume(options.output, settings).get("rows", [])
     for seed in options.seeds:
         for name, arrays in sets_of(options.folder, options.sets, options.most):
-            if not any((row["set"], row["seed"]) == (name, seed) for row in rows):
-                rows += store.shown({"set": name, **each} for each in measure(arrays, options.width, seed))
+            done = {row["probe"] for row in rows if (row["set"], row["seed"]) == (name, seed)}
+            if probes := [probe for probe in options.probes if probe not in done]:
+                rows += store.shown({"set": name, **each} for each in measure(arrays, probes, options.width, seed))
                 store.write(options.output, {"settings": settings, "rows": rows})
 
 
