@@ -153,7 +153,7 @@ def test_snapshots_are_counted_by_half_and_preset(tmp_path):
             "prequential": value,
             "later": 2 * value,
         }
-        for order, probe in (("random", "snapshots"), ("in runs", "snapshots"), ("random", "slda"))
+        for order, probe in (("random", "snapshots, slda"), ("in runs", "snapshots, slda"), ("random", "slda"))
         for row, value in values.items()
     ]
     (tmp_path / "quality" / "signals-solvers.json").write_text(json.dumps({"rows": rows}))

@@ -59,9 +59,9 @@ def _counts(results: Path) -> str:
 
 
 def _snapshots(results: Path) -> str:
-    """The same of the latest snapshot, where samples come in a random order: prequential, and of the test part in the end."""
+    """The same of a snapshot whose probe learns on, where samples come in a random order: prequential, and of the test part in the end."""
     measured = read(results / "quality" / "signals-solvers.json")["rows"]
-    some = [row for row in measured if (row["order"], row["probe"]) == ("random", "snapshots")]
+    some = [row for row in measured if (row["order"], row["probe"]) == ("random", "snapshots, slda")]
     rows = {(name, row): runs for (name, row), runs in grouped(some, "set", "row").items()}
     return _counted(rows, sorted({name for name, _ in rows}), ("prequential", "later"))
 
