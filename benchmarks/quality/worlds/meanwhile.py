@@ -1,7 +1,8 @@
 """Measure what is known of a later recording while a network learns: by probes that learn along, and by snapshots.
 
 The preset "motion", as drawn and learned, as in `later`, and 2,000 labels as there. After each fifth of the labels the frames of a
-later recording, of pictures the test, are named by the probe that learned along, and by the latest `Snapshot` where the row has one.
+later recording, of pictures the test, are named by the probe that learned along, and by the latest `Snapshot`, whose probe learns on
+where it is one of sums.
 """
 
 import time
@@ -19,23 +20,20 @@ from benchmarks.quality.worlds.tables import DRAWN, FORGETS, LEARNED, OF_ONE
 _FIFTHS = 5
 LEARNING = {DRAWN: (), LEARNED: (0, 1)}
 PROBES = {OF_ONE: hs.SoftmaxProbe, FORGETS: partial(hs.SldaProbe, solve_every=32, half_life=1000)}
+SNAPSHOTS = {OF_ONE: None, FORGETS: partial(hs.SldaProbe, solve_every=32)}
 
 
 def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.Job]:  # noqa: ARG001  # whole frames, as they are labelled
-    """Yield a row for each network and probe; gradients have snapshots beside."""
+    """Yield a row for each network and probe."""
     for (row, learning), probe in product(LEARNING.items(), PROBES):
         net = network("motion", learning, width, world.train.shape[-1], seed)
         yield {"row": f"{row}, {probe}"}, partial(_row, world, probe, net)
 
 
 def _row(world: World, probe: str, net: hs.SoftHebbNet) -> store.Result:
-    snapshot = hs.Snapshot()
-    learner = hs.Learner(
-        net,
-        PROBES[probe](),
-        replay=hs.Replay(per_sample=1, weight=1),
-        callbacks=[snapshot] if probe == OF_ONE else [],
-    )
+    make = SNAPSHOTS[probe]
+    snapshot = hs.Snapshot(probe=make and make())
+    learner = hs.Learner(net, PROBES[probe](), replay=hs.Replay(per_sample=1, weight=1), callbacks=[snapshot])
     stream = samples(world)
     labels = len(world.labelled)
     cuts = [0, *(int(world.labelled[labels * part // _FIFTHS - 1]) + 1 for part in range(1, _FIFTHS)), len(stream)]

@@ -148,7 +148,12 @@ def _refit(results: Path) -> str:
 def _meanwhile(results: Path) -> str:
     """Of each world: means over the fifths of a stream of what is known of a later recording, as drawn and learned."""
     found = grouped(read(results / "quality" / "meanwhile.json")["rows"], "world", "row")
-    ways = {"gradient": (OF_ONE, "along"), "slda": (FORGETS, "along"), "snapshots": (OF_ONE, "snapshot")}
+    ways = {
+        "gradient": (OF_ONE, "along"),
+        "slda": (FORGETS, "along"),
+        "snapshots": (OF_ONE, "snapshot"),
+        "snapshots, slda": (FORGETS, "snapshot"),
+    }
     rows = []
     for world in dict.fromkeys(world for world, _ in found):
         cells = []
