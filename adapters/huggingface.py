@@ -183,7 +183,12 @@ def _array(value: Any, form: PictureFormat, dtype: str | None) -> Any:
     if hasattr(value, "getexif"):  # Pillow's
         return form.convert(value)
     if not isinstance(value, Tensor | np.ndarray | list):
-        raise DtypeError(f"image of type {type(value).__name__}: expected a Pillow image, an array, a tensor or a list")
+        encoded = (
+            ", which dataset.cast_column(…, datasets.Image()) makes of it" if isinstance(value, bytes | dict) else ""
+        )
+        raise DtypeError(
+            f"image of type {type(value).__name__}: expected a Pillow image{encoded}, an array, a tensor or a list"
+        )
     if form.size is not None or form.gray:
         raise ConfigurationError(
             f"size={form.size}, gray={form.gray}: expected Pillow images, not {type(value).__name__}s"

@@ -209,7 +209,11 @@ def _open_table(options: argparse.Namespace, source: str, size: tuple[int, int] 
     refuse(options, ("sound", "form", "length", "mels", "labels", *MEDIA_ONLY), source, "sound or a video", "a table")
     window = options.window_rows or (size and size[1])
     if window is None:
-        raise ConfigurationError(f"{source} without --window: expected the number of rows in a sample, such as 100")
+        pictures = "; pictures in Parquet files are read in Python, by hebbstream.adapters.huggingface"
+        raise ConfigurationError(
+            f"{source} without --window: expected the number of rows in a sample, such as 100"
+            + pictures * source.endswith(".parquet")
+        )
     if options.hop is not None and options.hop % 1:
         raise ConfigurationError(f"--hop {options.hop:g} for {source}: expected a whole number of rows")
     rows = open_table(source, _named(options, source))

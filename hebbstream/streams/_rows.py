@@ -256,7 +256,9 @@ def number(name: Hashable, value: Any) -> float:
     except (TypeError, ValueError, OverflowError, RuntimeError):
         pointed = value.replace(",", ".") if isinstance(value, str) else ""
         such = f" such as {pointed}" if reads_as_number(pointed) else ""
-        raise InputError(f"column {name!r} is {quote(value)}: expected a number{such}, or columns without it") from None
+        # A whole picture would fill the screen.
+        shown = f"of type {type(value).__name__}" if isinstance(value, bytes | dict | list) else quote(value)
+        raise InputError(f"column {name!r} is {shown}: expected a number{such}, or columns without it") from None
     return found if abs(found) <= LARGEST_VALUE else math.nan
 
 

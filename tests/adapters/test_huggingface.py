@@ -7,11 +7,13 @@ from urllib.error import URLError
 
 import datasets
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pyarrow import parquet
 from strategies import arrays, assert_learns, modest
 
 import hebbstream as hs
@@ -196,6 +198,23 @@ def test_what_is_no_image_is_refused(value):
     stream = datasets.IterableDataset.from_generator(lambda: iter([{"x": value}]))
     with pytest.raises(errors.DtypeError, match="image of"):
         next(samples_from_huggingface(stream, image="x"))
+
+
+@pytest.mark.parametrize("kept", ["bytes", "dict"])
+def test_pictures_in_parquet_files_are_read_once_they_are_cast(tmp_path, kept):
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(file, "PNG")
+    value = file.getvalue() if kept == "bytes" else {"bytes": file.getvalue(), "path": "red.png"}
+    parquet.write_table(pa.Table.from_pylist([{"picture": value, "label": "red"}] * 3), tmp_path / "a.parquet")
+    options = {"data_files": str(tmp_path / "*.parquet"), "split": "train", "streaming": True}
+    rows = datasets.load_dataset("parquet", **options, cache_dir=str(tmp_path))
+    with pytest.raises(
+        errors.DtypeError, match=rf"image of type {kept}: expected a Pillow image, which dataset\.cast_column"
+    ):
+        list(samples_from_huggingface(rows, image="picture", label="label"))
+    cast = rows.cast_column("picture", datasets.Image())
+    samples = list(samples_from_huggingface(cast, label="label", size=32))
+    assert [(sample.x.shape, sample.y) for sample in samples] == [((32, 32, 3), "red")] * 3
 
 
 def test_what_is_no_split_is_refused_at_once(dataset):

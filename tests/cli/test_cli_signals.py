@@ -240,6 +240,10 @@ def test_a_table_without_a_column_to_learn_is_refused(tmp_path, capsys):
     ("arguments", "message"),
     [
         (("{sensors}",), "sensors.csv without --window: expected the number of rows in a sample, such as 100"),
+        (
+            ("pictures.parquet",),
+            "such as 100; pictures in Parquet files are read in Python, by hebbstream.adapters.huggingface",
+        ),
         (("{sensors}", "--window", 50, "--columns", "z"), "no column 'z': found time, x, y, activity"),
         (("{sensors}", "--window", 50, "--label", "what"), "no column 'what': found"),
         (("{sensors}", "--window", 50), "column 'activity' is 'rest': expected a number, or columns without it"),

@@ -284,6 +284,11 @@ def test_a_data_frame_is_no_rows(rows):
     [
         ([{"x": "high", "at": 0}], errors.InputError, "column 'x' is 'high': expected a number"),
         ([{"x": "-3,5", "at": 0}], errors.InputError, r"'x' is '-3,5': expected a number such as -3\.5, or columns"),
+        (
+            [{"x": b"picture" * 999, "at": 0}],
+            errors.InputError,
+            "^[^:]*: column 'x' is of type bytes: expected a number",
+        ),
         ([{"x": np.zeros(2), "at": 0}], errors.InputError, r"column 'x' is array\(\[0., 0.\]\): expected a number"),
         ([{"x": torch.zeros(2), "at": 0}], errors.InputError, r"column 'x' is tensor\(\[0., 0.\]\): expected a number"),
         ([{"x": np.complex64(1j), "at": 0}], errors.InputError, r"column 'x' is np.complex64\(1j\): expected a number"),
