@@ -240,10 +240,6 @@ def test_a_table_without_a_column_to_learn_is_refused(tmp_path, capsys):
     ("arguments", "message"),
     [
         (("{sensors}",), "sensors.csv without --window: expected the number of rows in a sample, such as 100"),
-        (
-            ("pictures.parquet",),
-            "such as 100; pictures in Parquet files are read in Python, by hebbstream.adapters.huggingface",
-        ),
         (("{sensors}", "--window", 50, "--columns", "z"), "no column 'z': found time, x, y, activity"),
         (("{sensors}", "--window", 50, "--label", "what"), "no column 'what': found"),
         (("{sensors}", "--window", 50), "column 'activity' is 'rest': expected a number, or columns without it"),
@@ -262,6 +258,12 @@ def test_options_of_another_kind_of_source_are_refused(arguments, message, senso
     assert main(["learn", *given, "--checkpoint", str(tmp_path / "run.safetensors")]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run.safetensors").exists()
+
+
+def test_pictures_in_parquet_files_are_told_where_to_go(tmp_path, capsys):
+    pd.DataFrame({"image": [b"PNG"]}).to_parquet(tmp_path / "a.parquet")
+    assert main(["learn", str(tmp_path / "a.parquet"), "--checkpoint", str(tmp_path / "run.safetensors")]) == 1
+    assert "; pictures in Parquet files are read in Python" in capsys.readouterr().err
 
 
 def test_what_a_network_is_not_for_is_refused(sensors, sound, tmp_path, capsys):
