@@ -240,14 +240,10 @@ class SoftHebbLayer(nn.Module):
         if not spec.learning_rate > 0:
             return None
         if self.imprinting is not None:
-            end, learned = spec.decay_samples, self.samples_learned
-            if end is not None and learned.is_cpu and int(learned) >= end:
-                return None
-            chance = 1.0 if end is None else plasticity.linear_decay(learned, end)
             samples = forward.output.shape[0]
-            places = places_of(len(forward.weighted_input) // samples, learned.device)
+            places = places_of(len(forward.weighted_input) // samples, weights.device)
             patches = forward.patches_at(places, samples)
-            return self._imprinted(*self.imprinting.draw(patches, samples, spec.channels, chance))
+            return self._imprinted(*self.imprinting.draw(patches, samples, spec.channels, spec.decay_samples))
         events = self._events(forward.weighted_input)
         if events is not None:
             out = workspace.take("rows", (len(events.neurons), weights.shape[1]), weights)
@@ -300,6 +296,8 @@ class SoftHebbLayer(nn.Module):
         for place, value in enumerate((opening, 0.5 ** (1.0 / half_life))):
             self.opening[place] = float(value)  # NumPy's numbers are none to torch
         self.samples_learned.zero_()
+        if self.imprinting is not None:
+            self.imprinting.reopen()
 
     def _as_layer_input(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], -1, 1, 1) if self.spec.kernel_size is None else x

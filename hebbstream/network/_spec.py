@@ -52,7 +52,8 @@ class LayerSpec:
         ``q`` (eq. 5); 0 makes the rate independent of the weight norm.
     decay_samples
         If given, the rate is multiplied by ``1 − n/decay_samples`` after n samples in which the layer was not frozen, and
-        ends at zero (appendix A.2).
+        ends at zero (appendix A.2). Where neurons imprint, n counts samples by how much moves in them: after a still room, the
+        layer learns from who comes in.
     averaging_samples
         The features' weights are a running average of those that learn, over so many samples; over the latest third, while
         they are fewer. Features then move less from frame to frame. ``None`` takes the weights that learn.

@@ -281,10 +281,11 @@ class LayerStack(nn.Module):
         net.sample_rate = None if rate is None else int(rate)
         net.window_options = {name: _WINDOW_OPTIONS[name](value) for name, value in dict(windowed or {}).items()}
         # Before any memory is asked for: a header must not be able to ask for more than its file has.
-        _check_fit(net.state_dict(), state["tensors"])
+        tensors = _completed(state["tensors"])
+        _check_fit(net.state_dict(), tensors)
         # `to_empty` would import sympy, which takes as long as the rest of loading.
         net._apply(lambda blank: torch.empty(blank.shape, dtype=blank.dtype, device=place))
-        net.load_state_dict(state["tensors"])
+        net.load_state_dict(tensors)
         return net
 
     def save(self, path: str | Path) -> None:
@@ -426,6 +427,18 @@ class LayerStack(nn.Module):
         what = f"{self.in_channels} channels, {self.samples_seen:,} samples seen, on {self.device}"
         lines = [f"{index:3}  {layer}" for index, layer in enumerate(self.layers, start=1)]
         return "\n".join([f"{type(self).__name__}{name}: {what}{', mirrored' if self.mirror else ''}", *lines])
+
+
+def _completed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Add what earlier files do not have: how much moved since neurons began to imprint, as if alike in each sample."""
+    found = dict(tensors)
+    for name, moved in tensors.items():
+        layer, imprints, _ = name.partition("imprinting.moved")
+        if imprints and not moved.dim():
+            mean = moved / tensors[f"{layer}imprinting.steps"].clamp(min=1)
+            learned = tensors[f"{layer}samples_learned"]
+            found[name] = torch.stack([moved, learned * mean, learned * mean.square()])
+    return found
 
 
 def _check_fit(expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:

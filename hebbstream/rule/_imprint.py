@@ -15,6 +15,7 @@ _RANGE = 2**32
 _MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)  # below 2**31: products fit into a signed 64-bit number
 _STRIDE = 101  # has no factor in common with the number of places: one after another, all have their turn
 _SHRINKAGE = 0.3
+_LEAST = 1e-30  # where nothing has moved
 
 
 class Imprinting(nn.Module):
@@ -29,6 +30,10 @@ class Imprinting(nn.Module):
     with ``m/M``. Where nothing moves, nothing changes. A patch of zeros has no motion: a neuron that held it would always answer
     with 0. Changes become rare: after n samples, one neuron in n or so changes with each. To copy a patch is Hebb's rule in one step,
     for a neuron that answers to nothing else (weight imprinting; Qi et al. 2018).
+
+    A layer may come to rest, so that the next one has something to build on. How many samples it has learned from is
+    ``n = (ΣM)²/ΣM²``: as many as would do if the same moved in each (effective sample size; Kish 1965). A camera that sees an empty
+    room for an hour has shown next to nothing, and once someone comes in, most of what moved is still to come.
 
     Chance is a hash of the number of steps, so that a run that is resumed goes on as it would have.
 
@@ -72,7 +77,8 @@ class Imprinting(nn.Module):
         super().__init__()
         self.seed = seed
         self.register_buffer("before", torch.zeros(_PLACES, synapses, dtype=torch.float32, device=device))
-        self.register_buffer("moved", torch.zeros((), dtype=torch.float32, device=device))
+        moved = torch.zeros(3, dtype=torch.float32, device=device)
+        self.register_buffer("moved", moved)  # ΣM of all samples; ΣM and ΣM² of those since plasticity was reopened
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device=device))
         inverse = None
         if whitens:
@@ -81,7 +87,7 @@ class Imprinting(nn.Module):
         self.register_buffer("inverse", inverse)
 
     def draw(
-        self, patches: Tensor, samples: int, neurons: int, factor: Tensor | float = 1.0
+        self, patches: Tensor, samples: int, neurons: int, rests_after: int | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the patches that were looked at, which of them is for each neuron, and whether it takes it over.
 
@@ -95,8 +101,8 @@ class Imprinting(nn.Module):
             In the step.
         neurons
             K.
-        factor
-            Of the chance.
+        rests_after
+            If given, the chance is multiplied by ``1 − n/rests_after``, of samples that count by how much moves in them.
 
         Returns
         -------
@@ -114,16 +120,34 @@ class Imprinting(nn.Module):
         motion = (seen - before).square_().sum(dim=2).sqrt_().mul_(lit)
         motion.select(0, 0).mul_(self.steps.clamp(max=1))  # before the first sample there was none
         self.before.copy_(seen.select(0, -1))
+        chance = self._chance(motion, rests_after)
+        if chance.is_cpu and not chance:  # elsewhere, the host would have to be told
+            self.steps += 1
+            nothing = torch.zeros(neurons, dtype=torch.int64)
+            return seen.flatten(0, 1), nothing, nothing > 0
+        at, whether = _random(self.steps, neurons, self.seed)
         if self.inverse is not None:
             patch = self.before.index_select(0, (self.steps * _STRIDE % _PLACES).view(1)).view(-1)
-            _add_moments(self.inverse, patch, self.steps)
-        sums = _running_sums(motion)
-        total = sums.select(0, -1)
-        at, whether = _random(self.steps, neurons, self.seed)
-        self.moved.copy_(rounded_in_turn(self.moved.double() + total, self.steps))
+            _add_moments(self.inverse, patch * (chance > 0), self.steps)
         self.steps += 1
-        chosen = torch.searchsorted(sums, at * total, right=True).clamp_(max=len(sums) - 1)
-        return seen.flatten(0, 1), chosen, whether * self.moved < total * factor
+        sums = _running_sums(motion)
+        chosen = torch.searchsorted(sums, at * sums.select(0, -1), right=True).clamp_(max=len(sums) - 1)
+        return seen.flatten(0, 1), chosen, whether < chance
+
+    def reopen(self) -> None:
+        """Count from zero how much has moved, before a layer comes to rest."""
+        self.moved.narrow(0, 1, 2).zero_()
+
+    def _chance(self, motion: Tensor, rests_after: int | None) -> Tensor:
+        """Count what moved at each place of some samples, shape (S, P); return the chance that a neuron takes a patch over."""
+        moved = motion.sum(dim=1, dtype=torch.float64)
+        total = moved.sum()
+        sums = self.moved.double() + torch.stack([total, total, moved.square().sum()])
+        self.moved.copy_(rounded_in_turn(sums, self.steps))
+        always, since, squares = sums.clamp_(min=_LEAST).unbind()
+        if rests_after is None:
+            return total / always
+        return total / always * (1.0 - since.square() / squares / rests_after).clamp_(min=0.0)
 
     def whitened(self, patches: Tensor) -> Tensor:
         """Return ``S⁻¹p`` of each patch p, but for a factor; shape (n, N) in and out."""

@@ -114,6 +114,7 @@ def test_probes_that_learn_along_are_tested_on_a_later_recording(rows):
         "motion, first layer alone, gradient, with Replay(per_sample=1, weight=1)",
         "motion, second layer alone, gradient, with Replay(per_sample=1, weight=1)",
         "motion, untrained, gradient, with Replay(per_sample=1, weight=1)",
+        "motion, after a still room, gradient, with Replay(per_sample=1, weight=1)",
         "motion, three layers, gradient, with Replay(per_sample=1, weight=1)",
     ]
     assert all(0 <= row[key] <= 1 for row in found for key in ("prequential", "later", "of_five"))

@@ -61,6 +61,47 @@ def test_what_neurons_hold_comes_from_all_of_the_stream(together):
     np.testing.assert_allclose(shares, 1 / 12, atol=0.02)
 
 
+def moving(count, by=1.0):
+    """Pictures of which the one patch moves by the same distance each time."""
+    return [picture([by * t]) for t in range(1, count + 1)]
+
+
+def taken_of(imprinting, stream, rests_after):
+    """How many of 1,000 neurons take one over, sample after sample."""
+    return [int(imprinting.draw(patches, 1, 1000, rests_after)[2].sum()) for patches in stream]
+
+
+def test_it_comes_to_rest_after_so_many_samples():
+    resting, restless = Imprinting(1), Imprinting(1)
+    taken, always = taken_of(resting, moving(40), 20), taken_of(restless, moving(40), None)
+    assert taken[1] > 900  # of the first that moved
+    assert taken[21:] == [0] * 19
+    assert min(always[21:]) > 0
+    share = np.sum(taken[11:21]) / np.sum(always[11:21])
+    assert 0.1 < share < 0.45  # the chance falls from a half to nothing
+    resting.reopen()
+    assert sum(taken_of(resting, moving(5, by=2.0), 20)) > 0
+
+
+def test_samples_in_which_little_moves_count_little():
+    """As of a camera that sees an empty room before someone comes in."""
+    imprinting = Imprinting(1)
+    taken_of(imprinting, [picture([0.01 * (t % 2)]) for t in range(200)], 20)
+    taken = taken_of(imprinting, moving(60), 20)
+    assert min(taken[1:8]) > 0
+    assert taken[40:] == [0] * 20
+
+
+def test_a_step_of_several_samples_counts_each():
+    one, together = Imprinting(1), Imprinting(1)
+    stream = [picture([value, 2.0 * value]) for value in (1.0, 2.0, 5.0, 5.5, 8.0, 9.0)]
+    for patches in stream:
+        one.draw(patches, 1, 10, 1000)
+    together.draw(stream[0], 1, 10, 1000)
+    together.draw(torch.cat(stream[1:]), 5, 10, 1000)
+    torch.testing.assert_close(together.moved, one.moved)
+
+
 def test_of_a_large_picture_places_are_looked_at_that_lie_all_over_it():
     imprinting, count = Imprinting(1), 10 * _PLACES
     draw(imprinting, torch.zeros(count, 1), 1, 5)

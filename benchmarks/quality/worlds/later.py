@@ -1,7 +1,7 @@
 """Measure what a probe that learns along with a stream, in its order, knows of a later recording.
 
 The network is the preset "video", or "motion" in rows of that name, also with a third layer as that of "video". It learns where the
-row does not say otherwise. Of a world of video 2,000 frames spread over the stream have a label, of pictures the last 2,000.
+row does not say otherwise. In rows "after a still room" 3,000 frames come first that are all the same but for noise. Of a world of video 2,000 frames spread over the stream have a label, of pictures the last 2,000.
 *Prequential* is the share of labelled frames that were predicted right before they were learned; *later* is that of the test,
 *refit* that of the test by the probe that `Learner.refit_probe` makes of the frames of a replay, and *of five* that by LDA of
 features of five labelled frames of each class, in the end.
@@ -20,6 +20,7 @@ from benchmarks.quality.worlds.__main__ import features, measure_worlds, network
 from benchmarks.quality.worlds.readout import Array, World, lda_of_5
 from benchmarks.quality.worlds.tables import OF_ONE
 
+AFTER_ROOM = "motion, after a still room"
 _OF_THREE = "gradient, with Replay()"
 PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
     "gradient": hs.SoftmaxProbe,
@@ -46,16 +47,18 @@ def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.J
             ("motion, first layer alone", OF_ONE, network("motion", (0,), width, channels, seed)),
             ("motion, second layer alone", OF_ONE, network("motion", (1,), width, channels, seed)),
             ("motion, untrained", OF_ONE, network("motion", (), width, channels, seed)),
+            (AFTER_ROOM, OF_ONE, network("motion", (0, 1), width, channels, seed)),
             ("motion, three layers", OF_ONE, motion.network((1,), width, channels, seed)),
         )
     }
     for row, (probe, net) in made.items():
-        yield {"row": row}, partial(_row, world, probe, net)
+        before = still_room(world, seed) if row.startswith(AFTER_ROOM) else []
+        yield {"row": row}, partial(_row, world, probe, net, before)
 
 
-def _row(world: World, row: str, net: hs.SoftHebbNet) -> store.Result:
+def _row(world: World, row: str, net: hs.SoftHebbNet, before: list[hs.Sample]) -> store.Result:
     learner = hs.Learner(net, PROBES[row](), replay=REPLAYS[row]() if row in REPLAYS else None)
-    stream = samples(world)
+    stream = before + samples(world)
     began = time.process_time()
     report = run.whole(learner.learn(stream))
     seconds = round(time.process_time() - began, 1)
@@ -83,6 +86,13 @@ def samples(world: World) -> list[hs.Sample]:
     """Return the stream with its labels."""
     labels = dict(zip(world.labelled.tolist(), world.y[:, 0].tolist(), strict=True))
     return [hs.Sample(frame, labels.get(at)) for at, frame in enumerate(small(world.train))]
+
+
+def still_room(world: World, seed: int) -> list[hs.Sample]:
+    """Return what a camera may see first: the stream's first frame again and again, with noise of half a grey level."""
+    first, random = small(world.train[:1])[0], np.random.default_rng(seed)
+    noisy = (first + random.normal(0, 0.5, (3000, *first.shape))).round().clip(0, 255)
+    return [hs.Sample(frame) for frame in noisy.astype(first.dtype)]
 
 
 def right(world: World, probe: hs.OnlineProbe, tested: Array) -> tuple[float, float]:
