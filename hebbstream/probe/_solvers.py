@@ -45,6 +45,8 @@ def as_online_probe(probe: Any, asked_by: str) -> OnlineProbe | None:
     ConfigurationError
         If it is of any other kind; the message begins with what asked for it.
     """
+    if isinstance(probe, type):
+        raise ConfigurationError(f"{asked_by} with the class {probe.__name__}: expected an object, {probe.__name__}()")
     found = probe.as_probe() if hasattr(probe, "as_probe") else probe
     if found is None or isinstance(found, OnlineProbe):
         return found

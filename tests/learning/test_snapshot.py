@@ -6,6 +6,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
+from hebbstream.adapters.river import LinearProbe
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 3), np.uint8)
 
@@ -115,6 +116,10 @@ def test_a_probe_that_cannot_be_its_own_is_refused():
     taught.learn_one(np.ones(3), "a")
     with pytest.raises(errors.ConfigurationError, match="probe of 1 labels: expected one that has learned nothing"):
         hs.Snapshot(probe=taught)
+    with pytest.raises(
+        errors.ConfigurationError, match=r"Snapshot with the class LinearProbe: expected an object, LinearProbe\(\)"
+    ):
+        hs.Snapshot(probe=LinearProbe)
     with pytest.raises(errors.ConfigurationError, match="Snapshot with a str: expected an OnlineProbe"):
         hs.Snapshot(probe="slda")
     assert repr(hs.Snapshot(probe=hs.SldaProbe())) == f"Snapshot(growth=1.25, probe={hs.SldaProbe()!r}, taken=0)"
