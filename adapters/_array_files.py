@@ -11,12 +11,14 @@ import numpy as np
 
 from hebbstream._files import expanded_path
 from hebbstream._quote import first_line, printable
+from hebbstream.adapters._images import SUFFIXES, suffix
 from hebbstream.errors import ConfigurationError, DamagedFileError, SourceNotFoundError, StreamError
 
 Array = np.ndarray[Any, Any]
 
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 20
+_SHOWN = 8  # names that a message quotes
 _MEMORY = Path("/proc/meminfo")
 _MOST = Path("/sys/fs/cgroup/memory.max")  # of a container
 
@@ -66,9 +68,11 @@ def read_array(path: str | Path, name: str | None = None) -> Array:
         raise DamagedFileError(
             f"{path}: not a NumPy file that can be read without pickle ({first_line(error)})"
         ) from error
-    found = ", ".join(names)
-    if not found:
+    if not names:
         raise ConfigurationError(f"{path}: it is empty: expected an array")
+    if any(suffix(name) in SUFFIXES for name in names):
+        raise ConfigurationError(f"{path}: an archive of pictures: expected a folder of them: unpack it first")
+    found = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     if name is None:
         raise ConfigurationError(
             f"{path}: it holds {found}: expected the names to read, as image and label, or --arrays IMAGES,LABELS"

@@ -4,13 +4,14 @@ import logging
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from hebbstream._files import expanded_path
 from hebbstream._numbers import checked_seed
 from hebbstream._quote import printable
+from hebbstream.adapters._file_labels import labelled, read_file_labels
 from hebbstream.adapters._images import SUFFIXES, hidden, image_stream, picture_format, suffix
 from hebbstream.adapters._known import digest, files_fingerprint
 from hebbstream.adapters._picture import Fit
@@ -34,13 +35,14 @@ def open_images(
     size: int | tuple[int, int] | None = None,
     fit: Fit | None = "stretch",
     gray: bool = False,
+    labels: str | Path | Mapping[str, Hashable] | None = None,
     shuffle: bool = False,
     seed: int = 0,
 ) -> Stream[Sample]:
     """Open a folder of image files as a stream of samples.
 
     A picture's label is the name of the folder's sub-folder that it lies in, at any depth; one that lies in the folder
-    itself has none. Files of other suffixes, hidden files and folders, thumbnails of a Synology disk, links to folders, and pipes
+    itself has none. With `labels`, these count alone. Files of other suffixes, hidden files and folders, thumbnails of a Synology disk, links to folders, and pipes
     are passed over; the logger ``hebbstream.adapters.images`` says how many links, and pictures of formats that are not read.
 
     Parameters
@@ -49,6 +51,10 @@ def open_images(
         Of .jpg, .jpeg, .jpe, .jfif, .png, .webp, .bmp, .gif (its first picture), .tif, .tiff, .ppm, .pgm or .pbm files.
     size, fit, gray
         See `PictureFormat`.
+    labels
+        A .csv or .jsonl table with the columns ``file_name`` and ``label``, as Hugging Face's folders of images have one, or the same
+        as a mapping. Names are paths within the folder, or within the one above it, and may lack their suffix. Pictures that it does
+        not name have no label; how many these are is logged.
     shuffle
         Random order instead of the order of the paths, which is one class after the other.
     seed
@@ -68,7 +74,7 @@ def open_images(
     EmptyStreamError
         If it holds no image file.
     ConfigurationError
-        If an option cannot work.
+        If an option cannot work, the labels cannot be read, or none is of a picture here.
     MissingDependencyError
         If Pillow is not installed.
 
@@ -83,6 +89,7 @@ def open_images(
     [Sample(x=uint8 (32, 32, 3), y='cat', source='cat/1.png')]
     """
     form = picture_format(size, fit, gray)
+    named = read_file_labels(labels) if isinstance(labels, str | Path) else labels
     root = expanded_path(folder)
     if not os.path.isdir(root):  # noqa: PTH112  # `Path.is_dir` raises for a name that is too long
         raise SourceNotFoundError(f"no folder at {printable(root)}")
@@ -100,9 +107,14 @@ def open_images(
         raise EmptyStreamError(
             f"{root}: it holds no image: expected files named .{', .'.join(SUFFIXES)}; of videos or tables, a pattern such as '{root / '*.mp4'}'"
         )
+    given = (
+        {name: name.split("/")[0] for name in names if "/" in name} if named is None else labelled(names, named, root)
+    )
+    if named is not None and len(given) < len(names):
+        _log.warning("%s: %d of %d pictures have no label", root, len(names) - len(given), len(names))
     if shuffle:
         random.Random(checked_seed(seed)).shuffle(names)  # noqa: S311  # an order, not a secret
-    items = ((root / name, name.split("/")[0] if "/" in name else None, name) for name in names)
+    items = ((root / name, given.get(name), name) for name in names)
     name = f"open_images({root.name or str(root)!r})"
     stats = StreamStats(corrupt=len(unread))
     first = files_fingerprint([root / name for name in names[:_FIRST]], "image")

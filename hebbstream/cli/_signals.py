@@ -121,7 +121,7 @@ def _mistaken(source: str) -> str:
     suffix = os.path.splitext(source)[1].lower()  # noqa: PTH122  # `Path` fails on a text too long for a path
     if suffix in (".gz", ".zip", ".bz2", ".xz", ".zst"):
         return "a packed file: unpack it first"
-    if suffix in (".txt", ".dat", ".log"):
+    if suffix in (".txt", ".dat", ".log", ".json", ".jsonl"):
         return f"*{suffix}: the name of a table ends in {', '.join(TABLES)}"
     if os.path.isdir(source):  # noqa: PTH112
         return (

@@ -12,6 +12,7 @@ from itertools import count, islice
 from typing import Any
 
 from hebbstream._credentials import mask_credentials
+from hebbstream.adapters._images import suffix
 from hebbstream.adapters._media._interruptible import result_of, started
 from hebbstream.adapters._picture import PictureFormat
 from hebbstream.adapters.arrays import open_arrays
@@ -82,6 +83,8 @@ def open_source(
         return _every(stills, options.stride)
     if options.arrays:
         raise ConfigurationError(f"--arrays for {source}: expected an .npz file")
+    if suffix(source) == "jsonl":
+        raise ConfigurationError(f"{source}: expected the folder of its pictures, and --labels {source}")
     return open_video(
         source,
         size=scaled or form.size,
@@ -106,8 +109,9 @@ def _check_stills(options: argparse.Namespace, kind: str, source: str) -> None:
     """Refuse what only a video knows."""
     found = _CALLED[kind]
     refuse(options, (*MEDIA_ONLY, "hardware"), source, "a video", found)
+    if kind == "shards":
+        refuse(options, ["labels"], source, "a video, an array file or a folder of images", found)
     if kind != "arrays":
-        refuse(options, ["labels"], source, "a video or an array file", found)
         refuse(options, ["arrays"], source, "an .npz file", found)
 
 

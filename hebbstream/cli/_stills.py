@@ -106,13 +106,13 @@ def open_stills(
     arrays
         Names of the images and of the labels in an ``.npz`` file.
     labels
-        File of the labels of an array file.
+        File of the labels of an array file, or of pictures in a folder.
     mixed
         Whether pictures in folders by class come in a random order, not one class after the other.
     """
     if kind == "images":
-        by_class = mixed and _has_folders(source)  # else the order may be a film's
-        return open_images(source, size=form.size, fit=form.fit, gray=form.gray, shuffle=by_class)
+        by_class = mixed and (labels is not None or _has_folders(source))  # else the order may be a film's
+        return open_images(source, size=form.size, fit=form.fit, gray=form.gray, labels=labels, shuffle=by_class)
     if kind == "shards":
         return open_shards(source, size=form.size, fit=form.fit, gray=form.gray)
     stream, warning = open_arrays(source, labels, image=arrays[0], label=arrays[1]), StretchWarning(form)

@@ -6,6 +6,7 @@ import struct
 import tarfile
 import threading
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -235,6 +236,20 @@ def test_each_command_says_how_many_damaged_pictures_it_left_out(run, tmp_path):
         assert "4 frames (1 damaged left out)" in run(*command)[1]
 
 
+def test_labels_of_pictures_may_lie_beside_them(run, tmp_path):
+    (tmp_path / "pics").mkdir()
+    rows = ["file_name,label"]
+    for index in range(12):
+        Image.fromarray(PICTURES[index % COUNT]).save(tmp_path / "pics" / f"{index}.png")
+        rows.append(f"{index}.png,{'cat' if index % 2 else 'dog'}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    options = ("pics", "--labels", "labels.csv")
+    code, out, _ = run("learn", *options, "--width", 4, "--quiet")
+    assert (code, "it keeps 12 labelled samples" in out) == (0, True)
+    code, out, _ = run("evaluate", "run.safetensors", *options)
+    assert (code, "12 frames" in out) == (0, True)
+
+
 @pytest.mark.parametrize("change", ["one among them", "one fewer"])
 def test_a_folder_whose_pictures_move_up_or_down_is_learned_again(run, tmp_path, change):
     """Else those that moved would be passed over, or learned twice."""
@@ -263,7 +278,7 @@ def test_a_folder_whose_pictures_move_up_or_down_is_learned_again(run, tmp_path,
         (
             "pics",
             ["--labels", "y.npy"],
-            "--labels for pics: expected a video or an array file, found a folder of images",
+            "labels y.npy: found .npy; expected .csv or .jsonl",
         ),
         ("pics", ["--arrays", "x"], "--arrays for pics: expected an .npz file, found a folder of images"),
         (CLIP, ["--arrays", "x"], "expected an .npz file"),
@@ -275,6 +290,7 @@ def test_a_folder_whose_pictures_move_up_or_down_is_learned_again(run, tmp_path,
             "--window for a.csv.gz: expected a table or sound, found a packed file: unpack it first",
         ),
         ("empty", ["--window", 10], "found a folder that holds none; of folders in it, name a pattern such as"),
+        ("a.jsonl", [], "a.jsonl: expected the folder of its pictures, and --labels a.jsonl"),
         ("a.txt", ["--window", 10], "found *.txt: the name of a table ends in .csv, .tsv, .parquet"),
         (CLIP, ["--sync-every", 5], "--sync-every 5: expected --distributed"),
         (CLIP, ["--distributed", "--wire", "float16"], "--wire float16: expected --sync-every"),
@@ -288,6 +304,8 @@ def test_a_folder_whose_pictures_move_up_or_down_is_learned_again(run, tmp_path,
             [],
             "z.npz: it holds x, y: expected the names to read, as image and label, or --arrays IMAGES,LABELS",
         ),
+        ("pics.zip", [], "pics.zip: an archive of pictures: expected a folder of them: unpack it first"),
+        ("wide.npz", [], "wide.npz: it holds x0, x1, x2, x3, x4, x5, x6, x7 and 2 more: expected the names to read"),
         ("long.npy", [], "frame of dtype int64: expected uint8"),
         ("flat.npy", [], "frame of shape (8,)"),
         ("many.npy", [], "expected 3 channels"),
@@ -304,6 +322,11 @@ def test_errors_are_one_line(run, tmp_path, name, more, message):
     (tmp_path / "cut.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:5000])
     (tmp_path / "empty").mkdir()
     write_folder(tmp_path / "pics")
+    (tmp_path / "a.jsonl").write_text('{"file_name": "1.png"}')
+    np.savez(tmp_path / "wide.npz", **{f"x{index}": PICTURES for index in range(10)})
+    with zipfile.ZipFile(tmp_path / "pics.zip", "w") as archive:
+        archive.writestr("cat/1.png", "")
+        archive.writestr("cat/2.png", "")
     code, _, err = run("learn", name, "--width", 4, "--quiet", *more)
     assert code == 1
     assert message in err
