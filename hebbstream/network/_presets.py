@@ -191,7 +191,7 @@ _MOTION = (
         learning_rate=1.0,
         plasticity="imprinting",
         whitened_share=0.5,
-        decay_samples=2000,  # by how much moves in them
+        decay_samples=3000,
         averaging_samples=None,
     ),
     replace(_VIDEO[1], learning_rate=1.0, plasticity="imprinting", power=1.0, average_size=2),

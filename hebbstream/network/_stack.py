@@ -437,7 +437,7 @@ def _completed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if imprints and not moved.dim():
             mean = moved / tensors[f"{layer}imprinting.steps"].clamp(min=1)
             learned = tensors[f"{layer}samples_learned"]
-            found[name] = torch.stack([moved, learned * mean, learned * mean.square()])
+            found[name] = torch.stack([moved, learned * mean, learned * mean.square(), mean])
     return found
 
 

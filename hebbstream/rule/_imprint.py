@@ -16,6 +16,7 @@ _MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)  # below 2**31: products fit into a sign
 _STRIDE = 101  # has no factor in common with the number of places: one after another, all have their turn
 _SHRINKAGE = 0.3
 _LEAST = 1e-30  # where nothing has moved
+_SMOOTHED = 100  # samples: motion comes in bursts, and is the same from minute to minute
 
 
 class Imprinting(nn.Module):
@@ -32,8 +33,9 @@ class Imprinting(nn.Module):
     for a neuron that answers to nothing else (weight imprinting; Qi et al. 2018).
 
     A layer may come to rest, so that the next one has something to build on. How many samples it has learned from is
-    ``n = (ΣM)²/ΣM²``: as many as would do if the same moved in each (effective sample size; Kish 1965). A camera that sees an empty
-    room for an hour has shown next to nothing, and once someone comes in, most of what moved is still to come.
+    ``n = (Σs)²/Σs²``, with s a running mean of M over the last hundred samples or so: as many as would do if the same moved in each
+    (effective sample size; Kish 1965). A camera that sees an empty room for an hour has shown next to nothing, once someone comes in:
+    most of what moved is then still to come.
 
     Chance is a hash of the number of steps, so that a run that is resumed goes on as it would have.
 
@@ -77,8 +79,8 @@ class Imprinting(nn.Module):
         super().__init__()
         self.seed = seed
         self.register_buffer("before", torch.zeros(_PLACES, synapses, dtype=torch.float32, device=device))
-        moved = torch.zeros(3, dtype=torch.float32, device=device)
-        self.register_buffer("moved", moved)  # ΣM of all samples; ΣM and ΣM² of those since plasticity was reopened
+        moved = torch.zeros(4, dtype=torch.float32, device=device)
+        self.register_buffer("moved", moved)  # ΣM of all samples; Σs, Σs² and s of those since plasticity was reopened
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device=device))
         inverse = None
         if whitens:
@@ -136,18 +138,19 @@ class Imprinting(nn.Module):
 
     def reopen(self) -> None:
         """Count from zero how much has moved, before a layer comes to rest."""
-        self.moved.narrow(0, 1, 2).zero_()
+        self.moved.narrow(0, 1, 3).zero_()
 
     def _chance(self, motion: Tensor, rests_after: int | None) -> Tensor:
         """Count what moved at each place of some samples, shape (S, P); return the chance that a neuron takes a patch over."""
-        moved = motion.sum(dim=1, dtype=torch.float64)
-        total = moved.sum()
-        sums = self.moved.double() + torch.stack([total, total, moved.square().sum()])
+        samples, moved = len(motion), motion.sum(dtype=torch.float64)
+        always, since, squares, smooth = self.moved.double().unbind()
+        smooth = torch.lerp(smooth, moved / samples, 1.0 - (1.0 - 1.0 / _SMOOTHED) ** samples)
+        sums = torch.stack([always + moved, since + samples * smooth, squares + samples * smooth.square(), smooth])
         self.moved.copy_(rounded_in_turn(sums, self.steps))
-        always, since, squares = sums.clamp_(min=_LEAST).unbind()
+        always, since, squares, _ = sums.clamp_(min=_LEAST).unbind()
         if rests_after is None:
-            return total / always
-        return total / always * (1.0 - since.square() / squares / rests_after).clamp_(min=0.0)
+            return moved / always
+        return moved / always * (1.0 - since.square() / squares / rests_after).clamp_(min=0.0)
 
     def whitened(self, patches: Tensor) -> Tensor:
         """Return ``S⁻¹p`` of each patch p, but for a factor; shape (n, N) in and out."""
