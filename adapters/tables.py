@@ -3,9 +3,11 @@
 import csv
 import errno
 import glob
+import gzip
 import logging
 import os
 import re
+import zlib
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -50,7 +52,7 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     Parameters
     ----------
     source
-        A file, ``.parquet`` (extra ``parquet``) or else CSV; or a glob, such as ``"logs/*.csv"``: files are read in the order
+        A file, ``.parquet`` (extra ``parquet``) or else CSV, which gzip may have compressed; or a glob, such as ``"logs/*.csv"``: files are read in the order
         of their names, and damaged ones are skipped and counted as ``stats.failed``.
     columns
         Names to read; ``None`` reads all, of several files those of the first.
@@ -200,10 +202,18 @@ def _is_parquet(path: Path) -> bool:
         return file.read(4) == b"PAR1"
 
 
+def _text_of(path: Path) -> TextIO:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    if packed:
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
 def _read_csv(path: Path) -> Generator[Any, None, None]:
     """Yield the names, then each row by name, and ``None`` for one that is damaged."""
     whole = told = False
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with _text_of(path) as file:
         try:
             delimiter = max(_DELIMITERS, key=lambda one: len(_first_row(file, one)))
             names = _first_row(file, delimiter, strict=True)
@@ -230,7 +240,7 @@ def _read_csv(path: Path) -> Generator[Any, None, None]:
                 yield None
         except GeneratorExit:  # as the interpreter exits, modules may be gone by now
             raise
-        except (csv.Error, UnicodeDecodeError) as error:
+        except (csv.Error, UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DamagedFileError(f"{path}: not a table ({first_line(error)})") from error
         except OSError as error:
             raise _unreadable(path, error) from error

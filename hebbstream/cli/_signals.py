@@ -87,13 +87,11 @@ def signal_of(options: argparse.Namespace, source: str) -> Signal | None:
     if getattr(options, "sound", False) or source == "mic" or source.startswith(("hw:", "plughw:", "audio=")):
         return "sound"
     name = source if "://" not in source else source.partition("?")[0]
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  # an address is no path
-    if suffix not in (*TABLES, *_SOUNDS) and glob.has_magic(source):
-        found = sorted(glob.glob(source, recursive=True))  # noqa: PTH207  # absolute ones too
-        suffix = Path(found[0]).suffix.lower() if found else suffix
-    if suffix in TABLES and "://" not in source:
+    if not name.lower().endswith((*TABLES, *_SOUNDS)) and glob.has_magic(source):
+        name = next(iter(sorted(glob.glob(source, recursive=True))), name)  # noqa: PTH207  # absolute ones too
+    if name.lower().endswith(TABLES) and "://" not in source:
         return "table"
-    return "sound" if suffix in _SOUNDS else None
+    return "sound" if name.lower().endswith(_SOUNDS) else None
 
 
 def called(options: argparse.Namespace) -> str:

@@ -18,7 +18,7 @@ _MEDIA = re.compile(
     re.IGNORECASE,
 )
 
-TABLES = (".csv", ".tsv", ".parquet")
+TABLES = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
 """How files of tables end."""
 
 

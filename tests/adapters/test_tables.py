@@ -1,5 +1,6 @@
 """Tables as streams of rows."""
 
+import gzip
 import math
 
 import pandas as pd
@@ -37,6 +38,16 @@ def test_windows_of_a_table_of_any_kind(tmp_path, name, delimiter):
         (sample,) = windows(rows, 3, columns=["y", "x"], time="time", label="label")
     assert sample.x.tolist() == [[2, 4, 6], [1, 1, 5]]
     assert (sample.y, sample.t, sample.source) == ("walk", 0.0, name)
+
+
+def test_compressed_logs_are_read_as_others_are(tmp_path):
+    plain, packed = tmp_path / "a.csv", tmp_path / "b.csv.gz"
+    plain.write_text("\ufeffx,y\n1,2\n3,4", encoding="utf-8")
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    with open_table(plain) as one, open_table(packed) as other, open_table(tmp_path / "*.csv*") as both:
+        rows = [row.x for row in one]
+        assert [row.x for row in other] == rows
+        assert [row.x for row in both] == rows * 2
 
 
 def test_without_names_columns_have_numbers(tmp_path):
@@ -197,6 +208,13 @@ def test_a_name_that_is_too_long_is_of_no_file():
         ("x,y\n1,2\n", {"columns": "xy"}, errors.ConfigurationError, "columns='xy': expected a list of names"),
         ("x,y\n1,2\n", {"columns": []}, errors.ConfigurationError, r"columns=\[\]: expected a list of names"),
         ("x,y\n1,2\n", {"columns": iter("xy")}, errors.ConfigurationError, "columns=.*: expected a list of names"),
+        (
+            gzip.compress(b"x,y\n1,2\n" * 50)[:-4],
+            {},
+            errors.DamagedFileError,
+            r"a.csv: not a table \(Compressed file ended",
+        ),
+        (b"\x1f\x8b and no more", {}, errors.DamagedFileError, "a.csv: not a table"),
         (b"PAR1 and then nothing", {}, errors.DamagedFileError, "a.csv: not a table"),
         (None, {}, errors.SourceNotFoundError, "no file at .*a.csv"),
     ],

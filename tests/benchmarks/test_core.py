@@ -196,6 +196,11 @@ def test_every_table_is_on_a_page():
     assert [name for name in command.TABLES if f"<!-- table: {name} -->" not in shown] == []
 
 
+def test_no_two_tables_are_the_same():
+    made = [render(run.RESULTS) for render in command.TABLES.values()]
+    assert len(set(made)) == len(made)
+
+
 def test_a_timed_call_follows_one_of_its_own_kind():
     made = []
     calls = {name: lambda name=name: made.append(name) for name in "ab"}

@@ -18,9 +18,8 @@ from benchmarks.core import run, store
 from benchmarks.quality.worlds import motion
 from benchmarks.quality.worlds.__main__ import features, measure_worlds, network, shown, small
 from benchmarks.quality.worlds.readout import Array, World, lda_of_5
-from benchmarks.quality.worlds.tables import OF_ONE
+from benchmarks.quality.worlds.tables import AFTER_ROOM, OF_ONE
 
-AFTER_ROOM = "motion, after a still room"
 _OF_THREE = "gradient, with Replay()"
 PROBES: dict[str, Callable[[], hs.OnlineProbe]] = {
     "gradient": hs.SoftmaxProbe,

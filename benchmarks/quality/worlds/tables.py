@@ -12,7 +12,7 @@ from benchmarks.core.store import Result, read
 
 OF_ONE = "gradient, with Replay(per_sample=1, weight=1)"  # the end of a row whose probe is fitted anew, too
 FORGETS = "slda, half-life 1000, with Replay(per_sample=1, weight=1)"
-DRAWN, LEARNED = "motion, untrained", "motion"
+DRAWN, LEARNED, AFTER_ROOM = "motion, untrained", "motion", "motion, after a still room"
 _READOUTS = "refit", "of_five"  # of 2,000 labels, and of five a class
 
 
@@ -193,7 +193,7 @@ def _depth(results: Path) -> str:
     return markdown(["world", "seeds", *head, "CPU seconds to learn, three / two"], rows)
 
 
-def _layers(results: Path) -> str:
+def _motion_layers(results: Path) -> str:
     """Of each world: what `"motion"` as drawn makes of 2,000 labels and of five a class, and what each layer's learning gains."""
     found = of_refit(results)
     ways = {
@@ -208,6 +208,17 @@ def _layers(results: Path) -> str:
         gains = [" / ".join(_gain_of(drawn, found[world, row], way) for way in _READOUTS) for row in ways.values()]
         rows.append([world, len(drawn), before, *gains])
     return markdown(["world", "seeds", "untrained", *(f"gained: {name}" for name in ways)], rows)
+
+
+def _still_room(results: Path) -> str:
+    """Of each world of video: what learning gains, from its first frame on and after a still room."""
+    found = of_refit(results)
+    rows = []
+    for world in (world for world, row in found if row == AFTER_ROOM):
+        runs = [found[world, row] for row in (DRAWN, LEARNED, AFTER_ROOM)]
+        gains = [" / ".join(_gain_of(runs[0], learned, way) for way in _READOUTS) for learned in runs[1:]]
+        rows.append([world, len(runs[-1]), *gains])
+    return markdown(["world", "seeds", "gained by learning", "after a still room"], rows)
 
 
 def _full_width(results: Path) -> str:
@@ -307,7 +318,8 @@ WORLD_TABLES: Tables = {
     "quality/meanwhile": _meanwhile,
     "quality/scikit": _scikit,
     "quality/depth": _depth,
-    "quality/motion-layers": _layers,
+    "quality/motion-layers": _motion_layers,
+    "quality/still-room": _still_room,
     "quality/refit-full-width": _full_width,
     "quality/later-every-frame": partial(_later, "later-every-frame.json"),
     "quality/layers": _layers,
