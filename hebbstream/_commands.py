@@ -26,6 +26,28 @@ COMMANDS = {
 }
 """What each does, in a line."""
 
+_OTHER_WORDS = {
+    "train": "learn",
+    "fit": "learn",
+    "classify": "predict",
+    "test": "evaluate",
+    "score": "evaluate",
+    "transform": "embed",
+    "features": "embed",
+    "convert": "export",
+    "show": "inspect",
+    "watch": "studio",
+    "teach": "studio",
+    "serve": "studio",
+    "benchmark": "bench",
+    "-o": "--checkpoint",
+    "--output": "--checkpoint",
+    "-n": "--limit",
+    "--frames": "--limit",
+    "--epochs": "--loop",
+    "--gpu": "--device",
+}
+
 
 def make_parser() -> tuple[argparse.ArgumentParser, Any]:
     """Return the parser of `hebbstream` itself, and the group that takes its commands."""
@@ -40,6 +62,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, Any]:
 
 def answer(arguments: Sequence[str]) -> None:
     """Print the help, the version or what is wrong, and exit, where no command is named: to load one takes seconds."""
+    arguments = spelled_out(arguments)
     if not arguments or arguments[0] not in COMMANDS:
         parser, commands = make_parser()
         for name, does in COMMANDS.items():
@@ -48,6 +71,17 @@ def answer(arguments: Sequence[str]) -> None:
             parser.print_help(sys.stderr)
             parser.exit(2, "\nhebbstream: error: the following arguments are required: COMMAND\n")
         parser.parse_args(arguments)
+
+
+def spelled_out(arguments: Sequence[str]) -> Sequence[str]:
+    """Return the arguments with ``--help`` for ``help``.
+
+    Examples
+    --------
+    >>> spelled_out(["help", "learn"]), spelled_out(["learn", "help.mp4"])
+    (['learn', '--help'], ['learn', 'help.mp4'])
+    """
+    return [*arguments[1:2], "--help"] if arguments[:1] == ["help"] else arguments
 
 
 class _Parser(argparse.ArgumentParser):
@@ -86,5 +120,7 @@ class _Command(_Parser):
 
 
 def _meant(text: Any, known: Iterable[Any]) -> str:
-    near = get_close_matches(str(text), map(str, known), 1)
+    known = list(map(str, known))
+    other = _OTHER_WORDS.get(str(text))
+    near = [other] if other in known else get_close_matches(str(text), known, 1, cutoff=0.7)
     return f"; did you mean {near[0]}?" if near else ""

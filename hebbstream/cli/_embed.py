@@ -22,6 +22,7 @@ WRITES = ("output",)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
+        "-o",
         "--output",
         type=path,
         required=True,

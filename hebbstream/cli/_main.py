@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from hebbstream._commands import spelled_out
 from hebbstream._quote import first_line, printable
 from hebbstream._starting import INTERRUPTED, flush, hand_over, not_printed
 from hebbstream.cli._outputs import refuse_overwriting
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = spelled_out(sys.argv[1:] if arguments is None else arguments)
     options = make_full_parser(arguments[:1]).parse_args(arguments)
     logger = logging.getLogger("hebbstream")
     handler = logging.StreamHandler()

@@ -26,6 +26,7 @@ def test_every_command_explains_itself(run, command):
     assert code == 0
     assert out.startswith(f"usage: hebbstream {command} [OPTION ...]")
     assert "--debug" in out
+    assert run("help", command) == (code, out, "")
 
 
 def test_info(run):
@@ -81,6 +82,10 @@ def test_an_error_is_one_line_and_exit_code_1(run, arguments, message):
         ([], "the following arguments are required: COMMAND"),
         (["nonsense"], "invalid choice: 'nonsense'"),
         (["lern"], "; did you mean learn?"),
+        (["train", CLIP], "; did you mean learn?"),
+        (["learn", CLIP, "--output", "x"], "unrecognized arguments: --output x; did you mean --checkpoint?"),
+        (["learn", CLIP, "-n", "5"], "; did you mean --limit?"),
+        (["predict", CLIP, "--window-size", "5"], "unrecognized arguments: --window-size 5"),
         (["learn"], "the following arguments are required: SOURCE"),
         (["learn", CLIP, "--limit", "0"], "argument --limit: '0': expected a positive integer"),
         (["learn", CLIP, "--preset", "x"], "argument --preset: invalid choice: 'x'"),
@@ -257,6 +262,7 @@ def start(tmp_path):
     [
         (["--version"], 0, f"hebbstream {hs.__version__}"),
         (["--help"], 0, "embed     write the features of each frame"),
+        (["help"], 0, "embed     write the features of each frame"),
         ([], 2, "hebbstream: error: the following arguments are required: COMMAND"),
         ([], 2, "embed     write the features of each frame"),
         (["lern", ADDRESS], 2, "invalid choice: 'lern'"),
