@@ -46,6 +46,7 @@ class Store:
             self._file = sqlite3.connect(path, check_same_thread=False)  # one thread at a time: the learner's
             self._file.execute("pragma journal_mode = wal")
             self._file.execute("pragma synchronous = normal")
+            self._file.execute("pragma secure_delete = on")  # what is taken back is to be gone from the disk, too
             self._file.executescript(_TABLES)
         except sqlite3.OperationalError as error:
             raise OutputError(f"cannot write {path}: {error}") from error

@@ -2,12 +2,14 @@
 
 import sqlite3
 
+import numpy as np
 import pytest
 import torch
 
 import hebbstream as hs
 from hebbstream import errors
 from hebbstream._container import read_state, write_state
+from hebbstream.studio._examples import Examples
 from hebbstream.studio._settings import Settings
 from hebbstream.studio._store import Store
 
@@ -32,6 +34,21 @@ def test_an_example_that_is_no_frame_is_damage(tmp_path, example, problem):
         list(store.read())
     store.close()
     assert str(caught.value) == f"{tmp_path / 'examples.sqlite'}: {problem}"
+
+
+def test_what_is_taken_back_is_gone_from_the_disk(tmp_path):
+    store, examples, features = Store(tmp_path / "examples.sqlite"), Examples(), torch.zeros(2)
+    for value in (201, 202):
+        store.add(examples.add("cup", np.full((64, 64, 3), value, np.uint8), features))
+    store.close()  # from the journal into the file
+    store = Store(tmp_path / "examples.sqlite")
+    examples.remove([1])
+    store.replace(examples)
+    store.close()
+    (file,) = tmp_path.iterdir()
+    stored = file.read_bytes()
+    assert bytes([202] * 50) in stored
+    assert bytes([201] * 50) not in stored
 
 
 def test_a_class_that_is_no_text_is_damage(tmp_path):
