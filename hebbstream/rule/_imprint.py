@@ -15,6 +15,7 @@ _RANGE = 2**32
 _MULTIPLIERS = (0x21F0AAAD, 0x735A2D97)  # below 2**31: products fit into a signed 64-bit number
 _STRIDE = 101  # has no factor in common with the number of places: one after another, all have their turn
 _SHRINKAGE = 0.3
+_COMMON = 0.9  # of what moves at the middle place: not all of it, for all places of a small picture may move alike
 _LEAST = 1e-30  # where nothing has moved
 _SMOOTHED = 100  # samples: motion comes in bursts, and is the same from minute to minute
 
@@ -24,7 +25,8 @@ class Imprinting(nn.Module):
 
     A layer whose neurons hold patches of the stream tells its inputs apart better than random weights do, if the patches
     are of what matters, and most of a picture is scenery. What matters moves: a neuron takes over a patch with a
-    chance that is proportional to its motion, the distance from the patch at the same place one sample before.
+    chance that is proportional to its motion, the distance from the patch at the same place one sample before. Noise, flicker and a
+    camera that shakes move all of a picture, so nine tenths of what moves at the median place are no motion.
 
     Each neuron holds one patch, drawn from all of the stream so far (weighted reservoir sampling; Chao 1982): with ``m`` the motion
     of a patch, ``M`` that of a sample and ``ΣM`` that of all samples so far, a neuron takes one with the chance ``M/ΣM``, and this one
@@ -119,7 +121,7 @@ class Imprinting(nn.Module):
         if samples > 1:
             before = torch.cat([before, seen.narrow(0, 0, samples - 1)])
         lit = torch.linalg.vector_norm(seen, dim=2) > 0  # several times as fast as `any`
-        motion = (seen - before).square_().sum(dim=2).sqrt_().mul_(lit)
+        motion = _beyond_common((seen - before).square_().sum(dim=2).sqrt_().mul_(lit))
         motion.select(0, 0).mul_(self.steps.clamp(max=1))  # before the first sample there was none
         self.before.copy_(seen.select(0, -1))
         chance = self._chance(motion, rests_after)
@@ -166,6 +168,18 @@ def places_of(count: int, device: torch.device) -> Tensor:
     tensor([0, 2, 4])
     """
     return torch.arange(_PLACES, device=device) * count // _PLACES
+
+
+def _beyond_common(motion: Tensor) -> Tensor:
+    """Return what moves, of shape (S, P), without most of what moves at the middle place of each sample.
+
+    Examples
+    --------
+    >>> _beyond_common(torch.tensor([[1.0, 1.0, 1.0, 4.0]]))
+    tensor([[0.1000, 0.1000, 0.1000, 3.1000]])
+    """
+    common = motion.sort(dim=1).values.narrow(1, motion.shape[1] // 2, 1)  # `median` is not deterministic on a card
+    return motion.sub(common, alpha=_COMMON).clamp_(min=0.0)
 
 
 def _add_moments(inverse: Tensor, patch: Tensor, step: Tensor) -> None:

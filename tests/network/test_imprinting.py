@@ -68,7 +68,7 @@ def test_neurons_that_whiten_answer_to_what_is_fine():
         net.learn_one(F.interpolate(noise, (32, 32), mode="bilinear")[0])
     weight = net.layers[0].weight
     rough = weight.diff(dim=3).square().sum(dim=(1, 2, 3)) / weight.square().sum(dim=(1, 2, 3))
-    assert rough[WIDTH // 2 :].min() > 2 * rough[: WIDTH // 2].max()
+    assert rough[WIDTH // 2 :].mean() > 3 * rough[: WIDTH // 2].mean()
 
 
 def test_with_kernels_and_without_it_takes_over_the_same(frames, monkeypatch):

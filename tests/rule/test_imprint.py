@@ -42,11 +42,22 @@ def test_a_patch_of_zeros_is_not_taken_over():
 
 def test_a_patch_is_taken_over_as_often_as_it_moved():
     imprinting, neurons = Imprinting(1), 100_000
-    draw(imprinting, picture([0.0, 0.0, 0.0, 0.0]), 1, neurons)
-    patches, taken = draw(imprinting, picture([0.0, 1.0, 2.0, 3.0]), 1, neurons)
+    draw(imprinting, picture([0.0] * 8), 1, neurons)
+    patches, taken = draw(imprinting, picture([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0]), 1, neurons)
     assert taken.all()
     shares = [float((patches == value).float().mean()) for value in range(4)]
     np.testing.assert_allclose(shares, np.array([0, 1, 2, 3]) / 6, atol=0.01)
+
+
+def test_what_moves_all_of_a_picture_counts_for_little():
+    """As noise does, or a camera that shakes."""
+    imprinting, neurons = Imprinting(1), 100_000
+    draw(imprinting, picture([5.0] * 8), 1, neurons)
+    patches, taken = draw(imprinting, picture([6.0] * 7 + [9.0]), 1, neurons)
+    assert taken.all()
+    assert float((patches == 9.0).float().mean()) == pytest.approx(3.1 / (3.1 + 7 * 0.1), abs=0.01)
+    patches, taken = draw(Imprinting(1), picture([6.0] * 8), 1, neurons)
+    assert not taken.any()
 
 
 @pytest.mark.parametrize("together", [1, 3])

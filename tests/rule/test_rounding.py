@@ -63,7 +63,7 @@ def after(count, motion=256.0):
 def test_the_chance_of_a_patch_falls_for_years():
     imprinting, count = after(10**8), 4000
     for step in range(count):
-        imprinting.draw(torch.full((4, 1), float(1 + step % 2)), 1, 1)
+        imprinting.draw(torch.full((4, 1), 1.0 + 10.0 * (step % 2)), 1, 1)  # a tenth counts: all places move alike
     digit = 2.0**11  # of float32 at this sum: eight samples' worth
     imprinting_grown = float(imprinting.moved[0]) - 256.0 * 10**8
     assert imprinting_grown == pytest.approx(256.0 * count, abs=10 * digit)
