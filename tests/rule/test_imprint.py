@@ -168,3 +168,20 @@ def test_running_sums_of_a_card_are_those_of_the_host(samples):
     torch.testing.assert_close(
         _running_sums(values.as_subclass(OnACard)).as_subclass(torch.Tensor), _running_sums(values)
     )
+
+
+def test_at_rest_a_card_keeps_what_the_host_keeps(monkeypatch):
+    """The host stops early, where nothing is taken over."""
+    generator, nets = torch.Generator().manual_seed(0), [Imprinting(6, whitens=True) for _ in range(2)]
+    stream = [torch.randn(_PLACES, 6, generator=generator) for _ in range(300)]
+    for patches in stream:
+        nets[0].draw(patches, 1, 10, 100)
+    chance = Imprinting._chance
+    monkeypatch.setattr(Imprinting, "_chance", lambda *arguments: chance(*arguments).as_subclass(OnACard))
+    for patches in stream:
+        nets[1].draw(patches, 1, 10, 100)
+    for host, card in zip(nets[0].buffers(), nets[1].buffers(), strict=True):
+        torch.testing.assert_close(card.as_subclass(torch.Tensor), host, rtol=0, atol=0)
+    seen, chosen, taken = nets[1].draw(stream[0], 1, 10, 100)
+    assert not taken.any()
+    assert int(chosen.max()) < len(seen)
