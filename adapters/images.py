@@ -42,8 +42,8 @@ def open_images(
     """Open a folder of image files as a stream of samples.
 
     A picture's label is the name of the folder's sub-folder that it lies in, at any depth; one that lies in the folder
-    itself has none. With `labels`, these count alone. Files of other suffixes, hidden files and folders, thumbnails of a Synology disk, links to folders, and pipes
-    are passed over; the logger ``hebbstream.adapters.images`` says how many links, and pictures of formats that are not read.
+    itself has none. With `labels`, these count alone. Files of other suffixes, hidden files and folders, thumbnails of a Synology
+    disk, links to folders, and pipes are passed over; the logger ``hebbstream.adapters.images`` says how many links, and pictures of formats that are not read.
 
     Parameters
     ----------

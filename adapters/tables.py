@@ -52,8 +52,8 @@ def open_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     Parameters
     ----------
     source
-        A file, ``.parquet`` (extra ``parquet``) or else CSV, which gzip may have compressed; or a glob, such as ``"logs/*.csv"``: files are read in the order
-        of their names, and damaged ones are skipped and counted as ``stats.failed``.
+        A file, ``.parquet`` (extra ``parquet``) or else CSV, which gzip may have compressed; or a glob, such as
+        ``"logs/*.csv"``: files are read in the order of their names, and damaged ones are skipped and counted as ``stats.failed``.
     columns
         Names to read; ``None`` reads all, of several files those of the first.
 
