@@ -85,6 +85,7 @@ def compete_at(row, temperature, least, most, depth, powers):
     total = np.float32(0.0)
     for k in range(row.size):
         powers[k] = exp((row[k] - top) * temperature)
+    for k in range(row.size):  # alone: beside a store, its order would depend on how close in memory row and powers lie
         total += powers[k]
     cut = top + (least + np.float32(np.log(total))) / temperature
     if cut == top and -np.log(total) > least:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(bool(fast.reason()), reason=fast.reason())
 
 KERNELS = fast.kernels()
 if KERNELS:
-    from hebbstream.rule import _forward_kernels, _update_kernels
+    from hebbstream.rule import _forward_kernels, _lanes, _update_kernels
 SPEC = hs.LayerSpec(
     channels=20, kernel_size=3, learning_rate=0.05, event_threshold=1e-3, update_scale="running_max",
     pool_size=4, pool_padding=1,
@@ -346,6 +346,20 @@ def test_the_exponential_is_that_of_numpy():
     y /= y.sum(axis=1, keepdims=True)
     assert found == (y > 1e-30).sum()
     np.testing.assert_allclose(activities[:found], y[at[:found], who[:found]], rtol=1e-4)
+
+
+def test_what_wins_does_not_depend_on_where_in_memory_its_powers_lie():
+    import numba
+
+    @numba.njit(fastmath=_lanes._LOOSE, error_model="numpy")
+    def total(row, powers):
+        return _update_kernels.compete_at(row, np.float32(1.0), np.float32(-7.0), row.size, np.float32(0.0), powers)[1]
+
+    for size in (8, 12, 24, 40):
+        memory = np.zeros(1000, np.float32)
+        row = memory[:size]
+        row[:] = np.random.default_rng(size).normal(size=size)
+        assert len({total(row, memory[begin : begin + size]) for begin in range(size, 900)}) == 1
 
 
 @pytest.mark.parametrize("most", [1, 2, 7, 40, 99])
