@@ -1,7 +1,5 @@
 """Labels of picture files, from a table beside them."""
 
-import csv
-import io
 import json
 from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Any
 
 from hebbstream._files import expanded_path
 from hebbstream._quote import first_line, quote
+from hebbstream.adapters.tables import open_table
 from hebbstream.errors import ConfigurationError
 
 _NAMES = ("file_name", "filename", "file", "path", "image", "id")  # first that of Hugging Face's folders of images
@@ -16,7 +15,7 @@ _LABELS = ("label", "class")
 
 
 def read_file_labels(path: str | Path) -> dict[str, str]:
-    r"""Read the label of each file from a .csv or .jsonl table with the columns ``file_name`` and ``label``.
+    r"""Read the label of each file from a table with the columns ``file_name`` and ``label``: JSON Lines, or as of `open_table`.
 
     The names may also be called ``filename``, ``file``, ``path``, ``image`` or ``id``, and the labels ``class``. Other columns
     are passed over, as are rows without a label.
@@ -24,7 +23,9 @@ def read_file_labels(path: str | Path) -> dict[str, str]:
     Raises
     ------
     ConfigurationError
-        If the file cannot be read, has no such columns, or gives one file two labels.
+        If the table has no such columns, or gives one file two labels.
+    StreamError, MissingDependencyError
+        If it cannot be read; see `open_table`.
 
     Examples
     --------
@@ -35,21 +36,13 @@ def read_file_labels(path: str | Path) -> dict[str, str]:
     {'1.png': 'cat', '2.png': 'dog'}
     """
     file = expanded_path(path)
-    try:
-        reader = _READERS.get(file.suffix.lower())
-        if reader is None:
-            raise ValueError(f"found {file.suffix or 'no suffix'}; expected {' or '.join(_READERS)}")
-        found: dict[str, str] = {}
-        for line, row in reader(file.read_text(encoding="utf-8-sig")):
-            name, label = (_value(row, keys, line) for keys in (_NAMES, _LABELS))
-            if label and found.setdefault(name, label) != label:
-                raise ValueError(
-                    f"line {line}: {quote(name)} is {quote(label)}; expected {quote(found[name])}, as before"
-                )
-    except OSError as error:
-        raise ConfigurationError(f"labels {path}: {error.strerror or error}") from None
-    except (ValueError, RecursionError, csv.Error) as error:
-        raise ConfigurationError(f"labels {path}: {first_line(error)}") from None
+    found: dict[str, str] = {}
+    for where, row in _json_lines(file) if file.suffix.lower() == ".jsonl" else _table(file):
+        name, label = (_value(row, keys, where) for keys in (_NAMES, _LABELS))
+        if label and found.setdefault(name, label) != label:
+            raise ConfigurationError(
+                f"{where}: {quote(name)} is {quote(label)}; expected {quote(found[name])}, as before"
+            )
     return found
 
 
@@ -64,6 +57,7 @@ def labelled(names: list[str], labels: Mapping[str, Hashable], root: Path) -> di
         If no picture has one.
     """
     found: dict[str, Hashable] = {}
+    labels = {name.replace("\\", "/").removeprefix("./"): label for name, label in labels.items()}
     for name in names:
         bare = name.rpartition(".")[0]
         for key in (name, bare, f"{root.name}/{name}", f"{root.name}/{bare}"):
@@ -78,39 +72,40 @@ def labelled(names: list[str], labels: Mapping[str, Hashable], root: Path) -> di
     return found
 
 
-def _value(row: Mapping[str, Any], keys: tuple[str, ...], line: int) -> str:
+def _value(row: Mapping[str, Any], keys: tuple[str, ...], where: str) -> str:
     key = next((key for key in keys if key in row), None)
     if key is None:
-        raise ValueError(f"line {line}: found {', '.join(map(str, row))}; expected {_NAMES[0]} and {_LABELS[0]}")
+        raise ConfigurationError(f"{where}: found {', '.join(map(str, row))}; expected {_NAMES[0]} and {_LABELS[0]}")
     value = row[key]
     if not isinstance(value, str | int | float | None):
-        raise ValueError(f"line {line}: {key} {quote(value)}; expected text")
+        raise ConfigurationError(f"{where}: {key} {quote(value)}; expected text")
     return "" if value is None else str(value).strip()
 
 
-def _from_csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
-    for row in rows:
-        if None in row or None in row.values():
-            raise ValueError(
-                f"line {rows.line_num}; expected {len(rows.fieldnames or ())} values, as the first line has"
-            )
-        yield rows.line_num, row
+def _table(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield where each row stands, for messages, and the row."""
+    with open_table(file) as rows:
+        for row in rows:
+            yield f"labels {file}: row {rows.row}", row.x
 
 
-def _from_json_lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line, content in enumerate(text.split("\n"), start=1):
-        if not content.strip():
+def _json_lines(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise ConfigurationError(f"labels {file}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"labels {file}: {first_line(error)}") from None
+    for number, line in enumerate(lines, start=1):
+        where = f"labels {file}: line {number}"
+        if not line.strip():
             continue
         try:
-            row = json.loads(content)
-        except ValueError as error:
-            raise ValueError(f"line {line}: {error}") from None
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ConfigurationError(f"{where}: {first_line(error)}") from None
         if not isinstance(row, dict):
-            raise ValueError(
-                f'line {line}: {quote(row)}; expected {{"file_name": "1.png", "label": "cat"}} or the like'
+            raise ConfigurationError(
+                f'{where}: {quote(row)}; expected {{"file_name": "1.png", "label": "cat"}} or the like'
             )
-        yield line, row
-
-
-_READERS = {".csv": _from_csv, ".jsonl": _from_json_lines}
+        yield where, row

@@ -52,8 +52,8 @@ def open_images(
     size, fit, gray
         See `PictureFormat`.
     labels
-        A .csv or .jsonl table with the columns ``file_name`` and ``label``, as Hugging Face's folders of images have one, or the same
-        as a mapping. Names are paths within the folder, or within the one above it, and may lack their suffix. Pictures that it does
+        A table with the columns ``file_name`` and ``label``, CSV, Parquet or .jsonl, as Hugging Face's folders of images have one, or
+        the same as a mapping. Names are paths within the folder, or within the one above it, and may lack their suffix. Pictures that it does
         not name have no label; how many these are is logged.
     shuffle
         Random order instead of the order of the paths, which is one class after the other.
@@ -70,13 +70,15 @@ def open_images(
     Raises
     ------
     SourceNotFoundError
-        If there is no such folder.
+        If there is no such folder, or no such table.
     EmptyStreamError
         If it holds no image file.
     ConfigurationError
-        If an option cannot work, the labels cannot be read, or none is of a picture here.
+        If an option cannot work, or the table has no such columns or no label of a picture here.
+    DamagedFileError
+        If the table is none.
     MissingDependencyError
-        If Pillow is not installed.
+        If Pillow is not installed, or pyarrow and the table is in Parquet.
 
     Examples
     --------

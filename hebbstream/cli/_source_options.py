@@ -121,7 +121,7 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         type=path,
         metavar="FILE",
         help="labels of a video: a .json, .csv or .vtt file with the start and end (in seconds) and label of each segment; of an array file,"
-        " another array file; of a folder of pictures, a .csv or .jsonl table of file_name and label (without one, their sub-folder names the"
+        " another array file; of a folder of pictures, a .csv, .parquet or .jsonl table of file_name and label (without one, their sub-folder names the"
         " label; shards have theirs)",
     )
 

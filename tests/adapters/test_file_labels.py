@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from hebbstream import errors
+from hebbstream.adapters._file_labels import read_file_labels
 from hebbstream.adapters.images import open_images
 
 
@@ -29,7 +30,7 @@ def labels_of(folder, labels):
     [
         ("t.csv", "file_name,label\n1.png,cat\n2.png,dog\n3.png,\ndeep/4.png,cat\n"),
         ("t.csv", '\ufefffilename,width,class\n"pics/1.png",8,cat\npics/2.png,8,dog\r\npics/deep/4.png,8,cat'),
-        ("t.csv", "id,label\n1,cat\n2,dog\ndeep/4,cat\ngone,cat\n"),
+        ("t.csv", "id;label\n1;cat\n2;dog\n.\\deep\\4;cat\ngone;cat\n"),
         (
             "t.JSONL",
             '{"image": "1.png", "label": "cat"}\n\n{"image": "2.png", "label": "dog"}\n{"image": "deep/4", "label": "cat"}',
@@ -56,20 +57,19 @@ def test_whole_numbers_of_json_are_names(pictures):
 @pytest.mark.parametrize(
     ("name", "table", "message"),
     [
-        ("t.csv", "start,end,label\n0,1,cat\n", "line 2: found start, end, label; expected file_name and label"),
-        ("t.csv", "file_name,label\n1.png\n", "line 2; expected 2 values, as the first line has"),
-        ("t.csv", "file_name,label\n1.png,cat\n1.png,dog\n", "line 3: '1.png' is 'dog'; expected 'cat', as before"),
+        ("t.csv", "start,end,label\n0,1,cat\n", "row 1: found start, end, label; expected file_name and label"),
+        ("t.csv", "file_name,label\n1.png,cat\n1.png,dog\n", "row 2: '1.png' is 'dog'; expected 'cat', as before"),
         (
             "t.csv",
             "file_name,label\nother.png,cat\n",
             "found 'other.png'; expected names of its pictures, such as '1.png'",
         ),
-        ("t.csv", "", "found none; expected names of its pictures"),
+        ("t.csv", "file_name,label\n", "found none; expected names of its pictures"),
         ("t.jsonl", '{"file_name": "1.png", "label": ["cat"]}', "line 1: label ['cat']; expected text"),
         ("t.jsonl", "[1]", 'line 1: [1]; expected {"file_name": "1.png", "label": "cat"} or the like'),
         ("t.jsonl", '{"file_name": "1.png", "label": "cat"}\n{', "line 2: "),
-        ("t.txt", "1.png cat", "found .txt; expected .csv or .jsonl"),
-        ("gone.csv", None, "No such file"),
+        ("t.txt", "1.png cat\n2.png dog\n", "row 1: found 1.png cat; expected file_name and label"),
+        ("gone.jsonl", None, "No such file"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(pictures, name, table, message):
@@ -79,7 +79,13 @@ def test_a_table_that_cannot_be_used_is_refused(pictures, name, table, message):
         open_images(pictures, labels=pictures / name)
 
 
-def test_a_table_in_another_encoding_is_refused(pictures):
-    (pictures / "t.csv").write_bytes("file_name,label\n1.png,café\n".encode("latin-1"))
-    with pytest.raises(errors.ConfigurationError, match="expected text in utf-8"):
-        open_images(pictures, labels=pictures / "t.csv")
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_a_table_in_another_encoding_is_refused(pictures, name):
+    (pictures / name).write_bytes("file_name,label\n1.png,café\n".encode("latin-1"))
+    with pytest.raises(errors.HebbstreamError, match="expected text in utf-8"):
+        open_images(pictures, labels=pictures / name)
+
+
+def test_no_table_is_found():
+    with pytest.raises(errors.SourceNotFoundError, match="no file at "):
+        read_file_labels("gone.csv")
