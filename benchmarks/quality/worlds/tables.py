@@ -295,18 +295,17 @@ def _flat_rows(results: Path) -> str:
 
 
 def _endless(results: Path) -> str:
-    """Of each run, the mean over the worlds and each world along the stream: first, best, last, and the greatest fall."""
-    rows = []
+    """Of each run, the mean over the worlds at first, at best, in the end, and its greatest fall; each world in the end, and its fall."""
+    rows, names = [], []
     for file in map(read, sorted((results / "quality").glob("endless*.json"), reverse=True)):
         for (row, _), points in grouped(file["rows"], "row", "seed").items():
-            shares = {"mean": means(points)} | {
-                name: np.array([point["accuracy"][name] for point in points]) for name in points[0]["accuracy"]
-            }
-            for name, along in shares.items():
-                cells = [f"{100 * value:.1f}" for value in (along[0], along.max(), along[-1], falls(along))]
-                rows.append([row, file["settings"]["width"], file["settings"]["readout"], name, *cells])
-    head = ["at the first point, %", "best, %", "at the end, %", "greatest fall from the best before, points"]
-    return markdown(["what learned", "width", "readout", "world", *head], rows)
+            mean, names = means(points), list(points[0]["accuracy"])
+            along = [np.array([point["accuracy"][name] for point in points]) for name in names]
+            cells = [f"{100 * value:.1f}" for value in (mean[0], mean.max(), mean[-1], falls(mean))]
+            cells += [f"{100 * shares[-1]:.1f} ({100 * falls(shares):.1f})" for shares in along]
+            rows.append([row, file["settings"]["width"], file["settings"]["readout"], *cells])
+    head = ["mean at the first point, %", "best, %", "at the end, %", "greatest fall from the best before, points"]
+    return markdown(["what learned", "width", "readout", *head, *names], rows)
 
 
 WORLD_TABLES: Tables = {
