@@ -17,8 +17,11 @@ def new_probe(options: argparse.Namespace, net: hs.SoftHebbNet) -> hs.OnlineProb
     """Return a probe for the features of a network.
 
     Averages over time are as few as neurons, so that sums of their products cost little; and with windows of signals such sums
-    are several points better than gradients, whether the network learns on or not.
+    are several points better than gradients, whether the network learns on or not. Gradients leave the features of neurons that
+    imprint as strong beside each other as they are.
     """
-    few_features = net.layers[-1].spec.pool == "time_avg"
-    solver = options.solver or ("slda" if few_features else "gradient")
+    last = net.layers[-1].spec
+    solver = options.solver or ("slda" if last.pool == "time_avg" else "gradient")
+    if solver == "gradient":
+        return hs.SoftmaxProbe(standardize=last.plasticity != "imprinting")
     return SOLVERS[solver]()

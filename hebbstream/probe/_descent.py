@@ -31,6 +31,8 @@ class Descent(ABC):
         Everything learned, by name; the last column of the weights is the bias.
     average_over
         Recent samples over which weights are averaged, where they are.
+    standardize
+        Whether each feature is divided by its own deviation, or all by one.
     """
 
     rate: ClassVar[float]
@@ -42,8 +44,8 @@ class Descent(ABC):
         """Return the shapes of tensors without rows for classes, and of one class's row of the others."""
 
     @ordinary
-    def __init__(self, tensors: dict[str, Tensor], average_over: int) -> None:
-        self.tensors, self.average_over = tensors, average_over
+    def __init__(self, tensors: dict[str, Tensor], average_over: int, standardize: bool) -> None:
+        self.tensors, self.average_over, self.standardize = tensors, average_over, standardize
         self.on_host = tensors["mean"].is_cpu
         self.xp: Any = np if self.on_host else torch
         features = len(tensors["mean"])
@@ -108,7 +110,8 @@ class Descent(ABC):
                 self.tensors[name].copy_(taken)
 
     def _deviate(self) -> None:
-        self.xp.sqrt(self._var + _VAR_EPS, out=self._deviation_array)
+        variance = self._var if self.standardize else self.xp.broadcast_to(self._var.mean(), self._var.shape)
+        self.xp.sqrt(variance + _VAR_EPS, out=self._deviation_array)
 
     @abstractmethod
     def _step(self, z: Tensor, row: int, w: float, step: int, rate: float) -> None:
@@ -133,8 +136,8 @@ class AveragedSgd(Descent):
         return shared, {"weight": weight, "average": weight, "age": (1,), "count": ()}
 
     @ordinary
-    def __init__(self, tensors: dict[str, Tensor], average_over: int) -> None:
-        super().__init__(tensors, average_over)
+    def __init__(self, tensors: dict[str, Tensor], average_over: int, standardize: bool) -> None:
+        super().__init__(tensors, average_over, standardize)
         weight = tensors["weight"]
         classes = len(weight)
         self._losses, self._age = self.array(tensors["losses"]), self.array(tensors["age"])
