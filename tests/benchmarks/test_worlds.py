@@ -133,7 +133,7 @@ def test_what_is_known_meanwhile_is_tested_after_each_fifth_of_the_stream(rows):
 def test_classifiers_of_scikit_learn_are_tested_on_features_as_drawn_and_learned(rows):
     found = rows("worlds.scikit")
     assert [row["row"] for row in found] == ["motion, untrained", "motion"]
-    names = ["logistic regression", "five nearest", "LDA"]
+    names = ["logistic regression", "logistic regression, one scale", "five nearest", "LDA"]
     assert all(list(row["accuracy"]) == [*names, *(f"{name}, averages" for name in names)] for row in found)
     assert all(0 <= share <= 1 for row in found for share in row["accuracy"].values())
 
