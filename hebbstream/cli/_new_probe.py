@@ -23,5 +23,5 @@ def new_probe(options: argparse.Namespace, net: hs.SoftHebbNet) -> hs.OnlineProb
     last = net.layers[-1].spec
     solver = options.solver or ("slda" if last.pool == "time_avg" else "gradient")
     if solver == "gradient":
-        return hs.SoftmaxProbe(standardize=last.plasticity != "imprinting")
+        return hs.SoftmaxProbe(standardise=last.plasticity != "imprinting")
     return SOLVERS[solver]()

@@ -31,7 +31,7 @@ class Descent(ABC):
         Everything learned, by name; the last column of the weights is the bias.
     average_over
         Recent samples over which weights are averaged, where they are.
-    standardize
+    standardise
         Whether each feature is divided by its own deviation, or all by one.
     """
 
@@ -44,8 +44,8 @@ class Descent(ABC):
         """Return the shapes of tensors without rows for classes, and of one class's row of the others."""
 
     @ordinary
-    def __init__(self, tensors: dict[str, Tensor], average_over: int, standardize: bool) -> None:
-        self.tensors, self.average_over, self.standardize = tensors, average_over, standardize
+    def __init__(self, tensors: dict[str, Tensor], average_over: int, standardise: bool) -> None:
+        self.tensors, self.average_over, self.standardise = tensors, average_over, standardise
         self.on_host = tensors["mean"].is_cpu
         self.xp: Any = np if self.on_host else torch
         features = len(tensors["mean"])
@@ -110,7 +110,7 @@ class Descent(ABC):
                 self.tensors[name].copy_(taken)
 
     def _deviate(self) -> None:
-        variance = self._var if self.standardize else self.xp.broadcast_to(self._var.mean(), self._var.shape)
+        variance = self._var if self.standardise else self.xp.broadcast_to(self._var.mean(), self._var.shape)
         self.xp.sqrt(variance + _VAR_EPS, out=self._deviation_array)
 
     @abstractmethod
@@ -136,8 +136,8 @@ class AveragedSgd(Descent):
         return shared, {"weight": weight, "average": weight, "age": (1,), "count": ()}
 
     @ordinary
-    def __init__(self, tensors: dict[str, Tensor], average_over: int, standardize: bool) -> None:
-        super().__init__(tensors, average_over, standardize)
+    def __init__(self, tensors: dict[str, Tensor], average_over: int, standardise: bool) -> None:
+        super().__init__(tensors, average_over, standardise)
         weight = tensors["weight"]
         classes = len(weight)
         self._losses, self._age = self.array(tensors["losses"]), self.array(tensors["age"])

@@ -40,7 +40,7 @@ class SoftmaxProbe(OnlineProbe):
         worse in both (docs/evidence/labels.md).
     average_over
         Recent samples over which ``"sgd"`` averages the weights; those that a `Replay` shows again count too.
-    standardize
+    standardise
         Whether each feature is divided by its own deviation. ``False`` divides all by one, the root of their mean variance: for
         features of neurons that imprint, where few answer strongly, and those that hardly ever do should stay
         faint (docs/evidence/labels.md). Columns of different units need ``True``.
@@ -65,7 +65,7 @@ class SoftmaxProbe(OnlineProbe):
         "learning_rate",
         "optimizer",
         "average_over",
-        "standardize",
+        "standardise",
         *OnlineProbe.option_names,
     )
     _center: ClassVar[str] = "mean"
@@ -79,7 +79,7 @@ class SoftmaxProbe(OnlineProbe):
         *,
         optimizer: OptimizerName = "sgd",
         average_over: int = 3000,
-        standardize: bool = True,
+        standardise: bool = True,
         calibrate: bool = False,
         min_confidence: float = 0.0,
     ) -> None:
@@ -90,7 +90,7 @@ class SoftmaxProbe(OnlineProbe):
         if not quantity(average_over) >= 1:
             raise ConfigurationError(f"average_over={average_over!r}: expected a positive number of samples")
         self.average_over = plain_number(average_over)
-        self.standardize = bool(standardize)
+        self.standardise = bool(standardise)
         self.optimizer = optimizer
         self._kind = _OPTIMIZERS[optimizer]
         self.learning_rate = self._kind.rate if learning_rate is None else plain_number(learning_rate)
@@ -179,7 +179,7 @@ class SoftmaxProbe(OnlineProbe):
 
     def _stepping(self) -> Descent:
         if self._descent is None:
-            self._descent = self._kind(self._shared | self._per_class, self.average_over, self.standardize)
+            self._descent = self._kind(self._shared | self._per_class, self.average_over, self.standardise)
         return self._descent
 
     def _replaced(self) -> None:

@@ -113,21 +113,21 @@ def test_one_scale_for_all_features_leaves_the_faint_ones_faint():
     X, y = blobs(400, features=30, classes=3, spread=3.0)
     noise = np.random.default_rng(1).normal(size=(400, 600)) / 50  # by its own deviation, each is as loud as the others
     seen, right = np.hstack([X / X.std(axis=0), noise]), {}
-    for standardize in (True, False):
-        probe = learned("gradient", seen[:200], y[:200], standardize=standardize)
-        right[standardize] = np.mean([a == b for a, b in zip(probe.predict_many(seen[200:]), y[200:], strict=True)])
+    for standardise in (True, False):
+        probe = learned("gradient", seen[:200], y[:200], standardise=standardise)
+        right[standardise] = np.mean([a == b for a, b in zip(probe.predict_many(seen[200:]), y[200:], strict=True)])
     assert right[False] > right[True] + 0.1
 
 
 def test_the_scale_of_all_features_does_not_matter():
     X, y = blobs(100, features=6, classes=3)
-    one, other = (learned("gradient", scale * X, y, standardize=False) for scale in (1.0, 64.0))
+    one, other = (learned("gradient", scale * X, y, standardise=False) for scale in (1.0, 64.0))
     torch.testing.assert_close(
         one.predict_proba_many(X), other.predict_proba_many(64 * X), rtol=1e-3, atol=1e-4
     )  # to what is added to variances
 
 
-@pytest.mark.parametrize("options", [{}, {"optimizer": "adam"}, {"standardize": False}])
+@pytest.mark.parametrize("options", [{}, {"optimizer": "adam"}, {"standardise": False}])
 def test_the_steps_on_numpy_arrays_are_those_on_tensors(options, monkeypatch):
     X, y = blobs(200, features=30, classes=4)
     weights = np.linspace(0.5, 2.0, len(y))

@@ -59,7 +59,7 @@ def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.J
 def _row(world: World, row: str, net: hs.SoftHebbNet, before: list[hs.Sample]) -> store.Result:
     probe = PROBES[row]()
     if isinstance(probe, hs.SoftmaxProbe):
-        probe = hs.SoftmaxProbe(standardize=not row.startswith("motion"))
+        probe = hs.SoftmaxProbe(standardise=not row.startswith("motion"))
     learner = hs.Learner(net, probe, replay=REPLAYS[row]() if row in REPLAYS else None)
     stream = before + samples(world)
     began = time.process_time()
