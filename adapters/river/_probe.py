@@ -53,7 +53,7 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
     average_over
         Recent samples over which ``"sgd"`` averages the weights (``"gradient"``).
     standardise
-        Whether each feature is divided by its own deviation, or all by one (``"gradient"``).
+        Whether each feature is divided by its own deviation, or all by one; see `OnlineProbe`.
 
     Examples
     --------

@@ -17,11 +17,9 @@ def new_probe(options: argparse.Namespace, net: hs.SoftHebbNet) -> hs.OnlineProb
     """Return a probe for the features of a network.
 
     Averages over time are as few as neurons, so that sums of their products cost little; and with windows of signals such sums
-    are several points better than gradients, whether the network learns on or not. Gradients leave the features of neurons that
-    imprint as strong beside each other as they are.
+    are several points better than gradients, whether the network learns on or not. Features of neurons that imprint stay as
+    strong beside each other as they are.
     """
     last = net.layers[-1].spec
     solver = options.solver or ("slda" if last.pool == "time_avg" else "gradient")
-    if solver == "gradient":
-        return hs.SoftmaxProbe(standardise=last.plasticity != "imprinting")
-    return SOLVERS[solver]()
+    return SOLVERS[solver](standardise=last.plasticity != "imprinting")

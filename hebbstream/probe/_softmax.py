@@ -40,11 +40,7 @@ class SoftmaxProbe(OnlineProbe):
         worse in both (docs/evidence/labels.md).
     average_over
         Recent samples over which ``"sgd"`` averages the weights; those that a `Replay` shows again count too.
-    standardise
-        Whether each feature is divided by its own deviation. ``False`` divides all by one, the root of their mean variance: for
-        features of neurons that imprint, where few answer strongly, and those that hardly ever do should stay
-        faint (docs/evidence/labels.md). Columns of different units need ``True``.
-    calibrate, min_confidence
+    standardise, calibrate, min_confidence
         See `OnlineProbe`.
 
     Examples
@@ -65,7 +61,6 @@ class SoftmaxProbe(OnlineProbe):
         "learning_rate",
         "optimizer",
         "average_over",
-        "standardise",
         *OnlineProbe.option_names,
     )
     _center: ClassVar[str] = "mean"
@@ -83,14 +78,13 @@ class SoftmaxProbe(OnlineProbe):
         calibrate: bool = False,
         min_confidence: float = 0.0,
     ) -> None:
-        super().__init__(calibrate=calibrate, min_confidence=min_confidence)
+        super().__init__(standardise=standardise, calibrate=calibrate, min_confidence=min_confidence)
         check_choice("optimizer", optimizer, _OPTIMIZERS)
         if learning_rate is not None and not quantity(learning_rate) > 0:
             raise ConfigurationError(f"learning_rate={learning_rate!r}: expected a number above 0")
         if not quantity(average_over) >= 1:
             raise ConfigurationError(f"average_over={average_over!r}: expected a positive number of samples")
         self.average_over = plain_number(average_over)
-        self.standardise = bool(standardise)
         self.optimizer = optimizer
         self._kind = _OPTIMIZERS[optimizer]
         self.learning_rate = self._kind.rate if learning_rate is None else plain_number(learning_rate)

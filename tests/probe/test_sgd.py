@@ -119,14 +119,6 @@ def test_one_scale_for_all_features_leaves_the_faint_ones_faint():
     assert right[False] > right[True] + 0.1
 
 
-def test_the_scale_of_all_features_does_not_matter():
-    X, y = blobs(100, features=6, classes=3)
-    one, other = (learned("gradient", scale * X, y, standardise=False) for scale in (1.0, 64.0))
-    torch.testing.assert_close(
-        one.predict_proba_many(X), other.predict_proba_many(64 * X), rtol=1e-3, atol=1e-4
-    )  # to what is added to variances
-
-
 @pytest.mark.parametrize("options", [{}, {"optimizer": "adam"}, {"standardise": False}])
 def test_the_steps_on_numpy_arrays_are_those_on_tensors(options, monkeypatch):
     X, y = blobs(200, features=30, classes=4)
