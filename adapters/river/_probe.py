@@ -52,8 +52,6 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
         Labelled samples after which one counts half; ``None``: all count alike (``"ridge"`` and ``"slda"``).
     average_over
         Recent samples over which ``"sgd"`` averages the weights (``"gradient"``).
-    standardise
-        Whether each feature is divided by its own deviation, or all by one; see `OnlineProbe`.
 
     Examples
     --------
@@ -81,7 +79,6 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
         optimizer: OptimizerName = "sgd",
         half_life: float | None = None,
         average_over: int = 3000,
-        standardise: bool = True,
     ) -> None:
         check_choice("solver", solver, SOLVERS)
         self.solver = solver
@@ -96,7 +93,6 @@ class LinearProbe(LearnsByName, CountsTensors, base.MiniBatchClassifier):
         self.seed = seed
         self.optimizer = optimizer
         self.average_over = average_over
-        self.standardise = standardise
         made = {
             name: probe(**{option: getattr(self, option) for option in probe.option_names})
             for name, probe in SOLVERS.items()  # all of them: an option of another solver that cannot work is told, too

@@ -17,9 +17,8 @@ def new_probe(options: argparse.Namespace, net: hs.SoftHebbNet) -> hs.OnlineProb
     """Return a probe for the features of a network.
 
     Averages over time are as few as neurons, so that sums of their products cost little; and with windows of signals such sums
-    are several points better than gradients, whether the network learns on or not. Features of neurons that imprint stay as
-    strong beside each other as they are.
+    are several points better than gradients, whether the network learns on or not.
     """
-    last = net.layers[-1].spec
-    solver = options.solver or ("slda" if last.pool == "time_avg" else "gradient")
-    return SOLVERS[solver](standardise=last.plasticity != "imprinting")
+    few_features = net.layers[-1].spec.pool == "time_avg"
+    solver = options.solver or ("slda" if few_features else "gradient")
+    return SOLVERS[solver]()

@@ -25,10 +25,6 @@ class OnlineProbe(LabelledRows):
 
     Parameters
     ----------
-    standardise
-        Whether each feature is divided by its own deviation. ``False`` divides all by one, the root of their mean variance: for
-        features of neurons that imprint, as in the preset ``"motion"``, where those that hardly ever answer should stay
-        faint (docs/evidence/labels.md). Columns of different units need ``True``.
     calibrate
         Whether to fit a temperature to the labels, each predicted before it is learned; see `Temperature`.
     min_confidence
@@ -49,14 +45,13 @@ class OnlineProbe(LabelledRows):
 
     sequential: ClassVar[bool]
     """Whether what is learned depends on the order of the samples."""
-    option_names: ClassVar[tuple[str, ...]] = ("standardise", "calibrate", "min_confidence")
+    option_names: ClassVar[tuple[str, ...]] = ("calibrate", "min_confidence")
     """Arguments that, with equal values, make an equal probe before it has learned."""
 
-    def __init__(self, *, standardise: bool = True, calibrate: bool = False, min_confidence: float = 0.0) -> None:
+    def __init__(self, *, calibrate: bool = False, min_confidence: float = 0.0) -> None:
         if not 0 <= quantity(min_confidence) <= 1:
             raise ConfigurationError(f"min_confidence={min_confidence!r}: expected a probability")
         super().__init__()
-        self.standardise = bool(standardise)
         self.calibrate = bool(calibrate)
         self.min_confidence = plain_number(min_confidence)
         self.classes = []

@@ -31,8 +31,6 @@ class Descent(ABC):
         Everything learned, by name; the last column of the weights is the bias.
     average_over
         Recent samples over which weights are averaged, where they are.
-    standardise
-        Whether each feature is divided by its own deviation, or all by one.
     """
 
     rate: ClassVar[float]
@@ -44,8 +42,8 @@ class Descent(ABC):
         """Return the shapes of tensors without rows for classes, and of one class's row of the others."""
 
     @ordinary
-    def __init__(self, tensors: dict[str, Tensor], average_over: int, standardise: bool) -> None:
-        self.tensors, self.average_over, self.standardise = tensors, average_over, standardise
+    def __init__(self, tensors: dict[str, Tensor], average_over: int) -> None:
+        self.tensors, self.average_over = tensors, average_over
         self.on_host = tensors["mean"].is_cpu
         self.xp: Any = np if self.on_host else torch
         features = len(tensors["mean"])
@@ -110,8 +108,7 @@ class Descent(ABC):
                 self.tensors[name].copy_(taken)
 
     def _deviate(self) -> None:
-        variance = self._var if self.standardise else self.xp.broadcast_to(self._var.mean(), self._var.shape)
-        self.xp.sqrt(variance + _VAR_EPS, out=self._deviation_array)
+        self.xp.sqrt(self._var + _VAR_EPS, out=self._deviation_array)
 
     @abstractmethod
     def _step(self, z: Tensor, row: int, w: float, step: int, rate: float) -> None:
@@ -136,8 +133,8 @@ class AveragedSgd(Descent):
         return shared, {"weight": weight, "average": weight, "age": (1,), "count": ()}
 
     @ordinary
-    def __init__(self, tensors: dict[str, Tensor], average_over: int, standardise: bool) -> None:
-        super().__init__(tensors, average_over, standardise)
+    def __init__(self, tensors: dict[str, Tensor], average_over: int) -> None:
+        super().__init__(tensors, average_over)
         weight = tensors["weight"]
         classes = len(weight)
         self._losses, self._age = self.array(tensors["losses"]), self.array(tensors["age"])

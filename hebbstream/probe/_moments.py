@@ -26,7 +26,6 @@ class MomentOptions(TypedDict, total=False):
     seed: int
     solve_every: int | None
     half_life: float | None
-    standardise: bool
     calibrate: bool
     min_confidence: float
 
@@ -51,7 +50,7 @@ class MomentProbe(FadingSums, OnlineProbe):
         class came, 32 at most. A class is known from its first sample on, whatever this is.
     half_life
         Labelled samples after which one counts half, for features that change as they learn; ``None``: all count alike.
-    standardise, calibrate, min_confidence
+    calibrate, min_confidence
         See `OnlineProbe`.
     """
 
@@ -72,11 +71,10 @@ class MomentProbe(FadingSums, OnlineProbe):
         seed: int = 0,
         solve_every: int | None = None,
         half_life: float | None = None,
-        standardise: bool = True,
         calibrate: bool = False,
         min_confidence: float = 0.0,
     ) -> None:
-        super().__init__(standardise=standardise, calibrate=calibrate, min_confidence=min_confidence)
+        super().__init__(calibrate=calibrate, min_confidence=min_confidence)
         self._set_options(dimensions, seed, solve_every, half_life)
 
     @in_turn

@@ -21,7 +21,7 @@ class RidgeProbe(MomentProbe):
     l2
         Penalty on the squared weights of standardised features, divided by their number: with 1, an output's deviation
         before any sample, if every feature is 1, is that of the labels.
-    dimensions, seed, solve_every, half_life, standardise, calibrate, min_confidence
+    dimensions, seed, solve_every, half_life, calibrate, min_confidence
         See `MomentProbe`.
 
     Examples
@@ -48,7 +48,7 @@ class RidgeProbe(MomentProbe):
     def _solve(self) -> tuple[Tensor, Tensor]:
         moments = self._moments()
         mean, share = moments.total / moments.weight, moments.counts / moments.weight
-        solved = least_squares(moments, float(self.l2), standardise=self.standardise)
+        solved = least_squares(moments, float(self.l2))
         explained = (solved.weight * solved.targets).sum() + solved.penalty * solved.weight.square().sum()
         residual = (share * (1 - share)).mean() - explained / len(share)
         # Normal noise of the residuals' variance would give a temperature of that variance. On features of CIFAR-10 and

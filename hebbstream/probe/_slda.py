@@ -25,7 +25,7 @@ class SldaProbe(MomentProbe):
     shrinkage
         Share of the covariance, of standardised features, that is replaced by the identity; above 0 and below 1. More of
         it finds more of a class that has shown a few samples, and tells classes of many samples apart less well.
-    dimensions, seed, solve_every, half_life, standardise, calibrate, min_confidence
+    dimensions, seed, solve_every, half_life, calibrate, min_confidence
         See `MomentProbe`.
 
     Examples
@@ -57,7 +57,7 @@ class SldaProbe(MomentProbe):
         center = sums.sum(dim=0) / counts.sum()
         covariance = (moments.products - means.T @ sums) / moments.weight
         between = ((means - center).square() * counts).sum(dim=0) / counts.sum()
-        scale = deviation(covariance.diagonal() + between, moments, standardise=self.standardise)
+        scale = deviation(covariance.diagonal() + between, moments)
         covariance = covariance / scale / scale.unsqueeze(1) * (1 - self.shrinkage)
         covariance.diagonal().add_(self.shrinkage)
         apart = (means - center) / scale

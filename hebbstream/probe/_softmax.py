@@ -40,7 +40,7 @@ class SoftmaxProbe(OnlineProbe):
         worse in both (docs/evidence/labels.md).
     average_over
         Recent samples over which ``"sgd"`` averages the weights; those that a `Replay` shows again count too.
-    standardise, calibrate, min_confidence
+    calibrate, min_confidence
         See `OnlineProbe`.
 
     Examples
@@ -74,11 +74,10 @@ class SoftmaxProbe(OnlineProbe):
         *,
         optimizer: OptimizerName = "sgd",
         average_over: int = 3000,
-        standardise: bool = True,
         calibrate: bool = False,
         min_confidence: float = 0.0,
     ) -> None:
-        super().__init__(standardise=standardise, calibrate=calibrate, min_confidence=min_confidence)
+        super().__init__(calibrate=calibrate, min_confidence=min_confidence)
         check_choice("optimizer", optimizer, _OPTIMIZERS)
         if learning_rate is not None and not quantity(learning_rate) > 0:
             raise ConfigurationError(f"learning_rate={learning_rate!r}: expected a number above 0")
@@ -173,7 +172,7 @@ class SoftmaxProbe(OnlineProbe):
 
     def _stepping(self) -> Descent:
         if self._descent is None:
-            self._descent = self._kind(self._shared | self._per_class, self.average_over, self.standardise)
+            self._descent = self._kind(self._shared | self._per_class, self.average_over)
         return self._descent
 
     def _replaced(self) -> None:

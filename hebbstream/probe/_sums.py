@@ -63,11 +63,11 @@ class Solved:
     penalty: Tensor
 
 
-def least_squares(moments: Moments, l2: float, *, standardise: bool = True) -> Solved:
-    """Regress outputs, whose weights `Moments.sums` and `Moments.counts` are made with, on features divided as by `deviation`."""
+def least_squares(moments: Moments, l2: float) -> Solved:
+    """Regress outputs, whose weights `Moments.sums` and `Moments.counts` are made with, on standardised features."""
     mean, share = moments.total / moments.weight, moments.counts / moments.weight
     covariance = moments.products / moments.weight - torch.outer(mean, mean)
-    scale = deviation(covariance.diagonal(), moments, standardise=standardise)
+    scale = deviation(covariance.diagonal(), moments)
     targets = (moments.sums / moments.weight - torch.outer(share, mean)) / scale
     covariance = covariance / scale / scale.unsqueeze(1)
     least = _LEAST_PENALTY * len(mean)
@@ -77,11 +77,8 @@ def least_squares(moments: Moments, l2: float, *, standardise: bool = True) -> S
     return Solved(weight, scale, targets, penalty)
 
 
-def deviation(variance: Tensor, moments: Moments, *, standardise: bool) -> Tensor:
-    """Return standard deviations (d,), and infinity, which leaves no weight, for features that have not varied.
-
-    Unless asked to `standardise`, the root of the mean variance takes the place of each deviation.
-    """
+def deviation(variance: Tensor, moments: Moments) -> Tensor:
+    """Return standard deviations (d,), and infinity, which leaves no weight, for features that have not varied."""
     mean = moments.origin + moments.total / moments.weight
     rounding = _CONSTANT * moments.products.diagonal() / moments.weight + (_DIGITS * mean).square()
-    return torch.where(variance > rounding, variance if standardise else variance.mean(), torch.inf).sqrt()
+    return torch.where(variance > rounding, variance, torch.inf).sqrt()

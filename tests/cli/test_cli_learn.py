@@ -29,12 +29,6 @@ def test_the_probe_has_the_solver_that_was_asked_for(learn, labels, options, sol
     assert hs.Learner.load("run.safetensors").probe.solver == solver
 
 
-@pytest.mark.parametrize(("preset", "standardise"), [("motion", False), ("video", True)])
-def test_features_of_neurons_that_imprint_are_not_standardised(learn, labels, preset, standardise):
-    assert learn("--labels", labels, "--limit", 20, "--preset", preset)[0] == 0
-    assert hs.Learner.load("run.safetensors").probe.standardise == standardise
-
-
 def test_labels_that_no_frame_has_are_told(learn, labels):
     Path("milliseconds.csv").write_text("start,end,label\n1000,1900,day\n")
     code, out, _ = learn("--labels", "milliseconds.csv", "--limit", 3)

@@ -140,7 +140,7 @@ def test_a_planted_synchronisation_is_caught(monkeypatch, plant):
     [
         hs.SoftmaxProbe,
         lambda: hs.SoftmaxProbe(optimizer="adam"),
-        lambda: hs.SoftmaxProbe(calibrate=True, standardise=False),
+        lambda: hs.SoftmaxProbe(calibrate=True),
         hs.RidgeProbe,
         lambda: hs.RidgeProbe(dimensions=7),
         lambda: hs.SldaProbe(half_life=9.0),

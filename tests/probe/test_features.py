@@ -171,22 +171,3 @@ def test_a_weight_is_no_text():
     ):
         with pytest.raises(errors.ValueRangeError, match=r"sample weight '.': expected a number"):
             learn(x, y, "12"[: np.ndim(x)])
-
-
-@pytest.mark.parametrize("solver", SOLVERS)
-def test_with_one_scale_for_all_no_direction_is_more_than_another(solver):
-    X, y = blobs(100, features=8, classes=3)
-    turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(8, 8)))
-    apart = {}
-    for standardise in (True, False):
-        one, other = (learned(solver, rows, y, standardise=standardise) for rows in (X, X @ turn))
-        apart[standardise] = (one.predict_proba_many(X) - other.predict_proba_many(X @ turn)).abs().max()
-    assert apart[False] < 1e-6 < 1e-3 < apart[True]
-
-
-def test_one_scale_leaves_no_weight_for_what_never_varies():
-    X, y = blobs(60, features=5, classes=2)
-    for solver in ("ridge", "slda"):
-        probe = learned(solver, np.hstack([X, np.full((60, 1), 7.0)]), y, standardise=False)
-        row = np.append(X[0], 7.0)
-        assert probe.predict_proba_one(row) == probe.predict_proba_one(row + np.eye(6)[5])

@@ -14,7 +14,7 @@ from hebbstream.probe._solvers import SOLVERS, as_online_probe, probe_from_state
 
 OPTIONS = [
     ("gradient", {"optimizer": "adam", "learning_rate": 0.02, "calibrate": True}),
-    ("gradient", {"average_over": 20, "standardise": False}),
+    ("gradient", {"average_over": 20}),
     ("ridge", {"dimensions": 9, "solve_every": 7}),
     ("slda", {"half_life": 20.0, "calibrate": True}),
 ]

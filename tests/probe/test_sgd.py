@@ -109,24 +109,14 @@ def test_a_probe_saved_before_shares_were_counted_predicts_as_it_did_and_learns_
     assert probe.predict_many(X).count("common") > 0.9 * len(X)
 
 
-def test_one_scale_for_all_features_leaves_the_faint_ones_faint():
-    X, y = blobs(400, features=30, classes=3, spread=3.0)
-    noise = np.random.default_rng(1).normal(size=(400, 600)) / 50  # by its own deviation, each is as loud as the others
-    seen, right = np.hstack([X / X.std(axis=0), noise]), {}
-    for standardise in (True, False):
-        probe = learned("gradient", seen[:200], y[:200], standardise=standardise)
-        right[standardise] = np.mean([a == b for a, b in zip(probe.predict_many(seen[200:]), y[200:], strict=True)])
-    assert right[False] > right[True] + 0.1
-
-
-@pytest.mark.parametrize("options", [{}, {"optimizer": "adam"}, {"standardise": False}])
-def test_the_steps_on_numpy_arrays_are_those_on_tensors(options, monkeypatch):
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_steps_on_numpy_arrays_are_those_on_tensors(optimizer, monkeypatch):
     X, y = blobs(200, features=30, classes=4)
     weights = np.linspace(0.5, 2.0, len(y))
     found = []
     for on_host in (True, False):
         monkeypatch.setattr(torch.Tensor, "is_cpu", on_host, raising=False)
-        probe = hs.SoftmaxProbe(**options)
+        probe = hs.SoftmaxProbe(optimizer=optimizer)
         probe.learn_many(X, y, weights)
         assert probe._descent.on_host == on_host
         found.append((probe, torch.cat([probe._scores(probe._rows(X[[index]], single=False)) for index in range(50)])))

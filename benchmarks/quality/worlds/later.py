@@ -4,8 +4,7 @@ The network is the preset "video", or "motion" in rows of that name, also with a
 row does not say otherwise. In rows "after a still room" 3,000 frames come first that are all the same but for noise. Of a world of video 2,000 frames spread over the stream have a label, of pictures the last 2,000.
 *Prequential* is the share of labelled frames that were predicted right before they were learned; *later* is that of the test,
 *refit* that of the test by the probe that `Learner.refit_probe` makes of the frames of a replay, and *of five* that by LDA of
-features of five labelled frames of each class, in the end. Probes are as of `hebbstream learn`: by gradients, features of "motion"
-are not standardised.
+features of five labelled frames of each class, in the end.
 """
 
 import time
@@ -57,10 +56,7 @@ def jobs(world: World, cropped: bool, width: int, seed: int) -> Iterator[store.J
 
 
 def _row(world: World, row: str, net: hs.SoftHebbNet, before: list[hs.Sample]) -> store.Result:
-    probe = PROBES[row]()
-    if isinstance(probe, hs.SoftmaxProbe):
-        probe = hs.SoftmaxProbe(standardise=not row.startswith("motion"))
-    learner = hs.Learner(net, probe, replay=REPLAYS[row]() if row in REPLAYS else None)
+    learner = hs.Learner(net, PROBES[row](), replay=REPLAYS[row]() if row in REPLAYS else None)
     stream = before + samples(world)
     began = time.process_time()
     report = run.whole(learner.learn(stream))

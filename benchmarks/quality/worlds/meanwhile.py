@@ -19,10 +19,7 @@ from benchmarks.quality.worlds.tables import DRAWN, FORGETS, LEARNED, OF_ONE
 
 _FIFTHS = 5
 LEARNING = {DRAWN: (), LEARNED: (0, 1)}
-PROBES = {
-    OF_ONE: partial(hs.SoftmaxProbe, standardise=False),
-    FORGETS: partial(hs.SldaProbe, solve_every=32, half_life=1000),
-}
+PROBES = {OF_ONE: hs.SoftmaxProbe, FORGETS: partial(hs.SldaProbe, solve_every=32, half_life=1000)}
 SNAPSHOTS = {OF_ONE: None, FORGETS: partial(hs.SldaProbe, solve_every=32)}
 
 
