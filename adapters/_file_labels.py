@@ -57,7 +57,7 @@ def labelled(names: list[str], labels: Mapping[str, Hashable], root: Path) -> di
         If no picture has one.
     """
     found: dict[str, Hashable] = {}
-    labels = {name.replace("\\", "/").removeprefix("./"): label for name, label in labels.items()}
+    labels = {str(name).replace("\\", "/").removeprefix("./"): label for name, label in labels.items()}
     for name in names:
         bare = name.rpartition(".")[0]
         for key in (name, bare, f"{root.name}/{name}", f"{root.name}/{bare}"):

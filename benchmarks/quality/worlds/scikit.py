@@ -50,7 +50,7 @@ def _row(world: World, net: hs.SoftHebbNet) -> store.Result:
 
 
 def _right(world: World, known: Array, tested: Array, classifier: Any) -> float:
-    scale = known.std(axis=0).mean()  # the features have length 1, and penalties are for values near 1
+    scale = known.std(axis=0).mean()  # penalties are for values near 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # after its hundred steps, as many would leave it
         named = classifier.fit(known / scale, world.y[:, 0]).predict(tested / scale)
