@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Hashable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from hebbstream._files import expanded_path
 from hebbstream._quote import first_line, quote
-from hebbstream.adapters.tables import open_table
+from hebbstream.adapters._table_files import opened_table
 from hebbstream.errors import ConfigurationError
 
 _NAMES = ("file_name", "filename", "file", "path", "image", "id")  # first that of Hugging Face's folders of images
@@ -15,7 +16,7 @@ _LABELS = ("label", "class")
 
 
 def read_file_labels(path: str | Path) -> dict[str, str]:
-    r"""Read the label of each file from a table with the columns ``file_name`` and ``label``: JSON Lines, or as of `open_table`.
+    r"""Read the label of each file from a table with the columns ``file_name`` and ``label``: JSON Lines, CSV or Parquet.
 
     The names may also be called ``filename``, ``file``, ``path``, ``image`` or ``id``, and the labels ``class``. Other columns
     are passed over, as are rows without a label.
@@ -25,7 +26,7 @@ def read_file_labels(path: str | Path) -> dict[str, str]:
     ConfigurationError
         If the table has no such columns, or gives one file two labels.
     StreamError, MissingDependencyError
-        If it cannot be read; see `open_table`.
+        If it cannot be read.
 
     Examples
     --------
@@ -84,9 +85,11 @@ def _value(row: Mapping[str, Any], keys: tuple[str, ...], where: str) -> str:
 
 def _table(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield where each row stands, for messages, and the row."""
-    with open_table(file) as rows:
-        for row in rows:
-            yield f"labels {file}: row {rows.row}", row.x
+    rows, *_ = opened_table(file, None)
+    with closing(rows):
+        for number, row in enumerate(rows, start=1):
+            if row is not None:  # damaged: the log says so
+                yield f"labels {file}: row {number}", row
 
 
 def _json_lines(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -70,13 +70,13 @@ def open_images(
     Raises
     ------
     SourceNotFoundError
-        If there is no such folder, or no such table.
+        If there is no such folder.
     EmptyStreamError
         If it holds no image file.
     ConfigurationError
         If an option cannot work, or the table has no such columns or no label of a picture here.
-    DamagedFileError
-        If the table is none.
+    StreamError
+        If the table cannot be read.
     MissingDependencyError
         If Pillow is not installed, or pyarrow and the table is in Parquet.
 

@@ -90,5 +90,5 @@ def test_a_table_in_another_encoding_is_refused(pictures, name):
 
 
 def test_no_table_is_found():
-    with pytest.raises(errors.SourceNotFoundError, match="no file at "):
+    with pytest.raises(errors.StreamError, match=r"gone.csv: it cannot be read \(No such file"):
         read_file_labels("gone.csv")

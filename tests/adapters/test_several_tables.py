@@ -9,7 +9,7 @@ import torch
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.adapters import tables
+from hebbstream.adapters import _table_files
 from hebbstream.adapters.tables import open_table
 from hebbstream.streams import windows
 
@@ -176,7 +176,7 @@ def test_a_disk_that_fails_midway_is_told_in_a_line(tmp_path, monkeypatch):
         raise OSError(errno.EIO, "Input/output error")
 
     with open_table(tmp_path / "1.csv") as rows:
-        monkeypatch.setattr(tables._Lines, "__next__", fail)
+        monkeypatch.setattr(_table_files._Lines, "__next__", fail)
         with pytest.raises(errors.StreamError, match=r"1\.csv: it cannot be read"):
             list(rows)
 

@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 import hebbstream as hs
 from hebbstream import errors
-from hebbstream.adapters import tables
+from hebbstream.adapters import _table_files
 from hebbstream.adapters.tables import open_table
 from hebbstream.streams import windows
 
@@ -209,7 +209,7 @@ def test_a_name_that_is_too_long_is_of_no_file():
         ("x,y\n1,2\n", {"columns": []}, errors.ConfigurationError, r"columns=\[\]: expected a list of names"),
         ("x,y\n1,2\n", {"columns": iter("xy")}, errors.ConfigurationError, "columns=.*: expected a list of names"),
         (
-            gzip.compress(b"x,y\n1,2\n" * 50)[:-4],
+            gzip.compress(b"x,y\n1,2\n" * 50, mtime=0)[:-4],
             {},
             errors.DamagedFileError,
             r"a.csv: not a table \(Compressed file ended",
@@ -230,7 +230,7 @@ def test_what_is_no_such_table_is_refused(tmp_path, content, options, error, mes
 def test_one_that_is_left_open_as_the_interpreter_exits_ends_in_silence(tmp_path, monkeypatch):
     rows = open_table(write(tmp_path / "a.csv"))
     next(rows)
-    monkeypatch.setattr(tables, "csv", None)  # as names of modules are by then
+    monkeypatch.setattr(_table_files, "csv", None)  # as names of modules are by then
     rows.close()
 
 
@@ -290,7 +290,7 @@ def test_a_quote_that_is_open_for_many_lines_is_no_row_that_is_being_written(tmp
 
 @pytest.mark.parametrize("beginning", ["", "a,b\n1,2\n"])
 def test_a_line_that_has_no_end_is_not_read_whole(tmp_path, monkeypatch, beginning):
-    monkeypatch.setattr(tables, "_LONGEST_LINE", 100)
+    monkeypatch.setattr(_table_files, "_LONGEST_LINE", 100)
     (tmp_path / "a.csv").write_text(beginning + "x" * 1000)
     with pytest.raises(errors.DamagedFileError, match=r"a\.csv: not a table \(a line of more than 100 characters\)"):
         list(open_table(tmp_path / "a.csv"))
@@ -298,7 +298,7 @@ def test_a_line_that_has_no_end_is_not_read_whole(tmp_path, monkeypatch, beginni
 
 def test_text_that_many_rows_share_is_read_a_few_rows_at_a_time(tmp_path, monkeypatch):
     """It lies once in the file, in some compressed bytes, and in memory for each row."""
-    monkeypatch.setattr(tables, "_MOST_TEXT", 1 << 24)
+    monkeypatch.setattr(_table_files, "_MOST_TEXT", 1 << 24)
     text = pa.DictionaryArray.from_arrays(pa.array([0] * 100, pa.int32()), pa.array(["a" * (1 << 21)]))
     parquet.write_table(
         pa.table({"note": text, "x": range(100)}), tmp_path / "walk.parquet", dictionary_pagesize_limit=1 << 24

@@ -278,7 +278,7 @@ def test_a_folder_whose_pictures_move_up_or_down_is_learned_again(run, tmp_path,
         (
             "pics",
             ["--labels", "y.npy"],
-            "no file at y.npy",
+            "y.npy: it cannot be read (No such file or directory)",
         ),
         ("pics", ["--arrays", "x"], "--arrays for pics: expected an .npz file, found a folder of images"),
         (CLIP, ["--arrays", "x"], "expected an .npz file"),
